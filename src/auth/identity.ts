@@ -1,0 +1,23 @@
+import { createParamDecorator, ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import { Session } from './session.entity.js';
+import { User } from './user.entity.js';
+
+/** Who a valid access token speaks for: on HTTP it is `request.user`, on sockets `socket.data.identity`. */
+export interface Identity {
+  user: User;
+  session: Session;
+  /** When the access token runs out. */
+  expiresAt: Date;
+}
+
+const identityOf = (context: ExecutionContext) =>
+  context.switchToHttp().getRequest<Request & { user: Identity }>().user;
+
+/** The signed-in user of an HTTP request. */
+export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) => identityOf(context).user);
+
+/** The login that the request's access token belongs to. */
+export const CurrentSession = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => identityOf(context).session,
+);

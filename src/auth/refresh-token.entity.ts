@@ -1,0 +1,37 @@
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
+import { ID, TIME } from '../database/columns.js';
+import { Session } from './session.entity.js';
+
+/** One link of a session's lineage: each refresh spends one token and makes its successor. */
+@Entity('refresh_tokens')
+export class RefreshToken {
+  @PrimaryColumn({ ...ID, generated: 'increment' })
+  id!: number;
+
+  @Index('ix_refresh_tokens_session_id')
+  @Column({ ...ID, name: 'session_id' })
+  sessionId!: number;
+
+  @ManyToOne(() => Session, { onDelete: 'CASCADE' })
+  @JoinColumn({ name: 'session_id', foreignKeyConstraintName: 'fk_refresh_tokens_session_id' })
+  session?: Relation<Session>;
+
+  /** SHA-256 of the token, in hex. */
+  @Index('uq_refresh_tokens_token_hash', { unique: true })
+  @Column({ name: 'token_hash', type: 'varchar', length: 64 })
+  tokenHash!: string;
+
+  @Column({ ...TIME, name: 'expires_at' })
+  expiresAt!: Date;
+
+  /** Null until it is spent. */
+  @Column({ ...TIME, name: 'used_at', nullable: true })
+  usedAt!: Date | null;
+
+  /**
+   * The successor, encrypted under a key that only this token yields: whoever presents this token again, having
+   * lost the answer, gets the same successor; the database alone reveals none. Cleared once the successor is used.
+   */
+  @Column({ name: 'sealed_successor', type: 'varchar', length: 255, nullable: true })
+  sealedSuccessor!: string | null;
+}

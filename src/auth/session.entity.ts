@@ -1,0 +1,35 @@
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
+import { ID, TIME } from '../database/columns.js';
+import { User } from './user.entity.js';
+
+/** A login. Its row is its life: without the row, its tokens are worth nothing. */
+@Entity('sessions')
+export class Session {
+  @PrimaryColumn({ ...ID, generated: 'increment' })
+  id!: number;
+
+  @Index('ix_sessions_user_id')
+  @Column({ ...ID, name: 'user_id' })
+  userId!: number;
+
+  @ManyToOne(() => User, { onDelete: 'CASCADE' })
+  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'fk_sessions_user_id' })
+  user?: Relation<User>;
+
+  /** When the password was given: recent enough, it need not be given again. */
+  @Column({ ...TIME, name: 'created_at' })
+  createdAt!: Date;
+
+  @Column({ ...TIME, name: 'last_used_at' })
+  lastUsedAt!: Date;
+
+  /** When its newest refresh token runs out. */
+  @Column({ ...TIME, name: 'expires_at' })
+  expiresAt!: Date;
+
+  @Column({ type: 'varchar', length: 45 })
+  ip!: string;
+
+  @Column({ name: 'user_agent', type: 'varchar', length: 255 })
+  userAgent!: string;
+}

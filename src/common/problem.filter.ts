@@ -1,0 +1,40 @@
+import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { ProblemError } from './errors.js';
+import { toProblem, toProblemError } from './problem.js';
+
+/** Every HTTP failure leaves through here, as RFC 9457 `application/problem+json`. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Problem');
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<Request>();
+    const response = host.switchToHttp().getResponse<Response>();
+    const error = toProblemError(exception);
+    const requestId = String(response.getHeader('X-Request-Id') ?? '');
+    logUnexpected(this.logger, error, exception, requestId);
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    sendProblem(response, error, requestId, request.path);
+  }
+}
+
+export function sendProblem(response: Response, error: ProblemError, requestId: string, instance: string): void {
+  const { headers, retryAfterSeconds } = error.extras;
+  if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterSeconds));
+  response
+    .set(headers ?? {})
+    .status(error.getStatus())
+    .type('application/problem+json')
+    .send(JSON.stringify(toProblem(error, requestId, instance)));
+}
+
+/** The operator gets the cause of a 5xx; a query's parameters, which may be people's words, stay out. */
+export function logUnexpected(logger: Logger, error: ProblemError, cause: unknown, requestId: string): void {
+  if (error.getStatus() !== 500) return;
+  const { name, message, stack } = cause instanceof Error ? cause : new Error(String(cause));
+  logger.error({ request_id: requestId, error: { name, message, stack } }, 'Unexpected error');
+}

@@ -1,0 +1,41 @@
+import { DataSource, DataSourceOptions } from 'typeorm';
+import { SqliteDatabase, useSqliteDriver } from './sqlite.js';
+
+type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
+
+/** @param url `sqlite:<path>`, `mysql://…` or `mariadb://…` */
+export function createDataSource(url: string, schema: Schema): DataSource {
+  const shared = { ...schema, migrationsTransactionMode: 'each', synchronize: false } as const;
+  if (url.startsWith('sqlite:')) return useSqliteDriver(new DataSource({ ...shared, ...sqliteOptions(url) }));
+  return new DataSource({ ...shared, ...mysqlOptions(url) });
+}
+
+export function isMysql(dataSource: DataSource): boolean {
+  return dataSource.options.type === 'mysql' || dataSource.options.type === 'mariadb';
+}
+
+function sqliteOptions(url: string): DataSourceOptions {
+  return {
+    type: 'better-sqlite3',
+    database: url.slice('sqlite:'.length),
+    driver: SqliteDatabase,
+    enableWAL: true,
+    timeout: 5000,
+    prepareDatabase: (database: SqliteDatabase) => void database.pragma('synchronous = NORMAL'),
+  };
+}
+
+function mysqlOptions(url: string): DataSourceOptions {
+  return {
+    type: url.startsWith('mariadb:') ? 'mariadb' : 'mysql',
+    url,
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    supportBigNumbers: true,
+    bigNumberStrings: false,
+    // A statement must see what another connection has just committed, as it does on SQLite.
+    isolationLevel: 'READ COMMITTED',
+    connectTimeout: 3000,
+    poolSize: 10,
+  };
+}
