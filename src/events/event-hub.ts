@@ -9,10 +9,11 @@ export type EventType =
   | 'conversation.updated'
   | 'conversation.deleted'
   | 'config.changed'
-  | 'session.revoked';
+  | 'session.revoked'
+  | 'account.deleted';
 
 /**
- * One event of API.md 6 (`session.revoked`, which closes sockets, stays inside). It is made once and written
+ * One event of API.md 6 (`session.revoked` and `account.deleted`, which close sockets and stop replies, stay inside). It is made once and written
  * by every face, so its JSON is made once too.
  */
 export class ParleyEvent {
@@ -20,10 +21,15 @@ export class ParleyEvent {
 
   constructor(
     readonly type: EventType,
-    readonly body: Record<string, unknown> & { conversation_id?: number },
+    readonly body: Record<string, unknown> & { conversation_id?: number; conversation?: { id: number } },
     /** Where a client that has seen this event stands in its conversation (a Last-Event-ID). */
     readonly cursor?: string,
   ) {}
+
+  /** The conversation that it happened in, if in any. */
+  get conversationId(): number | undefined {
+    return this.body.conversation_id ?? this.body.conversation?.id;
+  }
 
   /** The body as JSON, on one line. */
   get json(): string {

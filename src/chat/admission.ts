@@ -1,0 +1,56 @@
+import { Injectable } from '@nestjs/common';
+import { Draining } from '../common/draining.js';
+import { RateLimitedError, UnavailableError } from '../common/errors.js';
+import { RateLimits } from '../throttling/rate-limits.js';
+
+/** A place among a user's running replies. */
+export interface Place {
+  /** Ends the place: the reply has ended, or there was none to run. */
+  leave(): void;
+  /** Gives the send back to the user's budget as well: it was a repeat. */
+  refund(): void;
+}
+
+/** Who may have one more reply: not while the server drains, nor over the user's budget or number at once. */
+@Injectable()
+export class Admission {
+  private readonly running = new Map<number, number>();
+
+  constructor(
+    private readonly limits: RateLimits,
+    private readonly draining: Draining,
+  ) {}
+
+  async admit(userId: number): Promise<Place> {
+    if (this.draining.active) throw new UnavailableError('draining', 'This server is shutting down; try again.');
+    this.take(userId);
+    try {
+      await this.limits.consume('chat', userId);
+    } catch (error) {
+      this.leave(userId);
+      throw error;
+    }
+    return {
+      leave: () => this.leave(userId),
+      refund: () => {
+        this.leave(userId);
+        void this.limits.giveBack('chat', userId);
+      },
+    };
+  }
+
+  /** In one turn of the loop, so that sends that race are counted too. */
+  private take(userId: number): void {
+    const running = this.running.get(userId) ?? 0;
+    if (running >= this.limits.maximum('running_replies')) {
+      throw new RateLimitedError(1, 'Too many replies are running at once.');
+    }
+    this.running.set(userId, running + 1);
+  }
+
+  private leave(userId: number): void {
+    const running = (this.running.get(userId) ?? 1) - 1;
+    if (running > 0) this.running.set(userId, running);
+    else this.running.delete(userId);
+  }
+}

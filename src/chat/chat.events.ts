@@ -1,0 +1,49 @@
+import type { MessageDto } from '../conversations/message.dto.js';
+import { ParleyEvent } from '../events/event-hub.js';
+import { cursorAt } from './cursor.js';
+import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+
+/** Events of API.md 6 about messages. */
+export function messageCreated(message: MessageDto): ParleyEvent {
+  const blank = message.role === 'assistant' ? blankReply(message) : message;
+  return new ParleyEvent('message.created', of(blank), cursorAt(blank, 1));
+}
+
+export function messageCompleted(message: MessageDto, attempt: number): ParleyEvent {
+  return new ParleyEvent('message.completed', of(message), cursorAt(message, attempt));
+}
+
+export function messageRestarted(message: MessageDto, attempt: number): ParleyEvent {
+  const blank = blankReply(message);
+  return new ParleyEvent('message.restarted', of(blank), cursorAt(blank, attempt));
+}
+
+interface Delta {
+  conversation_id: number;
+  message_id: number;
+  part: ReplyPart;
+  /** Where `text` starts in its part, in UTF-16 code units. */
+  offset: number;
+  text: string;
+}
+
+export function messageDelta(delta: Delta, cursor: string): ParleyEvent {
+  return new ParleyEvent('message.delta', { ...delta }, cursor);
+}
+
+/** A reply as it was when it began, so that deltas from offset 0 build it, late as well as live. */
+function blankReply(message: MessageDto): MessageDto {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, {
+    content: '',
+    reasoning: '',
+    status: 'streaming',
+    finish_reason: null,
+    error: null,
+    usage: null,
+    completed_at: null,
+  });
+}
+
+function of(message: MessageDto) {
+  return { conversation_id: message.conversation_id, message };
+}

@@ -1,0 +1,82 @@
+import { UseFilters, UseInterceptors, UsePipes } from '@nestjs/common';
+import {
+  ConnectedSocket,
+  MessageBody,
+  OnGatewayConnection,
+  OnGatewayDisconnect,
+  OnGatewayInit,
+  SubscribeMessage,
+  WebSocketGateway,
+} from '@nestjs/websockets';
+import type { Namespace } from 'socket.io';
+import { bodyPipe } from '../common/validation.js';
+import { ChatSockets, type ChatSocket } from './chat-sockets.js';
+import { SocketCommands } from './socket-commands.js';
+import {
+  ConversationRefDto,
+  OpenConversationDto,
+  SocketEditDto,
+  SocketRegenerateDto,
+  SocketSendDto,
+  TokenDto,
+} from './socket.dto.js';
+import { AcknowledgeInterceptor, SocketProblemFilter } from './socket-problem.filter.js';
+
+/** Socket.IO's face. Nest's global pipes, filters and interceptors do not reach gateways: these are its own. */
+@WebSocketGateway({ namespace: '/chat' })
+@UsePipes(bodyPipe())
+@UseFilters(SocketProblemFilter)
+@UseInterceptors(AcknowledgeInterceptor)
+export class ChatGateway implements OnGatewayInit<Namespace>, OnGatewayConnection<ChatSocket>, OnGatewayDisconnect<ChatSocket> {
+  constructor(
+    private readonly commands: SocketCommands,
+    private readonly sockets: ChatSockets,
+  ) {}
+
+  afterInit(namespace: Namespace): void {
+    this.sockets.attach(namespace);
+  }
+
+  handleConnection(socket: ChatSocket): void {
+    this.sockets.connected(socket);
+  }
+
+  handleDisconnect(socket: ChatSocket): void {
+    this.sockets.disconnected(socket);
+  }
+
+  @SubscribeMessage('conversation.open')
+  open(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: OpenConversationDto) {
+    return this.commands.open(socket.data.peer, dto);
+  }
+
+  @SubscribeMessage('conversation.close')
+  close(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
+    return this.commands.close(socket.data.peer, dto);
+  }
+
+  @SubscribeMessage('chat.send')
+  send(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketSendDto) {
+    return this.commands.send(socket.data.peer, dto);
+  }
+
+  @SubscribeMessage('chat.stop')
+  stop(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
+    return this.commands.stop(socket.data.peer, dto);
+  }
+
+  @SubscribeMessage('chat.regenerate')
+  regenerate(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketRegenerateDto) {
+    return this.commands.regenerate(socket.data.peer, dto);
+  }
+
+  @SubscribeMessage('chat.edit')
+  edit(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketEditDto) {
+    return this.commands.edit(socket.data.peer, dto);
+  }
+
+  @SubscribeMessage('auth.refresh')
+  refresh(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: TokenDto) {
+    return this.commands.refresh(socket.data.peer, dto);
+  }
+}

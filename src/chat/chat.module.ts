@@ -1,0 +1,45 @@
+import { Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AiModule } from '../ai/ai.module.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { ConfigsModule } from '../configs/configs.module.js';
+import { ConversationsModule } from '../conversations/conversations.module.js';
+import { Message } from '../conversations/message.entity.js';
+import { RunningReplies } from '../conversations/running-replies.js';
+import { Admission } from './admission.js';
+import { ChatController } from './chat.controller.js';
+import { ChatGateway } from './chat.gateway.js';
+import { ChatService } from './chat.service.js';
+import { ChatShutdown } from './chat-shutdown.js';
+import { ChatSockets } from './chat-sockets.js';
+import { ChatWebSocket } from './chat.websocket.js';
+import { ConversationStreams } from './conversation-streams.js';
+import { ExchangesService } from './exchanges.service.js';
+import { PromptService } from './prompt.service.js';
+import { Reaper } from './reaper.js';
+import { ReplyAnswers } from './reply-answers.js';
+import { ReplyEngine } from './reply-engine.js';
+import { ReplyJournal } from './reply-journal.js';
+import { ReplyRunsService } from './reply-runs.service.js';
+import { ReplyStore } from './reply-store.js';
+import { EngineReplies } from './running-replies.js';
+import { SlowReaders } from './slow-readers.js';
+import { SocketCommands } from './socket-commands.js';
+import { SocketLimits } from './socket-limits.js';
+import { WebSocketClients } from './websocket-clients.js';
+
+/** Global for RunningReplies alone, which ConversationsModule below asks for. */
+@Global()
+@Module({
+  imports: [TypeOrmModule.forFeature([Message]), AiModule, AuthModule, ConfigsModule, ConversationsModule],
+  controllers: [ChatController],
+  providers: [
+    ...[Admission, ChatService, ExchangesService, PromptService, ReplyRunsService],
+    ...[Reaper, ReplyEngine, ReplyJournal, ReplyStore, ChatShutdown],
+    ...[ConversationStreams, ReplyAnswers, SlowReaders],
+    ...[ChatGateway, ChatSockets, ChatWebSocket, WebSocketClients, SocketCommands, SocketLimits],
+    { provide: RunningReplies, useClass: EngineReplies },
+  ],
+  exports: [RunningReplies],
+})
+export class ChatModule {}

@@ -1,0 +1,59 @@
+import { Injectable, OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Express } from 'express';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { handshakeFault } from '../common/handshake.js';
+import { toProblem } from '../common/problem.js';
+import { Settings } from '../env/settings.js';
+import { ProblemError } from '../common/errors.js';
+import { MAX_FRAME_BYTES } from './socket-limits.js';
+import { WebSocketClients } from './websocket-clients.js';
+
+const PATH = /^\/conversations\/ws\/([^/?]+)$/;
+
+/** The plain WebSocket's door: `/conversations/ws/{id}`, for clients without Socket.IO. */
+@Injectable()
+export class ChatWebSocket implements OnApplicationBootstrap {
+  private readonly server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    // Beyond what is answered with 4413, so that a frame can be told to be too large; further, ws closes with 1009.
+    maxPayload: 4 * MAX_FRAME_BYTES,
+    handleProtocols: (protocols) => (protocols.has('bearer') ? 'bearer' : false),
+  });
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly settings: Settings,
+    private readonly clients: WebSocketClients,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const http = this.host.httpAdapter.getHttpServer() as Server;
+    http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
+  }
+
+  private upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { pathname } = new URL(incoming.url ?? '/', 'http://localhost');
+    // Socket.IO listens for its own upgrades.
+    if (pathname.startsWith('/socket.io/')) return;
+    const id = PATH.exec(pathname)?.[1];
+    const refused = id ? this.check(incoming) : new ProblemError(404, 'not_found', 'There is nothing at this address.');
+    if (refused) refuse(socket, refused);
+    else this.server.handleUpgrade(incoming, socket, head, (client) => this.clients.add(client, incoming, id!));
+  }
+
+  private check(incoming: IncomingMessage): ProblemError | undefined {
+    return handshakeFault(incoming, this.host.httpAdapter.getInstance<Express>(), this.settings);
+  }
+}
+
+function refuse(socket: Duplex, error: ProblemError): void {
+  const body = JSON.stringify(toProblem(error));
+  socket.end(
+    `HTTP/1.1 ${error.getStatus()} ${error.name}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

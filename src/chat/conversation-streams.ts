@@ -1,0 +1,194 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { MoreThanOrEqual, Repository } from 'typeorm';
+import { ConversationsService } from '../conversations/conversations.service.js';
+import { ConversationPageDto } from '../conversations/conversation.dto.js';
+import { MessageDto } from '../conversations/message.dto.js';
+import { Message } from '../conversations/message.entity.js';
+import { MessagesService } from '../conversations/messages.service.js';
+import { EventHub, EventListener, ParleyEvent } from '../events/event-hub.js';
+import { messageCompleted, messageCreated, messageRestarted } from './chat.events.js';
+import type { Cursor } from './cursor.js';
+import { ReplyEngine } from './reply-engine.js';
+import { textSince } from './reply.js';
+
+/** As over HTTP. */
+const DEFAULT_PAGE = 50;
+/** Messages a read. */
+const PAGE = 100;
+
+type Attempted = { message: MessageDto; attempt: number };
+
+/**
+ * Joins clients to a conversation: first what they have not seen, then what happens, with nothing between the two
+ * lost or doubled. All faces read their events here.
+ */
+@Injectable()
+export class ConversationStreams {
+  constructor(
+    private readonly conversations: ConversationsService,
+    private readonly reader: MessagesService,
+    private readonly engine: ReplyEngine,
+    private readonly hub: EventHub,
+    @InjectRepository(Message) private readonly messages: Repository<Message>,
+  ) {}
+
+  /** @param join is called in the very turn in which the page is true: what follows it are live events */
+  async open(
+    userId: number,
+    conversationId: number,
+    limit: number | undefined,
+    join: (page: ConversationPageDto) => void,
+  ): Promise<void> {
+    const read = () => this.conversations.getPage(userId, conversationId, { limit: limit ?? DEFAULT_PAGE });
+    await this.readThenJoin(userId, conversationId, read, (page) => {
+      const messages = page.messages.map((message) => this.withTextSoFar(message));
+      join(Object.assign(page, { messages }));
+    });
+  }
+
+  /** A page of the active branch, a running reply with its text so far. */
+  async read(userId: number, conversationId: number): Promise<ConversationPageDto> {
+    let page!: ConversationPageDto;
+    await this.open(userId, conversationId, undefined, (read) => (page = read));
+    return page;
+  }
+
+  /**
+   * A conversation's events, without end.
+   * @param seen where the client stands; without it, a running reply's text so far comes first
+   * @returns what ends the subscription
+   */
+  async follow(
+    userId: number,
+    conversationId: number,
+    seen: Cursor | null,
+    listener: EventListener,
+  ): Promise<() => void> {
+    const read = () => (seen ? this.readSince(conversationId, seen) : this.readRunning(conversationId));
+    let unsubscribe!: () => void;
+    await this.readThenJoin(userId, conversationId, read, (missed) => {
+      for (const entry of missed) this.catchUp(entry, seen, listener);
+      unsubscribe = this.hub.subscribe(userId, (event) => {
+        if (event.conversationId === conversationId) listener(event);
+      });
+    });
+    return unsubscribe;
+  }
+
+  /**
+   * One reply's events from its first character to `message.completed`, whether it runs or has ended.
+   * @returns what ends the subscription early
+   */
+  async followReply(userId: number, reply: MessageDto, listener: EventListener): Promise<() => void> {
+    const nothing = { messageId: reply.id, attempt: 1, content: 0, reasoning: 0, done: false };
+    const { conversation_id } = reply;
+    let unsubscribe: (() => void) | undefined;
+    let completed = false;
+    const forward = (event: ParleyEvent) => {
+      if (completed || !concerns(event, reply.id)) return;
+      completed = event.type === 'message.completed' || event.type === 'conversation.deleted';
+      if (completed) unsubscribe?.();
+      listener(event);
+    };
+    const read = () => this.readOne(reply.id);
+    await this.readThenJoin(userId, conversation_id, read, (entry) => {
+      if (!entry) return listener(new ParleyEvent('conversation.deleted', { conversation_id }));
+      this.catchUp(entry, nothing, forward);
+      if (completed) return;
+      unsubscribe = this.hub.subscribe(userId, (event) => {
+        if (event.conversationId === conversation_id) forward(event);
+      });
+    });
+    return () => unsubscribe?.();
+  }
+
+  /**
+   * Joins a client to a reply that it knows of already.
+   * @param join is given the reply with its text so far, in the very turn in which that is true
+   */
+  async joinReply(userId: number, reply: MessageDto, join: (reply: MessageDto) => void): Promise<void> {
+    const read = () => this.readOne(reply.id);
+    await this.readThenJoin(userId, reply.conversation_id, read, (entry) => {
+      join(entry ? this.withTextSoFar(entry.message) : reply);
+    });
+  }
+
+  /** The reply's end, however long it takes; null where its conversation is deleted meanwhile. */
+  async whenEnded(userId: number, reply: MessageDto): Promise<MessageDto | null> {
+    return new Promise((resolve, reject) => {
+      this.followReply(userId, reply, (event) => {
+        if (event.type === 'message.completed') resolve(event.body.message as MessageDto);
+        if (event.type === 'conversation.deleted') resolve(null);
+      }).catch(reject);
+    });
+  }
+
+  /** Reads again where something happened meanwhile, so that what is joined to is what was read. */
+  private async readThenJoin<T>(
+    userId: number,
+    conversationId: number,
+    read: () => Promise<T>,
+    join: (state: T) => void,
+  ): Promise<void> {
+    for (;;) {
+      let changed = false;
+      const unsubscribe = this.hub.subscribe(userId, (event) => {
+        if (event.conversationId === conversationId && event.type !== 'message.delta') changed = true;
+      });
+      const state = await read().finally(unsubscribe);
+      if (!changed) return join(state);
+    }
+  }
+
+  /** Deltas since the read are in the running reply: it is looked at in the turn of the join. */
+  private withTextSoFar(message: MessageDto): MessageDto {
+    return this.engine.find(message.id)?.snapshot() ?? message;
+  }
+
+  private catchUp({ message, attempt }: Attempted, seen: Cursor | null, listener: EventListener): void {
+    const current = this.withTextSoFar(message);
+    const same = seen?.messageId === message.id;
+    if (same && seen.done) return;
+    const restarted = same && seen.attempt !== attempt;
+    if (seen && !same) listener(messageCreated(current));
+    if (restarted) listener(messageRestarted(current, attempt));
+    if (current.role === 'user') return;
+    const from = same && !restarted ? seen : { content: 0, reasoning: 0 };
+    textSince(current, attempt, from).forEach(listener);
+    if (current.status !== 'streaming') listener(messageCompleted(current, attempt));
+  }
+
+  private async readSince(conversationId: number, seen: Cursor): Promise<Attempted[]> {
+    const found: Message[] = [];
+    for (let from = seen.messageId; ; from = found.at(-1)!.id + 1) {
+      const page = await this.messages.find({
+        where: { conversationId, id: MoreThanOrEqual(from) },
+        order: { id: 'ASC' },
+        take: PAGE,
+      });
+      found.push(...page);
+      if (page.length < PAGE) return this.attempted(found);
+    }
+  }
+
+  private async readRunning(conversationId: number): Promise<Attempted[]> {
+    return this.attempted(await this.messages.findBy({ streamingIn: conversationId }));
+  }
+
+  private async readOne(id: number): Promise<Attempted | undefined> {
+    const [message] = await this.attempted(await this.messages.findBy({ id }));
+    return message;
+  }
+
+  /** With the text so far where they run. */
+  private async attempted(messages: Message[]): Promise<Attempted[]> {
+    const dtos = await this.reader.toDtos(messages);
+    return dtos.map((message, index) => ({ message, attempt: messages[index]!.attempt }));
+  }
+}
+
+function concerns(event: ParleyEvent, messageId: number): boolean {
+  const { message_id, message } = event.body as { message_id?: number; message?: MessageDto };
+  return event.type === 'conversation.deleted' || message_id === messageId || message?.id === messageId;
+}

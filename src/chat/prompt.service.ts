@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { LessThan, Repository } from 'typeorm';
+import type { PromptMessage } from '../ai/provider.js';
+import { countTokens } from '../ai/tokenizer.js';
+import { Conversation } from '../conversations/conversation.entity.js';
+import { Message } from '../conversations/message.entity.js';
+
+/** Messages a read. */
+const PAGE = 100;
+/** What a chat message costs beside its text, generously: OpenAI's models take 3 and a name. */
+const TOKENS_A_MESSAGE = 5;
+/** Kept free for a reply whose length the params do not bound, at most a quarter of the context. */
+const REPLY_TOKENS = 4096;
+
+/** What a provider is sent: the system prompt, and as much of the newest conversation as fits its context. */
+@Injectable()
+export class PromptService {
+  constructor(@InjectRepository(Message) private readonly messages: Repository<Message>) {}
+
+  /**
+   * @param lastId the user message to be answered, on the active branch: it is sent in any case
+   * @param contextTokens of prompt and reply together
+   */
+  async build(
+    conversation: Conversation,
+    lastId: number,
+    contextTokens: number,
+    params: Record<string, unknown>,
+  ): Promise<PromptMessage[]> {
+    const system: PromptMessage[] = conversation.systemPrompt
+      ? [{ role: 'system', content: conversation.systemPrompt }]
+      : [];
+    const room = new Room(contextTokens - replyTokens(contextTokens, params));
+    system.forEach((message) => room.take(message));
+    const newest: PromptMessage[] = [];
+    for await (const { role, content } of this.upwards(conversation.id, lastId)) {
+      if (content === '') continue;
+      const message = { role, content };
+      if (!room.take(message) && newest.length > 0) break;
+      newest.push(message);
+    }
+    return [...system, ...newest.reverse()];
+  }
+
+  /** The active branch from a message upwards, without loading more than is asked for. */
+  private async *upwards(conversationId: number, lastId: number): AsyncGenerator<Message> {
+    for (let below = lastId + 1; ; ) {
+      const page = await this.messages.find({
+        select: { id: true, role: true, content: true },
+        where: { conversationId, active: true, id: LessThan(below) },
+        order: { id: 'DESC' },
+        take: PAGE,
+      });
+      yield* page;
+      if (page.length < PAGE) return;
+      below = page.at(-1)!.id;
+    }
+  }
+}
+
+/**
+ * Counts down a budget of tokens. No token is shorter than a byte, so that messages are first taken at their
+ * bytes, which is cheap, and tokenized only when that bound no longer fits.
+ */
+class Room {
+  private bound = 0;
+  private unsure: PromptMessage[] = [];
+
+  constructor(private readonly budget: number) {}
+
+  /** @returns false where it does not fit; then nothing is taken */
+  take(message: PromptMessage): boolean {
+    const bound = Buffer.byteLength(message.content) + TOKENS_A_MESSAGE;
+    if (this.bound + bound <= this.budget) {
+      this.bound += bound;
+      this.unsure.push(message);
+      return true;
+    }
+    this.tokenize();
+    const tokens = promptTokens([message]);
+    if (this.bound + tokens > this.budget) return false;
+    this.bound += tokens;
+    return true;
+  }
+
+  /** Replaces the bounds taken so far with counts. */
+  private tokenize(): void {
+    for (const message of this.unsure) {
+      this.bound += promptTokens([message]) - Buffer.byteLength(message.content) - TOKENS_A_MESSAGE;
+    }
+    this.unsure = [];
+  }
+}
+
+export function promptTokens(messages: PromptMessage[]): number {
+  return messages.reduce((sum, { content }) => sum + countTokens(content) + TOKENS_A_MESSAGE, 0);
+}
+
+function replyTokens(contextTokens: number, params: Record<string, unknown>): number {
+  const asked = params.max_completion_tokens ?? params.max_tokens;
+  if (typeof asked === 'number') return asked;
+  return Math.min(REPLY_TOKENS, Math.floor(contextTokens / 4));
+}

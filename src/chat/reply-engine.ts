@@ -1,0 +1,189 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AiService } from '../ai/ai.service.js';
+import type { ModelProvider, PromptMessage, TokenUsage } from '../ai/provider.js';
+import { ProviderError } from '../ai/provider.error.js';
+import type { MessageDto } from '../conversations/message.dto.js';
+import { EventHub } from '../events/event-hub.js';
+import { messageCompleted } from './chat.events.js';
+import { ReplyJournal } from './reply-journal.js';
+import { FinalReply, ReplyStore } from './reply-store.js';
+import { Reply, ReplyAborted } from './reply.js';
+import { usageOf } from './usage.js';
+
+/** Between two tries to store an end while the database is away. */
+const STORE_RETRY_MS = 500;
+/** What a shutdown leaves for storing ends once the grace is over. */
+const LAST_WRITES_MS = 5000;
+
+export interface ReplyRun {
+  provider: ModelProvider;
+  /** Read when the run begins, so that no sender waits for it. */
+  prompt: () => Promise<PromptMessage[]>;
+  /** After the reply's end is stored and published. */
+  ended?: (message: MessageDto) => void;
+}
+
+interface Outcome {
+  status: FinalReply['status'];
+  finishReason?: string;
+  usage?: TokenUsage;
+  error?: { code: string; detail: string };
+}
+
+/**
+ * Runs replies: reads the provider, keeps and publishes what comes, and brings each reply to one end. A reply
+ * belongs to the server: it goes on when whoever asked for it has left.
+ */
+@Injectable()
+export class ReplyEngine {
+  /** Of this process, anew at each start: it marks which replies are this process's. */
+  readonly nodeId = randomUUID();
+
+  private readonly logger = new Logger('ReplyEngine');
+  private readonly replies = new Map<number, Reply>();
+
+  constructor(
+    private readonly ai: AiService,
+    private readonly hub: EventHub,
+    private readonly store: ReplyStore,
+    private readonly journal: ReplyJournal,
+  ) {}
+
+  /** @param message as it was created, in the database too, `streaming` and this node's */
+  start(message: MessageDto, userId: number, attempt: number, run: ReplyRun): Reply {
+    const reply = new Reply(message, userId, attempt);
+    this.replies.set(message.id, reply);
+    this.journal.add(reply);
+    const unsubscribe = this.stopWhenDeleted(reply);
+    void this.run(reply, run).finally(unsubscribe);
+    return reply;
+  }
+
+  find(messageId: number): Reply | undefined {
+    return this.replies.get(messageId);
+  }
+
+  all(): Reply[] {
+    return [...this.replies.values()];
+  }
+
+  /**
+   * Stops the reply that runs in a conversation, in this process or not.
+   * @returns it as stored; null where none runs
+   */
+  async stopIn(conversationId: number): Promise<MessageDto | null> {
+    const reply = this.all().find(({ message }) => message.conversation_id === conversationId);
+    if (reply) {
+      reply.abort.abort(new ReplyAborted('stopped'));
+      return reply.ended;
+    }
+    const stored = await this.store.findRunningIn(conversationId);
+    return stored && this.endAbandoned(stored.id, 'stopped');
+  }
+
+  /**
+   * Ends a reply that this process does not run, with the text that was stored of it.
+   * @returns it as stored; null where something else ended it first
+   */
+  async endAbandoned(messageId: number, status: 'stopped' | 'interrupted'): Promise<MessageDto | null> {
+    const ended = await this.store.endAbandoned(messageId, status);
+    if (!ended) return null;
+    this.hub.publish(ended.userId, messageCompleted(ended.message, ended.attempt));
+    return ended.message;
+  }
+
+  /** Ends what runs: waits for replies to end by themselves, then interrupts the rest, keeping their text. */
+  async drain(graceSeconds: number): Promise<void> {
+    await within(graceSeconds * 1000, this.allEnded());
+    this.all().forEach((reply) => reply.abort.abort(new ReplyAborted('interrupted')));
+    await within(LAST_WRITES_MS, this.allEnded());
+    await within(LAST_WRITES_MS, this.journal.flush());
+  }
+
+  private allEnded(): Promise<unknown> {
+    return Promise.all(this.all().map((reply) => reply.ended));
+  }
+
+  private async run(reply: Reply, run: ReplyRun): Promise<void> {
+    let prompt: PromptMessage[] = [];
+    const outcome: Outcome = { status: 'complete' };
+    try {
+      prompt = await run.prompt();
+      for await (const batch of this.ai.stream(run.provider, prompt, reply.abort.signal)) {
+        for (const delta of reply.append(batch)) this.hub.publish(reply.userId, delta);
+        if (batch.finishReason) outcome.finishReason = batch.finishReason;
+        if (batch.usage) outcome.usage = batch.usage;
+        await this.journal.full();
+      }
+    } catch (error) {
+      Object.assign(outcome, this.failure(reply, error));
+    }
+    await this.end(reply, run, finalReply(reply, prompt, outcome));
+  }
+
+  private failure(reply: Reply, error: unknown): Outcome {
+    const { signal } = reply.abort;
+    if (signal.aborted) return { status: (signal.reason as ReplyAborted).end };
+    if (error instanceof ProviderError) return { status: 'failed', error: { code: error.code, detail: error.detail } };
+    this.logger.error({ message_id: reply.message.id, error }, 'A reply failed unexpectedly');
+    return { status: 'failed', error: { code: 'internal_error', detail: 'Something went wrong on our side.' } };
+  }
+
+  private async end(reply: Reply, run: ReplyRun, final: FinalReply): Promise<void> {
+    await this.journal.remove(reply);
+    const message = await this.persist(reply, final);
+    this.journal.discard(reply.message.id);
+    this.replies.delete(reply.message.id);
+    if (message) this.hub.publish(reply.userId, messageCompleted(message, reply.attempt));
+    reply.resolveEnded(message);
+    if (message) run.ended?.(message);
+  }
+
+  /**
+   * Stores the end, however long the database is away: what clients are told has ended is what is stored.
+   * @returns the message as stored, by this run or by whoever ended it first; null where it is gone
+   */
+  private async persist(reply: Reply, final: FinalReply): Promise<MessageDto | null> {
+    for (;;) {
+      try {
+        if (await this.store.end(reply.message.id, this.nodeId, final)) return reply.endedAs(final);
+        return await this.store.findMessage(reply.message.id);
+      } catch (error) {
+        this.logger.warn(`The end of reply ${reply.message.id} is not stored yet: ${(error as Error).message}`);
+      }
+      await delay(STORE_RETRY_MS, undefined, { ref: false });
+    }
+  }
+
+  private stopWhenDeleted(reply: Reply): () => void {
+    const { conversation_id } = reply.message;
+    return this.hub.subscribe(reply.userId, ({ type, conversationId }) => {
+      const gone = type === 'conversation.deleted' && conversationId === conversation_id;
+      if (gone || type === 'account.deleted') reply.abort.abort(new ReplyAborted('stopped'));
+    });
+  }
+}
+
+function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcome): FinalReply {
+  const { content, reasoning } = reply;
+  return {
+    status: outcome.status,
+    content,
+    reasoning,
+    finishReason: outcome.finishReason ?? null,
+    errorCode: outcome.error?.code ?? null,
+    errorDetail: outcome.error?.detail ?? null,
+    ...usageColumns(usageOf(prompt, reasoning + content, outcome.usage)),
+    completedAt: new Date(),
+  };
+}
+
+function usageColumns({ estimated, ...tokens }: ReturnType<typeof usageOf>) {
+  return { ...tokens, usageEstimated: estimated };
+}
+
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, delay(milliseconds, undefined, { ref: false })]);
+}

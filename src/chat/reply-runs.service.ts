@@ -1,0 +1,82 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AiService } from '../ai/ai.service.js';
+import type { ModelProvider } from '../ai/provider.js';
+import { ConfigsService, type ResolvedConfig } from '../configs/configs.service.js';
+import { Conversation } from '../conversations/conversation.entity.js';
+import { ConversationsService } from '../conversations/conversations.service.js';
+import type { MessageDto } from '../conversations/message.dto.js';
+import { PromptService } from './prompt.service.js';
+import type { ReplyRun } from './reply-engine.js';
+import { TITLE_PROMPT, titleFromModel } from './titles.js';
+
+/** A title that takes longer is not worth its wait. */
+const TITLE_TIMEOUT_MS = 30_000;
+/** What of a message the title is made from, and what of an answer is read. UTF-16 code units. */
+const TITLE_SOURCE_LENGTH = 2000;
+const TITLE_ANSWER_LENGTH = 400;
+
+/** Puts together what a reply's run needs: the provider, the prompt, and the title that may follow. */
+@Injectable()
+export class ReplyRunsService {
+  private readonly logger = new Logger('Titles');
+
+  constructor(
+    private readonly configs: ConfigsService,
+    private readonly prompts: PromptService,
+    private readonly conversations: ConversationsService,
+    private readonly ai: AiService,
+  ) {}
+
+  /** @throws {ProblemError} 409 `no_model_config`, `key_unreadable`; 422 where the config is not the user's */
+  resolve(userId: number, conversation: Conversation, configId: number | undefined): Promise<ResolvedConfig> {
+    return this.configs.resolve(userId, configId ?? conversation.configId);
+  }
+
+  create(conversation: Conversation, userMessage: MessageDto, config: ResolvedConfig): ReplyRun {
+    const params = { ...config.provider.params, ...conversation.params };
+    const provider = { ...config.provider, params };
+    return {
+      provider,
+      prompt: () => this.prompts.build(conversation, userMessage.id, config.contextTokens, params),
+      ended: (reply) => {
+        if (!wantsTitle(conversation, userMessage, reply)) return;
+        void this.giveTitle(conversation, userMessage.content, reply.content, config.provider);
+      },
+    };
+  }
+
+  private async giveTitle(
+    { id, userId }: Conversation,
+    question: string,
+    answer: string,
+    provider: ModelProvider,
+  ): Promise<void> {
+    try {
+      const title = titleFromModel(await this.askForTitle(question, answer, provider));
+      if (title) await this.conversations.setAutoTitle(userId, id, title);
+    } catch (error) {
+      // The first words of the first message stay: a conversation needs no better title to work.
+      this.logger.debug(`No title for conversation ${id}: ${(error as Error).message}`);
+    }
+  }
+
+  private async askForTitle(question: string, answer: string, provider: ModelProvider): Promise<string> {
+    const excerpt = (text: string) => text.slice(0, TITLE_SOURCE_LENGTH).toWellFormed();
+    const content = `User: ${excerpt(question)}\n\nAssistant: ${excerpt(answer)}`;
+    const messages = [
+      { role: 'system' as const, content: TITLE_PROMPT },
+      { role: 'user' as const, content },
+    ];
+    let title = '';
+    for await (const batch of this.ai.stream(provider, messages, AbortSignal.timeout(TITLE_TIMEOUT_MS))) {
+      title += batch.content;
+      if (title.length > TITLE_ANSWER_LENGTH) break;
+    }
+    return title;
+  }
+}
+
+/** After the first exchange, where nobody has given a title. */
+function wantsTitle(conversation: Conversation, userMessage: MessageDto, reply: MessageDto): boolean {
+  return conversation.titleSource === 'default' && userMessage.parent_id === null && reply.status === 'complete';
+}

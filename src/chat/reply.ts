@@ -1,0 +1,138 @@
+import type { ReplyBatch } from '../ai/provider.js';
+import type { MessageDto } from '../conversations/message.dto.js';
+import { ParleyEvent } from '../events/event-hub.js';
+import { messageDelta } from './chat.events.js';
+import { cursorText } from './cursor.js';
+import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+import type { FinalReply } from './reply-store.js';
+
+/** A piece of text that the database does not have yet. */
+export interface UnsavedChunk {
+  messageId: number;
+  seq: number;
+  part: ReplyPart;
+  text: string;
+}
+
+/** A reply that runs in this process: its text so far, and the part of it that is not stored yet. */
+export class Reply {
+  content = '';
+  reasoning = '';
+  /** Its run ends when this is aborted; the reason is a {@link ReplyAborted}. */
+  readonly abort = new AbortController();
+  /** Resolves once its end is stored; null where its conversation is gone by then. */
+  readonly ended: Promise<MessageDto | null>;
+  resolveEnded!: (message: MessageDto | null) => void;
+
+  private unsaved: UnsavedChunk[] = [];
+  private seq = 0;
+  /** Chunks up to here have been handed over: they may be stored, so they must not grow. */
+  private handedOver = 0;
+
+  constructor(
+    /** As it was created: its text is here, not there. */
+    readonly message: MessageDto,
+    readonly userId: number,
+    readonly attempt: number,
+  ) {
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
+  }
+
+  /** Takes in what one read of the provider brought, as at most one delta a part. */
+  append(batch: ReplyBatch): ParleyEvent[] {
+    const deltas: ParleyEvent[] = [];
+    if (batch.reasoning) deltas.push(this.appendPart('reasoning', batch.reasoning));
+    if (batch.content) deltas.push(this.appendPart('content', batch.content));
+    return deltas;
+  }
+
+  /** Its text from the given places on, as deltas: what a client that comes late has missed. */
+  since(offsets: { content: number; reasoning: number }): ParleyEvent[] {
+    return textSince(this.snapshot(), this.attempt, offsets);
+  }
+
+  /** The message with its text so far. */
+  snapshot(): MessageDto {
+    return withText(this.message, this.content, this.reasoning);
+  }
+
+  /** The message with its end, as it is stored. */
+  endedAs(final: FinalReply): MessageDto {
+    return Object.assign(withText(this.message, final.content, final.reasoning), {
+      status: final.status,
+      finish_reason: final.finishReason,
+      error: final.errorCode ? { code: final.errorCode, detail: final.errorDetail } : null,
+      usage: {
+        prompt_tokens: final.promptTokens,
+        completion_tokens: final.completionTokens,
+        total_tokens: final.totalTokens,
+        estimated: final.usageEstimated,
+      },
+      completed_at: final.completedAt.toISOString(),
+    });
+  }
+
+  /** Hands over what is not stored yet; {@link giveBack} returns it where storing failed. */
+  takeUnsaved(): UnsavedChunk[] {
+    const taken = this.unsaved;
+    this.unsaved = [];
+    this.handedOver = this.seq;
+    return taken;
+  }
+
+  giveBack(chunks: UnsavedChunk[]): void {
+    this.unsaved = [...chunks, ...this.unsaved];
+  }
+
+  private appendPart(part: ReplyPart, text: string): ParleyEvent {
+    const offset = this[part].length;
+    this[part] += text;
+    this.keep(part, text);
+    const { id: messageId, conversation_id } = this.message;
+    return messageDelta(
+      { conversation_id, message_id: messageId, part, offset, text },
+      cursorText({
+        messageId,
+        attempt: this.attempt,
+        content: this.content.length,
+        reasoning: this.reasoning.length,
+        done: false,
+      }),
+    );
+  }
+
+  private keep(part: ReplyPart, text: string): void {
+    const last = this.unsaved.at(-1);
+    if (last?.part === part && last.seq > this.handedOver) last.text += text;
+    else this.unsaved.push({ messageId: this.message.id, seq: ++this.seq, part, text });
+  }
+}
+
+/** Why a reply's run was aborted, and so which end it comes to. */
+export class ReplyAborted extends Error {
+  constructor(readonly end: 'stopped' | 'interrupted') {
+    super(`The reply was ${end}.`);
+  }
+}
+
+export function withText(message: MessageDto, content: string, reasoning: string): MessageDto {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, { content, reasoning });
+}
+
+/** A message's text from the given places on, as at most one delta a part. */
+export function textSince(
+  message: MessageDto,
+  attempt: number,
+  seen: { content: number; reasoning: number },
+): ParleyEvent[] {
+  const { id: message_id, conversation_id } = message;
+  const at = { ...seen };
+  return (['reasoning', 'content'] as const).flatMap((part) => {
+    const offset = at[part];
+    const text = message[part].slice(offset);
+    if (text === '') return [];
+    at[part] = message[part].length;
+    const cursor = cursorText({ messageId: message_id, attempt, ...at, done: false });
+    return [messageDelta({ conversation_id, message_id, part, offset, text }, cursor)];
+  });
+}

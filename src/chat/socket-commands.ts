@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import { AuthService } from '../auth/auth.service.js';
+import type { Identity } from '../auth/identity.js';
+import { UnauthenticatedError } from '../common/errors.js';
+import type { ConversationPageDto } from '../conversations/conversation.dto.js';
+import type { MessageDto } from '../conversations/message.dto.js';
+import { ExchangeDto } from './chat.dto.js';
+import { ChatService } from './chat.service.js';
+import { ConversationStreams } from './conversation-streams.js';
+import type { Exchange } from './exchanges.service.js';
+import {
+  ConversationRefDto,
+  OpenConversationDto,
+  SocketEditDto,
+  SocketRegenerateDto,
+  SocketSendDto,
+  TokenDto,
+} from './socket.dto.js';
+
+/** A connected client, over whichever kind of socket. */
+export interface SocketPeer {
+  readonly userId: number;
+  /** From this turn on it gets the conversation's deltas. */
+  join(conversationId: number): void;
+  leave(conversationId: number): void;
+  renew(identity: Identity): void;
+}
+
+/** What a socket's client may ask for: the same over Socket.IO and over plain WebSocket. */
+@Injectable()
+export class SocketCommands {
+  constructor(
+    private readonly chat: ChatService,
+    private readonly streams: ConversationStreams,
+    private readonly auth: AuthService,
+  ) {}
+
+  async open(peer: SocketPeer, { conversation_id, limit }: OpenConversationDto): Promise<ConversationPageDto> {
+    let page!: ConversationPageDto;
+    await this.streams.open(peer.userId, conversation_id, limit, (read) => {
+      page = read;
+      peer.join(conversation_id);
+    });
+    return page;
+  }
+
+  close(peer: SocketPeer, { conversation_id }: ConversationRefDto): Record<string, never> {
+    peer.leave(conversation_id);
+    return {};
+  }
+
+  async send(peer: SocketPeer, { conversation_id, ...message }: SocketSendDto): Promise<ExchangeDto> {
+    return this.join(peer, await this.chat.send(peer.userId, conversation_id, message));
+  }
+
+  async regenerate(
+    peer: SocketPeer,
+    { conversation_id, message_id, ...rest }: SocketRegenerateDto,
+  ): Promise<ExchangeDto> {
+    return this.join(peer, await this.chat.regenerate(peer.userId, conversation_id, message_id, rest));
+  }
+
+  async edit(peer: SocketPeer, { conversation_id, message_id, ...rest }: SocketEditDto): Promise<ExchangeDto> {
+    return this.join(peer, await this.chat.edit(peer.userId, conversation_id, message_id, rest));
+  }
+
+  async stop(
+    peer: SocketPeer,
+    { conversation_id }: ConversationRefDto,
+  ): Promise<{ assistant_message: MessageDto }> {
+    return { assistant_message: await this.chat.stop(peer.userId, conversation_id) };
+  }
+
+  /** @throws {UnauthenticatedError} also where the token is another user's */
+  async refresh(peer: SocketPeer, { token }: TokenDto): Promise<{ expires_at: string }> {
+    const identity = await this.auth.authenticate(token);
+    if (identity.user.id !== peer.userId) {
+      throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
+    }
+    peer.renew(identity);
+    return { expires_at: identity.expiresAt.toISOString() };
+  }
+
+  private async join(peer: SocketPeer, { userMessage, assistantMessage }: Exchange): Promise<ExchangeDto> {
+    let answer!: ExchangeDto;
+    await this.streams.joinReply(peer.userId, assistantMessage, (reply) => {
+      answer = { user_message: userMessage, assistant_message: reply };
+      peer.join(reply.conversation_id);
+    });
+    return answer;
+  }
+}
