@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LessThan, Repository } from 'typeorm';
 import type { PromptMessage } from '../ai/provider.js';
-import { countTokens } from '../ai/tokenizer.js';
+import { countTokens, loadTokenizer } from '../ai/tokenizer.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { Message } from '../conversations/message.entity.js';
 
@@ -32,12 +32,12 @@ export class PromptService {
       ? [{ role: 'system', content: conversation.systemPrompt }]
       : [];
     const room = new Room(contextTokens - replyTokens(contextTokens, params));
-    system.forEach((message) => room.take(message));
+    for (const message of system) await room.take(message);
     const newest: PromptMessage[] = [];
     for await (const { role, content } of this.upwards(conversation.id, lastId)) {
       if (content === '') continue;
       const message = { role, content };
-      if (!room.take(message) && newest.length > 0) break;
+      if (!(await room.take(message)) && newest.length > 0) break;
       newest.push(message);
     }
     return [...system, ...newest.reverse()];
@@ -70,13 +70,14 @@ class Room {
   constructor(private readonly budget: number) {}
 
   /** @returns false where it does not fit; then nothing is taken */
-  take(message: PromptMessage): boolean {
+  async take(message: PromptMessage): Promise<boolean> {
     const bound = Buffer.byteLength(message.content) + TOKENS_A_MESSAGE;
     if (this.bound + bound <= this.budget) {
       this.bound += bound;
       this.unsure.push(message);
       return true;
     }
+    await loadTokenizer();
     this.tokenize();
     const tokens = promptTokens([message]);
     if (this.bound + tokens > this.budget) return false;
@@ -93,6 +94,7 @@ class Room {
   }
 }
 
+/** The tokenizer must be loaded. */
 export function promptTokens(messages: PromptMessage[]): number {
   return messages.reduce((sum, { content }) => sum + countTokens(content) + TOKENS_A_MESSAGE, 0);
 }

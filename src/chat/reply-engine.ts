@@ -10,7 +10,7 @@ import { messageCompleted } from './chat.events.js';
 import { ReplyJournal } from './reply-journal.js';
 import { FinalReply, ReplyStore } from './reply-store.js';
 import { Reply, ReplyAborted } from './reply.js';
-import { usageOf } from './usage.js';
+import { usageOf, type Usage } from './usage.js';
 
 /** Between two tries to store an end while the database is away. */
 const STORE_RETRY_MS = 500;
@@ -120,7 +120,7 @@ export class ReplyEngine {
     } catch (error) {
       Object.assign(outcome, this.failure(reply, error));
     }
-    await this.end(reply, run, finalReply(reply, prompt, outcome));
+    await this.end(reply, run, await finalReply(reply, prompt, outcome));
   }
 
   private failure(reply: Reply, error: unknown): Outcome {
@@ -166,7 +166,7 @@ export class ReplyEngine {
   }
 }
 
-function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcome): FinalReply {
+async function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcome): Promise<FinalReply> {
   const { content, reasoning } = reply;
   return {
     status: outcome.status,
@@ -175,12 +175,12 @@ function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcome): Fi
     finishReason: outcome.finishReason ?? null,
     errorCode: outcome.error?.code ?? null,
     errorDetail: outcome.error?.detail ?? null,
-    ...usageColumns(usageOf(prompt, reasoning + content, outcome.usage)),
+    ...usageColumns(await usageOf(prompt, reasoning + content, outcome.usage)),
     completedAt: new Date(),
   };
 }
 
-function usageColumns({ estimated, ...tokens }: ReturnType<typeof usageOf>) {
+function usageColumns({ estimated, ...tokens }: Usage) {
   return { ...tokens, usageEstimated: estimated };
 }
 
