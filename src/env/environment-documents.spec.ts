@@ -1,0 +1,66 @@
+import { describe, expect, it } from '@jest/globals';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { environmentSchema } from './environment.js';
+import { checkEncryptionKey, checkJwtSecret } from './rules.js';
+import { loadSettings } from './settings.js';
+
+const root = join(__dirname, '../..');
+const settingNames = Object.keys(environmentSchema(false).shape);
+
+/** What a reader of the repository sees: pages at the top, and the folders of documents, examples and test data. */
+function publishedFiles(): string[] {
+  const pages = readdirSync(root).filter((name) =>
+    /\.md$|^\.env\.example$|^Dockerfile$|compose.*\.ya?ml$/.test(name),
+  );
+  const folders = ['docs', 'deploy', 'test/data']
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name)),
+    );
+  return [...pages.map((name) => join(root, name)), ...folders];
+}
+
+describe('.env.example', () => {
+  const text = readFileSync(join(root, '.env.example'), 'utf8');
+
+  it('names every setting and no other', () => {
+    const named = [...text.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name);
+
+    expect(named.sort()).toEqual([...settingNames].sort());
+  });
+
+  it('changes nothing when it is copied as it is', () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'parley-example-'));
+    try {
+      const example: NodeJS.ProcessEnv = parseEnv(text);
+      expect(example.DATA_DIR).toBe('./data');
+      expect(loadSettings({ ...example, DATA_DIR: dataDir })).toEqual(loadSettings({ DATA_DIR: dataDir }));
+    } finally {
+      rmSync(dataDir, { recursive: true });
+    }
+  });
+});
+
+describe('the documents and test data', () => {
+  const texts = publishedFiles().map((path) => readFileSync(path, 'utf8'));
+
+  it('show no Fernet key that would be taken', () => {
+    const keys = texts.flatMap((text) => text.match(/(?<![\w+/=-])[\w-]{43}=(?![\w=])/g) ?? []);
+
+    expect(keys).not.toEqual([]);
+    expect(keys.filter((key) => checkEncryptionKey(key) === null)).toEqual([]);
+  });
+
+  it('show no JWT secret that would be taken', () => {
+    const secrets = texts.flatMap((text) =>
+      [...text.matchAll(/JWT_SECRETS['"]?\s*[=:]\s*['"]?([^\s'"`,$]+)/g)].map(([, secret = '']) => secret),
+    );
+
+    expect(secrets.filter((secret) => checkJwtSecret(secret) === null)).toEqual([]);
+  });
+});

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import {
+  checkEncryptionKey,
+  checkJwtSecret,
+  checkProductionEncryptionKey,
+  databaseUrl,
+  host,
+  modelHosts,
+  nonNegativeNumber,
+  oneOf,
+  origins,
+  port,
+  positiveSeconds,
+  redisUrl,
+  seconds,
+  secrets,
+  trueOrFalse,
+  trustedProxies,
+} from './rules.js';
+
+export type Environment = z.infer<ReturnType<typeof environmentSchema>>;
+
+/** Every variable that Parley reads, with its default (API.md 7). What depends on others is settled in settings.ts. */
+export function environmentSchema(production: boolean) {
+  return z.object({
+    NODE_ENV: oneOf(['development', 'production', 'test']).default('development'),
+    HOST: host.default(production ? '0.0.0.0' : '127.0.0.1'),
+    PORT: port.default(3000),
+    DATA_DIR: z.string().default('./data'),
+    DATABASE_URL: databaseUrl.optional(),
+    REDIS_URL: redisUrl.optional(),
+    ...secretsSchema(production),
+    CORS_ORIGINS: origins.default([]),
+    TRUST_PROXY: trustedProxies.default([]),
+    MODEL_URL_ALLOWED_HOSTS: modelHosts.optional(),
+    RATE_LIMIT_SCALE: nonNegativeNumber.default(1),
+    MIGRATE_ON_START: trueOrFalse.default(!production),
+    DEMO_MODEL: demoModel(production),
+    SHUTDOWN_GRACE_S: seconds.default(30),
+    RETRY_INTERRUPTED: trueOrFalse.default(false),
+    UPSTREAM_FIRST_BYTE_TIMEOUT_S: positiveSeconds.default(60),
+    UPSTREAM_IDLE_TIMEOUT_S: positiveSeconds.default(60),
+    UPSTREAM_TOTAL_TIMEOUT_S: positiveSeconds.default(900),
+    LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  });
+}
+
+function secretsSchema(production: boolean) {
+  const jwtSecrets = secrets(checkJwtSecret);
+  const encryptionKeys = secrets(production ? checkProductionEncryptionKey : checkEncryptionKey);
+  return {
+    JWT_SECRETS: production ? jwtSecrets : jwtSecrets.optional(),
+    ENCRYPTION_KEYS: production ? encryptionKeys : encryptionKeys.optional(),
+  };
+}
+
+function demoModel(production: boolean) {
+  const complaint = 'must not be true in production: the demo model answers anybody';
+  return trueOrFalse.default(!production).refine((on) => !(production && on), complaint);
+}

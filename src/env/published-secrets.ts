@@ -1,0 +1,20 @@
+/**
+ * Secrets that anybody can read: those in our own documents and test data, and those in the documents that people
+ * copy from. settings.spec.ts holds every document and test vector of this repository against the list.
+ */
+const publishedSecrets: ReadonlySet<string> = new Set([
+  // https://github.com/fernet/spec, also in test/data/fernet
+  'cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=',
+  // test/data/fernet/python.json
+  'w2V-BZbHXTboasGJ6l_VolnXBIrsBI_YE3FBGFv3hi8=',
+  'mVkg8d1zZ9w22urUjT-sOy1nwImyy1c_2JxqTKv9k2U=',
+  'osiAj3QajFjRCG19rR6vcjVTo7coZ_q2YqXdBxThrr4=',
+  // https://www.jwt.io
+  'a-string-secret-at-least-256-bits-long',
+  // FastAPI's tutorial on JWT, which projects like this one are often ported from
+  '09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7',
+]);
+
+export function isPublished(secret: string): boolean {
+  return publishedSecrets.has(secret);
+}

@@ -1,0 +1,161 @@
+/**
+ * What a variable's text may be. A rule's complaint is worded here and never repeats the text, which may be a secret.
+ */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { isPublished } from './published-secrets.js';
+
+/** A secret's fault, or null. */
+export type SecretCheck = (secret: string) => string | null;
+
+/** Node's timers fire at once when asked for more than 2^31 - 1 ms. */
+const MAX_SECONDS = 2_147_483;
+const MIN_JWT_SECRET_BYTES = 32;
+const MIN_DIFFERENT_CHARACTERS = 10;
+/** 32 bytes in canonical base64url with padding: the last digit carries four bits. */
+const FERNET_KEY = /^[\w-]{42}[AEIMQUYcgkosw048]=$/;
+
+/** A rule from a parser that gives undefined for what it refuses. */
+function rule<T>(complaint: string, parse: (text: string) => T | undefined) {
+  return z.string().transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.addIssue(complaint);
+    return z.NEVER;
+  });
+}
+
+/** A comma-separated list of what `parse` takes. */
+function list(complaint: string, parse: (item: string) => string | undefined) {
+  return z.string().transform((text, context) =>
+    splitList(text).map((item, index) => {
+      const value = parse(item);
+      if (value === undefined) context.addIssue(`item ${index + 1} ${complaint}`);
+      return value ?? '';
+    }),
+  );
+}
+
+export function secrets(check: SecretCheck) {
+  return z.string({ error: 'is required in production' }).transform((text, context) => {
+    const items = splitList(text);
+    for (const [index, item] of items.entries()) {
+      const fault = check(item);
+      if (fault) context.addIssue(`item ${index + 1} ${fault}`);
+    }
+    return items;
+  });
+}
+
+function splitList(text: string): string[] {
+  return text.split(',').map((item) => item.trim());
+}
+
+export const checkJwtSecret: SecretCheck = (secret) => {
+  if (Buffer.byteLength(secret) < MIN_JWT_SECRET_BYTES)
+    return `is shorter than ${MIN_JWT_SECRET_BYTES} bytes`;
+  return checkVariety(secret) ?? checkUnpublished(secret);
+};
+
+export const checkEncryptionKey: SecretCheck = (key) => {
+  if (!FERNET_KEY.test(key)) return 'is not a Fernet key (32 bytes in base64url with padding, 44 characters)';
+  return checkUnpublished(key);
+};
+
+/** Keys of zeros and the like are Fernet keys too, and handy in tests. */
+export const checkProductionEncryptionKey: SecretCheck = (key) =>
+  checkEncryptionKey(key) ?? checkVariety(key);
+
+function checkVariety(secret: string): string | null {
+  if (new Set(secret).size >= MIN_DIFFERENT_CHARACTERS) return null;
+  return `has fewer than ${MIN_DIFFERENT_CHARACTERS} different characters`;
+}
+
+function checkUnpublished(secret: string): string | null {
+  return isPublished(secret) ? 'is printed in public documents: generate one of your own' : null;
+}
+
+export function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, { error: `must be one of ${values.join(', ')}` });
+}
+
+export const trueOrFalse = rule('must be true or false', (text) => {
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  return undefined;
+});
+
+export const port = rule('must be a whole number from 0 to 65535', (text) => {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+});
+
+export const nonNegativeNumber = rule('must be a number, 0 or more', parseDecimal);
+
+export const seconds = rule(`must be a number of seconds, 0 to ${MAX_SECONDS}`, parseSeconds);
+
+export const positiveSeconds = rule(
+  `must be a number of seconds above 0, to ${MAX_SECONDS}`,
+  (text) => parseSeconds(text) || undefined,
+);
+
+function parseSeconds(text: string): number | undefined {
+  const value = parseDecimal(text);
+  return value !== undefined && value <= MAX_SECONDS ? value : undefined;
+}
+
+function parseDecimal(text: string): number | undefined {
+  const value = Number(text);
+  return /^\d+(\.\d+)?$/.test(text) && Number.isFinite(value) ? value : undefined;
+}
+
+export const host = rule('must be an address or a host name to listen on', (text) => {
+  return isIP(text) || /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(text) ? text : undefined;
+});
+
+export const databaseUrl = rule(
+  'must be sqlite:<path>, sqlite::memory:, mysql://user:password@host:port/database or mariadb://…',
+  (text) => {
+    if (text.startsWith('sqlite:')) return text.length > 'sqlite:'.length ? text : undefined;
+    const url = parseUrl(text, ['mysql:', 'mariadb:']);
+    return url && /^\/[^/]+$/.test(url.pathname) ? text : undefined;
+  },
+);
+
+export const redisUrl = rule('must be redis://host:port or rediss://host:port', (text) => {
+  return parseUrl(text, ['redis:', 'rediss:']) && text;
+});
+
+export const origins = list('is not an exact origin: http(s)://host[:port], nothing after it', (item) => {
+  const isExact = parseUrl(item, ['http:', 'https:'])?.origin === item && !item.includes('*');
+  return isExact ? item : undefined;
+});
+
+function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.hostname && protocols.includes(url.protocol) ? url : undefined;
+}
+
+const NAMED_SUBNETS = ['loopback', 'linklocal', 'uniquelocal'];
+
+export const trustedProxies = list(
+  `is not an address, a subnet such as 10.0.0.0/8, or one of ${NAMED_SUBNETS.join(', ')}`,
+  (item) => (NAMED_SUBNETS.includes(item) || isAddressOrSubnet(item) ? item : undefined),
+);
+
+/** A subnet of everything (/0) is refused: whoever connects could then claim any address. */
+function isAddressOrSubnet(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || address.includes('%') || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128);
+}
+
+/** Each is given as a URL would spell it (lower case, punycode, IPv6 in brackets), with its port if it names one. */
+export const modelHosts = list('is not a host or host:port (IPv6 in brackets)', (item) => {
+  const [, name = '', digits] = /^(\[[\da-f:.]+\]|[^\s:/?#@*%[\]\\]+)(?::(\d{1,5}))?$/i.exec(item) ?? [];
+  const hostname = parseUrl(`http://${name}`, ['http:'])?.hostname;
+  if (!hostname || digits === undefined) return hostname;
+  const number = Number(digits);
+  return number >= 1 && number <= 65_535 ? `${hostname}:${number}` : undefined;
+});

@@ -1,0 +1,350 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { environmentSchema } from './environment.js';
+import { EnvironmentError, loadSettings, Settings } from './settings.js';
+
+const jwtSecret = () => randomBytes(48).toString('base64');
+const fernetKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+const settingNames = Object.keys(environmentSchema(false).shape);
+
+let workplace: string;
+let dataDir: string;
+
+beforeEach(() => {
+  workplace = mkdtempSync(join(tmpdir(), 'parley-settings-'));
+  dataDir = join(workplace, 'data');
+});
+afterEach(() => rmSync(workplace, { recursive: true, force: true }));
+
+const load = (environment: NodeJS.ProcessEnv = {}) => loadSettings({ DATA_DIR: dataDir, ...environment });
+
+const loadInProduction = (environment: NodeJS.ProcessEnv = {}) =>
+  load({ NODE_ENV: 'production', JWT_SECRETS: jwtSecret(), ENCRYPTION_KEYS: fernetKey(), ...environment });
+
+function faultsOf(environment: NodeJS.ProcessEnv, loader = load): readonly string[] {
+  try {
+    loader(environment);
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('loadSettings', () => {
+  it('has a default for everything outside production', () => {
+    expect(load()).toEqual({
+      nodeEnv: 'development',
+      production: false,
+      host: '127.0.0.1',
+      port: 3000,
+      dataDir,
+      databaseUrl: `sqlite:${dataDir}/parley.db`,
+      redisUrl: undefined,
+      jwtSecrets: [expect.any(String)],
+      encryptionKeys: [expect.any(String)],
+      corsOrigins: [],
+      trustProxy: [],
+      modelUrlAllowedHosts: [],
+      loopbackModelsAllowed: true,
+      rateLimitScale: 1,
+      migrateOnStart: true,
+      demoModel: true,
+      shutdownGraceSeconds: 30,
+      retryInterrupted: false,
+      upstreamFirstByteTimeoutSeconds: 60,
+      upstreamIdleTimeoutSeconds: 60,
+      upstreamTotalTimeoutSeconds: 900,
+      logLevel: 'info',
+    });
+  });
+
+  it('is an instance of the class under which it is injected', () => {
+    expect(load()).toBeInstanceOf(Settings);
+  });
+
+  it('is stricter in production', () => {
+    expect(loadInProduction()).toMatchObject({
+      nodeEnv: 'production',
+      production: true,
+      host: '0.0.0.0',
+      loopbackModelsAllowed: false,
+      migrateOnStart: false,
+      demoModel: false,
+    });
+  });
+
+  it('reads what is set', () => {
+    const secrets = [jwtSecret(), jwtSecret()];
+    const keys = [fernetKey(), fernetKey()];
+
+    const settings = load({
+      NODE_ENV: 'test',
+      HOST: '::1',
+      PORT: '0',
+      DATABASE_URL: 'mysql://root@127.0.0.1:3310/parley',
+      REDIS_URL: 'rediss://:pw@cache:6390/1',
+      JWT_SECRETS: secrets.join(','),
+      ENCRYPTION_KEYS: keys.join(' , '),
+      CORS_ORIGINS: 'https://app.example.com, http://localhost:5173',
+      TRUST_PROXY: 'loopback,10.0.0.0/8,::1,fd00::/8',
+      MODEL_URL_ALLOWED_HOSTS: 'Ollama.local:11434,[::1],10.1.2.3',
+      RATE_LIMIT_SCALE: '0.5',
+      MIGRATE_ON_START: 'false',
+      DEMO_MODEL: '0',
+      SHUTDOWN_GRACE_S: '0',
+      RETRY_INTERRUPTED: '1',
+      UPSTREAM_FIRST_BYTE_TIMEOUT_S: '0.25',
+      UPSTREAM_IDLE_TIMEOUT_S: '5',
+      UPSTREAM_TOTAL_TIMEOUT_S: '10',
+      LOG_LEVEL: 'silent',
+    });
+
+    expect(settings).toEqual({
+      nodeEnv: 'test',
+      production: false,
+      host: '::1',
+      port: 0,
+      dataDir,
+      databaseUrl: 'mysql://root@127.0.0.1:3310/parley',
+      redisUrl: 'rediss://:pw@cache:6390/1',
+      jwtSecrets: secrets,
+      encryptionKeys: keys,
+      corsOrigins: ['https://app.example.com', 'http://localhost:5173'],
+      trustProxy: ['loopback', '10.0.0.0/8', '::1', 'fd00::/8'],
+      modelUrlAllowedHosts: ['ollama.local:11434', '[::1]', '10.1.2.3'],
+      loopbackModelsAllowed: false,
+      rateLimitScale: 0.5,
+      migrateOnStart: false,
+      demoModel: false,
+      shutdownGraceSeconds: 0,
+      retryInterrupted: true,
+      upstreamFirstByteTimeoutSeconds: 0.25,
+      upstreamIdleTimeoutSeconds: 5,
+      upstreamTotalTimeoutSeconds: 10,
+      logLevel: 'silent',
+    });
+  });
+
+  it('takes an empty or blank variable as unset', () => {
+    const blank = Object.fromEntries(settingNames.map((name) => [name, name.length % 2 ? '' : ' ']));
+
+    expect(load({ ...blank, DATA_DIR: dataDir })).toEqual(load());
+  });
+});
+
+describe('what is refused', () => {
+  const refused: Record<string, string[]> = {
+    NODE_ENV: ['prod', 'Production', 'staging'],
+    HOST: ['not a host', 'http://localhost', '-x', 'a_b'],
+    PORT: ['65536', '-1', '3000.5', '0x10', '1e3', 'http'],
+    DATABASE_URL: [
+      'sqlite:',
+      'postgres://h/d',
+      'mysql://',
+      'mysql://h',
+      'mysql://h/',
+      'mysql://h/a/b',
+      'parley.db',
+    ],
+    REDIS_URL: ['localhost:6379', 'http://h', 'redis://'],
+    JWT_SECRETS: [
+      'x',
+      'ab'.repeat(40),
+      randomBytes(15).toString('hex'),
+      `${jwtSecret()},`,
+      `${jwtSecret()},too short`,
+      'a-string-secret-at-least-256-bits-long',
+    ],
+    ENCRYPTION_KEYS: [
+      'x',
+      jwtSecret(),
+      randomBytes(32).toString('hex'),
+      fernetKey().replace('=', ''),
+      `${'-'.repeat(42)}B=`,
+      `${fernetKey()},,${fernetKey()}`,
+      'cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=',
+    ],
+    CORS_ORIGINS: [
+      '*',
+      'null',
+      'app.example.com',
+      'https://app.example.com/',
+      'https://app.example.com/path',
+      'https://App.example.com',
+      'https://app.example.com:443',
+      'https://user@app.example.com',
+      'https://*.example.com',
+      'ftp://app.example.com',
+      'https://app.example.com,',
+    ],
+    TRUST_PROXY: [
+      'true',
+      '1',
+      '*',
+      'proxy.example.com',
+      '10.0.0.0/33',
+      '10.0.0.0/0',
+      '::/0',
+      '::/129',
+      '10.0.0.0/8/8',
+      '127.1',
+      '10.0.0.0/',
+    ],
+    MODEL_URL_ALLOWED_HOSTS: [
+      '*',
+      'http://localhost',
+      'localhost:0',
+      'localhost:65536',
+      'localhost:http',
+      '::1',
+      '[::1',
+      'user@host',
+      'host/path',
+      'a b',
+      '999.1.1.1',
+    ],
+    RATE_LIMIT_SCALE: ['-1', 'Infinity', 'NaN', 'off', '1,5'],
+    MIGRATE_ON_START: ['yes', 'TRUE', 'on'],
+    DEMO_MODEL: ['maybe'],
+    SHUTDOWN_GRACE_S: ['-1', '30s', '2147484'],
+    RETRY_INTERRUPTED: ['2'],
+    UPSTREAM_FIRST_BYTE_TIMEOUT_S: ['0', '-5', '1m', '2147484'],
+    UPSTREAM_IDLE_TIMEOUT_S: ['0', '0.0'],
+    UPSTREAM_TOTAL_TIMEOUT_S: ['0', '9'.repeat(400)],
+    LOG_LEVEL: ['verbose', 'INFO'],
+  };
+  const cases = Object.entries(refused).flatMap(([name, values]) =>
+    values.map((value) => [name, value] as const),
+  );
+
+  it('covers every setting but the one that takes any text', () => {
+    expect(Object.keys(refused).sort()).toEqual(settingNames.filter((name) => name !== 'DATA_DIR').sort());
+  });
+
+  it.each(cases)('names %s, refusing %j', (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} `)]);
+  });
+
+  it('names every fault at once, one a line', () => {
+    const worst = Object.fromEntries(Object.entries(refused).map(([name, [value]]) => [name, value]));
+    const faults = faultsOf(worst);
+
+    expect(faults.map((fault) => fault.split(' ')[0]).sort()).toEqual(Object.keys(refused).sort());
+    const { message } = new EnvironmentError(faults);
+    for (const fault of faults) expect(message.split('\n')).toContain(`  - ${fault}`);
+  });
+
+  it('names each bad item of a list by its place', () => {
+    expect(faultsOf({ JWT_SECRETS: `x,${jwtSecret()},y` })).toEqual([
+      'JWT_SECRETS item 1 is shorter than 32 bytes',
+      'JWT_SECRETS item 3 is shorter than 32 bytes',
+    ]);
+  });
+
+  it.each(settingNames.filter((name) => name !== 'DATA_DIR'))('never shows the value of %s', (name) => {
+    const secret = `?${randomBytes(12).toString('hex')}`;
+    let shown = '';
+    try {
+      load({ [name]: `${secret},${secret}` });
+    } catch (error) {
+      const { message, stack, faults, cause } = error as EnvironmentError;
+      shown = [message, stack, JSON.stringify(faults), String(cause)].join();
+    }
+
+    expect(shown).toContain(name);
+    expect(shown).not.toContain(secret);
+  });
+
+  it('makes no secret when anything is wrong', () => {
+    faultsOf({ PORT: 'x' });
+
+    expect(existsSync(dataDir)).toBe(false);
+  });
+});
+
+describe('production', () => {
+  it('requires secrets, and makes none', () => {
+    expect(faultsOf({ NODE_ENV: 'production' })).toEqual([
+      'JWT_SECRETS is required in production',
+      'ENCRYPTION_KEYS is required in production',
+    ]);
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  it('does not take secrets that were made in DATA_DIR before', () => {
+    load();
+
+    expect(faultsOf({ NODE_ENV: 'production' })).toHaveLength(2);
+  });
+
+  it('refuses the demo model', () => {
+    expect(faultsOf({ DEMO_MODEL: 'true' }, loadInProduction)).toEqual([
+      expect.stringMatching(/^DEMO_MODEL /),
+    ]);
+  });
+
+  it('refuses an encryption key without variety, which tests may use', () => {
+    const zeros = { ENCRYPTION_KEYS: `${'A'.repeat(43)}=` };
+
+    expect(faultsOf(zeros, loadInProduction)).toEqual([expect.stringMatching(/^ENCRYPTION_KEYS item 1 /)]);
+    expect(faultsOf(zeros)).toEqual([]);
+  });
+});
+
+describe('generated secrets', () => {
+  const kept = () => ['jwt-secret', 'encryption-key'].map((file) => join(dataDir, file));
+
+  it('are made once, and differ between installations', () => {
+    const first = load();
+    expect(load()).toEqual(first);
+
+    dataDir = join(workplace, 'elsewhere');
+    const other = load();
+    expect(other.jwtSecrets).not.toEqual(first.jwtSecrets);
+    expect(other.encryptionKeys).not.toEqual(first.encryptionKeys);
+  });
+
+  it('pass the checks that given ones must pass', () => {
+    const { jwtSecrets, encryptionKeys } = load();
+
+    expect(
+      faultsOf({ JWT_SECRETS: jwtSecrets[0], ENCRYPTION_KEYS: encryptionKeys[0] }, loadInProduction),
+    ).toEqual([]);
+  });
+
+  it('are for their owner only, and leave no drafts behind', () => {
+    load();
+
+    expect(statSync(dataDir).mode & 0o777).toBe(0o700);
+    for (const file of kept()) expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readdirSync(dataDir).sort()).toEqual(['encryption-key', 'jwt-secret']);
+  });
+
+  it('are not made for what is set', () => {
+    load({ JWT_SECRETS: jwtSecret() });
+
+    expect(readdirSync(dataDir)).toEqual(['encryption-key']);
+  });
+
+  it('are refused, unshown, when their file was emptied or spoilt', () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, 'jwt-secret'), 'spoilt\n');
+
+    expect(faultsOf({})).toEqual([
+      'JWT_SECRETS is unset, and what DATA_DIR/jwt-secret holds is shorter than 32 bytes',
+    ]);
+  });
+
+  it('are reported as a fault when they cannot be kept', () => {
+    writeFileSync(dataDir, 'a file where the directory belongs');
+
+    expect(faultsOf({})).toEqual([
+      expect.stringMatching(/^JWT_SECRETS is unset, and DATA_DIR\/jwt-secret cannot/),
+    ]);
+  });
+});

@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type Environment, environmentSchema } from './environment.js';
+import { readOrCreateSecret } from './generated-secret.js';
+import { checkEncryptionKey, checkJwtSecret, type SecretCheck } from './rules.js';
+
+/** What the process was told by its environment, checked. Also the token under which it is injected. */
+export class Settings {
+  readonly nodeEnv!: 'development' | 'production' | 'test';
+  readonly production!: boolean;
+  readonly host!: string;
+  readonly port!: number;
+  readonly dataDir!: string;
+  /** `sqlite:<path>`, `mysql://…` or `mariadb://…` */
+  readonly databaseUrl!: string;
+  readonly redisUrl?: string;
+  /** The first signs, all verify. Never empty. */
+  readonly jwtSecrets!: string[];
+  /** Fernet keys: the first encrypts, all decrypt. Never empty. */
+  readonly encryptionKeys!: string[];
+  readonly corsOrigins!: string[];
+  /** In Express's `trust proxy` notation. */
+  readonly trustProxy!: string[];
+  /** `host` or `host:port`, the host as `URL.hostname` spells it. */
+  readonly modelUrlAllowedHosts!: string[];
+  readonly loopbackModelsAllowed!: boolean;
+  /** Multiplies every limit; 0 switches them off. */
+  readonly rateLimitScale!: number;
+  readonly migrateOnStart!: boolean;
+  readonly demoModel!: boolean;
+  readonly shutdownGraceSeconds!: number;
+  readonly retryInterrupted!: boolean;
+  readonly upstreamFirstByteTimeoutSeconds!: number;
+  readonly upstreamIdleTimeoutSeconds!: number;
+  readonly upstreamTotalTimeoutSeconds!: number;
+  readonly logLevel!: string;
+}
+
+/** Says everything that is wrong with the environment, for the operator. Variables are named; no value is shown. */
+export class EnvironmentError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(
+      [
+        `Parley cannot start: ${faults.length} fault${faults.length === 1 ? '' : 's'} in its environment.`,
+        ...faults.map((fault) => `  - ${fault}`),
+        'Every setting is described in .env.example.',
+      ].join('\n'),
+    );
+    this.name = 'EnvironmentError';
+  }
+}
+
+/**
+ * Reads `.env` in the working directory into process.env, outside production. What is already set wins,
+ * and a missing file is fine.
+ */
+export function readDotEnv(): void {
+  if (process.env.NODE_ENV?.trim() === 'production') return;
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/**
+ * Checks the environment (an empty variable counts as unset) and, outside production, makes the secrets that it
+ * lacks in DATA_DIR, where the next start finds them.
+ * @throws EnvironmentError naming all faults at once
+ */
+export function loadSettings(environment: NodeJS.ProcessEnv): Settings {
+  const present = dropEmpty(environment);
+  const production = present.NODE_ENV === 'production';
+  const checked = environmentSchema(production).safeParse(present);
+  if (!checked.success) {
+    throw new EnvironmentError(
+      checked.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`),
+    );
+  }
+  return Object.assign(new Settings(), toSettings(checked.data, production));
+}
+
+function dropEmpty(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const trimmed = Object.entries(environment).map(([name, value]) => [name, value?.trim()] as const);
+  return Object.fromEntries(trimmed.filter(([, value]) => value));
+}
+
+function toSettings(checked: Environment, production: boolean): Settings {
+  return {
+    nodeEnv: checked.NODE_ENV,
+    production,
+    host: checked.HOST,
+    port: checked.PORT,
+    dataDir: checked.DATA_DIR,
+    databaseUrl: checked.DATABASE_URL ?? `sqlite:${checked.DATA_DIR}/parley.db`,
+    redisUrl: checked.REDIS_URL,
+    jwtSecrets: checked.JWT_SECRETS ?? [generatedJwtSecret(checked.DATA_DIR)],
+    encryptionKeys: checked.ENCRYPTION_KEYS ?? [generatedEncryptionKey(checked.DATA_DIR)],
+    corsOrigins: checked.CORS_ORIGINS,
+    trustProxy: checked.TRUST_PROXY,
+    modelUrlAllowedHosts: checked.MODEL_URL_ALLOWED_HOSTS ?? [],
+    loopbackModelsAllowed: !production && checked.MODEL_URL_ALLOWED_HOSTS === undefined,
+    rateLimitScale: checked.RATE_LIMIT_SCALE,
+    migrateOnStart: checked.MIGRATE_ON_START,
+    demoModel: checked.DEMO_MODEL,
+    shutdownGraceSeconds: checked.SHUTDOWN_GRACE_S,
+    retryInterrupted: checked.RETRY_INTERRUPTED,
+    upstreamFirstByteTimeoutSeconds: checked.UPSTREAM_FIRST_BYTE_TIMEOUT_S,
+    upstreamIdleTimeoutSeconds: checked.UPSTREAM_IDLE_TIMEOUT_S,
+    upstreamTotalTimeoutSeconds: checked.UPSTREAM_TOTAL_TIMEOUT_S,
+    logLevel: checked.LOG_LEVEL,
+  };
+}
+
+function generatedJwtSecret(dataDir: string): string {
+  const generate = () => randomBytes(48).toString('base64');
+  return generatedSecret('JWT_SECRETS', dataDir, 'jwt-secret', { check: checkJwtSecret, generate });
+}
+
+function generatedEncryptionKey(dataDir: string): string {
+  const generate = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+  return generatedSecret('ENCRYPTION_KEYS', dataDir, 'encryption-key', {
+    check: checkEncryptionKey,
+    generate,
+  });
+}
+
+function generatedSecret(
+  variable: string,
+  dataDir: string,
+  file: string,
+  { check, generate }: { check: SecretCheck; generate: () => string },
+): string {
+  const secret = readOrCreate();
+  const fault = check(secret);
+  if (fault) throw new EnvironmentError([`${variable} is unset, and what DATA_DIR/${file} holds ${fault}`]);
+  return secret;
+
+  function readOrCreate(): string {
+    try {
+      return readOrCreateSecret(join(dataDir, file), generate);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new EnvironmentError([
+        `${variable} is unset, and DATA_DIR/${file} cannot be read or made (${code})`,
+      ]);
+    }
+  }
+}
