@@ -1,0 +1,114 @@
+/**
+ * The Fernet token format, version 0x80: https://github.com/fernet/spec/blob/master/Spec.md
+ *
+ *     token = base64url(0x80 ‖ timestamp (8) ‖ IV (16) ‖ AES-128-CBC ciphertext ‖ HMAC-SHA256 (32))
+ *     key   = base64url(signing key (16) ‖ encryption key (16))
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
+
+/** Held as KeyObjects, which show nothing of themselves when they are logged. */
+export interface FernetKey {
+  readonly signing: KeyObject;
+  readonly encryption: KeyObject;
+}
+
+const VERSION = 0x80;
+const TIMESTAMP_AT = 1;
+const IV_AT = 9;
+const CIPHERTEXT_AT = 25;
+const BLOCK_BYTES = 16;
+const HMAC_BYTES = 32;
+const MAX_CLOCK_SKEW_SECONDS = 60;
+
+/** @throws TypeError, which does not repeat the text, when it is not 32 bytes in padded base64url. */
+export function parseKey(text: string): FernetKey {
+  const bytes = decodeBase64Url(text);
+  if (bytes?.length !== 32) throw new TypeError('A Fernet key is 32 bytes in base64url with padding.');
+  return { signing: createSecretKey(bytes.subarray(0, 16)), encryption: createSecretKey(bytes.subarray(16)) };
+}
+
+/** An `iv` is given by tests only: one that repeats under a key gives away which texts begin alike. */
+export function generate(
+  key: FernetKey,
+  plaintext: Buffer,
+  { now = new Date(), iv = randomBytes(BLOCK_BYTES) }: { now?: Date; iv?: Buffer } = {},
+): string {
+  const head = Buffer.alloc(IV_AT);
+  head.writeUInt8(VERSION);
+  head.writeBigUInt64BE(BigInt(toSeconds(now)), TIMESTAMP_AT);
+  const cipher = createCipheriv('aes-128-cbc', key.encryption, iv);
+  const signed = Buffer.concat([head, iv, cipher.update(plaintext), cipher.final()]);
+  return encodeBase64Url(Buffer.concat([signed, hmac(key, signed)]));
+}
+
+/**
+ * The plaintext, or null when the token is malformed, was not made with this key, or is out of its time.
+ * Without `ttlSeconds` its time is not looked at, so that a clock set back cannot lock up what is stored.
+ */
+export function open(
+  key: FernetKey,
+  token: string,
+  { ttlSeconds, now = new Date() }: { ttlSeconds?: number; now?: Date } = {},
+): Buffer | null {
+  const bytes = authenticate(key, token);
+  if (!bytes) return null;
+  if (ttlSeconds !== undefined && !isTimely(bytes, ttlSeconds, now)) return null;
+  return decrypt(key, bytes);
+}
+
+/** Whether the token was made with this key. Decrypts nothing. */
+export function isAuthentic(key: FernetKey, token: string): boolean {
+  return authenticate(key, token) !== null;
+}
+
+function authenticate(key: FernetKey, token: string): Buffer | null {
+  const bytes = decodeBase64Url(token);
+  if (!bytes || !isWellFormed(bytes)) return null;
+  const expected = hmac(key, bytes.subarray(0, -HMAC_BYTES));
+  return timingSafeEqual(expected, bytes.subarray(-HMAC_BYTES)) ? bytes : null;
+}
+
+function isWellFormed(bytes: Buffer): boolean {
+  const ciphertextBytes = bytes.length - CIPHERTEXT_AT - HMAC_BYTES;
+  return bytes[0] === VERSION && ciphertextBytes >= BLOCK_BYTES && ciphertextBytes % BLOCK_BYTES === 0;
+}
+
+function isTimely(bytes: Buffer, ttlSeconds: number, now: Date): boolean {
+  const ageSeconds = toSeconds(now) - Number(bytes.readBigUInt64BE(TIMESTAMP_AT));
+  return ageSeconds <= ttlSeconds && ageSeconds >= -MAX_CLOCK_SKEW_SECONDS;
+}
+
+function decrypt(key: FernetKey, bytes: Buffer): Buffer | null {
+  const decipher = createDecipheriv('aes-128-cbc', key.encryption, bytes.subarray(IV_AT, CIPHERTEXT_AT));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(CIPHERTEXT_AT, -HMAC_BYTES)), decipher.final()]);
+  } catch {
+    return null; // Bad padding under a good HMAC: whoever made it held the key. No padding oracle is left.
+  }
+}
+
+function hmac(key: FernetKey, signed: Buffer): Buffer {
+  return createHmac('sha256', key.signing).update(signed).digest();
+}
+
+function toSeconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
+}
+
+function encodeBase64Url(bytes: Buffer): string {
+  return bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+}
+
+/** Null unless the text is the one canonical encoding of its bytes; Buffer alone skips what it cannot read. */
+function decodeBase64Url(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64url');
+  return encodeBase64Url(bytes) === text ? bytes : null;
+}
