@@ -118,6 +118,16 @@ function accountTables(t: Types): Table[] {
       { session_id: ['sessions', 'CASCADE'] },
     ),
     table(
+      'known_addresses',
+      {
+        user_id: { ...t.id, isPrimary: true },
+        address: { ...t.string(64), isPrimary: true },
+        last_login_at: t.time,
+      },
+      {},
+      { user_id: ['users', 'CASCADE'] },
+    ),
+    table(
       'model_configs',
       {
         id: t.primary,

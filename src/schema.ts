@@ -1,15 +1,16 @@
 import { InitialSchema1760000000000 } from '../migrations/1760000000000-InitialSchema.js';
+import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
 import { User } from './auth/user.entity.js';
 import { Node } from './chat/node.entity.js';
-import { ReplyChunk } from './chat/reply-chunk.entity.js';
+import { ReplyChunk } from './conversations/reply-chunk.entity.js';
 import { ModelConfig } from './configs/model-config.entity.js';
 import { Conversation } from './conversations/conversation.entity.js';
 import { Message } from './conversations/message.entity.js';
 
 /** All tables and how they came to be: as classes, since globs do not survive a build. */
 export const SCHEMA = {
-  entities: [User, Session, RefreshToken, ModelConfig, Conversation, Message, ReplyChunk, Node],
+  entities: [User, Session, RefreshToken, KnownAddress, ModelConfig, Conversation, Message, ReplyChunk, Node],
   migrations: [InitialSchema1760000000000],
 };

@@ -12,7 +12,7 @@ const json: ValueTransformer = {
 };
 
 /** Column options that several entities share; MySQL's names, which the SQLite driver maps to its own. */
-export const ID: ColumnOptions = { type: 'bigint', transformer: toNumber };
-export const TIME: ColumnOptions = { type: 'datetime', precision: 3 };
-export const TEXT: ColumnOptions = { type: 'longtext' };
-export const JSON_TEXT: ColumnOptions = { type: 'longtext', transformer: json };
+export const ID = { type: 'bigint', transformer: toNumber } as const satisfies ColumnOptions;
+export const TIME = { type: 'datetime', precision: 3 } as const satisfies ColumnOptions;
+export const TEXT = { type: 'longtext' } as const satisfies ColumnOptions;
+export const JSON_TEXT = { type: 'longtext', transformer: json } as const satisfies ColumnOptions;

@@ -6,8 +6,24 @@ type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
 /** @param url `sqlite:<path>`, `mysql://…` or `mariadb://…` */
 export function createDataSource(url: string, schema: Schema): DataSource {
   const shared = { ...schema, migrationsTransactionMode: 'each', synchronize: false } as const;
-  if (url.startsWith('sqlite:')) return useSqliteDriver(new DataSource({ ...shared, ...sqliteOptions(url) }));
-  return new DataSource({ ...shared, ...mysqlOptions(url) });
+  if (url.startsWith('sqlite:')) {
+    return withNumericIds(useSqliteDriver(new DataSource({ ...shared, ...sqliteOptions(url) })));
+  }
+  return withNumericIds(new DataSource({ ...shared, ...mysqlOptions(url) }));
+}
+
+/** TypeORM gives the generated id of a new row as text where the column is a BIGINT. */
+function withNumericIds(dataSource: DataSource): DataSource {
+  const { driver } = dataSource;
+  const createGeneratedMap = driver.createGeneratedMap.bind(driver);
+  driver.createGeneratedMap = (metadata, ...rest) => {
+    const map = createGeneratedMap(metadata, ...rest);
+    for (const { propertyName } of metadata.generatedColumns) {
+      if (map?.[propertyName] !== undefined) map[propertyName] = Number(map[propertyName]);
+    }
+    return map;
+  };
+  return dataSource;
 }
 
 export function isMysql(dataSource: DataSource): boolean {

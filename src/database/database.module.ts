@@ -9,7 +9,12 @@ export class DatabaseModule {
   static forRoot(schema: Pick<DataSourceOptions, 'entities' | 'migrations'>): DynamicModule {
     return TypeOrmModule.forRootAsync({
       inject: [Settings],
-      useFactory: (settings: Settings) => ({ ...createDataSource(settings.databaseUrl, schema).options, settings }),
+      useFactory: (settings: Settings) => ({
+        ...createDataSource(settings.databaseUrl, schema).options,
+        settings,
+        // A node that cannot start says why and ends; whoever started it decides on another try.
+        toRetry: () => false,
+      }),
       dataSourceFactory: (options) => connect((options as unknown as { settings: Settings }).settings, schema),
     });
   }
