@@ -1,0 +1,175 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../env/settings.js';
+import { readModels } from './model-list.js';
+import { Outbound } from './outbound.js';
+import { OutboundResponse } from './outbound-fetch.js';
+import { ProviderClient } from './provider-client.js';
+import { ProviderFaults } from './provider-faults.js';
+import { ProviderErrorCode } from './provider.error.js';
+import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
+import { Reply } from './reply.js';
+import { ReplyRequest } from './reply-request.js';
+import { Watchdog } from './watchdog.js';
+
+const ATTEMPTS = 3;
+/** For what somebody waits on in front of a form. */
+const TEST_SECONDS = 30;
+const TEST_PROMPT: PromptMessage[] = [{ role: 'user', content: 'Say hello.' }];
+const MAX_REMEMBERED = 1_000;
+
+export interface ProviderTest {
+  ok: boolean;
+  latencyMs: number;
+  model: string;
+  error?: { code: ProviderErrorCode; detail: string };
+}
+
+interface StreamOptions {
+  attempts: number;
+  totalSeconds: number;
+}
+
+/** The one way out to a model provider. */
+@Injectable()
+export class AiService {
+  /** Origin and model of those that reject `stream_options`, the latest last. */
+  private readonly withoutUsage = new Set<string>();
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly outbound: Outbound,
+  ) {}
+
+  /**
+   * Yields what the provider says until it ended the reply properly (`[DONE]`, or a finish reason), and throws a
+   * ProviderError where it did not, after what came before. Throws `signal.reason` when aborted. Aborting, and closing
+   * the iterator, even while it waits, closes the provider's connection at once.
+   */
+  stream(provider: ModelProvider, messages: PromptMessage[], signal: AbortSignal): AsyncIterable<ReplyBatch> {
+    const options = { attempts: ATTEMPTS, totalSeconds: this.settings.upstreamTotalTimeoutSeconds };
+    return { [Symbol.asyncIterator]: () => this.iterate(provider, messages, signal, options) };
+  }
+
+  /** The ids of the provider's models. Throws a ProviderError. */
+  async listModels(provider: ModelProvider): Promise<string[]> {
+    const faults = new ProviderFaults(provider.apiKey);
+    const watchdog = new Watchdog(new AbortController().signal, TEST_SECONDS);
+    try {
+      watchdog.start();
+      const { signal } = watchdog;
+      const response: unknown = await this.client(provider).models.list({ signal }).asResponse();
+      return await readModels(response as OutboundResponse, faults);
+    } catch (error) {
+      throw watchdog.signal.aborted ? watchdog.signal.reason : faults.of(error);
+    } finally {
+      watchdog.close();
+    }
+  }
+
+  /**
+   * Asks for a real completion and leaves at its first sign of life, as models disagree on the name of the parameter
+   * that would keep it short. Never throws for a provider's failure.
+   */
+  async test(provider: ModelProvider): Promise<ProviderTest> {
+    const start = performance.now();
+    const error = await this.findFault(provider);
+    const latencyMs = Math.round(performance.now() - start);
+    const result = { ok: !error, latencyMs, model: provider.modelName };
+    return error ? { ...result, error: { code: error.code, detail: error.detail } } : result;
+  }
+
+  /** Throws a ModelUrlError naming why, for what can be seen in the text of the URL. */
+  checkUrl(modelUrl: string): void {
+    this.outbound.checkUrl(modelUrl);
+  }
+
+  private async findFault(provider: ModelProvider) {
+    const options = { attempts: 1, totalSeconds: TEST_SECONDS };
+    const batches = this.iterate(provider, TEST_PROMPT, new AbortController().signal, options);
+    try {
+      await batches.next();
+      return undefined;
+    } catch (error) {
+      return new ProviderFaults(provider.apiKey).of(error);
+    } finally {
+      await batches.return(undefined);
+    }
+  }
+
+  private iterate(
+    provider: ModelProvider,
+    messages: PromptMessage[],
+    signal: AbortSignal,
+    { attempts, totalSeconds }: StreamOptions,
+  ): AsyncGenerator<ReplyBatch, void, undefined> {
+    const watchdog = new Watchdog(signal, totalSeconds);
+    const batches = this.read(provider, messages, watchdog, attempts);
+    const finish = batches.return.bind(batches);
+    // A generator's own return() waits for the read under way, which may take for ever.
+    batches.return = (value) => {
+      watchdog.leave();
+      return finish(value);
+    };
+    return batches;
+  }
+
+  private async *read(
+    provider: ModelProvider,
+    messages: PromptMessage[],
+    watchdog: Watchdog,
+    attempts: number,
+  ): AsyncGenerator<ReplyBatch, void, undefined> {
+    const faults = new ProviderFaults(provider.apiKey);
+    let reply: Reply | undefined;
+    try {
+      watchdog.start();
+      const opened = await this.open(provider, messages, watchdog, faults, attempts);
+      reply = opened.reply;
+      for (let batch = opened.first; batch; batch = await reply.next()) yield batch;
+    } catch (error) {
+      if (watchdog.left) return;
+      throw watchdog.signal.aborted ? watchdog.signal.reason : faults.of(error);
+    } finally {
+      if (reply) reply.close();
+      else watchdog.close();
+    }
+  }
+
+  private async open(
+    provider: ModelProvider,
+    messages: PromptMessage[],
+    watchdog: Watchdog,
+    faults: ProviderFaults,
+    attempts: number,
+  ) {
+    const key = `${originOf(provider.modelUrl)} ${provider.modelName}`;
+    const request = new ReplyRequest(this.client(provider), provider, messages, watchdog, faults, {
+      firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
+      idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
+      includeUsage: !this.withoutUsage.has(key),
+      attempts,
+    });
+    const opened = await request.open();
+    if (request.usageRefused) remember(this.withoutUsage, key);
+    return opened;
+  }
+
+  private client(provider: ModelProvider): ProviderClient {
+    if (!provider.trusted) this.outbound.checkUrl(provider.modelUrl);
+    const dispatcher = this.outbound.dispatcher(provider.trusted);
+    return new ProviderClient(provider, dispatcher, this.settings.upstreamTotalTimeoutSeconds);
+  }
+}
+
+function originOf(modelUrl: string): string {
+  return new URL(modelUrl).origin;
+}
+
+/** Sets keep their order, so that the first is the one that has been there longest. */
+function remember(set: Set<string>, key: string): void {
+  for (const oldest of set) {
+    if (set.size < MAX_REMEMBERED) break;
+    set.delete(oldest);
+  }
+  set.add(key);
+}

@@ -1,0 +1,105 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { EventStream, MAX_LINE_BYTES, ServerSentEvent } from './event-stream.js';
+
+function read(bytes: string | Uint8Array, cuts: number[] = []): ServerSentEvent[] {
+  const events: ServerSentEvent[] = [];
+  const stream = new EventStream((event) => events.push(event));
+  const buffer = Buffer.from(bytes);
+  const points = [0, ...cuts.map((cut) => cut % (buffer.length + 1)).sort((a, b) => a - b), buffer.length];
+  for (let i = 1; i < points.length; i++) stream.push(buffer.subarray(points[i - 1], points[i]));
+  stream.end();
+  return events;
+}
+
+const allCuts = (bytes: string) => Array.from({ length: Buffer.byteLength(bytes) }, (_, i) => i);
+const texts = fc.string({ unit: 'grapheme', maxLength: 40 }).map((text) => text.replace(/[\r\n\0]/g, ''));
+
+describe('EventStream', () => {
+  it('gives the same events wherever the bytes were cut, whatever ends the lines', () => {
+    const endings = fc.constantFrom('\n', '\r\n', '\r');
+    fc.assert(
+      fc.property(
+        fc.array(texts, { maxLength: 8 }),
+        endings,
+        fc.array(fc.nat()),
+        fc.boolean(),
+        (all, eol, cuts, bom) => {
+          const bytes = all.map((text) => `data: ${text}${eol}${eol}`).join('');
+          expect(read((bom ? '\ufeff' : '') + bytes, cuts)).toEqual(all.map((data) => ({ type: '', data })));
+        },
+      ),
+    );
+  });
+
+  it('joins the data of several lines, and knows the type of an event', () => {
+    const bytes = 'event: error\ndata: a\ndata:b\ndata:  c\ndata\n\ndata: next\n\n';
+
+    expect(read(bytes, allCuts(bytes))).toEqual([
+      { type: 'error', data: 'a\nb\n c\n' },
+      { type: '', data: 'next' },
+    ]);
+  });
+
+  it('ignores comments, unknown fields, and events without data', () => {
+    expect(read(': hello\n\nid: 1\nretry: 5\nnonsense\n\nevent: ping\n\ndata: a\n\n')).toEqual([
+      { type: '', data: 'a' },
+    ]);
+  });
+
+  it('does not wait for what follows a carriage return', () => {
+    const events: ServerSentEvent[] = [];
+    const stream = new EventStream((event) => events.push(event));
+    stream.push(Buffer.from('data: a\r\r'));
+
+    expect(events).toEqual([{ type: '', data: 'a' }]);
+    stream.push(Buffer.from('\ndata: b\r\n\r'));
+    stream.push(Buffer.from('\n'));
+    expect(events.map(({ data }) => data)).toEqual(['a', 'b']);
+  });
+
+  it('has U+FFFD for what is no UTF-8, and for NUL', () => {
+    expect(read(Buffer.from([...Buffer.from('data: a'), 0xff, 0xe2, 0x82, 0x0a, 0x0a]))).toEqual([
+      { type: '', data: 'a\ufffd\ufffd' },
+    ]);
+    expect(read('data: a\0b\n\n')).toEqual([{ type: '', data: 'a\ufffdb' }]);
+  });
+
+  it.each([
+    ['in one piece', [MAX_LINE_BYTES + 1]],
+    ['in many pieces', Array<number>(20).fill(64 * 1024)],
+  ])('stops at a line that is too long, %s, after what came before', (_, sizes) => {
+    const events: ServerSentEvent[] = [];
+    const stream = new EventStream((event) => events.push(event));
+    stream.push(Buffer.from('data: a\n\ndata: '));
+    for (const size of sizes) stream.push(Buffer.alloc(size, 'x'));
+    stream.push(Buffer.from('\n\ndata: b\n\n'));
+
+    expect(stream.overflowed).toBe(true);
+    expect(events.map(({ data }) => data)).toEqual(['a']);
+  });
+
+  it('counts bytes, not characters', () => {
+    const stream = new EventStream(() => {});
+    stream.push(Buffer.from(`data: ${'世'.repeat(MAX_LINE_BYTES / 3)}\n`));
+
+    expect(stream.overflowed).toBe(true);
+  });
+
+  it('accepts a line of the full length', () => {
+    expect(read(`data: ${'x'.repeat(MAX_LINE_BYTES - 6)}\n\n`, [5, 100_000])).toHaveLength(1);
+  });
+
+  it('takes time in proportion to a long line that comes byte by byte, and to an event of very many lines', () => {
+    const stream = new EventStream(() => {});
+    const byte = Buffer.from('x');
+    const start = performance.now();
+    stream.push(Buffer.from('data: '));
+    for (let i = 0; i < 500_000; i++) stream.push(byte);
+    const lines = new EventStream(() => {});
+    for (let i = 0; i < 100; i++) lines.push(Buffer.from('data\n'.repeat(12_000)));
+
+    expect(lines.overflowed).toBe(true);
+    expect(performance.now() - start).toBeLessThan(10_000);
+  });
+});

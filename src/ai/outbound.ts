@@ -1,0 +1,140 @@
+import { LookupAddress } from 'node:dns';
+import { lookup } from 'node:dns/promises';
+import { isIP, LookupFunction } from 'node:net';
+import { Inject, Injectable, OnApplicationShutdown } from '@nestjs/common';
+import { Agent, buildConnector, Dispatcher } from 'undici';
+import { Settings } from '../env/settings.js';
+import { isLoopbackAddress, isPublicAddress } from './addresses.js';
+import { ModelUrlError } from './provider.error.js';
+
+/** Every address of a name. */
+export type ResolveHost = (hostname: string) => Promise<LookupAddress[]>;
+export const RESOLVE_HOST = Symbol('RESOLVE_HOST');
+export const resolveHost: ResolveHost = (hostname) => lookup(hostname, { all: true });
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_HEADER_BYTES = 64 * 1024;
+const MAX_CONNECTIONS_PER_ORIGIN = 4_096;
+const KEEP_ALIVE_MS = 30_000;
+
+class RefusedAddressError extends Error {
+  readonly code = 'EREFUSED';
+}
+
+/**
+ * The one door to the network. Users say where it leads, so it opens to public addresses alone, and is checked at the
+ * moment of connecting, where no DNS answer can change any more. Operators name the exceptions.
+ */
+@Injectable()
+export class Outbound implements OnApplicationShutdown {
+  private readonly checked = buildConnector({
+    timeout: CONNECT_TIMEOUT_MS,
+    lookup: this.lookup((address) => this.isAllowed(address)),
+  });
+  private readonly unchecked = buildConnector({
+    timeout: CONNECT_TIMEOUT_MS,
+    lookup: this.lookup(() => true),
+  });
+  private readonly guarded = makeAgent((options, callback) => this.connect(options, callback));
+  /** Apart from the other, whose connections to the same origin must not come from here. */
+  private readonly trusted = makeAgent(this.unchecked);
+
+  constructor(
+    private readonly settings: Settings,
+    @Inject(RESOLVE_HOST) private readonly resolve: ResolveHost,
+  ) {}
+
+  dispatcher(trusted = false): Dispatcher {
+    return trusted ? this.trusted : this.guarded;
+  }
+
+  /** Throws a ModelUrlError for what is wrong with the text of a URL, in whichever spelling. */
+  checkUrl(modelUrl: string): void {
+    const url = parseUrl(modelUrl);
+    if (this.isAllowedHost(url.hostname, portOf(url.protocol, url.port))) return;
+    if (this.settings.production && url.protocol !== 'https:') throw new ModelUrlError('must use https');
+    const host = unbracket(url.hostname);
+    const refused = isIP(host)
+      ? !this.isAllowed(host)
+      : isLocalName(host) && !this.settings.loopbackModelsAllowed;
+    if (refused) throw new ModelUrlError('must lead to a public address');
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.guarded.destroy(), this.trusted.destroy()]);
+  }
+
+  private connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
+    const port = portOf(options.protocol, options.port);
+    if (this.isAllowedHost(bracket(options.hostname), port)) return this.unchecked(options, callback);
+    // A literal address is never looked up, so that the lookup cannot be what checks it.
+    if (isIP(options.hostname) && !this.isAllowed(options.hostname)) {
+      return process.nextTick(callback, new RefusedAddressError(), null);
+    }
+    this.checked(options, callback);
+  }
+
+  /** A name is refused whole if any of its addresses is: only an attacker mixes them. */
+  private lookup(isAllowed: (address: string) => boolean): LookupFunction {
+    return (hostname, options, callback) => {
+      this.resolve(hostname).then(
+        (addresses) => {
+          const [first] = addresses;
+          if (!first || !addresses.every(({ address }) => isAllowed(address))) {
+            callback(new RefusedAddressError(), []);
+          } else if (options.all) callback(null, addresses);
+          else callback(null, first.address, first.family);
+        },
+        (error: Error) => callback(error, []),
+      );
+    };
+  }
+
+  private isAllowed(address: string): boolean {
+    return isPublicAddress(address) || (this.settings.loopbackModelsAllowed && isLoopbackAddress(address));
+  }
+
+  private isAllowedHost(hostname: string, port: string): boolean {
+    const { modelUrlAllowedHosts } = this.settings;
+    return modelUrlAllowedHosts.includes(hostname) || modelUrlAllowedHosts.includes(`${hostname}:${port}`);
+  }
+}
+
+function makeAgent(connect: buildConnector.connector): Agent {
+  return new Agent({
+    connect,
+    connections: MAX_CONNECTIONS_PER_ORIGIN,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    pipelining: 1,
+    // The Watchdog keeps the time, to the settings and across retries.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+}
+
+function parseUrl(modelUrl: string): URL {
+  if (!URL.canParse(modelUrl)) throw new ModelUrlError('must be a URL');
+  const url = new URL(modelUrl);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new ModelUrlError('must use http or https');
+  if (url.username || url.password) throw new ModelUrlError('must not contain credentials');
+  if (url.search || url.hash) throw new ModelUrlError('must not contain a query or a fragment');
+  return url;
+}
+
+function isLocalName(hostname: string): boolean {
+  return /(^|\.)localhost\.?$/.test(hostname);
+}
+
+function portOf(protocol: string, port: string): string {
+  return port || (protocol === 'https:' ? '443' : '80');
+}
+
+function bracket(hostname: string): string {
+  return isIP(hostname) === 6 ? `[${hostname}]` : hostname;
+}
+
+function unbracket(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}

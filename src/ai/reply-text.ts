@@ -1,0 +1,27 @@
+import { toUSVString } from 'node:util';
+
+/** Puts the deltas of one part together, into text that is well-formed and can be stored everywhere. */
+export class ReplyText {
+  private text = '';
+
+  add(delta: string): void {
+    this.text += delta;
+  }
+
+  /**
+   * What has come since the last time. NULs and lone surrogates become U+FFFD; half a surrogate pair waits for the
+   * other half, which may be in the next delta, unless this is the last.
+   */
+  take(last: boolean): string {
+    if (this.text === '') return '';
+    const halved = !last && isHighSurrogate(this.text.charCodeAt(this.text.length - 1));
+    const taken = halved ? this.text.slice(0, -1) : this.text;
+    this.text = halved ? this.text.slice(-1) : '';
+    const wellFormed = toUSVString(taken);
+    return wellFormed.includes('\0') ? wellFormed.replaceAll('\0', '\ufffd') : wellFormed;
+  }
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
+}

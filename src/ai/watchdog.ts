@@ -1,0 +1,78 @@
+import { ProviderError } from './provider.error.js';
+
+/**
+ * Ends a request through `signal` when its caller lets go, when the provider keeps us waiting too long, or when the
+ * whole takes too long. The signal's reason is what to throw: the caller's own, or an `upstream_timeout`.
+ */
+export class Watchdog {
+  private readonly controller = new AbortController();
+  readonly signal = this.controller.signal;
+  private readonly follow = () => this.controller.abort(this.caller.reason);
+  private total?: NodeJS.Timeout;
+  private patience?: NodeJS.Timeout;
+  private waiting = false;
+  private readerLeft = false;
+
+  constructor(
+    private readonly caller: AbortSignal,
+    private readonly totalSeconds: number,
+  ) {}
+
+  /** The reader of the reply does not want the rest, which is no failure. */
+  get left(): boolean {
+    return this.readerLeft;
+  }
+
+  /** Nobody wants the rest: neither the caller nor the reader. */
+  get abandoned(): boolean {
+    return this.readerLeft || this.caller.aborted;
+  }
+
+  start(): void {
+    if (this.caller.aborted) return this.follow();
+    this.caller.addEventListener('abort', this.follow, { once: true });
+    this.total = setTimeout(() => {
+      this.expire(`The provider did not finish within ${this.totalSeconds} seconds.`);
+    }, this.totalSeconds * 1000);
+  }
+
+  /** From now on a wait for the provider may take this long, until the next call. */
+  allow(seconds: number, complaint: string): void {
+    clearTimeout(this.patience);
+    this.waiting = false;
+    this.patience = setTimeout(() => this.waiting && this.expire(complaint), seconds * 1000);
+  }
+
+  /** Waits for the provider. Only this counts: how long a reader takes over what it got is its own affair. */
+  async wait<T>(task: Promise<T>): Promise<T> {
+    this.waiting = true;
+    this.patience?.refresh();
+    try {
+      return await task;
+    } finally {
+      this.waiting = false;
+    }
+  }
+
+  /** Stops the clocks, leaving the connection as it is. */
+  stop(): void {
+    clearTimeout(this.total);
+    clearTimeout(this.patience);
+    this.caller.removeEventListener('abort', this.follow);
+  }
+
+  /** Stops the clocks and closes the connection, if it is still in use. */
+  close(): void {
+    this.stop();
+    this.controller.abort();
+  }
+
+  leave(): void {
+    this.readerLeft = true;
+    this.close();
+  }
+
+  private expire(complaint: string): void {
+    this.controller.abort(new ProviderError('upstream_timeout', complaint));
+  }
+}
