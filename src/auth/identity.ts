@@ -14,8 +14,15 @@ export interface Identity {
 const identityOf = (context: ExecutionContext) =>
   context.switchToHttp().getRequest<Request & { user: Identity }>().user;
 
+/** User, session and expiry of an HTTP request's access token. */
+export const CurrentIdentity = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  identityOf(context),
+);
+
 /** The signed-in user of an HTTP request. */
-export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext) => identityOf(context).user);
+export const CurrentUser = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => identityOf(context).user,
+);
 
 /** The login that the request's access token belongs to. */
 export const CurrentSession = createParamDecorator(

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { AuditLog } from '../common/audit-log.js';
+import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import type { Client } from './client.decorator.js';
+import type { Identity } from './identity.js';
+import { Reauthentication } from './reauthentication.service.js';
+import { Session } from './session.entity.js';
+import { SessionsService } from './sessions.service.js';
+import { User } from './user.entity.js';
+
+@Injectable()
+export class AccountDeletionService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly reauthentication: Reauthentication,
+    private readonly sessions: SessionsService,
+    private readonly events: EventHub,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /** Closes the user's sockets and stops their replies; then all that they own goes with their row. */
+  async delete(identity: Identity, password: string, client: Client): Promise<void> {
+    await this.reauthentication.require(identity, password, client);
+    const { id: userId } = identity.user;
+    const sessions = await this.dataSource.manager.findBy(Session, { userId });
+    this.sessions.announceEnd(
+      userId,
+      sessions.map(({ id }) => id),
+    );
+    this.events.publish(userId, new ParleyEvent('account.deleted', {}));
+    await this.dataSource.manager.delete(User, { id: userId });
+    this.audit.record('account.deleted', { userId, address: client.address });
+  }
+}

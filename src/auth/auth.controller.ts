@@ -1,0 +1,71 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { Limit } from '../throttling/limit.decorator.js';
+import { AccountsService } from './accounts.service.js';
+import { LoginDto, RefreshDto, RegisterDto } from './auth.dto.js';
+import { type Client, CurrentClient } from './client.decorator.js';
+import { CurrentSession } from './identity.js';
+import { LoginService } from './login.service.js';
+import { Public } from './public.decorator.js';
+import { RefreshService } from './refresh.service.js';
+import { Session } from './session.entity.js';
+import { SessionsService } from './sessions.service.js';
+import { TokenPairDto } from './token-pair.dto.js';
+import { TokensService } from './tokens.service.js';
+import { UserDto } from './user.dto.js';
+
+@ApiTags('Accounts')
+@Controller('auth')
+export class AuthController {
+  constructor(
+    private readonly accounts: AccountsService,
+    private readonly logins: LoginService,
+    private readonly refreshes: RefreshService,
+    private readonly sessions: SessionsService,
+    private readonly tokens: TokensService,
+  ) {}
+
+  @Post('register')
+  @Public()
+  @Limit('credentials')
+  @ApiOperation({ operationId: 'register', summary: 'Create an account' })
+  @ApiProblems('409 username_taken', '409 email_taken')
+  register(@Body() dto: RegisterDto, @CurrentClient() client: Client): Promise<UserDto> {
+    return this.accounts.register(dto, client);
+  }
+
+  @Post('login')
+  @HttpCode(200)
+  @Public()
+  @Limit('credentials')
+  @ApiOperation({ operationId: 'login', summary: 'Log in: begins a session' })
+  @ApiProblems('401 unauthenticated')
+  async login(@Body() dto: LoginDto, @CurrentClient() client: Client): Promise<TokenPairDto> {
+    return this.tokens.pairFor(await this.logins.logIn(dto, client));
+  }
+
+  @Post('refresh')
+  @HttpCode(200)
+  @Public()
+  @Limit('credentials')
+  @ApiOperation({
+    operationId: 'refreshTokens',
+    summary: 'Exchange a refresh token for new tokens',
+    description:
+      'A refresh token is used once. Using it again ends its session, save within 10 seconds and while its ' +
+      'successor is unused: then the same successor is answered again.',
+  })
+  @ApiProblems('401 unauthenticated', '401 token_expired', '401 token_revoked', '401 token_reused')
+  async refresh(@Body() dto: RefreshDto, @CurrentClient() client: Client): Promise<TokenPairDto> {
+    return this.tokens.pairFor(await this.refreshes.rotate(dto.refresh_token, client));
+  }
+
+  @Post('logout')
+  @HttpCode(204)
+  @ApiBearerAuth()
+  @ApiOperation({ operationId: 'logout', summary: 'Log out: ends the session and closes its sockets' })
+  logout(@CurrentSession() session: Session, @CurrentClient() client: Client): Promise<void> {
+    return this.sessions.logOut(session, client);
+  }
+}

@@ -1,0 +1,87 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { MayBeAbsent } from '../common/optional.decorator.js';
+import { IsText } from '../common/text.decorator.js';
+import { IsEmailAddress, IsPassword, IsUsername } from './account-fields.decorator.js';
+
+/** A password that was chosen before: what is wrong with it, its hash tells. */
+const IsGivenPassword = () => IsText({ min: 1, max: 128 });
+
+const PASSWORD = 'correct horse battery staple';
+
+export class RegisterDto {
+  /** Unique without regard to case. */
+  @ApiProperty({ minLength: 3, maxLength: 50, example: 'ada' })
+  @IsUsername()
+  username!: string;
+
+  /** Unique; stored lower-cased. */
+  @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.com' })
+  @IsEmailAddress()
+  email!: string;
+
+  /** Any Unicode. Refused when it is the username, the email address or on a list of common passwords. */
+  @ApiProperty({ format: 'password', minLength: 8, maxLength: 128, writeOnly: true, example: PASSWORD })
+  @IsPassword()
+  password!: string;
+}
+
+export class LoginDto {
+  @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.com' })
+  @IsEmailAddress()
+  email!: string;
+
+  @ApiProperty({ format: 'password', minLength: 1, maxLength: 128, writeOnly: true, example: PASSWORD })
+  @IsGivenPassword()
+  password!: string;
+}
+
+export class RefreshDto {
+  @ApiProperty({ minLength: 1, maxLength: 512, example: 'bTz1xkXKzV3cQ9mJrH0pWnG5aYtE7uLsD2iOfRvC8Sw' })
+  @IsText({ min: 1, max: 512 })
+  refresh_token!: string;
+}
+
+export class ChangeUsernameDto {
+  @ApiProperty({ minLength: 3, maxLength: 50, example: 'ada.lovelace' })
+  @IsUsername()
+  username!: string;
+}
+
+class CurrentPasswordDto {
+  /** Needed once the login is 15 minutes old. */
+  @ApiPropertyOptional({
+    format: 'password',
+    minLength: 1,
+    maxLength: 128,
+    writeOnly: true,
+    example: PASSWORD,
+  })
+  @MayBeAbsent()
+  @IsGivenPassword()
+  current_password?: string;
+}
+
+export class ChangeEmailDto extends CurrentPasswordDto {
+  @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.org' })
+  @IsEmailAddress()
+  email!: string;
+}
+
+export class ChangePasswordDto extends CurrentPasswordDto {
+  /** As when registering. */
+  @ApiProperty({
+    format: 'password',
+    minLength: 8,
+    maxLength: 128,
+    writeOnly: true,
+    example: 'an even longer pass phrase',
+  })
+  @IsPassword()
+  password!: string;
+}
+
+export class DeleteAccountDto {
+  @ApiProperty({ format: 'password', minLength: 1, maxLength: 128, writeOnly: true, example: PASSWORD })
+  @IsGivenPassword()
+  current_password!: string;
+}

@@ -1,0 +1,43 @@
+import {
+  ConflictError,
+  ProblemError,
+  UnauthenticatedError,
+  ValidationFailedError,
+} from '../common/errors.js';
+
+export const noToken = () => new UnauthenticatedError('unauthenticated', 'An access token is needed.', false);
+
+export const invalidToken = () =>
+  new UnauthenticatedError('unauthenticated', 'The access token is not valid.');
+
+export const expiredToken = () => new UnauthenticatedError('token_expired', 'The access token has expired.');
+
+export const revokedToken = () => new UnauthenticatedError('token_revoked', 'The session has ended.');
+
+export const invalidRefreshToken = () =>
+  new UnauthenticatedError('unauthenticated', 'The refresh token is not valid.');
+
+export const expiredRefreshToken = () =>
+  new UnauthenticatedError('token_expired', 'The refresh token has expired.');
+
+export const reusedRefreshToken = () =>
+  new UnauthenticatedError('token_reused', 'The refresh token was used before, so its session was ended.');
+
+/** The same for an email that nobody has as for a wrong password. */
+export const wrongCredentials = () =>
+  new UnauthenticatedError('unauthenticated', 'The email or the password is wrong.', false);
+
+export const wrongPassword = () => new ProblemError(403, 'wrong_password', 'The current password is wrong.');
+
+export const reauthenticationRequired = () =>
+  new ProblemError(
+    403,
+    'reauthentication_required',
+    'The login is older than 15 minutes: send current_password too.',
+  );
+
+export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');
+
+export const emailTaken = () => new ConflictError('email_taken', 'This email address is taken.');
+
+export const badField = (field: string, message: string) => new ValidationFailedError([{ field, message }]);

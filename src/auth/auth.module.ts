@@ -1,0 +1,46 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { PassportModule } from '@nestjs/passport';
+import { AuditLog } from '../common/audit-log.js';
+import { AccountDeletionService } from './account-deletion.service.js';
+import { AccountsService } from './accounts.service.js';
+import { AuthController } from './auth.controller.js';
+import { AuthService } from './auth.service.js';
+import { JwtAuthGuard } from './jwt-auth.guard.js';
+import { JwtStrategy } from './jwt.strategy.js';
+import { LoginService } from './login.service.js';
+import { MeController } from './me.controller.js';
+import { PasswordChangeService } from './password-change.service.js';
+import { PasswordChecks } from './password-checks.service.js';
+import { PasswordService } from './password.service.js';
+import { Reauthentication } from './reauthentication.service.js';
+import { RefreshService } from './refresh.service.js';
+import { SessionPurge } from './session-purge.service.js';
+import { SessionsController } from './sessions.controller.js';
+import { SessionsService } from './sessions.service.js';
+import { TokensService } from './tokens.service.js';
+
+/** Users, sessions and tokens, and the guard that every HTTP route is behind. */
+@Module({
+  imports: [PassportModule],
+  controllers: [AuthController, MeController, SessionsController],
+  providers: [
+    { provide: APP_GUARD, useClass: JwtAuthGuard },
+    AccountDeletionService,
+    AccountsService,
+    AuditLog,
+    AuthService,
+    JwtStrategy,
+    LoginService,
+    PasswordChangeService,
+    PasswordChecks,
+    PasswordService,
+    Reauthentication,
+    RefreshService,
+    SessionPurge,
+    SessionsService,
+    TokensService,
+  ],
+  exports: [AccountsService, AuditLog, AuthService, SessionsService],
+})
+export class AuthModule {}

@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import { revokedToken } from './auth.errors.js';
+import type { Identity } from './identity.js';
+import { SessionsService } from './sessions.service.js';
+import { AccessClaims, TokensService } from './tokens.service.js';
+
+/** Tells whom an access token speaks for, over every transport. */
+@Injectable()
+export class AuthService {
+  constructor(
+    private readonly tokens: TokensService,
+    private readonly sessions: SessionsService,
+  ) {}
+
+  /** @throws {UnauthenticatedError} `unauthenticated`, `token_expired`, `token_revoked` */
+  async authenticate(accessToken: string): Promise<Identity> {
+    return this.identify(this.tokens.verify(accessToken));
+  }
+
+  /** @throws {UnauthenticatedError} `token_revoked` once the session has ended, or the user is gone */
+  async identify({ userId, sessionId, expiresAt }: AccessClaims): Promise<Identity> {
+    const found = await this.sessions.findWithUser(sessionId);
+    if (!found || found.user.id !== userId) throw revokedToken();
+    this.sessions.touch(found.session);
+    return { ...found, expiresAt };
+  }
+}

@@ -1,0 +1,80 @@
+import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { Limit } from '../throttling/limit.decorator.js';
+import { AccountDeletionService } from './account-deletion.service.js';
+import { AccountsService } from './accounts.service.js';
+import { ChangeEmailDto, ChangePasswordDto, ChangeUsernameDto, DeleteAccountDto } from './auth.dto.js';
+import { type Client, CurrentClient } from './client.decorator.js';
+import { CurrentIdentity, CurrentUser, type Identity } from './identity.js';
+import { PasswordChangeService } from './password-change.service.js';
+import { UserDto } from './user.dto.js';
+import { User } from './user.entity.js';
+
+@ApiTags('Accounts')
+@ApiBearerAuth()
+@Controller('auth/me')
+export class MeController {
+  constructor(
+    private readonly accounts: AccountsService,
+    private readonly passwordChanges: PasswordChangeService,
+    private readonly deletions: AccountDeletionService,
+  ) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'getMe', summary: 'Get your account' })
+  get(@CurrentUser() user: User): Promise<UserDto> {
+    return this.accounts.get(user);
+  }
+
+  @Post('username')
+  @HttpCode(200)
+  @ApiOperation({ operationId: 'changeUsername', summary: 'Change your username' })
+  @ApiProblems('409 username_taken')
+  changeUsername(
+    @CurrentIdentity() identity: Identity,
+    @Body() dto: ChangeUsernameDto,
+    @CurrentClient() client: Client,
+  ): Promise<UserDto> {
+    return this.accounts.changeUsername(identity, dto, client);
+  }
+
+  @Post('email')
+  @HttpCode(200)
+  @Limit('credentials')
+  @ApiOperation({ operationId: 'changeEmail', summary: 'Change your email address' })
+  @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 email_taken')
+  changeEmail(
+    @CurrentIdentity() identity: Identity,
+    @Body() dto: ChangeEmailDto,
+    @CurrentClient() client: Client,
+  ): Promise<UserDto> {
+    return this.accounts.changeEmail(identity, dto, client);
+  }
+
+  @Post('password')
+  @HttpCode(204)
+  @Limit('credentials')
+  @ApiOperation({ operationId: 'changePassword', summary: 'Change your password: ends your other sessions' })
+  @ApiProblems('403 reauthentication_required', '403 wrong_password')
+  changePassword(
+    @CurrentIdentity() identity: Identity,
+    @Body() dto: ChangePasswordDto,
+    @CurrentClient() client: Client,
+  ): Promise<void> {
+    return this.passwordChanges.change(identity, dto, client);
+  }
+
+  @Post('delete')
+  @HttpCode(204)
+  @Limit('credentials')
+  @ApiOperation({ operationId: 'deleteAccount', summary: 'Delete your account and all that it owns' })
+  @ApiProblems('403 wrong_password')
+  delete(
+    @CurrentIdentity() identity: Identity,
+    @Body() dto: DeleteAccountDto,
+    @CurrentClient() client: Client,
+  ): Promise<void> {
+    return this.deletions.delete(identity, dto.current_password, client);
+  }
+}

@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager } from 'typeorm';
+import { AuditLog } from '../common/audit-log.js';
+import { transaction } from '../database/retry.js';
+import type { ChangePasswordDto } from './auth.dto.js';
+import { revokedToken, wrongPassword } from './auth.errors.js';
+import type { Client } from './client.decorator.js';
+import type { Identity } from './identity.js';
+import { refuseGuessablePassword } from './password-rules.js';
+import { PasswordService } from './password.service.js';
+import { Reauthentication } from './reauthentication.service.js';
+import { Session } from './session.entity.js';
+import { deleteOthers, SessionsService } from './sessions.service.js';
+import { User } from './user.entity.js';
+
+@Injectable()
+export class PasswordChangeService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly passwords: PasswordService,
+    private readonly reauthentication: Reauthentication,
+    private readonly sessions: SessionsService,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /** Ends every other session. */
+  async change(identity: Identity, dto: ChangePasswordDto, client: Client): Promise<void> {
+    const { user, session } = identity;
+    await this.reauthentication.requireUnlessFresh(identity, dto.current_password, client);
+    await refuseGuessablePassword(dto.password, user);
+    const hash = await this.passwords.hash(dto.password);
+    const ended = await transaction(this.dataSource, (manager) => replacePassword(manager, identity, hash));
+    this.audit.record('password.changed', {
+      userId: user.id,
+      sessionId: session.id,
+      address: client.address,
+    });
+    this.sessions.recordRevoked(user.id, ended, client);
+  }
+}
+
+/**
+ * While the new password was hashed, another change may have come first, or this session may have been ended:
+ * either wins.
+ * @returns the ids of the sessions that it ended
+ */
+async function replacePassword(
+  manager: EntityManager,
+  { user, session }: Identity,
+  passwordHash: string,
+): Promise<number[]> {
+  const unchanged = { id: user.id, passwordHash: user.passwordHash };
+  const { affected } = await manager.update(User, unchanged, { passwordHash });
+  if (!(await manager.existsBy(Session, { id: session.id }))) throw revokedToken();
+  if (affected !== 1) throw wrongPassword();
+  return deleteOthers(manager, session);
+}

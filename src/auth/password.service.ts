@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import argon2 from 'argon2';
+import { randomBytes } from 'node:crypto';
+import { UnavailableError } from '../common/errors.js';
+import { QueueFullError, WorkQueue } from './work-queue.js';
+
+/** OWASP's Password Storage Cheat Sheet: Argon2id with 19 MiB, 2 passes, 1 lane. */
+export const ARGON2_PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+
+/** Each takes a core and 19 MiB for some 25 ms: more at once would starve the rest, of threads too. */
+const CONCURRENT_HASHINGS = 2;
+/** Some two seconds' worth. */
+const WAITING_HASHINGS = 100;
+
+/** Argon2id, of any Unicode: the same characters, however a keyboard composes them, are the same password. */
+@Injectable()
+export class PasswordService {
+  private readonly queue = new WorkQueue(CONCURRENT_HASHINGS, WAITING_HASHINGS);
+  private readonly nobodysHash = unmatchableHash();
+
+  /**
+   * @returns a hash in PHC string format
+   * @throws {UnavailableError} when too many hashings wait
+   */
+  hash(password: string): Promise<string> {
+    const options = { ...ARGON2_PARAMETERS, type: argon2.argon2id };
+    return this.queued(() => argon2.hash(password.normalize('NFKC'), options));
+  }
+
+  /**
+   * Takes as long for a user who does not exist, so that the time does not tell who does.
+   * @param hash undefined where there is no such user
+   * @throws {UnavailableError} when too many hashings wait
+   */
+  verify(hash: string | undefined, password: string): Promise<boolean> {
+    return this.queued(() => argon2.verify(hash ?? this.nobodysHash, password.normalize('NFKC')));
+  }
+
+  /** Whether a hash was made with other parameters than are used now. */
+  isOutdated(hash: string): boolean {
+    return argon2.needsRehash(hash, ARGON2_PARAMETERS);
+  }
+
+  private async queued<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.queue.run(work);
+    } catch (error) {
+      if (!(error instanceof QueueFullError)) throw error;
+      throw new UnavailableError('unavailable', 'Too many passwords are being checked; try again shortly.');
+    }
+  }
+}
+
+/** A hash with the parameters of a real one, made up, so that no password is known to match it. */
+function unmatchableHash(): string {
+  const { memoryCost, timeCost, parallelism } = ARGON2_PARAMETERS;
+  const base64 = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '');
+  return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${base64(16)}$${base64(32)}`;
+}

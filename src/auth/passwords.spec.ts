@@ -1,0 +1,170 @@
+import { describe, expect, it } from '@jest/globals';
+import argon2 from 'argon2';
+import { isCommonPassword } from './common-passwords.js';
+import { foldName } from './fold-name.js';
+import { refuseGuessablePassword } from './password-rules.js';
+import { PasswordService } from './password.service.js';
+import { QueueFullError, WorkQueue } from './work-queue.js';
+
+const passwords = new PasswordService();
+
+describe('PasswordService', () => {
+  it("hashes with Argon2id at OWASP's parameters, each time with another salt", async () => {
+    const [one, two] = await Promise.all([passwords.hash('a pass phrase'), passwords.hash('a pass phrase')]);
+    const [, memory, passes, lanes] = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(one) ?? [];
+
+    expect(Number(memory)).toBeGreaterThanOrEqual(19_456);
+    expect(Number(passes)).toBeGreaterThanOrEqual(2);
+    expect(Number(lanes)).toBe(1);
+    expect(one).not.toBe(two);
+  });
+
+  it('knows the right password from a wrong one', async () => {
+    const hash = await passwords.hash('a pass phrase');
+
+    expect(await passwords.verify(hash, 'a pass phrase')).toBe(true);
+    expect(await passwords.verify(hash, 'A pass phrase')).toBe(false);
+  });
+
+  it('takes the same characters as the same password, however they are composed', async () => {
+    const hash = await passwords.hash('caf\u00e9 \ufb01n au lait');
+
+    expect(await passwords.verify(hash, 'cafe\u0301 fin au lait')).toBe(true);
+  });
+
+  it('does not cut long passwords', async () => {
+    const long = '\u{1f511}'.repeat(127);
+    const hash = await passwords.hash(`${long}a`);
+
+    expect(await passwords.verify(hash, `${long}a`)).toBe(true);
+    expect(await passwords.verify(hash, `${long}b`)).toBe(false);
+  });
+
+  it('lets nobody in where there is no user, and does the same work as for one', async () => {
+    expect(await passwords.verify(undefined, 'a pass phrase')).toBe(false);
+    const { nobodysHash } = passwords as unknown as { nobodysHash: string };
+    const shape = (hash: string) => hash.replace(/[A-Za-z0-9+/]{20,}/g, ({ length }) => String(length));
+    expect(shape(nobodysHash)).toBe(shape(await passwords.hash('a pass phrase')));
+  });
+
+  it('tells hashes that were made with weaker parameters', async () => {
+    const weak = { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 };
+
+    expect(passwords.isOutdated(await argon2.hash('a pass phrase', weak))).toBe(true);
+    expect(passwords.isOutdated(await passwords.hash('a pass phrase'))).toBe(false);
+  });
+
+  it('answers 503 with Retry-After when too many wait, and works again after that', async () => {
+    const crowded = new PasswordService();
+    const tries = Array.from({ length: 130 }, () => crowded.verify('not a hash', 'x'));
+    const failures = (await Promise.allSettled(tries)).map(
+      (result) => (result as PromiseRejectedResult).reason,
+    );
+
+    const refused = failures.filter((error) => error.code === 'unavailable');
+    expect(refused).toHaveLength(130 - 102);
+    expect(refused[0].getStatus()).toBe(503);
+    expect(refused[0].extras.retryAfterSeconds).toBeGreaterThan(0);
+    expect(await crowded.verify(await crowded.hash('a pass phrase'), 'a pass phrase')).toBe(true);
+  });
+});
+
+describe('WorkQueue', () => {
+  /** Work that ends when it is told to. */
+  function work() {
+    let end!: () => void;
+    const done = new Promise<void>((resolve) => (end = resolve));
+    return { end, run: () => done };
+  }
+
+  it('runs no more than it may at once, in the order in which it was asked', async () => {
+    const queue = new WorkQueue(2, 10);
+    const jobs = [work(), work(), work(), work()];
+    const begun: number[] = [];
+    const runs = jobs.map((job, index) =>
+      queue.run(() => {
+        begun.push(index);
+        return job.run();
+      }),
+    );
+    await Promise.resolve();
+    expect(begun).toEqual([0, 1]);
+
+    jobs[1]!.end();
+    await runs[1];
+    await new Promise(setImmediate);
+    expect(begun).toEqual([0, 1, 2]);
+
+    for (const job of jobs) job.end();
+    await Promise.all(runs);
+    expect(begun).toEqual([0, 1, 2, 3]);
+  });
+
+  it('refuses what would wait beyond its bound', async () => {
+    const queue = new WorkQueue(1, 1);
+    const job = work();
+    const runs = [queue.run(job.run), queue.run(job.run)];
+
+    await expect(queue.run(job.run)).rejects.toThrow(QueueFullError);
+    job.end();
+    await Promise.all(runs);
+    await expect(queue.run(async () => 'fine')).resolves.toBe('fine');
+  });
+
+  it('goes on after work that fails', async () => {
+    const queue = new WorkQueue(1, 1);
+
+    await expect(queue.run(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    await expect(queue.run(async () => 'fine')).resolves.toBe('fine');
+  });
+});
+
+describe('common passwords', () => {
+  it.each(['password', 'PassWord', '12345678', 'qwertyuiop', 'iloveyou', 'ｐａｓｓｗｏｒｄ'])(
+    'include %s',
+    async (password) => {
+      expect(await isCommonPassword(password)).toBe(true);
+    },
+  );
+
+  it('do not include what somebody took the trouble to think of', async () => {
+    expect(await isCommonPassword('correct horse battery staple')).toBe(false);
+  });
+});
+
+describe('refuseGuessablePassword', () => {
+  const ada = { username: 'Ada Lovelace', email: 'ada@example.com' };
+
+  it.each(['ada lovelace', 'ADA LOVELACE', 'ada@example.com', 'Ada@Example.com', 'password1'])(
+    'refuses %s',
+    async (password) => {
+      await expect(refuseGuessablePassword(password, ada)).rejects.toMatchObject({
+        code: 'validation_failed',
+        extras: { errors: [{ field: 'password' }] },
+      });
+    },
+  );
+
+  it('lets others pass', async () => {
+    await expect(refuseGuessablePassword('analytical engine', ada)).resolves.toBeUndefined();
+  });
+});
+
+describe('foldName', () => {
+  it.each([
+    ['ADA', 'ada'],
+    ['ΟΔΟΣ', 'οδος'],
+    ['οδοσ', 'οδος'],
+    ['STRASSE', 'straße'],
+    ['cafe\u0301', 'CAF\u00c9'],
+    ['ａｄａ', 'Ada'],
+    ['a\u200bd\u00ada', 'ada'],
+  ])('takes %s and %s for the same', (one, other) => {
+    expect(foldName(one)).toBe(foldName(other));
+  });
+
+  it('keeps different names apart', () => {
+    expect(foldName('ada')).not.toBe(foldName('adá'));
+    expect(foldName('王小明')).not.toBe(foldName('王小红'));
+  });
+});

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog } from '../common/audit-log.js';
+import { reauthenticationRequired, wrongPassword } from './auth.errors.js';
+import type { Client } from './client.decorator.js';
+import type { Identity } from './identity.js';
+import { PasswordChecks } from './password-checks.service.js';
+
+const FRESH_LOGIN_MS = 15 * 60_000;
+
+/** What is worth stealing a session for needs the password again. */
+@Injectable()
+export class Reauthentication {
+  constructor(
+    private readonly checks: PasswordChecks,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /**
+   * A young login's password was given a moment ago. Where one is given again, it counts all the same.
+   * @throws {ProblemError} `reauthentication_required`, `wrong_password`
+   */
+  async requireUnlessFresh(identity: Identity, password: string | undefined, client: Client): Promise<void> {
+    if (password !== undefined) return this.require(identity, password, client);
+    const age = Date.now() - identity.session.createdAt.getTime();
+    if (age >= FRESH_LOGIN_MS) throw reauthenticationRequired();
+  }
+
+  /**
+   * Failures count by session: who stole one can neither guess for long nor spend the owner's budget.
+   * @throws {ProblemError} `wrong_password`
+   */
+  async require({ user, session }: Identity, password: string, { address }: Client): Promise<void> {
+    if (await this.checks.isRight(password, user.passwordHash, `session ${session.id}`)) return;
+    this.audit.record('reauthentication.failed', { userId: user.id, sessionId: session.id, address });
+    throw wrongPassword();
+  }
+}

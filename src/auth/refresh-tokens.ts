@@ -1,0 +1,33 @@
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** 256 random bits, in base64url. */
+export const newRefreshToken = () => randomBytes(32).toString('base64url');
+
+/** What is stored of a token. It needs no salt, nor to be slow: nobody guesses 256 random bits. */
+export const hashRefreshToken = (token: string) => createHash('sha256').update(token).digest('hex');
+
+/** Encrypts a token's successor so that only who has the token itself can read it, not who reads the database. */
+export function sealSuccessor(successor: string, token: string): string {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', sealingKey(token), iv);
+  const sealed = Buffer.concat([iv, cipher.update(successor, 'utf8'), cipher.final()]);
+  return Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64url');
+}
+
+/** @throws where it was sealed under another token, or changed */
+export function openSuccessor(sealed: string, token: string): string {
+  const bytes = Buffer.from(sealed, 'base64url');
+  const decipher = createDecipheriv('aes-256-gcm', sealingKey(token), bytes.subarray(0, IV_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+  const text = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES));
+  return Buffer.concat([text, decipher.final()]).toString('utf8');
+}
+
+function sealingKey(token: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', token, '', 'parley refresh token successor', 32));
+}

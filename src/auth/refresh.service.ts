@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager, IsNull, Not } from 'typeorm';
+import { AuditLog } from '../common/audit-log.js';
+import { transaction } from '../database/retry.js';
+import { expiredRefreshToken, invalidRefreshToken, reusedRefreshToken, revokedToken } from './auth.errors.js';
+import type { Client } from './client.decorator.js';
+import { RefreshToken } from './refresh-token.entity.js';
+import { hashRefreshToken, newRefreshToken, openSuccessor, sealSuccessor } from './refresh-tokens.js';
+import { Session } from './session.entity.js';
+import { SessionGrant, SessionsService } from './sessions.service.js';
+import { REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
+
+/** How long a spent token gets its successor again: for a phone that lost the answer, or 50 requests at once. */
+const GRACE_MS = 10_000;
+
+/**
+ * Refresh tokens are used once, and each use makes the next: a thief and the owner cannot both go on, and the
+ * second to try ends the session (RFC 9700 section 4.14.2).
+ */
+@Injectable()
+export class RefreshService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly sessions: SessionsService,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /** @throws {UnauthenticatedError} `unauthenticated`, `token_expired`, `token_revoked`, `token_reused` */
+  async rotate(token: string, client: Client): Promise<SessionGrant> {
+    const row = await this.findRow(token);
+    const refreshToken = await transaction(this.dataSource, (manager) => spend(manager, row, token));
+    const { id: sessionId, userId } = row.session!;
+    if (refreshToken === null) {
+      await this.endFamily(userId, sessionId, client);
+      throw reusedRefreshToken();
+    }
+    return { userId, sessionId, refreshToken };
+  }
+
+  private async findRow(token: string): Promise<RefreshToken> {
+    const row = await this.dataSource.getRepository(RefreshToken).findOne({
+      where: { tokenHash: hashRefreshToken(token) },
+      relations: { session: true },
+    });
+    if (!row) throw invalidRefreshToken();
+    if (row.expiresAt.getTime() <= Date.now()) throw expiredRefreshToken();
+    return row;
+  }
+
+  /** The row's deletion takes every token of the lineage with it. */
+  private async endFamily(userId: number, sessionId: number, client: Client): Promise<void> {
+    const { affected } = await this.dataSource.getRepository(Session).delete({ id: sessionId });
+    if (!affected) return;
+    this.audit.record('refresh.reused', { userId, sessionId, address: client.address });
+    this.sessions.recordRevoked(userId, [sessionId], client);
+  }
+}
+
+/**
+ * Exactly one caller spends a token; the others, who come within the grace, are given what it made.
+ * @returns the successor, or null when this is a reuse
+ */
+async function spend(manager: EntityManager, row: RefreshToken, token: string): Promise<string | null> {
+  const now = new Date();
+  // First of all it locks the session's row, so that refreshes of one session take turns and cannot deadlock.
+  const { affected } = await manager.update(Session, { id: row.sessionId }, { lastUsedAt: now });
+  if (affected !== 1) throw revokedToken();
+  const successor = newRefreshToken();
+  const spent = await manager.update(
+    RefreshToken,
+    { id: row.id, usedAt: IsNull() },
+    { usedAt: now, sealedSuccessor: sealSuccessor(successor, token) },
+  );
+  if (spent.affected !== 1) return successorAgain(manager, row.id, token);
+  await insertSuccessor(manager, row, successor, now);
+  return successor;
+}
+
+async function insertSuccessor(
+  manager: EntityManager,
+  { id, sessionId }: RefreshToken,
+  successor: string,
+  now: Date,
+): Promise<void> {
+  const expiresAt = new Date(now.getTime() + REFRESH_TOKEN_SECONDS * 1000);
+  await manager.insert(RefreshToken, { sessionId, tokenHash: hashRefreshToken(successor), expiresAt });
+  await manager.update(Session, { id: sessionId }, { expiresAt });
+  // Now that this token is used, its own predecessor must not give it out again.
+  const predecessor = { sessionId, id: Not(id), sealedSuccessor: Not(IsNull()) };
+  await manager.update(RefreshToken, predecessor, { sealedSuccessor: null });
+}
+
+/** @returns null when the grace is over: by time, or as the successor, once used, is unsealed no more */
+async function successorAgain(manager: EntityManager, id: number, token: string): Promise<string | null> {
+  const spent = await manager.findOneByOrFail(RefreshToken, { id });
+  const age = Date.now() - spent.usedAt!.getTime();
+  if (spent.sealedSuccessor === null || age > GRACE_MS) return null;
+  return openSuccessor(spent.sealedSuccessor, token);
+}

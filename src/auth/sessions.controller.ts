@@ -1,0 +1,39 @@
+import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { IdPipe } from '../common/id.pipe.js';
+import { type Client, CurrentClient } from './client.decorator.js';
+import { CurrentSession } from './identity.js';
+import { SessionListDto } from './session.dto.js';
+import { Session } from './session.entity.js';
+import { SessionsService } from './sessions.service.js';
+
+@ApiTags('Sessions')
+@ApiBearerAuth()
+@Controller('auth/sessions')
+export class SessionsController {
+  constructor(private readonly sessions: SessionsService) {}
+
+  @Get()
+  @ApiOperation({ operationId: 'listSessions', summary: 'List your sessions, the last used first' })
+  async list(@CurrentSession() { id, userId }: Session): Promise<SessionListDto> {
+    return SessionListDto.from(await this.sessions.list(userId), id);
+  }
+
+  @Post('revoke-others')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'revokeOtherSessions', summary: 'End all your sessions but this one' })
+  revokeOthers(@CurrentSession() session: Session, @CurrentClient() client: Client): Promise<void> {
+    return this.sessions.revokeOthers(session, client);
+  }
+
+  @Post(':id/revoke')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'revokeSession', summary: 'End one of your sessions' })
+  revoke(
+    @CurrentSession() { userId }: Session,
+    @Param('id', IdPipe) id: number,
+    @CurrentClient() client: Client,
+  ): Promise<void> {
+    return this.sessions.revoke(userId, id, client);
+  }
+}

@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager, In, LessThan, MoreThan, Not, Repository } from 'typeorm';
+import { AuditLog } from '../common/audit-log.js';
+import { NotFoundError } from '../common/errors.js';
+import { transaction } from '../database/retry.js';
+import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import { addressKey } from '../throttling/address-key.js';
+import type { Client } from './client.decorator.js';
+import { KnownAddress } from './known-address.entity.js';
+import { RefreshToken } from './refresh-token.entity.js';
+import { hashRefreshToken, newRefreshToken } from './refresh-tokens.js';
+import { SessionReader, SessionWithUser } from './session-reader.js';
+import { Session } from './session.entity.js';
+import { REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
+import { User } from './user.entity.js';
+
+/** How exact `last_used_at` is, so that not every request writes. */
+const TOUCH_INTERVAL_MS = 60_000;
+
+/** A session's id and the newest of its refresh tokens, which nobody can read again. */
+export interface SessionGrant {
+  userId: number;
+  sessionId: number;
+  refreshToken: string;
+}
+
+/** Logins: each is a row, and is over when the row goes. */
+@Injectable()
+export class SessionsService {
+  private readonly sessions: Repository<Session>;
+  private readonly reader: SessionReader;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly events: EventHub,
+    private readonly audit: AuditLog,
+  ) {
+    this.sessions = dataSource.getRepository(Session);
+    this.reader = new SessionReader(dataSource);
+  }
+
+  findWithUser(sessionId: number): Promise<SessionWithUser | null> {
+    return this.reader.find(sessionId);
+  }
+
+  /**
+   * @param user as it was when its password was checked
+   * @param passwordHash what to store in place of `user.passwordHash`, or the same
+   * @returns null when the password was changed, or the account deleted, since then
+   */
+  open(user: User, passwordHash: string, client: Client): Promise<SessionGrant | null> {
+    return transaction(this.dataSource, async (manager) => {
+      // It also locks the user's row: a change of password waits, and then ends this session too.
+      const unchanged = { id: user.id, passwordHash: user.passwordHash };
+      const { affected } = await manager.update(User, unchanged, { passwordHash });
+      if (affected !== 1) return null;
+      return insertSession(manager, user.id, client);
+    });
+  }
+
+  /** Notes that a session is used, without keeping the request waiting. */
+  touch(session: Session): void {
+    const now = new Date();
+    if (now.getTime() - session.lastUsedAt.getTime() < TOUCH_INTERVAL_MS) return;
+    const stale = { id: session.id, lastUsedAt: LessThan(now) };
+    // The time of last use is a nicety: where it cannot be written, the request is none the worse.
+    this.sessions.update(stale, { lastUsedAt: now }).catch(() => undefined);
+  }
+
+  /** The most recently used first. */
+  list(userId: number): Promise<Session[]> {
+    return this.sessions.find({
+      where: { userId, expiresAt: MoreThan(new Date()) },
+      order: { lastUsedAt: 'DESC', id: 'DESC' },
+    });
+  }
+
+  async logOut(session: Session, client: Client): Promise<void> {
+    await this.sessions.delete({ id: session.id });
+    this.announceEnd(session.userId, [session.id]);
+    this.audit.record('logout', { userId: session.userId, sessionId: session.id, address: client.address });
+  }
+
+  /** @throws {NotFoundError} also for another user's session */
+  async revoke(userId: number, sessionId: number, client: Client): Promise<void> {
+    const { affected } = await this.sessions.delete({ id: sessionId, userId });
+    if (!affected) throw new NotFoundError('session');
+    this.recordRevoked(userId, [sessionId], client);
+  }
+
+  async revokeOthers(current: Session, client: Client): Promise<void> {
+    const ids = await deleteOthers(this.dataSource.manager, current);
+    this.recordRevoked(current.userId, ids, client);
+  }
+
+  /** Tells sockets, and the audit trail, of sessions that are gone. */
+  recordRevoked(userId: number, sessionIds: number[], { address }: Client): void {
+    this.announceEnd(userId, sessionIds);
+    for (const sessionId of sessionIds) this.audit.record('session.revoked', { userId, sessionId, address });
+  }
+
+  /** Closes the sockets of sessions. */
+  announceEnd(userId: number, sessionIds: number[]): void {
+    for (const id of sessionIds)
+      this.events.publish(userId, new ParleyEvent('session.revoked', { session_id: id }));
+  }
+}
+
+/** @returns the ids of the sessions that it ended */
+export async function deleteOthers(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
+  const others = await manager.find(Session, { select: { id: true }, where: { userId, id: Not(id) } });
+  const ids = others.map((other) => other.id);
+  if (ids.length > 0) await manager.delete(Session, { id: In(ids) });
+  return ids;
+}
+
+async function insertSession(manager: EntityManager, userId: number, client: Client): Promise<SessionGrant> {
+  const now = new Date();
+  const expiresAt = new Date(now.getTime() + REFRESH_TOKEN_SECONDS * 1000);
+  const { identifiers } = await manager.insert(Session, {
+    userId,
+    createdAt: now,
+    lastUsedAt: now,
+    expiresAt,
+    ip: client.address,
+    userAgent: client.userAgent,
+  });
+  const sessionId = Number(identifiers[0]!.id);
+  const refreshToken = newRefreshToken();
+  await manager.insert(RefreshToken, { sessionId, tokenHash: hashRefreshToken(refreshToken), expiresAt });
+  const known = { userId, address: addressKey(client.address), lastLoginAt: now };
+  await manager.upsert(KnownAddress, known, ['userId', 'address']);
+  return { userId, sessionId, refreshToken };
+}
