@@ -1,0 +1,117 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type QueryDeepPartialEntity } from 'typeorm';
+import { AiService } from '../ai/ai.service.js';
+import { ModelUrlError } from '../ai/provider.error.js';
+import { AuditLog } from '../common/audit-log.js';
+import { NotFoundError, ValidationFailedError } from '../common/errors.js';
+import { EncryptionService } from '../encryption/encryption.service.js';
+import type { Actor } from './actor.js';
+import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } from './config.dto.js';
+import { getOwned, refuseOverLimit, setDefault, takeTurn } from './config-rows.js';
+import { ConfigsService } from './configs.service.js';
+import { ModelConfig } from './model-config.entity.js';
+import { haveSameOrigin, normaliseModelUrl } from './model-url.js';
+
+/** TypeORM's own type has no room for JSON in a column. */
+type ConfigChanges = QueryDeepPartialEntity<ModelConfig>;
+
+/** Changes to a user's configurations: each is announced to the user's devices and, where it is about a key, audited. */
+@Injectable()
+export class ConfigChangesService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly configs: ConfigsService,
+    private readonly encryption: EncryptionService,
+    private readonly ai: AiService,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async create(actor: Actor, dto: CreateConfigDto): Promise<ConfigDto> {
+    const { userId } = actor;
+    const config = Object.assign(new ModelConfig(), this.valuesOf(userId, dto));
+    await takeTurn(this.dataSource, userId, async (manager) => {
+      await refuseOverLimit(manager, userId);
+      await manager.save(config);
+      if (dto.is_default) await setDefault(manager, config, true);
+    });
+    this.audit.record('config.created', actor);
+    return this.announceChange(userId, config.id);
+  }
+
+  async update(actor: Actor, id: number, dto: UpdateConfigDto): Promise<ConfigDto> {
+    const { userId } = actor;
+    await takeTurn(this.dataSource, userId, async (manager) => {
+      const config = await getOwned(manager, userId, id);
+      const changes = this.changesTo(config, dto);
+      // Not save(), which would write back what keys:rotate has changed since.
+      if (changes) await manager.update(ModelConfig, { id }, changes);
+      if (dto.is_default !== undefined) await setDefault(manager, config, dto.is_default);
+    });
+    if (dto.api_key !== undefined) this.audit.record('config.key_changed', actor);
+    return this.announceChange(userId, id);
+  }
+
+  async delete(actor: Actor, id: number): Promise<void> {
+    const { userId } = actor;
+    await takeTurn(this.dataSource, userId, async (manager) => {
+      await getOwned(manager, userId, id);
+      await manager.delete(ModelConfig, { id });
+    });
+    this.audit.record('config.deleted', actor);
+    await this.configs.announce(userId);
+  }
+
+  private valuesOf(userId: number, dto: CreateConfigDto): Omit<ModelConfig, 'id'> {
+    const now = new Date();
+    return {
+      userId,
+      name: dto.name ?? dto.model_name,
+      modelUrl: this.checkUrl(dto.model_url),
+      modelName: dto.model_name,
+      encryptedApiKey: this.encryption.encrypt(dto.api_key),
+      contextTokens: dto.context_tokens ?? DEFAULT_CONTEXT_TOKENS,
+      params: { ...dto.params },
+      createdAt: now,
+      updatedAt: now,
+    };
+  }
+
+  /** Null where there are none. */
+  private changesTo(config: ModelConfig, dto: UpdateConfigDto): ConfigChanges | null {
+    const changes: Partial<ModelConfig> = {
+      ...(dto.name !== undefined && { name: dto.name }),
+      ...(dto.model_url !== undefined && { modelUrl: this.checkUrl(dto.model_url) }),
+      ...(dto.model_name !== undefined && { modelName: dto.model_name }),
+      ...(dto.api_key !== undefined && { encryptedApiKey: this.encryption.encrypt(dto.api_key) }),
+      ...(dto.context_tokens !== undefined && { contextTokens: dto.context_tokens }),
+      ...(dto.params !== undefined && { params: { ...dto.params } }),
+    };
+    // A key goes nowhere but where it was given for.
+    if (changes.modelUrl && !dto.api_key && !haveSameOrigin(changes.modelUrl, config.modelUrl)) {
+      throw badField('api_key', 'Must be sent again, as model_url has another scheme, host or port now.');
+    }
+    return Object.keys(changes).length > 0 ? ({ ...changes, updatedAt: new Date() } as ConfigChanges) : null;
+  }
+
+  /** @returns the URL as it is stored */
+  private checkUrl(text: string): string {
+    const modelUrl = normaliseModelUrl(text);
+    try {
+      this.ai.checkUrl(modelUrl);
+    } catch (error) {
+      throw error instanceof ModelUrlError ? badField('model_url', `It ${error.message}.`) : error;
+    }
+    return modelUrl;
+  }
+
+  private async announceChange(userId: number, id: number): Promise<ConfigDto> {
+    const config = (await this.configs.announce(userId)).find((one) => one.id === id);
+    if (!config) throw new NotFoundError('configuration');
+    return config;
+  }
+}
+
+function badField(field: string, message: string): ValidationFailedError {
+  return new ValidationFailedError([{ field, message }]);
+}

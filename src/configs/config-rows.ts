@@ -1,0 +1,61 @@
+import { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
+import { User } from '../auth/user.entity.js';
+import { ConflictError, NotFoundError, ValidationFailedError } from '../common/errors.js';
+import { transaction } from '../database/retry.js';
+import { ModelConfig } from './model-config.entity.js';
+
+const MAX_CONFIGS = 50;
+
+/** The first row is the default: the one that users.default_config_id names; where that is null or gone, the oldest. */
+export function queryDefaultFirst(manager: EntityManager, userId: number): SelectQueryBuilder<ModelConfig> {
+  return manager
+    .createQueryBuilder(ModelConfig, 'config')
+    .innerJoin(User, 'user', 'user.id = config.userId')
+    .where('config.userId = :userId', { userId })
+    .orderBy('CASE WHEN config.id = user.defaultConfigId THEN 0 ELSE 1 END')
+    .addOrderBy('config.id');
+}
+
+/** Another user's configuration is reported as missing, so that ids cannot be probed. */
+export async function getOwned(manager: EntityManager, userId: number, id: number): Promise<ModelConfig> {
+  const config = await manager.findOneBy(ModelConfig, { id, userId });
+  if (!config) throw new NotFoundError('configuration');
+  return config;
+}
+
+/** A transaction that takes the user's row first, so that changes of one user's configurations take turns. */
+export function takeTurn<T>(
+  dataSource: DataSource,
+  userId: number,
+  work: (manager: EntityManager) => Promise<T>,
+): Promise<T> {
+  return transaction(dataSource, async (manager) => {
+    const touch = { defaultConfigId: () => 'default_config_id' };
+    const { affected } = await manager.update(User, { id: userId }, touch);
+    if (!affected) throw new NotFoundError('user');
+    return work(manager);
+  });
+}
+
+/** Within a turn. */
+export async function refuseOverLimit(manager: EntityManager, userId: number): Promise<void> {
+  if ((await manager.countBy(ModelConfig, { userId })) < MAX_CONFIGS) return;
+  throw new ConflictError('config_limit', `You have ${MAX_CONFIGS} configurations, the most there can be.`);
+}
+
+/** Within a turn. Exactly one is the default, so that there is no taking it away without giving it to another. */
+export async function setDefault(
+  manager: EntityManager,
+  config: ModelConfig,
+  isDefault: boolean,
+): Promise<void> {
+  const { id, userId } = config;
+  if (isDefault) {
+    await manager.update(User, { id: userId }, { defaultConfigId: id });
+    return;
+  }
+  const chosen = await queryDefaultFirst(manager, userId).limit(1).getOne();
+  if (chosen?.id !== id) return;
+  const message = 'Must not be false for the default: make another configuration the default instead.';
+  throw new ValidationFailedError([{ field: 'is_default', message }]);
+}

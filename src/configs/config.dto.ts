@@ -1,0 +1,181 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
+import type { ProviderTest } from '../ai/ai.service.js';
+import type { ProviderErrorCode } from '../ai/provider.error.js';
+import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
+import { MayBeAbsent } from '../common/optional.decorator.js';
+import { IsText } from '../common/text.decorator.js';
+import type { ModelConfig } from './model-config.entity.js';
+
+export const DEFAULT_CONTEXT_TOKENS = 32_768;
+
+/** What may be left out when a configuration is made. */
+class ConfigOptionsDto {
+  /** What people call it; the model's name where it is left out. */
+  @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'Work' })
+  @MayBeAbsent()
+  @IsText({ min: 1, max: 200, notBlank: true })
+  name?: string;
+
+  /** The default answers where a conversation names no configuration. The first one made becomes it. */
+  @ApiPropertyOptional({ type: 'boolean', example: true })
+  @MayBeAbsent()
+  @IsBoolean()
+  is_default?: boolean;
+
+  /** The model's context window: how much of a conversation is sent, reply included. */
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 256,
+    maximum: 10_000_000,
+    default: DEFAULT_CONTEXT_TOKENS,
+    example: 128_000,
+  })
+  @MayBeAbsent()
+  @IsInt()
+  @Min(256)
+  @Max(10_000_000)
+  context_tokens?: number;
+
+  @IsModelParams()
+  params?: ModelParams;
+}
+
+export class CreateConfigDto extends ConfigOptionsDto {
+  /** An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is taken off. */
+  @ApiProperty({ minLength: 1, maxLength: 2048, example: 'https://api.openai.com/v1' })
+  @IsModelUrl()
+  model_url!: string;
+
+  @ApiProperty({ minLength: 1, maxLength: 200, example: 'gpt-4.1-mini' })
+  @IsText({ min: 1, max: 200, notBlank: true })
+  model_name!: string;
+
+  /** Stored encrypted, and never shown again. */
+  @ApiProperty({ minLength: 1, maxLength: 4096, writeOnly: true, example: 'sk-your-key' })
+  @IsApiKey()
+  api_key!: string;
+}
+
+export class UpdateConfigDto extends ConfigOptionsDto {
+  /** Another scheme, host or port than before needs the `api_key` in the same request. */
+  @ApiPropertyOptional({ minLength: 1, maxLength: 2048, example: 'https://api.openai.com/v1' })
+  @MayBeAbsent()
+  @IsModelUrl()
+  model_url?: string;
+
+  @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'gpt-4.1' })
+  @MayBeAbsent()
+  @IsText({ min: 1, max: 200, notBlank: true })
+  model_name?: string;
+
+  /** Stored encrypted, and never shown again. */
+  @ApiPropertyOptional({ minLength: 1, maxLength: 4096, writeOnly: true, example: 'sk-your-new-key' })
+  @MayBeAbsent()
+  @IsApiKey()
+  api_key?: string;
+}
+
+/** A configuration as its owner sees it: without the key, in any form. */
+export class ConfigDto {
+  @ApiProperty({ type: 'integer', example: 1 })
+  id!: number;
+
+  @ApiProperty({ example: 'Work' })
+  name!: string;
+
+  @ApiProperty({ example: 'https://api.openai.com/v1' })
+  model_url!: string;
+
+  @ApiProperty({ example: 'gpt-4.1-mini' })
+  model_name!: string;
+
+  /** Exactly one is, while there are any. */
+  @ApiProperty({ example: true })
+  is_default!: boolean;
+
+  @ApiProperty({ type: 'integer', example: 128_000 })
+  context_tokens!: number;
+
+  @ApiProperty({ type: () => ModelParams, example: { temperature: 0.7 } })
+  params!: ModelParams;
+
+  /** `unreadable` where no encryption key of the server opens the stored key: send the `api_key` again. */
+  @ApiProperty({ enum: ['ok', 'unreadable'], example: 'ok' })
+  key_status!: 'ok' | 'unreadable';
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
+  created_at!: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
+  updated_at!: string;
+
+  static from(config: ModelConfig, state: { isDefault: boolean; isReadable: boolean }): ConfigDto {
+    return Object.assign(new ConfigDto(), {
+      id: config.id,
+      name: config.name,
+      model_url: config.modelUrl,
+      model_name: config.modelName,
+      is_default: state.isDefault,
+      context_tokens: config.contextTokens,
+      params: config.params,
+      key_status: state.isReadable ? 'ok' : 'unreadable',
+      created_at: config.createdAt.toISOString(),
+      updated_at: config.updatedAt.toISOString(),
+    } satisfies ConfigDto);
+  }
+}
+
+export class ConfigListDto {
+  @ApiProperty({ type: () => [ConfigDto] })
+  configs!: ConfigDto[];
+
+  @ApiProperty({ type: 'integer', example: 1 })
+  total!: number;
+}
+
+export class ConfigFaultDto {
+  @ApiProperty({ example: 'upstream_auth' })
+  code!: ProviderErrorCode;
+
+  /** The provider's own sentence, where it gave one. */
+  @ApiProperty({ example: 'Incorrect API key provided.' })
+  detail!: string;
+}
+
+export class ConfigTestDto {
+  @ApiProperty({ example: true })
+  ok!: boolean;
+
+  @ApiProperty({ type: 'integer', example: 412 })
+  latency_ms!: number;
+
+  @ApiProperty({ example: 'gpt-4.1-mini' })
+  model!: string;
+
+  /** Why it did not work. */
+  @ApiPropertyOptional({ type: () => ConfigFaultDto })
+  error?: ConfigFaultDto;
+
+  static from({ ok, latencyMs, model, error }: ProviderTest): ConfigTestDto {
+    return Object.assign(new ConfigTestDto(), { ok, latency_ms: latencyMs, model, ...(error && { error }) });
+  }
+}
+
+export class ModelListDto {
+  @ApiProperty({ type: [String], example: ['gpt-4.1', 'gpt-4.1-mini'] })
+  models!: string[];
+}
+
+/** What more is wrong with a URL, AiService sees, which knows where it may lead. */
+function IsModelUrl(): PropertyDecorator {
+  const message = 'Must be a URL of at most 2048 characters, without white space, a query or a fragment.';
+  return Matches(/^[^\s\p{C}?#]{1,2048}$/u, { message });
+}
+
+/** It becomes a header: anything but printable ASCII would be refused there, or worse. */
+function IsApiKey(): PropertyDecorator {
+  return Matches(/^[\x21-\x7e]{1,4096}$/, {
+    message: 'Must be 1 to 4096 printable ASCII characters without spaces.',
+  });
+}

@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { AiModule } from '../ai/ai.module.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { EncryptionModule } from '../encryption/encryption.module.js';
+import { ConfigChangesService } from './config-changes.service.js';
+import { ConfigsController } from './configs.controller.js';
+import { ConfigsService } from './configs.service.js';
+
+/** Needs a DemoProvider from the composition root. */
+@Module({
+  imports: [AiModule, AuthModule, EncryptionModule],
+  controllers: [ConfigsController],
+  providers: [ConfigsService, ConfigChangesService],
+  exports: [ConfigsService],
+})
+export class ConfigsModule {}

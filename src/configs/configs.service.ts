@@ -1,0 +1,113 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { AiService } from '../ai/ai.service.js';
+import { ProviderError } from '../ai/provider.error.js';
+import type { ModelProvider } from '../ai/provider.js';
+import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors.js';
+import { EncryptionService } from '../encryption/encryption.service.js';
+import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
+import { getOwned, queryDefaultFirst } from './config-rows.js';
+import { DemoProvider } from './demo-provider.js';
+import { ModelConfig } from './model-config.entity.js';
+
+/** What a chat needs of a configuration. */
+export interface ResolvedConfig {
+  /** Null for the demo model. */
+  configId: number | null;
+  contextTokens: number;
+  /** Has the decrypted key: for one call, and not to be kept. */
+  provider: ModelProvider;
+}
+
+/** A user's model configurations. */
+@Injectable()
+export class ConfigsService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly encryption: EncryptionService,
+    private readonly ai: AiService,
+    private readonly events: EventHub,
+    private readonly demo: DemoProvider,
+  ) {}
+
+  /** The oldest first. */
+  async list(userId: number): Promise<ConfigDto[]> {
+    const configs = await queryDefaultFirst(this.dataSource.manager, userId).getMany();
+    return configs
+      .map((config, index) => this.toDto(config, index === 0))
+      .sort((one, other) => one.id - other.id);
+  }
+
+  /** Tells the user's devices of a change. */
+  async announce(userId: number): Promise<ConfigDto[]> {
+    const configs = await this.list(userId);
+    this.events.publish(userId, new ParleyEvent('config.changed', { configs }));
+    return configs;
+  }
+
+  /** Asks the provider for a tiny completion. That it fails is a result, not an error. */
+  async test(userId: number, id: number): Promise<ConfigTestDto> {
+    return ConfigTestDto.from(await this.ai.test(await this.getProvider(userId, id)));
+  }
+
+  /** @throws ProblemError `upstream_*` */
+  async listModels(userId: number, id: number): Promise<string[]> {
+    const provider = await this.getProvider(userId, id);
+    try {
+      return await this.ai.listModels(provider);
+    } catch (error) {
+      throw error instanceof ProviderError ? new ProblemError(502, error.code, error.detail) : error;
+    }
+  }
+
+  /**
+   * Finds what answers a chat.
+   * @param configId null for the user's default or, while the user has no configuration, the demo model
+   * @throws ConflictError `no_model_config`, `key_unreadable`
+   * @throws ValidationFailedError where the configuration is not the user's
+   */
+  async resolve(userId: number, configId: number | null): Promise<ResolvedConfig> {
+    const { manager } = this.dataSource;
+    if (configId === null) {
+      const config = await queryDefaultFirst(manager, userId).limit(1).getOne();
+      return config ? this.resolved(config) : this.resolvedDemo();
+    }
+    const config = await manager.findOneBy(ModelConfig, { id: configId, userId });
+    if (!config) throw configIdFault();
+    return this.resolved(config);
+  }
+
+  private resolved(config: ModelConfig): ResolvedConfig {
+    return { configId: config.id, contextTokens: config.contextTokens, provider: this.providerOf(config) };
+  }
+
+  private resolvedDemo(): ResolvedConfig {
+    const provider = this.demo.get();
+    if (!provider) throw new ConflictError('no_model_config', 'Add a model configuration before you chat.');
+    return { configId: null, contextTokens: DEFAULT_CONTEXT_TOKENS, provider };
+  }
+
+  private async getProvider(userId: number, id: number): Promise<ModelProvider> {
+    return this.providerOf(await getOwned(this.dataSource.manager, userId, id));
+  }
+
+  private providerOf({ id, modelUrl, modelName, params, encryptedApiKey }: ModelConfig): ModelProvider {
+    if (!this.encryption.isReadable(encryptedApiKey)) {
+      const detail = 'The key of this configuration can no longer be read; send its api_key again.';
+      throw new ConflictError('key_unreadable', detail, { config_id: id });
+    }
+    return { modelUrl, modelName, params, apiKey: this.encryption.decrypt(encryptedApiKey) };
+  }
+
+  private toDto(config: ModelConfig, isDefault: boolean): ConfigDto {
+    const isReadable = this.encryption.isReadable(config.encryptedApiKey);
+    return ConfigDto.from(config, { isDefault, isReadable });
+  }
+}
+
+/** A config_id in a body that is not the user's, whether it exists or not. */
+export function configIdFault(): ValidationFailedError {
+  return new ValidationFailedError([{ field: 'config_id', message: 'Must be one of your configurations.' }]);
+}

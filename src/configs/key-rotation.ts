@@ -1,0 +1,60 @@
+import { DataSource, MoreThan, Repository } from 'typeorm';
+import { EncryptionService } from '../encryption/encryption.service.js';
+import { ModelConfig } from './model-config.entity.js';
+
+const PAGE = 500;
+
+export interface RotationProgress {
+  /** Rows looked at so far. */
+  seen: number;
+  rotated: number;
+  /** Rows that no key of the ring opens. They are left alone. */
+  unreadable: number;
+}
+
+/**
+ * Re-encrypts every stored key under the first of ENCRYPTION_KEYS, while the server runs: a row is written only if it
+ * still is what was read. May be broken off and run again, as what is done is passed over.
+ */
+export async function rotateKeys(
+  dataSource: DataSource,
+  encryption: EncryptionService,
+  report: (progress: RotationProgress) => void,
+): Promise<RotationProgress> {
+  const configs = dataSource.getRepository(ModelConfig);
+  const progress = { seen: 0, rotated: 0, unreadable: 0 };
+  for (let after = 0; ;) {
+    const page = await readPage(configs, after);
+    for (const config of page) await rotate(configs, encryption, config, progress);
+    report(progress);
+    if (page.length < PAGE) return progress;
+    after = page.at(-1)!.id;
+  }
+}
+
+function readPage(configs: Repository<ModelConfig>, after: number): Promise<ModelConfig[]> {
+  return configs.find({
+    select: { id: true, encryptedApiKey: true },
+    where: { id: MoreThan(after) },
+    order: { id: 'ASC' },
+    take: PAGE,
+  });
+}
+
+async function rotate(
+  configs: Repository<ModelConfig>,
+  encryption: EncryptionService,
+  { id, encryptedApiKey }: ModelConfig,
+  progress: RotationProgress,
+): Promise<void> {
+  progress.seen++;
+  if (!encryption.needsRotation(encryptedApiKey)) return;
+  if (!encryption.isReadable(encryptedApiKey)) {
+    progress.unreadable++;
+    return;
+  }
+  const rotated = encryption.rotate(encryptedApiKey);
+  // A key that was changed meanwhile is under the server's first key already.
+  const { affected } = await configs.update({ id, encryptedApiKey }, { encryptedApiKey: rotated });
+  progress.rotated += affected ?? 0;
+}

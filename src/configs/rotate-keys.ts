@@ -1,0 +1,25 @@
+/** `npm run keys:rotate`: exits with 1 where a stored key is left that no key of ENCRYPTION_KEYS opens. */
+import { createDataSource } from '../database/data-source.js';
+import { EncryptionService } from '../encryption/encryption.service.js';
+import { loadSettings, readDotEnv } from '../env/settings.js';
+import { SCHEMA } from '../schema.js';
+import { rotateKeys, RotationProgress } from './key-rotation.js';
+
+readDotEnv();
+const settings = loadSettings(process.env);
+const dataSource = await createDataSource(settings.databaseUrl, SCHEMA).initialize();
+try {
+  const { unreadable } = await rotateKeys(dataSource, new EncryptionService(settings), print);
+  if (unreadable > 0) {
+    console.error(
+      `${unreadable} stored keys cannot be read: keep the older ENCRYPTION_KEYS, or let their owners send them anew.`,
+    );
+    process.exitCode = 1;
+  }
+} finally {
+  await dataSource.destroy();
+}
+
+function print({ seen, rotated, unreadable }: RotationProgress): void {
+  console.log(`${seen} seen, ${rotated} re-encrypted, ${unreadable} unreadable`);
+}
