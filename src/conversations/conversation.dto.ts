@@ -1,0 +1,149 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
+import { MayBeAbsent } from '../common/optional.decorator.js';
+import { IsText } from '../common/text.decorator.js';
+import type { Conversation, TitleSource } from './conversation.entity.js';
+import { MessageDto } from './message.dto.js';
+
+export const MAX_TITLE_CHARACTERS = 200;
+const MAX_SYSTEM_PROMPT_CHARACTERS = 100_000;
+
+export class CreateConversationDto {
+  /** One that is given here is never overwritten. */
+  @ApiPropertyOptional({ minLength: 1, maxLength: MAX_TITLE_CHARACTERS, example: 'Trip to Kyoto' })
+  @MayBeAbsent()
+  @IsText({ min: 1, max: MAX_TITLE_CHARACTERS, notBlank: true })
+  title?: string;
+
+  /** The model configuration that answers; null for the default. */
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, nullable: true, example: 1 })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  config_id?: number | null;
+
+  /** Goes before the messages whenever the model is asked. */
+  @ApiPropertyOptional({
+    type: 'string',
+    maxLength: MAX_SYSTEM_PROMPT_CHARACTERS,
+    nullable: true,
+    example: 'Answer briefly.',
+  })
+  @IsOptional()
+  @IsText({ max: MAX_SYSTEM_PROMPT_CHARACTERS })
+  system_prompt?: string | null;
+
+  /** Go before the configuration's own. */
+  @IsModelParams()
+  params?: ModelParams;
+}
+
+export class UpdateConversationDto extends CreateConversationDto {
+  /** Pinned ones are listed first. */
+  @ApiPropertyOptional({ type: 'boolean', example: true })
+  @MayBeAbsent()
+  @IsBoolean()
+  pinned?: boolean;
+
+  /** Archived ones are listed apart. */
+  @ApiPropertyOptional({ type: 'boolean', example: false })
+  @MayBeAbsent()
+  @IsBoolean()
+  archived?: boolean;
+}
+
+export class ConversationDto {
+  @ApiProperty({ type: 'integer', example: 3 })
+  id!: number;
+
+  @ApiProperty({ example: 'Trip to Kyoto' })
+  title!: string;
+
+  /** Who named it: nobody yet, the model, or the user. */
+  @ApiProperty({ enum: ['default', 'auto', 'user'], enumName: 'TitleSource', example: 'auto' })
+  title_source!: TitleSource;
+
+  @ApiProperty({ type: 'integer', nullable: true, example: 1 })
+  config_id!: number | null;
+
+  @ApiProperty({ type: 'string', nullable: true, example: null })
+  system_prompt!: string | null;
+
+  @ApiProperty({ type: () => ModelParams, example: {} })
+  params!: ModelParams;
+
+  @ApiProperty({ example: false })
+  pinned!: boolean;
+
+  @ApiProperty({ example: false })
+  archived!: boolean;
+
+  /** Of all branches. */
+  @ApiProperty({ type: 'integer', example: 2 })
+  message_count!: number;
+
+  /** The last message of the active branch. */
+  @ApiProperty({ type: 'integer', nullable: true, example: 12 })
+  active_message_id!: number | null;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
+  created_at!: string;
+
+  /** The newest activity, by which conversations are listed. */
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:04.200Z' })
+  updated_at!: string;
+
+  static from(conversation: Conversation): ConversationDto {
+    return Object.assign(new ConversationDto(), fieldsOf(conversation));
+  }
+}
+
+/** A conversation with one page of its active branch. */
+export class ConversationPageDto extends ConversationDto {
+  /** The oldest first. */
+  @ApiProperty({ type: () => [MessageDto] })
+  messages!: MessageDto[];
+
+  /** Whether there are older ones: `before_id` is the first message's id then. */
+  @ApiProperty({ example: false })
+  has_more!: boolean;
+
+  static of(conversation: Conversation, messages: MessageDto[], hasMore: boolean): ConversationPageDto {
+    const page = { messages, has_more: hasMore };
+    return Object.assign(new ConversationPageDto(), fieldsOf(conversation), page);
+  }
+}
+
+export class ConversationListDto {
+  @ApiProperty({ type: () => [ConversationDto] })
+  conversations!: ConversationDto[];
+
+  /** Of all pages. */
+  @ApiProperty({ type: 'integer', example: 1 })
+  total!: number;
+
+  @ApiProperty({ type: 'integer', example: 20 })
+  limit!: number;
+
+  @ApiProperty({ type: 'integer', example: 0 })
+  offset!: number;
+}
+
+function fieldsOf(conversation: Conversation): ConversationDto {
+  return {
+    id: conversation.id,
+    title: conversation.title,
+    title_source: conversation.titleSource,
+    config_id: conversation.configId,
+    system_prompt: conversation.systemPrompt,
+    params: conversation.params,
+    pinned: conversation.pinned,
+    archived: conversation.archived,
+    message_count: conversation.messageCount,
+    active_message_id: conversation.activeMessageId,
+    created_at: conversation.createdAt.toISOString(),
+    updated_at: conversation.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,86 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentUser } from '../auth/identity.js';
+import { User } from '../auth/user.entity.js';
+import { IdPipe } from '../common/id.pipe.js';
+import {
+  ConversationDto,
+  ConversationListDto,
+  ConversationPageDto,
+  CreateConversationDto,
+  UpdateConversationDto,
+} from './conversation.dto.js';
+import { ConversationsService } from './conversations.service.js';
+import { ListConversationsQuery, PageQuery, SearchQuery, SearchResultsDto } from './query.dto.js';
+import { RunningReplies } from './running-replies.js';
+import { SearchService } from './search.service.js';
+
+@ApiTags('Conversations')
+@ApiBearerAuth()
+@Controller('conversations')
+export class ConversationsController {
+  constructor(
+    private readonly conversations: ConversationsService,
+    private readonly searches: SearchService,
+    private readonly running: RunningReplies,
+  ) {}
+
+  @Get()
+  @ApiOperation({
+    operationId: 'listConversations',
+    summary: 'List conversations, pinned first, then newest activity',
+  })
+  list(@CurrentUser() user: User, @Query() query: ListConversationsQuery): Promise<ConversationListDto> {
+    return this.conversations.list(user.id, query);
+  }
+
+  @Post('create')
+  @ApiOperation({ operationId: 'createConversation', summary: 'Start a conversation' })
+  @ApiBody({ type: CreateConversationDto, required: false })
+  create(@CurrentUser() user: User, @Body() dto: CreateConversationDto): Promise<ConversationDto> {
+    return this.conversations.create(user.id, dto);
+  }
+
+  @Get('search')
+  @ApiOperation({
+    operationId: 'searchConversations',
+    summary: 'Search titles and messages, the newest messages first',
+  })
+  search(@CurrentUser() user: User, @Query() query: SearchQuery): Promise<SearchResultsDto> {
+    return this.searches.search(user.id, query);
+  }
+
+  @Get(':id')
+  @ApiOperation({ operationId: 'getConversation', summary: 'Get a conversation with a page of its messages' })
+  async get(
+    @CurrentUser() user: User,
+    @Param('id', IdPipe) id: number,
+    @Query() { limit, before_id }: PageQuery,
+  ): Promise<ConversationPageDto> {
+    const page = await this.conversations.getPage(user.id, id, { limit, beforeId: before_id });
+    return Object.assign(page, { messages: page.messages.map((message) => this.running.overlay(message)) });
+  }
+
+  @Post(':id/update')
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'updateConversation',
+    summary: 'Rename, pin, archive or set up a conversation',
+  })
+  update(
+    @CurrentUser() user: User,
+    @Param('id', IdPipe) id: number,
+    @Body() changes: UpdateConversationDto,
+  ): Promise<ConversationDto> {
+    return this.conversations.update(user.id, id, changes);
+  }
+
+  @Post(':id/delete')
+  @HttpCode(204)
+  @ApiOperation({ operationId: 'deleteConversation', summary: 'Delete a conversation, stopping its reply' })
+  async delete(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<void> {
+    await this.conversations.getOwned(user.id, id);
+    await this.running.stopIn(id);
+    await this.conversations.delete(user.id, id);
+  }
+}

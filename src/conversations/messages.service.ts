@@ -1,0 +1,128 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository, SelectQueryBuilder } from 'typeorm';
+import { retryContention } from '../database/retry.js';
+import { MessageDto } from './message.dto.js';
+import { Message } from './message.entity.js';
+import { ReplyChunk, ReplyPart } from './reply-chunk.entity.js';
+
+export interface PageOptions {
+  limit: number;
+  /** Only messages with a lower id. */
+  beforeId?: number;
+}
+
+type Place = Pick<Message, 'conversationId' | 'parentId'>;
+
+/** Reads messages. It checks no owner: its callers have. */
+@Injectable()
+export class MessagesService {
+  constructor(
+    @InjectRepository(Message) private readonly messages: Repository<Message>,
+    @InjectRepository(ReplyChunk) private readonly chunks: Repository<ReplyChunk>,
+  ) {}
+
+  /** The newest messages of the active branch, the oldest of them first. */
+  async getPage(
+    conversationId: number,
+    options: PageOptions,
+  ): Promise<{ messages: MessageDto[]; hasMore: boolean }> {
+    const found = await this.queryPage(conversationId, options).getMany();
+    const page = found.slice(0, options.limit).reverse();
+    return { messages: await this.toDtos(page), hasMore: found.length > options.limit };
+  }
+
+  /** One range of ix_messages_branch, however long the conversation is; with one row more than the page. */
+  queryPage(conversationId: number, { limit, beforeId }: PageOptions): SelectQueryBuilder<Message> {
+    const query = this.messages
+      .createQueryBuilder('message')
+      .where('message.conversationId = :conversationId', { conversationId })
+      .andWhere('message.active = :active', { active: true })
+      .orderBy('message.id', 'DESC')
+      .limit(limit + 1);
+    return beforeId === undefined ? query : query.andWhere('message.id < :beforeId', { beforeId });
+  }
+
+  async toDtos(messages: Message[]): Promise<MessageDto[]> {
+    const siblings = await this.findSiblings(messages);
+    const whole = await Promise.all(messages.map((message) => this.withText(message)));
+    return whole.map((message) => MessageDto.from(message, siblings.get(placeOf(message)) ?? [message.id]));
+  }
+
+  /** The ids of all messages in a message's place, itself included, ascending. */
+  async siblingIds(message: Message): Promise<number[]> {
+    const siblings = await this.findSiblings([message]);
+    return siblings.get(placeOf(message)) ?? [message.id];
+  }
+
+  /** The reply that runs in a conversation, or that a dead process has left running. */
+  async findRunningId(conversationId: number): Promise<number | null> {
+    const running = await this.messages.findOne({
+      select: { id: true },
+      where: { streamingIn: conversationId },
+    });
+    return running?.id ?? null;
+  }
+
+  /** Deletes the text of a running reply: no foreign key takes it along. */
+  async discardText(messageId: number): Promise<void> {
+    await retryContention(() => this.chunks.delete({ messageId }));
+  }
+
+  private async findSiblings(messages: Message[]): Promise<Map<string, number[]>> {
+    const replies = messages.filter((message) => message.parentId !== null);
+    const roots = messages.filter((message) => message.parentId === null);
+    const siblings = new Map<string, number[]>();
+    // Two queries, as an OR between them would read all of a conversation's index.
+    for (const place of [...(await this.readChildren(replies)), ...(await this.readRoots(roots))]) {
+      const ids = siblings.get(placeOf(place));
+      if (ids) ids.push(place.id);
+      else siblings.set(placeOf(place), [place.id]);
+    }
+    return siblings;
+  }
+
+  private readChildren(messages: Message[]): Promise<Message[]> {
+    if (messages.length === 0) return Promise.resolve([]);
+    const parentIds = messages.map((message) => message.parentId);
+    return this.queryPlaces(messages)
+      .andWhere('message.parentId IN (:...parentIds)', { parentIds })
+      .getMany();
+  }
+
+  private readRoots(messages: Message[]): Promise<Message[]> {
+    if (messages.length === 0) return Promise.resolve([]);
+    return this.queryPlaces(messages).andWhere('message.parentId IS NULL').getMany();
+  }
+
+  private queryPlaces(messages: Message[]): SelectQueryBuilder<Message> {
+    const conversationIds = [...new Set(messages.map((message) => message.conversationId))];
+    return this.messages
+      .createQueryBuilder('message')
+      .select(['message.id', 'message.conversationId', 'message.parentId'])
+      .where('message.conversationId IN (:...conversationIds)', { conversationIds })
+      .orderBy('message.id');
+  }
+
+  /** While a reply runs, its text is in its chunks. */
+  private async withText(message: Message): Promise<Message> {
+    if (message.status !== 'streaming') return message;
+    const chunks = await this.chunks.find({ where: { messageId: message.id }, order: { seq: 'ASC' } });
+    // It may have ended since it was read, and its chunks gone.
+    const now = await this.messages.findOneBy({ id: message.id });
+    if (now && now.status !== 'streaming') return now;
+    const text = { content: join(chunks, 'content'), reasoning: join(chunks, 'reasoning') };
+    return Object.assign(message, text);
+  }
+}
+
+function placeOf({ conversationId, parentId }: Place): string {
+  return `${conversationId}/${parentId}`;
+}
+
+function join(chunks: ReplyChunk[], part: ReplyPart): string {
+  return chunks
+    .filter((chunk) => chunk.part === part)
+    .map((chunk) => chunk.text)
+    .join('');
+}

@@ -1,0 +1,68 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { MayBeAbsent } from '../common/optional.decorator.js';
+import { QueryBoolean, QueryInteger } from '../common/query.decorators.js';
+import { IsText } from '../common/text.decorator.js';
+import { ConversationDto } from './conversation.dto.js';
+import { MessageDto } from './message.dto.js';
+
+export class ListConversationsQuery {
+  @QueryInteger({ min: 1, max: 100, default: 20 })
+  limit = 20;
+
+  @QueryInteger({ min: 0, default: 0 })
+  offset = 0;
+
+  /** Text in the title, in either case. */
+  @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'kyoto' })
+  @MayBeAbsent()
+  @IsText({ min: 1, max: 200 })
+  q?: string;
+
+  @QueryBoolean({ description: 'Absent or false lists what is not archived, true what is.' })
+  archived?: boolean;
+}
+
+export class PageQuery {
+  @QueryInteger({ min: 1, max: 200, default: 50 })
+  limit = 50;
+
+  @QueryInteger({ min: 1, description: 'Only messages older than this one.' })
+  before_id?: number;
+}
+
+export class SearchQuery {
+  /** Text to look for, in either case. */
+  @ApiProperty({ minLength: 1, maxLength: 200, example: 'temple' })
+  @IsText({ min: 1, max: 200, notBlank: true })
+  q!: string;
+
+  @QueryInteger({ min: 1, max: 100, default: 20 })
+  limit = 20;
+
+  @QueryInteger({
+    min: 1,
+    description: 'Only messages older than this one: the last message of the page before.',
+  })
+  before_id?: number;
+}
+
+/** A title (then there is no message) or a message that has the text. */
+export class SearchResultDto {
+  @ApiProperty({ type: () => ConversationDto })
+  conversation!: ConversationDto;
+
+  @ApiProperty({ type: () => MessageDto, nullable: true })
+  message!: MessageDto | null;
+
+  /** About 160 characters of the message around the text, or the title. */
+  @ApiProperty({ example: 'The Golden Temple is best seen in the morning' })
+  snippet!: string;
+}
+
+export class SearchResultsDto {
+  @ApiProperty({ type: () => [SearchResultDto] })
+  results!: SearchResultDto[];
+
+  @ApiProperty({ example: false })
+  has_more!: boolean;
+}

@@ -1,0 +1,24 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { ID, TEXT } from '../database/columns.js';
+
+export type ReplyPart = 'content' | 'reasoning';
+
+/**
+ * A running reply's text, append-only. It has no foreign key, so that one statement can append for all running
+ * replies although one of them is just being deleted; the reaper sweeps what such a race leaves.
+ */
+@Entity('reply_chunks')
+export class ReplyChunk {
+  @PrimaryColumn({ ...ID, name: 'message_id' })
+  messageId!: number;
+
+  /** Counts up within an attempt. */
+  @PrimaryColumn({ type: 'int' })
+  seq!: number;
+
+  @Column({ type: 'varchar', length: 10 })
+  part!: ReplyPart;
+
+  @Column({ ...TEXT })
+  text!: string;
+}

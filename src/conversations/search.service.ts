@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { In, Repository } from 'typeorm';
+import { ConversationDto } from './conversation.dto.js';
+import { Conversation } from './conversation.entity.js';
+import { Message } from './message.entity.js';
+import { MessagesService } from './messages.service.js';
+import type { SearchQuery, SearchResultDto, SearchResultsDto } from './query.dto.js';
+
+const SNIPPET_CHARACTERS = 160;
+/** How much of a snippet goes before what was found. */
+const LEAD_CHARACTERS = 60;
+
+interface Hit {
+  id: number | string;
+  snippet: string;
+}
+
+/**
+ * Looks for text, in either case (SQLite folds the case of ASCII alone), in a user's titles and messages, of archived
+ * conversations and of all branches too.
+ */
+@Injectable()
+export class SearchService {
+  constructor(
+    @InjectRepository(Conversation) private readonly conversations: Repository<Conversation>,
+    @InjectRepository(Message) private readonly messages: Repository<Message>,
+    private readonly reader: MessagesService,
+  ) {}
+
+  /**
+   * Messages come newest first. Before them, on the first page only, come titles; where the messages could fill the
+   * page, titles take half of it at most, so that there is a last message to go on from.
+   */
+  async search(userId: number, query: SearchQuery): Promise<SearchResultsDto> {
+    const { q, limit, before_id } = query;
+    const hits = await this.findMessages(userId, query);
+    const room = Math.max(limit - hits.length, Math.floor(limit / 2));
+    const titled = before_id === undefined && room > 0 ? await this.findTitles(userId, q, room) : [];
+    const shown = hits.slice(0, limit - titled.length);
+    const messages = await this.toResults(userId, shown);
+    return { results: [...titled.map(ofTitle), ...messages], has_more: hits.length > shown.length };
+  }
+
+  private findTitles(userId: number, q: string, limit: number): Promise<Conversation[]> {
+    return this.conversations
+      .createQueryBuilder('conversation')
+      .where('conversation.userId = :userId', { userId })
+      .andWhere('INSTR(LOWER(conversation.title), LOWER(:q)) > 0', { q })
+      .orderBy('conversation.updatedAt', 'DESC')
+      .addOrderBy('conversation.id', 'DESC')
+      .limit(limit)
+      .getMany();
+  }
+
+  /** One more than the limit. INSTR and SUBSTR count characters, not code units, on both databases. */
+  private findMessages(userId: number, { q, limit, before_id: beforeId }: SearchQuery): Promise<Hit[]> {
+    const at = 'INSTR(LOWER(message.content), LOWER(:q))';
+    const start = `CASE WHEN ${at} > ${LEAD_CHARACTERS} THEN ${at} - ${LEAD_CHARACTERS} ELSE 1 END`;
+    const query = this.messages
+      .createQueryBuilder('message')
+      .innerJoin(Conversation, 'conversation', 'conversation.id = message.conversationId')
+      .select('message.id', 'id')
+      .addSelect(`SUBSTR(message.content, ${start}, ${SNIPPET_CHARACTERS})`, 'snippet')
+      .where('conversation.userId = :userId', { userId })
+      .andWhere(`${at} > 0`, { q })
+      // An expression, lest the order be read off the primary key: through the messages of all users.
+      .orderBy('message.id + 0', 'DESC')
+      .limit(limit + 1);
+    if (beforeId !== undefined) query.andWhere('message.id < :beforeId', { beforeId });
+    return query.getRawMany<Hit>();
+  }
+
+  private async toResults(userId: number, hits: Hit[]): Promise<SearchResultDto[]> {
+    const snippets = new Map(hits.map((hit) => [Number(hit.id), hit.snippet]));
+    const found = await this.messages.find({
+      where: { id: In([...snippets.keys()]) },
+      order: { id: 'DESC' },
+    });
+    const ids = found.map((message) => message.conversationId);
+    const conversations = await this.conversations.findBy({ id: In(ids), userId });
+    const byId = new Map(conversations.map((conversation) => [conversation.id, conversation]));
+    return (await this.reader.toDtos(found)).flatMap((message) => {
+      const conversation = byId.get(message.conversation_id);
+      if (!conversation) return [];
+      const snippet = snippets.get(message.id) ?? '';
+      return [{ conversation: ConversationDto.from(conversation), message, snippet }];
+    });
+  }
+}
+
+function ofTitle(conversation: Conversation): SearchResultDto {
+  return { conversation: ConversationDto.from(conversation), message: null, snippet: conversation.title };
+}
