@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import { Budget, LimitStore, Take } from './limit-store.js';
+
+interface Window {
+  used: number;
+  endsAt: number;
+}
+
+/** The budgets of one process. */
+@Injectable()
+export class MemoryLimitStore extends LimitStore {
+  /**
+   * By window length, then key. As windows of one length end in the order in which they began, and a Map keeps its
+   * entries in the order of insertion, the ended ones are always in front: dropping them takes no timer and no scan.
+   */
+  private readonly windows = new Map<number, Map<string, Window>>();
+
+  override take(key: string, { limit, windowMs }: Budget): Take {
+    const now = performance.now();
+    const windows = this.current(windowMs, now);
+    let window = windows.get(key);
+    if (!window) windows.set(key, (window = { used: 0, endsAt: now + windowMs }));
+    const taken = window.used < limit;
+    if (taken) window.used += 1;
+    return { taken, used: window.used, resetMs: window.endsAt - now };
+  }
+
+  override giveBack(key: string, windowMs: number): void {
+    const window = this.current(windowMs, performance.now()).get(key);
+    if (window && window.used > 0) window.used -= 1;
+  }
+
+  override peek(key: string, windowMs: number): Omit<Take, 'taken'> {
+    const now = performance.now();
+    const window = this.current(windowMs, now).get(key);
+    return { used: window?.used ?? 0, resetMs: window ? window.endsAt - now : 0 };
+  }
+
+  /** How many keys are held. */
+  get size(): number {
+    return [...this.windows.values()].reduce((sum, windows) => sum + windows.size, 0);
+  }
+
+  private current(windowMs: number, now: number): Map<string, Window> {
+    let windows = this.windows.get(windowMs);
+    if (!windows) this.windows.set(windowMs, (windows = new Map()));
+    for (const [key, window] of windows) {
+      if (window.endsAt > now) break;
+      windows.delete(key);
+    }
+    return windows;
+  }
+}

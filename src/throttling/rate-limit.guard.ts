@@ -1,0 +1,59 @@
+import { ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { ThrottlerGuard, ThrottlerLimitDetail } from '@nestjs/throttler';
+import type { Request } from 'express';
+import { addressKey } from './address-key.js';
+import { LIMIT_METADATA } from './limit.decorator.js';
+import { RATE_LIMITS, RouteLimitName, windowMsOf } from './limits.js';
+import { fullKey, rateLimited, RateLimits } from './rate-limits.js';
+import { SharedThrottlerStorage } from './throttler-storage.js';
+
+/** What the authentication guard leaves behind. */
+type MaybeSignedIn = Request & { user?: { user: { id: number } } };
+
+/**
+ * Holds every route to its limit (`@Limit`, else `general`) and tells its caller in `RateLimit-*` where it stands.
+ * It runs after the authentication guard, by whose user it counts; who fails there is counted by FloodMiddleware,
+ * which runs before both. `@SkipThrottle()` exempts a route.
+ */
+@Injectable()
+export class RateLimitGuard extends ThrottlerGuard {
+  protected override headerPrefix = 'RateLimit';
+
+  // ThrottlerGuard's own tokens for its parameters would be inherited.
+  constructor(
+    @Inject(RateLimits) private readonly limits: RateLimits,
+    @Inject(SharedThrottlerStorage) storage: SharedThrottlerStorage,
+    @Inject(Reflector) reflector: Reflector,
+  ) {
+    const limit = (context: ExecutionContext) => limits.allowance(limitOf(context, reflector));
+    const ttl = (context: ExecutionContext) => windowMsOf(limitOf(context, reflector));
+    super([{ limit, ttl }], storage, reflector);
+  }
+
+  /** Gateways, which Nest sends through global guards too, have limits of their own. */
+  protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
+    return context.getType() !== 'http' || !this.limits.enabled;
+  }
+
+  protected override generateKey(context: ExecutionContext): string {
+    const name = limitOf(context, this.reflector);
+    const { ip, user } = context.switchToHttp().getRequest<MaybeSignedIn>();
+    const byUser = RATE_LIMITS[name].per === 'user' && user;
+    return fullKey(name, byUser ? user.user.id : addressKey(ip));
+  }
+
+  protected override throwThrottlingException(
+    _: ExecutionContext,
+    detail: ThrottlerLimitDetail,
+  ): Promise<never> {
+    throw rateLimited(detail.limit, detail.timeToBlockExpire * 1000);
+  }
+}
+
+/** The chat's own budget is consumed by its service, once it knows that a send is no repeat of an earlier one. */
+function limitOf(context: ExecutionContext, reflector: Reflector): 'credentials' | 'general' {
+  const targets = [context.getHandler(), context.getClass()];
+  const name = reflector.getAllAndOverride<RouteLimitName | undefined>(LIMIT_METADATA, targets);
+  return name === 'credentials' ? name : 'general';
+}

@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import { RateLimitedError } from '../common/errors.js';
+import { Settings } from '../env/settings.js';
+import { LimitStore, Take } from './limit-store.js';
+import {
+  CONCURRENCY_LIMITS,
+  ConcurrencyLimitName,
+  isNodeOnly,
+  RATE_LIMITS,
+  RateLimitName,
+  windowMsOf,
+} from './limits.js';
+import { MemoryLimitStore } from './memory-limit-store.js';
+
+/** A user's id, an address (see `addressKey`), or whatever else has a budget of its own. */
+export type LimitKey = string | number;
+
+/** The budgets of limits.ts: one for a user's or an address's calls, whichever way they come in. */
+@Injectable()
+export class RateLimits {
+  constructor(
+    private readonly settings: Settings,
+    private readonly shared: LimitStore,
+    private readonly own: MemoryLimitStore,
+  ) {}
+
+  /** @throws RateLimitedError when the budget is spent */
+  async consume(name: RateLimitName, key: LimitKey): Promise<void> {
+    const { taken, resetMs } = await this.take(name, key);
+    if (!taken) throw rateLimited(this.allowance(name), resetMs);
+  }
+
+  /** Undoes one `consume` of the current window. */
+  async giveBack(name: RateLimitName, key: LimitKey): Promise<void> {
+    if (!this.enabled) return;
+    await this.storeOf(name).giveBack(fullKey(name, key), windowMsOf(name));
+  }
+
+  /** Whether `consume` would throw now. */
+  async isExhausted(name: RateLimitName, key: LimitKey): Promise<boolean> {
+    if (!this.enabled) return false;
+    const { used } = await this.storeOf(name).peek(fullKey(name, key), windowMsOf(name));
+    return used >= this.allowance(name);
+  }
+
+  /** Takes from a budget without throwing. */
+  async take(name: RateLimitName, key: LimitKey): Promise<Take> {
+    if (!this.enabled) return { taken: true, used: 0, resetMs: 0 };
+    const budget = { limit: this.allowance(name), windowMs: windowMsOf(name) };
+    return this.storeOf(name).take(fullKey(name, key), budget);
+  }
+
+  /** Hits a window; Infinity where limits are switched off. */
+  allowance(name: RateLimitName): number {
+    return this.scaled(RATE_LIMITS[name].amount);
+  }
+
+  /** How many may be there at a time; Infinity where limits are switched off. */
+  maximum(name: ConcurrencyLimitName): number {
+    return this.scaled(CONCURRENCY_LIMITS[name]);
+  }
+
+  get enabled(): boolean {
+    return this.settings.rateLimitScale > 0;
+  }
+
+  private scaled(amount: number): number {
+    return this.enabled ? Math.max(1, Math.round(amount * this.settings.rateLimitScale)) : Infinity;
+  }
+
+  private storeOf(name: RateLimitName): LimitStore {
+    return isNodeOnly(name) ? this.own : this.shared;
+  }
+}
+
+/** The failure to answer with, and the headers that say where its caller stands. */
+export function rateLimited(limit: number, resetMs: number): RateLimitedError {
+  const seconds = Math.max(1, Math.ceil(resetMs / 1000));
+  return new RateLimitedError(seconds, `Too many requests; try again in ${seconds} s.`, {
+    'RateLimit-Limit': String(limit),
+    'RateLimit-Remaining': '0',
+    'RateLimit-Reset': String(seconds),
+  });
+}
+
+/** What a budget is kept under. */
+export function fullKey(name: RateLimitName, key: LimitKey): string {
+  return `${name}:${key}`;
+}

@@ -1,0 +1,138 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { AddressInfo, connect, createServer, Server, Socket } from 'node:net';
+import { MemoryLimitStore } from './memory-limit-store.js';
+import { RedisLimitStore } from './redis-limit-store.js';
+
+const REDIS_URL = process.env.TEST_REDIS_URL;
+const budget = { limit: 3, windowMs: 60_000 };
+const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+afterEach(() => void warned.mockClear());
+
+const opened: RedisLimitStore[] = [];
+afterEach(() => opened.splice(0).forEach((store) => store.onApplicationShutdown()));
+
+async function node(url: string): Promise<RedisLimitStore> {
+  const store = new RedisLimitStore(url, new MemoryLimitStore());
+  opened.push(store);
+  await store.onModuleInit();
+  return store;
+}
+
+(REDIS_URL ? describe : describe.skip)('nodes that share Redis', () => {
+  let key: string;
+  beforeEach(() => void (key = randomUUID()));
+
+  it('have one budget', async () => {
+    const [one, two] = await Promise.all([node(REDIS_URL!), node(REDIS_URL!)]);
+
+    const takes = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => (i % 2 ? one : two).take(key, budget)),
+    );
+
+    expect(takes.filter(({ taken }) => taken)).toHaveLength(3);
+    expect((await one.peek(key, budget.windowMs)).used).toBe(3);
+  });
+
+  it('see what another gives back', async () => {
+    const [one, two] = await Promise.all([node(REDIS_URL!), node(REDIS_URL!)]);
+    for (let i = 0; i < 4; i++) await one.take(key, budget);
+
+    await two.giveBack(key, budget.windowMs);
+
+    expect([(await one.take(key, budget)).taken, (await one.take(key, budget)).taken]).toEqual([true, false]);
+  });
+
+  it('begin a new window when the old one has ended', async () => {
+    const one = await node(REDIS_URL!);
+    const short = { limit: 1, windowMs: 50 };
+    await one.take(key, short);
+
+    const { taken, resetMs } = await one.take(key, short);
+    expect(taken).toBe(false);
+    expect(resetMs).toBeLessThanOrEqual(50);
+    while ((await one.peek(key, short.windowMs)).used > 0);
+
+    expect((await one.take(key, short)).taken).toBe(true);
+  });
+
+  it('leave nothing without an end in Redis, also after giving back what nobody took', async () => {
+    const one = await node(REDIS_URL!);
+
+    await one.giveBack(key, budget.windowMs);
+
+    expect(await one.take(key, budget)).toEqual({ taken: true, used: 1, resetMs: 60_000 });
+  });
+});
+
+describe('a node whose Redis is away', () => {
+  it('counts by itself, and says so once', async () => {
+    const store = await node('redis://127.0.0.1:1');
+
+    const takes = [];
+    for (let i = 0; i < 5; i++) takes.push((await store.take('ada', budget)).taken);
+
+    expect(takes).toEqual([true, true, true, false, false]);
+    expect(warned).toHaveBeenCalledTimes(1);
+    expect(warned.mock.calls[0]![0]).toMatch(/Redis is away \(ECONNREFUSED\)/);
+  });
+
+  it('does not tell the password of its Redis', async () => {
+    await node('redis://somebody:tell-nobody@127.0.0.1:1');
+
+    expect(JSON.stringify(warned.mock.calls)).not.toContain('tell-nobody');
+  });
+});
+
+(REDIS_URL ? describe : describe.skip)('a node whose Redis stops answering', () => {
+  let proxy: Server;
+  const pairs: { client: Socket; server: Socket }[] = [];
+
+  beforeAll(async () => {
+    const { hostname, port } = new URL(REDIS_URL!);
+    proxy = createServer((client) => {
+      const server = connect(Number(port), hostname);
+      pairs.push({ client, server });
+      client.pipe(server).pipe(client);
+      client.on('error', () => undefined).on('close', () => server.destroy());
+      server.on('error', () => undefined).on('close', () => client.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+  });
+  afterAll(() => void proxy.close());
+  afterEach(() =>
+    pairs.splice(0).forEach(({ client, server }) => [client, server].forEach((s) => s.destroy())),
+  );
+
+  const throughProxy = () => node(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+
+  it('waits for it once, and answers from its own count meanwhile', async () => {
+    const store = await throughProxy();
+    await store.take('ada', budget);
+    pairs.forEach(({ server }) => server.pause());
+
+    const startedAt = performance.now();
+    const takes = [];
+    for (let i = 0; i < 4; i++) takes.push((await store.take('ada', budget)).taken);
+
+    expect(takes).toEqual([true, true, true, false]);
+    expect(performance.now() - startedAt).toBeLessThan(900);
+    expect(warned).toHaveBeenCalledTimes(1);
+  });
+
+  it('shares its budget again once it is back', async () => {
+    const key = randomUUID();
+    const store = await throughProxy();
+    const other = await node(REDIS_URL!);
+    pairs.splice(0).forEach(({ client }) => client.destroy());
+    await store.take(key, budget);
+
+    while ((await other.peek(key, budget.windowMs)).used === 0)
+      await store.take(key, { ...budget, limit: 1000 });
+
+    expect((await other.peek(key, budget.windowMs)).used).toBeGreaterThan(0);
+  });
+});

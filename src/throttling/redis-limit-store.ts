@@ -1,0 +1,111 @@
+import { Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { createClient } from 'redis';
+import { Budget, LimitStore, Take } from './limit-store.js';
+import { MemoryLimitStore } from './memory-limit-store.js';
+import { scripts } from './redis-scripts.js';
+
+const KEY_PREFIX = 'parley:limit:';
+/** A Redis that takes longer is of no use to a request that waits for it. */
+const ANSWER_TIMEOUT_MS = 300;
+/** After a failed call, how long it is left alone, so that a hanging Redis does not slow every request down. */
+const REST_MS = 1000;
+/** Between two attempts to connect; many nodes do not come back in step. */
+const reconnectDelayMs = () => 250 + Math.random() * 500;
+
+/**
+ * One budget for all nodes, in Redis. While Redis is away, each node counts for itself: people can go on working,
+ * and a guesser still meets a limit.
+ */
+export class RedisLimitStore extends LimitStore implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger('RateLimits');
+  private readonly client;
+  private restUntil = 0;
+  private away = false;
+
+  constructor(
+    url: string,
+    private readonly fallback: MemoryLimitStore,
+  ) {
+    super();
+    this.client = createClient({
+      url,
+      scripts,
+      disableOfflineQueue: true,
+      socket: { reconnectStrategy: reconnectDelayMs },
+    });
+    this.client.on('error', (error) => this.lost(error));
+    this.client.on('ready', () => this.found());
+  }
+
+  /** Waits for the first attempt to connect; when that fails, the client goes on trying by itself. */
+  async onModuleInit(): Promise<void> {
+    const settled = new Promise<void>((resolve) =>
+      this.client.once('ready', resolve).once('error', () => resolve()),
+    );
+    this.client.connect().catch((error) => this.lost(error));
+    await settled;
+  }
+
+  onApplicationShutdown(): void {
+    if (this.client.isOpen) this.client.destroy();
+  }
+
+  override take(key: string, budget: Budget): Promise<Take> {
+    return this.attempt(
+      () => this.client.takeFromBudget(KEY_PREFIX + key, budget.limit, budget.windowMs),
+      () => this.fallback.take(key, budget),
+    );
+  }
+
+  override giveBack(key: string, windowMs: number): Promise<void> {
+    return this.attempt(
+      () => this.client.giveBackToBudget(KEY_PREFIX + key),
+      () => this.fallback.giveBack(key, windowMs),
+    );
+  }
+
+  override peek(key: string, windowMs: number): Promise<Omit<Take, 'taken'>> {
+    return this.attempt(
+      // Of a limit of none nothing can be taken; what is used is told all the same.
+      () => this.client.takeFromBudget(KEY_PREFIX + key, 0, windowMs),
+      () => this.fallback.peek(key, windowMs),
+    );
+  }
+
+  private async attempt<T>(shared: () => Promise<T>, local: () => T): Promise<T> {
+    if (!this.client.isReady || performance.now() < this.restUntil) return local();
+    try {
+      const result = await inTime(shared());
+      this.found();
+      return result;
+    } catch (error) {
+      this.restUntil = performance.now() + REST_MS;
+      this.lost(error);
+      return local();
+    }
+  }
+
+  private lost(error: unknown): void {
+    if (this.away) return;
+    this.away = true;
+    const { code, name } = error as { code?: string; name?: string };
+    this.logger.warn(
+      `Redis is away (${code ?? name}); until it is back, each node counts its rate limits by itself.`,
+    );
+  }
+
+  private found(): void {
+    if (!this.away) return;
+    this.away = false;
+    this.logger.log('Redis is back; the nodes share their rate limits again.');
+  }
+}
+
+function inTime<T>(answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () =>
+      reject(Object.assign(new Error('Redis did not answer in time'), { code: 'ETIMEDOUT' }));
+    const timer = setTimeout(late, ANSWER_TIMEOUT_MS);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import { ThrottlerStorage } from '@nestjs/throttler';
+import { LimitStore } from './limit-store.js';
+
+/** Has @nestjs/throttler count where everything else counts: its own storage keeps a timer for every hit. */
+@Injectable()
+export class SharedThrottlerStorage implements ThrottlerStorage {
+  constructor(private readonly store: LimitStore) {}
+
+  async increment(key: string, ttl: number, limit: number) {
+    const { taken, used, resetMs } = await this.store.take(key, { limit, windowMs: ttl });
+    const seconds = Math.max(1, Math.ceil(resetMs / 1000));
+    return {
+      totalHits: used,
+      timeToExpire: seconds,
+      isBlocked: !taken,
+      timeToBlockExpire: taken ? 0 : seconds,
+    };
+  }
+}
