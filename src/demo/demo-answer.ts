@@ -1,0 +1,148 @@
+/** A message as the demo model sees it. */
+export interface DemoMessage {
+  role: string;
+  text: string;
+}
+
+/** What the answer says about the question, in its language. */
+interface Question {
+  quote: string;
+  keywords: string[];
+  earlier: string | undefined;
+}
+
+const CONFIG_EXAMPLE = `\`\`\`http
+POST /auth/config/create
+Content-Type: application/json
+
+{
+  "name": "My model",
+  "model_url": "https://api.openai.com/v1",
+  "model_name": "gpt-5-mini",
+  "api_key": "<your key>"
+}
+\`\`\``;
+
+// Words that say nothing about a question's subject.
+const FUNCTION_WORDS = new Set(
+  (
+    'a about all also an and any are as at be been but by can could did do does for from get give had has have hello hey hi ' +
+    'how i if in into is it its let like make me my need no not of on one or our out please show so some tell than that the ' +
+    'their them then there these they this to too up us use was we were what when where which who why will with would write you your ' +
+    '一 一个 一下 不 与 中 为 为什么 也 了 什么 他 会 你 你好 使用 个 们 从 以 你们 关于 再 写 出 到 吗 吧 和 哪 哪些 啊 在 多少 如何 它 对 就 帮 我 我们 ' +
+    '把 是 是否 有 来 呢 给 能 要 请 请问 让 说 谁 跟 这 这个 那 那个 都 里 需要 怎么 怎样 的 得 想 介绍 可以 用 上 下 还 很 '
+  ).split(' '),
+);
+
+/**
+ * The demo model's reply: Markdown for a question, one plain line for a title. It depends on the messages alone, so
+ * that the same conversation always gets the same bytes.
+ */
+export function demoAnswer(messages: DemoMessage[]): string {
+  const asked = messages.filter((message) => message.role === 'user').map((message) => message.text);
+  if (messages.some((message) => message.role === 'system' && message.text.includes('Write a title'))) {
+    return title(asked[0] ?? '');
+  }
+  const text = asked.at(-1) ?? '';
+  const question = {
+    quote: quote(text),
+    keywords: keywords(text),
+    earlier: asked.at(-2) && quote(asked.at(-2)!),
+  };
+  return isChinese(text) ? inChinese(question) : inEnglish(question);
+}
+
+/** Pieces of about a word, which put together give the text again. */
+export function deltasOf(text: string): string[] {
+  return text.match(/\p{Script=Han}{1,2}|[^\s\p{Script=Han}]+\s*|\s+/gu) ?? [];
+}
+
+/** Han characters without kana, which would make it Japanese. */
+function isChinese(text: string): boolean {
+  return /\p{Script=Han}/u.test(text) && !/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text);
+}
+
+function inEnglish({ quote, keywords, earlier }: Question): string {
+  const subject = keywords.length
+    ? keywords.map((word) => `**${word}**`).join(', ')
+    : 'nothing that I can name';
+  return `## ${quote ? `“${quote}”` : 'Hello!'}
+
+Your message is about ${subject}. I have to be honest: I am **Parley's built-in demo model**. I run no neural network, \
+I only read your words and write this text, so please take it as a sample of *how* replies arrive.
+
+What you can see here:
+
+- **Streaming**: these words come one by one, over the same path as any provider's.
+- **Markdown**: headings, lists, \`code\` and blocks of it.
+- **History**: ${earlier ? `before this you asked “${earlier}”.` : 'this is where our conversation starts; it is kept.'}
+
+For a real answer, add a model under **Settings → Model**: its URL, its name and your key. Over the API it is:
+
+${CONFIG_EXAMPLE}
+
+Any OpenAI-compatible provider will do, and from then on it answers in my place.`;
+}
+
+function inChinese({ quote, keywords, earlier }: Question): string {
+  const subject = keywords.length ? keywords.map((word) => `**${word}**`).join('、') : '一件我说不出名字的事';
+  return `## “${quote}”
+
+你的消息谈到了${subject}。坦白地说：我是 **Parley 内置的演示模型**，背后没有神经网络，只是读了你的话，写出这段文字，\
+让你看看回复是*怎样*送达的。
+
+你现在看到的是：
+
+- **流式输出**：文字逐词到达，走的路径与任何模型服务商相同。
+- **Markdown**：标题、列表、\`行内代码\`和代码块。
+- **历史记录**：${earlier ? `在这之前，你问过“${earlier}”。` : '我们的对话从这里开始，并会保存下来。'}
+
+想得到真正的回答，请在 **Settings → Model**（设置 → 模型）中添加模型：URL、名称和密钥。也可以用 API：
+
+${CONFIG_EXAMPLE}
+
+任何兼容 OpenAI 的服务商都可以，之后就由它来回答。`;
+}
+
+/** The first words of a transcript (`User: …`) or of a message, without quotes and without a sentence's end. */
+function title(text: string): string {
+  const plain = firstLine(text)
+    .replace(/^User: /, '')
+    .replace(/[`*“”"]/gu, '');
+  const start = isChinese(plain) ? cut(plain, 16) : plain.split(' ').slice(0, 6).join(' ');
+  return cut(start, 60).replace(/[\s\p{P}]+$/u, '') || 'New conversation';
+}
+
+function quote(text: string): string {
+  const line = firstLine(text);
+  const start = cut(line, 48);
+  return escape(start) + (start === line ? '' : '…');
+}
+
+/** Up to three words that look like the subject, in the order in which they were asked. */
+function keywords(text: string): string[] {
+  const segments = new Intl.Segmenter(isChinese(text) ? 'zh' : 'en', { granularity: 'word' });
+  const words = [...segments.segment(cut(firstLine(text), 200))].filter((segment) => segment.isWordLike);
+  const telling = words
+    .map(({ segment }) => segment)
+    .filter((word) => !FUNCTION_WORDS.has(word.toLowerCase()));
+  return [...new Set(telling.map((word) => escape(cut(word, 30))))].slice(0, 3);
+}
+
+/** The first line with a letter or a digit on it, in single spaces, without a list's, quote's or heading's mark. */
+function firstLine(text: string): string {
+  const line = text.split('\n').find((candidate) => /[\p{L}\p{N}]/u.test(candidate)) ?? '';
+  return line
+    .replace(/^[\s>#*-]+/u, '')
+    .replace(/\s+/gu, ' ')
+    .trim();
+}
+
+/** Keeps the user's characters from being read as Markdown. */
+function escape(text: string): string {
+  return text.replace(/[\\`*_~#<>[\]|]/gu, '\\$&');
+}
+
+function cut(text: string, characters: number): string {
+  return Array.from(text).slice(0, characters).join('');
+}

@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  BadRequestException,
+  Body,
+  Controller,
+  Get,
+  Inject,
+  NotFoundException,
+  Post,
+  Res,
+  UseFilters,
+  UseGuards,
+} from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { SkipThrottle } from '@nestjs/throttler';
+import type { Response } from 'express';
+import { z } from 'zod';
+import { Public } from '../auth/public.decorator.js';
+import { CompletionRequest, DemoCompletion } from './demo-completion.js';
+import { DemoKeyGuard } from './demo-key.guard.js';
+import { DemoModel } from './demo-model.js';
+import { OpenAiErrorFilter } from './openai-error.filter.js';
+
+/** The pause before each delta, in milliseconds; tests provide 0. */
+export const DEMO_DELAY_MS = Symbol('DEMO_DELAY_MS');
+
+/** The built-in model, behind the same protocol as any other provider. */
+@Controller('demo/v1')
+@ApiExcludeController()
+@Public()
+@SkipThrottle() // every user's replies come from this one address, and were counted where they were asked for
+@UseGuards(DemoKeyGuard)
+@UseFilters(OpenAiErrorFilter)
+export class DemoController {
+  constructor(
+    private readonly demo: DemoModel,
+    @Inject(DEMO_DELAY_MS) private readonly delayMs: number,
+  ) {}
+
+  @Get('models')
+  listModels() {
+    return { object: 'list', data: [{ id: this.demo.modelName, object: 'model', owned_by: 'parley' }] };
+  }
+
+  @Post('chat/completions')
+  async complete(@Body() body: unknown, @Res() response: Response): Promise<void> {
+    const request = parse(body);
+    if (request.model !== this.demo.modelName) {
+      throw new NotFoundException(`The model '${request.model}' does not exist.`);
+    }
+    const completion = new DemoCompletion(request);
+    if (request.stream) await this.stream(completion, response);
+    else response.status(200).json(completion.whole());
+  }
+
+  private async stream(completion: DemoCompletion, response: Response): Promise<void> {
+    const left = new AbortController();
+    response.once('close', () => left.abort());
+    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
+    try {
+      for await (const data of paced(completion, this.delayMs, left.signal)) {
+        if (!response.write(`data: ${data}\n\n`)) await once(response, 'drain', { signal: left.signal });
+      }
+      response.end();
+    } catch (error) {
+      // A reader that has left is how a stopped reply ends here: there is nobody to tell.
+      if (!left.signal.aborted) throw error;
+    }
+  }
+}
+
+function parse(body: unknown): CompletionRequest {
+  const { data, error } = CompletionRequest.safeParse(body);
+  if (error) throw new BadRequestException(z.prettifyError(error));
+  return data;
+}
+
+/** The stream's data lines, at a readable pace; rejects as soon as the reader has left. */
+async function* paced(
+  completion: DemoCompletion,
+  delayMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  yield JSON.stringify(completion.chunk({ role: 'assistant', content: '' }));
+  for (const content of completion.deltas) {
+    if (delayMs > 0) await delay(delayMs, undefined, { signal });
+    signal.throwIfAborted();
+    yield JSON.stringify(completion.chunk({ content }));
+  }
+  yield JSON.stringify(completion.chunk({}, completion.finishReason));
+  if (completion.includeUsage) yield JSON.stringify(completion.usageChunk());
+  yield '[DONE]';
+}
