@@ -4,7 +4,7 @@ import { startTestApp, type TestApp } from './support/app.js';
 import { gate, noDone, reasoning, type PlayedProvider } from './support/provider.js';
 import type { Thing } from './support/http.js';
 import type { SeenEvent } from './support/event-log.js';
-import type { TestUser } from './support/user.js';
+import type { ChatAnswer, TestUser } from './support/user.js';
 
 let t: TestApp;
 let provider: PlayedProvider;
@@ -24,7 +24,8 @@ function textOf(events: SeenEvent[], part = 'content'): string {
     .reduce((text, { offset, text: more }) => text.slice(0, offset as number) + String(more), '');
 }
 
-const types = (events: SeenEvent[]) => events.map((event) => event.type).filter((type) => type !== 'conversation.updated');
+const types = (events: SeenEvent[]) =>
+  events.map((event) => event.type).filter((type) => type !== 'conversation.updated');
 
 describe('POST /conversations/{id}/chat', () => {
   it('answers with both messages once the reply is whole', async () => {
@@ -34,7 +35,12 @@ describe('POST /conversations/{id}/chat', () => {
     const { status, body } = await ada.send(id, 'Hi there');
 
     expect(status).toBe(200);
-    expect(body.user_message).toMatchObject({ role: 'user', content: 'Hi there', status: 'complete', parent_id: null });
+    expect(body.user_message).toMatchObject({
+      role: 'user',
+      content: 'Hi there',
+      status: 'complete',
+      parent_id: null,
+    });
     expect(body.assistant_message).toMatchObject({
       conversation_id: id,
       role: 'assistant',
@@ -82,7 +88,9 @@ describe('POST /conversations/{id}/chat', () => {
     await sse.close();
     held.open();
 
-    const follow = await ada.sse(`/conversations/${id}/events`, undefined, { 'Last-Event-ID': sse.lastEventId! });
+    const follow = await ada.sse(`/conversations/${id}/events`, undefined, {
+      'Last-Event-ID': sse.lastEventId!,
+    });
     await follow.until((event) => event.type === 'message.completed');
     expect((await ada.history(id))[1]).toMatchObject({ content: 'before after', status: 'complete' });
     expect(textOf([...sse.events, ...follow.events])).toBe('before after');
@@ -142,13 +150,18 @@ describe('POST /conversations/{id}/chat', () => {
   });
 
   it('leaves the oldest messages out where the context is too small', async () => {
-    const eve = await t.user().withConfig(provider, { context_tokens: 512, params: { max_tokens: 100 } }).create();
+    const eve = await t
+      .user()
+      .withConfig(provider, { context_tokens: 512, params: { max_tokens: 100 } })
+      .create();
     const { id } = await eve.createConversation();
     await eve.send(id, 'old '.repeat(300));
     await eve.send(id, 'newer '.repeat(150));
     await eve.send(id, 'newest');
 
-    const contents = (provider.chats.at(-1)!.body.messages as Thing[]).map((message) => String(message.content));
+    const contents = (provider.chats.at(-1)!.body.messages!).map((message) =>
+      String(message.content),
+    );
     expect(contents.at(-1)).toBe('newest');
     expect(contents.some((content) => content.startsWith('newer'))).toBe(true);
     expect(contents.some((content) => content.startsWith('old'))).toBe(false);
@@ -168,7 +181,10 @@ describe('POST /conversations/{id}/chat', () => {
 
     const answer = await ada.post(`/conversations/${id}/chat`, body);
 
-    expect(answer).toMatchObject({ status: 422, body: { code: 'validation_failed', errors: [{ field: 'content' }] } });
+    expect(answer).toMatchObject({
+      status: 422,
+      body: { code: 'validation_failed', errors: [{ field: 'content' }] },
+    });
     expect(await ada.history(id)).toEqual([]);
   });
 
@@ -182,14 +198,17 @@ describe('POST /conversations/{id}/chat', () => {
 
       expect(body.user_message.content === content).toBe(true);
       expect((await ada.history(id))[0]!.content === content).toBe(true);
-      expect((provider.chats.at(-1)!.body.messages as Thing[]).at(-1)!.content === content).toBe(true);
+      expect((provider.chats.at(-1)!.body.messages!).at(-1)!.content === content).toBe(true);
     },
   );
 });
 
 describe('Titles', () => {
   const titled = (socket: { until: (p: (e: SeenEvent) => boolean) => Promise<SeenEvent> }) =>
-    socket.until(({ type, conversation }) => type === 'conversation.updated' && (conversation as Thing).title_source === 'auto');
+    socket.until(
+      ({ type, conversation }) =>
+        type === 'conversation.updated' && (conversation as Thing).title_source === 'auto',
+    );
 
   it('come from the model after the first exchange, and from the first words until then', async () => {
     const socket = ada.socket();
@@ -198,7 +217,9 @@ describe('Titles', () => {
     provider.title = '"Greetings Among Friends."';
 
     await ada.send(id, 'Hello there my friend');
-    const first = await socket.until(({ type, conversation }) => type === 'conversation.updated' && (conversation as Thing).id === id);
+    const first = await socket.until(
+      ({ type, conversation }) => type === 'conversation.updated' && (conversation as Thing).id === id,
+    );
     const event = await titled(socket);
     provider.title = 'A fine title';
 
@@ -212,8 +233,13 @@ describe('Titles', () => {
     await ada.send(id, 'Hello');
     await ada.send(id, 'Again');
 
-    expect((await ada.get<Thing>(`/conversations/${id}`)).body).toMatchObject({ title: 'Mine', title_source: 'user' });
-    expect(provider.requests.filter((request) => request.isTitle && JSON.stringify(request.body).includes('Mine'))).toEqual([]);
+    expect((await ada.get<Thing>(`/conversations/${id}`)).body).toMatchObject({
+      title: 'Mine',
+      title_source: 'user',
+    });
+    expect(
+      provider.requests.filter((request) => request.isTitle && JSON.stringify(request.body).includes('Mine')),
+    ).toEqual([]);
   });
 });
 
@@ -256,7 +282,9 @@ describe('client_message_id', () => {
     const client_message_id = randomUUID();
     await ada.send(id, 'One', { client_message_id });
 
-    const { status, body } = await ada.send(id, 'Two', { client_message_id: client_message_id.toUpperCase() });
+    const { status, body } = await ada.send(id, 'Two', {
+      client_message_id: client_message_id.toUpperCase(),
+    });
 
     expect([status, body.code]).toEqual([409, 'client_message_id_reused']);
   });
@@ -285,7 +313,9 @@ describe('One reply at a time', () => {
     const held = gate();
     provider.willStream('slow', held);
     const first = await ada.sse(`/conversations/${id}/chat`, { content: 'One' });
-    const created = await first.until(({ type, message }) => type === 'message.created' && (message as Thing).role === 'assistant');
+    const created = await first.until(
+      ({ type, message }) => type === 'message.created' && (message as Thing).role === 'assistant',
+    );
 
     const second = await ada.send(id, 'Two');
     held.open();
@@ -303,9 +333,12 @@ describe('One reply at a time', () => {
     const held = gate();
     provider.onRequest = (body) => (JSON.stringify(body).includes('racer') ? ['ok', held] : undefined);
 
-    const racing = Array.from({ length: 6 }, (_, n) => ada.send(id, `racer ${n}`));
-    await Promise.race(racing);
-    held.open();
+    let answered = 0;
+    const racing = Array.from({ length: 6 }, async (_, n) => {
+      const answer = await ada.send(id, `racer ${n}`);
+      if (++answered === 5) held.open();
+      return answer;
+    });
     const answers = await Promise.all(racing);
     provider.onRequest = undefined;
 
@@ -336,7 +369,10 @@ describe('Stop', () => {
   it('answers 409 where nothing runs', async () => {
     const { id } = await ada.createConversation();
 
-    expect(await ada.post(`/conversations/${id}/stop`)).toMatchObject({ status: 409, body: { code: 'no_reply_running' } });
+    expect(await ada.post(`/conversations/${id}/stop`)).toMatchObject({
+      status: 409,
+      body: { code: 'no_reply_running' },
+    });
   });
 
   it('happens before a conversation is deleted', async () => {
@@ -361,11 +397,17 @@ describe('Branches', () => {
     const { body: one } = await ada.send(id, 'Question');
     provider.willStream('second');
 
-    const { body: two } = await ada.post<Thing>(`/conversations/${id}/messages/${one.assistant_message.id}/regenerate`, {});
+    const { body: two } = await ada.post<ChatAnswer>(
+      `/conversations/${id}/messages/${one.assistant_message.id}/regenerate`,
+      {},
+    );
     provider.willStream('third');
-    const { body: three } = await ada.post<Thing>(`/conversations/${id}/messages/${one.user_message.id}/edit`, {
-      content: 'Changed',
-    });
+    const { body: three } = await ada.post<ChatAnswer>(
+      `/conversations/${id}/messages/${one.user_message.id}/edit`,
+      {
+        content: 'Changed',
+      },
+    );
 
     expect(two.assistant_message).toMatchObject({
       content: 'second',
@@ -400,7 +442,9 @@ describe('Branches', () => {
     const { body } = await ada.send(id, 'Question');
 
     const regenerate = await ada.post(`/conversations/${id}/messages/${body.user_message.id}/regenerate`, {});
-    const edit = await ada.post(`/conversations/${id}/messages/${body.assistant_message.id}/edit`, { content: 'x' });
+    const edit = await ada.post(`/conversations/${id}/messages/${body.assistant_message.id}/edit`, {
+      content: 'x',
+    });
 
     expect([regenerate, edit]).toMatchObject([
       { status: 409, body: { code: 'wrong_role' } },
@@ -430,7 +474,11 @@ describe('Another user', () => {
 
     for (const answer of answers) {
       expect(answer.status).toBe(404);
-      expect({ ...answer.body, request_id: '', instance: '' }).toEqual({ ...missing.body, request_id: '', instance: '' });
+      expect({ ...answer.body, request_id: '', instance: '' }).toEqual({
+        ...missing.body,
+        request_id: '',
+        instance: '',
+      });
     }
     expect(provider.chats.length).toBe(calls);
     expect(await ada.history(id)).toHaveLength(2);

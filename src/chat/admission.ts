@@ -22,7 +22,8 @@ export class Admission {
   ) {}
 
   async admit(userId: number): Promise<Place> {
-    if (this.draining.active) throw new UnavailableError('draining', 'This server is shutting down; try again.');
+    if (this.draining.active)
+      throw new UnavailableError('draining', 'This server is shutting down; try again.');
     this.take(userId);
     try {
       await this.limits.consume('chat', userId);

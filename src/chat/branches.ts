@@ -34,7 +34,7 @@ export class Branches {
   async newestBelow(messageId: number): Promise<number> {
     const below = new Set([messageId]);
     let newest = messageId;
-    for (let after = messageId; ; ) {
+    for (let after = messageId; ;) {
       const links = await this.links({ id: MoreThan(after) }, 'ASC');
       for (const { id, parentId } of links) {
         if (parentId === null || !below.has(parentId)) continue;
@@ -50,7 +50,7 @@ export class Branches {
   private async inactivePathTo(messageId: number): Promise<Link[]> {
     const path: Link[] = [];
     let wanted: number | null = messageId;
-    for (let from = messageId; ; ) {
+    for (let from = messageId; ;) {
       const links = await this.links({ active: false, id: LessThanOrEqual(from) }, 'DESC');
       for (const link of links) {
         if (wanted === null || link.id < wanted) return path;

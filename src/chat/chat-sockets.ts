@@ -168,7 +168,8 @@ function connectError(error: unknown, socketId: string): Error {
 /** What waits for a socket: in Engine.IO's buffer, and in the WebSocket's. A polling client is cut by its ping. */
 function outletOf(socket: ChatSocket): Outlet {
   const { conn } = socket;
-  const webSocket = () => (conn.transport as { socket?: WebSocket & { _socket?: import('node:net').Socket } }).socket;
+  const webSocket = () =>
+    (conn.transport as { socket?: WebSocket & { _socket?: import('node:net').Socket } }).socket;
   return {
     waiting: () => bufferedBytes(conn) + (webSocket()?.bufferedAmount ?? 0),
     taken: () => {

@@ -60,7 +60,10 @@ export class ChatController {
     await this.answers.write(request, response, user.id, await this.chat.send(user.id, id, message));
   }
 
-  @ApiOperation({ operationId: 'addMessage', summary: 'Send a message and get its reply (the same as /chat)' })
+  @ApiOperation({
+    operationId: 'addMessage',
+    summary: 'Send a message and get its reply (the same as /chat)',
+  })
   @ApiOkResponse({ type: ExchangeDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems(...CHAT_PROBLEMS)

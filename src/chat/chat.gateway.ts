@@ -27,7 +27,9 @@ import { AcknowledgeInterceptor, SocketProblemFilter } from './socket-problem.fi
 @UsePipes(bodyPipe())
 @UseFilters(SocketProblemFilter)
 @UseInterceptors(AcknowledgeInterceptor)
-export class ChatGateway implements OnGatewayInit<Namespace>, OnGatewayConnection<ChatSocket>, OnGatewayDisconnect<ChatSocket> {
+export class ChatGateway
+  implements OnGatewayInit<Namespace>, OnGatewayConnection<ChatSocket>, OnGatewayDisconnect<ChatSocket>
+{
   constructor(
     private readonly commands: SocketCommands,
     private readonly sockets: ChatSockets,

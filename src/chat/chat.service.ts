@@ -30,7 +30,12 @@ export class ChatService {
   }
 
   /** Asks for another reply to the same user message; it becomes the active one. */
-  regenerate(userId: number, conversationId: number, messageId: number, dto: RegenerateDto): Promise<Exchange> {
+  regenerate(
+    userId: number,
+    conversationId: number,
+    messageId: number,
+    dto: RegenerateDto,
+  ): Promise<Exchange> {
     return this.ask(userId, conversationId, { kind: 'regenerate', messageId }, dto.config_id);
   }
 

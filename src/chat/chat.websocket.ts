@@ -40,9 +40,12 @@ export class ChatWebSocket implements OnApplicationBootstrap {
     // Socket.IO listens for its own upgrades.
     if (pathname.startsWith('/socket.io/')) return;
     const id = PATH.exec(pathname)?.[1];
-    const refused = id ? this.check(incoming) : new ProblemError(404, 'not_found', 'There is nothing at this address.');
+    const refused = id
+      ? this.check(incoming)
+      : new ProblemError(404, 'not_found', 'There is nothing at this address.');
     if (refused) refuse(socket, refused);
-    else this.server.handleUpgrade(incoming, socket, head, (client) => this.clients.add(client, incoming, id!));
+    else
+      this.server.handleUpgrade(incoming, socket, head, (client) => this.clients.add(client, incoming, id!));
   }
 
   private check(incoming: IncomingMessage): ProblemError | undefined {

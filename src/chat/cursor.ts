@@ -23,7 +23,12 @@ export function cursorText({ messageId, attempt, content, reasoning, done }: Cur
 export function parseCursor(text: string | undefined): Cursor | null {
   const match = PATTERN.exec(text ?? '');
   if (!match) return null;
-  const [messageId, attempt, content, reasoning] = match.slice(1, 5).map(Number) as [number, number, number, number];
+  const [messageId, attempt, content, reasoning] = match.slice(1, 5).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   return { messageId, attempt, content, reasoning, done: match[5] !== undefined };
 }
 

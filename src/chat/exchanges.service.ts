@@ -49,7 +49,10 @@ export class ExchangesService {
     const message = await messages.findOneBy({ conversationId, clientMessageId });
     if (!message) return null;
     if (message.content !== ask.content) {
-      throw new ConflictError('client_message_id_reused', 'This client_message_id was used with other content.');
+      throw new ConflictError(
+        'client_message_id_reused',
+        'This client_message_id was used with other content.',
+      );
     }
     const reply = await messages.findOneOrFail({
       where: { conversationId, parentId: message.id },
@@ -261,5 +264,10 @@ function exchange(
   conversation: Conversation | null,
 ): Exchange {
   const dto = (entity: Message) => MessageDto.from(entity, siblings.get(entity.id) ?? [entity.id]);
-  return { userMessage: dto(message), assistantMessage: dto(reply), fresh: conversation !== null, conversation };
+  return {
+    userMessage: dto(message),
+    assistantMessage: dto(reply),
+    fresh: conversation !== null,
+    conversation,
+  };
 }

@@ -44,7 +44,9 @@ export class LiveSession {
     const left = expiresAt.getTime() - Date.now();
     this.timers = [setTimeout(() => this.end('token_expired'), left).unref()];
     if (!this.events.expiring) return;
-    this.timers.push(setTimeout(() => this.events.expiring?.(expiresAt), Math.max(0, left - NOTICE_MS)).unref());
+    this.timers.push(
+      setTimeout(() => this.events.expiring?.(expiresAt), Math.max(0, left - NOTICE_MS)).unref(),
+    );
   }
 
   private end(reason: 'token_expired' | 'token_revoked'): void {

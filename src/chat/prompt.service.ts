@@ -45,7 +45,7 @@ export class PromptService {
 
   /** The active branch from a message upwards, without loading more than is asked for. */
   private async *upwards(conversationId: number, lastId: number): AsyncGenerator<Message> {
-    for (let below = lastId + 1; ; ) {
+    for (let below = lastId + 1; ;) {
       const page = await this.messages.find({
         select: { id: true, role: true, content: true },
         where: { conversationId, active: true, id: LessThan(below) },

@@ -76,7 +76,8 @@ export class Reaper implements OnApplicationBootstrap, OnModuleDestroy {
     const nodes = await this.database.getRepository(Node).find();
     forgetOthers(this.nodes, new Set(nodes.map((node) => node.id)));
     for (const { id, beat } of nodes) {
-      if (silentFor(this.nodes, id, beat) > FORGET_MS) await this.database.getRepository(Node).delete({ id, beat });
+      if (silentFor(this.nodes, id, beat) > FORGET_MS)
+        await this.database.getRepository(Node).delete({ id, beat });
     }
   }
 

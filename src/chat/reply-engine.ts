@@ -126,9 +126,13 @@ export class ReplyEngine {
   private failure(reply: Reply, error: unknown): Outcome {
     const { signal } = reply.abort;
     if (signal.aborted) return { status: (signal.reason as ReplyAborted).end };
-    if (error instanceof ProviderError) return { status: 'failed', error: { code: error.code, detail: error.detail } };
+    if (error instanceof ProviderError)
+      return { status: 'failed', error: { code: error.code, detail: error.detail } };
     this.logger.error({ message_id: reply.message.id, error }, 'A reply failed unexpectedly');
-    return { status: 'failed', error: { code: 'internal_error', detail: 'Something went wrong on our side.' } };
+    return {
+      status: 'failed',
+      error: { code: 'internal_error', detail: 'Something went wrong on our side.' },
+    };
   }
 
   private async end(reply: Reply, run: ReplyRun, final: FinalReply): Promise<void> {
@@ -151,7 +155,9 @@ export class ReplyEngine {
         if (await this.store.end(reply.message.id, this.nodeId, final)) return reply.endedAs(final);
         return await this.store.findMessage(reply.message.id);
       } catch (error) {
-        this.logger.warn(`The end of reply ${reply.message.id} is not stored yet: ${(error as Error).message}`);
+        this.logger.warn(
+          `The end of reply ${reply.message.id} is not stored yet: ${(error as Error).message}`,
+        );
       }
       await delay(STORE_RETRY_MS, undefined, { ref: false });
     }

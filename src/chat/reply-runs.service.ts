@@ -78,5 +78,7 @@ export class ReplyRunsService {
 
 /** After the first exchange, where nobody has given a title. */
 function wantsTitle(conversation: Conversation, userMessage: MessageDto, reply: MessageDto): boolean {
-  return conversation.titleSource === 'default' && userMessage.parent_id === null && reply.status === 'complete';
+  return (
+    conversation.titleSource === 'default' && userMessage.parent_id === null && reply.status === 'complete'
+  );
 }

@@ -136,7 +136,9 @@ export class ReplyStore {
 
   async deleteChunks(messageIds: number[]): Promise<void> {
     if (messageIds.length === 0) return;
-    await retryContention(() => this.database.getRepository(ReplyChunk).delete({ messageId: In(messageIds) }));
+    await retryContention(() =>
+      this.database.getRepository(ReplyChunk).delete({ messageId: In(messageIds) }),
+    );
   }
 
   /**

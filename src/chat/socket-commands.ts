@@ -35,7 +35,10 @@ export class SocketCommands {
     private readonly auth: AuthService,
   ) {}
 
-  async open(peer: SocketPeer, { conversation_id, limit }: OpenConversationDto): Promise<ConversationPageDto> {
+  async open(
+    peer: SocketPeer,
+    { conversation_id, limit }: OpenConversationDto,
+  ): Promise<ConversationPageDto> {
     let page!: ConversationPageDto;
     await this.streams.open(peer.userId, conversation_id, limit, (read) => {
       page = read;
@@ -60,7 +63,10 @@ export class SocketCommands {
     return this.join(peer, await this.chat.regenerate(peer.userId, conversation_id, message_id, rest));
   }
 
-  async edit(peer: SocketPeer, { conversation_id, message_id, ...rest }: SocketEditDto): Promise<ExchangeDto> {
+  async edit(
+    peer: SocketPeer,
+    { conversation_id, message_id, ...rest }: SocketEditDto,
+  ): Promise<ExchangeDto> {
     return this.join(peer, await this.chat.edit(peer.userId, conversation_id, message_id, rest));
   }
 

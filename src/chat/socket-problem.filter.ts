@@ -1,4 +1,12 @@
-import { ArgumentsHost, CallHandler, Catch, ExecutionContext, Injectable, Logger, NestInterceptor } from '@nestjs/common';
+import {
+  ArgumentsHost,
+  CallHandler,
+  Catch,
+  ExecutionContext,
+  Injectable,
+  Logger,
+  NestInterceptor,
+} from '@nestjs/common';
 import type { WsExceptionFilter } from '@nestjs/common';
 import { map, Observable } from 'rxjs';
 import type { Socket } from 'socket.io';

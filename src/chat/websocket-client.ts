@@ -51,7 +51,8 @@ export class WebSocketClient {
   ) {
     this.meter = services.limits.meter();
     this.session = new LiveSession(services.hub, identity, {
-      expiring: (expiresAt) => this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
+      expiring: (expiresAt) =>
+        this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
       ended: (reason) => socket.close(CLOSE_CODES.token, reason),
     });
     this.peer = {
@@ -66,7 +67,6 @@ export class WebSocketClient {
       services.slowReaders.watch(this.outlet()),
     ];
     socket.once('close', () => this.endings.forEach((end) => end()));
-    socket.on('message', (data, isBinary) => void this.receive(data, isBinary));
   }
 
   /** Opens the conversation: the first frame is its snapshot. @throws {NotFoundError} */
@@ -95,7 +95,7 @@ export class WebSocketClient {
     if (this.socket.bufferedAmount > MAX_WAITING_BYTES) this.socket.terminate();
   }
 
-  private async receive(data: RawData, isBinary: boolean): Promise<void> {
+  async receive(data: RawData, isBinary: boolean): Promise<void> {
     const text = data.toString();
     if (Buffer.byteLength(text) > MAX_FRAME_BYTES) return this.socket.close(CLOSE_CODES.tooLarge);
     const verdict = this.meter.count();

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { WebSocket } from 'ws';
+import type { RawData, WebSocket } from 'ws';
 import { AuthService } from '../auth/auth.service.js';
 import type { Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError, RateLimitedError, UnauthenticatedError } from '../common/errors.js';
@@ -18,6 +19,7 @@ import { WebSocketClient } from './websocket-client.js';
 /** RFC 6455, section 7.4.2: 4000–4999 are ours (API.md 6). */
 const CLOSE_CODES = { token: 4401, notFound: 4404, noToken: 4408, tooMuch: 4429, internal: 1011 } as const;
 const TOKEN_WAIT_MS = 5000;
+const MAX_EARLY_FRAMES = 50;
 
 /** Admits plain WebSockets: who is it, may they, which conversation; then hands them over to their client. */
 @Injectable()
@@ -46,14 +48,19 @@ export class WebSocketClients {
     this.clients.forEach((client) => client.socket.close(1012));
   }
 
-  private async admit(socket: WebSocket, request: IncomingMessage, id: string, address: string): Promise<void> {
-    const identity = await this.auth.authenticate(tokenOf(request) ?? (await firstFrameToken(socket)));
-    socket.pause();
+  private async admit(
+    socket: WebSocket,
+    request: IncomingMessage,
+    id: string,
+    address: string,
+  ): Promise<void> {
+    const early = new EarlyFrames(socket);
+    const identity = await this.auth.authenticate(tokenOf(request) ?? (await early.token()));
     const leave = this.limits.admit(identity.user.id, address);
     socket.once('close', leave);
     const client = this.clientFor(socket, identity, new IdPipe().transform(id));
     await client.start();
-    socket.resume();
+    early.handOver((data, isBinary) => void client.receive(data, isBinary));
   }
 
   private clientFor(socket: WebSocket, identity: Identity, conversationId: number): WebSocketClient {
@@ -70,7 +77,9 @@ export class WebSocketClients {
 function tokenOf(request: IncomingMessage): string | undefined {
   const header = /^Bearer ([^ ]+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (header) return header;
-  const [scheme, token] = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((text) => text.trim());
+  const [scheme, token] = (request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map((text) => text.trim());
   return scheme === 'bearer' ? token : undefined;
 }
 
@@ -80,17 +89,33 @@ class NoTokenError extends ProblemError {
   }
 }
 
-function firstFrameToken(socket: WebSocket): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new NoTokenError()), TOKEN_WAIT_MS).unref();
-    socket.once('close', () => clearTimeout(timer));
-    socket.once('message', (data: Buffer) => {
-      clearTimeout(timer);
-      const token = tokenInFrame(data.toString());
-      if (token) resolve(token);
-      else reject(new UnauthenticatedError('unauthenticated', 'The first frame must be {"type": "auth", "token"}.'));
-    });
-  });
+/** Keeps what a client sends before it is admitted, in order, so that none of it is lost. */
+class EarlyFrames {
+  private frames: [RawData, boolean][] = [];
+  private receive = (data: RawData, isBinary: boolean): void => {
+    if (this.frames.push([data, isBinary]) > MAX_EARLY_FRAMES) this.socket.close(CLOSE_CODES.tooMuch);
+  };
+
+  constructor(private readonly socket: WebSocket) {
+    socket.on('message', (data, isBinary) => this.receive(data, isBinary));
+  }
+
+  /** Of the first frame. */
+  async token(): Promise<string> {
+    const inTime = AbortSignal.timeout(TOKEN_WAIT_MS);
+    if (this.frames.length === 0) {
+      await once(this.socket, 'message', { signal: inTime }).catch(() => Promise.reject(new NoTokenError()));
+    }
+    const [data] = this.frames.shift()!;
+    const token = tokenInFrame(data.toString());
+    if (token) return token;
+    throw new UnauthenticatedError('unauthenticated', 'The first frame must be {"type": "auth", "token"}.');
+  }
+
+  handOver(receive: (data: RawData, isBinary: boolean) => void): void {
+    this.receive = receive;
+    this.frames.forEach((frame) => receive(...frame));
+  }
 }
 
 function tokenInFrame(text: string): string | null {

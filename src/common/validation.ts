@@ -1,17 +1,36 @@
-import { ValidationError, ValidationPipe } from '@nestjs/common';
+import { ArgumentMetadata, Injectable, ValidationError, ValidationPipe } from '@nestjs/common';
 import { FieldError, ValidationFailedError } from './errors.js';
+import { jsonFault } from './json-fault.js';
 
-/** Bodies and queries are held to their DTO: every bad field is named. */
-export const bodyPipe = () =>
-  new ValidationPipe({
-    transform: true,
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    forbidUnknownValues: true,
-    stopAtFirstError: true,
-    validationError: { target: false, value: false },
-    exceptionFactory: (errors) => new ValidationFailedError(fieldErrors(errors)),
-  });
+const SHARED = {
+  transform: true,
+  whitelist: true,
+  forbidUnknownValues: true,
+  stopAtFirstError: true,
+  validationError: { target: false, value: false },
+  exceptionFactory: (errors: ValidationError[]) => new ValidationFailedError(fieldErrors(errors)),
+};
+
+@Injectable()
+class BodyPipe extends ValidationPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (isValidated(value, metadata)) return value;
+    const fault = metadata.type === 'body' ? jsonFault(value) : undefined;
+    if (fault) throw new ValidationFailedError([fault]);
+    return super.transform(value, metadata);
+  }
+}
+
+/** Global pipes reach gateways too since Nest 12, so that what comes in there may have been through one already. */
+function isValidated(value: unknown, { metatype }: ArgumentMetadata): boolean {
+  return metatype !== undefined && metatype !== Object && value instanceof metatype;
+}
+
+/** Bodies, and what sockets send, are held to their DTO: every bad field is named, unknown ones included. */
+export const bodyPipe = () => new BodyPipe({ ...SHARED, forbidNonWhitelisted: true });
+
+/** Queries are held to their DTO too, but what it does not know is ignored. */
+export const queryPipe = () => new ValidationPipe(SHARED);
 
 export function fieldErrors(errors: ValidationError[], prefix = ''): FieldError[] {
   return errors.flatMap((error) => {

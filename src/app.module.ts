@@ -1,0 +1,41 @@
+import { Module } from '@nestjs/common';
+import { AiModule } from './ai/ai.module.js';
+import { AuthModule } from './auth/auth.module.js';
+import { ChatModule } from './chat/chat.module.js';
+import { ConfigsModule } from './configs/configs.module.js';
+import { ConversationsModule } from './conversations/conversations.module.js';
+import { DrainingModule } from './common/draining.js';
+import { RouteMisses } from './common/route-misses.js';
+import { DatabaseModule } from './database/database.module.js';
+import { DemoProviderModule } from './demo-provider.module.js';
+import { EncryptionModule } from './encryption/encryption.module.js';
+import { EnvModule } from './env/env.module.js';
+import { EventsModule } from './events/events.module.js';
+import { HealthModule } from './health/health.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
+import { PlaygroundModule } from './playground/playground.module.js';
+import { SCHEMA } from './schema.js';
+import { ThrottlingModule } from './throttling/throttling.module.js';
+
+@Module({
+  imports: [
+    EnvModule,
+    EventsModule,
+    DrainingModule,
+    DatabaseModule.forRoot(SCHEMA),
+    // Global guards run in the order of their modules: authentication comes before throttling.
+    AuthModule,
+    ThrottlingModule,
+    MetricsModule,
+    EncryptionModule,
+    AiModule,
+    DemoProviderModule,
+    ConfigsModule,
+    ConversationsModule,
+    ChatModule,
+    HealthModule,
+    PlaygroundModule,
+  ],
+  providers: [RouteMisses],
+})
+export class AppModule {}

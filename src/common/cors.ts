@@ -1,0 +1,44 @@
+import type {
+  CorsOptions,
+  CorsOptionsDelegate,
+} from '@nestjs/common/interfaces/external/cors-options.interface.js';
+import type { Request, RequestHandler } from 'express';
+
+const OPTIONS: CorsOptions = {
+  methods: ['GET', 'HEAD', 'POST'],
+  allowedHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', 'X-Request-Id'],
+  exposedHeaders: [
+    'X-Request-Id',
+    'Retry-After',
+    'RateLimit-Limit',
+    'RateLimit-Remaining',
+    'RateLimit-Reset',
+  ],
+  maxAge: 600,
+};
+
+/** What a web page of an origin may read: exact matches only. Tokens travel in a header, so credentials are not needed. */
+export function corsOptions(origins: readonly string[]): CorsOptionsDelegate<Request> {
+  return (request, callback) => {
+    const { origin } = request.headers;
+    callback(null as never, {
+      ...OPTIONS,
+      origin: origin !== undefined && isOriginAllowed(origin, request, origins),
+    });
+  };
+}
+
+/** @param request as Express sees it: `protocol` and `host` count what trusted proxies say */
+export function isOriginAllowed(
+  origin: string,
+  request: Pick<Request, 'protocol' | 'host'>,
+  origins: readonly string[],
+): boolean {
+  return origins.includes(origin) || origin === `${request.protocol}://${request.host}`;
+}
+
+/** Also on answers to refused and absent origins, so that no cache serves one origin's answer to another. */
+export const varyByOrigin: RequestHandler = (_request, response, next) => {
+  response.vary('Origin');
+  next();
+};

@@ -1,0 +1,36 @@
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { createServer, type Server } from 'node:http';
+
+const LIMITS = {
+  // Slow senders are cut: headers within 10 s, a whole request within 30 s, looked at every 2 s.
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+  // Longer than the 60 s after which the usual load balancers drop an idle connection, so that they do it first.
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16 * 1024,
+};
+
+/** Express on a server that slow senders cannot exhaust, and that can be closed while clients keep connections alive. */
+export class HttpAdapter extends ExpressAdapter {
+  override initHttpServer(): void {
+    this.httpServer = createServer(LIMITS, this.getInstance());
+  }
+
+  /** Called when shutting down begins; the server stops listening once running replies have had their grace. */
+  override beforeClose(): void {
+    super.beforeClose();
+    closeConnectionsOnceIdle(this.httpServer as Server);
+  }
+}
+
+/** Node closes idle connections once, when listening ends; those that become idle later would keep the process. */
+function closeConnectionsOnceIdle(server: Server): void {
+  let rounds = 0;
+  const sweep = setInterval(() => {
+    if (server.listening) return;
+    if (++rounds > 50) server.closeAllConnections();
+    else server.closeIdleConnections();
+  }, 100);
+  server.once('close', () => clearInterval(sweep));
+}

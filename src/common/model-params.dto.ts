@@ -1,0 +1,146 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsIn, IsInt, IsNumber, IsObject, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
+import { MayBeAbsent } from './optional.decorator.js';
+import { textFault } from './text.decorator.js';
+
+const MAX_JSON_BYTES = 16 * 1024;
+const MAX_DEPTH = 8;
+const MAX_TOKENS = 10_000_000;
+
+/** What else a chat completion's request carries, in OpenAI's names; it is passed on as it is. */
+export class ModelParams {
+  @ApiPropertyOptional({ minimum: 0, maximum: 2, example: 0.7 })
+  @InRange(0, 2)
+  temperature?: number;
+
+  @ApiPropertyOptional({ minimum: 0, maximum: 1 })
+  @InRange(0, 1)
+  top_p?: number;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_TOKENS, example: 1024 })
+  @WholeInRange(1, MAX_TOKENS)
+  max_tokens?: number;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_TOKENS })
+  @WholeInRange(1, MAX_TOKENS)
+  max_completion_tokens?: number;
+
+  @ApiPropertyOptional({ minimum: -2, maximum: 2 })
+  @InRange(-2, 2)
+  frequency_penalty?: number;
+
+  @ApiPropertyOptional({ minimum: -2, maximum: 2 })
+  @InRange(-2, 2)
+  presence_penalty?: number;
+
+  @ApiPropertyOptional({ type: 'integer' })
+  @WholeInRange(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  seed?: number;
+
+  @ApiPropertyOptional({
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 4 }],
+  })
+  @Check(isStop, 'Must be text, or a list of 1 to 4 texts, of 1 to 1000 characters each.')
+  stop?: string | string[];
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'number', minimum: -100, maximum: 100 },
+  })
+  @Check(isLogitBias, 'Must map token ids to numbers from -100 to 100.')
+  logit_bias?: Record<string, number>;
+
+  @ApiPropertyOptional({ enum: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'] })
+  @MayBeAbsent()
+  @IsIn(['none', 'minimal', 'low', 'medium', 'high', 'xhigh'])
+  reasoning_effort?: string;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    properties: { type: { type: 'string', enum: ['text', 'json_object', 'json_schema'] } },
+    required: ['type'],
+    additionalProperties: true,
+  })
+  @Check(isResponseFormat, "Must be an object whose type is 'text', 'json_object' or 'json_schema'.")
+  response_format?: Record<string, unknown>;
+
+  @ApiPropertyOptional({ enum: ['low', 'medium', 'high'] })
+  @MayBeAbsent()
+  @IsIn(['low', 'medium', 'high'])
+  verbosity?: string;
+}
+
+/** The parameters of a configuration or a conversation: a bad or unknown one is named, `params.temperature`. */
+export function IsModelParams(): PropertyDecorator {
+  return applyDecorators(
+    ApiPropertyOptional({ type: () => ModelParams, example: { temperature: 0.7 } }),
+    MayBeAbsent(),
+    // Nothing is nested in what is no object, and an array would be taken for a list of parameters.
+    ValidateNested({ message: 'Must be an object.' }),
+    IsObject({ message: 'Must be an object.' }),
+    ValidateBy({
+      name: 'isSmallJson',
+      validator: {
+        validate: isSmallJson,
+        defaultMessage: () =>
+          `Must take at most ${MAX_JSON_BYTES} bytes as JSON, ${MAX_DEPTH} levels deep, without NULs or lone surrogates.`,
+      },
+    }),
+    Type(() => ModelParams),
+  );
+}
+
+function InRange(min: number, max: number): PropertyDecorator {
+  return applyDecorators(MayBeAbsent(), IsNumber(), Min(min), Max(max));
+}
+
+function WholeInRange(min: number, max: number): PropertyDecorator {
+  return applyDecorators(MayBeAbsent(), IsInt(), Min(min), Max(max));
+}
+
+function Check(validate: (value: unknown) => boolean, message: string): PropertyDecorator {
+  return applyDecorators(
+    MayBeAbsent(),
+    ValidateBy({ name: validate.name, validator: { validate, defaultMessage: () => message } }),
+  );
+}
+
+function isStop(value: unknown): boolean {
+  const texts = Array.isArray(value) ? value : [value];
+  const isText = (text: unknown) => textFault(text, { min: 1, max: 1000 }) === undefined;
+  return texts.length >= 1 && texts.length <= 4 && texts.every(isText);
+}
+
+function isLogitBias(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return Object.entries(value).every(
+    ([token, bias]) => /^\d{1,10}$/.test(token) && typeof bias === 'number' && Math.abs(bias) <= 100,
+  );
+}
+
+function isResponseFormat(value: unknown): boolean {
+  return isRecord(value) && ['text', 'json_object', 'json_schema'].includes(value.type as string);
+}
+
+function isSmallJson(value: unknown): boolean {
+  const json = JSON.stringify(value) ?? '';
+  return Buffer.byteLength(json) <= MAX_JSON_BYTES && depthOf(value) <= MAX_DEPTH && isKeepable(value);
+}
+
+/** Whether every text and key in it can be stored and sent as it is. */
+function isKeepable(value: unknown): boolean {
+  if (typeof value === 'string') return textFault(value, { max: Infinity }) === undefined;
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, inner]) => isKeepable(key) && isKeepable(inner));
+}
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

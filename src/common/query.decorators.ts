@@ -1,0 +1,44 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsInt, Max, Min } from 'class-validator';
+import { MayBeAbsent } from './optional.decorator.js';
+
+interface IntegerRange {
+  min: number;
+  max?: number;
+  /** What the property starts with, for the documents. */
+  default?: number;
+  description?: string;
+}
+
+/** A whole number in a query. A repeated parameter, which comes as an array, is none. */
+export function QueryInteger({ min, max = Number.MAX_SAFE_INTEGER, ...documents }: IntegerRange) {
+  return applyDecorators(
+    ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max, ...documents }),
+    Transform(({ value }: { value: unknown }) => (isInteger(value) ? Number(value) : value)),
+    MayBeAbsent(),
+    IsInt(),
+    Min(min),
+    Max(max),
+  );
+}
+
+const BOOLEANS = new Map<unknown, boolean>([
+  ['true', true],
+  ['false', false],
+]);
+
+/** `true` or `false` in a query. */
+export function QueryBoolean(documents: { description?: string } = {}) {
+  return applyDecorators(
+    ApiPropertyOptional({ type: 'boolean', ...documents }),
+    Transform(({ value }: { value: unknown }) => BOOLEANS.get(value) ?? value),
+    MayBeAbsent(),
+    IsBoolean(),
+  );
+}
+
+function isInteger(value: unknown): boolean {
+  return typeof value === 'string' && /^-?\d+$/.test(value);
+}

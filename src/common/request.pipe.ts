@@ -1,0 +1,14 @@
+import { ArgumentMetadata, PipeTransform } from '@nestjs/common';
+import { bodyPipe, queryPipe } from './validation.js';
+
+/** Bodies are held to their DTO strictly; of a query, unknown parameters are ignored (API.md 1). */
+export class RequestPipe implements PipeTransform {
+  private readonly body = bodyPipe();
+  private readonly query = queryPipe();
+
+  transform(value: unknown, metadata: ArgumentMetadata): unknown {
+    if (metadata.type === 'body') return this.body.transform(value, metadata);
+    if (metadata.type === 'query') return this.query.transform(value, metadata);
+    return value;
+  }
+}

@@ -1,0 +1,42 @@
+import { Injectable, OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Application, NextFunction, Request, Response } from 'express';
+import { ProblemError } from './errors.js';
+
+/** The little of Express's router that is needed to ask which methods a path has. */
+interface Layer {
+  route?: { methods: Record<string, boolean> };
+  match(path: string): boolean;
+}
+
+/** A known path under an unknown method is 405, and not 404 (RFC 9110 section 15.5.6). */
+@Injectable()
+export class RouteMisses implements OnModuleInit {
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  /** When this hook runs, Nest has registered all routes, and not yet its handler for unknown ones. */
+  onModuleInit(): void {
+    const express = this.host.httpAdapter.getInstance<Application>();
+    express.use((request: Request, response: Response, next: NextFunction) => {
+      const allow = allowedMethods(express, request.path);
+      if (allow.length === 0) next();
+      else if (request.method === 'OPTIONS') response.set('Allow', allow.join(', ')).status(204).end();
+      else next(methodNotAllowed(request.method, allow.join(', ')));
+    });
+  }
+}
+
+function methodNotAllowed(method: string, allow: string): ProblemError {
+  const detail = `${method} is not possible here; ${allow} are.`;
+  return new ProblemError(405, 'method_not_allowed', detail, { headers: { Allow: allow } });
+}
+
+function allowedMethods(express: Application, path: string): string[] {
+  const layers = express.router.stack as unknown as Layer[];
+  const routes = layers.filter((layer) => layer.route && layer.match(path)).map((layer) => layer.route!);
+  // `_all` is middleware that Nest bound to paths.
+  const names = routes.flatMap(({ methods }) => Object.keys(methods)).filter((name) => name !== '_all');
+  const methods = new Set(names.map((name) => name.toUpperCase()));
+  if (methods.has('GET')) methods.add('HEAD');
+  return methods.size === 0 ? [] : [...methods, 'OPTIONS'].sort();
+}

@@ -1,0 +1,37 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import { SocketIoAdapter } from './chat/socket-io.adapter.js';
+import { readBody } from './common/body.js';
+import { corsOptions, varyByOrigin } from './common/cors.js';
+import { requireHttps } from './common/https.js';
+import { ProblemFilter } from './common/problem.filter.js';
+import { LoggingInterceptor, requestLog } from './common/request-log.js';
+import { RequestPipe } from './common/request.pipe.js';
+import { securityHeaders } from './common/security-headers.js';
+import { NotFoundError } from './common/errors.js';
+import { setUpDocs } from './docs/docs.setup.js';
+import type { Settings } from './env/settings.js';
+
+/** All that lies between the socket and the controllers; the order is that of a request's way. */
+export function configureApp(app: NestExpressApplication, settings: Settings, logger: Logger): void {
+  app.set('trust proxy', settings.trustProxy);
+  app.set('etag', false);
+  app.disable('x-powered-by');
+
+  app.use(requestLog(logger));
+  app.use(securityHeaders(settings.production));
+  if (settings.production) app.use(requireHttps);
+  app.use(varyByOrigin);
+  app.enableCors(corsOptions(settings.corsOrigins));
+  if (!settings.demoModel) app.use('/demo', nothingHere);
+  app.use(readBody());
+
+  app.useWebSocketAdapter(new SocketIoAdapter(app, settings));
+  app.useGlobalPipes(new RequestPipe());
+  app.useGlobalInterceptors(new LoggingInterceptor());
+  app.useGlobalFilters(new ProblemFilter());
+  setUpDocs(app);
+}
+
+const nothingHere: RequestHandler = (_request, _response, next) => next(new NotFoundError());

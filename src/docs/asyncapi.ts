@@ -1,0 +1,215 @@
+import type { OpenAPIObject, ReferenceObject } from '@nestjs/swagger';
+import { exampleOf, type Schema } from './examples.js';
+import { modernizeExamples, schemasUsedBy } from './schemas.js';
+import { SOCKET_COMMANDS, SOCKET_EVENTS, type SocketCommand } from './socket-api.js';
+
+type Schemas = Record<string, Schema | ReferenceObject>;
+type Node = Record<string, unknown>;
+
+/** A face of the server that carries events, and how messages look on it. */
+interface Face {
+  channel: string;
+  title: string;
+  address: string;
+  server: string;
+  description: string;
+  /** Whether clients send commands on it, too. */
+  commands: boolean;
+  /** A message on this face, of its name and its body. */
+  wrap: (name: string, body: Schema) => Schema;
+}
+
+const FACES: Face[] = [
+  {
+    channel: 'chat',
+    title: 'Socket.IO',
+    address: '/chat',
+    server: 'socketio',
+    commands: true,
+    description:
+      'The namespace /chat; the handshake carries `auth: {token}`, or an Authorization header. A refused one is a ' +
+      '`connect_error` with the problem in `data`. A socket gets the events of all conversations of its user, but ' +
+      'deltas only of those that it opened. Each command is answered through its acknowledgement callback.',
+    wrap: (_name, body) => body,
+  },
+  {
+    channel: 'conversation',
+    title: 'WebSocket',
+    address: '/conversations/ws/{id}',
+    server: 'websocket',
+    commands: true,
+    description:
+      'For clients without Socket.IO: JSON text frames. The token comes in the Authorization header, as the ' +
+      'subprotocols `bearer, <token>`, or in a first frame `{"type": "auth", "token": …}` within 5 s. Opening it opens ' +
+      'the conversation, whose id may then be left out of frames: the first frame is `conversation.snapshot`. Close ' +
+      'codes: 4401 token bad, expired or revoked, 4404 no such conversation, 4408 no token in time, 4413 frame too ' +
+      'large, 4429 too much.',
+    wrap: (name, body) => withMembers({ type: { const: name } }, body),
+  },
+  {
+    channel: 'events',
+    title: 'Server-sent events',
+    address: '/conversations/{id}/events',
+    server: 'http',
+    commands: false,
+    description:
+      '`event:` is the name, `data:` the body on one line, `id:` what to resume with in `Last-Event-ID`. Without ' +
+      "one, a running reply's text so far comes first. A comment every 15 s keeps proxies from closing it.",
+    wrap: (_name, body) => body,
+  },
+];
+
+/** The AsyncAPI 3.0 document of everything that streams, in the schemas of the OpenAPI document. */
+export function buildAsyncApi(openApi: OpenAPIObject): Node {
+  const schemas = (openApi.components?.schemas ?? {}) as Schemas;
+  const document = {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Parley events',
+      version: openApi.info.version,
+      description:
+        'What Parley streams over Socket.IO, WebSocket and server-sent events: the same events on each.',
+      license: openApi.info.license,
+    },
+    defaultContentType: 'application/json',
+    servers: servers(),
+    channels: Object.fromEntries(FACES.map((face) => [face.channel, channelOf(face)])),
+    operations: Object.assign({}, ...FACES.map(operationsOf)) as Node,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The access_token of a login.',
+        },
+      },
+      messages: Object.assign({}, ...FACES.map((face) => messagesOf(face, schemas))) as Node,
+    },
+  };
+  const used = schemasUsedBy(document, schemas);
+  return { ...document, components: { ...document.components, schemas: used } };
+}
+
+function servers(): Node {
+  const security = [{ $ref: '#/components/securitySchemes/bearer' }];
+  const variables = { host: { default: 'localhost:3000', description: 'Where Parley listens.' } };
+  const server = { host: '{host}', variables, security };
+  return {
+    socketio: { ...server, protocol: 'socketio', pathname: '/socket.io/', description: 'Socket.IO 4' },
+    websocket: { ...server, protocol: 'ws', description: 'wss in production' },
+    http: { ...server, protocol: 'http', description: 'https in production' },
+  };
+}
+
+function channelOf(face: Face): Node {
+  const events = [
+    ...Object.keys(SOCKET_EVENTS),
+    ...(face.channel === 'conversation' ? ['conversation.snapshot'] : []),
+  ];
+  const commands = face.commands ? Object.keys(SOCKET_COMMANDS).flatMap((name) => [name, `${name}.ack`]) : [];
+  const messages = [...events, ...commands].map((name) => [
+    name,
+    { $ref: `#/components/messages/${face.channel}.${name}` },
+  ]);
+  return {
+    address: face.address,
+    title: face.title,
+    description: face.description,
+    servers: [{ $ref: `#/servers/${face.server}` }],
+    ...(face.address.includes('{id}') && { parameters: { id: { description: "The conversation's id." } } }),
+    messages: Object.fromEntries(messages),
+  };
+}
+
+/** As the server sees it: it sends events and receives commands. */
+function operationsOf(face: Face): Node {
+  const channel = { $ref: `#/channels/${face.channel}` };
+  const message = (name: string) => ({ $ref: `#/channels/${face.channel}/messages/${name}` });
+  const events = Object.keys(SOCKET_EVENTS).map((name) => [
+    `${face.channel}.${name}`,
+    { action: 'send', channel, summary: SOCKET_EVENTS[name]!.summary, messages: [message(name)] },
+  ]);
+  const commands = Object.keys(face.commands ? SOCKET_COMMANDS : {}).map((name) => [
+    `${face.channel}.${name}`,
+    {
+      action: 'receive',
+      channel,
+      summary: SOCKET_COMMANDS[name]!.summary,
+      messages: [message(name)],
+      reply: { channel, messages: [message(`${name}.ack`)] },
+    },
+  ]);
+  const snapshot = {
+    action: 'send',
+    channel,
+    summary: SNAPSHOT,
+    messages: [message('conversation.snapshot')],
+  };
+  const first = face.channel === 'conversation' ? [['conversation.conversation.snapshot', snapshot]] : [];
+  return Object.fromEntries([...events, ...first, ...commands]) as Node;
+}
+
+const SNAPSHOT = 'The first frame: the conversation as it is, a running reply with its text so far';
+
+function messagesOf(face: Face, schemas: Schemas): Node {
+  const messages: Node = {};
+  const add = (name: string, summary: string, payload: Schema) => {
+    messages[`${face.channel}.${name}`] = messageOf(name, summary, payload, schemas);
+  };
+  for (const [name, { summary, body }] of Object.entries(SOCKET_EVENTS)) {
+    add(name, summary, face.wrap(name, objectOf(body)));
+  }
+  if (face.channel === 'conversation') {
+    const page: Schema = { allOf: [{ $ref: '#/components/schemas/ConversationPage' }] };
+    add('conversation.snapshot', SNAPSHOT, face.wrap('conversation.snapshot', page));
+  }
+  if (!face.commands) return messages;
+  for (const [name, command] of Object.entries(SOCKET_COMMANDS)) {
+    add(name, command.summary, commandOf(face, name, command));
+    add(`${name}.ack`, `The acknowledgement of ${name}`, acknowledgementOf(face, command));
+  }
+  return messages;
+}
+
+function messageOf(name: string, summary: string, payload: Schema, schemas: Schemas): Node {
+  const example = exampleOf(payload, schemas);
+  modernizeExamples(payload);
+  return {
+    name,
+    title: name,
+    summary,
+    contentType: 'application/json',
+    payload,
+    examples: [{ payload: example }],
+  };
+}
+
+function commandOf(face: Face, name: string, { body, optional = [] }: SocketCommand): Schema {
+  // A plain WebSocket is one conversation's, whose id goes without saying, and numbers its frames itself.
+  if (face.channel !== 'conversation') return objectOf(body, optional);
+  const frame = face.wrap(name, objectOf(body, [...optional, 'conversation_id']));
+  const id: Schema = { type: 'integer', description: 'Comes back in the acknowledgement.', example: 1 };
+  return { ...frame, properties: { ...frame.properties, id } };
+}
+
+function acknowledgementOf(face: Face, { acknowledgement }: SocketCommand): Schema {
+  const problem: ReferenceObject = { $ref: '#/components/schemas/Problem' };
+  const good = objectOf({ ok: { const: true } as Schema, data: acknowledgement });
+  const bad = objectOf({ ok: { const: false } as Schema, error: problem });
+  if (face.channel !== 'conversation') return { oneOf: [good, bad] };
+  const envelope = { type: { const: 'ack' } as Schema, id: { type: 'integer', example: 1 } as Schema };
+  return { oneOf: [good, bad].map((answer) => withMembers(envelope, answer, ['id'])) };
+}
+
+function objectOf(properties: Schemas, optional: string[] = []): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return structuredClone({ type: 'object', required, properties });
+}
+
+function withMembers(members: Record<string, Schema>, body: Schema, optional: string[] = []): Schema {
+  const own = objectOf(members, optional);
+  if (body.allOf) return { allOf: [own, ...body.allOf] };
+  const required = [...own.required!, ...(body.required ?? [])];
+  return { ...body, required, properties: { ...own.properties, ...body.properties } };
+}

@@ -1,0 +1,102 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type HeaderObject, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { finishOperations, publicOperationsOf } from './operations.js';
+import { PROBLEM_SCHEMAS } from './problem-responses.js';
+import { closeRequestBodies, dropDtoSuffix, modernizeExamples } from './schemas.js';
+
+export const VERSION = '0.1.0';
+
+export const DESCRIPTION = `
+Parley is the chat backend that web and mobile teams put behind their own chat UI: accounts, model configurations,
+conversations and replies that stream live from any OpenAI-compatible model.
+
+**Signing in.** \`POST /auth/register\`, then \`POST /auth/login\`. Send the \`access_token\` as
+\`Authorization: Bearer …\` (here: **Authorize**). It is good for an hour; \`POST /auth/refresh\` trades the
+\`refresh_token\`, once, for a new pair.
+
+**Streaming.** A send with \`Accept: text/event-stream\` is answered with the reply's events as they happen.
+Socket.IO, a plain WebSocket and the bodies of all events are described in [AsyncAPI](asyncapi.json).
+
+**Conventions.** JSON in UTF-8, \`snake_case\` fields, ids that are positive integers, times in UTC (RFC 3339).
+Unknown fields in a body are refused. Every answer carries \`X-Request-Id\`.
+
+**Errors** are RFC 9457 \`application/problem+json\`. \`code\` is stable and for programs, \`detail\` is for people; the
+schema \`Problem\` lists every code.
+
+**Limits.** \`RateLimit-*\` headers tell where you stand. Over a limit, the answer is 429 with \`Retry-After\`.
+`.trim();
+
+const HEADERS: Record<string, HeaderObject> = {
+  'X-Request-Id': {
+    description: "The request's id, as on the server's log line: the client's own, if it sent a sane one.",
+    schema: { type: 'string' },
+    example: 'c3f0cf5e-2f0c-4d4a-8a51-6f1f9a1e2b77',
+  },
+  'RateLimit-Limit': { description: 'Requests a window.', schema: { type: 'integer' }, example: 600 },
+  'RateLimit-Remaining': {
+    description: 'Requests left in this window.',
+    schema: { type: 'integer' },
+    example: 599,
+  },
+  'RateLimit-Reset': {
+    description: 'Seconds until the window ends.',
+    schema: { type: 'integer' },
+    example: 42,
+  },
+  'Retry-After': {
+    description: 'Seconds to wait before trying again.',
+    schema: { type: 'integer' },
+    example: 12,
+  },
+  'WWW-Authenticate': {
+    description: 'What is wrong with the token (RFC 6750 section 3).',
+    schema: { type: 'string' },
+    example:
+      'Bearer realm="parley", error="invalid_token", error_description="The access token has expired."',
+  },
+};
+
+/** The OpenAPI 3.1 document of all routes: what the controllers say, and what API.md says of every call. */
+export function buildOpenApi(app: INestApplication): OpenAPIObject {
+  const scanned = SwaggerModule.createDocument(app, frame(), {
+    operationIdFactory: (_controller, method) => method,
+  });
+  const document = dropDtoSuffix(scanned);
+  Object.assign(document.components!.schemas!, structuredClone(PROBLEM_SCHEMAS));
+  document.components!.headers = HEADERS;
+  closeRequestBodies(document);
+  finishOperations(document, publicOperationsOf(app));
+  modernizeSchemas(document);
+  const { openapi, info, servers, security, tags, ...contents } = document;
+  return { openapi, info, servers, security, tags, ...contents };
+}
+
+function frame(): Omit<OpenAPIObject, 'paths'> {
+  return new DocumentBuilder()
+    .setOpenAPIVersion('3.1.1')
+    .setTitle('Parley')
+    .setDescription(DESCRIPTION)
+    .setVersion(VERSION)
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addServer('/', 'This server')
+    .addBearerAuth({ type: 'http', description: 'The access_token of a login.' }, 'bearer')
+    .addSecurityRequirements('bearer')
+    .addTag('Accounts', 'Signing up, tokens, and what belongs to a user')
+    .addTag('Sessions', 'Where a user is logged in')
+    .addTag(
+      'Model configurations',
+      'The models that answer: any OpenAI-compatible provider, its key stored encrypted',
+    )
+    .addTag('Conversations', 'Conversations and their messages, and searching them')
+    .addTag('Chat', 'Sending messages, and what becomes of their replies')
+    .addTag('health', 'For load balancers and orchestrators')
+    .build();
+}
+
+function modernizeSchemas(document: OpenAPIObject): void {
+  Object.values(document.components!.schemas!).forEach(modernizeExamples);
+  JSON.stringify(document.paths, (key, value: unknown) => {
+    if (key === 'schema') modernizeExamples(value);
+    return value;
+  });
+}

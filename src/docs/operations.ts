@@ -1,0 +1,118 @@
+import type { INestApplication, Type } from '@nestjs/common';
+import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import {
+  type ContentObject,
+  DECORATORS,
+  type OpenAPIObject,
+  type OperationObject,
+  type ParameterObject,
+} from '@nestjs/swagger';
+import { STATUS_CODES } from 'node:http';
+import { exampleOf } from './examples.js';
+import { addProblemResponses } from './problem-responses.js';
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+const LIMIT_HEADERS = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'];
+
+/** Gives every operation what is the same for all: security, problems, headers and examples. */
+export function finishOperations(document: OpenAPIObject, publicOperations: Set<string>): void {
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const operation of METHODS.map((method) => item[method]).filter((operation) => !!operation)) {
+      const isPublic = publicOperations.has(operation.operationId ?? '');
+      if (isPublic) operation.security = [];
+      describeParameters(path, operation);
+      addProblemResponses(document, path, operation, isPublic);
+      describeResponses(path, operation);
+      describeStreams(operation);
+      addExamples(document, operation);
+    }
+  }
+}
+
+/** The operations whose routes are marked `@Public()`, by their ids. */
+export function publicOperationsOf(app: INestApplication): Set<string> {
+  const controllers = [...app.get(ModulesContainer).values()].flatMap((module) => [
+    ...module.controllers.values(),
+  ]);
+  const ids = controllers.flatMap(({ metatype }) => (metatype ? publicOperationsIn(metatype as Type) : []));
+  return new Set(ids);
+}
+
+function publicOperationsIn(controller: Type): string[] {
+  const prototype = controller.prototype as Record<string, object>;
+  return new MetadataScanner()
+    .getAllMethodNames(prototype)
+    .filter((name) => isPublic(prototype[name]!) || isPublic(controller))
+    .map((name) => {
+      const documented = Reflect.getMetadata(DECORATORS.API_OPERATION, prototype[name]!) as
+        OperationObject | undefined;
+      return documented?.operationId ?? name;
+    });
+}
+
+const isPublic = (target: object) => Reflect.getMetadata('isPublic', target) === true;
+
+/** An id in a path that is no positive integer names nothing, and is answered with 404. */
+function describeParameters(path: string, operation: OperationObject): void {
+  for (const parameter of (operation.parameters ?? []) as ParameterObject[]) {
+    if (parameter.in !== 'path') continue;
+    const thing = /^(.+)_id$/.exec(parameter.name)?.[1] ?? 'thing';
+    parameter.description ||= `The ${thing}'s id.`;
+    parameter.schema = { type: 'integer', minimum: 1 };
+    parameter.example ??= exampleId(path, parameter.name);
+  }
+}
+
+/** The ids that the things in the DTOs' examples have. */
+function exampleId(path: string, name: string): number {
+  if (name === 'message_id') return 12;
+  return path.startsWith('/conversations/') ? 3 : 1;
+}
+
+function describeResponses(path: string, operation: OperationObject): void {
+  const names = ['X-Request-Id', ...(path.startsWith('/health/') ? [] : LIMIT_HEADERS)];
+  const references = names.map((name) => [name, { $ref: `#/components/headers/${name}` }]);
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (!response || '$ref' in response) continue;
+    response.description ||= STATUS_CODES[status] ?? 'The answer';
+    response.headers = { ...Object.fromEntries(references), ...response.headers };
+  }
+}
+
+/** What a stream of events looks like; their bodies are AsyncAPI's business. */
+const EVENT_STREAM = {
+  schema: { type: 'string', description: 'Server-sent events, whose bodies /asyncapi.json describes.' },
+  example: [
+    'id: 12.1.10.0',
+    'event: message.delta',
+    'data: {"conversation_id":3,"message_id":12,"part":"content","offset":0,"text":"A monad is"}',
+    '',
+    '',
+  ].join('\n'),
+};
+
+function describeStreams(operation: OperationObject): void {
+  for (const response of Object.values(operation.responses)) {
+    if (!response || '$ref' in response || !response.content?.['text/event-stream']) continue;
+    response.content['text/event-stream'] = structuredClone(EVENT_STREAM);
+  }
+}
+
+function addExamples(document: OpenAPIObject, operation: OperationObject): void {
+  const schemas = document.components?.schemas ?? {};
+  const responses = Object.values(operation.responses).filter(
+    (response) => response && !('$ref' in response),
+  );
+  for (const holder of [operation.requestBody, ...responses]) {
+    if (holder && 'content' in holder && holder.content) fillContent(holder.content, schemas);
+  }
+  for (const parameter of (operation.parameters ?? []) as ParameterObject[]) {
+    if (parameter.schema && !parameter.examples) parameter.example ??= exampleOf(parameter.schema, schemas);
+  }
+}
+
+function fillContent(content: ContentObject, schemas: Parameters<typeof exampleOf>[1]): void {
+  for (const media of Object.values(content)) {
+    if (media.schema && !media.examples) media.example ??= exampleOf(media.schema, schemas);
+  }
+}

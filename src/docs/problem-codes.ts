@@ -1,0 +1,165 @@
+export interface ProblemCode {
+  /** What the code means to whoever handles it. */
+  meaning: string;
+  /** A sentence as `detail` may have it, for the examples. */
+  detail: string;
+  /** Members beside the standard ones, as in the examples. */
+  members?: Record<string, unknown>;
+}
+
+/** Every stable `code` of a problem, in one place. A code is never renamed, and never changes its meaning. */
+export const PROBLEM_CODES: Record<string, ProblemCode> = {
+  bad_request: {
+    meaning: 'The request could not be read: malformed JSON, most likely.',
+    detail: 'The request could not be read; is the body well-formed JSON?',
+  },
+  unauthenticated: {
+    meaning: 'No token, one that is not valid, or credentials that are wrong.',
+    detail: 'An access token is needed.',
+  },
+  token_expired: {
+    meaning: 'The token has run out: refresh, then repeat the request.',
+    detail: 'The access token has expired.',
+  },
+  token_revoked: {
+    meaning: 'The session was ended: log in again.',
+    detail: 'The session has ended.',
+  },
+  token_reused: {
+    meaning: 'A refresh token was used twice, so its session was ended: log in again.',
+    detail: 'The refresh token was used before, so its session was ended.',
+  },
+  https_required: {
+    meaning: 'In production only HTTPS is answered.',
+    detail: 'HTTPS is required.',
+  },
+  origin_forbidden: {
+    meaning: 'The page that opens the socket is from an origin that is not allowed.',
+    detail: 'This origin is not allowed.',
+  },
+  forbidden: {
+    meaning: 'Allowed to nobody in this state.',
+    detail: 'This is not allowed.',
+  },
+  reauthentication_required: {
+    meaning: 'The login is older than 15 minutes: send `current_password` too.',
+    detail: 'Send current_password: the last login is too long ago.',
+  },
+  wrong_password: {
+    meaning: '`current_password` is wrong.',
+    detail: 'The current password is wrong.',
+  },
+  not_found: {
+    meaning: 'There is no such thing, or it is not yours.',
+    detail: 'There is no such conversation.',
+  },
+  method_not_allowed: {
+    meaning: 'The path exists, but not under this method; `Allow` lists those it has.',
+    detail: 'PUT is not possible here; GET, HEAD, OPTIONS are.',
+  },
+  not_acceptable: {
+    meaning: '`Accept` names no type that the answer can have.',
+    detail: 'The answer can be application/json or text/event-stream.',
+  },
+  username_taken: { meaning: 'Somebody has this username.', detail: 'This username is taken.' },
+  email_taken: {
+    meaning: 'There is an account with this email address.',
+    detail: 'This email address is taken.',
+  },
+  config_limit: {
+    meaning: 'A user has at most 50 model configurations.',
+    detail: 'You have 50 model configurations, which is the most.',
+  },
+  key_unreadable: {
+    meaning: 'No encryption key of the server opens the stored API key: send the `api_key` again.',
+    detail: 'The API key of this configuration cannot be read; enter it again.',
+  },
+  no_model_config: {
+    meaning: 'There is no model configuration to chat with: create one.',
+    detail: 'Add a model configuration before you chat.',
+  },
+  reply_in_progress: {
+    meaning: 'A reply runs in this conversation: wait for it, or stop it.',
+    detail: 'A reply is running in this conversation.',
+    members: { assistant_message_id: 12 },
+  },
+  no_reply_running: {
+    meaning: 'There is nothing to stop.',
+    detail: 'No reply is running in this conversation.',
+  },
+  client_message_id_reused: {
+    meaning: 'The `client_message_id` was used for other content.',
+    detail: 'This client_message_id was used with other content.',
+  },
+  wrong_role: {
+    meaning: 'Only replies are regenerated, and only messages of the user are edited.',
+    detail: 'Only a reply can be regenerated.',
+  },
+  body_too_large: { meaning: 'The body is too large.', detail: 'The body is too large.' },
+  unsupported_media_type: {
+    meaning: 'The body is not JSON.',
+    detail: 'The body must be JSON in UTF-8 (Content-Type: application/json).',
+  },
+  validation_failed: {
+    meaning: 'Fields are missing, unknown or bad; `errors` names each.',
+    detail: 'The request has bad fields: limit.',
+    members: { errors: [{ field: 'limit', message: 'limit must not be greater than 100' }] },
+  },
+  rate_limited: {
+    meaning: 'Too many requests: wait for `Retry-After` seconds.',
+    detail: 'Too many requests; try again in 12 s.',
+  },
+  upstream_auth: {
+    meaning: 'The model provider refuses the API key.',
+    detail: 'Incorrect API key provided.',
+  },
+  upstream_rate_limited: {
+    meaning: 'The model provider limits the API key, or its credit is used up.',
+    detail: 'Rate limit reached for requests.',
+  },
+  upstream_timeout: {
+    meaning: 'The model provider took too long.',
+    detail: 'The provider sent nothing for 60 seconds.',
+  },
+  upstream_unreachable: {
+    meaning: 'No connection to the model provider could be made, or may be made.',
+    detail: 'The provider could not be reached.',
+  },
+  upstream_bad_response: {
+    meaning: 'The model provider sent what is no OpenAI-compatible answer, or broke off.',
+    detail: 'The provider broke off in the middle of its answer.',
+  },
+  upstream_error: {
+    meaning: 'The model provider failed, and said so.',
+    detail: 'The server had an error while processing your request.',
+  },
+  content_filtered: {
+    meaning: "The model provider's content filter cut the reply off.",
+    detail: "The provider's content filter stopped the reply.",
+  },
+  internal_error: {
+    meaning: 'A fault of ours; the log has it under `request_id`.',
+    detail: 'Something went wrong on our side.',
+  },
+  unavailable: {
+    meaning: 'The server cannot answer now: try again.',
+    detail: 'The server is not available.',
+  },
+  database_unavailable: {
+    meaning: 'The database is away: try again after `Retry-After` seconds.',
+    detail: 'The database is away; try again shortly.',
+  },
+  shutting_down: {
+    meaning: 'This server is on its way out: try again, and another one answers.',
+    detail: 'The server is shutting down.',
+  },
+  draining: {
+    meaning: 'This server is on its way out: try again, and another one answers.',
+    detail: 'This server is shutting down; try again.',
+  },
+  not_ready: {
+    meaning: 'A part that the server needs is away; `parts` says which.',
+    detail: 'A part that the server needs is away.',
+    members: { parts: { database: 'down' } },
+  },
+};

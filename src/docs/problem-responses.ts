@@ -1,0 +1,172 @@
+import type { OpenAPIObject, OperationObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
+import { STATUS_CODES } from 'node:http';
+import { PROBLEMS_EXTENSION, ProblemAnswer } from '../common/api-problems.decorator.js';
+import { PROBLEM_CODES } from './problem-codes.js';
+
+/** An operation before its extension has been written out. */
+type Annotated = OperationObject & { [PROBLEMS_EXTENSION]?: ProblemAnswer[] };
+
+/** Writes out the problems of `@ApiProblems`, and those that any operation of its kind can answer, as responses. */
+export function addProblemResponses(
+  document: OpenAPIObject,
+  path: string,
+  operation: Annotated,
+  isPublic: boolean,
+): void {
+  const answers = [...(operation[PROBLEMS_EXTENSION] ?? []), ...generalProblems(path, operation, isPublic)];
+  delete operation[PROBLEMS_EXTENSION];
+  const components = (document.components!.responses ??= {});
+  for (const [status, codes] of byStatus(answers)) {
+    const name = codes.join('.');
+    components[name] ??= problemResponse(status, codes);
+    operation.responses[status] = { $ref: `#/components/responses/${name}` };
+  }
+}
+
+/** Probers are answered over plain HTTP, without limits and without a token. */
+function generalProblems(path: string, operation: OperationObject, isPublic: boolean): ProblemAnswer[] {
+  if (path.startsWith('/health/')) return ['500 internal_error'];
+  return [
+    ...answersIf(!isPublic, '401 unauthenticated', '401 token_expired', '401 token_revoked'),
+    ...answersIf(
+      operation.requestBody !== undefined,
+      '400 bad_request',
+      '413 body_too_large',
+      '415 unsupported_media_type',
+      '422 validation_failed',
+    ),
+    ...answersIf(hasQuery(operation), '422 validation_failed'),
+    ...answersIf(path.includes('{'), '404 not_found'),
+    ...answersIf(
+      true,
+      '403 https_required',
+      '429 rate_limited',
+      '500 internal_error',
+      '503 database_unavailable',
+    ),
+  ];
+}
+
+function answersIf(condition: boolean, ...answers: ProblemAnswer[]): ProblemAnswer[] {
+  return condition ? answers : [];
+}
+
+function hasQuery(operation: OperationObject): boolean {
+  return (operation.parameters ?? []).some((parameter) => 'in' in parameter && parameter.in === 'query');
+}
+
+function byStatus(answers: ProblemAnswer[]): Map<number, string[]> {
+  const groups = new Map<number, Set<string>>();
+  for (const answer of answers) {
+    const [status, code] = answer.split(' ') as [string, string];
+    if (!PROBLEM_CODES[code]) throw new Error(`The problem code "${code}" is not in docs/problem-codes.ts.`);
+    groups.set(Number(status), (groups.get(Number(status)) ?? new Set()).add(code));
+  }
+  return new Map([...groups].map(([status, codes]) => [status, [...codes].sort()]));
+}
+
+function problemResponse(status: number, codes: string[]): ResponseObject {
+  const examples = codes.map((code) => [
+    code,
+    { summary: meaningOf(code), value: exampleProblem(status, code) },
+  ]);
+  return {
+    description: codes.map((code) => `\`${code}\`: ${meaningOf(code)}`).join('\n\n'),
+    headers: Object.fromEntries(
+      headerNames(status).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+    ),
+    content: {
+      'application/problem+json': {
+        schema: { $ref: '#/components/schemas/Problem' },
+        examples: Object.fromEntries(examples),
+      },
+    },
+  };
+}
+
+function headerNames(status: number): string[] {
+  if (status === 401) return ['X-Request-Id', 'WWW-Authenticate'];
+  if (status === 429)
+    return ['X-Request-Id', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'];
+  return status === 503 ? ['X-Request-Id', 'Retry-After'] : ['X-Request-Id'];
+}
+
+const meaningOf = (code: string) => PROBLEM_CODES[code]!.meaning;
+
+export function exampleProblem(status: number, code: string): Record<string, unknown> {
+  const { detail, members } = PROBLEM_CODES[code]!;
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    detail,
+    instance: '/conversations/3',
+    code,
+    request_id: 'c3f0cf5e-2f0c-4d4a-8a51-6f1f9a1e2b77',
+    ...members,
+  };
+}
+
+/** RFC 9457, with the members that Parley adds. */
+export const PROBLEM_SCHEMAS: Record<string, SchemaObject> = {
+  FieldError: {
+    type: 'object',
+    description: 'What is wrong with one field of a request.',
+    required: ['field', 'message'],
+    properties: {
+      field: { type: 'string', description: 'Its path, as it was sent.', example: 'params.temperature' },
+      message: { type: 'string', description: 'A sentence for people.', example: 'Must be a number.' },
+    },
+  },
+  Problem: {
+    type: 'object',
+    description: 'A failure (RFC 9457). Some codes have members of their own beside these.',
+    required: ['type', 'title', 'status', 'detail', 'code'],
+    properties: {
+      type: { type: 'string', format: 'uri-reference', example: 'about:blank' },
+      title: { type: 'string', description: "The status's own phrase.", example: 'Not Found' },
+      status: { type: 'integer', description: 'The HTTP status.', example: 404 },
+      detail: {
+        type: 'string',
+        description: 'A sentence for people.',
+        example: PROBLEM_CODES.not_found!.detail,
+      },
+      instance: { type: 'string', description: 'The path that was asked for.', example: '/conversations/3' },
+      code: {
+        type: 'string',
+        description: `What went wrong, for programs: a code never changes its meaning.\n\n${codeList()}`,
+        enum: Object.keys(PROBLEM_CODES),
+        example: 'not_found',
+      },
+      request_id: {
+        type: 'string',
+        description: "The id of the request, on the server's log line too.",
+        example: 'c3f0cf5e-2f0c-4d4a-8a51-6f1f9a1e2b77',
+      },
+      errors: {
+        type: 'array',
+        description: 'With `validation_failed`: each bad field.',
+        items: { $ref: '#/components/schemas/FieldError' },
+      },
+      assistant_message_id: {
+        type: 'integer',
+        description: 'With `reply_in_progress`: the reply that runs.',
+      },
+      user_message: {
+        description: 'With a failed reply: the message that it answers, which is kept.',
+        allOf: [{ $ref: '#/components/schemas/Message' }],
+      },
+      assistant_message: {
+        description: 'With a failed reply: the reply, with its text so far.',
+        allOf: [{ $ref: '#/components/schemas/Message' }],
+      },
+    },
+    example: exampleProblem(404, 'not_found'),
+  },
+};
+
+function codeList(): string {
+  return Object.entries(PROBLEM_CODES)
+    .map(([code, { meaning }]) => `- \`${code}\`: ${meaning}`)
+    .join('\n');
+}

@@ -1,0 +1,60 @@
+import type { OpenAPIObject, ReferenceObject, SchemaObject } from '@nestjs/swagger';
+import { resolve, Schema } from './examples.js';
+
+/** In these, JSON Schema holds data, not schemas. */
+const DATA = new Set(['example', 'examples', 'default', 'const', 'enum']);
+const REFERENCE = /^#\/components\/schemas\/(.+)$/;
+
+/** `MessageDto` is called so in the code; an SDK's users know it as `Message`. */
+export function dropDtoSuffix(document: OpenAPIObject): OpenAPIObject {
+  const schemas = document.components?.schemas ?? {};
+  const names = new Map(Object.keys(schemas).map((name) => [name, name.replace(/Dto$/, '')]));
+  if (new Set(names.values()).size < names.size) throw new Error('Two schemas would have the same name.');
+  const renamed = Object.entries(schemas).map(([name, schema]) => [names.get(name)!, schema]);
+  document.components = { ...document.components, schemas: Object.fromEntries(renamed) };
+  return JSON.parse(JSON.stringify(document), (key, value: unknown) => {
+    const name = key === '$ref' && typeof value === 'string' && REFERENCE.exec(value)?.[1];
+    return name ? `#/components/schemas/${names.get(name) ?? name}` : value;
+  }) as OpenAPIObject;
+}
+
+/** OpenAPI 3.1's schemas are JSON Schema 2020-12, where `example` has given way to a list. */
+export function modernizeExamples(schema: unknown): void {
+  if (typeof schema !== 'object' || schema === null) return;
+  if (Array.isArray(schema)) return schema.forEach(modernizeExamples);
+  const node = schema as Record<string, unknown>;
+  for (const [key, value] of Object.entries(node)) {
+    if (key === 'properties') Object.values(value as object).forEach(modernizeExamples);
+    else if (!DATA.has(key)) modernizeExamples(value);
+  }
+  if (node.example === undefined) return;
+  node.examples = [node.example];
+  delete node.example;
+}
+
+/** Unknown fields are refused (API.md 1), and the schemas of bodies say so. */
+export function closeRequestBodies(document: OpenAPIObject): void {
+  const schemas = document.components?.schemas ?? {};
+  for (const item of Object.values(document.paths)) {
+    for (const { requestBody } of [item.post, item.put, item.patch].filter((operation) => !!operation)) {
+      const schema =
+        requestBody && 'content' in requestBody && requestBody.content['application/json']?.schema;
+      if (schema && '$ref' in schema) resolve(schema, schemas).additionalProperties = false;
+    }
+  }
+}
+
+/** The named schemas that a schema needs, itself and one another's. */
+export function schemasUsedBy(
+  root: unknown,
+  schemas: Record<string, SchemaObject | ReferenceObject>,
+  found: Record<string, Schema> = {},
+): Record<string, Schema> {
+  for (const [, name] of JSON.stringify(root).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+    if (name === undefined || name in found) continue;
+    const schema = resolve({ $ref: `#/components/schemas/${name}` }, schemas);
+    found[name] = schema;
+    schemasUsedBy(schema, schemas, found);
+  }
+  return found;
+}

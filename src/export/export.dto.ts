@@ -1,0 +1,30 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { SessionDto } from '../auth/session.dto.js';
+import { UserDto } from '../auth/user.dto.js';
+import { ConfigDto } from '../configs/config.dto.js';
+import { ConversationDto } from '../conversations/conversation.dto.js';
+import { MessageDto } from '../conversations/message.dto.js';
+
+/** A conversation with its messages, those of all branches, oldest first. */
+export class ExportedConversationDto extends ConversationDto {
+  @ApiProperty({ type: () => [MessageDto] })
+  messages!: MessageDto[];
+}
+
+/** Everything that a user owns, but for secrets. It is written out as a stream, never held as a whole. */
+export class ExportDto {
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
+  exported_at!: string;
+
+  @ApiProperty({ type: () => UserDto })
+  user!: UserDto;
+
+  @ApiProperty({ type: () => [SessionDto] })
+  sessions!: SessionDto[];
+
+  @ApiProperty({ type: () => [ConfigDto] })
+  configs!: ConfigDto[];
+
+  @ApiProperty({ type: () => [ExportedConversationDto] })
+  conversations!: ExportedConversationDto[];
+}

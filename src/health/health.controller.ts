@@ -1,0 +1,31 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { SkipThrottle } from '@nestjs/throttler';
+import { Public } from '../auth/public.decorator.js';
+import { LivenessDto, ReadinessDto } from './health.dto.js';
+import { HealthService } from './health.service.js';
+
+@Controller('health')
+@ApiTags('health')
+@Public()
+@SkipThrottle()
+export class HealthController {
+  constructor(private readonly health: HealthService) {}
+
+  @Get('live')
+  @ApiOperation({ summary: 'Whether the process runs', operationId: 'checkLiveness' })
+  @ApiOkResponse({ type: LivenessDto })
+  live(): LivenessDto {
+    return { status: 'ok' };
+  }
+
+  @Get('ready')
+  @ApiOperation({
+    summary: 'Whether the server can take requests, part by part',
+    operationId: 'checkReadiness',
+  })
+  @ApiOkResponse({ type: ReadinessDto })
+  ready(): Promise<ReadinessDto> {
+    return this.health.checkReadiness();
+  }
+}

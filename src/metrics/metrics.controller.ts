@@ -1,0 +1,39 @@
+import { Controller, Get, Header, Req } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { SkipThrottle } from '@nestjs/throttler';
+import type { Request } from 'express';
+import ipaddr from 'ipaddr.js';
+import { Public } from '../auth/public.decorator.js';
+import { NotFoundError } from '../common/errors.js';
+import { Settings } from '../env/settings.js';
+import { Metrics } from './metrics.js';
+
+const INSIDE = new Set(['loopback', 'private', 'uniqueLocal', 'linkLocal']);
+
+/** For Prometheus. In production only addresses that are not of the public Internet are answered. */
+@Controller('metrics')
+@ApiExcludeController()
+@Public()
+@SkipThrottle()
+export class MetricsController {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly settings: Settings,
+  ) {}
+
+  @Get()
+  @Header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
+  @Header('Cache-Control', 'no-store')
+  read(@Req() request: Request): Promise<string> {
+    if (this.settings.production && !isFromInside(request)) throw new NotFoundError();
+    return this.metrics.registry.metrics();
+  }
+}
+
+/** A forwarded request speaks for whoever sent it to the proxy; where the proxy is not trusted, that is unknown. */
+function isFromInside(request: Request): boolean {
+  const { ip, socket, headers } = request;
+  const forwarded = headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
+  if (!ip || (forwarded && ip === socket.remoteAddress)) return false;
+  return ipaddr.isValid(ip) && INSIDE.has(ipaddr.process(ip).range());
+}

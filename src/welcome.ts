@@ -1,0 +1,29 @@
+import type { Logger } from 'pino';
+import type { Settings } from './env/settings.js';
+
+/** Says where to go: to a person in development, as a log line elsewhere. */
+export function announce(settings: Settings, url: string, logger: Logger): void {
+  if (settings.nodeEnv !== 'development') logger.info({ url }, 'Parley is listening');
+  else process.stdout.write(welcome(settings, url));
+}
+
+function welcome(settings: Settings, url: string): string {
+  const places = [
+    ['Playground', `${url}/`],
+    ['API docs', `${url}/docs`],
+    ['Health', `${url}/health/ready`],
+    ['Database', withoutPassword(settings.databaseUrl)],
+    [
+      'Model',
+      settings.demoModel
+        ? 'a built-in demo model, for users without one of their own'
+        : 'each user adds their own',
+    ],
+  ];
+  const lines = places.map(([name = '', place = '']) => `    ${name.padEnd(12)}${place}`);
+  return ['', '  Parley is running. Open the playground to sign up and chat.', '', ...lines, '', ''].join(
+    '\n',
+  );
+}
+
+export const withoutPassword = (url: string) => url.replace(/:\/\/[^@/]*@/, '://');

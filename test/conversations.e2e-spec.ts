@@ -1,0 +1,701 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { DataSource, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm';
+import { Conversation } from '../src/conversations/conversation.entity.js';
+import { ConversationsService } from '../src/conversations/conversations.service.js';
+import { Message } from '../src/conversations/message.entity.js';
+import { MessagesService } from '../src/conversations/messages.service.js';
+import { ReplyChunk } from '../src/conversations/reply-chunk.entity.js';
+import { isMysql } from '../src/database/data-source.js';
+import { EventHub, type ParleyEvent } from '../src/events/event-hub.js';
+import { startTestApp, type TestApp } from './support/app.js';
+import type { Answer, Thing } from './support/http.js';
+import type { TestUser } from './support/user.js';
+
+let t: TestApp;
+let ada: TestUser;
+let eve: TestUser;
+
+beforeAll(async () => {
+  t = await startTestApp();
+  eve = await t.user().create();
+});
+afterAll(() => t.stop());
+beforeEach(async () => {
+  ada = await t.user().create();
+});
+
+interface ListAnswer {
+  conversations: Thing[];
+  total: number;
+  limit: number;
+  offset: number;
+}
+interface PageAnswer extends Thing {
+  messages: Thing[];
+  has_more: boolean;
+}
+interface SearchAnswer {
+  results: { conversation: Thing; message: Thing | null; snippet: string }[];
+  has_more: boolean;
+}
+
+const BAD_IDS = ['0', '-1', '1.5', '9223372036854775808', 'abc', '1e1', '01', '%00'];
+const manager = () => t.app.get(DataSource).manager;
+const create = (body?: object | string) => ada.post('/conversations/create', body);
+const update = (id: number | string, body: object) => ada.post(`/conversations/${id}/update`, body);
+const remove = (id: number | string) => ada.post(`/conversations/${id}/delete`);
+const list = async (query = '') => (await ada.get<ListAnswer>(`/conversations${query}`)).body;
+const titles = async (query = '') => (await list(query)).conversations.map(({ title }) => title);
+const page = async (id: number, query = '') =>
+  (await ada.get<PageAnswer>(`/conversations/${id}${query}`)).body;
+const search = async (query: string) => (await ada.get<SearchAnswer>(`/conversations/search${query}`)).body;
+
+function badFields(answer: Answer<unknown>): string[] {
+  const { code, errors } = answer.body as { code: string; errors: { field: string }[] };
+  expect([answer.status, code]).toEqual([422, 'validation_failed']);
+  return errors.map((error) => error.field);
+}
+
+function expectProblem(answer: Answer<unknown>, status: number, code: string): void {
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect([answer.status, (answer.body as { code: string }).code]).toEqual([status, code]);
+}
+
+/** Puts messages into a conversation as a chat would leave them, each after the one before. */
+async function write(conversationId: number, ...messages: Partial<Message>[]): Promise<number[]> {
+  let parentId: number | null = null;
+  const ids: number[] = [];
+  for (const [index, message] of messages.entries()) {
+    const row: Message = manager().create(Message, {
+      ...BLANK,
+      conversationId,
+      parentId,
+      role: index % 2 === 0 ? 'user' : 'assistant',
+      createdAt: new Date(),
+      completedAt: new Date(),
+      ...message,
+    });
+    const { id } = await manager().save(row);
+    parentId = id;
+    ids.push(id);
+  }
+  return ids;
+}
+
+const BLANK: Partial<Message> = {
+  active: true,
+  content: '',
+  reasoning: '',
+  status: 'complete',
+  streamingIn: null,
+  nodeId: null,
+  attempt: 1,
+  finishReason: null,
+  errorCode: null,
+  errorDetail: null,
+  configId: null,
+  modelName: null,
+  promptTokens: null,
+  completionTokens: null,
+  totalTokens: null,
+  usageEstimated: null,
+  clientMessageId: null,
+};
+
+const talk = (...contents: string[]) => contents.map((content) => ({ content }));
+
+describe('creating a conversation', () => {
+  it.each([[undefined], ['{}']])('needs no body: %j', async (body) => {
+    const { status, body: conversation } = await create(body);
+
+    expect(status).toBe(201);
+    expect(conversation).toEqual({
+      id: expect.any(Number),
+      title: 'New conversation',
+      title_source: 'default',
+      config_id: null,
+      system_prompt: null,
+      params: {},
+      pinned: false,
+      archived: false,
+      message_count: 0,
+      active_message_id: null,
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      updated_at: conversation.created_at,
+    });
+  });
+
+  it('keeps every character of a title and a system prompt', async () => {
+    const title = '  👩‍💻 שלום é e\u0301 中文\t ' + '😀'.repeat(170);
+    const system_prompt = '\u202eRTL\u202c 😀\r\n'.repeat(9000) + 'ẞ';
+    const { id } = (await create({ title, system_prompt })).body;
+
+    expect(await page(id)).toMatchObject({ title, title_source: 'user', system_prompt });
+  });
+
+  it("takes the user's configuration, and params", async () => {
+    const mine = await t.user().withConfig(t.provider).create();
+    const body = { config_id: mine.configId, params: { temperature: 0.2 } };
+
+    expect(await mine.createConversation(body)).toMatchObject(body);
+  });
+
+  it.each<[string, object, string]>([
+    ['an empty title', { title: '' }, 'title'],
+    ['a blank title', { title: ' \n\u3000' }, 'title'],
+    ['a title of 201 characters', { title: '😀'.repeat(201) }, 'title'],
+    ['null for a title', { title: null }, 'title'],
+    ['a number for a title', { title: 7 }, 'title'],
+    ['a title with a NUL', { title: 'a\0b' }, 'title'],
+    ['a title with a lone surrogate', { title: 'a\udc00' }, 'title'],
+    ['a system prompt of 100,001 characters', { system_prompt: 'x'.repeat(100_001) }, 'system_prompt'],
+    ['a system prompt with a NUL', { system_prompt: '\0' }, 'system_prompt'],
+    ['bad params', { params: { temperature: 3 } }, 'params.temperature'],
+    ['unknown params', { params: { model: 'x' } }, 'params.model'],
+    ['null for params', { params: null }, 'params'],
+    ['a config_id in text', { config_id: '1' }, 'config_id'],
+    ['a config_id of 0', { config_id: 0 }, 'config_id'],
+    ['a config_id of 2^63', { config_id: 2 ** 63 }, 'config_id'],
+    ['a config_id that does not exist', { config_id: 999_999_999 }, 'config_id'],
+    ['what only an update takes', { pinned: true }, 'pinned'],
+    ['an unknown field', { user_id: 1 }, 'user_id'],
+  ])('refuses %s', async (_, body, field) => {
+    expect(badFields(await create(body))).toEqual([field]);
+    expect((await list()).total).toBe(0);
+  });
+
+  it("refuses another user's configuration, as one that does not exist", async () => {
+    const other = await t.user().withConfig(t.provider).create();
+    const [foreign, missing] = [other.configId, 999_999_999].map((config_id) => create({ config_id }));
+    const problem = ({ body }: Answer) => ({ ...body, request_id: '' });
+
+    expect(problem(await foreign!)).toEqual(problem(await missing!));
+  });
+
+  it.each(['[]', '[{}]', 'null', '"text"', '7'])('refuses the body %s', async (body) => {
+    expect([400, 422]).toContain((await create(body)).status);
+    expect((await list()).total).toBe(0);
+  });
+});
+
+describe('listing conversations', () => {
+  it('puts pinned ones first, then newest activity', async () => {
+    const ids: number[] = [];
+    for (const title of ['one', 'two', 'three', 'four'])
+      ids.push((await ada.createConversation({ title })).id);
+    await update(ids[1]!, { pinned: true });
+    await manager().update(Conversation, { id: ids[0] }, { updatedAt: new Date(Date.now() + 60_000) });
+
+    expect(await titles()).toEqual(['two', 'one', 'four', 'three']);
+  });
+
+  it('orders what happened in the same millisecond by id', async () => {
+    const ids: number[] = [];
+    for (let i = 0; i < 5; i++) ids.push((await ada.createConversation()).id);
+    await manager().update(Conversation, { userId: ada.id }, { updatedAt: new Date() });
+
+    expect((await list()).conversations.map(({ id }) => id)).toEqual(ids.reverse());
+  });
+
+  it('pages by limit and offset, and counts all', async () => {
+    for (let i = 0; i < 25; i++) await ada.createConversation({ title: `n${i}` });
+
+    const first = await list();
+    expect(first).toMatchObject({ total: 25, limit: 20, offset: 0 });
+    expect(first.conversations).toHaveLength(20);
+    expect(await list('?limit=3&offset=24')).toMatchObject({ total: 25, conversations: [{ title: 'n0' }] });
+    expect((await list('?limit=100')).conversations).toHaveLength(25);
+    expect((await list('?offset=25')).conversations).toEqual([]);
+  });
+
+  it('lists archived ones only when asked', async () => {
+    const { id } = await ada.createConversation({ title: 'old' });
+    await ada.createConversation({ title: 'new' });
+    await update(id, { archived: true });
+
+    expect(await titles()).toEqual(['new']);
+    expect(await titles('?archived=false')).toEqual(['new']);
+    expect(await titles('?archived=true')).toEqual(['old']);
+    expect((await list('?archived=true')).total).toBe(1);
+  });
+
+  it('finds text in titles, in either case and literally', async () => {
+    for (const title of ['100% sure', '1000 sure', 'Under_score', 'UnderXscore', 'back\\slash', "it's 😀"])
+      await ada.createConversation({ title });
+
+    expect(await titles('?q=100%25')).toEqual(['100% sure']);
+    expect(await titles('?q=under_')).toEqual(['Under_score']);
+    expect(await titles('?q=UNDERX')).toEqual(['UnderXscore']);
+    expect(await titles('?q=%5C')).toEqual(['back\\slash']);
+    expect(await titles(`?q=${encodeURIComponent("'s 😀")}`)).toEqual(["it's 😀"]);
+    expect(await list('?q=sure&limit=1')).toMatchObject({ total: 2, limit: 1 });
+    expect(await titles(`?q=${encodeURIComponent("' OR '1'='1")}`)).toEqual([]);
+  });
+
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=101', 'limit'],
+    ['limit=-1', 'limit'],
+    ['limit=1.5', 'limit'],
+    ['limit=1e1', 'limit'],
+    ['limit=0x10', 'limit'],
+    ['limit=', 'limit'],
+    ['limit=%2010', 'limit'],
+    ['limit=ten', 'limit'],
+    ['limit=1&limit=2', 'limit'],
+    ['offset=-1', 'offset'],
+    ['offset=9223372036854775808', 'offset'],
+    ['offset=0&offset=0', 'offset'],
+    ['archived=yes', 'archived'],
+    ['archived=1', 'archived'],
+    ['archived=true&archived=true', 'archived'],
+    ['q=', 'q'],
+    ['q=%00', 'q'],
+    ['q=a&q=b', 'q'],
+    [`q=${'a'.repeat(201)}`, 'q'],
+  ])('refuses ?%s', async (query, field) => {
+    expect(badFields(await ada.get(`/conversations?${query}`))).toEqual([field]);
+  });
+
+  it('names every bad parameter, and ignores unknown ones', async () => {
+    expect(badFields(await ada.get('/conversations?limit=0&offset=x&foo=1')).sort()).toEqual([
+      'limit',
+      'offset',
+    ]);
+    expect((await ada.get('/conversations?foo=1&limit[]=500&__proto__=1')).status).toBe(200);
+  });
+});
+
+describe('updating a conversation', () => {
+  it('changes what is sent, and nothing else', async () => {
+    const mine = await t.user().withConfig(t.provider).create();
+    ada = mine;
+    const before = await ada.createConversation({ system_prompt: 'Be brief.', config_id: mine.configId });
+    const { status, body } = await update(before.id, { title: 'Mine', params: { seed: 1 } });
+
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      ...before,
+      title: 'Mine',
+      title_source: 'user',
+      params: { seed: 1 },
+      updated_at: expect.any(String),
+    });
+    const cleared = await update(before.id, { config_id: null, system_prompt: null });
+    expect(cleared.body).toMatchObject({ config_id: null, system_prompt: null, title: 'Mine' });
+  });
+
+  it('moves a conversation up for content, but not for pinning, archiving or nothing', async () => {
+    const { id, updated_at } = await ada.createConversation({ title: 'first' });
+    await manager().update(Conversation, { id }, { updatedAt: new Date(updated_at as string) });
+    const stamps = [];
+    for (const body of [{}, { pinned: true }, { archived: true }, { title: 'first' }, { params: {} }])
+      stamps.push((await update(id, body)).body.updated_at);
+    expect(new Set(stamps)).toEqual(new Set([updated_at]));
+
+    await manager().update(Conversation, { id }, { updatedAt: new Date(0) });
+    const { body } = await update(id, { title: 'second' });
+    expect(Date.parse(body.updated_at as string)).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it("makes an automatic title the user's when it is sent back", async () => {
+    const { id } = await ada.createConversation();
+    await manager().update(Conversation, { id }, { title: 'Tides', titleSource: 'auto' });
+
+    expect((await update(id, { title: 'Tides' })).body.title_source).toBe('user');
+  });
+
+  it('does not write back what a reply changes meanwhile', async () => {
+    const { id } = await ada.createConversation();
+    const service = t.app.get(ConversationsService);
+    const getOwned = service.getOwned.bind(service);
+    service.getOwned = async (...args) => {
+      const read = await getOwned(...args);
+      await manager().increment(Conversation, { id }, 'messageCount', 2);
+      service.getOwned = getOwned;
+      return read;
+    };
+
+    expect((await update(id, { title: 'Renamed' })).body).toMatchObject({
+      title: 'Renamed',
+      message_count: 2,
+    });
+  });
+
+  it.each<[object, string]>([
+    [{ title: null }, 'title'],
+    [{ title: '' }, 'title'],
+    [{ pinned: null }, 'pinned'],
+    [{ pinned: 1 }, 'pinned'],
+    [{ archived: 'true' }, 'archived'],
+    [{ config_id: 999_999_999 }, 'config_id'],
+    [{ params: [] }, 'params'],
+    [{ message_count: 5 }, 'message_count'],
+    [{ title_source: 'auto' }, 'title_source'],
+  ])('refuses %j', async (body, field) => {
+    const before = await ada.createConversation();
+
+    expect(badFields(await update(before.id, body))).toEqual([field]);
+    expect((await list()).conversations).toEqual([before]);
+  });
+});
+
+describe('deleting a conversation', () => {
+  it('deletes it with its messages and their text', async () => {
+    const { id } = await ada.createConversation();
+    const [, reply] = await write(
+      id,
+      { content: 'Hi' },
+      { status: 'streaming', streamingIn: id, nodeId: 'dead', completedAt: null },
+    );
+    await manager().insert(ReplyChunk, { messageId: reply, seq: 1, part: 'content', text: 'Hel' });
+    const { status, body } = await remove(id);
+
+    expect([status, body]).toEqual([204, '']);
+    expect((await list()).total).toBe(0);
+    expect(await manager().countBy(Message, { conversationId: id })).toBe(0);
+    expect(await manager().countBy(ReplyChunk, { messageId: reply })).toBe(0);
+    expectProblem(await remove(id), 404, 'not_found');
+    expectProblem(await ada.get(`/conversations/${id}`), 404, 'not_found');
+  });
+
+  it('stops the reply that runs in it first', async () => {
+    ada = await t.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    t.provider.willHang();
+    const sent = ada.send(id, 'Hi');
+    const request = (await t.provider.waitForRequests(t.provider.chats.length + 1)).at(-1)!;
+
+    expect((await remove(id)).status).toBe(204);
+    await request.closed;
+    expect(request.finished).toBe(false);
+    await sent;
+    expect(await manager().countBy(Message, { conversationId: id })).toBe(0);
+  });
+});
+
+describe('a page of a conversation', () => {
+  it('is its newest messages, the oldest first', async () => {
+    const { id } = await ada.createConversation({ title: 'Long' });
+    const ids = await write(id, ...talk(...Array.from({ length: 55 }, (_, index) => `m${index}`)));
+    const newest = await page(id);
+
+    expect(newest).toMatchObject({ id, title: 'Long', has_more: true });
+    expect(newest.messages.map((message) => message.id)).toEqual(ids.slice(5));
+    expect(newest.messages.at(-1)!.content).toBe('m54');
+  });
+
+  it('goes back by before_id, page by page, without a gap', async () => {
+    const { id } = await ada.createConversation();
+    const ids = await write(id, ...talk('a', 'b', 'c', 'd', 'e'));
+
+    const first = await page(id, '?limit=2');
+    const second = await page(id, `?limit=2&before_id=${first.messages[0]!.id}`);
+    const third = await page(id, `?limit=2&before_id=${second.messages[0]!.id}`);
+    expect([third, second, first].flatMap(({ messages }) => messages.map((one) => one.id))).toEqual(ids);
+    expect([first, second, third].map(({ has_more }) => has_more)).toEqual([true, true, false]);
+    expect(await page(id, `?before_id=${ids[0]}`)).toMatchObject({ messages: [], has_more: false });
+    expect((await page(id, '?limit=5')).has_more).toBe(false);
+  });
+
+  it('has each message as API.md says', async () => {
+    const { id } = await ada.createConversation();
+    const clientMessageId = '0b8f7a4e-3c63-4c5f-9a55-6d3ce1d3b7aa';
+    const [first, second] = await write(
+      id,
+      { content: 'Hi', clientMessageId },
+      {
+        content: '',
+        reasoning: 'Hm',
+        status: 'failed',
+        finishReason: 'length',
+        errorCode: 'upstream_timeout',
+        errorDetail: 'It took too long.',
+        modelName: 'test-model',
+        promptTokens: 3,
+        completionTokens: 4,
+        totalTokens: 7,
+        usageEstimated: true,
+      },
+    );
+    const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+
+    expect((await page(id)).messages).toEqual([
+      {
+        id: first,
+        conversation_id: id,
+        parent_id: null,
+        role: 'user',
+        content: 'Hi',
+        reasoning: '',
+        status: 'complete',
+        finish_reason: null,
+        error: null,
+        model_name: null,
+        usage: null,
+        client_message_id: clientMessageId,
+        sibling_ids: [first],
+        created_at: time,
+        completed_at: time,
+      },
+      {
+        id: second,
+        conversation_id: id,
+        parent_id: first,
+        role: 'assistant',
+        content: '',
+        reasoning: 'Hm',
+        status: 'failed',
+        finish_reason: 'length',
+        error: { code: 'upstream_timeout', detail: 'It took too long.' },
+        model_name: 'test-model',
+        usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7, estimated: true },
+        client_message_id: null,
+        sibling_ids: [second],
+        created_at: time,
+        completed_at: time,
+      },
+    ]);
+  });
+
+  it('shows the active branch alone, with the siblings of each message', async () => {
+    const { id } = await ada.createConversation();
+    const other = await ada.createConversation();
+    await write(other.id, ...talk('elsewhere'));
+    const [left] = await write(id, { content: 'old question', active: false });
+    const [root, dead] = await write(id, { content: 'question' }, { content: 'dull', active: false });
+    const [reply] = await write(id, { content: 'answer', parentId: root, role: 'assistant' });
+    const { messages } = await page(id);
+
+    expect(messages.map(({ content }) => content)).toEqual(['question', 'answer']);
+    expect(messages.map(({ sibling_ids }) => sibling_ids)).toEqual([
+      [left, root],
+      [dead, reply],
+    ]);
+  });
+
+  it('has the text so far of a reply that runs elsewhere', async () => {
+    const { id } = await ada.createConversation();
+    const streaming = { status: 'streaming', streamingIn: id, nodeId: 'another', completedAt: null } as const;
+    const [, reply] = await write(id, { content: 'Hi' }, streaming);
+    const parts = [
+      ['reasoning', 'Let me '],
+      ['content', 'Hel'],
+      ['reasoning', 'see'],
+      ['content', 'lo 😀'],
+    ] as const;
+    for (const [index, [part, text]] of [...parts.entries()].reverse())
+      await manager().insert(ReplyChunk, { messageId: reply, seq: index, part, text });
+
+    expect((await page(id)).messages[1]).toMatchObject({
+      status: 'streaming',
+      content: 'Hello 😀',
+      reasoning: 'Let me see',
+      completed_at: null,
+    });
+  });
+
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=201', 'limit'],
+    ['limit=1&limit=1', 'limit'],
+    ['before_id=0', 'before_id'],
+    ['before_id=-1', 'before_id'],
+    ['before_id=1.5', 'before_id'],
+    ['before_id=9223372036854775808', 'before_id'],
+    ['before_id=abc', 'before_id'],
+    ['before_id=1&before_id=2', 'before_id'],
+  ])('refuses ?%s', async (query, field) => {
+    const { id } = await ada.createConversation();
+
+    expect(badFields(await ada.get(`/conversations/${id}?${query}`))).toEqual([field]);
+  });
+});
+
+describe('searching', () => {
+  it('finds messages, newest first, with what surrounds the text', async () => {
+    const { id } = await ada.createConversation({ title: 'Travel' });
+    const long = `${'😀'.repeat(500)}the golden Temple at dawn${'é'.repeat(500)}`;
+    const ids = await write(id, ...talk('Which TEMPLE?', 'none of it', long));
+    const { results, has_more } = await search('?q=temple');
+
+    expect(has_more).toBe(false);
+    expect(results.map(({ message }) => message!.id)).toEqual([ids[2], ids[0]]);
+    expect(results[0]!.conversation).toMatchObject({ id, title: 'Travel' });
+    expect(results[0]!.message).toMatchObject({ content: long, sibling_ids: [ids[2]] });
+    expect([...results[0]!.snippet]).toHaveLength(160);
+    expect(results[0]!.snippet).toContain('the golden Temple at dawn');
+    expect(long).toContain(results[0]!.snippet);
+    expect(results[1]!.snippet).toBe('Which TEMPLE?');
+  });
+
+  it('puts titles before messages, on the first page only', async () => {
+    const { id } = await ada.createConversation({ title: 'Kyoto in autumn' });
+    const ids = await write(id, ...talk('kyoto 1', 'kyoto 2', 'kyoto 3'));
+    const first = await search('?q=kyoto&limit=2');
+    const last = first.results.at(-1)!.message!.id;
+
+    expect(first.results.map(({ message }) => message?.id ?? null)).toEqual([null, ids[2]]);
+    expect(first.results[0]).toMatchObject({ conversation: { id }, snippet: 'Kyoto in autumn' });
+    expect(first.has_more).toBe(true);
+    const second = await search(`?q=kyoto&limit=2&before_id=${last}`);
+    expect(second.results.map(({ message }) => message!.id)).toEqual([ids[1], ids[0]]);
+    expect(second.has_more).toBe(false);
+  });
+
+  it('fills a page with titles where no messages are to be had', async () => {
+    for (let i = 0; i < 4; i++) await ada.createConversation({ title: `plan ${i}` });
+
+    const { results, has_more } = await search('?q=plan&limit=3');
+    expect(results.map(({ snippet }) => snippet)).toEqual(['plan 3', 'plan 2', 'plan 1']);
+    expect(has_more).toBe(false);
+  });
+
+  it('goes on to every message, whatever the limit', async () => {
+    const { id } = await ada.createConversation({ title: 'x marks' });
+    await ada.createConversation({ title: 'x again' });
+    const ids = await write(id, ...talk('x1', 'x2', 'x3', 'x4', 'x5'));
+    for (const limit of [1, 2, 3, 4, 100]) {
+      const found: number[] = [];
+      for (let query = '', more = true; more; query = `&before_id=${found.at(-1)}`) {
+        const { results, has_more } = await search(`?q=x&limit=${limit}${query}`);
+        expect(results.length).toBeLessThanOrEqual(limit);
+        found.push(...results.flatMap(({ message }) => (message ? [message.id] : [])));
+        more = has_more;
+      }
+      expect(found).toEqual([...ids].reverse());
+    }
+  });
+
+  it('takes text literally', async () => {
+    const { id } = await ada.createConversation();
+    await write(id, ...talk('50% off', '50 off', 'a_b', 'aXb', "it's", '(a|b)*'));
+    const contents = async (q: string) =>
+      (await search(`?q=${encodeURIComponent(q)}`)).results.map(({ message }) => message!.content);
+
+    expect(await contents('50%')).toEqual(['50% off']);
+    expect(await contents('a_b')).toEqual(['a_b']);
+    expect(await contents("t's")).toEqual(["it's"]);
+    expect(await contents('(A|B)*')).toEqual(['(a|b)*']);
+    expect(await contents('中文')).toEqual([]);
+  });
+
+  it('finds archived conversations and other branches, and nothing of another user', async () => {
+    const { id } = await ada.createConversation({ title: 'needle' });
+    await update(id, { archived: true });
+    await write(id, { content: 'needle', active: false });
+    const hers = await eve.createConversation({ title: 'needle' });
+    await write(hers.id, ...talk('needle'));
+
+    expect((await search('?q=needle')).results.map(({ conversation }) => conversation.id)).toEqual([id, id]);
+  });
+
+  it.each([
+    ['', 'q'],
+    ['?q=', 'q'],
+    ['?q=%20', 'q'],
+    ['?q=a&q=b', 'q'],
+    ['?q=%00', 'q'],
+    [`?q=${'a'.repeat(201)}`, 'q'],
+    ['?q=a&limit=0', 'limit'],
+    ['?q=a&limit=101', 'limit'],
+    ['?q=a&before_id=0', 'before_id'],
+  ])('refuses %j', async (query, field) => {
+    expect(badFields(await ada.get(`/conversations/search${query}`))).toEqual([field]);
+  });
+});
+
+describe("another user's conversation", () => {
+  const calls: [string, (id: number | string, user: TestUser) => Promise<Answer<unknown>>][] = [
+    ['get', (id, user) => user.get(`/conversations/${id}`)],
+    ['update', (id, user) => user.post(`/conversations/${id}/update`, { title: 'Mine now' })],
+    ['delete', (id, user) => user.post(`/conversations/${id}/delete`)],
+  ];
+
+  it.each(calls)('does not exist for %s', async (_, call) => {
+    const hers = await eve.createConversation({ title: 'Hers' });
+    const [answer, missing] = [await call(hers.id, ada), await call(999_999_999, ada)];
+    const without = (body: unknown) => ({ ...(body as object), instance: '', request_id: '' });
+
+    expectProblem(answer, 404, 'not_found');
+    expect(without(answer.body)).toEqual(without(missing.body));
+    expect((await eve.get(`/conversations/${hers.id}`)).body).toMatchObject(hers);
+  });
+
+  it.each(calls)('nor do ids that are none, for %s', async (_, call) => {
+    for (const id of BAD_IDS) expectProblem(await call(id, ada), 404, 'not_found');
+  });
+
+  it('is in no list of mine, and nothing is without a token', async () => {
+    await eve.createConversation({ title: 'Hers' });
+
+    expect(await list()).toEqual({ conversations: [], total: 0, limit: 20, offset: 0 });
+    for (const path of ['/conversations', '/conversations/search?q=a', '/conversations/1'])
+      expectProblem(await t.http.get(path), 401, 'unauthenticated');
+  });
+});
+
+describe('changes', () => {
+  it('are announced to their user alone', async () => {
+    const seen: ParleyEvent[] = [];
+    const others: ParleyEvent[] = [];
+    const hub = t.app.get(EventHub);
+    const ends = [
+      hub.subscribe(ada.id, (event) => seen.push(event)),
+      hub.subscribe(eve.id, (event) => others.push(event)),
+    ];
+    const created = await ada.createConversation();
+    const updated = (await update(created.id, { pinned: true })).body;
+    await update(created.id, { pinned: true });
+    await remove(created.id);
+    ends.forEach((end) => end());
+
+    expect(seen.map(({ type, json }) => [type, JSON.parse(json)])).toEqual([
+      ['conversation.created', { conversation: created }],
+      ['conversation.updated', { conversation: updated }],
+      ['conversation.deleted', { conversation_id: created.id }],
+    ]);
+    expect(others).toEqual([]);
+  });
+});
+
+describe('the cost of a list', () => {
+  beforeAll(async () => {
+    const { id } = await eve.createConversation();
+    const now = new Date();
+    const conversation = await manager().findOneByOrFail(Conversation, { id });
+    const many = Array.from({ length: 300 }, () =>
+      manager().create(Conversation, { ...conversation, id: undefined }),
+    );
+    await manager().save(many, { chunk: 100 });
+    const message = { ...BLANK, conversationId: id, parentId: null, role: 'user', createdAt: now } as const;
+    await manager().save(
+      Array.from({ length: 300 }, () => manager().create(Message, message)),
+      { chunk: 100 },
+    );
+    if (isMysql(t.app.get(DataSource))) await manager().query('ANALYZE TABLE conversations, messages');
+  });
+
+  it.each([false, true])('of conversations is one index, nothing sorted; archived: %s', async (archived) => {
+    const service = t.app.get(ConversationsService);
+    const plan = await explain(service.queryList(eve.id, { limit: 20, offset: 40, archived }));
+
+    expect(plan).toMatch(/ix_conversations_list/);
+    expect(plan).not.toMatch(/filesort|TEMP B-TREE|SCAN/i);
+  });
+
+  it.each([undefined, 250])('of messages is one index, nothing sorted; before %s', async (beforeId) => {
+    const [{ id }] = (await eve.get<ListAnswer>('/conversations?limit=1')).body.conversations as [Thing];
+    const service = t.app.get(MessagesService);
+    const plan = await explain(service.queryPage(id, { limit: 50, beforeId }));
+
+    expect(plan).toMatch(/ix_messages_branch/);
+    expect(plan).not.toMatch(/filesort|TEMP B-TREE|SCAN/i);
+  });
+
+  async function explain(query: SelectQueryBuilder<ObjectLiteral>): Promise<string> {
+    const command = isMysql(t.app.get(DataSource)) ? 'EXPLAIN' : 'EXPLAIN QUERY PLAN';
+    const [sql, parameters] = query.getQueryAndParameters();
+    return JSON.stringify(await manager().query(`${command} ${sql}`, parameters));
+  }
+});

@@ -1,0 +1,310 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { OpenAPIObject, OperationObject, ParameterObject, ResponseObject } from '@nestjs/swagger';
+import { ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { PROBLEM_CODES } from '../src/docs/problem-codes.js';
+
+type Json = Record<string, unknown>;
+interface Described {
+  name: string;
+  path: string;
+  operation: OperationObject;
+}
+
+/** The documents are those of the build: only tsc runs the plugin that reads the DTOs' comments. */
+let server: ChildProcess;
+let folder: string;
+let url: string;
+let openApi: OpenAPIObject;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'parley-docs-'));
+  const env = { PATH: process.env.PATH, NODE_ENV: 'test', PORT: '0', DATA_DIR: folder };
+  server = spawn(process.execPath, ['.'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  url = await addressOf(server);
+  openApi = (await (await fetch(`${url}/openapi.json`)).json()) as OpenAPIObject;
+});
+
+afterAll(async () => {
+  if (server && server.exitCode === null) {
+    server.kill();
+    await once(server, 'exit');
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function addressOf(process: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: process.stdout! })) {
+    const { url } = JSON.parse(line) as { url?: string };
+    if (url) return url.replace('[::1]', 'localhost');
+  }
+  throw new Error('The build (npm run build) ended before it listened.');
+}
+
+const operations = (): Described[] =>
+  Object.entries(openApi.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      path,
+      operation: operation as OperationObject,
+    })),
+  );
+
+/** What a response is, behind its reference. */
+function responsesOf({ responses }: OperationObject): [number, ResponseObject][] {
+  return Object.entries(responses).map(([status, response]) => {
+    const name = response && '$ref' in response ? response.$ref.split('/').at(-1)! : undefined;
+    const known = name === undefined ? response : openApi.components?.responses?.[name];
+    return [Number(status), known as ResponseObject];
+  });
+}
+
+describe('/openapi.json', () => {
+  it('is OpenAPI 3.1, and says nothing in the manner of 3.0', () => {
+    expect(openApi.openapi).toMatch(/^3\.1\./);
+    const schemas = JSON.stringify(openApi.components?.schemas);
+    expect(schemas).not.toContain('"nullable"');
+    expect(schemas).not.toContain('"example":');
+    expect(JSON.stringify(openApi)).not.toMatch(/Dto"/);
+  });
+
+  it('has every call of API.md', () => {
+    expect(operations().map(({ name }) => name)).toEqual(expect.arrayContaining(CALLS));
+  });
+
+  it('gives every operation a summary, a tag that is described, and an id fit for an SDK', () => {
+    const tags = openApi.tags?.map(({ name }) => name);
+    for (const { name, operation } of operations()) {
+      expect([name, operation.summary]).toEqual([name, expect.stringMatching(/\S/)]);
+      expect([name, operation.operationId]).toEqual([name, expect.stringMatching(/^[a-z]+([A-Z][a-z]*)*$/)]);
+      expect([name, operation.tags]).toEqual([name, [expect.any(String)]]);
+      expect(tags).toContain(operation.tags![0]);
+    }
+    const ids = operations().map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('has schemas and examples for all that goes in and comes out', () => {
+    const bare = operations().flatMap(({ name, operation }) =>
+      bareParts(operation).map((part) => `${name}: ${part}`),
+    );
+    expect(bare).toEqual([]);
+  });
+
+  it('refers to nothing that is missing', () => {
+    for (const [, kind, name] of JSON.stringify(openApi).matchAll(/"#\/components\/(\w+)\/([^"]+)"/g)) {
+      const components = openApi.components as Record<string, Json>;
+      expect([kind, name, components[kind!]?.[name!]]).toEqual([kind, name, expect.anything()]);
+    }
+  });
+
+  it('lets only the public calls be made without a token', () => {
+    expect(openApi.security).toEqual([{ bearer: [] }]);
+    const open = operations().filter(({ operation }) => operation.security?.length === 0);
+    expect(open.map(({ name }) => name).sort()).toEqual(PUBLIC_CALLS);
+  });
+
+  it('says how each operation can fail', () => {
+    for (const { name, path, operation } of operations()) {
+      const statuses = Object.keys(operation.responses).map(Number);
+      expect([name, statuses]).toEqual([name, expect.arrayContaining(expectedFailures(path, operation))]);
+    }
+  });
+
+  it("says it in problems, one example a code, each with its response's status", () => {
+    for (const { name, operation } of operations()) {
+      for (const [status, response] of responsesOf(operation).filter(([status]) => status >= 400)) {
+        const { schema, examples } = response.content!['application/problem+json']!;
+        expect(schema).toEqual({ $ref: '#/components/schemas/Problem' });
+        for (const [code, example] of Object.entries(examples!)) {
+          const problem = { status, code, title: expect.any(String), detail: expect.any(String) };
+          expect([name, example]).toEqual([
+            name,
+            expect.objectContaining({ value: expect.objectContaining(problem) }),
+          ]);
+        }
+      }
+    }
+  });
+
+  it('lists every code that the server can answer with', () => {
+    const listed = Object.keys(PROBLEM_CODES);
+    expect(codesInSources().filter((code) => !listed.includes(code))).toEqual([]);
+    const { properties } = openApi.components!.schemas!.Problem as {
+      properties: { code: { enum: string[] } };
+    };
+    expect(properties.code.enum).toEqual(listed);
+  });
+});
+
+describe('/docs', () => {
+  it('is Swagger UI, of scripts that its content security policy lets run', async () => {
+    const page = await fetch(`${url}/docs`);
+    const html = await page.text();
+    expect(page.headers.get('Content-Security-Policy')).not.toMatch(/script-src[^;]*unsafe/);
+    expect(html).not.toMatch(/<script(?![^>]*\bsrc=)/);
+    const scripts = [...html.matchAll(/<script src="([^"]+)"/g)].map(
+      ([, source]) => new URL(source!, page.url),
+    );
+    expect(scripts.length).toBeGreaterThan(0);
+    for (const script of scripts) {
+      const { status, headers } = await fetch(script);
+      expect([script.pathname, status, headers.get('Content-Type')]).toEqual([
+        script.pathname,
+        200,
+        expect.stringContaining('javascript'),
+      ]);
+    }
+  });
+
+  it('offers Authorize, with the token of a login', async () => {
+    const script = await (await fetch(`${url}/docs/swagger-ui-init.js`)).text();
+    expect(script).toContain('"bearerFormat": "JWT"');
+    expect(openApi.components?.securitySchemes?.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
+  });
+});
+
+describe('/asyncapi.json', () => {
+  let asyncApi: { asyncapi: string; channels: Record<string, Json>; operations: Json; components: Json };
+  beforeAll(async () => {
+    asyncApi = (await (await fetch(`${url}/asyncapi.json`)).json()) as typeof asyncApi;
+  });
+
+  it('describes every event and command of every face', () => {
+    expect(asyncApi.asyncapi).toBe('3.0.0');
+    expect(Object.keys(asyncApi.operations).sort()).toEqual(
+      [
+        ...[...EVENTS, ...COMMANDS].map((name) => `chat.${name}`),
+        ...[...EVENTS, ...COMMANDS, 'conversation.snapshot'].map((name) => `conversation.${name}`),
+        ...EVENTS.map((name) => `events.${name}`),
+      ].sort(),
+    );
+    expect(Object.values(asyncApi.channels).map(({ address }) => address)).toEqual([
+      '/chat',
+      '/conversations/ws/{id}',
+      '/conversations/{id}/events',
+    ]);
+  });
+
+  it('has the same schemas as the OpenAPI document, and refers to nothing that is missing', () => {
+    const { schemas } = asyncApi.components as { schemas: Json };
+    expect(schemas.Message).toEqual(openApi.components?.schemas?.Message);
+    for (const [, pointer] of JSON.stringify(asyncApi).matchAll(/"#(\/[^"]+)"/g)) {
+      const target = pointer!
+        .slice(1)
+        .split('/')
+        .reduce<unknown>((node, key) => (node as Json)?.[key], asyncApi);
+      expect([pointer, target]).toEqual([pointer, expect.anything()]);
+    }
+  });
+});
+
+function bareParts(operation: OperationObject): string[] {
+  const parameters = (operation.parameters ?? []) as ParameterObject[];
+  const body = operation.requestBody as ResponseObject | undefined;
+  const contents = [['body', body] as const, ...responsesOf(operation)].flatMap(([part, holder]) =>
+    Object.entries(holder?.content ?? {}).map(([type, media]) => ({ part: `${part} ${type}`, media })),
+  );
+  const noContent = responsesOf(operation).filter(([status, { content }]) => status !== 204 && !content);
+  return [
+    ...parameters.filter(({ schema, example }) => !schema || example === undefined).map(({ name }) => name),
+    ...contents
+      .filter(({ media }) => !media.schema || !(media.example ?? media.examples))
+      .map(({ part }) => part),
+    ...noContent.map(([status]) => `${status} without content`),
+  ];
+}
+
+function expectedFailures(path: string, operation: OperationObject): number[] {
+  if (path.startsWith('/health/')) return [];
+  const takesQuery = operation.parameters?.some((parameter) => 'in' in parameter && parameter.in === 'query');
+  return [
+    429,
+    503,
+    ...(operation.security?.length === 0 ? [] : [401]),
+    ...(operation.requestBody ? [400, 413, 415, 422] : []),
+    ...(takesQuery ? [422] : []),
+    ...(path.includes('{') ? [404] : []),
+  ];
+}
+
+/** The codes that the sources give to the errors they throw. */
+function codesInSources(): string[] {
+  const source = join(process.cwd(), 'src');
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /(?<!spec)\.ts$/.test(file),
+  );
+  const thrown =
+    /(?:Problem|Conflict|Unavailable|Unauthenticated|Provider)Error\(\s*(?:\d+,\s*)?'([a-z_]+)'/g;
+  return files.flatMap((file) => {
+    const text = readFileSync(join(source, file), 'utf8');
+    return [...text.matchAll(thrown)].map(([, code]) => code!);
+  });
+}
+
+const EVENTS = [
+  'message.created',
+  'message.delta',
+  'message.completed',
+  'message.restarted',
+  'conversation.created',
+  'conversation.updated',
+  'conversation.deleted',
+  'config.changed',
+  'session.expiring',
+];
+
+const COMMANDS = [
+  'conversation.open',
+  'conversation.close',
+  'chat.send',
+  'chat.stop',
+  'chat.regenerate',
+  'chat.edit',
+  'auth.refresh',
+];
+
+const PUBLIC_CALLS = [
+  'GET /health/live',
+  'GET /health/ready',
+  'POST /auth/login',
+  'POST /auth/refresh',
+  'POST /auth/register',
+];
+
+const CALLS = [
+  ...PUBLIC_CALLS,
+  'GET /auth/me',
+  'POST /auth/me/username',
+  'POST /auth/me/email',
+  'POST /auth/me/password',
+  'GET /auth/me/export',
+  'POST /auth/me/delete',
+  'POST /auth/logout',
+  'GET /auth/sessions',
+  'POST /auth/sessions/{id}/revoke',
+  'POST /auth/sessions/revoke-others',
+  'GET /auth/config',
+  'POST /auth/config/create',
+  'POST /auth/config/{id}/update',
+  'POST /auth/config/{id}/delete',
+  'POST /auth/config/{id}/test',
+  'GET /auth/config/{id}/models',
+  'GET /conversations',
+  'POST /conversations/create',
+  'GET /conversations/search',
+  'GET /conversations/{id}',
+  'POST /conversations/{id}/update',
+  'POST /conversations/{id}/delete',
+  'POST /conversations/{id}/chat',
+  'POST /conversations/{id}/messages',
+  'POST /conversations/{id}/stop',
+  'POST /conversations/{id}/messages/{message_id}/regenerate',
+  'POST /conversations/{id}/messages/{message_id}/edit',
+  'POST /conversations/{id}/messages/{message_id}/activate',
+  'GET /conversations/{id}/events',
+];

@@ -1,0 +1,301 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { gzipSync } from 'node:zlib';
+import { startTestApp, type TestApp } from './support/app.js';
+import { sendRaw } from './support/raw.js';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startTestApp({ env: { CORS_ORIGINS: 'https://app.example.com' } });
+});
+afterAll(() => t?.stop());
+
+const register = (body: string | Uint8Array, headers: Record<string, string> = JSON_TYPE) =>
+  t.http.post('/auth/register', body, headers);
+
+describe('problems', () => {
+  it('are RFC 9457 documents that name the request', async () => {
+    const { status, headers, body } = await t.http.get('/nowhere');
+
+    expect(status).toBe(404);
+    expect(headers.get('Content-Type')).toMatch(/^application\/problem\+json/);
+    expect(body).toEqual({
+      type: 'about:blank',
+      title: 'Not Found',
+      status: 404,
+      detail: expect.any(String),
+      instance: '/nowhere',
+      code: 'not_found',
+      request_id: headers.get('X-Request-Id'),
+    });
+  });
+
+  it('say which methods a known path has', async () => {
+    const { status, headers, body } = await t.http.request('PUT', '/auth/login');
+
+    expect([status, body.code]).toEqual([405, 'method_not_allowed']);
+    expect(headers.get('Allow')).toBe('OPTIONS, POST');
+  });
+
+  it.each(['GET', 'DELETE', 'PATCH'])(
+    'refuse %s where only POST is, before asking for a token',
+    async (method) => {
+      expect(await t.http.request(method, '/conversations/1/stop')).toMatchObject({ status: 405 });
+    },
+  );
+
+  it('refuse TRACE, and reflect nothing of it', async () => {
+    const request =
+      'TRACE /health/live HTTP/1.1\r\nHost: a\r\nX-Secret: reflected\r\nConnection: close\r\n\r\n';
+    const answer = await sendRaw(t.url, request);
+
+    expect(answer).toMatch(/^HTTP\/1.1 405 /);
+    expect(answer).not.toContain('reflected');
+  });
+
+  it('answer OPTIONS and HEAD', async () => {
+    const options = await t.http.request('OPTIONS', '/health/live');
+
+    expect([options.status, options.headers.get('Allow')]).toEqual([204, 'GET, HEAD, OPTIONS']);
+    expect(await t.http.request('HEAD', '/health/live')).toMatchObject({ status: 200, body: '' });
+  });
+
+  it('answer a path that is not well encoded with 400', async () => {
+    expect(await t.http.get('/conversations/%FF')).toMatchObject({
+      status: 400,
+      body: { code: 'bad_request' },
+    });
+  });
+});
+
+describe('request ids', () => {
+  it('are the client’s own where they are sane', async () => {
+    const { headers } = await t.http.get('/health/live', { 'X-Request-Id': 'mobile-42.a_b' });
+
+    expect(headers.get('X-Request-Id')).toBe('mobile-42.a_b');
+  });
+
+  it.each(['short', 'x'.repeat(65), 'with space', '{"a":1}', 'ünïcödé!'])(
+    'are made where %j comes',
+    async (id) => {
+      const { headers } = await t.http.get('/health/live', {
+        'X-Request-Id': encodeURI(id).replaceAll('%20', ' '),
+      });
+
+      expect(headers.get('X-Request-Id')).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+    },
+  );
+});
+
+describe('bodies', () => {
+  it.each(['{', '{"a":}', "{'a':1}", '{"a":1}x', 'undefined', ' '])(
+    'that are not JSON are 400: %j',
+    async (body) => {
+      expect(await register(body)).toMatchObject({ status: 400, body: { code: 'bad_request' } });
+    },
+  );
+
+  it.each(['null', '[]', '[{"username":"x"}]', '1', '"text"', 'true'])(
+    'that are no object are 422: %j',
+    async (body) => {
+      expect(await register(body)).toMatchObject({
+        status: 422,
+        body: { code: 'validation_failed', errors: [{ field: 'body', message: expect.any(String) }] },
+      });
+    },
+  );
+
+  it('that are absent count as empty', async () => {
+    const { status, body } = await t.http.post('/auth/register');
+
+    expect(status).toBe(422);
+    expect((body.errors as { field: string }[]).map(({ field }) => field)).toEqual([
+      'username',
+      'email',
+      'password',
+    ]);
+  });
+
+  it.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonp',
+    'application/json; charset=utf-16',
+    'application/json; charset=latin1',
+    '',
+  ])('of type %j are 415', async (type) => {
+    expect(await register('{}', { 'Content-Type': type })).toMatchObject({
+      status: 415,
+      body: { code: 'unsupported_media_type' },
+    });
+  });
+
+  it.each(['application/json', 'Application/JSON; charset=UTF-8', 'application/json;charset="utf-8"'])(
+    'of type %j are read',
+    async (type) => {
+      expect(await register('{}', { 'Content-Type': type })).toMatchObject({ status: 422 });
+    },
+  );
+
+  it('that are compressed are 415, however small: none can unfold into memory', async () => {
+    const headers = { ...JSON_TYPE, 'Content-Encoding': 'gzip' };
+
+    expect(await register(gzipSync('{}'), headers)).toMatchObject({ status: 415 });
+  });
+
+  it('that are too large are 413', async () => {
+    const body = JSON.stringify({ username: 'x'.repeat(2 * 1024 * 1024) });
+
+    expect(await register(body)).toMatchObject({ status: 413, body: { code: 'body_too_large' } });
+  });
+
+  it('have room for the longest message in its longest spelling', async () => {
+    const body = `{"content":"${'\\ud83d\\ude00'.repeat(100_000)}"}`;
+
+    expect(await register(body)).toMatchObject({ status: 422 });
+  });
+
+  it('that are no UTF-8 are 400, and not mangled', async () => {
+    expect(await register(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toMatchObject({
+      status: 400,
+    });
+  });
+
+  it('that are nested without end are 422', async () => {
+    const depth = 100_000;
+
+    expect(await register(`{"username":${'['.repeat(depth)}${']'.repeat(depth)}}`)).toMatchObject({
+      status: 422,
+    });
+    expect(await register(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`)).toMatchObject({ status: 422 });
+  });
+
+  it.each(['__proto__', 'constructor', 'hasOwnProperty', 'toString'])(
+    'with the field %s, which every object has, are 422 naming it',
+    async (field) => {
+      const { status, body } = await register(`{"${field}": {"polluted": true}}`);
+
+      expect(status).toBe(422);
+      expect(body.errors).toContainEqual({ field, message: expect.any(String) });
+      expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    },
+  );
+
+  it('with thousands of unknown fields are 422', async () => {
+    const body = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`f${index}`, index]));
+
+    expect(await t.http.post('/auth/register', body)).toMatchObject({ status: 422 });
+  });
+});
+
+describe('headers', () => {
+  it('protect every answer, and do not say what serves it', async () => {
+    for (const path of ['/health/live', '/nowhere', '/', '/docs']) {
+      const { headers } = await t.http.get(path);
+
+      expect(headers.get('X-Powered-By')).toBeNull();
+      expect(headers.get('X-Content-Type-Options')).toBe('nosniff');
+      expect(headers.get('X-Frame-Options')).toBe('DENY');
+      expect(headers.get('Content-Security-Policy')).toMatch(/^default-src 'self';/);
+      expect(headers.get('Strict-Transport-Security')).toBeNull();
+    }
+  });
+
+  it('keep what the API answers out of every cache', async () => {
+    const { headers } = await t.http.get('/auth/me');
+
+    expect(headers.get('Cache-Control')).toBe('no-store');
+    expect(headers.get('ETag')).toBeNull();
+  });
+
+  it('allow no script but the server’s own, and inline styles to Swagger UI alone', async () => {
+    const policyOf = async (path: string) => (await t.http.get(path)).headers.get('Content-Security-Policy');
+
+    expect(await policyOf('/')).not.toContain('unsafe');
+    expect(await policyOf('/docsx')).not.toContain('unsafe');
+    expect((await policyOf('/docs'))?.split(';').filter((part) => part.includes('unsafe'))).toEqual([
+      "style-src 'self' 'unsafe-inline'",
+    ]);
+  });
+
+  it('let the page open sockets to its own host, and a made-up host add nothing', async () => {
+    const policyFor = async (host: string) =>
+      /Content-Security-Policy: (.*)\r\n/.exec(
+        await sendRaw(t.url, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+      )?.[1];
+
+    expect(await policyFor('chat.example.com')).toContain('ws://chat.example.com wss://chat.example.com;');
+    expect(await policyFor("a; script-src 'unsafe-inline'")).not.toMatch(/unsafe/);
+  });
+});
+
+describe('CORS', () => {
+  const from = (origin: string, method = 'GET', headers = {}) =>
+    t.http.request(method, '/health/live', undefined, { Origin: origin, ...headers });
+
+  it('lets a listed origin read, headers included', async () => {
+    const { headers } = await from('https://app.example.com');
+
+    expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
+    expect(headers.get('Access-Control-Allow-Credentials')).toBeNull();
+    expect(headers.get('Access-Control-Expose-Headers')).toContain('X-Request-Id');
+    expect(headers.get('Vary')).toBe('Origin');
+  });
+
+  it('lets the server’s own origin read', async () => {
+    expect((await from(t.url)).headers.get('Access-Control-Allow-Origin')).toBe(t.url);
+  });
+
+  it('answers the preflight of a listed origin', async () => {
+    const { status, headers } = await from('https://app.example.com', 'OPTIONS', {
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'authorization,content-type',
+    });
+
+    expect(status).toBe(204);
+    expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
+    expect(headers.get('Access-Control-Allow-Methods')).toContain('POST');
+    expect(headers.get('Access-Control-Allow-Headers')).toContain('Authorization');
+    expect(headers.get('Vary')).toContain('Origin');
+  });
+
+  it.each([
+    'null',
+    'http://app.example.com',
+    'https://app.example.com:8443',
+    'https://app.example.com.evil.com',
+    'https://evilapp.example.com',
+    'https://sub.app.example.com',
+    'https://APP.example.com',
+    'https://app.example.com/',
+  ])('says nothing to %s, in its preflight neither', async (origin) => {
+    for (const method of ['GET', 'OPTIONS']) {
+      const { headers } = await from(origin, method, { 'Access-Control-Request-Method': 'POST' });
+
+      expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
+      expect(headers.get('Vary')).toContain('Origin');
+    }
+  });
+});
+
+describe('slow senders', () => {
+  it.each([
+    ['headers', 'GET /health/live HTTP/1.1\r\nHost: a\r\nX-Slow: '],
+    [
+      'a body',
+      'POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    ],
+  ])('of %s are cut', async (_what, bytes) => {
+    Object.assign(t.app.getHttpServer(), { headersTimeout: 100, requestTimeout: 100 });
+
+    expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  it('of oversize headers are refused', async () => {
+    const bytes = `GET / HTTP/1.1\r\nHost: a\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`;
+
+    expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 431 /);
+  });
+});

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { DataSource, QueryFailedError } from 'typeorm';
+import { startTestApp, type TestApp } from './support/app.js';
+import { hang } from './support/provider.js';
+import { LogLines } from './support/log-lines.js';
+
+const log = new LogLines();
+let t: TestApp;
+beforeAll(async () => {
+  t = await startTestApp({ log });
+});
+afterAll(() => t?.stop());
+
+describe('a request', () => {
+  it('is one line, which says who asked for what, how it went and how long it took', async () => {
+    const ada = await t.user().create();
+    const { id } = await ada.createConversation();
+    const { headers } = await ada.get(`/conversations/${id}?limit=5`);
+
+    const line = await log.ofRequest(headers.get('X-Request-Id'));
+    expect(line).toEqual({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      msg: 'request',
+      request_id: headers.get('X-Request-Id'),
+      method: 'GET',
+      route: '/conversations/:id',
+      handler: expect.stringMatching(/^\w+Controller\.\w+$/),
+      status: 200,
+      duration_ms: expect.any(Number),
+      address: '127.0.0.1',
+      user_id: ada.id,
+      session_id: expect.any(Number),
+    });
+  });
+
+  it('is logged once, also when a guard, a pipe or nothing at all answers it', async () => {
+    const answers = [
+      await t.http.get('/auth/me'),
+      await t.http.post('/auth/login', {}),
+      await t.http.post('/auth/login', '{'),
+      await t.http.get('/nowhere'),
+    ];
+
+    for (const { status, headers } of answers) {
+      const id = headers.get('X-Request-Id');
+      expect(await log.ofRequest(id)).toMatchObject({ status });
+      expect(log.filter((line) => line.request_id === id && line.msg === 'request')).toHaveLength(1);
+    }
+  });
+
+  it('does not bring a stranger’s words into the log', async () => {
+    const planted = randomUUID();
+    await t.http.get(`/nowhere/${planted}?token=${planted}`, {
+      'User-Agent': planted,
+      Authorization: `Bearer ${planted}`,
+    });
+    await t.http
+      .get(`/conversations/${planted}`, { 'X-Request-Id': `a\u0001${planted}` })
+      .catch(() => undefined);
+    const { headers } = await t.http.get('/health/live');
+    await log.ofRequest(headers.get('X-Request-Id'));
+
+    expect(log.text).not.toContain(planted);
+  });
+
+  it('says that its client left before the answer', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    t.provider.willStream('Hel', hang());
+    const stream = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    await stream.until((event) => event.type === 'message.delta');
+    await stream.close();
+
+    const requestId = stream.response.headers.get('X-Request-Id');
+    expect(await log.ofRequest(requestId)).toMatchObject({ status: 200, aborted: true });
+  });
+});
+
+describe('the log', () => {
+  it('has no password, key, token or word of anybody', async () => {
+    const apiKey = `sk-${randomUUID()}`;
+    const words = randomUUID();
+    t.provider.willStream(words);
+    const ada = await t.user().withConfig(t.provider, { api_key: apiKey }).create();
+    const { id } = await ada.createConversation({ system_prompt: words });
+    await ada.send(id, words);
+    await ada.socket().chat(id, words);
+    await ada.post('/auth/refresh', { refresh_token: ada.tokens.refresh_token });
+    await ada.post('/auth/login', { email: ada.email, password: `${ada.password}!` });
+    const { headers } = await ada.post('/auth/logout');
+    await log.ofRequest(headers.get('X-Request-Id'));
+
+    const { access_token, refresh_token } = ada.tokens;
+    for (const secret of [ada.password, access_token, refresh_token, apiKey, words, ada.email]) {
+      expect(log.text).not.toContain(secret);
+    }
+  });
+
+  it('has what an operator needs of an error, and not the parameters of its statement', async () => {
+    const planted = randomUUID();
+    const error = await t.app
+      .get(DataSource)
+      .query('SELECT * FROM nowhere WHERE id = ?', [planted])
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(QueryFailedError);
+    new Logger('Test').error(error);
+    new Logger('Test').error({ error, round: 1 }, 'It failed');
+
+    const line = await log.until(({ msg }) => msg === 'It failed');
+    expect(line).toMatchObject({
+      level: 'error',
+      context: 'Test',
+      round: 1,
+      error: { name: 'QueryFailedError' },
+    });
+    expect((line.error as { stack: string }).stack).toContain('logging.e2e-spec');
+    expect(log.text).not.toContain(planted);
+  });
+
+  it('takes Nest’s own way of calling a logger', async () => {
+    const logger = new Logger('Test');
+    logger.warn('plain', { extra: 1 });
+    logger.error('with a stack', new Error('x').stack);
+
+    expect(await log.until(({ msg }) => msg === 'plain')).toMatchObject({
+      level: 'warn',
+      context: 'Test',
+      extra: 1,
+    });
+    expect(await log.until(({ msg }) => msg === 'with a stack')).toMatchObject({
+      level: 'error',
+      context: 'Test',
+      stack: expect.stringContaining('Error: x'),
+    });
+  });
+});

@@ -1,0 +1,25 @@
+import { randomBytes } from 'node:crypto';
+import { createConnection } from 'mysql2/promise';
+
+export interface TestDatabase {
+  url: string;
+  drop(): Promise<void>;
+}
+
+/** A database of its own: on the server that TEST_MYSQL_URL names (`mysql://` or `mariadb://`), else SQLite in `folder`. */
+export async function createTestDatabase(folder: string): Promise<TestDatabase> {
+  const server = process.env.TEST_MYSQL_URL;
+  if (!server) return { url: `sqlite:${folder}/test.db`, drop: async () => undefined };
+  const name = `parley_test_${randomBytes(6).toString('hex')}`;
+  await run(server, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+  return { url: `${server.replace(/\/$/, '')}/${name}`, drop: () => run(server, `DROP DATABASE ${name}`) };
+}
+
+async function run(server: string, statement: string): Promise<void> {
+  const connection = await createConnection(server.replace(/^mariadb:/, 'mysql:'));
+  try {
+    await connection.query(statement);
+  } finally {
+    await connection.end();
+  }
+}

@@ -1,0 +1,74 @@
+import { createParser } from 'eventsource-parser';
+import { EventLog, SeenEvent } from './event-log.js';
+import { Answer } from './http.js';
+
+/** A stream of server-sent events, read as it comes. */
+export class SseReader {
+  private readonly log = new EventLog<SeenEvent & { id?: string }>('SSE');
+  /** The comments, which keep proxies from closing a quiet stream. */
+  readonly comments: string[] = [];
+  /** Where to resume: the last `id:` that came in. */
+  lastEventId?: string;
+  /** Resolves when the stream has ended, by either side. */
+  readonly ended: Promise<void>;
+  private readonly abort: AbortController;
+
+  private constructor(
+    readonly response: Response,
+    abort: AbortController,
+  ) {
+    this.abort = abort;
+    this.ended = this.read(response).then(
+      () => this.log.end('the server ended the stream'),
+      () => this.log.end('the stream broke off'),
+    );
+  }
+
+  /** @throws SseRefused when the answer is no event stream */
+  static async open(connect: (signal: AbortSignal) => Promise<Response>): Promise<SseReader> {
+    const abort = new AbortController();
+    const response = await connect(abort.signal);
+    if (response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
+      return new SseReader(response, abort);
+    }
+    throw new SseRefused({
+      status: response.status,
+      headers: response.headers,
+      body: (await response.json()) as Record<string, unknown>,
+    });
+  }
+
+  get events() {
+    return this.log.events;
+  }
+
+  /** Also finds what has come in already. */
+  until(predicate: (event: SeenEvent) => boolean, timeoutMs?: number) {
+    return this.log.until(predicate, timeoutMs);
+  }
+
+  /** Leaves, as a client does that closes its page. */
+  async close(): Promise<void> {
+    this.abort.abort();
+    await this.ended;
+  }
+
+  private async read(response: Response): Promise<void> {
+    const parser = createParser({
+      onEvent: ({ event, id, data }) => {
+        this.lastEventId = id ?? this.lastEventId;
+        this.log.push({ ...JSON.parse(data), type: event ?? 'message', ...(id !== undefined && { id }) });
+      },
+      onComment: (comment) => this.comments.push(comment),
+    });
+    const decoder = new TextDecoder();
+    for await (const bytes of response.body!) parser.feed(decoder.decode(bytes, { stream: true }));
+  }
+}
+
+/** The server answered otherwise; `answer` says how. */
+export class SseRefused extends Error {
+  constructor(readonly answer: Answer<Record<string, unknown>>) {
+    super(`Not an event stream: ${answer.status} ${JSON.stringify(answer.body)}`);
+  }
+}

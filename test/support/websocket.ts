@@ -1,0 +1,86 @@
+import WebSocket, { type ClientOptions } from 'ws';
+import { EventLog, SeenEvent, within } from './event-log.js';
+
+export interface WebSocketOptions extends ClientOptions {
+  /** How the token is sent; `none` sends none. */
+  auth?: 'header' | 'subprotocol' | 'frame' | 'none';
+  token?: string;
+}
+
+/** A client of the plain WebSocket face. */
+export class WebSocketClient {
+  readonly socket: WebSocket;
+  /** Resolves when open; rejects with `Refused` where the handshake is answered otherwise. */
+  readonly opened: Promise<void>;
+  /** Resolves with the close code and reason. */
+  readonly closed: Promise<{ code: number; reason: string }>;
+  private readonly log = new EventLog('WebSocket');
+  private lastId = 0;
+
+  constructor(url: string, { auth = 'header', token = '', ...options }: WebSocketOptions) {
+    const protocols = auth === 'subprotocol' ? ['bearer', token] : [];
+    const headers = { ...options.headers, ...(auth === 'header' && { Authorization: `Bearer ${token}` }) };
+    this.socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { ...options, headers });
+    this.opened = this.open(auth === 'frame' ? token : undefined);
+    this.opened.catch((error) => this.log.end(error.message));
+    this.closed = new Promise((resolve) => {
+      this.socket.once('close', (code, reason) => {
+        this.log.end(`closed with ${code}`);
+        resolve({ code, reason: reason.toString() });
+      });
+    });
+    this.socket.on('message', (data: Buffer) => this.log.push(JSON.parse(data.toString())));
+    this.socket.on('error', () => undefined); // `opened` or `closed` tells of it
+  }
+
+  get frames(): SeenEvent[] {
+    return this.log.events;
+  }
+
+  /** Also finds what has come in already. */
+  until(predicate: (frame: SeenEvent) => boolean, timeoutMs?: number): Promise<SeenEvent> {
+    return this.log.until(predicate, timeoutMs);
+  }
+
+  /** @param frame objects are sent as JSON text, all else as it is */
+  async send(frame: object | string | Buffer): Promise<void> {
+    await this.opened;
+    const isRaw = typeof frame === 'string' || Buffer.isBuffer(frame);
+    this.socket.send(isRaw ? frame : JSON.stringify(frame));
+  }
+
+  /** Sends a frame with an id of its own, and resolves with the `ack` to it. */
+  async request(type: string, body: object = {}, timeoutMs?: number): Promise<SeenEvent> {
+    const id = ++this.lastId;
+    await this.send({ type, id, ...body });
+    return this.until((frame) => frame.type === 'ack' && frame.id === id, timeoutMs);
+  }
+
+  async close(): Promise<void> {
+    this.socket.close();
+    const timer = setTimeout(() => this.socket.terminate(), 1000);
+    await within(this.closed, 'The WebSocket did not close').finally(() => clearTimeout(timer));
+  }
+
+  private open(tokenToFrame?: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.socket.once('open', () => {
+        if (tokenToFrame !== undefined)
+          this.socket.send(JSON.stringify({ type: 'auth', token: tokenToFrame }));
+        resolve();
+      });
+      this.socket.once('unexpected-response', (_request, response) => {
+        reject(new Refused(response.statusCode ?? 0));
+        response.destroy();
+      });
+      this.socket.once('error', reject);
+    });
+  }
+}
+
+/** The handshake was answered with this HTTP status. */
+export class Refused extends Error {
+  constructor(readonly status: number) {
+    super(`The handshake was refused with ${status}`);
+  }
+}
