@@ -11,6 +11,7 @@ import { DemoProviderModule } from './demo-provider.module.js';
 import { EncryptionModule } from './encryption/encryption.module.js';
 import { EnvModule } from './env/env.module.js';
 import { EventsModule } from './events/events.module.js';
+import { ExportModule } from './export/export.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PlaygroundModule } from './playground/playground.module.js';
@@ -33,6 +34,7 @@ import { ThrottlingModule } from './throttling/throttling.module.js';
     ConfigsModule,
     ConversationsModule,
     ChatModule,
+    ExportModule,
     HealthModule,
     PlaygroundModule,
   ],

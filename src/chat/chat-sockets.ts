@@ -6,6 +6,7 @@ import type { Identity } from '../auth/identity.js';
 import { UnauthenticatedError } from '../common/errors.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { LiveSession } from './live-session.js';
+import { RemoteReplies } from './remote-replies.js';
 import { ReplyEngine } from './reply-engine.js';
 import { SlowReaders, type Outlet } from './slow-readers.js';
 import type { SocketPeer } from './socket-commands.js';
@@ -32,6 +33,7 @@ export class ChatSockets {
     private readonly auth: AuthService,
     private readonly hub: EventHub,
     private readonly engine: ReplyEngine,
+    private readonly remote: RemoteReplies,
     private readonly limits: SocketLimits,
     private readonly slowReaders: SlowReaders,
   ) {}
@@ -53,6 +55,7 @@ export class ChatSockets {
     socket.data.session = new LiveSession(this.hub, identity, {
       expiring: (expiresAt) => socket.emit('session.expiring', { expires_at: expiresAt.toISOString() }),
       ended: () => socket.disconnect(true),
+      resume: () => socket.conn.close(),
     });
     socket.data.peer = this.peerOf(socket);
     endings.push(() => socket.data.session.close(), this.slowReaders.watch(outletOf(socket)));
@@ -108,7 +111,7 @@ export class ChatSockets {
 
   /** Deltas are not kept for sockets that are away: running replies are sent again, from their start. */
   private bringUp(socket: ChatSocket): void {
-    for (const reply of this.engine.all()) {
+    for (const reply of [...this.engine.all(), ...this.remote.all()]) {
       if (!socket.rooms.has(conversationRoom(reply.message.conversation_id))) continue;
       for (const { type, body } of reply.since({ content: 0, reasoning: 0 })) socket.emit(type, body);
     }
@@ -135,7 +138,7 @@ export class ChatSockets {
   }
 
   private emit(userId: number, event: ParleyEvent): void {
-    if (event.type === 'session.revoked' || event.type === 'account.deleted') return;
+    if (event.isInternal) return;
     const room = event.type === 'message.delta' ? conversationRoom(event.conversationId!) : userRoom(userId);
     this.namespace.to(room).emit(event.type, event.body);
   }

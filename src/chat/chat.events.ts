@@ -18,7 +18,8 @@ export function messageRestarted(message: MessageDto, attempt: number): ParleyEv
   return new ParleyEvent('message.restarted', of(blank), cursorAt(blank, attempt));
 }
 
-interface Delta {
+/** The body of `message.delta`. */
+export interface Delta {
   conversation_id: number;
   message_id: number;
   part: ReplyPart;

@@ -17,6 +17,7 @@ import { ConversationStreams } from './conversation-streams.js';
 import { ExchangesService } from './exchanges.service.js';
 import { PromptService } from './prompt.service.js';
 import { Reaper } from './reaper.js';
+import { RemoteReplies } from './remote-replies.js';
 import { ReplyAnswers } from './reply-answers.js';
 import { ReplyEngine } from './reply-engine.js';
 import { ReplyJournal } from './reply-journal.js';
@@ -35,7 +36,7 @@ import { WebSocketClients } from './websocket-clients.js';
   controllers: [ChatController],
   providers: [
     ...[Admission, ChatService, ExchangesService, PromptService, ReplyRunsService],
-    ...[Reaper, ReplyEngine, ReplyJournal, ReplyStore, ChatShutdown],
+    ...[Reaper, RemoteReplies, ReplyEngine, ReplyJournal, ReplyStore, ChatShutdown],
     ...[ConversationStreams, ReplyAnswers, SlowReaders],
     ...[ChatGateway, ChatSockets, ChatWebSocket, WebSocketClients, SocketCommands, SocketLimits],
     { provide: RunningReplies, useClass: EngineReplies },

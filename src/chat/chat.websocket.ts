@@ -4,8 +4,7 @@ import type { Express } from 'express';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { handshakeFault } from '../common/handshake.js';
-import { toProblem } from '../common/problem.js';
+import { handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import { ProblemError } from '../common/errors.js';
 import { MAX_FRAME_BYTES } from './socket-limits.js';
@@ -36,14 +35,15 @@ export class ChatWebSocket implements OnApplicationBootstrap {
   }
 
   private upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { pathname } = new URL(incoming.url ?? '/', 'http://localhost');
+    // Not a URL, which would have to be valid: the client may send anything.
+    const [pathname = ''] = (incoming.url ?? '').split('?');
     // Socket.IO listens for its own upgrades.
     if (pathname.startsWith('/socket.io/')) return;
     const id = PATH.exec(pathname)?.[1];
     const refused = id
       ? this.check(incoming)
       : new ProblemError(404, 'not_found', 'There is nothing at this address.');
-    if (refused) refuse(socket, refused);
+    if (refused) refuseUpgrade(socket, refused);
     else
       this.server.handleUpgrade(incoming, socket, head, (client) => this.clients.add(client, incoming, id!));
   }
@@ -51,12 +51,4 @@ export class ChatWebSocket implements OnApplicationBootstrap {
   private check(incoming: IncomingMessage): ProblemError | undefined {
     return handshakeFault(incoming, this.host.httpAdapter.getInstance<Express>(), this.settings);
   }
-}
-
-function refuse(socket: Duplex, error: ProblemError): void {
-  const body = JSON.stringify(toProblem(error));
-  socket.end(
-    `HTTP/1.1 ${error.getStatus()} ${error.name}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }

@@ -10,7 +10,8 @@ import { EventHub, EventListener, ParleyEvent } from '../events/event-hub.js';
 import { messageCompleted, messageCreated, messageRestarted } from './chat.events.js';
 import type { Cursor } from './cursor.js';
 import { ReplyEngine } from './reply-engine.js';
-import { textSince } from './reply.js';
+import { RemoteReplies } from './remote-replies.js';
+import { textSince } from './reply-text.js';
 
 /** As over HTTP. */
 const DEFAULT_PAGE = 50;
@@ -29,6 +30,7 @@ export class ConversationStreams {
     private readonly conversations: ConversationsService,
     private readonly reader: MessagesService,
     private readonly engine: ReplyEngine,
+    private readonly remote: RemoteReplies,
     private readonly hub: EventHub,
     @InjectRepository(Message) private readonly messages: Repository<Message>,
   ) {}
@@ -42,7 +44,7 @@ export class ConversationStreams {
   ): Promise<void> {
     const read = () => this.conversations.getPage(userId, conversationId, { limit: limit ?? DEFAULT_PAGE });
     await this.readThenJoin(userId, conversationId, read, (page) => {
-      const messages = page.messages.map((message) => this.withTextSoFar(message));
+      const messages = page.messages.map((message) => this.withTextSoFar(userId, message));
       join(Object.assign(page, { messages }));
     });
   }
@@ -68,7 +70,7 @@ export class ConversationStreams {
     const read = () => (seen ? this.readSince(conversationId, seen) : this.readRunning(conversationId));
     let unsubscribe!: () => void;
     await this.readThenJoin(userId, conversationId, read, (missed) => {
-      for (const entry of missed) this.catchUp(entry, seen, listener);
+      for (const entry of missed) this.catchUp(userId, entry, seen, listener);
       unsubscribe = this.hub.subscribe(userId, (event) => {
         if (event.conversationId === conversationId) listener(event);
       });
@@ -94,7 +96,7 @@ export class ConversationStreams {
     const read = () => this.readOne(reply.id);
     await this.readThenJoin(userId, conversation_id, read, (entry) => {
       if (!entry) return listener(new ParleyEvent('conversation.deleted', { conversation_id }));
-      this.catchUp(entry, nothing, forward);
+      this.catchUp(userId, entry, nothing, forward);
       if (completed) return;
       unsubscribe = this.hub.subscribe(userId, (event) => {
         if (event.conversationId === conversation_id) forward(event);
@@ -110,7 +112,7 @@ export class ConversationStreams {
   async joinReply(userId: number, reply: MessageDto, join: (reply: MessageDto) => void): Promise<void> {
     const read = () => this.readOne(reply.id);
     await this.readThenJoin(userId, reply.conversation_id, read, (entry) => {
-      join(entry ? this.withTextSoFar(entry.message) : reply);
+      join(entry ? this.withTextSoFar(userId, entry.message, entry.attempt) : reply);
     });
   }
 
@@ -136,18 +138,31 @@ export class ConversationStreams {
       const unsubscribe = this.hub.subscribe(userId, (event) => {
         if (event.conversationId === conversationId && event.type !== 'message.delta') changed = true;
       });
-      const state = await read().finally(unsubscribe);
-      if (!changed) return join(state);
+      try {
+        await this.hub.ready(userId);
+        const state = await read();
+        // Still subscribed: between this look and the join nothing can happen unseen.
+        if (!changed) return join(state);
+      } finally {
+        unsubscribe();
+      }
     }
   }
 
   /** Deltas since the read are in the running reply: it is looked at in the turn of the join. */
-  private withTextSoFar(message: MessageDto): MessageDto {
-    return this.engine.find(message.id)?.snapshot() ?? message;
+  private withTextSoFar(userId: number, message: MessageDto, attempt = 1): MessageDto {
+    if (message.status !== 'streaming') return message;
+    const running = this.engine.find(message.id) ?? this.remote.follow(userId, message, attempt);
+    return running?.snapshot() ?? message;
   }
 
-  private catchUp({ message, attempt }: Attempted, seen: Cursor | null, listener: EventListener): void {
-    const current = this.withTextSoFar(message);
+  private catchUp(
+    userId: number,
+    { message, attempt }: Attempted,
+    seen: Cursor | null,
+    listener: EventListener,
+  ): void {
+    const current = this.withTextSoFar(userId, message, attempt);
     const same = seen?.messageId === message.id;
     if (same && seen.done) return;
     const restarted = same && seen.attempt !== attempt;

@@ -8,6 +8,8 @@ export interface LiveSessionEvents {
   expiring?: (expiresAt: Date) => void;
   /** The connection may not go on. */
   ended: (reason: 'token_expired' | 'token_revoked') => void;
+  /** Something may have been missed: the client is to come back, and resume. */
+  resume: () => void;
 }
 
 /** The life of a connection's login: it ends with its access token, and at once when the session does. */
@@ -23,6 +25,7 @@ export class LiveSession {
     this.unsubscribe = hub.subscribe(identity.user.id, ({ type, body }) => {
       const own = type === 'session.revoked' && body.session_id === this.identity.session.id;
       if (own || type === 'account.deleted') this.end('token_revoked');
+      if (type === 'connection.resume') this.events.resume();
     });
     this.schedule();
   }

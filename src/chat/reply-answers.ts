@@ -59,7 +59,10 @@ export class ReplyAnswers {
   }
 
   private keep(stream: EventStreamResponse, identity: Identity, unsubscribe: () => void): void {
-    const session = new LiveSession(this.hub, identity, { ended: () => stream.end() });
+    const session = new LiveSession(this.hub, identity, {
+      ended: () => stream.end(),
+      resume: () => stream.end(),
+    });
     this.following.add(stream);
     stream.onEnd(() => {
       unsubscribe();

@@ -5,7 +5,8 @@ import { AiService } from '../ai/ai.service.js';
 import type { ModelProvider, PromptMessage, TokenUsage } from '../ai/provider.js';
 import { ProviderError } from '../ai/provider.error.js';
 import type { MessageDto } from '../conversations/message.dto.js';
-import { EventHub } from '../events/event-hub.js';
+import type { Message } from '../conversations/message.entity.js';
+import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { messageCompleted } from './chat.events.js';
 import { ReplyJournal } from './reply-journal.js';
 import { FinalReply, ReplyStore } from './reply-store.js';
@@ -14,6 +15,8 @@ import { usageOf, type Usage } from './usage.js';
 
 /** Between two tries to store an end while the database is away. */
 const STORE_RETRY_MS = 500;
+/** How long another node may take to stop its reply before it is taken for dead. */
+const STOP_ELSEWHERE_MS = 2000;
 /** What a shutdown leaves for storing ends once the grace is over. */
 const LAST_WRITES_MS = 5000;
 
@@ -80,7 +83,28 @@ export class ReplyEngine {
       return reply.ended;
     }
     const stored = await this.store.findRunningIn(conversationId);
-    return stored && this.endAbandoned(stored.id, 'stopped');
+    if (!stored) return null;
+    return (await this.stopElsewhere(stored)) ?? this.endAbandoned(stored.id, 'stopped');
+  }
+
+  /** Asks the node that runs it, which knows the text to its last character; null where no node answers. */
+  private async stopElsewhere({ id, conversationId }: Message): Promise<MessageDto | null> {
+    const userId = this.hub.hasRelay ? await this.store.ownerOf(conversationId) : null;
+    if (userId === null) return null;
+    await this.hub.ready(userId);
+    return new Promise((resolve) => {
+      const settle = (message: MessageDto | null) => {
+        unsubscribe();
+        clearTimeout(timer);
+        resolve(message);
+      };
+      const timer = setTimeout(() => settle(null), STOP_ELSEWHERE_MS).unref();
+      const unsubscribe = this.hub.subscribe(userId, ({ type, body }) => {
+        const message = body.message as MessageDto | undefined;
+        if (type === 'message.completed' && message?.id === id) settle(message);
+      });
+      this.hub.publish(userId, new ParleyEvent('reply.stop', { conversation_id: conversationId }));
+    });
   }
 
   /**
@@ -166,8 +190,9 @@ export class ReplyEngine {
   private stopWhenDeleted(reply: Reply): () => void {
     const { conversation_id } = reply.message;
     return this.hub.subscribe(reply.userId, ({ type, conversationId }) => {
-      const gone = type === 'conversation.deleted' && conversationId === conversation_id;
-      if (gone || type === 'account.deleted') reply.abort.abort(new ReplyAborted('stopped'));
+      const asked = type === 'conversation.deleted' || type === 'reply.stop';
+      if ((asked && conversationId === conversation_id) || type === 'account.deleted')
+        reply.abort.abort(new ReplyAborted('stopped'));
     });
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In, IsNull, Not } from 'typeorm';
+import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message, MessageStatus } from '../conversations/message.entity.js';
 import { isMysql } from '../database/data-source.js';
@@ -115,6 +116,13 @@ export class ReplyStore {
     await this.deleteChunks([id]);
     const { attempt, conversation } = message;
     return { message: MessageDto.from({ ...message, ...final }, [id]), attempt, userId: conversation.userId };
+  }
+
+  async ownerOf(conversationId: number): Promise<number | null> {
+    const conversation = await this.database
+      .getRepository(Conversation)
+      .findOne({ select: { id: true, userId: true }, where: { id: conversationId } });
+    return conversation && conversation.userId;
   }
 
   async findMessage(id: number): Promise<MessageDto | null> {

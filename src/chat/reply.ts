@@ -1,10 +1,9 @@
 import type { ReplyBatch } from '../ai/provider.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { ParleyEvent } from '../events/event-hub.js';
-import { messageDelta } from './chat.events.js';
-import { cursorText } from './cursor.js';
 import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
 import type { FinalReply } from './reply-store.js';
+import { ReplyText, withText } from './reply-text.js';
 
 /** A piece of text that the database does not have yet. */
 export interface UnsavedChunk {
@@ -15,9 +14,7 @@ export interface UnsavedChunk {
 }
 
 /** A reply that runs in this process: its text so far, and the part of it that is not stored yet. */
-export class Reply {
-  content = '';
-  reasoning = '';
+export class Reply extends ReplyText {
   /** Its run ends when this is aborted; the reason is a {@link ReplyAborted}. */
   readonly abort = new AbortController();
   /** Resolves once its end is stored; null where its conversation is gone by then. */
@@ -30,11 +27,11 @@ export class Reply {
   private handedOver = 0;
 
   constructor(
-    /** As it was created: its text is here, not there. */
-    readonly message: MessageDto,
+    message: MessageDto,
     readonly userId: number,
-    readonly attempt: number,
+    attempt: number,
   ) {
+    super(message, attempt);
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
@@ -44,16 +41,6 @@ export class Reply {
     if (batch.reasoning) deltas.push(this.appendPart('reasoning', batch.reasoning));
     if (batch.content) deltas.push(this.appendPart('content', batch.content));
     return deltas;
-  }
-
-  /** Its text from the given places on, as deltas: what a client that comes late has missed. */
-  since(offsets: { content: number; reasoning: number }): ParleyEvent[] {
-    return textSince(this.snapshot(), this.attempt, offsets);
-  }
-
-  /** The message with its text so far. */
-  snapshot(): MessageDto {
-    return withText(this.message, this.content, this.reasoning);
   }
 
   /** The message with its end, as it is stored. */
@@ -84,21 +71,9 @@ export class Reply {
     this.unsaved = [...chunks, ...this.unsaved];
   }
 
-  private appendPart(part: ReplyPart, text: string): ParleyEvent {
-    const offset = this[part].length;
-    this[part] += text;
+  protected override appendPart(part: ReplyPart, text: string): ParleyEvent {
     this.keep(part, text);
-    const { id: messageId, conversation_id } = this.message;
-    return messageDelta(
-      { conversation_id, message_id: messageId, part, offset, text },
-      cursorText({
-        messageId,
-        attempt: this.attempt,
-        content: this.content.length,
-        reasoning: this.reasoning.length,
-        done: false,
-      }),
-    );
+    return super.appendPart(part, text);
   }
 
   private keep(part: ReplyPart, text: string): void {
@@ -113,26 +88,4 @@ export class ReplyAborted extends Error {
   constructor(readonly end: 'stopped' | 'interrupted') {
     super(`The reply was ${end}.`);
   }
-}
-
-export function withText(message: MessageDto, content: string, reasoning: string): MessageDto {
-  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, { content, reasoning });
-}
-
-/** A message's text from the given places on, as at most one delta a part. */
-export function textSince(
-  message: MessageDto,
-  attempt: number,
-  seen: { content: number; reasoning: number },
-): ParleyEvent[] {
-  const { id: message_id, conversation_id } = message;
-  const at = { ...seen };
-  return (['reasoning', 'content'] as const).flatMap((part) => {
-    const offset = at[part];
-    const text = message[part].slice(offset);
-    if (text === '') return [];
-    at[part] = message[part].length;
-    const cursor = cursorText({ messageId: message_id, attempt, ...at, done: false });
-    return [messageDelta({ conversation_id, message_id, part, offset, text }, cursor)];
-  });
 }

@@ -2,7 +2,7 @@ import { NestExpressApplication } from '@nestjs/platform-express';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { Adapter, type BroadcastOptions, SessionAwareAdapter } from 'socket.io-adapter';
 import type { Server, ServerOptions } from 'socket.io';
-import { handshakeFault } from '../common/handshake.js';
+import { handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import { MAX_FRAME_BYTES } from './socket-limits.js';
 
@@ -36,6 +36,8 @@ export class SocketIoAdapter extends IoAdapter {
       adapter: ReplyAdapter,
       allowRequest: (request, callback) => {
         const fault = handshakeFault(request, this.app.getHttpAdapter().getInstance(), settings);
+        // Engine.IO would answer an upgrade with 400, whatever the reason.
+        if (fault && request.headers.upgrade) refuseUpgrade(request.socket, fault);
         callback(fault?.detail, fault === undefined);
       },
       connectionStateRecovery: { maxDisconnectionDuration: RECOVERY_MS, skipMiddlewares: false },

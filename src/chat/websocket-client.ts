@@ -18,7 +18,7 @@ import {
   TokenDto,
 } from './socket.dto.js';
 
-const CLOSE_CODES = { token: 4401, notFound: 4404, tooLarge: 4413, tooMuch: 4429 } as const;
+const CLOSE_CODES = { restart: 1012, token: 4401, notFound: 4404, tooLarge: 4413, tooMuch: 4429 } as const;
 
 interface Services {
   streams: ConversationStreams;
@@ -54,6 +54,7 @@ export class WebSocketClient {
       expiring: (expiresAt) =>
         this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
       ended: (reason) => socket.close(CLOSE_CODES.token, reason),
+      resume: () => socket.close(CLOSE_CODES.restart),
     });
     this.peer = {
       userId: identity.user.id,

@@ -10,12 +10,18 @@ export type EventType =
   | 'conversation.deleted'
   | 'config.changed'
   | 'session.revoked'
-  | 'account.deleted';
+  | InternalEventType;
 
-/**
- * One event of API.md 6 (`session.revoked` and `account.deleted`, which close sockets and stop replies, stay inside). It is made once and written
- * by every face, so its JSON is made once too.
- */
+/** What stays between the parts of the server: it closes sockets and stops replies. */
+type InternalEventType = 'session.revoked' | 'account.deleted' | 'reply.stop' | 'connection.resume';
+const INTERNAL = new Set<EventType>([
+  'session.revoked',
+  'account.deleted',
+  'reply.stop',
+  'connection.resume',
+]);
+
+/** One event of API.md 6. It is made once and written by every face, so its JSON is made once too. */
 export class ParleyEvent {
   #json?: string;
 
@@ -25,6 +31,11 @@ export class ParleyEvent {
     /** Where a client that has seen this event stands in its conversation (a Last-Event-ID). */
     readonly cursor?: string,
   ) {}
+
+  /** Whether clients get none of it. */
+  get isInternal(): boolean {
+    return INTERNAL.has(this.type);
+  }
 
   /** The conversation that it happened in, if in any. */
   get conversationId(): number | undefined {
@@ -39,25 +50,64 @@ export class ParleyEvent {
 
 export type EventListener = (event: ParleyEvent) => void;
 
+/** Takes events to the other nodes and brings theirs. Without Redis there are no others. */
+export abstract class EventRelay {
+  abstract send(userId: number, event: ParleyEvent): void;
+  /** From when this resolves, the user's events of other nodes come in. */
+  abstract listen(userId: number): Promise<void>;
+  abstract leave(userId: number): void;
+}
+
 /** Carries what happens to a user's things to whoever listens: synchronously, in order, to every listener. */
 @Injectable()
 export class EventHub {
   private readonly listeners = new Map<number, Set<EventListener>>();
+  private relay?: EventRelay;
 
+  connect(relay: EventRelay): void {
+    this.relay = relay;
+  }
+
+  /** To this node's listeners, and to those of all others. */
   publish(userId: number, event: ParleyEvent): void {
+    this.deliver(userId, event);
+    this.relay?.send(userId, event);
+  }
+
+  /** To this node's listeners alone. */
+  deliver(userId: number, event: ParleyEvent): void {
     const listeners = this.listeners.get(userId);
     if (!listeners) return;
     for (const listener of listeners) listener(event);
   }
 
+  deliverToAll(event: ParleyEvent): void {
+    for (const userId of this.listeners.keys()) this.deliver(userId, event);
+  }
+
+  /** Whether there may be other nodes. */
+  get hasRelay(): boolean {
+    return this.relay !== undefined;
+  }
+
+  /** From when this resolves, a subscription also gets what happens on other nodes. */
+  async ready(userId: number): Promise<void> {
+    await this.relay?.listen(userId);
+  }
+
   /** @returns what ends the subscription */
   subscribe(userId: number, listener: EventListener): () => void {
     let listeners = this.listeners.get(userId);
-    if (!listeners) this.listeners.set(userId, (listeners = new Set()));
+    if (!listeners) {
+      this.listeners.set(userId, (listeners = new Set()));
+      void this.ready(userId);
+    }
     listeners.add(listener);
     return () => {
       listeners.delete(listener);
-      if (listeners.size === 0 && this.listeners.get(userId) === listeners) this.listeners.delete(userId);
+      if (listeners.size > 0 || this.listeners.get(userId) !== listeners) return;
+      this.listeners.delete(userId);
+      this.relay?.leave(userId);
     };
   }
 }

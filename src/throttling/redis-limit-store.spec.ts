@@ -3,10 +3,10 @@ import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { AddressInfo, connect, createServer, Server, Socket } from 'node:net';
+import { onRedis } from '../../test/support/database.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { RedisLimitStore } from './redis-limit-store.js';
 
-const REDIS_URL = process.env.TEST_REDIS_URL;
 const budget = { limit: 3, windowMs: 60_000 };
 const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
 jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
@@ -22,12 +22,12 @@ async function node(url: string): Promise<RedisLimitStore> {
   return store;
 }
 
-(REDIS_URL ? describe : describe.skip)('nodes that share Redis', () => {
+onRedis('nodes that share Redis', (REDIS_URL) => {
   let key: string;
   beforeEach(() => void (key = randomUUID()));
 
   it('have one budget', async () => {
-    const [one, two] = await Promise.all([node(REDIS_URL!), node(REDIS_URL!)]);
+    const [one, two] = await Promise.all([node(REDIS_URL), node(REDIS_URL)]);
 
     const takes = await Promise.all(
       Array.from({ length: 20 }, (_, i) => (i % 2 ? one : two).take(key, budget)),
@@ -38,7 +38,7 @@ async function node(url: string): Promise<RedisLimitStore> {
   });
 
   it('see what another gives back', async () => {
-    const [one, two] = await Promise.all([node(REDIS_URL!), node(REDIS_URL!)]);
+    const [one, two] = await Promise.all([node(REDIS_URL), node(REDIS_URL)]);
     for (let i = 0; i < 4; i++) await one.take(key, budget);
 
     await two.giveBack(key, budget.windowMs);
@@ -47,7 +47,7 @@ async function node(url: string): Promise<RedisLimitStore> {
   });
 
   it('begin a new window when the old one has ended', async () => {
-    const one = await node(REDIS_URL!);
+    const one = await node(REDIS_URL);
     const short = { limit: 1, windowMs: 50 };
     await one.take(key, short);
 
@@ -60,7 +60,7 @@ async function node(url: string): Promise<RedisLimitStore> {
   });
 
   it('leave nothing without an end in Redis, also after giving back what nobody took', async () => {
-    const one = await node(REDIS_URL!);
+    const one = await node(REDIS_URL);
 
     await one.giveBack(key, budget.windowMs);
 
@@ -92,7 +92,7 @@ describe('a node whose Redis is away', () => {
   const pairs: { client: Socket; server: Socket }[] = [];
 
   beforeAll(async () => {
-    const { hostname, port } = new URL(REDIS_URL!);
+    const { hostname, port } = new URL(REDIS_URL);
     proxy = createServer((client) => {
       const server = connect(Number(port), hostname);
       pairs.push({ client, server });
@@ -126,7 +126,7 @@ describe('a node whose Redis is away', () => {
   it('shares its budget again once it is back', async () => {
     const key = randomUUID();
     const store = await throughProxy();
-    const other = await node(REDIS_URL!);
+    const other = await node(REDIS_URL);
     pairs.splice(0).forEach(({ client }) => client.destroy());
     await store.take(key, budget);
 

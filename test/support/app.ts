@@ -72,6 +72,18 @@ class TestApp {
     return `http://127.0.0.1:${port}`;
   }
 
+  /** Another node on the same database, with the same secrets. Stop it before this one. */
+  async startNode(env: TestAppOptions['env'] = {}): Promise<TestApp> {
+    const { jwtSecrets, encryptionKeys } = this.settings;
+    const secrets = { JWT_SECRETS: jwtSecrets.join(','), ENCRYPTION_KEYS: encryptionKeys.join(',') };
+    const options = { ...this.options, env: { ...this.options.env, ...secrets, ...env } };
+    const shared = { url: this.database.url, drop: () => Promise.resolve() };
+    const folder = await mkdtemp(join(tmpdir(), 'parley-test-'));
+    const node = new TestApp(options, folder, shared, await PlayedProvider.start());
+    await node.start();
+    return node;
+  }
+
   /** A user with a random name. */
   user(): UserBuilder {
     return new UserBuilder({ url: () => this.url, opened: (connection) => this.opened(connection) });

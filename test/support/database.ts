@@ -1,3 +1,4 @@
+import { describe } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
 
@@ -22,4 +23,20 @@ async function run(server: string, statement: string): Promise<void> {
   } finally {
     await connection.end();
   }
+}
+
+/** A group of tests for runs on MySQL or MariaDB alone. */
+export function onMysql(name: string, tests: () => void): void {
+  if (process.env.TEST_MYSQL_URL) describe(name, tests);
+}
+
+/** A group of tests for runs that have a Redis; it is given its URL. */
+export function onRedis(name: string, tests: (url: string) => void): void {
+  const url = process.env.TEST_REDIS_URL;
+  if (url) describe(name, () => tests(url));
+}
+
+/** A group of tests for runs on SQLite alone. */
+export function onSqlite(name: string, tests: () => void): void {
+  if (!process.env.TEST_MYSQL_URL) describe(name, tests);
 }

@@ -37,6 +37,13 @@ export class TestUser extends HttpClient {
     );
   }
 
+  /** The same login, at another node. */
+  on(node: { url: string }): TestUser {
+    const { username, email, password, tokens, id, configId } = this;
+    const around = { ...this.around, url: () => node.url };
+    return Object.assign(new TestUser(around, username, email, password), { tokens, id, configId });
+  }
+
   /** Another login of the same user: a second device. */
   async signInAgain(): Promise<TestUser> {
     const device = new TestUser(this.around, this.username, this.email, this.password);

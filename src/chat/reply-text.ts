@@ -1,0 +1,59 @@
+import type { MessageDto } from '../conversations/message.dto.js';
+import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+import { ParleyEvent } from '../events/event-hub.js';
+import { type Delta, messageDelta } from './chat.events.js';
+import { cursorText } from './cursor.js';
+
+/** A reply's text as it grows. */
+export class ReplyText {
+  content = '';
+  reasoning = '';
+
+  constructor(
+    /** As it was created: its text is here, not there. */
+    readonly message: MessageDto,
+    readonly attempt: number,
+  ) {}
+
+  /** Its text from the given places on, as deltas: what a client that comes late has missed. */
+  since(offsets: { content: number; reasoning: number }): ParleyEvent[] {
+    return textSince(this.snapshot(), this.attempt, offsets);
+  }
+
+  /** The message with its text so far. */
+  snapshot(): MessageDto {
+    return withText(this.message, this.content, this.reasoning);
+  }
+
+  protected appendPart(part: ReplyPart, text: string): ParleyEvent {
+    const offset = this[part].length;
+    this[part] += text;
+    const { id: messageId, conversation_id } = this.message;
+    const delta: Delta = { conversation_id, message_id: messageId, part, offset, text };
+    const { attempt, content, reasoning } = this;
+    const place = { messageId, attempt, content: content.length, reasoning: reasoning.length };
+    return messageDelta(delta, cursorText({ ...place, done: false }));
+  }
+}
+
+export function withText(message: MessageDto, content: string, reasoning: string): MessageDto {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, { content, reasoning });
+}
+
+/** A message's text from the given places on, as at most one delta a part. */
+export function textSince(
+  message: MessageDto,
+  attempt: number,
+  seen: { content: number; reasoning: number },
+): ParleyEvent[] {
+  const { id: message_id, conversation_id } = message;
+  const at = { ...seen };
+  return (['reasoning', 'content'] as const).flatMap((part) => {
+    const offset = at[part];
+    const text = message[part].slice(offset);
+    if (text === '') return [];
+    at[part] = message[part].length;
+    const cursor = cursorText({ messageId: message_id, attempt, ...at, done: false });
+    return [messageDelta({ conversation_id, message_id, part, offset, text }, cursor)];
+  });
+}

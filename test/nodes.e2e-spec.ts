@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startTestApp, type TestApp } from './support/app.js';
+import { onRedis } from './support/database.js';
+import type { SeenEvent } from './support/event-log.js';
+import type { Thing } from './support/http.js';
+import { gate } from './support/provider.js';
+import { TestUser } from './support/user.js';
+
+describe('Two nodes on one database', () => {
+  it('stop each other’s replies, without Redis too', async () => {
+    const one = await startTestApp();
+    const two = await one.startNode();
+    const ada = await one.user().withConfig(one.provider).create();
+    const { id } = await ada.createConversation();
+    one.provider.willStream('so far', gate());
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
+    await sse.until(({ type }) => type === 'message.delta');
+
+    const { status, body } = await ada.on(two).post(`/conversations/${id}/stop`);
+
+    expect([status, body.status]).toEqual([200, 'stopped']);
+    await one.provider.chats.at(-1)!.closed;
+    await sse.ended;
+    expect(sse.events.at(-1)).toMatchObject({ type: 'message.completed', message: { status: 'stopped' } });
+    await two.stop();
+    await one.stop();
+  });
+});
+
+onRedis('Two nodes with a Redis', (REDIS_URL) => {
+  let one: TestApp;
+  let two: TestApp;
+  let ada: TestUser;
+  /** The same user and login, on the other node. */
+  let adaOnTwo: TestUser;
+
+  beforeAll(async () => {
+    one = await startTestApp({ env: { REDIS_URL } });
+    two = await one.startNode();
+    ada = await one.user().withConfig(one.provider).create();
+    adaOnTwo = ada.on(two);
+  });
+  afterAll(async () => {
+    await two.stop();
+    await one.stop();
+  });
+
+  const textOf = (events: SeenEvent[]) =>
+    events
+      .filter(({ type }) => type === 'message.delta')
+      .reduce((text, { offset, text: more }) => {
+        expect(offset).toBeLessThanOrEqual(text.length);
+        return text.slice(0, offset as number) + String(more);
+      }, '');
+
+  it('bring a running reply to clients of both, without a gap, whenever they join', async () => {
+    const { id } = await ada.createConversation();
+    const words = Array.from({ length: 120 }, (_, n) => `word${n} 🧵 `);
+    one.provider.delayMs = 10;
+    one.provider.willStream(...words);
+    const early = adaOnTwo.socket();
+    await early.emit('conversation.open', { conversation_id: id });
+
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
+    await sse.until(({ type }) => type === 'message.delta');
+    const followers = [];
+    for (let n = 0; n < 8; n++) {
+      const ws = adaOnTwo.ws(id);
+      const snapshot = await ws.until(({ type }) => type === 'conversation.snapshot');
+      const reply = (snapshot.messages as Thing[]).at(-1)!;
+      followers.push({ ws, start: String(reply.content) });
+      await ws.until(({ type }) => type === 'message.delta');
+    }
+    await sse.ended;
+    one.provider.delayMs = undefined;
+
+    const whole = words.join('');
+    expect(textOf(sse.events)).toBe(whole);
+    await early.until(({ type }) => type === 'message.completed');
+    expect(textOf(early.events)).toBe(whole);
+    for (const { ws, start } of followers) {
+      await ws.until(({ type }) => type === 'message.completed');
+      const text = ws.frames
+        .filter(({ type }) => type === 'message.delta')
+        .reduce((before, { offset, text: more }) => {
+          expect(offset).toBeLessThanOrEqual(before.length);
+          return before.slice(0, offset as number) + String(more);
+        }, start);
+      expect(text).toBe(whole);
+    }
+    expect((await adaOnTwo.history(id))[1]).toMatchObject({ content: whole, status: 'complete' });
+  });
+
+  it('stop a reply of the other, which keeps its text to the last character', async () => {
+    const { id } = await ada.createConversation();
+    one.provider.willStream('to the last ', 'character', gate());
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
+    await sse.until(({ type, text }) => type === 'message.delta' && String(text).endsWith('character'));
+
+    const { status, body } = await adaOnTwo.post(`/conversations/${id}/stop`);
+
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ status: 'stopped', content: 'to the last character' });
+    await one.provider.chats.at(-1)!.closed;
+    await sse.ended;
+    expect(sse.events.at(-1)).toMatchObject({ message: body });
+  });
+
+  it('close the sockets of a login that ends on the other', async () => {
+    const device = await ada.signInAgain();
+    const socket = device.on(two).socket();
+    await socket.connected;
+    const before = Date.now();
+
+    await device.post('/auth/logout');
+
+    await socket.disconnected;
+    expect(Date.now() - before).toBeLessThan(1000);
+  });
+
+  it('share one budget for chats', async () => {
+    const limited = await one.startNode({ RATE_LIMIT_SCALE: '0.1' });
+    const other = await one.startNode({ RATE_LIMIT_SCALE: '0.1' });
+    const { id } = await ada.createConversation();
+    const statuses: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      const { status } = await ada.on(n % 2 ? limited : other).send(id, `Message ${n}`);
+      statuses.push(status);
+    }
+    await limited.stop();
+    await other.stop();
+
+    expect(statuses).toEqual([200, 200, 200, 429, 429]);
+  });
+});
