@@ -87,7 +87,7 @@ describe('a node whose Redis is away', () => {
   });
 });
 
-(REDIS_URL ? describe : describe.skip)('a node whose Redis stops answering', () => {
+onRedis('a node whose Redis stops answering', (REDIS_URL) => {
   let proxy: Server;
   const pairs: { client: Socket; server: Socket }[] = [];
 
