@@ -105,12 +105,10 @@ export class ConversationsService {
     if (affected) this.announce('conversation.updated', await this.getOwned(userId, id));
   }
 
-  /** A reply that runs in it has to be stopped first. */
+  /** A reply that runs in it has to be stopped first, which also takes its chunks away. */
   async delete(userId: number, id: number): Promise<void> {
-    const runningId = await this.messages.findRunningId(id);
     const { affected } = await retryContention(() => this.conversations.delete({ id, userId }));
     if (!affected) throw new NotFoundError('conversation');
-    if (runningId !== null) await this.messages.discardText(runningId);
     this.events.publish(userId, new ParleyEvent('conversation.deleted', { conversation_id: id }));
   }
 

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository, SelectQueryBuilder } from 'typeorm';
-import { retryContention } from '../database/retry.js';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
 import { ReplyChunk, ReplyPart } from './reply-chunk.entity.js';
@@ -36,6 +35,8 @@ export class MessagesService {
   queryPage(conversationId: number, { limit, beforeId }: PageOptions): SelectQueryBuilder<Message> {
     const query = this.messages
       .createQueryBuilder('message')
+      // MySQL would read the primary key backwards, through all conversations, or sort a shorter index's rows.
+      .useIndex('ix_messages_branch')
       .where('message.conversationId = :conversationId', { conversationId })
       .andWhere('message.active = :active', { active: true })
       .orderBy('message.id', 'DESC')
@@ -53,20 +54,6 @@ export class MessagesService {
   async siblingIds(message: Message): Promise<number[]> {
     const siblings = await this.findSiblings([message]);
     return siblings.get(placeOf(message)) ?? [message.id];
-  }
-
-  /** The reply that runs in a conversation, or that a dead process has left running. */
-  async findRunningId(conversationId: number): Promise<number | null> {
-    const running = await this.messages.findOne({
-      select: { id: true },
-      where: { streamingIn: conversationId },
-    });
-    return running?.id ?? null;
-  }
-
-  /** Deletes the text of a running reply: no foreign key takes it along. */
-  async discardText(messageId: number): Promise<void> {
-    await retryContention(() => this.chunks.delete({ messageId }));
   }
 
   private async findSiblings(messages: Message[]): Promise<Map<string, number[]>> {
