@@ -637,6 +637,19 @@ describe('me', () => {
     expect((await logIn({ email: ada.email, password: `pass phrase no. ${won}` })).status).toBe(200);
   });
 
+  it('lets one of two changes at once win within a session too', async () => {
+    const ada = await t.user().create();
+    const passwords = ['the first pass phrase', 'the second pass phrase'];
+    const answers = await Promise.all(
+      passwords.map((password) => ada.post('/auth/me/password', { password })),
+    );
+
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 403]);
+    const password = passwords[answers.findIndex(({ status }) => status === 204)]!;
+    expect((await logIn({ email: ada.email, password })).status).toBe(200);
+    expect((await ada.get('/auth/me')).status).toBe(200);
+  });
+
   it('lets no login with the old password survive a change that comes at the same time', async () => {
     const ada = await t.user().create();
     const [changed, ...logins] = await Promise.all([

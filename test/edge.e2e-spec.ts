@@ -5,6 +5,14 @@ import { sendRaw } from './support/raw.js';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
+const UPGRADE = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  '',
+].join('\r\n');
+
 let t: TestApp;
 beforeAll(async () => {
   t = await startTestApp({ env: { CORS_ORIGINS: 'https://app.example.com' } });
@@ -298,4 +306,28 @@ describe('slow senders', () => {
 
     expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 431 /);
   });
+});
+
+describe('upgrades', () => {
+  it.each(['//', '/nowhere', '/conversations/ws/', '/socket.io', '*', 'http://[', '/%FF'])(
+    'to %s, where no socket is, are refused, and the server goes on',
+    async (path) => {
+      const bytes = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+
+      expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 404 /);
+      expect((await t.http.get('/health/live')).status).toBe(200);
+    },
+  );
+
+  it.each(['/socket.io/?EIO=4&transport=websocket', '/conversations/ws/1'])(
+    'to %s from an origin that is not allowed are refused',
+    async (path) => {
+      const upgradeFrom = (origin: string) =>
+        sendRaw(t.url, `GET ${path} HTTP/1.1\r\nHost: a\r\nOrigin: ${origin}\r\n${UPGRADE}\r\n`);
+
+      for (const origin of ['null', 'https://app.example.com.evil.com', 'http://app.example.com']) {
+        expect(await upgradeFrom(origin)).toMatch(/^HTTP\/1.1 403 .*"origin_forbidden"/s);
+      }
+    },
+  );
 });

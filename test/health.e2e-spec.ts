@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { DataSource } from 'typeorm';
 import { Draining } from '../src/common/draining.js';
 import { startTestApp, type TestApp } from './support/app.js';
+import { onMysql } from './support/database.js';
 
 const NOT_READY = { code: 'not_ready', parts: { database: 'down' } };
 
@@ -88,8 +89,6 @@ class Wire {
     for (const socket of this.sockets) socket.destroy();
   }
 }
-
-const onMysql = process.env.TEST_MYSQL_URL ? describe : describe.skip;
 
 onMysql('health, with a database that falls silent', () => {
   it('is answered in time', async () => {

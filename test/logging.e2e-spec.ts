@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { DataSource, QueryFailedError } from 'typeorm';
 import { startTestApp, type TestApp } from './support/app.js';
-import { hang } from './support/provider.js';
+import { stall } from './support/provider.js';
 import { LogLines } from './support/log-lines.js';
 
 const log = new LogLines();
@@ -69,7 +69,7 @@ describe('a request', () => {
   it('says that its client left before the answer', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
-    t.provider.willStream('Hel', hang());
+    t.provider.willStream('Hel', stall());
     const stream = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
     await stream.until((event) => event.type === 'message.delta');
     await stream.close();

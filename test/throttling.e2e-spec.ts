@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { onRedis } from './support/database.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Answer } from './support/http.js';
-
-const REDIS_URL = process.env.TEST_REDIS_URL;
 
 /** A public address that no other test has: a /64 of its own. */
 const newAddress = () => `2a01:${hex()}:${hex()}:${hex()}::1`;
@@ -177,7 +176,7 @@ describe('with limits switched off', () => {
   });
 });
 
-(REDIS_URL ? describe : describe.skip)('two nodes on one Redis', () => {
+onRedis('two nodes on one Redis', (REDIS_URL) => {
   const nodes: TestApp[] = [];
   afterEach(() => Promise.all(nodes.splice(0).map((node) => node.stop())));
 

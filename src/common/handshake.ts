@@ -1,8 +1,10 @@
 import type { Express, Request } from 'express';
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { isOriginAllowed } from './cors.js';
 import { ProblemError } from './errors.js';
 import { httpsRequired } from './https.js';
+import { toProblem } from './problem.js';
 
 /**
  * Why a socket's handshake is refused, if it is: as for HTTP requests, production requires HTTPS, and an Origin, which
@@ -18,6 +20,20 @@ export function handshakeFault(
   const { origin } = request.headers;
   if (origin === undefined || isOriginAllowed(origin, seen, corsOrigins)) return undefined;
   return new ProblemError(403, 'origin_forbidden', 'This origin is not allowed.');
+}
+
+/** Answers an upgrade request over HTTP, as far as that goes without Express, and ends the connection. */
+export function refuseUpgrade(socket: Duplex, error: ProblemError): void {
+  const body = JSON.stringify(toProblem(error));
+  const head = [
+    `HTTP/1.1 ${error.getStatus()} ${STATUS_CODES[error.getStatus()]}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  // The client may be gone already.
+  socket.on('error', () => undefined);
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 /** The client's address: what a trusted proxy says, else the connection's. */

@@ -149,10 +149,6 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'The database is away: try again after `Retry-After` seconds.',
     detail: 'The database is away; try again shortly.',
   },
-  shutting_down: {
-    meaning: 'This server is on its way out: try again, and another one answers.',
-    detail: 'The server is shutting down.',
-  },
   draining: {
     meaning: 'This server is on its way out: try again, and another one answers.',
     detail: 'This server is shutting down; try again.',

@@ -116,6 +116,8 @@ await check('signs up and shows the demo model', async () => {
   await button(page, 'Sign up').click();
   await button(page, 'New chat').waitFor();
   await page.locator('#model', { hasText: 'Demo model' }).waitFor();
+  await page.getByText('What is on your mind?').waitFor();
+  expect(await button(page, 'Delete').isHidden(), 'there is nothing to delete yet');
 });
 
 await check('streams a reply to its end, as Markdown', async () => {
@@ -131,8 +133,8 @@ await check('streams a reply to its end, as Markdown', async () => {
 });
 
 await check('gets a title by itself, in the head and in the list', async () => {
-  await page.getByRole('heading', { level: 1, name: /lighthouses/ }).waitFor();
-  await page.getByRole('link', { name: /lighthouses/ }).waitFor();
+  await page.getByRole('heading', { level: 1, name: 'How do lighthouses work', exact: true }).waitFor();
+  await page.getByRole('link', { name: 'How do lighthouses work', exact: true }).waitFor();
 });
 
 await check('shows the history after a reload', async () => {

@@ -12,6 +12,7 @@ export class SseReader {
   /** Resolves when the stream has ended, by either side. */
   readonly ended: Promise<void>;
   private readonly abort: AbortController;
+  private listener?: (event: SeenEvent) => void;
 
   private constructor(
     readonly response: Response,
@@ -47,6 +48,12 @@ export class SseReader {
     return this.log.until(predicate, timeoutMs);
   }
 
+  /** Has each event handed over as it comes, and those that have come already at once. */
+  listen(listener: (event: SeenEvent) => void): void {
+    this.events.forEach(listener);
+    this.listener = listener;
+  }
+
   /** Leaves, as a client does that closes its page. */
   async close(): Promise<void> {
     this.abort.abort();
@@ -57,7 +64,9 @@ export class SseReader {
     const parser = createParser({
       onEvent: ({ event, id, data }) => {
         this.lastEventId = id ?? this.lastEventId;
-        this.log.push({ ...JSON.parse(data), type: event ?? 'message', ...(id !== undefined && { id }) });
+        const seen = { ...JSON.parse(data), type: event ?? 'message', ...(id !== undefined && { id }) };
+        this.log.push(seen);
+        this.listener?.(seen);
       },
       onComment: (comment) => this.comments.push(comment),
     });

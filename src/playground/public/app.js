@@ -34,6 +34,7 @@ async function enter() {
   live?.close();
   live = thread = openId = null;
   outbox.clear();
+  draw();
   for (const id of ['workspace', 'account', 'menu']) byId(id).hidden = !signedIn();
   byId('welcome').hidden = signedIn();
   notify('');

@@ -1,0 +1,213 @@
+import { EventEmitter } from 'node:events';
+import type { SeenEvent } from './event-log.js';
+import type { Thing } from './http.js';
+
+type Part = 'content' | 'reasoning';
+
+export interface ReadMessage {
+  id: number;
+  role: string;
+  status: string;
+  content: string;
+  reasoning: string;
+}
+
+/**
+ * A client's view of one conversation, put together from any face's events by API.md 6's rules alone. It is a
+ * harsh reader: what a lenient one could mend (a gap, a repeat that differs, events out of order) it throws at.
+ */
+export class ReplyReader {
+  readonly messages = new Map<number, ReadMessage>();
+  /** Whether the conversation is gone. */
+  deleted = false;
+  /** The first thing that the server did wrong; `until` rejects with it. */
+  fault?: Error;
+  /** Events since `connect`. */
+  received = 0;
+  /** On this connection: messages whose text has come, whose text comes, and whose end has come. */
+  private started = new Set<number>();
+  private followed = new Set<number>();
+  private completed = new Set<number>();
+  private options: ConnectOptions = {};
+  private readonly changes = new EventEmitter().setMaxListeners(0);
+
+  constructor(
+    private readonly name: string,
+    private readonly conversationId: number,
+  ) {}
+
+  /** A new connection, over which what was seen before may come again. */
+  connect(options: ConnectOptions = {}): void {
+    this.received = 0;
+    this.started = new Set();
+    this.followed = new Set();
+    this.completed = new Set();
+    this.options = options;
+  }
+
+  /** An event, a frame, or an acknowledgement as `{type: 'ack', ok, data}`. Others' conversations are passed over. */
+  apply = (event: SeenEvent): void => {
+    try {
+      if (this.concerns(event)) this.take(event);
+    } catch (error) {
+      this.fault ??= error as Error;
+    }
+    this.received++;
+    this.changes.emit('change');
+  };
+
+  /** The answer of GET /conversations/{id}, which an event may have overtaken: what is further along is kept. */
+  merge(page: { messages: Thing[] }): void {
+    for (const message of page.messages.map(read)) {
+      const known = this.messages.get(message.id);
+      const ahead = known && (known.status !== 'streaming' || known.content.length > message.content.length);
+      if (!ahead || message.status !== 'streaming') this.messages.set(message.id, message);
+    }
+    this.changes.emit('change');
+  }
+
+  /** The newest reply, as far as it is known. */
+  get reply(): ReadMessage | undefined {
+    return [...this.messages.values()]
+      .filter(({ role }) => role === 'assistant')
+      .sort((a, b) => b.id - a.id)[0];
+  }
+
+  /** Whether the newest reply has come to its end. */
+  get ended(): boolean {
+    return this.reply !== undefined && this.reply.status !== 'streaming';
+  }
+
+  /** Waits for the condition, which may hold already; rejects at the first fault. */
+  until(condition: () => boolean, complaint: string, timeoutMs = 20_000): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error) => {
+        clearTimeout(timer);
+        this.changes.off('change', look);
+        if (error) reject(error);
+        else resolve();
+      };
+      const late = () => settle(this.complaint(`${complaint} did not come within ${timeoutMs} ms`));
+      const timer = setTimeout(late, timeoutMs);
+      const look = () => {
+        if (this.fault) settle(this.fault);
+        else if (condition()) settle();
+      };
+      this.changes.on('change', look);
+      look();
+    });
+  }
+
+  private concerns({ type, conversation_id, id, messages }: SeenEvent): boolean {
+    if (type === 'conversation.snapshot') return id === this.conversationId && messages !== undefined;
+    return type === 'ack' || conversation_id === this.conversationId;
+  }
+
+  private take(event: SeenEvent): void {
+    if (event.type === 'message.created') this.create(read(event.message as Thing));
+    else if (event.type === 'message.delta') this.extend(event as unknown as DeltaEvent);
+    else if (event.type === 'message.completed') this.complete(read(event.message as Thing));
+    else if (event.type === 'message.restarted') this.restart(read(event.message as Thing));
+    else if (event.type === 'conversation.snapshot') this.replace(event.messages as Thing[]);
+    else if (event.type === 'conversation.deleted') this.deleted = true;
+    else if (event.type === 'ack' && event.ok) this.acknowledge(event.data as Partial<Acknowledged>);
+  }
+
+  private create(message: ReadMessage): void {
+    if (this.started.has(message.id)) throw this.complaint(`message ${message.id} was created after its text`);
+    this.messages.set(message.id, message);
+    if (this.options.follows) this.followed.add(message.id);
+  }
+
+  /** `part = part.slice(0, offset) + text` */
+  private extend({ message_id, part, offset, text }: DeltaEvent): void {
+    const message = this.messages.get(message_id) ?? this.stranger(message_id);
+    if (this.completed.has(message_id)) throw this.complaint(`text of ${message_id} came after its end`);
+    const before = message[part];
+    if (offset > before.length) {
+      throw this.complaint(`a gap in ${message_id}: ${part} has ${before.length}, the next is ${offset}`);
+    }
+    const known = before.slice(offset, offset + text.length);
+    if (!text.startsWith(known)) throw this.complaint(`a repeat in ${message_id} differs: ${known} / ${text}`);
+    message[part] = before.slice(0, offset) + text;
+    this.started.add(message_id);
+    this.followed.add(message_id);
+  }
+
+  private stranger(id: number): ReadMessage {
+    if (!this.options.joinsMidway) throw this.complaint(`text of ${id} came before the message`);
+    const message = { id, role: 'assistant', status: 'streaming', content: '', reasoning: '' };
+    this.messages.set(id, message);
+    return message;
+  }
+
+  private complete(message: ReadMessage): void {
+    if (this.completed.has(message.id)) throw this.complaint(`message ${message.id} was completed twice`);
+    if (message.status === 'streaming') throw this.complaint(`message ${message.id} was completed, but runs`);
+    const known = this.messages.get(message.id);
+    if (known && this.followed.has(message.id)) this.compare(known, message);
+    this.completed.add(message.id);
+    this.started.add(message.id);
+    this.messages.set(message.id, message);
+  }
+
+  /** Who has followed a reply's text has all of it at its end. A crash may have taken the last of an interrupted one. */
+  private compare(known: ReadMessage, message: ReadMessage): void {
+    for (const part of ['content', 'reasoning'] as const) {
+      const same = known[part] === message[part];
+      const cutOff = message.status === 'interrupted' && known[part].startsWith(message[part]);
+      if (same || cutOff) continue;
+      throw this.complaint(`the end of ${message.id} has other ${part}: ${known[part]} / ${message[part]}`);
+    }
+  }
+
+  private restart(message: ReadMessage): void {
+    this.messages.set(message.id, { ...message, content: '', reasoning: '' });
+  }
+
+  private acknowledge({ messages, user_message, assistant_message }: Partial<Acknowledged>): void {
+    const answered = [...(messages ?? []), user_message, assistant_message];
+    this.replace(answered.filter((message) => message !== undefined));
+    if (answered.length > 0) this.options.follows = true;
+  }
+
+  /** What is acknowledged is the truth of its moment: what follows builds upon it. */
+  private replace(messages: Thing[]): void {
+    for (const message of messages.map(read)) {
+      if (this.completed.has(message.id) && message.status === 'streaming') {
+        throw this.complaint(`an answer says that ${message.id} runs, which had ended`);
+      }
+      this.messages.set(message.id, message);
+      if (message.status === 'streaming') this.followed.add(message.id);
+    }
+  }
+
+  private complaint(what: string): Error {
+    return new Error(`${this.name}, conversation ${this.conversationId}: ${what}`);
+  }
+}
+
+interface ConnectOptions {
+  /** It begins with a running reply's text so far, unannounced (SSE without Last-Event-ID). */
+  joinsMidway?: boolean;
+  /** The text of every reply comes over it, so that what it ends with can be held against what came. */
+  follows?: boolean;
+}
+
+interface DeltaEvent {
+  message_id: number;
+  part: Part;
+  offset: number;
+  text: string;
+}
+
+interface Acknowledged {
+  messages: Thing[];
+  user_message: Thing;
+  assistant_message: Thing;
+}
+
+function read(message: Thing): ReadMessage {
+  const { id, role, status, content, reasoning } = message as unknown as ReadMessage;
+  return { id, role, status, content, reasoning };
+}
