@@ -200,6 +200,7 @@ function conversationTables(t: Types): Table[] {
         completed_at: nullable(t.time),
       },
       {
+        ix_messages_conversation_id: ['conversation_id'],
         ix_messages_branch: ['conversation_id', 'active', 'id'],
         ix_messages_siblings: ['conversation_id', 'parent_id', 'id'],
         uq_messages_client_message_id: ['conversation_id', 'client_message_id'],

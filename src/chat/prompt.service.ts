@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { LessThan, Repository } from 'typeorm';
 import type { PromptMessage } from '../ai/provider.js';
 import { countTokens, loadTokenizer } from '../ai/tokenizer.js';
 import { Conversation } from '../conversations/conversation.entity.js';
-import { Message } from '../conversations/message.entity.js';
+import type { Message } from '../conversations/message.entity.js';
+import { MessagesService } from '../conversations/messages.service.js';
 
-/** Messages a read. */
-const PAGE = 100;
+/** Messages a read: few, as each may be long. */
+const PAGE = 20;
 /** What a chat message costs beside its text, generously: OpenAI's models take 3 and a name. */
 const TOKENS_A_MESSAGE = 5;
 /** Kept free for a reply whose length the params do not bound, at most a quarter of the context. */
@@ -16,7 +15,7 @@ const REPLY_TOKENS = 4096;
 /** What a provider is sent: the system prompt, and as much of the newest conversation as fits its context. */
 @Injectable()
 export class PromptService {
-  constructor(@InjectRepository(Message) private readonly messages: Repository<Message>) {}
+  constructor(private readonly messages: MessagesService) {}
 
   /**
    * @param lastId the user message to be answered, on the active branch: it is sent in any case
@@ -40,18 +39,18 @@ export class PromptService {
       if (!(await room.take(message)) && newest.length > 0) break;
       newest.push(message);
     }
+    // A prompt that was cut begins with somebody asking: some providers insist on it.
+    while (newest.at(-1)?.role === 'assistant') newest.pop();
     return [...system, ...newest.reverse()];
   }
 
   /** The active branch from a message upwards, without loading more than is asked for. */
   private async *upwards(conversationId: number, lastId: number): AsyncGenerator<Message> {
     for (let below = lastId + 1; ;) {
-      const page = await this.messages.find({
-        select: { id: true, role: true, content: true },
-        where: { conversationId, active: true, id: LessThan(below) },
-        order: { id: 'DESC' },
-        take: PAGE,
-      });
+      const page = await this.messages
+        .queryPage(conversationId, { limit: PAGE, beforeId: below })
+        .select(['message.id', 'message.role', 'message.content'])
+        .getMany();
       yield* page;
       if (page.length < PAGE) return;
       below = page.at(-1)!.id;

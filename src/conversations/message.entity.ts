@@ -13,6 +13,8 @@ export class Message {
   @PrimaryColumn({ ...ID, generated: 'increment' })
   id!: number;
 
+  /** Its index also keeps a conversation's messages in the order of their ids, all branches together. */
+  @Index('ix_messages_conversation_id')
   @Column({ ...ID, name: 'conversation_id' })
   conversationId!: number;
 
