@@ -1,5 +1,58 @@
 import tseslint from 'typescript-eslint';
 
+/** Modules that open connections, with what may be had of them all the same, types aside. */
+const CLIENTS = {
+  http: ['createServer', 'IncomingMessage', 'Server', 'STATUS_CODES'],
+  https: [],
+  http2: [],
+  net: ['isIP', 'isIPv6'],
+  tls: [],
+  dgram: [],
+  dns: [],
+  'dns/promises': [],
+  undici: [],
+  ws: ['ServerOptions', 'WebSocketServer'],
+  openai: ['APIError'],
+};
+const FOREIGN_CLIENTS = ['axios', 'got', 'needle', 'node-fetch', 'request', 'superagent', 'socket.io-client'];
+const message = 'The one way out is src/ai/outbound.ts, which checks where it leads.';
+
+const restrictedImports = [
+  ...Object.entries(CLIENTS).flatMap(([name, allowImportNames]) =>
+    [name, `node:${name}`].map((each) => ({
+      name: each,
+      message,
+      allowTypeImports: true,
+      ...(allowImportNames.length > 0 && { allowImportNames }),
+    })),
+  ),
+  ...FOREIGN_CLIENTS.map((name) => ({ name, message })),
+];
+const clientNames = [...Object.keys(CLIENTS), ...FOREIGN_CLIENTS].join('|').replace('/', '\\/');
+
+const oneWayOut = {
+  files: ['src/**/*.ts'],
+  ignores: ['src/ai/{outbound,outbound-fetch,provider-client,resolve-host}.ts', 'src/**/*.spec.ts'],
+  rules: {
+    '@typescript-eslint/no-restricted-imports': ['error', { paths: restrictedImports }],
+    'no-restricted-globals': [
+      'error',
+      ...['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'].map((name) => ({ name, message })),
+    ],
+    'no-restricted-properties': [
+      'error',
+      { object: 'globalThis', property: 'fetch', message },
+      { object: 'process', property: 'getBuiltinModule', message },
+    ],
+    'no-restricted-syntax': [
+      'error',
+      { selector: `ImportExpression[source.value=/^(node:)?(${clientNames})$/]`, message },
+      { selector: 'ImportExpression[source.type!="Literal"]', message },
+      { selector: 'CallExpression[callee.name=/^(require|createRequire)$/]', message },
+    ],
+  },
+};
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'data/', 'coverage/', 'sdk/'] },
   ...tseslint.configs.recommended,
@@ -13,5 +66,6 @@ export default tseslint.config(
       'max-lines-per-function': ['warn', { max: 40, skipBlankLines: true, skipComments: true }],
     },
   },
+  oneWayOut,
   { files: ['test/**', '**/*.spec.ts'], rules: { 'max-lines-per-function': 'off' } },
 );

@@ -4,14 +4,16 @@ import type { Logger } from 'pino';
 import { SocketIoAdapter } from './chat/socket-io.adapter.js';
 import { readBody } from './common/body.js';
 import { corsOptions, varyByOrigin } from './common/cors.js';
+import { NotFoundError } from './common/errors.js';
 import { requireHttps } from './common/https.js';
 import { ProblemFilter } from './common/problem.filter.js';
 import { LoggingInterceptor, requestLog } from './common/request-log.js';
 import { RequestPipe } from './common/request.pipe.js';
 import { securityHeaders } from './common/security-headers.js';
-import { NotFoundError } from './common/errors.js';
 import { setUpDocs } from './docs/docs.setup.js';
 import type { Settings } from './env/settings.js';
+import { refuseFloods } from './throttling/flood.middleware.js';
+import { RateLimits } from './throttling/rate-limits.js';
 
 /** All that lies between the socket and the controllers; the order is that of a request's way. */
 export function configureApp(app: NestExpressApplication, settings: Settings, logger: Logger): void {
@@ -24,6 +26,7 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
   if (settings.production) app.use(requireHttps);
   app.use(varyByOrigin);
   app.enableCors(corsOptions(settings.corsOrigins));
+  app.use(refuseFloods(app.get(RateLimits)));
   if (!settings.demoModel) app.use('/demo', nothingHere);
   app.use(readBody());
 

@@ -3,9 +3,10 @@ import { AddressInfo, createServer, Server, Socket } from 'node:net';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { request } from 'undici';
 import { AiService } from '../src/ai/ai.service.js';
-import { Outbound, ResolveHost, resolveHost } from '../src/ai/outbound.js';
+import { Outbound } from '../src/ai/outbound.js';
 import { ProviderError } from '../src/ai/provider.error.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from '../src/ai/provider.js';
+import { type ResolveHost, resolveHost } from '../src/ai/resolve-host.js';
 import { Settings } from '../src/env/settings.js';
 import {
   cut,
@@ -773,7 +774,7 @@ describe('addresses', () => {
     'nonsense',
   ])('%s is not reached', async (template) => {
     const resolve: ResolveHost = (hostname) =>
-      resolveTo(...(hostname === 'mixed.test' ? ['8.8.8.8', '127.0.0.1'] : ['127.0.0.1']))(hostname);
+      resolveTo(...(hostname === 'mixed.test' ? ['8.8.8.8', '127.0.0.1'] : ['127.0.0.1']))(hostname, false);
     ai = makeAi({ loopbackModelsAllowed: false }, resolve);
 
     const { error } = await read(provider({ modelUrl: template.replace('PORT', String(played.port)) }));
@@ -786,7 +787,7 @@ describe('addresses', () => {
     let calls = 0;
     ai = makeAi({ loopbackModelsAllowed: false, upstreamFirstByteTimeoutSeconds: 0.05 }, () =>
       // 203.0.113.0/24 is for documentation: refused too, so that nothing leaves this machine.
-      resolveTo(calls++ % 2 ? '127.0.0.1' : '203.0.113.1')(''),
+      resolveTo(calls++ % 2 ? '127.0.0.1' : '203.0.113.1')('', false),
     );
 
     for (let i = 0; i < 20; i++) {

@@ -52,6 +52,32 @@ describe('health', () => {
   });
 });
 
+describe('health, with Redis', () => {
+  it('is not ready while Redis is away, and live still', async () => {
+    const t = await startTestApp({ env: { REDIS_URL: 'redis://127.0.0.1:1' } });
+
+    expect(await t.http.get('/health/ready')).toMatchObject({
+      status: 503,
+      body: { code: 'not_ready', parts: { database: 'up', redis: 'down' } },
+    });
+    expect((await t.http.get('/health/live')).status).toBe(200);
+    await t.stop();
+  });
+
+  const redisUrl = process.env.TEST_REDIS_URL;
+  if (redisUrl) {
+    it('is ready with Redis there', async () => {
+      const t = await startTestApp({ env: { REDIS_URL: redisUrl } });
+
+      expect(await t.http.get('/health/ready')).toMatchObject({
+        status: 200,
+        body: { parts: { database: 'up', redis: 'up' } },
+      });
+      await t.stop();
+    });
+  }
+});
+
 /** A way to the database server that can fall silent, as a network does. */
 class Wire {
   private readonly sockets = new Set<Socket>();

@@ -126,6 +126,8 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0);
     expect((await t.http.get('/nothing/here', address)).status).toBe(429);
+    // Its body, which would be 400, is not looked at.
+    expect((await t.http.post('/auth/login', '{', address)).status).toBe(429);
     expect((await t.http.get('/auth/me', { ...forged, ...from(newAddress()) })).status).toBe(401);
     expect((await t.http.get('/health/live', address)).status).toBe(200);
   });

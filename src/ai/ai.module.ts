@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AiService } from './ai.service.js';
-import { Outbound, RESOLVE_HOST, resolveHost } from './outbound.js';
+import { Outbound } from './outbound.js';
+import { RESOLVE_HOST, resolveHost } from './resolve-host.js';
 
 @Module({
   providers: [AiService, Outbound, { provide: RESOLVE_HOST, useValue: resolveHost }],

@@ -1,16 +1,10 @@
-import { LookupAddress } from 'node:dns';
-import { lookup } from 'node:dns/promises';
 import { isIP, LookupFunction } from 'node:net';
 import { Inject, Injectable, OnApplicationShutdown } from '@nestjs/common';
 import { Agent, buildConnector, Dispatcher } from 'undici';
 import { Settings } from '../env/settings.js';
 import { isLoopbackAddress, isPublicAddress } from './addresses.js';
 import { ModelUrlError } from './provider.error.js';
-
-/** Every address of a name. */
-export type ResolveHost = (hostname: string) => Promise<LookupAddress[]>;
-export const RESOLVE_HOST = Symbol('RESOLVE_HOST');
-export const resolveHost: ResolveHost = (hostname) => lookup(hostname, { all: true });
+import { isLocalName, RESOLVE_HOST, type ResolveHost } from './resolve-host.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 64 * 1024;
@@ -29,11 +23,11 @@ class RefusedAddressError extends Error {
 export class Outbound implements OnApplicationShutdown {
   private readonly checked = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
-    lookup: this.lookup((address) => this.isAllowed(address)),
+    lookup: this.lookup(false, (address) => this.isAllowed(address)),
   });
   private readonly unchecked = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
-    lookup: this.lookup(() => true),
+    lookup: this.lookup(true, () => true),
   });
   private readonly guarded = makeAgent((options, callback) => this.connect(options, callback));
   /** Apart from the other, whose connections to the same origin must not come from here. */
@@ -75,9 +69,9 @@ export class Outbound implements OnApplicationShutdown {
   }
 
   /** A name is refused whole if any of its addresses is: only an attacker mixes them. */
-  private lookup(isAllowed: (address: string) => boolean): LookupFunction {
+  private lookup(isOurs: boolean, isAllowed: (address: string) => boolean): LookupFunction {
     return (hostname, options, callback) => {
-      this.resolve(hostname).then(
+      this.resolve(hostname, isOurs).then(
         (addresses) => {
           const [first] = addresses;
           if (!first || !addresses.every(({ address }) => isAllowed(address))) {
@@ -121,10 +115,6 @@ function parseUrl(modelUrl: string): URL {
   if (url.username || url.password) throw new ModelUrlError('must not contain credentials');
   if (url.search || url.hash) throw new ModelUrlError('must not contain a query or a fragment');
   return url;
-}
-
-function isLocalName(hostname: string): boolean {
-  return /(^|\.)localhost\.?$/.test(hostname);
 }
 
 function portOf(protocol: string, port: string): string {

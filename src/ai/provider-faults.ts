@@ -83,7 +83,7 @@ export function isTransient(error: ProviderError, cause: unknown): boolean {
 }
 
 /** As quick for an address that we refuse as for a name that does not exist. */
-const PERMANENT = new Set(['ENOTFOUND', 'EREFUSED']);
+const PERMANENT = new Set(['ENOTFOUND', 'ENODATA', 'EREFUSED']);
 
 function codeOfStatus(status: number, body: unknown): ProviderErrorCode {
   if (status === 401 || status === 403) return 'upstream_auth';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { APIError, OpenAI } from 'openai';
+import { APIError, type OpenAI } from 'openai';
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
 import { isTransient, ProviderFaults } from './provider-faults.js';
 import { OutboundResponse } from './outbound-fetch.js';

@@ -1,4 +1,4 @@
-import type { Request } from 'express';
+import type { IncomingMessage } from 'node:http';
 import { invalidToken } from './auth.errors.js';
 
 /**
@@ -7,7 +7,7 @@ import { invalidToken } from './auth.errors.js';
  * @returns null where none is sent
  * @throws {UnauthenticatedError} when the header is doubled, so that no two readers can disagree about it
  */
-export function bearerToken(request: Request): string | null {
+export function bearerToken(request: IncomingMessage): string | null {
   const [header, ...others] = request.headersDistinct.authorization ?? [];
   if (others.length > 0) throw invalidToken();
   return header?.match(/^Bearer +(\S+) *$/i)?.[1] ?? null;

@@ -1,6 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
 import { Draining } from '../common/draining.js';
 import { RateLimitedError, UnavailableError } from '../common/errors.js';
+import { Conversation } from '../conversations/conversation.entity.js';
+import { Message } from '../conversations/message.entity.js';
+import { Settings } from '../env/settings.js';
 import { RateLimits } from '../throttling/rate-limits.js';
 
 /** A place among a user's running replies. */
@@ -19,6 +24,8 @@ export class Admission {
   constructor(
     private readonly limits: RateLimits,
     private readonly draining: Draining,
+    private readonly settings: Settings,
+    @InjectDataSource() private readonly database: DataSource,
   ) {}
 
   async admit(userId: number): Promise<Place> {
@@ -26,6 +33,7 @@ export class Admission {
       throw new UnavailableError('draining', 'This server is shutting down; try again.');
     this.take(userId);
     try {
+      if (this.settings.redisUrl) await this.refuseOverLimitElsewhere(userId);
       await this.limits.consume('chat', userId);
     } catch (error) {
       this.leave(userId);
@@ -43,10 +51,18 @@ export class Admission {
   /** In one turn of the loop, so that sends that race are counted too. */
   private take(userId: number): void {
     const running = this.running.get(userId) ?? 0;
-    if (running >= this.limits.maximum('running_replies')) {
-      throw new RateLimitedError(1, 'Too many replies are running at once.');
-    }
+    if (running >= this.limits.maximum('running_replies')) throw tooManyReplies();
     this.running.set(userId, running + 1);
+  }
+
+  /** Where other nodes run replies too. Sends that race to several nodes may each find the last place free. */
+  private async refuseOverLimitElsewhere(userId: number): Promise<void> {
+    const running = await this.database
+      .createQueryBuilder(Message, 'message')
+      .innerJoin(Conversation, 'conversation', 'conversation.id = message.streamingIn')
+      .where('message.streamingIn IS NOT NULL AND conversation.userId = :userId', { userId })
+      .getCount();
+    if (running >= this.limits.maximum('running_replies')) throw tooManyReplies();
   }
 
   private leave(userId: number): void {
@@ -55,3 +71,5 @@ export class Admission {
     else this.running.delete(userId);
   }
 }
+
+const tooManyReplies = () => new RateLimitedError(1, 'Too many replies are running at once.');

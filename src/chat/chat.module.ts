@@ -21,10 +21,12 @@ import { RemoteReplies } from './remote-replies.js';
 import { ReplyAnswers } from './reply-answers.js';
 import { ReplyEngine } from './reply-engine.js';
 import { ReplyJournal } from './reply-journal.js';
+import { ReplyRetries } from './reply-retries.js';
 import { ReplyRunsService } from './reply-runs.service.js';
 import { ReplyStore } from './reply-store.js';
 import { EngineReplies } from './running-replies.js';
 import { SlowReaders } from './slow-readers.js';
+import { SocketAudiences } from './socket-audiences.js';
 import { SocketCommands } from './socket-commands.js';
 import { SocketLimits } from './socket-limits.js';
 import { WebSocketClients } from './websocket-clients.js';
@@ -36,9 +38,10 @@ import { WebSocketClients } from './websocket-clients.js';
   controllers: [ChatController],
   providers: [
     ...[Admission, ChatService, ExchangesService, PromptService, ReplyRunsService],
-    ...[Reaper, RemoteReplies, ReplyEngine, ReplyJournal, ReplyStore, ChatShutdown],
+    ...[Reaper, RemoteReplies, ReplyEngine, ReplyJournal, ReplyRetries, ReplyStore, ChatShutdown],
     ...[ConversationStreams, ReplyAnswers, SlowReaders],
-    ...[ChatGateway, ChatSockets, ChatWebSocket, WebSocketClients, SocketCommands, SocketLimits],
+    ...[ChatGateway, ChatSockets, SocketAudiences, SocketCommands, SocketLimits],
+    ...[ChatWebSocket, WebSocketClients],
     { provide: RunningReplies, useClass: EngineReplies },
   ],
   exports: [RunningReplies],

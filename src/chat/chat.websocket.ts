@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocketServer } from 'ws';
 import { handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import { ProblemError } from '../common/errors.js';
@@ -12,16 +12,21 @@ import { WebSocketClients } from './websocket-clients.js';
 
 const PATH = /^\/conversations\/ws\/([^/?]+)$/;
 
+/** Its types do not know of `closeTimeout` yet. */
+const OPTIONS: ServerOptions & { closeTimeout: number } = {
+  noServer: true,
+  perMessageDeflate: false,
+  // Beyond what is answered with 4413, so that a frame can be told to be too large; further, ws closes with 1009.
+  maxPayload: 4 * MAX_FRAME_BYTES,
+  // A client that does not answer our close is cut.
+  closeTimeout: 1000,
+  handleProtocols: (protocols) => (protocols.has('bearer') ? 'bearer' : false),
+};
+
 /** The plain WebSocket's door: `/conversations/ws/{id}`, for clients without Socket.IO. */
 @Injectable()
 export class ChatWebSocket implements OnApplicationBootstrap {
-  private readonly server = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: false,
-    // Beyond what is answered with 4413, so that a frame can be told to be too large; further, ws closes with 1009.
-    maxPayload: 4 * MAX_FRAME_BYTES,
-    handleProtocols: (protocols) => (protocols.has('bearer') ? 'bearer' : false),
-  });
+  private readonly server = new WebSocketServer(OPTIONS);
 
   constructor(
     private readonly host: HttpAdapterHost,

@@ -15,8 +15,8 @@ import { textSince } from './reply-text.js';
 
 /** As over HTTP. */
 const DEFAULT_PAGE = 50;
-/** Messages a read. */
-const PAGE = 100;
+/** Messages a read: few, as each may be long. */
+const PAGE = 20;
 
 type Attempted = { message: MessageDto; attempt: number };
 
@@ -67,10 +67,11 @@ export class ConversationStreams {
     seen: Cursor | null,
     listener: EventListener,
   ): Promise<() => void> {
-    const read = () => (seen ? this.readSince(conversationId, seen) : this.readRunning(conversationId));
+    const place = seen && (await this.catchUpByPages(userId, conversationId, seen, listener));
+    const read = () => (place ? this.readSince(conversationId, place) : this.readRunning(conversationId));
     let unsubscribe!: () => void;
     await this.readThenJoin(userId, conversationId, read, (missed) => {
-      for (const entry of missed) this.catchUp(userId, entry, seen, listener);
+      for (const entry of missed) this.catchUp(userId, entry, place, listener);
       unsubscribe = this.hub.subscribe(userId, (event) => {
         if (event.conversationId === conversationId) listener(event);
       });
@@ -174,17 +175,41 @@ export class ConversationStreams {
     if (current.status !== 'streaming') listener(messageCompleted(current, attempt));
   }
 
-  private async readSince(conversationId: number, seen: Cursor): Promise<Attempted[]> {
-    const found: Message[] = [];
-    for (let from = seen.messageId; ; from = found.at(-1)!.id + 1) {
-      const page = await this.messages.find({
-        where: { conversationId, id: MoreThanOrEqual(from) },
-        order: { id: 'ASC' },
-        take: PAGE,
-      });
-      found.push(...page);
-      if (page.length < PAGE) return this.attempted(found);
+  /** All but the last page of what a client has missed: messages that have ended, which no join has to wait for. */
+  private async catchUpByPages(
+    userId: number,
+    conversationId: number,
+    seen: Cursor,
+    listener: EventListener,
+  ): Promise<Cursor> {
+    let place = seen;
+    for (;;) {
+      const page = await this.readSince(conversationId, place, PAGE);
+      if (page.length < PAGE) return place;
+      for (const entry of page.slice(0, -1)) this.catchUp(userId, entry, place, listener);
+      const { message, attempt } = page.at(-2)!;
+      const { content, reasoning } = message;
+      place = {
+        messageId: message.id,
+        attempt,
+        content: content.length,
+        reasoning: reasoning.length,
+        done: true,
+      };
     }
+  }
+
+  private async readSince(
+    conversationId: number,
+    { messageId }: Cursor,
+    take?: number,
+  ): Promise<Attempted[]> {
+    const page = await this.messages.find({
+      where: { conversationId, id: MoreThanOrEqual(messageId) },
+      order: { id: 'ASC' },
+      take,
+    });
+    return this.attempted(page);
   }
 
   private async readRunning(conversationId: number): Promise<Attempted[]> {

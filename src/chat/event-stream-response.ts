@@ -1,37 +1,40 @@
 import type { Response } from 'express';
 import type { ParleyEvent } from '../events/event-hub.js';
-import { MAX_WAITING_BYTES, SlowReaders } from './slow-readers.js';
+import { Backlog } from './backlog.js';
 
 /** Proxies close what is silent for a minute or so. */
 const HEARTBEAT_MS = 15_000;
+const HEARTBEAT = Buffer.from(': keep-alive\n\n');
 
 /** A response as server-sent events (WHATWG HTML, section 9.2). */
 export class EventStreamResponse {
-  private readonly heartbeat: NodeJS.Timeout;
+  private heartbeat?: NodeJS.Timeout;
+  private readonly backlog: Backlog;
   private readonly endings: (() => void)[] = [];
   private open = true;
+  private live = false;
 
-  constructor(
-    private readonly response: Response,
-    slowReaders: SlowReaders,
-  ) {
-    response.status(200).set({
-      'Content-Type': 'text/event-stream; charset=utf-8',
-      'Cache-Control': 'no-store, no-transform',
-      // nginx would collect events before passing them on.
-      'X-Accel-Buffering': 'no',
-    });
-    response.flushHeaders();
-    this.heartbeat = setInterval(() => response.write(': keep-alive\n\n'), HEARTBEAT_MS).unref();
-    this.onEnd(slowReaders.watch(this.outlet()));
-    response.once('close', () => this.end());
+  constructor(private readonly response: Response) {
+    this.backlog = new Backlog(() => response.writableLength);
+    // The client may be gone by now, and then no `close` would tell.
+    if (response.destroyed) this.open = false;
+    else this.begin();
+  }
+
+  /** From the next event on the client has to keep up. What came before is what it had missed. */
+  goLive(): void {
+    this.backlog.excuse();
+    this.live = true;
   }
 
   send(event: ParleyEvent): void {
-    if (!this.open) return;
+    if (!this.open || event.isInternal) return;
     const id = event.cursor ? `id: ${event.cursor}\n` : '';
-    this.response.write(`${id}event: ${event.type}\ndata: ${event.json}\n\n`);
-    if (this.response.writableLength > MAX_WAITING_BYTES) this.response.destroy();
+    // Bytes rather than text, so that what waits is counted in bytes.
+    const frame = Buffer.from(`${id}event: ${event.type}\ndata: ${event.json}\n\n`);
+    const hasRoom = this.live ? this.backlog.hasRoomFor(frame.length) : this.backlog.hasRoomForMissed();
+    if (hasRoom) this.response.write(frame);
+    else this.cut();
   }
 
   /** Called once, when the stream ends, from whichever side. */
@@ -48,12 +51,23 @@ export class EventStreamResponse {
     this.response.end();
   }
 
-  private outlet() {
+  private cut(): void {
+    this.response.destroy();
+    this.end();
+  }
+
+  private begin(): void {
     const { response } = this;
-    return {
-      waiting: () => response.writableLength,
-      taken: () => (response.socket?.bytesWritten ?? 0) - (response.socket?.writableLength ?? 0),
-      cut: () => response.destroy(),
-    };
+    response.once('close', () => this.end());
+    response.status(200).set({
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store, no-transform',
+      // nginx would collect events before passing them on.
+      'X-Accel-Buffering': 'no',
+    });
+    response.flushHeaders();
+    this.heartbeat = setInterval(() => response.write(HEARTBEAT), HEARTBEAT_MS).unref();
+    // Node sends HEAD's headers and no more, for as long as the response is not ended.
+    if (response.req.method === 'HEAD') this.end();
   }
 }

@@ -1,4 +1,6 @@
+import type { AuthService } from '../auth/auth.service.js';
 import type { Identity } from '../auth/identity.js';
+import { UnauthenticatedError } from '../common/errors.js';
 import { EventHub } from '../events/event-hub.js';
 
 /** How long before its access token runs out a socket is told. */
@@ -15,10 +17,12 @@ export interface LiveSessionEvents {
 /** The life of a connection's login: it ends with its access token, and at once when the session does. */
 export class LiveSession {
   private timers: NodeJS.Timeout[] = [];
+  private closed = false;
   private readonly unsubscribe: () => void;
 
   constructor(
-    hub: EventHub,
+    private readonly hub: EventHub,
+    private readonly auth: AuthService,
     private identity: Identity,
     private readonly events: LiveSessionEvents,
   ) {
@@ -27,18 +31,25 @@ export class LiveSession {
       if (own || type === 'account.deleted') this.end('token_revoked');
       if (type === 'connection.resume') this.events.resume();
     });
-    this.schedule();
+    this.begin();
   }
 
   /** A newer access token of the same user takes over. */
   renew(identity: Identity): void {
+    if (this.closed) return;
     this.identity = identity;
-    this.schedule();
+    this.begin();
   }
 
   close(): void {
+    this.closed = true;
     this.timers.forEach(clearTimeout);
     this.unsubscribe();
+  }
+
+  private begin(): void {
+    this.schedule();
+    void this.confirm(this.identity);
   }
 
   private schedule(): void {
@@ -52,7 +63,20 @@ export class LiveSession {
     );
   }
 
+  /** The session may have ended after the token was looked at and before its end would have been heard of here. */
+  private async confirm({ user, session, expiresAt }: Identity): Promise<void> {
+    try {
+      await this.hub.ready(user.id);
+      await this.auth.identify({ userId: user.id, sessionId: session.id, expiresAt });
+    } catch (error) {
+      // Where the database is away, its end is still heard of when it comes.
+      const current = session.id === this.identity.session.id;
+      if (error instanceof UnauthenticatedError && current) this.end('token_revoked');
+    }
+  }
+
   private end(reason: 'token_expired' | 'token_revoked'): void {
+    if (this.closed) return;
     this.close();
     this.events.ended(reason);
   }

@@ -1,9 +1,12 @@
-import { Injectable, Logger, OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { Draining } from '../common/draining.js';
+import { isDatabaseAway } from '../common/problem.js';
 import { Message } from '../conversations/message.entity.js';
 import { Node } from './node.entity.js';
 import { ReplyEngine } from './reply-engine.js';
+import { ReplyRetries } from './reply-retries.js';
 import { ReplyStore } from './reply-store.js';
 import { ReplyAborted } from './reply.js';
 
@@ -12,8 +15,12 @@ const BEAT_INTERVAL_MS = 1000;
 const LEASE_MS = 8000;
 /** Then a silent node's row goes too. */
 const FORGET_MS = 60_000;
-/** Beats between two sweeps for chunks that nobody owns. */
-const SWEEP_BEATS = 60;
+/** When this node itself has looked away for so long, what it saw before proves nothing. */
+const GAP_MS = 3000;
+/** Between two sweeps for chunks that nobody owns. */
+const SWEEP_INTERVAL_MS = 60_000;
+/** Replies that are ended at the same time: a crash may leave a thousand, and there are 15 s. */
+const AT_ONCE = 8;
 
 /** What was last seen of a node or a reply, and when it last changed (milliseconds of this process's own clock). */
 interface Watch {
@@ -26,50 +33,69 @@ interface Watch {
  * stand still, on the watcher's own clock: no two clocks are compared, and a database that was away proves nothing.
  */
 @Injectable()
-export class Reaper implements OnApplicationBootstrap, OnModuleDestroy {
+export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Reaper');
   private readonly nodes = new Map<string, Watch>();
   private readonly replies = new Map<number, Watch>();
-  private timer?: NodeJS.Timeout;
-  private beats = 0;
-  private beating = false;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private lastWatch = 0;
+  private lastSweep = -Infinity;
 
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly store: ReplyStore,
     private readonly engine: ReplyEngine,
+    private readonly retries: ReplyRetries,
+    private readonly draining: Draining,
   ) {}
 
+  /** Beats apart from watching, so that a node with much to end does not seem dead itself. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.beat();
-    this.timer = setInterval(() => void this.beat(), BEAT_INTERVAL_MS).unref();
+    const beat = oneAtATime(() => this.showLife());
+    const watch = oneAtATime(() => this.watch());
+    await beat();
+    this.timers.push(
+      setInterval(beat, BEAT_INTERVAL_MS).unref(),
+      setInterval(watch, BEAT_INTERVAL_MS).unref(),
+    );
   }
 
-  onModuleDestroy(): void {
-    clearInterval(this.timer);
+  /** Not before: replies that get their grace are still this node's. */
+  onApplicationShutdown(): void {
+    this.timers.forEach(clearInterval);
   }
 
-  private async beat(): Promise<void> {
-    if (this.beating) return;
-    this.beating = true;
+  private async watch(): Promise<void> {
+    if (this.draining.active) return;
+    const now = performance.now();
+    if (now - this.lastWatch > GAP_MS) this.forgetAll();
+    this.lastWatch = now;
     try {
-      await this.showLife();
       await this.watchNodes();
       await this.watchReplies();
-      if (this.beats++ % SWEEP_BEATS === 0) await this.store.deleteOrphanedChunks();
-    } catch {
-      // The journal says that the database is away. What was not seen meanwhile must not count as silence.
-      this.nodes.clear();
-      this.replies.clear();
-    } finally {
-      this.beating = false;
+      await this.sweep(now);
+      this.lastWatch = performance.now();
+    } catch (error) {
+      // What was not seen while the database was away must not count as silence. That it is, the journal says.
+      this.forgetAll();
+      if (!isDatabaseAway(error)) this.logger.error({ error }, 'Replies of dead nodes cannot be seen to');
     }
+  }
+
+  private forgetAll(): void {
+    this.nodes.clear();
+    this.replies.clear();
   }
 
   private async showLife(): Promise<void> {
     const nodes = this.database.getRepository(Node);
-    const { affected } = await nodes.increment({ id: this.engine.nodeId }, 'beat', 1);
-    if (affected === 0) await nodes.insert({ id: this.engine.nodeId, beat: 0 });
+    const { nodeId: id } = this.engine;
+    try {
+      const { affected } = await nodes.increment({ id }, 'beat', 1);
+      if (affected === 0) await nodes.insert({ id, beat: 0 });
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.logger.error({ error }, 'This node cannot show that it is alive');
+    }
   }
 
   private async watchNodes(): Promise<void> {
@@ -81,14 +107,17 @@ export class Reaper implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  /** Ends what nobody runs, and stops here what has been ended elsewhere. */
+  /** Sees to what nobody runs, and stops here what has been ended, or taken over, elsewhere. */
   private async watchReplies(): Promise<void> {
     const mine = this.engine.all();
     const stored = await this.store.listRunning();
-    const ids = new Set(stored.map((message) => message.id));
-    for (const reply of mine) if (!ids.has(reply.message.id)) reply.abort.abort(new ReplyAborted('stopped'));
-    forgetOthers(this.replies, ids);
-    for (const message of stored) if (this.isAbandoned(message)) await this.interrupt(message.id);
+    const own = new Set(stored.filter(({ nodeId }) => nodeId === this.engine.nodeId).map(({ id }) => id));
+    for (const reply of mine) if (!own.has(reply.message.id)) reply.abort.abort(new ReplyAborted('stopped'));
+    forgetOthers(this.replies, new Set(stored.map(({ id }) => id)));
+    const abandoned = stored.filter((message) => this.isAbandoned(message));
+    for (let start = 0; start < abandoned.length; start += AT_ONCE) {
+      await Promise.all(abandoned.slice(start, start + AT_ONCE).map(({ id }) => this.rescue(id)));
+    }
   }
 
   /** A reply of this node that it does not run is one whose beginning was stored, but its answer was lost. */
@@ -102,10 +131,23 @@ export class Reaper implements OnApplicationBootstrap, OnModuleDestroy {
     return silentFor(this.replies, id, beat) > LEASE_MS;
   }
 
-  private async interrupt(id: number): Promise<void> {
+  private async rescue(id: number): Promise<void> {
+    if (await this.retries.retry(id)) return;
     if (!(await this.engine.endAbandoned(id, 'interrupted'))) return;
     this.logger.warn(`Reply ${id} was interrupted: its node is gone.`);
   }
+
+  private async sweep(now: number): Promise<void> {
+    if (now - this.lastSweep < SWEEP_INTERVAL_MS) return;
+    await this.store.deleteOrphanedChunks();
+    this.lastSweep = now;
+  }
+}
+
+/** @returns what does nothing while its last call is under way */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return () => (running ??= work().finally(() => (running = null)));
 }
 
 /** @returns milliseconds since the sign last changed, as far as this process has seen */

@@ -101,7 +101,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
 
   private mirror(userId: number, message: MessageDto, attempt: number): Mirror {
     const deliver = (event: ParleyEvent) => this.hub.deliver(userId, event);
-    const read = () => this.store.textOf(message.id);
+    const read = () => this.store.textOf(message.id, attempt);
     const mirror = new Mirror(message, userId, attempt, read, deliver);
     this.mirrors.set(message.id, mirror);
     return mirror;

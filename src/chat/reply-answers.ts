@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { AuthService } from '../auth/auth.service.js';
 import type { Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError } from '../common/errors.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
@@ -9,8 +10,7 @@ import { ConversationStreams } from './conversation-streams.js';
 import { parseCursor } from './cursor.js';
 import { EventStreamResponse } from './event-stream-response.js';
 import type { Exchange } from './exchanges.service.js';
-import { LiveSession } from './live-session.js';
-import { SlowReaders } from './slow-readers.js';
+import { LiveSession, type LiveSessionEvents } from './live-session.js';
 
 /** How HTTP answers with a reply: whole, or as it comes. */
 @Injectable()
@@ -19,14 +19,14 @@ export class ReplyAnswers {
 
   constructor(
     private readonly streams: ConversationStreams,
-    private readonly slowReaders: SlowReaders,
     private readonly conversations: ConversationsService,
     private readonly hub: EventHub,
+    private readonly auth: AuthService,
   ) {}
 
   async write(request: Request, response: Response, userId: number, exchange: Exchange): Promise<void> {
     if (request.accepts(['json', 'text/event-stream']) === 'text/event-stream') {
-      await this.stream(response, userId, exchange);
+      await this.stream(response, request.user as Identity, exchange);
     } else {
       await this.whole(response, userId, exchange);
     }
@@ -40,7 +40,10 @@ export class ReplyAnswers {
     lastEventId?: string,
   ): Promise<void> {
     await this.conversations.getOwned(identity.user.id, conversationId);
-    const stream = new EventStreamResponse(response, this.slowReaders);
+    const stream = new EventStreamResponse(response);
+    this.following.add(stream);
+    stream.onEnd(() => this.following.delete(stream));
+    this.endWithSession(stream, identity, () => stream.end());
     const unsubscribe = await this.streams.follow(
       identity.user.id,
       conversationId,
@@ -50,7 +53,8 @@ export class ReplyAnswers {
         if (event.type === 'conversation.deleted') stream.end();
       },
     );
-    this.keep(stream, identity, unsubscribe);
+    stream.goLive();
+    stream.onEnd(unsubscribe);
   }
 
   /** So that clients come back, to another node. */
@@ -58,28 +62,28 @@ export class ReplyAnswers {
     this.following.forEach((stream) => stream.end());
   }
 
-  private keep(stream: EventStreamResponse, identity: Identity, unsubscribe: () => void): void {
-    const session = new LiveSession(this.hub, identity, {
-      ended: () => stream.end(),
-      resume: () => stream.end(),
-    });
-    this.following.add(stream);
-    stream.onEnd(() => {
-      unsubscribe();
-      session.close();
-      this.following.delete(stream);
-    });
-  }
-
-  private async stream(response: Response, userId: number, exchange: Exchange): Promise<void> {
-    const stream = new EventStreamResponse(response, this.slowReaders);
+  /** One reply. Its token was good when it was asked for; that it runs out meanwhile must not cut it off. */
+  private async stream(response: Response, identity: Identity, exchange: Exchange): Promise<void> {
+    const stream = new EventStreamResponse(response);
+    this.endWithSession(stream, identity, (reason) => reason === 'token_revoked' && stream.end());
     stream.send(messageCreated(exchange.userMessage));
     stream.send(messageCreated(exchange.assistantMessage));
-    const unsubscribe = await this.streams.followReply(userId, exchange.assistantMessage, (event) => {
+    const { user } = identity;
+    const unsubscribe = await this.streams.followReply(user.id, exchange.assistantMessage, (event) => {
       stream.send(event);
       if (event.type === 'message.completed' || event.type === 'conversation.deleted') stream.end();
     });
+    stream.goLive();
     stream.onEnd(unsubscribe);
+  }
+
+  private endWithSession(
+    stream: EventStreamResponse,
+    identity: Identity,
+    ended: LiveSessionEvents['ended'],
+  ): void {
+    const session = new LiveSession(this.hub, this.auth, identity, { ended, resume: () => stream.end() });
+    stream.onEnd(() => session.close());
   }
 
   private async whole(response: Response, userId: number, exchange: Exchange): Promise<void> {

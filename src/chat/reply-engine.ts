@@ -4,21 +4,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../ai/ai.service.js';
 import type { ModelProvider, PromptMessage, TokenUsage } from '../ai/provider.js';
 import { ProviderError } from '../ai/provider.error.js';
+import { isDatabaseAway } from '../common/problem.js';
 import type { MessageDto } from '../conversations/message.dto.js';
-import type { Message } from '../conversations/message.entity.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { messageCompleted } from './chat.events.js';
 import { ReplyJournal } from './reply-journal.js';
-import { FinalReply, ReplyStore } from './reply-store.js';
+import { ReplyRunsService } from './reply-runs.service.js';
+import { FinalReply, ReplyStore, type RunningReply, usageColumns } from './reply-store.js';
 import { Reply, ReplyAborted } from './reply.js';
-import { usageOf, type Usage } from './usage.js';
+import { usageOf } from './usage.js';
 
-/** Between two tries to store an end while the database is away. */
-const STORE_RETRY_MS = 500;
+/** Between two tries while the database is away. */
+const RETRY_MS = 500;
 /** How long another node may take to stop its reply before it is taken for dead. */
 const STOP_ELSEWHERE_MS = 2000;
 /** What a shutdown leaves for storing ends once the grace is over. */
-const LAST_WRITES_MS = 5000;
+const LAST_WRITES_MS = 4000;
 
 export interface ReplyRun {
   provider: ModelProvider;
@@ -46,12 +47,14 @@ export class ReplyEngine {
 
   private readonly logger = new Logger('ReplyEngine');
   private readonly replies = new Map<number, Reply>();
+  private closing = false;
 
   constructor(
     private readonly ai: AiService,
     private readonly hub: EventHub,
     private readonly store: ReplyStore,
     private readonly journal: ReplyJournal,
+    private readonly runs: ReplyRunsService,
   ) {}
 
   /** @param message as it was created, in the database too, `streaming` and this node's */
@@ -60,6 +63,7 @@ export class ReplyEngine {
     this.replies.set(message.id, reply);
     this.journal.add(reply);
     const unsubscribe = this.stopWhenDeleted(reply);
+    if (this.closing) reply.abort.abort(new ReplyAborted('interrupted'));
     void this.run(reply, run).finally(unsubscribe);
     return reply;
   }
@@ -82,15 +86,15 @@ export class ReplyEngine {
       reply.abort.abort(new ReplyAborted('stopped'));
       return reply.ended;
     }
-    const stored = await this.store.findRunningIn(conversationId);
-    if (!stored) return null;
-    return (await this.stopElsewhere(stored)) ?? this.endAbandoned(stored.id, 'stopped');
+    const running = await this.store.findRunning({ conversationId });
+    if (!running) return null;
+    return (await this.stopElsewhere(running)) ?? this.endAbandoned(running.reply.id, 'stopped');
   }
 
   /** Asks the node that runs it, which knows the text to its last character; null where no node answers. */
-  private async stopElsewhere({ id, conversationId }: Message): Promise<MessageDto | null> {
-    const userId = this.hub.hasRelay ? await this.store.ownerOf(conversationId) : null;
-    if (userId === null) return null;
+  private async stopElsewhere({ reply, conversation }: RunningReply): Promise<MessageDto | null> {
+    if (!this.hub.hasRelay) return null;
+    const { id: conversationId, userId } = conversation;
     await this.hub.ready(userId);
     return new Promise((resolve) => {
       const settle = (message: MessageDto | null) => {
@@ -101,7 +105,7 @@ export class ReplyEngine {
       const timer = setTimeout(() => settle(null), STOP_ELSEWHERE_MS).unref();
       const unsubscribe = this.hub.subscribe(userId, ({ type, body }) => {
         const message = body.message as MessageDto | undefined;
-        if (type === 'message.completed' && message?.id === id) settle(message);
+        if (type === 'message.completed' && message?.id === reply.id) settle(message);
       });
       this.hub.publish(userId, new ParleyEvent('reply.stop', { conversation_id: conversationId }));
     });
@@ -112,39 +116,58 @@ export class ReplyEngine {
    * @returns it as stored; null where something else ended it first
    */
   async endAbandoned(messageId: number, status: 'stopped' | 'interrupted'): Promise<MessageDto | null> {
-    const ended = await this.store.endAbandoned(messageId, status);
-    if (!ended) return null;
-    this.hub.publish(ended.userId, messageCompleted(ended.message, ended.attempt));
-    return ended.message;
+    const running = await this.store.findRunning({ id: messageId });
+    if (!running) return null;
+    const message = await this.store.endAbandoned(running, status, async (text) =>
+      usageOf(await this.runs.promptOf(running), text, undefined),
+    );
+    if (!message) return null;
+    this.journal.discard(messageId);
+    this.hub.publish(running.conversation.userId, messageCompleted(message, running.reply.attempt));
+    return message;
   }
 
   /** Ends what runs: waits for replies to end by themselves, then interrupts the rest, keeping their text. */
   async drain(graceSeconds: number): Promise<void> {
     await within(graceSeconds * 1000, this.allEnded());
+    this.closing = true;
     this.all().forEach((reply) => reply.abort.abort(new ReplyAborted('interrupted')));
-    await within(LAST_WRITES_MS, this.allEnded());
-    await within(LAST_WRITES_MS, this.journal.flush());
+    const written = this.allEnded().then(() => this.journal.close());
+    await within(LAST_WRITES_MS, written);
   }
 
-  private allEnded(): Promise<unknown> {
-    return Promise.all(this.all().map((reply) => reply.ended));
+  /** Also those that begin meanwhile: they were asked for before. */
+  private async allEnded(): Promise<void> {
+    while (this.replies.size > 0) await Promise.all(this.all().map((reply) => reply.ended));
   }
 
   private async run(reply: Reply, run: ReplyRun): Promise<void> {
     let prompt: PromptMessage[] = [];
     const outcome: Outcome = { status: 'complete' };
     try {
-      prompt = await run.prompt();
+      prompt = await this.prompt(reply, run);
       for await (const batch of this.ai.stream(run.provider, prompt, reply.abort.signal)) {
         for (const delta of reply.append(batch)) this.hub.publish(reply.userId, delta);
         if (batch.finishReason) outcome.finishReason = batch.finishReason;
         if (batch.usage) outcome.usage = batch.usage;
-        await this.journal.full();
+        await this.journal.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
       }
     } catch (error) {
       Object.assign(outcome, this.failure(reply, error));
     }
     await this.end(reply, run, await finalReply(reply, prompt, outcome));
+  }
+
+  /** The database may be away just now: that need not fail a reply that was acknowledged. */
+  private async prompt({ abort }: Reply, run: ReplyRun): Promise<PromptMessage[]> {
+    for (;;) {
+      try {
+        return await run.prompt();
+      } catch (error) {
+        if (!isDatabaseAway(error)) throw error;
+      }
+      await delay(RETRY_MS, undefined, { signal: abort.signal });
+    }
   }
 
   private failure(reply: Reply, error: unknown): Outcome {
@@ -164,7 +187,9 @@ export class ReplyEngine {
     const message = await this.persist(reply, final);
     this.journal.discard(reply.message.id);
     this.replies.delete(reply.message.id);
-    if (message) this.hub.publish(reply.userId, messageCompleted(message, reply.attempt));
+    // A node that was taken for dead may find that another runs its reply by now.
+    if (message && message.status !== 'streaming')
+      this.hub.publish(reply.userId, messageCompleted(message, reply.attempt));
     reply.resolveEnded(message);
     if (message) run.ended?.(message);
   }
@@ -174,16 +199,16 @@ export class ReplyEngine {
    * @returns the message as stored, by this run or by whoever ended it first; null where it is gone
    */
   private async persist(reply: Reply, final: FinalReply): Promise<MessageDto | null> {
-    for (;;) {
+    const { id } = reply.message;
+    for (let attempt = 1; ; attempt++) {
       try {
-        if (await this.store.end(reply.message.id, this.nodeId, final)) return reply.endedAs(final);
-        return await this.store.findMessage(reply.message.id);
+        if (await this.store.end(id, this.nodeId, final)) return reply.endedAs(final);
+        return await this.store.findMessage(id);
       } catch (error) {
-        this.logger.warn(
-          `The end of reply ${reply.message.id} is not stored yet: ${(error as Error).message}`,
-        );
+        if (attempt === 1)
+          this.logger.warn(`The end of reply ${id} is not stored yet: ${(error as Error).message}`);
       }
-      await delay(STORE_RETRY_MS, undefined, { ref: false });
+      await delay(RETRY_MS, undefined, { ref: false });
     }
   }
 
@@ -209,10 +234,6 @@ async function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcom
     ...usageColumns(await usageOf(prompt, reasoning + content, outcome.usage)),
     completedAt: new Date(),
   };
-}
-
-function usageColumns({ estimated, ...tokens }: Usage) {
-  return { ...tokens, usageEstimated: estimated };
 }
 
 async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {

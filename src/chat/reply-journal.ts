@@ -1,32 +1,29 @@
-import { Injectable, Logger, OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { ReplyStore } from './reply-store.js';
-import type { Reply, UnsavedChunk } from './reply.js';
+import { lengthOf, type Reply } from './reply.js';
 
 /** Text waits this long at most before it is written; a write and the timer's slack fit within the promised 250 ms. */
 const FLUSH_INTERVAL_MS = 200;
 /** While more than this waits for a database that is away, providers are not read. UTF-16 code units. */
-const MAX_UNSAVED = 64 * 1024 * 1024;
+export const MAX_UNSAVED = 64 * 1024 * 1024;
 
 /**
  * Brings the text of all running replies to the database, a few times a second and in one statement. While the
  * database is away the text stays in memory, bounded, and is written when it is back.
  */
 @Injectable()
-export class ReplyJournal implements OnModuleDestroy {
+export class ReplyJournal {
   private readonly logger = new Logger('ReplyJournal');
   private readonly replies = new Set<Reply>();
   private readonly timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   private ended: number[] = [];
   private flushing: Promise<void> | null = null;
+  /** Of all replies, what is being written included. */
   private unsaved = 0;
   private waiting: (() => void)[] = [];
   private failing = false;
 
   constructor(private readonly store: ReplyStore) {}
-
-  onModuleDestroy(): void {
-    clearInterval(this.timer);
-  }
 
   add(reply: Reply): void {
     this.replies.add(reply);
@@ -36,6 +33,7 @@ export class ReplyJournal implements OnModuleDestroy {
   async remove(reply: Reply): Promise<void> {
     this.replies.delete(reply);
     await this.flushing;
+    this.shrink(reply.unsavedLength);
   }
 
   /** The reply's end, with its whole text, is stored: its chunks may go, with the next write. */
@@ -43,10 +41,17 @@ export class ReplyJournal implements OnModuleDestroy {
     this.ended.push(messageId);
   }
 
-  /** Null, or what to wait for before more is taken from providers. */
-  full(): Promise<void> | null {
-    if (this.unsaved < MAX_UNSAVED) return null;
-    return new Promise((resolve) => this.waiting.push(resolve));
+  /**
+   * Counts text that a reply has taken in.
+   * @returns null, or what to wait for before more is taken from its provider; an abort ends the wait
+   */
+  grow(length: number, signal: AbortSignal): Promise<void> | null {
+    this.unsaved += length;
+    if (this.unsaved < MAX_UNSAVED || signal.aborted) return null;
+    return new Promise((resolve) => {
+      this.waiting.push(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
   }
 
   /** Writes what there is; at most one write is under way. */
@@ -55,25 +60,43 @@ export class ReplyJournal implements OnModuleDestroy {
     return this.flushing;
   }
 
-  private async write(): Promise<void> {
-    const taken = [...this.replies].map((reply) => ({ reply, chunks: reply.takeUnsaved() }));
-    const chunks = taken.flatMap((entry) => entry.chunks);
-    const ended = this.ended;
-    this.ended = [];
-    try {
-      if (chunks.length > 0) await this.store.append(chunks);
-      if (ended.length > 0) await this.store.deleteChunks(ended);
-      this.report(null);
-    } catch (error) {
-      taken.forEach(({ reply, chunks }) => reply.giveBack(chunks));
-      this.ended = [...ended, ...this.ended];
-      this.report(error);
-    }
-    this.measure(chunks);
+  /** Writes for the last time, once no reply runs any more. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.flushing;
+    await this.flush();
   }
 
-  private measure(chunks: UnsavedChunk[]): void {
-    this.unsaved = this.failing ? chunks.reduce((sum, chunk) => sum + chunk.text.length, 0) : 0;
+  private async write(): Promise<void> {
+    try {
+      await this.append();
+      await this.deleteEnded();
+      this.report(null);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  private async append(): Promise<void> {
+    const taken = [...this.replies].map((reply) => ({ reply, chunks: reply.takeUnsaved() }));
+    const chunks = taken.flatMap((entry) => entry.chunks);
+    try {
+      await this.store.append(chunks);
+    } catch (error) {
+      taken.forEach(({ reply, chunks }) => reply.giveBack(chunks));
+      throw error;
+    }
+    this.shrink(lengthOf(chunks));
+  }
+
+  private async deleteEnded(): Promise<void> {
+    const count = this.ended.length;
+    await this.store.deleteChunks(this.ended.slice(0, count));
+    this.ended.splice(0, count);
+  }
+
+  private shrink(length: number): void {
+    this.unsaved -= length;
     if (this.unsaved >= MAX_UNSAVED) return;
     this.waiting.forEach((resume) => resume());
     this.waiting = [];

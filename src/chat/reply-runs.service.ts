@@ -1,12 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AiService } from '../ai/ai.service.js';
-import type { ModelProvider } from '../ai/provider.js';
+import type { ModelProvider, PromptMessage } from '../ai/provider.js';
+import { ProblemError } from '../common/errors.js';
+import { DEFAULT_CONTEXT_TOKENS } from '../configs/config.dto.js';
 import { ConfigsService, type ResolvedConfig } from '../configs/configs.service.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
-import type { MessageDto } from '../conversations/message.dto.js';
+import { MessageDto } from '../conversations/message.dto.js';
 import { PromptService } from './prompt.service.js';
 import type { ReplyRun } from './reply-engine.js';
+import type { RunningReply } from './reply-store.js';
 import { TITLE_PROMPT, titleFromModel } from './titles.js';
 
 /** A title that takes longer is not worth its wait. */
@@ -43,6 +46,24 @@ export class ReplyRunsService {
         void this.giveTitle(conversation, userMessage.content, reply.content, config.provider);
       },
     };
+  }
+
+  /** Puts together once more what a stored reply's run needed. @throws {ProblemError} as `resolve` */
+  async again({ reply, question, conversation }: RunningReply): Promise<ReplyRun> {
+    const config = await this.resolve(conversation.userId, conversation, reply.configId ?? undefined);
+    return this.create(conversation, MessageDto.from(question, [question.id]), config);
+  }
+
+  /** What a stored reply's provider was sent, as far as that can be told afterwards. */
+  async promptOf(running: RunningReply): Promise<PromptMessage[]> {
+    try {
+      const run = await this.again(running);
+      return await run.prompt();
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      const { conversation, question } = running;
+      return this.prompts.build(conversation, question.id, DEFAULT_CONTEXT_TOKENS, conversation.params);
+    }
   }
 
   private async giveTitle(

@@ -1,16 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In, IsNull, Not } from 'typeorm';
+import { DataSource, In, IsNull, MoreThan, Not } from 'typeorm';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message, MessageStatus } from '../conversations/message.entity.js';
+import { MessagesService } from '../conversations/messages.service.js';
 import { isMysql } from '../database/data-source.js';
 import { retryContention } from '../database/retry.js';
-import { ReplyChunk } from '../conversations/reply-chunk.entity.js';
+import { ReplyChunk, chunksBefore } from '../conversations/reply-chunk.entity.js';
 import type { UnsavedChunk } from './reply.js';
+import type { Usage } from './usage.js';
 
-/** Rows a statement: SQLite binds at most 32,766 values. */
+/** Rows and UTF-16 code units a statement: SQLite binds at most 32,766 values, MariaDB takes 16 MiB. */
 const ROWS_A_STATEMENT = 1000;
+const LENGTH_A_STATEMENT = 1024 * 1024;
 
 /** A reply's end, all of it. */
 export interface FinalReply {
@@ -27,28 +30,22 @@ export interface FinalReply {
   completedAt: Date;
 }
 
-interface EndedReply {
-  message: MessageDto;
-  attempt: number;
-  userId: number;
+/** A reply that is stored as running, and what it answers. */
+export interface RunningReply {
+  reply: Message;
+  question: Message;
+  conversation: Conversation;
 }
-
-const NOTHING_KNOWN = {
-  finishReason: null,
-  errorCode: null,
-  errorDetail: null,
-  promptTokens: null,
-  completionTokens: null,
-  totalTokens: null,
-  usageEstimated: null,
-};
 
 /** What a reply is in the database: a `streaming` row and its chunks, then a row with an end. */
 @Injectable()
 export class ReplyStore {
   private readonly insertChunks: string;
 
-  constructor(@InjectDataSource() private readonly database: DataSource) {
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly messages: MessagesService,
+  ) {
     // A statement whose answer was lost is repeated: rows that it had stored are passed over.
     const insert = isMysql(database) ? 'INSERT IGNORE' : 'INSERT OR IGNORE';
     this.insertChunks = `${insert} INTO reply_chunks (message_id, seq, part, text) VALUES `;
@@ -56,8 +53,7 @@ export class ReplyStore {
 
   /** Appends for all running replies of the process, in one statement as a rule. */
   async append(chunks: UnsavedChunk[]): Promise<void> {
-    for (let start = 0; start < chunks.length; start += ROWS_A_STATEMENT) {
-      const rows = chunks.slice(start, start + ROWS_A_STATEMENT);
+    for (const rows of statements(chunks)) {
       const values = rows.flatMap(({ messageId, seq, part, text }) => [messageId, seq, part, text]);
       const sql = this.insertChunks + rows.map(() => '(?,?,?,?)').join(',');
       await retryContention(() => this.database.query(sql, values));
@@ -82,13 +78,15 @@ export class ReplyStore {
   }
 
   /** Takes over a dead node's reply, to run it again from the start. */
-  async claim(message: Message, nodeId: string): Promise<boolean> {
-    const result = await this.database
-      .getRepository(Message)
-      .update(
-        { id: message.id, status: 'streaming', nodeId: message.nodeId ?? IsNull() },
-        { nodeId, attempt: message.attempt + 1 },
-      );
+  async claim({ id, nodeId: owner, attempt }: Message, nodeId: string): Promise<boolean> {
+    const result = await retryContention(() =>
+      this.database
+        .getRepository(Message)
+        .update(
+          { id, status: 'streaming', nodeId: owner ?? IsNull(), attempt },
+          { nodeId, attempt: attempt + 1 },
+        ),
+    );
     return result.affected === 1;
   }
 
@@ -98,42 +96,47 @@ export class ReplyStore {
       .find({ select: { id: true, nodeId: true }, where: { streamingIn: Not(IsNull()) } });
   }
 
-  findRunningIn(conversationId: number): Promise<Message | null> {
-    return this.database.getRepository(Message).findOneBy({ streamingIn: conversationId });
+  async findRunning(where: { id: number } | { conversationId: number }): Promise<RunningReply | null> {
+    const messages = this.database.getRepository(Message);
+    const reply = await messages.findOne({
+      where: { ...where, streamingIn: Not(IsNull()) },
+      relations: { conversation: true },
+    });
+    const question = reply && (await messages.findOneBy({ id: reply.parentId! }));
+    return question && { reply, question, conversation: reply.conversation! };
   }
 
   /**
    * Ends a reply that no process runs, with the text that was stored of it.
+   * @param estimate of what that text took
    * @returns the message, or null where something else ended it first
    */
-  async endAbandoned(id: number, status: 'stopped' | 'interrupted'): Promise<EndedReply | null> {
-    const message = await this.database
-      .getRepository(Message)
-      .findOne({ where: { id, status: 'streaming' }, relations: { conversation: true } });
-    if (!message?.nodeId || !message.conversation) return null;
-    const final = { ...NOTHING_KNOWN, ...(await this.textOf(id)), status, completedAt: new Date() };
-    if (!(await this.end(id, message.nodeId, final))) return null;
-    await this.deleteChunks([id]);
-    const { attempt, conversation } = message;
-    return { message: MessageDto.from({ ...message, ...final }, [id]), attempt, userId: conversation.userId };
-  }
-
-  async ownerOf(conversationId: number): Promise<number | null> {
-    const conversation = await this.database
-      .getRepository(Conversation)
-      .findOne({ select: { id: true, userId: true }, where: { id: conversationId } });
-    return conversation && conversation.userId;
+  async endAbandoned(
+    { reply }: RunningReply,
+    status: 'stopped' | 'interrupted',
+    estimate: (text: string) => Promise<Usage>,
+  ): Promise<MessageDto | null> {
+    const text = await this.textOf(reply.id, reply.attempt);
+    const usage = await estimate(text.reasoning + text.content);
+    const final = { ...text, ...usageColumns(usage), ...NO_REASON, status, completedAt: new Date() };
+    if (!(await this.end(reply.id, reply.nodeId!, final))) return null;
+    return this.toDto({ ...reply, ...final });
   }
 
   async findMessage(id: number): Promise<MessageDto | null> {
     const message = await this.database.getRepository(Message).findOneBy({ id });
-    return message && MessageDto.from(message, [message.id]);
+    return message && this.toDto(message);
   }
 
-  async textOf(messageId: number): Promise<{ content: string; reasoning: string }> {
-    const chunks = await this.database
-      .getRepository(ReplyChunk)
-      .find({ where: { messageId }, order: { seq: 'ASC' } });
+  async toDto(message: Message): Promise<MessageDto> {
+    return MessageDto.from(message, await this.messages.siblingIds(message));
+  }
+
+  async textOf(messageId: number, attempt: number): Promise<{ content: string; reasoning: string }> {
+    const chunks = await this.database.getRepository(ReplyChunk).find({
+      where: { messageId, seq: MoreThan(chunksBefore(attempt)) },
+      order: { seq: 'ASC' },
+    });
     const join = (part: string) =>
       chunks
         .filter((chunk) => chunk.part === part)
@@ -160,4 +163,28 @@ export class ReplyStore {
     );
     await this.deleteChunks(orphans.map((orphan) => Number(orphan.messageId)));
   }
+}
+
+const NO_REASON = { finishReason: null, errorCode: null, errorDetail: null };
+
+export function usageColumns({ estimated, ...tokens }: Usage) {
+  return { ...tokens, usageEstimated: estimated };
+}
+
+function* statements(chunks: UnsavedChunk[]): Generator<UnsavedChunk[]> {
+  let rows: UnsavedChunk[] = [];
+  let length = 0;
+  for (const chunk of chunks) {
+    if (
+      rows.length === ROWS_A_STATEMENT ||
+      (rows.length > 0 && length + chunk.text.length > LENGTH_A_STATEMENT)
+    ) {
+      yield rows;
+      rows = [];
+      length = 0;
+    }
+    rows.push(chunk);
+    length += chunk.text.length;
+  }
+  if (rows.length > 0) yield rows;
 }

@@ -1,9 +1,12 @@
 import type { ReplyBatch } from '../ai/provider.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { ParleyEvent } from '../events/event-hub.js';
-import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+import { chunksBefore, type ReplyPart } from '../conversations/reply-chunk.entity.js';
 import type { FinalReply } from './reply-store.js';
 import { ReplyText, withText } from './reply-text.js';
+
+/** A chunk grows until it is handed over, up to here: a row must fit in a statement. UTF-16 code units. */
+const MAX_CHUNK = 64 * 1024;
 
 /** A piece of text that the database does not have yet. */
 export interface UnsavedChunk {
@@ -22,9 +25,9 @@ export class Reply extends ReplyText {
   resolveEnded!: (message: MessageDto | null) => void;
 
   private unsaved: UnsavedChunk[] = [];
-  private seq = 0;
+  private seq: number;
   /** Chunks up to here have been handed over: they may be stored, so they must not grow. */
-  private handedOver = 0;
+  private handedOver: number;
 
   constructor(
     message: MessageDto,
@@ -32,6 +35,7 @@ export class Reply extends ReplyText {
     attempt: number,
   ) {
     super(message, attempt);
+    this.seq = this.handedOver = chunksBefore(attempt);
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
@@ -67,6 +71,11 @@ export class Reply extends ReplyText {
     return taken;
   }
 
+  /** UTF-16 code units that are not stored yet, nor handed over. */
+  get unsavedLength(): number {
+    return lengthOf(this.unsaved);
+  }
+
   giveBack(chunks: UnsavedChunk[]): void {
     this.unsaved = [...chunks, ...this.unsaved];
   }
@@ -78,9 +87,14 @@ export class Reply extends ReplyText {
 
   private keep(part: ReplyPart, text: string): void {
     const last = this.unsaved.at(-1);
-    if (last?.part === part && last.seq > this.handedOver) last.text += text;
+    const grows = last?.part === part && last.seq > this.handedOver && last.text.length < MAX_CHUNK;
+    if (grows) last.text += text;
     else this.unsaved.push({ messageId: this.message.id, seq: ++this.seq, part, text });
   }
+}
+
+export function lengthOf(chunks: UnsavedChunk[]): number {
+  return chunks.reduce((sum, { text }) => sum + text.length, 0);
 }
 
 /** Why a reply's run was aborted, and so which end it comes to. */

@@ -1,49 +1,60 @@
-import { Injectable, OnModuleDestroy } from '@nestjs/common';
+import { Injectable, OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 
-/** More than this never waits for one client. Bytes. */
-export const MAX_WAITING_BYTES = 1024 * 1024;
-/** A client that takes nothing of what waits for it is cut after this. */
+/** A connection that takes nothing of what waits for it is cut after this. */
 const STALL_MS = 10_000;
-const CHECK_INTERVAL_MS = 250;
-
-export interface Outlet {
-  /** Bytes that wait in this process for the client to take. */
-  waiting(): number;
-  /** Bytes that it has taken, ever: while they rise, it reads. */
-  taken(): number;
-  cut(): void;
-}
+const CHECK_INTERVAL_MS = 1_000;
 
 interface Progress {
   taken: number;
   since: number;
 }
 
-/** Cuts clients that stop reading, so that nothing waits on them and memory stays bounded. They may come back. */
+/**
+ * Cuts connections whose client has stopped reading, so that nothing waits on them for ever: of whichever face, since
+ * an answer that is never read is kept in memory too. What may wait until then is bounded by {@link Backlog}.
+ */
 @Injectable()
-export class SlowReaders implements OnModuleDestroy {
-  private readonly outlets = new Map<Outlet, Progress>();
+export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly connections = new Map<Socket, Progress>();
   private readonly timer = setInterval(() => this.check(), CHECK_INTERVAL_MS).unref();
+
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  onApplicationBootstrap(): void {
+    const server = this.host.httpAdapter.getHttpServer() as Server;
+    server.on('connection', (connection) => this.watch(connection));
+  }
 
   onModuleDestroy(): void {
     clearInterval(this.timer);
   }
 
-  /** @returns what ends the watch */
-  watch(outlet: Outlet): () => void {
-    this.outlets.set(outlet, { taken: -1, since: performance.now() });
-    return () => this.outlets.delete(outlet);
+  watch(connection: Socket): void {
+    this.connections.set(connection, { taken: 0, since: performance.now() });
+    connection.once('close', () => this.connections.delete(connection));
   }
 
   private check(): void {
     const now = performance.now();
-    for (const [outlet, progress] of this.outlets) {
-      const waiting = outlet.waiting();
-      const taken = outlet.taken();
-      if (waiting === 0 || taken !== progress.taken) Object.assign(progress, { taken, since: now });
-      if (waiting <= MAX_WAITING_BYTES && now - progress.since < STALL_MS) continue;
-      this.outlets.delete(outlet);
-      outlet.cut();
+    for (const [connection, progress] of this.connections) {
+      const taken = takenFrom(connection);
+      if (connection.writableLength === 0 || taken !== progress.taken) {
+        Object.assign(progress, { taken, since: now });
+      } else if (now - progress.since >= STALL_MS) {
+        connection.destroy();
+      }
     }
   }
+}
+
+/**
+ * What changes whenever the client takes something. Node counts a write when it is done with the whole of it, which
+ * says nothing of how a long one gets on: that is in the handle's queue, which Node's own time-outs look at as well.
+ */
+function takenFrom(connection: Socket): number {
+  const { _handle } = connection as unknown as { _handle: { writeQueueSize: number } | null };
+  return connection.bytesWritten - connection.writableLength - (_handle?.writeQueueSize ?? 0);
 }

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { RateLimitedError } from '../common/errors.js';
+import type { Identity } from '../auth/identity.js';
+import { RateLimitedError, UnauthenticatedError } from '../common/errors.js';
+import { addressKey } from '../throttling/address-key.js';
 import { RateLimits } from '../throttling/rate-limits.js';
 
-/** A content of 100,000 characters fits, however it is escaped. */
-export const MAX_FRAME_BYTES = 1024 * 1024;
+/** A content of 100,000 characters fits, however it is escaped: `\ud83d\ude00` takes twelve bytes. */
+export const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
 
 /** A socket that goes on beyond its budget by this factor is closed rather than answered. */
 const PATIENCE = 4;
@@ -16,23 +18,34 @@ export class SocketLimits {
   constructor(private readonly limits: RateLimits) {}
 
   /**
+   * Before anybody is signed in.
    * @returns what gives the place back
-   * @throws {RateLimitedError} where the user or the address has too many
+   * @throws {RateLimitedError} where the address has too many sockets
    */
-  admit(userId: number, address: string): () => void {
-    const places = [
-      { key: `user:${userId}`, most: this.limits.maximum('socket_connections') },
-      { key: `address:${address}`, most: this.limits.maximum('address_connections') },
-    ];
-    if (places.some(({ key, most }) => this.count(key) >= most)) {
-      throw new RateLimitedError(10, 'Too many sockets are connected.');
+  admitAddress(address: string): () => void {
+    return this.take(`address:${addressKey(address)}`, this.limits.maximum('address_connections'));
+  }
+
+  /**
+   * @returns what gives the place back
+   * @throws {RateLimitedError} where the user has too many sockets
+   */
+  admitUser(userId: number): () => void {
+    return this.take(`user:${userId}`, this.limits.maximum('socket_connections'));
+  }
+
+  /** Counts what fails against the budget that failing HTTP requests of the address have (see refuseFloods). */
+  async authenticate(address: string, attempt: () => Promise<Identity>): Promise<Identity> {
+    const key = addressKey(address);
+    if (await this.limits.isExhausted('unauthenticated', key)) {
+      await this.limits.consume('unauthenticated', key);
     }
-    places.forEach(({ key }) => this.counts.set(key, this.count(key) + 1));
-    let left = false;
-    return () => {
-      if (!left) places.forEach(({ key }) => this.leave(key));
-      left = true;
-    };
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof UnauthenticatedError) void this.limits.take('unauthenticated', key);
+      throw error;
+    }
   }
 
   /** Counts one socket's events. */
@@ -40,12 +53,19 @@ export class SocketLimits {
     return new EventMeter(this.limits.allowance('socket_events'));
   }
 
-  private count(key: string): number {
-    return this.counts.get(key) ?? 0;
+  private take(key: string, most: number): () => void {
+    const count = this.counts.get(key) ?? 0;
+    if (count >= most) throw new RateLimitedError(10, 'Too many sockets are connected.');
+    this.counts.set(key, count + 1);
+    let left = false;
+    return () => {
+      if (!left) this.leave(key);
+      left = true;
+    };
   }
 
   private leave(key: string): void {
-    const left = this.count(key) - 1;
+    const left = this.counts.get(key)! - 1;
     if (left > 0) this.counts.set(key, left);
     else this.counts.delete(key);
   }

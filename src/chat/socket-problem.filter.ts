@@ -32,14 +32,19 @@ export class AcknowledgeInterceptor implements NestInterceptor {
   }
 }
 
-/** Acknowledges a failure with its problem; a client that asked for no acknowledgement gets an `error` event. */
+/** A client that asked for no acknowledgement gets an `exception` event. */
+export function refuse(socket: Socket, acknowledge: unknown, error: unknown): void {
+  const answer = refusal(error, socket.id);
+  if (typeof acknowledge === 'function') acknowledge(answer);
+  else socket.emit('exception', answer);
+}
+
+/** Acknowledges a failure with its problem. */
 @Catch()
 export class SocketProblemFilter implements WsExceptionFilter {
   catch(exception: unknown, host: ArgumentsHost): void {
-    const socket = host.switchToWs().getClient<Socket>();
-    const acknowledge: unknown = host.getArgs().at(-1);
-    const answer = refusal(exception, socket.id);
-    if (typeof acknowledge === 'function') acknowledge(answer);
-    else socket.emit('exception', answer);
+    // What Nest calls a gateway's handler with: the socket, the data, the acknowledgement, the event's name.
+    const [socket, , acknowledge] = host.getArgs<[Socket, unknown, unknown]>();
+    refuse(socket, acknowledge, exception);
   }
 }

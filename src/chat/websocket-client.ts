@@ -1,11 +1,12 @@
 import type { RawData, WebSocket } from 'ws';
+import type { AuthService } from '../auth/auth.service.js';
 import type { Identity } from '../auth/identity.js';
 import { ProblemError, ValidationFailedError } from '../common/errors.js';
 import { bodyPipe } from '../common/validation.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import { Backlog } from './backlog.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { LiveSession } from './live-session.js';
-import { MAX_WAITING_BYTES, SlowReaders } from './slow-readers.js';
 import { SocketCommands, SocketPeer } from './socket-commands.js';
 import { EventMeter, MAX_FRAME_BYTES, SocketLimits, tooManyEvents } from './socket-limits.js';
 import { Acknowledgement, refusal } from './socket-problem.filter.js';
@@ -18,13 +19,23 @@ import {
   TokenDto,
 } from './socket.dto.js';
 
-const CLOSE_CODES = { restart: 1012, token: 4401, notFound: 4404, tooLarge: 4413, tooMuch: 4429 } as const;
+/** RFC 6455, section 7.4; 4000–4999 are ours (API.md 6). */
+export const CLOSE_CODES = {
+  internal: 1011,
+  restart: 1012,
+  tryLater: 1013,
+  token: 4401,
+  notFound: 4404,
+  noToken: 4408,
+  tooLarge: 4413,
+  tooMuch: 4429,
+} as const;
 
 interface Services {
+  auth: AuthService;
   streams: ConversationStreams;
   commands: SocketCommands;
   limits: SocketLimits;
-  slowReaders: SlowReaders;
   hub: EventHub;
 }
 
@@ -38,72 +49,90 @@ interface Frame {
 export class WebSocketClient {
   private readonly peer: SocketPeer;
   private readonly meter: EventMeter;
-  private readonly endings: (() => void)[];
-  private readonly session: LiveSession;
+  private readonly backlog: Backlog;
   private readonly pipe = bodyPipe();
-  private joined = false;
+  /** Its own conversation, and others that it opened by their ids. */
+  private readonly opened = new Set<number>();
+  private session?: LiveSession;
+  private alive = true;
 
   constructor(
     readonly socket: WebSocket,
-    identity: Identity,
+    private readonly identity: Identity,
     private readonly conversationId: number,
     private readonly services: Services,
   ) {
     this.meter = services.limits.meter();
-    this.session = new LiveSession(services.hub, identity, {
+    this.backlog = new Backlog(() => socket.bufferedAmount);
+    this.peer = {
+      userId: identity.user.id,
+      join: (id) => void this.opened.add(id),
+      leave: (id) => void this.opened.delete(id),
+      renew: (renewed) => this.session?.renew(renewed),
+    };
+    socket.on('pong', () => (this.alive = true));
+  }
+
+  /** Opens the conversation: the first frame is its snapshot. @throws {NotFoundError} */
+  async start(): Promise<void> {
+    const { userId } = this.peer;
+    await this.services.streams.open(userId, this.conversationId, undefined, (page) => this.begin(page));
+  }
+
+  async receive(data: RawData, isBinary: boolean): Promise<void> {
+    // A client whose socket is being closed, as its session has ended, say, may go on sending.
+    if (this.socket.readyState !== this.socket.OPEN) return;
+    const { length } = data as Buffer;
+    if (length > MAX_FRAME_BYTES) return this.socket.close(CLOSE_CODES.tooLarge);
+    const verdict = this.meter.count();
+    if (verdict === 'close') return this.socket.close(CLOSE_CODES.tooMuch);
+    const frame = isBinary ? null : parse(String(data));
+    const answer = await this.answer(frame, verdict === 'refuse');
+    this.write('ack', JSON.stringify({ id: isFrameId(frame?.id) ? frame.id : undefined, ...answer }));
+  }
+
+  /** Ends the connection where the last ping was not answered. */
+  ping(): void {
+    if (!this.alive) return this.socket.terminate();
+    this.alive = false;
+    this.socket.ping();
+  }
+
+  private begin(page: object): void {
+    const { socket, services } = this;
+    if (socket.readyState !== socket.OPEN) return;
+    this.write('conversation.snapshot', JSON.stringify(page));
+    this.opened.add(this.conversationId);
+    const unsubscribe = services.hub.subscribe(this.peer.userId, (event) => this.pass(event));
+    const session = new LiveSession(services.hub, services.auth, this.identity, {
       expiring: (expiresAt) =>
         this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
       ended: (reason) => socket.close(CLOSE_CODES.token, reason),
       resume: () => socket.close(CLOSE_CODES.restart),
     });
-    this.peer = {
-      userId: identity.user.id,
-      join: () => (this.joined = true),
-      leave: () => (this.joined = false),
-      renew: (renewed) => this.session.renew(renewed),
-    };
-    this.endings = [
-      () => this.session.close(),
-      services.hub.subscribe(identity.user.id, (event) => this.pass(event)),
-      services.slowReaders.watch(this.outlet()),
-    ];
-    socket.once('close', () => this.endings.forEach((end) => end()));
-  }
-
-  /** Opens the conversation: the first frame is its snapshot. @throws {NotFoundError} */
-  async start(): Promise<void> {
-    const { streams } = this.services;
-    await streams.open(this.peer.userId, this.conversationId, undefined, (page) => {
-      this.write('conversation.snapshot', JSON.stringify(page));
-      this.joined = true;
-      this.live = true;
+    this.session = session;
+    socket.once('close', () => {
+      unsubscribe();
+      session.close();
     });
   }
 
-  /** Before the snapshot nothing is passed on: it is in the snapshot. */
-  private live = false;
-
   private pass(event: ParleyEvent): void {
-    if (!this.live || event.conversationId !== this.conversationId) return;
-    if (event.type === 'message.delta' && !this.joined) return;
-    this.write(event.type, event.json);
-    if (event.type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
+    const { type, conversationId } = event;
+    if (event.isInternal || conversationId === undefined) return;
+    const opened = this.opened.has(conversationId);
+    const own = conversationId === this.conversationId;
+    if (opened || (own && type !== 'message.delta')) this.write(type, event.json);
+    if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
   }
 
   /** @param json an object, whose fields stand beside `type` */
   private write(type: string, json: string): void {
-    this.socket.send(json === '{}' ? `{"type":"${type}"}` : `{"type":"${type}",${json.slice(1)}`);
-    if (this.socket.bufferedAmount > MAX_WAITING_BYTES) this.socket.terminate();
-  }
-
-  async receive(data: RawData, isBinary: boolean): Promise<void> {
-    const text = data.toString();
-    if (Buffer.byteLength(text) > MAX_FRAME_BYTES) return this.socket.close(CLOSE_CODES.tooLarge);
-    const verdict = this.meter.count();
-    if (verdict === 'close') return this.socket.close(CLOSE_CODES.tooMuch);
-    const frame = isBinary ? null : parse(text);
-    const answer = await this.answer(frame, verdict === 'refuse');
-    this.write('ack', JSON.stringify({ id: frame?.id, ...answer }));
+    const fields = json === '{}' ? '' : `,${json.slice(1, -1)}`;
+    // Bytes rather than text, so that what waits is counted in bytes.
+    const frame = Buffer.from(`{"type":"${type}"${fields}}`);
+    if (this.backlog.hasRoomFor(frame.length)) this.socket.send(frame, { binary: false });
+    else this.socket.terminate();
   }
 
   private async answer(frame: Frame | null, refused: boolean): Promise<Acknowledgement> {
@@ -117,7 +146,7 @@ export class WebSocketClient {
   }
 
   private async run({ type, id, ...body }: Frame): Promise<unknown> {
-    if (id !== undefined && typeof id !== 'number' && typeof id !== 'string') {
+    if (id !== undefined && !isFrameId(id)) {
       throw new ValidationFailedError([{ field: 'id', message: 'Must be a number or text.' }]);
     }
     const command = COMMANDS.get(String(type));
@@ -127,17 +156,9 @@ export class WebSocketClient {
     const dto = (await this.pipe.transform(named, { type: 'body', metatype: command.dto })) as object;
     return command.run(this.services.commands, this.peer, dto);
   }
-
-  private outlet() {
-    const { socket } = this;
-    const tcp = () => (socket as unknown as { _socket?: import('node:net').Socket })._socket;
-    return {
-      waiting: () => socket.bufferedAmount,
-      taken: () => (tcp()?.bytesWritten ?? 0) - (tcp()?.writableLength ?? 0),
-      cut: () => socket.terminate(),
-    };
-  }
 }
+
+const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
 
 interface Command {
   dto: new () => object;

@@ -1,81 +1,101 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger, OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
-import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { RawData, WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { AuthService } from '../auth/auth.service.js';
+import { bearerToken } from '../auth/bearer-token.js';
 import type { Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError, RateLimitedError, UnauthenticatedError } from '../common/errors.js';
 import { addressOf } from '../common/handshake.js';
 import { IdPipe } from '../common/id.pipe.js';
+import { logUnexpected } from '../common/problem.filter.js';
+import { toProblemError } from '../common/problem.js';
 import { EventHub } from '../events/event-hub.js';
 import { ConversationStreams } from './conversation-streams.js';
-import { SlowReaders } from './slow-readers.js';
+import { EarlyFrames, NoTokenError } from './early-frames.js';
 import { SocketCommands } from './socket-commands.js';
 import { SocketLimits } from './socket-limits.js';
-import { WebSocketClient } from './websocket-client.js';
+import { CLOSE_CODES, WebSocketClient } from './websocket-client.js';
 
-/** RFC 6455, section 7.4.2: 4000–4999 are ours (API.md 6). */
-const CLOSE_CODES = { token: 4401, notFound: 4404, noToken: 4408, tooMuch: 4429, internal: 1011 } as const;
-const TOKEN_WAIT_MS = 5000;
-const MAX_EARLY_FRAMES = 50;
+/** A client that answers none of our pings in this time is gone; and proxies close what is silent for a minute. */
+const PING_INTERVAL_MS = 30_000;
 
 /** Admits plain WebSockets: who is it, may they, which conversation; then hands them over to their client. */
 @Injectable()
-export class WebSocketClients {
+export class WebSocketClients implements OnModuleDestroy {
+  private readonly logger = new Logger('WebSockets');
   private readonly clients = new Set<WebSocketClient>();
+  private readonly pings = setInterval(() => this.ping(), PING_INTERVAL_MS).unref();
 
   constructor(
     private readonly auth: AuthService,
     private readonly streams: ConversationStreams,
     private readonly commands: SocketCommands,
     private readonly limits: SocketLimits,
-    private readonly slowReaders: SlowReaders,
     private readonly hub: EventHub,
     private readonly host: HttpAdapterHost,
   ) {}
 
+  onModuleDestroy(): void {
+    clearInterval(this.pings);
+  }
+
   add(socket: WebSocket, request: IncomingMessage, id: string): void {
-    // Without a listener an error would end the process; `close` follows and says enough.
-    socket.on('error', () => socket.terminate());
-    const address = addressOf(request, this.host.httpAdapter.getInstance<Express>());
-    this.admit(socket, request, id, address).catch((error: unknown) => closeWith(socket, error));
+    // Without a listener an error would end the process. ws closes the socket by itself.
+    socket.on('error', () => undefined);
+    this.admit(socket, request, id).catch((error: unknown) => this.refuse(socket, error));
   }
 
   /** 1012: "service restart"; clients come back, to a node that is up. */
   closeAll(): void {
-    this.clients.forEach((client) => client.socket.close(1012));
+    this.clients.forEach((client) => client.socket.close(CLOSE_CODES.restart));
   }
 
-  private async admit(
-    socket: WebSocket,
-    request: IncomingMessage,
-    id: string,
-    address: string,
-  ): Promise<void> {
+  private async admit(socket: WebSocket, request: IncomingMessage, id: string): Promise<void> {
     const early = new EarlyFrames(socket);
-    const identity = await this.auth.authenticate(tokenOf(request) ?? (await early.token()));
-    const leave = this.limits.admit(identity.user.id, address);
-    socket.once('close', leave);
+    const address = addressOf(request, this.host.httpAdapter.getInstance<Express>());
+    socket.once('close', this.limits.admitAddress(address));
+    const identity = await this.limits.authenticate(address, async () =>
+      this.auth.authenticate(tokenOf(request) ?? (await early.token())),
+    );
+    // Who has left meanwhile would never be seen to leave.
+    if (socket.readyState !== socket.OPEN) return;
+    socket.once('close', this.limits.admitUser(identity.user.id));
     const client = this.clientFor(socket, identity, new IdPipe().transform(id));
     await client.start();
-    early.handOver((data, isBinary) => void client.receive(data, isBinary));
+    early.handOver((frame, isBinary) => void client.receive(frame, isBinary));
   }
 
   private clientFor(socket: WebSocket, identity: Identity, conversationId: number): WebSocketClient {
-    const { streams, commands, limits, slowReaders, hub } = this;
-    const services = { streams, commands, limits, slowReaders, hub };
-    const client = new WebSocketClient(socket, identity, conversationId, services);
+    const { auth, streams, commands, limits, hub } = this;
+    const client = new WebSocketClient(socket, identity, conversationId, {
+      auth,
+      streams,
+      commands,
+      limits,
+      hub,
+    });
     this.clients.add(client);
     socket.once('close', () => this.clients.delete(client));
     return client;
+  }
+
+  private refuse(socket: WebSocket, cause: unknown): void {
+    const error = toProblemError(cause);
+    logUnexpected(this.logger, error, cause, 'ws');
+    // A close reason is at most 123 bytes.
+    socket.close(closeCode(error), Buffer.from(error.detail).subarray(0, 120));
+  }
+
+  private ping(): void {
+    this.clients.forEach((client) => client.ping());
   }
 }
 
 /** From the Authorization header, or as the subprotocol after `bearer` (browsers can set no header). */
 function tokenOf(request: IncomingMessage): string | undefined {
-  const header = /^Bearer ([^ ]+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const header = bearerToken(request);
   if (header) return header;
   const [scheme, token] = (request.headers['sec-websocket-protocol'] ?? '')
     .split(',')
@@ -83,60 +103,10 @@ function tokenOf(request: IncomingMessage): string | undefined {
   return scheme === 'bearer' ? token : undefined;
 }
 
-class NoTokenError extends ProblemError {
-  constructor() {
-    super(401, 'unauthenticated', 'No token came in time.');
-  }
-}
-
-/** Keeps what a client sends before it is admitted, in order, so that none of it is lost. */
-class EarlyFrames {
-  private frames: [RawData, boolean][] = [];
-  private receive = (data: RawData, isBinary: boolean): void => {
-    if (this.frames.push([data, isBinary]) > MAX_EARLY_FRAMES) this.socket.close(CLOSE_CODES.tooMuch);
-  };
-
-  constructor(private readonly socket: WebSocket) {
-    socket.on('message', (data, isBinary) => this.receive(data, isBinary));
-  }
-
-  /** Of the first frame. */
-  async token(): Promise<string> {
-    const inTime = AbortSignal.timeout(TOKEN_WAIT_MS);
-    if (this.frames.length === 0) {
-      await once(this.socket, 'message', { signal: inTime }).catch(() => Promise.reject(new NoTokenError()));
-    }
-    const [data] = this.frames.shift()!;
-    const token = tokenInFrame(data.toString());
-    if (token) return token;
-    throw new UnauthenticatedError('unauthenticated', 'The first frame must be {"type": "auth", "token"}.');
-  }
-
-  handOver(receive: (data: RawData, isBinary: boolean) => void): void {
-    this.receive = receive;
-    this.frames.forEach((frame) => receive(...frame));
-  }
-}
-
-function tokenInFrame(text: string): string | null {
-  try {
-    const frame = JSON.parse(text) as { type?: unknown; token?: unknown };
-    return frame.type === 'auth' && typeof frame.token === 'string' ? frame.token : null;
-  } catch {
-    return null;
-  }
-}
-
-function closeWith(socket: WebSocket, error: unknown): void {
-  const detail = error instanceof ProblemError ? error.detail : '';
-  // A close reason is at most 123 bytes.
-  socket.close(closeCode(error), Buffer.from(detail).subarray(0, 120));
-}
-
-function closeCode(error: unknown): number {
+function closeCode(error: ProblemError): number {
   if (error instanceof NoTokenError) return CLOSE_CODES.noToken;
   if (error instanceof UnauthenticatedError) return CLOSE_CODES.token;
   if (error instanceof NotFoundError) return CLOSE_CODES.notFound;
   if (error instanceof RateLimitedError) return CLOSE_CODES.tooMuch;
-  return CLOSE_CODES.internal;
+  return error.getStatus() === 503 ? CLOSE_CODES.tryLater : CLOSE_CODES.internal;
 }

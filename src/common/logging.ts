@@ -19,7 +19,12 @@ export function createLogger(level: string, destination: DestinationStream = pin
 export async function prettyDestination(): Promise<DestinationStream | undefined> {
   try {
     const { default: pretty } = await import('pino-pretty');
-    return pretty({ ignore: 'context', messageFormat: '{if context}[{context}] {end}{msg}', sync: true });
+    return pretty({
+      ignore: 'context',
+      messageFormat: '{if context}[{context}] {end}{msg}',
+      singleLine: true,
+      sync: true,
+    });
   } catch (error) {
     if (!/MODULE_NOT_FOUND/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     return undefined;

@@ -20,8 +20,12 @@ export function requestLog(logger: Logger): RequestHandler {
     const startedAt = performance.now();
     const { ip: address } = request;
     response.setHeader('X-Request-Id', requestId(request));
+    let delivered = false;
+    // An answer may also be ended when its client has left already.
+    response.once('finish', () => (delivered = !request.socket.destroyed));
     response.once('close', () => {
-      const line = { ...describe(request, response), duration_ms: msSince(startedAt), address };
+      const aborted = delivered ? undefined : true;
+      const line = { ...describe(request, response), duration_ms: msSince(startedAt), address, aborted };
       logger[response.statusCode >= 500 ? 'error' : 'info'](line, 'request');
     });
     next();
@@ -55,7 +59,6 @@ function describe(request: Request, response: Response) {
     status: response.statusCode,
     user_id: user?.user?.id,
     session_id: user?.session?.id,
-    aborted: response.writableFinished ? undefined : true,
   };
 }
 

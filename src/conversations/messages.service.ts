@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository, SelectQueryBuilder } from 'typeorm';
+import { MoreThan, Repository, SelectQueryBuilder } from 'typeorm';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
-import { ReplyChunk, ReplyPart } from './reply-chunk.entity.js';
+import { ReplyChunk, ReplyPart, chunksBefore } from './reply-chunk.entity.js';
 
 export interface PageOptions {
   limit: number;
@@ -94,7 +94,10 @@ export class MessagesService {
   /** While a reply runs, its text is in its chunks. */
   private async withText(message: Message): Promise<Message> {
     if (message.status !== 'streaming') return message;
-    const chunks = await this.chunks.find({ where: { messageId: message.id }, order: { seq: 'ASC' } });
+    const chunks = await this.chunks.find({
+      where: { messageId: message.id, seq: MoreThan(chunksBefore(message.attempt)) },
+      order: { seq: 'ASC' },
+    });
     // It may have ended since it was read, and its chunks gone.
     const now = await this.messages.findOneBy({ id: message.id });
     if (now && now.status !== 'streaming') return now;

@@ -1,4 +1,5 @@
 import { DataSource, DataSourceOptions } from 'typeorm';
+import { useMysqlDriver } from './mysql.js';
 import { SqliteDatabase, useSqliteDriver } from './sqlite.js';
 
 type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
@@ -9,7 +10,7 @@ export function createDataSource(url: string, schema: Schema): DataSource {
   if (url.startsWith('sqlite:')) {
     return withNumericIds(useSqliteDriver(new DataSource({ ...shared, ...sqliteOptions(url) })));
   }
-  return withNumericIds(new DataSource({ ...shared, ...mysqlOptions(url) }));
+  return withNumericIds(useMysqlDriver(new DataSource({ ...shared, ...mysqlOptions(url) })));
 }
 
 /** TypeORM gives the generated id of a new row as text where the column is a BIGINT. */
@@ -36,7 +37,6 @@ function sqliteOptions(url: string): DataSourceOptions {
     database: url.slice('sqlite:'.length),
     driver: SqliteDatabase,
     enableWAL: true,
-    timeout: 5000,
     prepareDatabase: (database: SqliteDatabase) => void database.pragma('synchronous = NORMAL'),
   };
 }
@@ -53,5 +53,7 @@ function mysqlOptions(url: string): DataSourceOptions {
     isolationLevel: 'READ COMMITTED',
     connectTimeout: 3000,
     poolSize: 10,
+    // Finds out within 20 s that an idle connection has been dropped on its way. Milliseconds.
+    extra: { keepAliveInitialDelay: 10_000 },
   };
 }

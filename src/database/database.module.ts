@@ -15,7 +15,8 @@ export class DatabaseModule {
         // A node that cannot start says why and ends; whoever started it decides on another try.
         toRetry: () => false,
       }),
-      dataSourceFactory: (options) => connect((options as unknown as { settings: Settings }).settings, schema),
+      dataSourceFactory: (options) =>
+        connect((options as unknown as { settings: Settings }).settings, schema),
     });
   }
 }
@@ -29,7 +30,9 @@ async function connect(
   if (settings.migrateOnStart) await dataSource.runMigrations();
   else if (await dataSource.showMigrations()) {
     await dataSource.destroy();
-    throw new Error('The database is not migrated: run `npm run migration:run`, or set MIGRATE_ON_START=true.');
+    throw new Error(
+      'The database is not migrated: run `npm run migration:run`, or set MIGRATE_ON_START=true.',
+    );
   }
   return dataSource;
 }

@@ -1,7 +1,13 @@
 import { DatabaseSync, enhance } from '@photostructure/sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSource, ColumnType } from 'typeorm';
 import { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3Driver.js';
 import { BetterSqlite3QueryRunner } from 'typeorm/driver/better-sqlite3/BetterSqlite3QueryRunner.js';
+import { isLocked } from './retry.js';
+
+/** How long a caller waits for a lock that another process holds on the file, and how often it looks. */
+const LOCK_WAIT_MS = 3000;
+const LOCK_POLL_MS = 20;
 
 /**
  * What TypeORM asks of the `better-sqlite3` package, met by @photostructure/sqlite, whose binaries come
@@ -40,6 +46,12 @@ class SqliteDriver extends BetterSqlite3Driver {
     return new SqliteQueryRunner(this);
   }
 
+  protected override async createDatabaseConnection(): Promise<SqliteDatabase> {
+    const database: SqliteDatabase = await super.createDatabaseConnection();
+    database.pragma('busy_timeout = 0');
+    return database;
+  }
+
   /** Entities name MySQL's types; SQLite has fewer. */
   override normalizeType(column: Parameters<BetterSqlite3Driver['normalizeType']>[0]): string {
     if (column.type === 'bigint') return 'integer';
@@ -59,22 +71,15 @@ class SqliteQueryRunner extends BetterSqlite3QueryRunner {
   }
 
   override async query(query: string, parameters?: unknown[], useStructuredResult?: boolean) {
-    if (this.endTurn) return super.query(query, parameters, useStructuredResult as true);
-    const endTurn = await this.shared.turns.take();
-    try {
-      return await super.query(query, parameters, useStructuredResult as true);
-    } finally {
-      endTurn();
-    }
+    // A transaction that takes the write lock at its beginning meets no other process's later, when it would be lost.
+    const sql = query === 'BEGIN TRANSACTION' ? 'BEGIN IMMEDIATE TRANSACTION' : query;
+    const run = () => super.query(sql, parameters, useStructuredResult as true);
+    return this.endTurn ? run() : whenUnlocked(() => this.inTurn(run));
   }
 
   override async startTransaction(): Promise<void> {
-    this.endTurn ??= await this.shared.turns.take();
-    try {
-      await super.startTransaction();
-    } finally {
-      this.endTurnUnlessActive();
-    }
+    if (this.endTurn) await super.startTransaction();
+    else await whenUnlocked(() => this.begin());
   }
 
   override async commitTransaction(): Promise<void> {
@@ -83,9 +88,12 @@ class SqliteQueryRunner extends BetterSqlite3QueryRunner {
   }
 
   override async rollbackTransaction(): Promise<void> {
+    const outermost = this.transactionDepth <= 1;
     try {
       await super.rollbackTransaction();
     } finally {
+      // SQLite itself has ended a transaction that fails to roll back (a full disk, say).
+      if (outermost) this.isTransactionActive = false;
       this.endTurnUnlessActive();
     }
   }
@@ -95,10 +103,41 @@ class SqliteQueryRunner extends BetterSqlite3QueryRunner {
     await super.release();
   }
 
+  private async inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const endTurn = await this.shared.turns.take();
+    return run().finally(endTurn);
+  }
+
+  private async begin(): Promise<void> {
+    this.endTurn = await this.shared.turns.take();
+    try {
+      await super.startTransaction();
+    } catch (error) {
+      this.isTransactionActive = false;
+      this.endTurnUnlessActive();
+      throw error;
+    }
+  }
+
   private endTurnUnlessActive(): void {
     if (this.isTransactionActive) return;
     this.endTurn?.();
     this.endTurn = undefined;
+  }
+}
+
+/**
+ * Waits while another process has the file locked, without a turn, so that what needs no lock goes on. SQLite's own
+ * wait (busy_timeout) would hold up the whole process.
+ */
+async function whenUnlocked<T>(run: () => Promise<T>): Promise<T> {
+  for (const start = performance.now(); ;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!isLocked(error) || performance.now() - start > LOCK_WAIT_MS) throw error;
+    }
+    await delay(LOCK_POLL_MS);
   }
 }
 

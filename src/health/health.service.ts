@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../common/draining.js';
 import { ProblemError, UnavailableError } from '../common/errors.js';
 import type { ReadinessDto } from './health.dto.js';
+import { RedisPing } from './redis-ping.js';
 
 const TIMEOUT_MS = 1500;
 const RETRY_AFTER_SECONDS = 5;
@@ -13,6 +14,7 @@ export class HealthService {
   constructor(
     private readonly indicators: HealthIndicatorService,
     private readonly dataSource: DataSource,
+    private readonly redis: RedisPing,
     private readonly draining: Draining,
   ) {}
 
@@ -29,7 +31,8 @@ export class HealthService {
   }
 
   private parts(): Record<string, () => Promise<void>> {
-    return { database: async () => void (await this.dataSource.query('SELECT 1')) };
+    const database = async () => void (await this.dataSource.query('SELECT 1'));
+    return this.redis.isNeeded ? { database, redis: () => this.redis.ping() } : { database };
   }
 
   private async check(name: string, ping: () => Promise<void>): Promise<[string, 'up' | 'down']> {

@@ -1,27 +1,25 @@
-import { Injectable, NestMiddleware } from '@nestjs/common';
-import type { NextFunction, Request, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { addressKey } from './address-key.js';
 import { RateLimits } from './rate-limits.js';
 
 /**
  * Bounds what an address can cost before anybody is signed in: over `unauthenticated`, its requests are answered
- * before their tokens are looked at. Only failures count, so that many users behind one NAT, whose calls and CORS
- * preflights succeed, are not held to the budget of one.
+ * before their bodies are read and their tokens looked at. Only failures count, so that many users behind one NAT,
+ * whose calls and CORS preflights succeed, are not held to the budget of one.
  */
-@Injectable()
-export class FloodMiddleware implements NestMiddleware {
-  constructor(private readonly limits: RateLimits) {}
-
-  async use(request: Request, response: Response, next: NextFunction): Promise<void> {
+export function refuseFloods(limits: RateLimits): RequestHandler {
+  return async (request, response, next) => {
+    // A prober that shares its address with a flood must not take the server for dead.
+    if (request.path.startsWith('/health/')) return next();
     const address = addressKey(request.ip);
     // Also closed is a response whose client did not stay for it: leaving early saves nobody from being counted.
     response.once('close', () => {
-      if (failedUnknown(request, response)) void this.limits.take('unauthenticated', address);
+      if (failedUnknown(request, response)) void limits.take('unauthenticated', address);
     });
-    const exhausted = await this.limits.isExhausted('unauthenticated', address);
-    if (exhausted) await this.limits.consume('unauthenticated', address);
+    const exhausted = await limits.isExhausted('unauthenticated', address);
+    if (exhausted) await limits.consume('unauthenticated', address);
     next();
-  }
+  };
 }
 
 function failedUnknown(request: Request, response: Response): boolean {

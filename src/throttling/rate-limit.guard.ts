@@ -13,7 +13,7 @@ type MaybeSignedIn = Request & { user?: { user: { id: number } } };
 
 /**
  * Holds every route to its limit (`@Limit`, else `general`) and tells its caller in `RateLimit-*` where it stands.
- * It runs after the authentication guard, by whose user it counts; who fails there is counted by FloodMiddleware,
+ * It runs after the authentication guard, by whose user it counts; who fails there is counted by refuseFloods,
  * which runs before both. `@SkipThrottle()` exempts a route.
  */
 @Injectable()

@@ -1,7 +1,6 @@
-import { Global, MiddlewareConsumer, Module, NestModule } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Settings } from '../env/settings.js';
-import { FloodMiddleware } from './flood.middleware.js';
 import { LimitStore } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
@@ -34,9 +33,4 @@ const limitStore = {
   ],
   exports: [RateLimits],
 })
-export class ThrottlingModule implements NestModule {
-  /** A prober that shares its address with a flood must not take the server for dead. */
-  configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(FloodMiddleware).exclude('health/{*path}').forRoutes('{*path}');
-  }
-}
+export class ThrottlingModule {}

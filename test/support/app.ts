@@ -20,6 +20,8 @@ export interface TestAppOptions {
   env?: Partial<Record<string, string>>;
   /** Where the log goes, one JSON line a write; nowhere unless DEBUG is set. */
   log?: DestinationStream;
+  /** Providers in place of the app's own, by their tokens; for what no setting reaches. */
+  providers?: readonly (readonly [token: symbol, value: unknown])[];
 }
 
 /** The real application, on a free port and on a database of its own. Stop it in `afterAll`. */
@@ -104,6 +106,8 @@ class TestApp {
   async start(): Promise<void> {
     const logger = createLogger(this.settings.logLevel, this.options.log);
     const builder = Test.createTestingModule({ imports: [AppModule] }).setLogger(new PinoLogger(logger));
+    for (const [token, value] of this.options.providers ?? [])
+      builder.overrideProvider(token).useValue(value);
     const module = await builder.overrideProvider(Settings).useValue(this.settings).compile();
     this.app = module.createNestApplication<NestExpressApplication>(new HttpAdapter(), { bodyParser: false });
     configureApp(this.app, this.settings, logger);

@@ -24,6 +24,7 @@ export class ReplyReader {
   fault?: Error;
   /** Events since `connect`. */
   received = 0;
+  private readonly latest: string[] = [];
   /** On this connection: messages whose text has come, whose text comes, and whose end has come. */
   private started = new Set<number>();
   private followed = new Set<number>();
@@ -37,12 +38,13 @@ export class ReplyReader {
   ) {}
 
   /** A new connection, over which what was seen before may come again. */
-  connect(options: ConnectOptions = {}): void {
+  connect(face: string, options: ConnectOptions = {}): void {
     this.received = 0;
     this.started = new Set();
     this.followed = new Set();
     this.completed = new Set();
-    this.options = options;
+    this.options = { ...options };
+    this.latest.push(`(${face})`);
   }
 
   /** An event, a frame, or an acknowledgement as `{type: 'ack', ok, data}`. Others' conversations are passed over. */
@@ -53,6 +55,7 @@ export class ReplyReader {
       this.fault ??= error as Error;
     }
     this.received++;
+    this.latest.push(summary(event));
     this.changes.emit('change');
   };
 
@@ -168,7 +171,7 @@ export class ReplyReader {
   private acknowledge({ messages, user_message, assistant_message }: Partial<Acknowledged>): void {
     const answered = [...(messages ?? []), user_message, assistant_message];
     this.replace(answered.filter((message) => message !== undefined));
-    if (answered.length > 0) this.options.follows = true;
+    if (messages ?? user_message) this.options.follows = true;
   }
 
   /** What is acknowledged is the truth of its moment: what follows builds upon it. */
@@ -183,7 +186,8 @@ export class ReplyReader {
   }
 
   private complaint(what: string): Error {
-    return new Error(`${this.name}, conversation ${this.conversationId}: ${what}`);
+    const latest = this.latest.slice(-12).join(', ');
+    return new Error(`${this.name}, conversation ${this.conversationId}: ${what}; of late: ${latest}`);
   }
 }
 
@@ -205,6 +209,11 @@ interface Acknowledged {
   messages: Thing[];
   user_message: Thing;
   assistant_message: Thing;
+}
+
+function summary({ type, message_id, message, offset }: SeenEvent): string {
+  const { id = message_id, status = offset ?? '' } = (message ?? {}) as Partial<ReadMessage>;
+  return [type, id, status].join(' ').trim();
 }
 
 function read(message: Thing): ReadMessage {

@@ -1,0 +1,49 @@
+import type { Socket } from 'socket.io';
+import type { WebSocket } from 'ws';
+import { Backlog } from './backlog.js';
+
+type Connection = Socket['conn'];
+
+/** Cuts a Socket.IO client that falls behind: Engine.IO itself would let any amount wait for it. */
+export class ConnectionBacklog {
+  /** What Engine.IO keeps for when its transport takes more: a WebSocket that is drained, or a poll. Bytes. */
+  private buffered = 0;
+  private readonly backlog: Backlog;
+
+  constructor(private readonly connection: Connection) {
+    this.backlog = new Backlog(() => this.buffered + (webSocketOf(connection)?.bufferedAmount ?? 0));
+    connection.on('packetCreate', this.count).on('flush', this.handOver);
+  }
+
+  /** All that waits now is what the client had missed and came back for. */
+  excuse(): void {
+    this.backlog.excuse();
+  }
+
+  end(): void {
+    this.connection.off('packetCreate', this.count).off('flush', this.handOver);
+  }
+
+  private readonly count = ({ data = '' }: { data?: string | Buffer }): void => {
+    const bytes = Buffer.byteLength(data);
+    if (this.backlog.hasRoomFor(bytes)) this.buffered += bytes;
+    else this.cut();
+  };
+
+  private readonly handOver = (): void => {
+    this.buffered = 0;
+  };
+
+  private cut(): void {
+    this.end();
+    const webSocket = webSocketOf(this.connection);
+    // Closing in order would wait for all that waits.
+    if (webSocket) webSocket.terminate();
+    else this.connection.close(true);
+  }
+}
+
+/** What carries the connection, unless it polls. */
+function webSocketOf({ transport }: Connection): WebSocket | undefined {
+  return (transport as unknown as { socket?: WebSocket }).socket;
+}

@@ -1,0 +1,53 @@
+import { Adapter, type Session } from 'socket.io-adapter';
+
+/** How long a socket's state is kept for its client to come back (Socket.IO's connection state recovery). */
+export const RECOVERY_MS = 2 * 60_000;
+
+interface KeptSession {
+  session: Omit<Session, 'missedPackets'>;
+  expiresAt: number;
+}
+
+/** Whether a user's socket can still be brought up from where it stood. */
+export type CanBringUp = (userId: number, offset: string) => boolean;
+
+/**
+ * Keeps who was connected, and to what, for a client that loses its connection. What it misses is not kept here, as
+ * Socket.IO's own adapter does: that one sends it before the client's token is looked at, and loses what happens while
+ * it is. ChatSockets sends it, once the client is admitted.
+ */
+export class RecoveryAdapter extends Adapter {
+  canBringUp: CanBringUp = () => false;
+  private readonly kept = new Map<string, KeptSession>();
+
+  override persistSession({ sid, pid, rooms, data }: KeptSession['session']): void {
+    this.forgetExpired();
+    const { userId } = data as { userId: number };
+    // Only what a recovered socket needs, so that nothing else of the old one stays in memory.
+    this.kept.set(pid, {
+      session: { sid, pid, rooms, data: { userId } },
+      expiresAt: Date.now() + RECOVERY_MS,
+    });
+  }
+
+  /** Of one use, so that two connections never have one socket's id. Null where the client has to begin anew. */
+  override restoreSession(pid: string, offset: string): Promise<Session> {
+    this.forgetExpired();
+    const session = this.kept.get(pid)?.session;
+    this.kept.delete(pid);
+    const recoverable = session && this.canBringUp((session.data as { userId: number }).userId, offset);
+    return Promise.resolve(recoverable ? { ...session, missedPackets: [] } : NOT_RECOVERED);
+  }
+
+  /** They are in the order in which they expire. */
+  private forgetExpired(): void {
+    const now = Date.now();
+    for (const [pid, { expiresAt }] of this.kept) {
+      if (expiresAt > now) break;
+      this.kept.delete(pid);
+    }
+  }
+}
+
+/** Socket.IO's own adapter answers so, against its type. */
+const NOT_RECOVERED = null as never;

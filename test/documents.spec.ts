@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { environmentSchema } from '../src/env/environment.js';
+
+const root = join(__dirname, '..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const filesUnder = (folder: string) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
+
+const documents = [...readdirSync(root), ...filesUnder('docs')].filter((path) => path.endsWith('.md'));
+const sources = ['src', 'test', 'migrations', 'deploy'].flatMap(filesUnder);
+const fileNames = new Set(sources.map((path) => basename(path)));
+
+const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, group = '']) => group);
+const codeBlocks = (text: string) => text.match(/^```[^]*?^```$/gm) ?? [];
+const inlineCode = (text: string) => matches(text.replace(/^```[^]*?^```$/gm, ''), /`([^`\n]+)`/g);
+
+/** Documents name files in full, or by their name alone where a folder was said before. */
+const isThere = (path: string) =>
+  existsSync(join(root, path)) || existsSync(join(root, 'src', path)) || fileNames.has(path);
+
+describe.each(documents)('%s', (document) => {
+  const text = read(document);
+
+  it('links to what there is', () => {
+    const targets = matches(text, /\]\((?!https?:)([^)#]+)/g);
+
+    expect(targets.filter((target) => !existsSync(join(root, document, '..', target)))).toEqual([]);
+  });
+
+  it('names files and folders that there are', () => {
+    const paths = inlineCode(text).filter((code) => /^[\w./-]+(\.(ts|md|ya?ml)|\/)$/.test(code));
+
+    expect(paths.filter((path) => !isThere(path))).toEqual([]);
+  });
+
+  it('names scripts that there are', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = matches(text, /\bnpm (?:run )?([a-z]+(?::[a-z]+)?)/g).filter((name) => name !== 'ci');
+
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+
+  it('quotes tests that there are', () => {
+    const tests = sources.filter((path) => path.endsWith('spec.ts')).map(read);
+    const quoted = document.startsWith('docs') ? matches(text, /“([^”]+)”/g) : [];
+
+    expect(quoted.filter((name) => !tests.some((source) => source.includes(`('${name}'`)))).toEqual([]);
+  });
+});
+
+describe.each(['README.md', 'README.zh-CN.md'])('the settings of %s', (document) => {
+  const rows = [...read(document).matchAll(/^\| `([A-Z_]+)` +\| (.+?) +\|/gm)];
+
+  it('are every setting and no other', () => {
+    const names = Object.keys(environmentSchema(false).shape);
+
+    expect(rows.map(([, name]) => name).sort()).toEqual(names.sort());
+  });
+
+  it('have the defaults of .env.example', () => {
+    const defaults = parseEnv(read('.env.example')) as Record<string, string>;
+    const others = rows.filter(([, name]) => defaults[name!]);
+
+    expect(others.map(([, name, shown]) => [name, shown])).toEqual(
+      others.map(([, name]) => [name, `\`${defaults[name!]}\``]),
+    );
+  });
+});
+
+describe('README.zh-CN.md', () => {
+  const [english, chinese] = [read('README.md'), read('README.zh-CN.md')];
+  const outline = (text: string) => matches(text.replace(/^```[^]*?^```$/gm, ''), /^(#+|- |\d+\.|\|)/gm);
+
+  it('keeps step with README.md, section by section', () => {
+    expect(outline(chinese)).toEqual(outline(english));
+  });
+
+  it('has the same commands, code and pictures', () => {
+    expect(codeBlocks(chinese)).toEqual(codeBlocks(english));
+  });
+});

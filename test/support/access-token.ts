@@ -1,0 +1,13 @@
+import { createHmac } from 'node:crypto';
+import type { TestApp } from './app.js';
+import type { TestUser } from './user.js';
+
+/** The user's access token as it would be, had it been made to run out `secondsLeft` from now. */
+export function tokenWithSecondsLeft(t: TestApp, user: TestUser, secondsLeft: number): string {
+  const [header, payload] = user.tokens.access_token.split('.') as [string, string];
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  const exp = Math.floor(Date.now() / 1000) + secondsLeft;
+  const body = Buffer.from(JSON.stringify({ ...claims, exp })).toString('base64url');
+  const signature = createHmac('sha256', t.settings.jwtSecrets[0]!).update(`${header}.${body}`);
+  return `${header}.${body}.${signature.digest('base64url')}`;
+}

@@ -1,0 +1,132 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { SeenEvent } from './event-log.js';
+import type { Thing } from './http.js';
+import { ReplyReader } from './reply-reader.js';
+import type { TestUser } from './user.js';
+
+export type Face = 'post' | 'events' | 'socket.io' | 'websocket';
+
+/** A stay with the server: over which face, and for how many events, on each of its connections. */
+export interface Stay {
+  face: Face;
+  /** Several where the connection breaks and is recovered (Socket.IO) or taken up again (SSE). */
+  events: number[];
+}
+
+export interface SentMessage {
+  content: string;
+  client_message_id: string;
+}
+
+interface Connection {
+  drop(): void | Promise<void>;
+}
+
+/** A client that comes and goes, over one face after another, and keeps what a real one would: its text and its place. */
+export class RovingClient {
+  readonly reader: ReplyReader;
+  /** How often it left in the middle of the reply. */
+  drops = 0;
+  private lastEventId?: string;
+
+  /** @param message sent with the first stay, and again until it is known to have arrived; else it only reads */
+  constructor(
+    name: string,
+    private readonly user: TestUser,
+    private readonly conversationId: number,
+    private readonly message: SentMessage,
+    private readonly sends: boolean,
+  ) {
+    this.reader = new ReplyReader(name, conversationId);
+  }
+
+  async stay({ face, events }: Stay): Promise<void> {
+    if (face === 'socket.io') return this.stayOnSocket(events);
+    for (const count of events) {
+      const connection = await this.connect(face);
+      await this.listen(count);
+      await connection.drop();
+    }
+  }
+
+  /** Stays until the reply has ended. */
+  async stayOn(face: Face): Promise<void> {
+    await this.stay({ face, events: [Infinity] });
+  }
+
+  private get hasToSend(): boolean {
+    return this.sends && !this.reader.reply;
+  }
+
+  private async listen(count: number): Promise<void> {
+    const { reader } = this;
+    await reader.until(() => reader.received >= count || reader.ended, `${count} events, or the end,`);
+    if (!reader.ended) this.drops++;
+  }
+
+  private connect(face: Exclude<Face, 'socket.io'>): Promise<Connection> {
+    if (face === 'post') return this.post();
+    return face === 'events' ? this.followEvents() : this.openWebSocket();
+  }
+
+  /** A repeat of the send, which joins the first one's reply. */
+  private async post(): Promise<Connection> {
+    const sse = await this.user.sse(`/conversations/${this.conversationId}/chat`, this.message);
+    this.reader.connect('post', { follows: true });
+    sse.listen((event) => this.noted(event));
+    return { drop: () => sse.close() };
+  }
+
+  private async followEvents(): Promise<Connection> {
+    const { lastEventId, user, conversationId } = this;
+    const headers: Record<string, string> = lastEventId ? { 'Last-Event-ID': lastEventId } : {};
+    const sse = await user.sse(`/conversations/${conversationId}/events`, undefined, headers);
+    this.reader.connect(`events from ${lastEventId}`, { follows: true, joinsMidway: !lastEventId });
+    sse.listen((event) => this.noted(event));
+    if (this.hasToSend) void user.send(conversationId, this.message.content, this.message);
+    // Nothing tells of a reply that ended before: its client looks at the history.
+    if (!lastEventId) this.reader.merge({ messages: await user.history(conversationId) });
+    return { drop: () => sse.close() };
+  }
+
+  private noted(event: SeenEvent): void {
+    if (typeof event.id === 'string') this.lastEventId = event.id;
+    this.reader.apply(event);
+  }
+
+  private async openWebSocket(): Promise<Connection> {
+    const client = this.user.ws(this.conversationId);
+    this.reader.connect('websocket', { follows: true });
+    client.socket.on('message', (data: Buffer) => this.reader.apply(JSON.parse(data.toString())));
+    await client.opened;
+    if (this.hasToSend) await client.send({ type: 'chat.send', id: 1, ...this.message });
+    // A dead line rather than a proper goodbye.
+    return { drop: () => client.socket.terminate() };
+  }
+
+  private async stayOnSocket(stays: number[]): Promise<void> {
+    const { io } = this.user.socket({ reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 5 });
+    this.reader.connect('socket.io');
+    let opened = false;
+    io.onAny((type: string, body: object) => this.reader.apply({ ...body, type }));
+    io.on('connect_error', (e) => process.stderr.write('CE ' + e.message + JSON.stringify((e as any).data) + '\n'));
+    io.on('connect', () => {
+      if (io.recovered && opened) return;
+      opened = false;
+      const [command, body] = this.hasToSend ? ['chat.send', this.message] : ['conversation.open', {}];
+      io.emit(command, { conversation_id: this.conversationId, ...body }, (ack: Thing) => {
+        opened = true;
+        this.reader.apply({ ...ack, type: 'ack' });
+      });
+    });
+    for (const [index, count] of stays.entries()) {
+      await this.listen(count);
+      if (index === stays.length - 1) break;
+      // From here on, as what was missed comes before `connect`.
+      this.reader.connect('socket.io again');
+      io.io.engine.close();
+      await turn();
+    }
+    io.disconnect();
+  }
+}
