@@ -10,13 +10,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'));
 const port = await freePort();
-const env = { ...process.env, NODE_ENV: 'development', DATA_DIR: folder, PORT: String(port), LOG_LEVEL: 'silent' };
+const env = {
+  ...process.env,
+  NODE_ENV: 'development',
+  DATA_DIR: folder,
+  PORT: String(port),
+  LOG_LEVEL: 'silent',
+};
 const server = spawn(process.execPath, ['.'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
 try {
   const input = join(folder, 'openapi.json');
   await writeFile(input, await fetchDocument(`http://127.0.0.1:${port}/openapi.json`));
   const output = { path: 'sdk/typescript', clean: true };
-  await createClient({ input, output, plugins: ['@hey-api/client-fetch'], logs: { level: 'warn', file: false } });
+  await createClient({
+    input,
+    output,
+    plugins: ['@hey-api/client-fetch'],
+    logs: { level: 'warn', file: false },
+  });
 } finally {
   server.kill();
   await once(server, 'exit');

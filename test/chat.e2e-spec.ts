@@ -159,9 +159,7 @@ describe('POST /conversations/{id}/chat', () => {
     await eve.send(id, 'newer '.repeat(150));
     await eve.send(id, 'newest');
 
-    const contents = (provider.chats.at(-1)!.body.messages!).map((message) =>
-      String(message.content),
-    );
+    const contents = provider.chats.at(-1)!.body.messages!.map((message) => String(message.content));
     expect(contents.at(-1)).toBe('newest');
     expect(contents.some((content) => content.startsWith('newer'))).toBe(true);
     expect(contents.some((content) => content.startsWith('old'))).toBe(false);
@@ -198,7 +196,7 @@ describe('POST /conversations/{id}/chat', () => {
 
       expect(body.user_message.content === content).toBe(true);
       expect((await ada.history(id))[0]!.content === content).toBe(true);
-      expect((provider.chats.at(-1)!.body.messages!).at(-1)!.content === content).toBe(true);
+      expect(provider.chats.at(-1)!.body.messages!.at(-1)!.content === content).toBe(true);
     },
   );
 });

@@ -58,7 +58,11 @@ export class UnavailableError extends ProblemError {
 }
 
 export class RateLimitedError extends ProblemError {
-  constructor(retryAfterSeconds: number, detail = 'Too many requests.', headers: Record<string, string> = {}) {
+  constructor(
+    retryAfterSeconds: number,
+    detail = 'Too many requests.',
+    headers: Record<string, string> = {},
+  ) {
     super(429, 'rate_limited', detail, { retryAfterSeconds, headers });
   }
 }

@@ -22,7 +22,12 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-export function sendProblem(response: Response, error: ProblemError, requestId: string, instance: string): void {
+export function sendProblem(
+  response: Response,
+  error: ProblemError,
+  requestId: string,
+  instance: string,
+): void {
   const { headers, retryAfterSeconds } = error.extras;
   if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterSeconds));
   response
