@@ -11,6 +11,8 @@ import { EnvironmentError, loadSettings, readDotEnv, type Settings } from './env
 import { announce, withoutPassword } from './welcome.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** For all that follows the replies' grace: last writes, and clients and a database that may not answer. */
+const AFTER_GRACE_S = 9;
 
 const settings = checkEnvironment();
 const logger = await makeLogger(settings);
@@ -44,20 +46,26 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   });
   configureApp(app, settings, logger);
   app.enableShutdownHooks([...SIGNALS], { useProcessExit: true });
-  exitAtSecondSignal(logger);
+  limitShutdown(settings, logger);
   await app.listen(settings.port, settings.host);
   announce(settings, await app.getUrl(), logger);
 }
 
-/** For the operator who does not want to wait for running replies. */
-function exitAtSecondSignal(logger: Logger): void {
+/** The first signal has what runs end, within its time; the second is the operator's who does not want to wait. */
+function limitShutdown({ shutdownGraceSeconds }: Settings, logger: Logger): void {
   let received = 0;
-  for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      if (++received === 1) logger.info({ signal }, 'Shutting down');
-      else process.exit(128 + constants.signals[signal]);
-    });
-  }
+  const leave = (signal: (typeof SIGNALS)[number]) => {
+    if (++received > 1) process.exit(128 + constants.signals[signal]);
+    logger.info({ signal }, 'Shutting down');
+    setTimeout(
+      () => {
+        logger.warn('Leaving behind what did not end in time');
+        process.exit(0);
+      },
+      (shutdownGraceSeconds + AFTER_GRACE_S) * 1000,
+    ).unref();
+  };
+  for (const signal of SIGNALS) process.on(signal, leave);
 }
 
 /** What the operator can act on. Drivers name hosts and users in their messages, and no passwords. */

@@ -495,7 +495,7 @@ describe('a page of a conversation', () => {
       ['content', 'lo 😀'],
     ] as const;
     for (const [index, [part, text]] of [...parts.entries()].reverse())
-      await manager().insert(ReplyChunk, { messageId: reply, seq: index, part, text });
+      await manager().insert(ReplyChunk, { messageId: reply, seq: index + 1, part, text });
 
     expect((await page(id)).messages[1]).toMatchObject({
       status: 'streaming',

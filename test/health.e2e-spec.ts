@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { DataSource } from 'typeorm';
 import { Draining } from '../src/common/draining.js';
@@ -53,27 +53,28 @@ describe('health', () => {
 });
 
 describe('health, with Redis', () => {
+  let t: TestApp;
+  afterEach(() => t?.stop());
+
   it('is not ready while Redis is away, and live still', async () => {
-    const t = await startTestApp({ env: { REDIS_URL: 'redis://127.0.0.1:1' } });
+    t = await startTestApp({ env: { REDIS_URL: 'redis://127.0.0.1:1' } });
 
     expect(await t.http.get('/health/ready')).toMatchObject({
       status: 503,
       body: { code: 'not_ready', parts: { database: 'up', redis: 'down' } },
     });
     expect((await t.http.get('/health/live')).status).toBe(200);
-    await t.stop();
   });
 
   const redisUrl = process.env.TEST_REDIS_URL;
   if (redisUrl) {
     it('is ready with Redis there', async () => {
-      const t = await startTestApp({ env: { REDIS_URL: redisUrl } });
+      t = await startTestApp({ env: { REDIS_URL: redisUrl } });
 
       expect(await t.http.get('/health/ready')).toMatchObject({
         status: 200,
         body: { parts: { database: 'up', redis: 'up' } },
       });
-      await t.stop();
     });
   }
 });

@@ -1,6 +1,8 @@
 /** Who may do how much at once: chats, running replies, sockets. Rates of HTTP are in throttling.e2e-spec.ts. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { get } from 'node:http';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onRedis } from './support/database.js';
 import { gate } from './support/provider.js';
@@ -16,7 +18,7 @@ describe('chats of one user', () => {
   let conversationId: number;
   beforeAll(async () => {
     // chat 6 a minute
-    t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.2', TRUST_PROXY: 'loopback' } });
+    t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.2' } });
     ada = await t.user().withConfig(t.provider).create();
     conversationId = (await ada.createConversation()).id;
     socket = ada.socket();
@@ -34,7 +36,9 @@ describe('chats of one user', () => {
     await socket.chat(conversationId, 'Hi');
     const { data } = await ws.request('chat.send', { content: 'Hi' });
     const reply = (data as { assistant_message: { id: number } }).assistant_message;
-    await ws.until(({ type, message }) => type === 'message.completed' && (message as { id: number }).id === reply.id);
+    await ws.until(
+      ({ type, message }) => type === 'message.completed' && (message as { id: number }).id === reply.id,
+    );
     expect((await ada.post(`${path}/messages/${reply.id}/regenerate`)).status).toBe(200);
     expect((await ada.post(`${path}/messages`, { content: 'Hi' })).status).toBe(200);
     const before = t.provider.chats.length;
@@ -82,28 +86,81 @@ describe('running replies', () => {
   });
 });
 
-describe('sockets', () => {
+describe('connections, with limits at a tenth', () => {
+  // 2 sockets a user, 10 an address, 60 failures of nobody's
+  const env = { RATE_LIMIT_SCALE: '0.1' };
   let t: TestApp;
-  const opened: { close(): Promise<void> }[] = [];
-  beforeAll(async () => {
-    // 1 a user, 2 an address, credentials 1 a minute and address
-    t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.02', TRUST_PROXY: 'loopback' } });
-  });
-  afterEach(() => Promise.all(opened.splice(0).map((each) => each.close())));
-  afterAll(() => t?.stop());
+  afterEach(() => t?.stop());
 
-  let lastAddress = 0;
-  const newAddress = () => ({ 'X-Forwarded-For': `203.0.113.${++lastAddress}` });
+  const from = (address: string) => ({ 'X-Forwarded-For': address });
 
-  async function signUp(): Promise<TestUser> {
-    const user = t.user();
-    const built = Object.assign(user, {});
-    return built.create();
+  /** Plain WebSockets that do not say who they are. */
+  async function crowd(user: TestUser, addressOf: (n: number) => string): Promise<void> {
+    const sockets = Array.from({ length: 10 }, (_, n) =>
+      user.ws(1, { auth: 'none', headers: from(addressOf(n)) }),
+    );
+    await Promise.all(sockets.map(({ opened }) => opened));
   }
 
-  it.todo('placeholder');
-  void signUp;
-  void newAddress;
+  const connect = (user: TestUser, address: string) => {
+    const { connected } = user.socket({ extraHeaders: from(address) });
+    return connected.then(
+      () => 'connected',
+      (error: ConnectError) => error.data,
+    );
+  };
+
+  it('of one address are counted behind a trusted proxy, also before anybody has signed in', async () => {
+    t = await startTestApp({ env: { ...env, TRUST_PROXY: 'loopback' } });
+    const ada = await t.user().create();
+
+    await crowd(ada, () => '203.0.113.1');
+
+    expect(await connect(ada, '203.0.113.1')).toMatchObject(LIMITED);
+    expect(await ada.ws(1, { headers: from('203.0.113.1') }).closed).toMatchObject({ code: 4429 });
+    expect(await connect(ada, '203.0.113.2')).toBe('connected');
+  });
+
+  it('of one address are counted by the connection where no proxy is trusted', async () => {
+    t = await startTestApp({ env });
+    const ada = await t.user().create();
+
+    await crowd(ada, (n) => `203.0.113.${n}`);
+
+    expect(await connect(ada, '203.0.113.99')).toMatchObject(LIMITED);
+  });
+
+  it('that fail to sign in count against the address like failing requests', async () => {
+    t = await startTestApp({ env: { ...env, TRUST_PROXY: 'loopback' } });
+    const ada = await t.user().create();
+    const forger = Object.assign(ada.on(t), { tokens: { access_token: 'forged', refresh_token: '' } });
+
+    for (let i = 0; i < 60; i++) expect(await connect(forger, '203.0.113.1')).toMatchObject({ status: 401 });
+
+    expect(await connect(forger, '203.0.113.1')).toMatchObject(LIMITED);
+    expect((await t.http.get('/auth/me', from('203.0.113.1'))).status).toBe(429);
+    expect(await connect(forger, '203.0.113.2')).toMatchObject({ status: 401 });
+  });
+
+  it('that follow events count as sockets do, until they are closed', async () => {
+    t = await startTestApp({ env });
+    const ada = await t.user().create();
+    const { id } = await ada.createConversation();
+    const headers = { Authorization: `Bearer ${ada.tokens.access_token}` };
+    // Not fetch, which opens another connection in place of one that is left.
+    const stream = get(`${t.url}/conversations/${id}/events`, { headers, agent: false });
+    expect((await once(stream, 'response'))[0].statusCode).toBe(200);
+    await ada.socket().connected;
+
+    const refused = await ada.get(`/conversations/${id}/events`);
+
+    expect(refused).toMatchObject({ status: 429, body: LIMITED });
+    expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0);
+    stream.destroy();
+    const connectAgain = () => connect(ada, '203.0.113.1');
+    let outcome = await connectAgain();
+    while (outcome !== 'connected') outcome = await connectAgain();
+  });
 });
 
 onRedis('two nodes on one Redis', (REDIS_URL) => {
@@ -118,7 +175,10 @@ onRedis('two nodes on one Redis', (REDIS_URL) => {
     await one.provider.waitForRequests(5);
 
     for (const node of [one, two]) {
-      expect(await ada.on(node).send(conversations[5]!.id, 'Hi')).toMatchObject({ status: 429, body: LIMITED });
+      expect(await ada.on(node).send(conversations[5]!.id, 'Hi')).toMatchObject({
+        status: 429,
+        body: LIMITED,
+      });
     }
     holds.forEach((hold) => hold.open());
     await Promise.all(answers);

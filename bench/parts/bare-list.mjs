@@ -7,7 +7,8 @@ import { ready } from '../support/part.mjs';
 
 const pool = createPool({ uri: process.env.DATABASE_URL, connectionLimit: 10, timezone: 'Z' });
 const key = createSecretKey(process.env.JWT_SECRETS, 'utf8');
-const SQL = 'SELECT * FROM conversations WHERE user_id = ? AND archived = 0 ORDER BY pinned DESC, updated_at DESC, id DESC LIMIT 20';
+const SQL =
+  'SELECT * FROM conversations WHERE user_id = ? AND archived = 0 ORDER BY pinned DESC, updated_at DESC, id DESC LIMIT 20';
 
 const server = createServer(async ({ headers }, response) => {
   const claims = jwt.verify(headers.authorization.slice('Bearer '.length), key, { algorithms: ['HS256'] });

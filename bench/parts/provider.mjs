@@ -1,7 +1,7 @@
 /**
  * An OpenAI-compatible provider that streams from prepared buffers, one event a token, each an HTTP chunk of its own.
- * The model's name says how: `paced-50` sends 50 tokens a second, `paced-50-after-100` begins after 100 ms, and
- * `flood` sends as fast as it is read. A reply goes on until the bench says `finish`.
+ * The model's name says how: `paced-50` sends 50 tokens a second and `flood` as fast as it is read, both from when the
+ * bench says `go`; `paced-50-after-100` begins by itself, after 100 ms. A reply goes on until the bench says `finish`.
  */
 import { createServer } from 'node:http';
 import { answer, ready } from '../support/part.mjs';
@@ -22,6 +22,9 @@ const END = [
 /** Events a write while flooding, each an HTTP chunk all the same. */
 const BATCH = 64;
 
+const LOOK_MS = 0.1;
+const SLEEPER = new Int32Array(new SharedArrayBuffer(4));
+
 const streams = new Set();
 let requests = 0;
 
@@ -34,10 +37,13 @@ class PacedStream {
     this.dueAt = performance.now() + afterMs;
   }
 
+  /** Streams keep their own time, so that those which began together do not beat together. */
+  go() {
+    this.dueAt = performance.now() + Math.random() * this.everyMs;
+  }
+
   tick(now) {
     for (; this.dueAt <= now; this.dueAt += this.everyMs) {
-      // A stream keeps its own time after its first token, so that streams that began together do not beat together.
-      if (this.tokens === 0) this.dueAt += Math.random() * this.everyMs;
       const event = Buffer.from(EVENTS[this.tokens++ % COUNT_CYCLE]);
       event.write(sendTime(), TIME_AT, 'latin1');
       this.response.write(event);
@@ -47,11 +53,15 @@ class PacedStream {
 
 class FloodStream {
   tokens = 0;
-  full = false;
+  full = true;
 
   constructor(response) {
     this.response = response;
     response.on('drain', () => (this.full = false));
+  }
+
+  go() {
+    this.full = false;
   }
 
   tick() {
@@ -65,8 +75,8 @@ class FloodStream {
 
 function streamFor(model, response) {
   if (model === 'flood') return new FloodStream(response);
-  const [, perSecond, afterMs = 0] = /^paced-(\d+)(?:-after-(\d+))?$/.exec(model).map(Number);
-  return new PacedStream(response, perSecond, afterMs || 0);
+  const [, perSecond, afterMs = Infinity] = /^paced-(\d+)(?:-after-(\d+))?$/.exec(model);
+  return new PacedStream(response, Number(perSecond), Number(afterMs));
 }
 
 const server = createServer(async (request, response) => {
@@ -76,17 +86,28 @@ const server = createServer(async (request, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' });
   response.flushHeaders();
   const stream = streamFor(JSON.parse(body).model, response);
+  if (streams.size === 0) setImmediate(run);
   streams.add(stream);
   response.on('close', () => streams.delete(stream));
 });
 server.keepAliveTimeout = 60_000;
 
-setInterval(() => {
+/**
+ * Node's timers know no less than a millisecond, and would send the tokens of many streams together, which real ones do
+ * not do: between looks at the streams, and at the sockets, this process sleeps instead.
+ */
+function run() {
   const now = performance.now();
   for (const stream of streams) stream.tick(now);
-}, 1);
+  Atomics.wait(SLEEPER, 0, 0, LOOK_MS);
+  if (streams.size > 0) setImmediate(run);
+}
 
 answer({
+  streams: () => streams.size,
+  go() {
+    for (const stream of streams) stream.go();
+  },
   finish() {
     for (const { response } of streams) response.end(END);
     streams.clear();

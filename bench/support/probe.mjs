@@ -1,4 +1,6 @@
-/** Preloaded into every process under test: collects garbage, and times its event loop, when the bench asks for it. */
+/** Preloaded into every process under test: collects garbage, times its event loop and profiles it, when it is asked to. */
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -6,6 +8,7 @@ import { answer } from './part.mjs';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc');
+const inspector = new Session();
 let delay;
 
 answer({
@@ -20,6 +23,16 @@ answer({
   endLoopDelay() {
     delay.disable();
     return { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+  },
+  async startProfile() {
+    inspector.connect();
+    await inspector.post('Profiler.enable');
+    await inspector.post('Profiler.start');
+  },
+  async endProfile(path) {
+    const { profile } = await inspector.post('Profiler.stop');
+    inspector.disconnect();
+    writeFileSync(path, JSON.stringify(profile));
   },
 });
 process.channel?.unref();

@@ -22,6 +22,10 @@ export class Part {
       if (error) reject?.(new Error(error));
       else resolve?.(result);
     });
+    child.on('exit', (code) => {
+      const ended = new Error(`${child.spawnargs.at(-1)} ended: ${code}`);
+      for (const { reject } of this.#asked.values()) reject(ended);
+    });
   }
 
   /** @param file a part of the bench, which says when it is ready, and with what */
@@ -38,10 +42,7 @@ export class Part {
   }
 
   #answerTo(id) {
-    return new Promise((resolve, reject) => {
-      this.#asked.set(id, { resolve, reject });
-      this.#child.once('exit', (code) => reject(new Error(`${this.#child.spawnargs.at(-1)} ended: ${code}`)));
-    });
+    return new Promise((resolve, reject) => this.#asked.set(id, { resolve, reject }));
   }
 
   get pid() {

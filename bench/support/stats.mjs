@@ -11,5 +11,9 @@ export function percentile(values, percent) {
 /** The median, and between what it lies. */
 export function summary(values, digits = 1) {
   const round = (value) => Number(value.toFixed(digits));
-  return { median: round(median(values)), lowest: round(Math.min(...values)), highest: round(Math.max(...values)) };
+  return {
+    median: round(median(values)),
+    lowest: round(Math.min(...values)),
+    highest: round(Math.max(...values)),
+  };
 }

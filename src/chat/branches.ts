@@ -14,6 +14,7 @@ export class Branches {
   constructor(
     private readonly manager: EntityManager,
     private readonly conversationId: number,
+    private readonly step = STEP,
   ) {}
 
   /** Makes the branch end at a message (null: before the first), so that what is added next follows it. */
@@ -24,8 +25,8 @@ export class Branches {
       { conversationId: this.conversationId, active: true, id: MoreThan(fork) },
       { active: false },
     );
-    for (let start = 0; start < path.length; start += STEP) {
-      const ids = path.slice(start, start + STEP).map((link) => link.id);
+    for (let start = 0; start < path.length; start += this.step) {
+      const ids = path.slice(start, start + this.step).map((link) => link.id);
       await this.messages.update({ id: In(ids) }, { active: true });
     }
   }
@@ -41,7 +42,7 @@ export class Branches {
         below.add(id);
         newest = id;
       }
-      if (links.length < STEP) return newest;
+      if (links.length < this.step) return newest;
       after = links.at(-1)!.id;
     }
   }
@@ -58,7 +59,7 @@ export class Branches {
         path.push(link);
         wanted = link.parentId;
       }
-      if (wanted === null || links.length < STEP) return path;
+      if (wanted === null || links.length < this.step) return path;
       from = Math.min(wanted, links.at(-1)!.id - 1);
     }
   }
@@ -68,7 +69,7 @@ export class Branches {
       select: { id: true, parentId: true },
       where: { conversationId: this.conversationId, ...where },
       order: { id: direction },
-      take: STEP,
+      take: this.step,
     });
   }
 

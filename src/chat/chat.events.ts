@@ -1,3 +1,5 @@
+import { ConversationDto } from '../conversations/conversation.dto.js';
+import type { Conversation } from '../conversations/conversation.entity.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { ParleyEvent } from '../events/event-hub.js';
 import { cursorAt } from './cursor.js';
@@ -19,6 +21,10 @@ export function messageRestarted(message: MessageDto, attempt: number): ParleyEv
 }
 
 /** The body of `message.delta`. */
+export function conversationUpdated(conversation: Conversation): ParleyEvent {
+  return new ParleyEvent('conversation.updated', { conversation: ConversationDto.from(conversation) });
+}
+
 export interface Delta {
   conversation_id: number;
   message_id: number;

@@ -7,6 +7,7 @@ import { ConversationsModule } from '../conversations/conversations.module.js';
 import { Message } from '../conversations/message.entity.js';
 import { RunningReplies } from '../conversations/running-replies.js';
 import { Admission } from './admission.js';
+import { Beginnings } from './beginnings.js';
 import { ChatController } from './chat.controller.js';
 import { ChatGateway } from './chat.gateway.js';
 import { ChatService } from './chat.service.js';
@@ -37,7 +38,7 @@ import { WebSocketClients } from './websocket-clients.js';
   imports: [TypeOrmModule.forFeature([Message]), AiModule, AuthModule, ConfigsModule, ConversationsModule],
   controllers: [ChatController],
   providers: [
-    ...[Admission, ChatService, ExchangesService, PromptService, ReplyRunsService],
+    ...[Admission, Beginnings, ChatService, ExchangesService, PromptService, ReplyRunsService],
     ...[Reaper, RemoteReplies, ReplyEngine, ReplyJournal, ReplyRetries, ReplyStore, ChatShutdown],
     ...[ConversationStreams, ReplyAnswers, SlowReaders],
     ...[ChatGateway, ChatSockets, SocketAudiences, SocketCommands, SocketLimits],

@@ -1,15 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { ConflictError } from '../common/errors.js';
+import { ConflictError, NotFoundError } from '../common/errors.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
-import { ConversationDto } from '../conversations/conversation.dto.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import type { MessageDto } from '../conversations/message.dto.js';
-import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import { EventHub } from '../events/event-hub.js';
 import { Admission } from './admission.js';
-import { messageCreated } from './chat.events.js';
+import { Beginnings } from './beginnings.js';
+import { conversationUpdated, messageCreated } from './chat.events.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
 import { Ask, Exchange, ExchangesService } from './exchanges.service.js';
-import { ReplyEngine } from './reply-engine.js';
+import type { Reply } from './reply.js';
+import { ReplyEngine, type ReplyRun } from './reply-engine.js';
 import { ReplyRunsService } from './reply-runs.service.js';
 
 /** What every face asks for: messages to be answered, edited, answered again. The reply runs on its own. */
@@ -21,6 +22,7 @@ export class ChatService {
     private readonly runs: ReplyRunsService,
     private readonly engine: ReplyEngine,
     private readonly admission: Admission,
+    private readonly beginnings: Beginnings,
     private readonly hub: EventHub,
   ) {}
 
@@ -46,7 +48,8 @@ export class ChatService {
 
   async activate(userId: number, conversationId: number, messageId: number): Promise<void> {
     await this.conversations.getOwned(userId, conversationId);
-    this.publishConversation(await this.exchanges.activate(userId, conversationId, messageId));
+    const conversation = await this.exchanges.activate(userId, conversationId, messageId);
+    this.hub.publish(userId, conversationUpdated(conversation));
   }
 
   /** @throws {ConflictError} `no_reply_running` */
@@ -57,46 +60,78 @@ export class ChatService {
     return message;
   }
 
+  /** A repeat is looked for first: it costs nothing and is refused for nothing. */
   private async ask(userId: number, conversationId: number, ask: Ask, configId?: number): Promise<Exchange> {
     const conversation = await this.conversations.getOwned(userId, conversationId);
-    const repeat = await this.exchanges.findRepeat(conversationId, ask);
-    if (repeat) return repeat;
-    const place = await this.admission.admit(userId);
+    const clientMessageId = ask.kind === 'regenerate' ? null : ask.clientMessageId;
+    for (;;) {
+      const repeat = await this.exchanges.findRepeat(conversationId, ask);
+      if (repeat) return repeat;
+      const first = this.beginnings.findRepeated(conversationId, clientMessageId);
+      if (!first) break;
+      await first;
+    }
+    return this.beginnings.track(conversationId, clientMessageId, () =>
+      this.admit(conversation, ask, configId),
+    );
+  }
+
+  /** What is refused, or turns out to be a repeat, is not held against the user. */
+  private async admit(conversation: Conversation, ask: Ask, configId?: number): Promise<Exchange> {
+    const place = await this.admission.admit(conversation.userId);
     try {
-      const config = await this.runs.resolve(userId, conversation, configId);
-      const origin = {
-        nodeId: this.engine.nodeId,
-        configId: config.configId,
-        modelName: config.provider.modelName,
-      };
-      const exchange = await this.exchanges.begin(userId, conversationId, ask, origin);
-      if (!exchange.conversation) place.refund();
-      else void this.begin(exchange, exchange.conversation, config, ask).finally(() => place.leave());
+      const { exchange, reply } = await this.begin(conversation, ask, configId);
+      if (reply) void reply.ended.finally(() => place.leave());
+      else place.refund();
       return exchange;
     } catch (error) {
-      place.leave();
+      place.refund();
       throw error;
     }
   }
 
-  private begin(
+  private async begin(
+    conversation: Conversation,
+    ask: Ask,
+    configId?: number,
+  ): Promise<{ exchange: Exchange; reply?: Reply }> {
+    const { id, userId } = conversation;
+    const config = await this.runs.resolve(userId, conversation, configId);
+    const { nodeId } = this.engine;
+    const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
+    const deletion = new DeletionWatch(this.hub, userId, id);
+    const exchange = await this.exchanges.begin(userId, id, ask, origin).finally(() => deletion.end());
+    if (!exchange.conversation) return { exchange };
+    if (deletion.seen) throw new NotFoundError('conversation');
+    const run = this.runs.create(exchange.conversation, exchange.userMessage, config);
+    return { exchange, reply: this.start(exchange, exchange.conversation, run, ask) };
+  }
+
+  private start(
     { userMessage, assistantMessage }: Exchange,
     conversation: Conversation,
-    config: Awaited<ReturnType<ReplyRunsService['resolve']>>,
+    run: ReplyRun,
     ask: Ask,
-  ): Promise<unknown> {
+  ): Reply {
     const { userId } = conversation;
-    const run = this.runs.create(conversation, userMessage, config);
     const reply = this.engine.start(assistantMessage, userId, 1, run);
     if (ask.kind !== 'regenerate') this.hub.publish(userId, messageCreated(userMessage));
     this.hub.publish(userId, messageCreated(assistantMessage));
-    this.publishConversation(conversation);
-    return reply.ended;
+    this.hub.publish(userId, conversationUpdated(conversation));
+    return reply;
   }
+}
 
-  private publishConversation(conversation: Conversation): void {
-    const body = { conversation: ConversationDto.from(conversation) };
-    this.hub.publish(conversation.userId, new ParleyEvent('conversation.updated', { ...body }));
+/** Sees a deletion that comes between the storing of an exchange and the start of its reply, which no one would end. */
+class DeletionWatch {
+  seen = false;
+  readonly end: () => void;
+
+  constructor(hub: EventHub, userId: number, id: number) {
+    this.end = hub.subscribe(userId, ({ type, conversationId }) => {
+      const deleted = type === 'conversation.deleted' && conversationId === id;
+      this.seen ||= deleted || type === 'account.deleted';
+    });
   }
 }
 

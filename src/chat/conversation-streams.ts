@@ -7,7 +7,7 @@ import { MessageDto } from '../conversations/message.dto.js';
 import { Message } from '../conversations/message.entity.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import { EventHub, EventListener, ParleyEvent } from '../events/event-hub.js';
-import { messageCompleted, messageCreated, messageRestarted } from './chat.events.js';
+import { conversationUpdated, messageCompleted, messageCreated, messageRestarted } from './chat.events.js';
 import type { Cursor } from './cursor.js';
 import { ReplyEngine } from './reply-engine.js';
 import { RemoteReplies } from './remote-replies.js';
@@ -68,10 +68,15 @@ export class ConversationStreams {
     listener: EventListener,
   ): Promise<() => void> {
     const place = seen && (await this.catchUpByPages(userId, conversationId, seen, listener));
-    const read = () => (place ? this.readSince(conversationId, place) : this.readRunning(conversationId));
+    const read = async () => ({
+      conversation: await this.conversations.getOwned(userId, conversationId),
+      missed: place ? await this.readSince(conversationId, place) : await this.readRunning(conversationId),
+    });
     let unsubscribe!: () => void;
-    await this.readThenJoin(userId, conversationId, read, (missed) => {
+    await this.readThenJoin(userId, conversationId, read, ({ conversation, missed }) => {
       for (const entry of missed) this.catchUp(userId, entry, place, listener);
+      // No cursor tells whether its title or its active branch is another by now.
+      if (place) listener(conversationUpdated(conversation));
       unsubscribe = this.hub.subscribe(userId, (event) => {
         if (event.conversationId === conversationId) listener(event);
       });

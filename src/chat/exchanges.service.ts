@@ -76,7 +76,7 @@ export class ExchangesService {
         if (!isDuplicateKey(error)) throw error;
         const repeat = await this.findRepeat(conversationId, ask);
         if (repeat) return repeat;
-        await this.refuseWhileRunning(conversationId);
+        await refuseWhileRunning(this.database.manager, conversationId);
         if (attempt === ATTEMPTS) throw error;
       }
     }
@@ -84,9 +84,9 @@ export class ExchangesService {
 
   /** Makes the branch that a message is on the active one. @throws {ConflictError} `reply_in_progress` */
   async activate(userId: number, conversationId: number, messageId: number): Promise<Conversation> {
-    await this.refuseWhileRunning(conversationId);
     return transaction(this.database, async (manager) => {
       const conversation = await lock(manager, userId, conversationId);
+      await refuseWhileRunning(manager, conversationId);
       await getMessage(manager, conversationId, messageId);
       const branches = new Branches(manager, conversationId);
       const activeMessageId = await branches.newestBelow(messageId);
@@ -95,19 +95,20 @@ export class ExchangesService {
       return Object.assign(conversation, { activeMessageId });
     });
   }
-
-  private async refuseWhileRunning(conversationId: number): Promise<void> {
-    const running = await this.database
-      .getRepository(Message)
-      .findOne({ select: { id: true }, where: { streamingIn: conversationId } });
-    if (running) throw replyInProgress(running.id);
-  }
 }
 
 export function replyInProgress(messageId: number): ConflictError {
   return new ConflictError('reply_in_progress', 'A reply is running in this conversation.', {
     assistant_message_id: messageId,
   });
+}
+
+async function refuseWhileRunning(manager: EntityManager, conversationId: number): Promise<void> {
+  const running = await manager.findOne(Message, {
+    select: { id: true },
+    where: { streamingIn: conversationId },
+  });
+  if (running) throw replyInProgress(running.id);
 }
 
 /** One transaction that begins an exchange. */

@@ -11,6 +11,7 @@ import { parseCursor } from './cursor.js';
 import { EventStreamResponse } from './event-stream-response.js';
 import type { Exchange } from './exchanges.service.js';
 import { LiveSession, type LiveSessionEvents } from './live-session.js';
+import { SocketLimits } from './socket-limits.js';
 
 /** How HTTP answers with a reply: whole, or as it comes. */
 @Injectable()
@@ -22,6 +23,7 @@ export class ReplyAnswers {
     private readonly conversations: ConversationsService,
     private readonly hub: EventHub,
     private readonly auth: AuthService,
+    private readonly limits: SocketLimits,
   ) {}
 
   async write(request: Request, response: Response, userId: number, exchange: Exchange): Promise<void> {
@@ -32,7 +34,7 @@ export class ReplyAnswers {
     }
   }
 
-  /** A conversation's events, until the client leaves or its login ends. */
+  /** A conversation's events, until the client leaves or its login ends: held as long as a socket, and counted as one. */
   async follow(
     response: Response,
     identity: Identity,
@@ -40,9 +42,9 @@ export class ReplyAnswers {
     lastEventId?: string,
   ): Promise<void> {
     await this.conversations.getOwned(identity.user.id, conversationId);
-    const stream = new EventStreamResponse(response);
-    this.following.add(stream);
-    stream.onEnd(() => this.following.delete(stream));
+    const leave = this.limits.admitUser(identity.user.id);
+    const stream = this.open(response);
+    stream.onEnd(leave);
     this.endWithSession(stream, identity, () => stream.end());
     const unsubscribe = await this.streams.follow(
       identity.user.id,
@@ -64,7 +66,7 @@ export class ReplyAnswers {
 
   /** One reply. Its token was good when it was asked for; that it runs out meanwhile must not cut it off. */
   private async stream(response: Response, identity: Identity, exchange: Exchange): Promise<void> {
-    const stream = new EventStreamResponse(response);
+    const stream = this.open(response);
     this.endWithSession(stream, identity, (reason) => reason === 'token_revoked' && stream.end());
     stream.send(messageCreated(exchange.userMessage));
     stream.send(messageCreated(exchange.assistantMessage));
@@ -75,6 +77,13 @@ export class ReplyAnswers {
     });
     stream.goLive();
     stream.onEnd(unsubscribe);
+  }
+
+  private open(response: Response): EventStreamResponse {
+    const stream = new EventStreamResponse(response);
+    this.following.add(stream);
+    stream.onEnd(() => this.following.delete(stream));
+    return stream;
   }
 
   private endWithSession(

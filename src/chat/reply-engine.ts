@@ -7,6 +7,7 @@ import { ProviderError } from '../ai/provider.error.js';
 import { isDatabaseAway } from '../common/problem.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import { Beginnings } from './beginnings.js';
 import { messageCompleted } from './chat.events.js';
 import { ReplyJournal } from './reply-journal.js';
 import { ReplyRunsService } from './reply-runs.service.js';
@@ -55,6 +56,7 @@ export class ReplyEngine {
     private readonly store: ReplyStore,
     private readonly journal: ReplyJournal,
     private readonly runs: ReplyRunsService,
+    private readonly beginnings: Beginnings,
   ) {}
 
   /** @param message as it was created, in the database too, `streaming` and this node's */
@@ -81,6 +83,7 @@ export class ReplyEngine {
    * @returns it as stored; null where none runs
    */
   async stopIn(conversationId: number): Promise<MessageDto | null> {
+    await this.beginnings.settled(conversationId);
     const reply = this.all().find(({ message }) => message.conversation_id === conversationId);
     if (reply) {
       reply.abort.abort(new ReplyAborted('stopped'));

@@ -149,7 +149,7 @@ export class WebSocketClient {
     if (id !== undefined && !isFrameId(id)) {
       throw new ValidationFailedError([{ field: 'id', message: 'Must be a number or text.' }]);
     }
-    const command = COMMANDS.get(String(type));
+    const command = typeof type === 'string' ? COMMANDS.get(type) : undefined;
     if (!command) throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
     // The conversation that the socket is on need not be named.
     const named = type === 'auth.refresh' ? body : { conversation_id: this.conversationId, ...body };

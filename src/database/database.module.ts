@@ -2,7 +2,9 @@ import { DynamicModule, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, DataSourceOptions } from 'typeorm';
 import { Settings } from '../env/settings.js';
-import { createDataSource } from './data-source.js';
+import { createDataSource, isMysql } from './data-source.js';
+
+const MIGRATION_WAIT_SECONDS = 60;
 
 @Module({})
 export class DatabaseModule {
@@ -27,7 +29,7 @@ async function connect(
   schema: Pick<DataSourceOptions, 'entities' | 'migrations'>,
 ): Promise<DataSource> {
   const dataSource = await createDataSource(settings.databaseUrl, schema).initialize();
-  if (settings.migrateOnStart) await dataSource.runMigrations();
+  if (settings.migrateOnStart) await migrate(dataSource);
   else if (await dataSource.showMigrations()) {
     await dataSource.destroy();
     throw new Error(
@@ -35,4 +37,18 @@ async function connect(
     );
   }
   return dataSource;
+}
+
+/** Nodes that start together take turns, since MySQL cannot change a schema in a transaction. */
+async function migrate(dataSource: DataSource): Promise<void> {
+  if (!isMysql(dataSource)) return void (await dataSource.runMigrations());
+  const runner = dataSource.createQueryRunner();
+  const name = "CONCAT('parley.', MD5(DATABASE()))";
+  try {
+    await runner.query(`SELECT GET_LOCK(${name}, ?)`, [MIGRATION_WAIT_SECONDS]);
+    await dataSource.runMigrations();
+    await runner.query(`SELECT RELEASE_LOCK(${name})`);
+  } finally {
+    await runner.release();
+  }
 }

@@ -71,11 +71,11 @@ class WatchedDriver extends MysqlDriver {
     const options: object = await this.createConnectionOptions(this.options, this.options);
     const connection = (this.mysql as typeof import('mysql2')).createConnection(options);
     return new Promise((resolve) => {
-      const answer = (error: Partial<QueryError> | null) => {
+      const answer = (error?: Partial<QueryError> | null) => {
         clearTimeout(timer);
         connection.destroy();
         // That there are too many connections, or a wrong password, is an answer too.
-        resolve(error === null || error.sqlState !== undefined);
+        resolve(!error || error.sqlState !== undefined);
       };
       const timer = setTimeout(answer, PROBE_MS, noAnswer());
       connection.on('error', answer);

@@ -20,6 +20,8 @@ export class ReplyReader {
   readonly messages = new Map<number, ReadMessage>();
   /** Whether the conversation is gone. */
   deleted = false;
+  /** How often the conversation itself has changed. */
+  updates = 0;
   /** The first thing that the server did wrong; `until` rejects with it. */
   fault?: Error;
   /** Events since `connect`. */
@@ -81,6 +83,11 @@ export class ReplyReader {
     return this.reply !== undefined && this.reply.status !== 'streaming';
   }
 
+  /** Whether its end has come over this connection. */
+  get endedHere(): boolean {
+    return this.ended && this.completed.has(this.reply!.id);
+  }
+
   /** Waits for the condition, which may hold already; rejects at the first fault. */
   until(condition: () => boolean, complaint: string, timeoutMs = 20_000): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -101,23 +108,27 @@ export class ReplyReader {
     });
   }
 
-  private concerns({ type, conversation_id, id, messages }: SeenEvent): boolean {
+  private concerns({ type, conversation_id, conversation, id, messages }: SeenEvent): boolean {
+    if (conversation !== undefined) return (conversation as Thing).id === this.conversationId;
     if (type === 'conversation.snapshot') return id === this.conversationId && messages !== undefined;
     return type === 'ack' || conversation_id === this.conversationId;
   }
 
   private take(event: SeenEvent): void {
+    if (this.deleted && event.type !== 'ack') throw this.complaint(`${event.type} came after the deletion`);
     if (event.type === 'message.created') this.create(read(event.message as Thing));
     else if (event.type === 'message.delta') this.extend(event as unknown as DeltaEvent);
     else if (event.type === 'message.completed') this.complete(read(event.message as Thing));
     else if (event.type === 'message.restarted') this.restart(read(event.message as Thing));
     else if (event.type === 'conversation.snapshot') this.replace(event.messages as Thing[]);
     else if (event.type === 'conversation.deleted') this.deleted = true;
+    else if (event.type === 'conversation.updated') this.updates++;
     else if (event.type === 'ack' && event.ok) this.acknowledge(event.data as Partial<Acknowledged>);
   }
 
   private create(message: ReadMessage): void {
-    if (this.started.has(message.id)) throw this.complaint(`message ${message.id} was created after its text`);
+    if (this.started.has(message.id))
+      throw this.complaint(`message ${message.id} was created after its text`);
     this.messages.set(message.id, message);
     if (this.options.follows) this.followed.add(message.id);
   }
@@ -131,7 +142,8 @@ export class ReplyReader {
       throw this.complaint(`a gap in ${message_id}: ${part} has ${before.length}, the next is ${offset}`);
     }
     const known = before.slice(offset, offset + text.length);
-    if (!text.startsWith(known)) throw this.complaint(`a repeat in ${message_id} differs: ${known} / ${text}`);
+    if (!text.startsWith(known))
+      throw this.complaint(`a repeat in ${message_id} differs: ${known} / ${text}`);
     message[part] = before.slice(0, offset) + text;
     this.started.add(message_id);
     this.followed.add(message_id);

@@ -43,8 +43,9 @@ export class RovingClient {
   async stay({ face, events }: Stay): Promise<void> {
     if (face === 'socket.io') return this.stayOnSocket(events);
     for (const count of events) {
+      const replays = face === 'post' || (face === 'events' && this.standsMidway);
       const connection = await this.connect(face);
-      await this.listen(count);
+      await this.listen(count, replays);
       await connection.drop();
     }
   }
@@ -54,14 +55,22 @@ export class RovingClient {
     await this.stay({ face, events: [Infinity] });
   }
 
+  private get standsMidway(): boolean {
+    if (!this.lastEventId) return false;
+    const { id } = this.reader.reply ?? { id: 0 };
+    return !(this.lastEventId.startsWith(`${id}.`) && this.lastEventId.endsWith('.done'));
+  }
+
   private get hasToSend(): boolean {
     return this.sends && !this.reader.reply;
   }
 
-  private async listen(count: number): Promise<void> {
+  /** @param replays whether what is known comes again, and with it the end */
+  private async listen(count: number, replays: boolean): Promise<void> {
     const { reader } = this;
-    await reader.until(() => reader.received >= count || reader.ended, `${count} events, or the end,`);
-    if (!reader.ended) this.drops++;
+    const isOver = () => (replays ? reader.endedHere : reader.ended);
+    await reader.until(() => reader.received >= count || isOver(), `${count} events, or the end,`);
+    if (!isOver()) this.drops++;
   }
 
   private connect(face: Exclude<Face, 'socket.io'>): Promise<Connection> {
@@ -109,7 +118,6 @@ export class RovingClient {
     this.reader.connect('socket.io');
     let opened = false;
     io.onAny((type: string, body: object) => this.reader.apply({ ...body, type }));
-    io.on('connect_error', (e) => process.stderr.write('CE ' + e.message + JSON.stringify((e as any).data) + '\n'));
     io.on('connect', () => {
       if (io.recovered && opened) return;
       opened = false;
@@ -120,7 +128,7 @@ export class RovingClient {
       });
     });
     for (const [index, count] of stays.entries()) {
-      await this.listen(count);
+      await this.listen(count, false);
       if (index === stays.length - 1) break;
       // From here on, as what was missed comes before `connect`.
       this.reader.connect('socket.io again');

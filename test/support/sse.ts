@@ -1,4 +1,5 @@
 import { createParser } from 'eventsource-parser';
+import { once } from 'node:events';
 import { EventLog, SeenEvent } from './event-log.js';
 import { Answer } from './http.js';
 
@@ -19,10 +20,15 @@ export class SseReader {
     abort: AbortController,
   ) {
     this.abort = abort;
-    this.ended = this.read(response).then(
+    const read = this.read(response).then(
       () => this.log.end('the server ended the stream'),
       () => this.log.end('the stream broke off'),
     );
+    // fetch's body never settles when it is aborted in the turn in which it ends.
+    this.ended = Promise.race([
+      read,
+      once(abort.signal, 'abort').then(() => this.log.end('closed by the test')),
+    ]);
   }
 
   /** @throws SseRefused when the answer is no event stream */

@@ -1,0 +1,62 @@
+import { DatabaseSync } from '@photostructure/sqlite';
+import { createConnection } from 'mysql2/promise';
+
+/** The database under Parley, for rows by the thousand that no bench has the time to ask Parley for. */
+export async function openDatabase(url) {
+  return url.startsWith('sqlite:') ? new Sqlite(url.slice('sqlite:'.length)) : Mysql.open(url);
+}
+
+class Sqlite {
+  constructor(path) {
+    this.database = new DatabaseSync(path, { timeout: 5000 });
+  }
+
+  async query(sql, values = []) {
+    return this.database.prepare(sql).all(...values);
+  }
+
+  async end() {
+    this.database.close();
+  }
+}
+
+class Mysql {
+  static async open(url) {
+    return Object.assign(new Mysql(), { connection: await createConnection({ uri: url, timezone: 'Z' }) });
+  }
+
+  async query(sql, values = []) {
+    const [rows] = await this.connection.query(sql, values);
+    return rows;
+  }
+
+  async end() {
+    await this.connection.end();
+  }
+}
+
+/** Makes a database on the server that a URL names, in place of an older one unless `keep`. */
+export async function createDatabase(server, name, keep = false) {
+  const connection = await createConnection(server);
+  if (!keep) await connection.query(`DROP DATABASE IF EXISTS ${name}`);
+  await connection.query(`CREATE DATABASE IF NOT EXISTS ${name} CHARACTER SET utf8mb4`);
+  await connection.end();
+  return `${server.replace(/\/$/, '')}/${name}`;
+}
+
+export async function dropDatabase(server, name) {
+  const connection = await createConnection(server);
+  await connection.query(`DROP DATABASE IF EXISTS ${name}`);
+  await connection.end();
+}
+
+/** Rows as columns and values, as many a statement as both databases take. */
+export async function insert(database, table, rows) {
+  const columns = Object.keys(rows[0]);
+  for (let i = 0; i < rows.length; i += 1000) {
+    const some = rows.slice(i, i + 1000);
+    const places = some.map(() => `(${columns.map(() => '?').join(',')})`).join(',');
+    const values = some.flatMap((row) => columns.map((column) => row[column]));
+    await database.query(`INSERT INTO ${table} (${columns.join(',')}) VALUES ${places}`, values);
+  }
+}

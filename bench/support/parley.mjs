@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathOf, Part } from './process.mjs';
+
+const MAIN = process.env.BENCH_PARLEY ?? pathOf('../dist/src/main.js');
+const READY_TIMEOUT_MS = 30_000;
+
+/** Parley, as built, with everything on; its limits are as wide as the load, and counted all the same. */
+export class Parley extends Part {
+  /** @param env over the bench's own; @param nodeOptions for Node itself, such as `--cpu-prof` */
+  static async start(folder, env = {}, nodeOptions = []) {
+    const port = await freePort();
+    const log = openSync(join(folder, 'parley.log'), 'a');
+    const began = performance.now();
+    const child = spawn(process.execPath, [...nodeOptions, '--import', pathOf('support/probe.mjs'), MAIN], {
+      cwd: folder,
+      stdio: ['ignore', log, log, 'ipc'],
+      env: {
+        PATH: process.env.PATH,
+        NODE_ENV: 'development',
+        PORT: String(port),
+        DATA_DIR: folder,
+        RATE_LIMIT_SCALE: '1000000',
+        ...env,
+      },
+    });
+    const parley = Object.assign(new Parley(child), { url: `http://127.0.0.1:${port}` });
+    await parley.#whenReady();
+    return Object.assign(parley, { startMs: performance.now() - began });
+  }
+
+  async post(path, body, token) {
+    const headers = {
+      'Content-Type': 'application/json',
+      ...(token && { Authorization: `Bearer ${token}` }),
+    };
+    const response = await fetch(this.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${path}: ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  async #whenReady() {
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const response = await fetch(`${this.url}/health/ready`).catch(() => null);
+      if (response?.ok) return;
+      if (performance.now() > deadline) throw new Error('Parley did not become ready; see its log.');
+      await delay(10);
+    }
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,142 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Accounts } from './accounts.mjs';
+import { createDatabase, dropDatabase, openDatabase } from './database.mjs';
+import { Parley } from './parley.mjs';
+import { Part } from './process.mjs';
+
+const SECRET = 'bench-0123456789-abcdefghijklmnopqrstuvwxyz';
+const SETTLE_MS = 500;
+let lastDatabase = 0;
+
+/** Parley beside its baselines, between one provider and one client. */
+export class Stage {
+  #parts = [];
+  #databases = [];
+  #others = new Map();
+  #profiles = 0;
+
+  static async open({ mysqlUrl, users = 1000, env = {}, nodeOptions = [], mysql = mysqlUrl !== undefined }) {
+    const stage = new Stage();
+    stage.mysqlUrl = mysqlUrl;
+    stage.folder = await mkdtemp(join(tmpdir(), 'parley-bench-'));
+    stage.provider = await stage.#keep(Part.start('parts/provider.mjs'));
+    stage.client = await stage.#keep(Part.start('parts/client.mjs'));
+    const databaseUrl = mysql ? await stage.#mysqlDatabase() : `sqlite:${join(stage.folder, 'parley.db')}`;
+    stage.env = { DATABASE_URL: databaseUrl, JWT_SECRETS: SECRET, ...env };
+    stage.parley = await stage.startParley({}, nodeOptions);
+    stage.database = await openDatabase(databaseUrl);
+    const options = { secret: SECRET, count: users, providerUrl: stage.provider.url };
+    stage.accounts = await Accounts.create(stage.parley, stage.database, options);
+    return stage;
+  }
+
+  /** One more Parley on the same database. */
+  startParley(env = {}, nodeOptions = []) {
+    return this.#keep(Parley.start(this.folder, { ...this.env, ...env }, nodeOptions));
+  }
+
+  /** A baseline's process: it is started once, and kept. */
+  async baseline(file) {
+    if (!this.#others.has(file)) {
+      const env = { ...this.env, PROVIDER_URL: this.provider.url };
+      const part = Part.start(file, env, ['--import', new URL('probe.mjs', import.meta.url).href]);
+      this.#others.set(file, await this.#keep(part));
+    }
+    return this.#others.get(file);
+  }
+
+  /**
+   * Has so many replies stream at once, and measures while all of them run.
+   * @param kind of client: see parts/client.mjs
+   * @param under the process whose CPU counts; Parley or the kind's baseline unless given
+   */
+  async stream(kind, { streams, model, seconds, burst, url, under }) {
+    const target = under ?? (await this.#processOf(kind));
+    await this.#connect(kind, { streams, model, url: url ?? target.url });
+    const started = this.client.ask('start', { burst });
+    while ((await this.provider.ask('streams')) < streams) await delay(10);
+    await this.provider.ask('go');
+    const firstTextMs = await started;
+    await delay(SETTLE_MS);
+    const measured = await this.#profiled(kind, [target].flat(), (under) => this.#measure(under, seconds));
+    await this.#finish();
+    return { firstTextMs, ...measured };
+  }
+
+  /** Has so many replies begin at once. @returns how long each took to its first text, in milliseconds */
+  async firstTexts(kind, { streams, model }) {
+    const { url } = await this.#processOf(kind);
+    await this.#connect(kind, { streams, model, url });
+    const firstTextMs = await this.client.ask('start', { burst: streams });
+    await this.#finish();
+    return firstTextMs;
+  }
+
+  async #processOf(kind) {
+    if (kind === 'pipe') return this.baseline('parts/pipe.mjs');
+    if (kind === 'plain') return this.baseline('parts/plain-socket-io.mjs');
+    return this.parley;
+  }
+
+  async #connect(kind, { streams, model, url }) {
+    await this.accounts.setModel(model);
+    const isBaseline = kind === 'pipe' || kind === 'plain';
+    const peers = isBaseline ? Array(streams).fill({ model }) : await this.accounts.peers(streams);
+    await this.client.ask('connect', { kind, url, peers });
+  }
+
+  async #measure(processes, seconds) {
+    const cpuMs = () => processes.reduce((sum, process) => sum + process.cpuMs(), 0);
+    await this.client.ask('measureAges');
+    const before = { tokens: await this.client.ask('tokens'), cpuMs: cpuMs(), at: performance.now() };
+    await delay(seconds * 1000);
+    const tokens = (await this.client.ask('tokens')) - before.tokens;
+    const usedMs = cpuMs() - before.cpuMs;
+    const elapsedMs = performance.now() - before.at;
+    return {
+      microsecondsAToken: (usedMs * 1000) / tokens,
+      tokensASecond: (tokens * 1000) / elapsedMs,
+      busy: usedMs / elapsedMs,
+      ageMs: await this.client.ask('ages'),
+    };
+  }
+
+  /** Where BENCH_PROFILE names a folder, the profile of what is measured goes there. */
+  async #profiled(kind, under, run) {
+    const folder = process.env.BENCH_PROFILE;
+    if (!folder) return run(under);
+    await under[0].ask('startProfile');
+    const result = await run(under);
+    await under[0].ask('endProfile', join(folder, `${kind}-${++this.#profiles}.cpuprofile`));
+    return result;
+  }
+
+  async #finish() {
+    await this.provider.ask('finish');
+    await this.client.ask('ended');
+    await this.client.ask('close');
+    await delay(SETTLE_MS);
+  }
+
+  async #mysqlDatabase() {
+    const name = `parley_bench_${process.pid}_${++lastDatabase}`;
+    this.#databases.push(name);
+    return createDatabase(this.mysqlUrl, name);
+  }
+
+  async #keep(starting) {
+    const part = await starting;
+    this.#parts.push(part);
+    return part;
+  }
+
+  async close() {
+    await Promise.all(this.#parts.map((part) => part.stop()));
+    await this.database?.end();
+    for (const name of this.#databases) await dropDatabase(this.mysqlUrl, name);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

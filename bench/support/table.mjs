@@ -1,0 +1,14 @@
+const WIDTHS = [74, 10, 10, 4];
+
+/** One line a figure: what it is, the goal, what was measured, and whether the goal is met. */
+export function printTable(results) {
+  const lines = results.map(({ what, goal, figure, met, unit = '' }) => [
+    what,
+    goal,
+    figure === null ? '-' : `${Number(figure.toPrecision(3))}${unit}`,
+    met === null ? '-' : met ? 'yes' : 'NO',
+  ]);
+  for (const line of [['', 'goal', 'figure', 'met'], ...lines]) {
+    console.log(line.map((cell, index) => cell.padEnd(WIDTHS[index])).join(' '));
+  }
+}

@@ -1,0 +1,443 @@
+/** The database goes away in the middle of replies, in the ways that databases do. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { DataSource } from 'typeorm';
+import { startTestApp, type TestApp } from './support/app.js';
+import { createTestDatabase, onMysql, onSqlite } from './support/database.js';
+import { type SeenEvent, within } from './support/event-log.js';
+import type { Answer, Thing } from './support/http.js';
+import { startTestNodes, type TestNodes, until } from './support/process.js';
+import { gate, stall, type Step } from './support/provider.js';
+import type { SocketClient } from './support/socket.js';
+import type { SseReader } from './support/sse.js';
+import { TcpProxy } from './support/tcp-proxy.js';
+import type { TestUser } from './support/user.js';
+
+const OUTAGE_MS = Number(process.env.OUTAGE_MS ?? 6500);
+/** By then a client knows that it has to try again, and after an outage all is well again. */
+const SOON_MS = 5000;
+
+/** As another process does it: a migration, say, or a backup. */
+function lock(databaseUrl: string): { close(): void } {
+  const database = new DatabaseSync(databaseUrl.slice('sqlite:'.length));
+  database.exec('BEGIN EXCLUSIVE');
+  return database;
+}
+
+/** Opens a way to a database that can be cut. @returns it, and the database's URL by that way */
+async function openProxy(databaseUrl: string): Promise<{ proxy: TcpProxy; url: string }> {
+  const url = new URL(databaseUrl);
+  const proxy = await TcpProxy.start(url.hostname, Number(url.port || 3306));
+  url.host = `127.0.0.1:${proxy.port}`;
+  return { proxy, url: url.href };
+}
+
+/** An app, and how its database is taken away. */
+interface Scene {
+  t: TestApp;
+  /** Of /health/ready meanwhile: what can still be read counts as there. */
+  readiness: number;
+  /** @returns what brings it back */
+  takeAway(): Promise<() => unknown>;
+  stop(): Promise<void>;
+}
+
+const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
+
+function textOf(events: SeenEvent[]): string {
+  return events
+    .filter((event) => event.type === 'message.delta')
+    .reduce((so, { offset, text }) => so.slice(0, offset as number) + String(text), '');
+}
+
+/** Holds for every way in which a database can be away. */
+function survives(start: () => Promise<Scene>, startsWithinMs?: number): void {
+  let scene: Scene;
+  let t: TestApp;
+  let ada: TestUser;
+  let socket: SocketClient;
+  let [lasting, ending, idle]: Thing[] = [];
+  let [long, short]: SseReader[] = [];
+  let bringBack: () => unknown;
+  let awaySince: number;
+  let backSince: number;
+  const gates = { during: gate(), end: gate(), after: gate() };
+  const refused = { content: 'Refused, then repeated', client_message_id: randomUUID() };
+  const stalls = monitorEventLoopDelay({ resolution: 10 });
+
+  beforeAll(async () => {
+    scene = await start();
+    t = scene.t;
+    ada = await t.user().withConfig(t.provider).create();
+    [lasting, ending, idle] = [
+      await ada.createConversation({ title: 'Lasting' }),
+      await ada.createConversation({ title: 'Ending' }),
+      await ada.createConversation({ title: 'Idle' }),
+    ];
+    socket = ada.socket();
+    await socket.connected;
+    t.provider.willStream('Before, ', gates.during, 'during ', gates.after, 'and after.');
+    long = await ada.sse(`/conversations/${lasting!.id}/chat`, { content: 'Long?' });
+    await long.until(() => textOf(long!.events) === 'Before, ');
+    t.provider.willStream('It ends ', gates.end, 'while away.');
+    short = await ada.sse(`/conversations/${ending!.id}/chat`, { content: 'Short?' });
+    await short.until(() => textOf(short!.events) === 'It ends ');
+
+    bringBack = await scene.takeAway();
+    awaySince = Date.now();
+    stalls.enable();
+  }, startsWithinMs);
+  afterAll(() => scene.stop());
+
+  it('passes on what replies say', async () => {
+    gates.during.open();
+    gates.end.open();
+
+    await long!.until(() => textOf(long!.events) === 'Before, during ', 1000);
+    await short!.until(() => textOf(short!.events) === 'It ends while away.', 1000);
+  });
+
+  it('refuses new messages, soon, over every face', async () => {
+    const problem = { status: 503, code: 'database_unavailable' };
+    const path = `/conversations/${idle!.id}/chat`;
+    const since = Date.now();
+    const answers = await Promise.all([
+      ada.post<Record<string, unknown>>(path, refused, { Accept: 'application/json' }),
+      ada.sse(path, { content: 'Hi' }).catch((error: { answer: Answer<object> }) => error.answer),
+      socket.emit('chat.send', { conversation_id: idle!.id, content: 'Hi' }),
+    ]);
+
+    expect(Date.now() - since).toBeLessThan(SOON_MS);
+    expect(answers).toMatchObject([
+      { status: 503, body: problem },
+      { status: 503, body: problem },
+      { ok: false, error: problem },
+    ]);
+    const { headers } = answers[0];
+    expect(Number(headers.get('Retry-After'))).toBeGreaterThan(0);
+  });
+
+  it('refuses as soon when more ask than there are connections', async () => {
+    const since = Date.now();
+    const answers = await Promise.all(Array.from({ length: 25 }, () => ada.send(idle!.id, 'One of many')));
+
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(Date.now() - since).toBeLessThan(SOON_MS);
+  });
+
+  it('lives on, without a stall', async () => {
+    const since = Date.now();
+
+    expect((await t.http.get('/health/live')).status).toBe(200);
+    expect(Date.now() - since).toBeLessThan(500);
+    expect((await t.http.get('/health/ready')).status).toBe(scene.readiness);
+    expect(stalls.max / 1e6).toBeLessThan(1000);
+  });
+
+  it(
+    'does not say that a reply has ended before its end is stored',
+    async () => {
+      await delay(Math.max(0, OUTAGE_MS - (Date.now() - awaySince)));
+
+      expect(short!.events.filter(isCompleted)).toEqual([]);
+    },
+    OUTAGE_MS + 10_000,
+  );
+
+  it('stores within 5 s of its return what it could not, and then says so', async () => {
+    await bringBack();
+    backSince = Date.now();
+
+    expect(await short!.until(isCompleted, SOON_MS)).toMatchObject({
+      message: { content: 'It ends while away.', status: 'complete' },
+    });
+    expect((await ada.history(ending!.id))[1]).toMatchObject({
+      content: 'It ends while away.',
+      status: 'complete',
+    });
+  });
+
+  it('takes messages again within 5 s, by itself', async () => {
+    let answer = await ada.send(idle!.id, refused.content, refused);
+    while (answer.status === 503 && Date.now() - backSince < SOON_MS) {
+      await delay(100);
+      answer = await ada.send(idle!.id, refused.content, refused);
+    }
+
+    expect(answer).toMatchObject({ status: 200, body: { user_message: { content: refused.content } } });
+    expect(Date.now() - backSince).toBeLessThan(SOON_MS);
+    expect(await ada.history(idle!.id)).toHaveLength(2);
+  });
+
+  it('brings a reply that lasted through it to its end, with nothing lost', async () => {
+    gates.after.open();
+
+    expect(await long!.until(isCompleted)).toMatchObject({
+      message: { content: 'Before, during and after.', status: 'complete' },
+    });
+    expect(await ada.history(lasting!.id)).toMatchObject([
+      { content: 'Long?' },
+      { content: 'Before, during and after.', status: 'complete' },
+    ]);
+  });
+}
+
+onSqlite('a database that another process has locked', () => {
+  survives(async () => {
+    const t = await startTestApp();
+    const takeAway = async () => {
+      const other = lock(t.settings.databaseUrl);
+      return () => other.close();
+    };
+    return { t, readiness: 200, takeAway, stop: () => t.stop() };
+  });
+});
+
+onMysql('a database that', () => {
+  const cuts = {
+    'is down': (proxy: TcpProxy) => proxy.refuse(),
+    'does not answer': (proxy: TcpProxy) => proxy.hang(),
+    'has lost its connections without a word': (proxy: TcpProxy) => proxy.lose(),
+  };
+
+  describe.each(Object.entries(cuts))('%s', (_way, cut) => {
+    survives(async () => {
+      const database = await createTestDatabase('');
+      const { proxy, url } = await openProxy(database.url);
+      const t = await startTestApp({ env: { DATABASE_URL: url } });
+      const stop = async () => {
+        await t.stop();
+        await proxy.close();
+        await database.drop();
+      };
+      return { t, readiness: 503, takeAway: () => cut(proxy), stop };
+    });
+  });
+});
+
+onMysql('a MySQL server that is killed', () => {
+  const SERVICES = join(__dirname, '../../shared/tools/services');
+  const port = 3390;
+  const folder = `${servicesFolder()}-killed`;
+  const env = { ...process.env, SERVICES_DIR: folder, SERVICES_MYSQL_PORT: String(port) };
+  const run = promisify(execFile);
+  const services = (...command: string[]) => run(SERVICES, command, { env });
+
+  if (!existsSync(SERVICES)) {
+    it.skip(`needs ${SERVICES}`, () => undefined);
+    return;
+  }
+
+  survives(async () => {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder);
+    // What is unpacked already need not be fetched again: as links, it costs nothing.
+    await run('cp', ['-al', join(servicesFolder(), 'sid-mysql'), folder]).catch(() => undefined);
+    await services('up', 'mysql');
+    const url = `mysql://root@127.0.0.1:${port}/parley`;
+    const connection = await createConnection(url.replace('/parley', ''));
+    await connection.query('CREATE DATABASE parley CHARACTER SET utf8mb4');
+    await connection.end();
+    const t = await startTestApp({ env: { DATABASE_URL: url } });
+    const takeAway = async () => {
+      await services('kill', 'mysql');
+      return () => services('up', 'mysql');
+    };
+    const stop = async () => {
+      await t.stop();
+      await services('down', 'mysql');
+      await rm(folder, { recursive: true, force: true });
+    };
+    return { t, readiness: 503, takeAway, stop };
+  }, 90_000);
+});
+
+/** Where the `services` script unpacked the servers that this run uses. */
+function servicesFolder(): string {
+  return process.env.SERVICES_DIR ?? join(homedir(), '.cache/test-services');
+}
+
+describe('a node that is told to leave while the database is away', () => {
+  const GRACE_S = 1;
+  let t: TestNodes;
+  let proxy: TcpProxy | undefined;
+
+  beforeAll(async () => {
+    t = await startTestNodes();
+  });
+  afterAll(async () => {
+    await t.stop();
+    await proxy?.close();
+  });
+
+  /** The database's URL for the node, and what takes it away. */
+  async function wayToDatabase(): Promise<{ url: string; takeAway: () => Promise<unknown> }> {
+    if (t.databaseUrl.startsWith('sqlite:')) {
+      const takeAway = async () => lock(t.databaseUrl);
+      return { url: t.databaseUrl, takeAway };
+    }
+    const opened = await openProxy(t.databaseUrl);
+    proxy = opened.proxy;
+    return { url: opened.url, takeAway: () => opened.proxy.hang() };
+  }
+
+  it('exits with 0 within the grace and 10 s, and loses only what could not be written', async () => {
+    const { url, takeAway } = await wayToDatabase();
+    const node = await t.start({ DATABASE_URL: url, SHUTDOWN_GRACE_S: String(GRACE_S) });
+    const ada = await node.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    const away = gate();
+    t.provider.willStream('Written. ', away, 'Not written.', stall());
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    const stored = () => t.query<{ text: string }>('SELECT text FROM reply_chunks');
+    await until(async () => (await stored()).length === 1);
+    await takeAway();
+    away.open();
+    await sse.until(() => textOf(sse.events) === 'Written. Not written.');
+
+    const since = Date.now();
+    node.process.signal('SIGTERM');
+
+    expect(await within(node.process.exited, 'No exit', 20_000)).toMatchObject({ code: 0, stderr: '' });
+    expect(Date.now() - since).toBeLessThan((GRACE_S + 10) * 1000);
+    expect(await stored()).toMatchObject([{ text: 'Written. ' }]);
+  });
+});
+
+onMysql('transactions that get in each other’s way', () => {
+  let t: TestApp;
+  let ada: TestUser;
+  let other: Connection;
+  let conversation: Thing;
+
+  beforeAll(async () => {
+    t = await startTestApp();
+    ada = await t.user().withConfig(t.provider).create();
+  });
+  beforeEach(async () => {
+    other = await createConnection(t.settings.databaseUrl.replace(/^mariadb:/, 'mysql:'));
+    conversation = await ada.createConversation();
+    await other.query('BEGIN');
+  });
+  afterEach(() => other.end());
+  afterAll(() => t.stop());
+
+  const touch = () => other.query('UPDATE conversations SET pinned = pinned WHERE id = ?', [conversation.id]);
+
+  /** Waits until a transaction of this app waits for a lock. */
+  const someoneWaits = () =>
+    until(async () => {
+      await delay(150); // the server makes this table anew only for who has not looked for 100 ms
+      const [rows] = await other.query<RowDataPacket[]>(
+        `SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+           ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'`,
+      );
+      return rows.length > 0;
+    });
+
+  it('are tried again after a deadlock', async () => {
+    // The server gives up the transaction that has written less, which has to be the app's.
+    await other.query('UPDATE users SET created_at = NOW(3)');
+    for (let beat = 0; beat < 50; beat++) {
+      await other.query('INSERT INTO nodes (id, beat) VALUES (UUID(), ?)', [beat]);
+    }
+    const client_message_id = randomUUID();
+    await other.query('SET SESSION foreign_key_checks = 0'); // which would lock the conversation already
+    await other.query(
+      `INSERT INTO messages (conversation_id, client_message_id, active, role, content, reasoning, status, attempt, created_at)
+       VALUES (?, ?, 1, 'user', '', '', 'complete', 1, NOW(3))`,
+      [conversation.id, client_message_id],
+    );
+    const send = ada.send(conversation.id, 'Hi', { client_message_id });
+    await someoneWaits();
+
+    await touch(); // is let through: the app's transaction was ended for it
+    await other.query('ROLLBACK');
+
+    expect(await send).toMatchObject({ status: 200 });
+    expect(await ada.history(conversation.id)).toHaveLength(2);
+  });
+
+  it('are tried again after a lock wait time-out', async () => {
+    await touch();
+    const since = Date.now();
+    const send = ada.send(conversation.id, 'Hi');
+    await delay(2500); // the first try has timed out, and a second one waits
+    await someoneWaits();
+    await other.query('ROLLBACK');
+
+    expect(await send).toMatchObject({ status: 200 });
+    expect(Date.now() - since).toBeGreaterThan(2000);
+    expect(await ada.history(conversation.id)).toHaveLength(2);
+  });
+
+  it('are given up soon where the lock stays', async () => {
+    await touch();
+    const since = Date.now();
+
+    expect(await ada.send(conversation.id, 'Hi')).toMatchObject({
+      status: 503,
+      body: { code: 'database_unavailable' },
+    });
+    expect(Date.now() - since).toBeLessThan(SOON_MS);
+  });
+});
+
+onMysql('a statement that takes long', () => {
+  it('is left alone while the server answers others', async () => {
+    const t = await startTestApp();
+
+    const [row] = await t.app.get(DataSource).query<{ slept: string }[]>('SELECT SLEEP(5) AS slept');
+
+    expect(Number(row!.slept)).toBe(0);
+    await t.stop();
+  });
+});
+
+describe('two hundred replies that run at once', () => {
+  const REPLIES = 200;
+  const MEASURED_MS = 3000;
+  let t: TestApp;
+
+  beforeAll(async () => {
+    t = await startTestApp();
+  });
+  afterAll(() => t.stop());
+
+  it('cost eight writes a second at most', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    t.provider.onRequest = () => [chatter];
+    const conversations = await Promise.all(Array.from({ length: REPLIES }, () => ada.createConversation()));
+    const socket = ada.socket();
+    for (const { id } of conversations) {
+      expect(await socket.emit('chat.send', { conversation_id: id, content: 'Go' })).toMatchObject({
+        ok: true,
+      });
+    }
+    await t.provider.waitForRequests(REPLIES);
+    const logged = jest.spyOn(t.app.get(DataSource).logger, 'logQuery');
+
+    await delay(MEASURED_MS);
+
+    const writes = logged.mock.calls.filter(([sql]) => /^(INSERT|UPDATE|DELETE)/.test(sql));
+    expect(writes.length).toBeGreaterThan(MEASURED_MS / 1000);
+    expect(writes.length).toBeLessThanOrEqual((8 * MEASURED_MS) / 1000);
+  });
+
+  const chatter: Step = async (stream) => {
+    while (!stream.gone) {
+      await stream.delta({ content: 'word ' });
+      await delay(200);
+    }
+  };
+});

@@ -1,0 +1,116 @@
+import type { OpenAPIObject, OperationObject, ParameterObject, ReferenceObject } from '@nestjs/swagger';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resolve, type Schema } from '../../src/docs/examples.js';
+import { ServerProcess } from '../support/server-process.js';
+
+export interface Operation {
+  /** `POST /conversations/{id}/chat` */
+  name: string;
+  method: string;
+  path: string;
+  /** Whether it answers without a token. */
+  isPublic: boolean;
+  parameters: ParameterObject[];
+  /** Absent where the operation takes none. */
+  body?: { schema: Schema; example: Record<string, unknown> };
+  source: OperationObject;
+}
+
+export interface SocketCommandDocument {
+  name: string;
+  body: Schema;
+}
+
+interface AsyncApi {
+  operations: Record<string, { action: string; channel: { $ref: string } }>;
+  components: { messages: Record<string, { name: string; payload: Schema }> };
+}
+
+/**
+ * What the server says that it can do, for tests that go through all of it. The documents are those of the build: only
+ * tsc runs the plugin that reads the DTOs' comments and types.
+ */
+export class ApiDocument {
+  private constructor(
+    readonly openApi: OpenAPIObject,
+    private readonly asyncApi: AsyncApi,
+  ) {}
+
+  static async of(url: string): Promise<ApiDocument> {
+    const [openApi, asyncApi] = await Promise.all(
+      ['/openapi.json', '/asyncapi.json'].map(async (path) => (await fetch(url + path)).json()),
+    );
+    return new ApiDocument(openApi as OpenAPIObject, asyncApi as AsyncApi);
+  }
+
+  /** Starts the built server for as long as it takes. */
+  static async ofBuild(): Promise<ApiDocument> {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-documents-'));
+    const server = new ServerProcess(folder);
+    try {
+      return await ApiDocument.of(await server.url());
+    } finally {
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** The commands that a channel of the sockets takes. */
+  commandsOf(channel: string): SocketCommandDocument[] {
+    const { operations, components } = this.asyncApi;
+    return Object.entries(operations)
+      .filter(
+        ([
+          ,
+          {
+            action,
+            channel: { $ref },
+          },
+        ]) => action === 'receive' && $ref === `#/channels/${channel}`,
+      )
+      .map(([key]) => components.messages[key]!)
+      .map(({ name, payload }) => ({ name, body: payload }));
+  }
+
+  get operations(): Operation[] {
+    return Object.entries(this.openApi.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, source]) =>
+        this.operation(method.toUpperCase(), path, source as OperationObject),
+      ),
+    );
+  }
+
+  resolve(schema: Schema | ReferenceObject): Schema {
+    return '$ref' in schema ? resolve(schema, this.openApi.components?.schemas ?? {}) : schema;
+  }
+
+  /** The properties of an object, those that it has from other schemas too. */
+  propertiesOf(schema: Schema | ReferenceObject): [name: string, property: Schema][] {
+    const { properties = {}, allOf = [] } = this.resolve(schema);
+    const own = Object.entries(properties).map(([name, property]): [string, Schema] => [
+      name,
+      this.resolve(property),
+    ]);
+    return [...own, ...allOf.flatMap((part) => this.propertiesOf(part))];
+  }
+
+  private operation(method: string, path: string, source: OperationObject): Operation {
+    const { parameters = [], requestBody, security } = source;
+    const media =
+      requestBody && 'content' in requestBody ? requestBody.content['application/json'] : undefined;
+    return {
+      name: `${method} ${path}`,
+      method,
+      path,
+      isPublic: security?.length === 0,
+      parameters: parameters as ParameterObject[],
+      body: media?.schema && {
+        schema: this.resolve(media.schema),
+        example: media.example as Record<string, unknown>,
+      },
+      source,
+    };
+  }
+}

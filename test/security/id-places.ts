@@ -1,0 +1,93 @@
+import type { Schema } from '../../src/docs/examples.js';
+import type { ApiDocument, Operation } from './api-document.js';
+
+export type Kind = 'conversation' | 'message' | 'config' | 'session';
+/** One id of each kind. */
+export type Things = Record<Kind, number>;
+export const KINDS: readonly Kind[] = ['conversation', 'message', 'config', 'session'];
+
+/** A place in a request where the id of a thing goes. */
+export interface IdPlace {
+  in: 'path' | 'query' | 'body';
+  name: string;
+  kind: Kind;
+}
+
+/** What an `id` in a path names. */
+const KIND_BY_PATH: readonly [prefix: string, kind: Kind][] = [
+  ['/conversations/', 'conversation'],
+  ['/auth/config/', 'config'],
+  ['/auth/sessions/', 'session'],
+];
+const KIND_BY_NAME: Partial<Record<string, Kind>> = {
+  conversation_id: 'conversation',
+  message_id: 'message',
+  before_id: 'message',
+  config_id: 'config',
+};
+/** Numbers, and a name that the client itself gives, which identify nothing of ours. */
+const NO_IDS = new Set(['limit', 'offset', 'context_tokens', 'client_message_id']);
+
+interface Candidate {
+  in: IdPlace['in'];
+  name: string;
+}
+
+/**
+ * Where a request takes the id of a thing.
+ * @throws for what may be an id, and is of no known kind: whoever adds an endpoint has to say here what it names
+ */
+export function idPlacesOf(document: ApiDocument, operation: Operation): IdPlace[] {
+  const parameters = operation.parameters.filter(
+    ({ in: where, name, schema }) =>
+      where === 'path' || (where === 'query' && mayBeId(name, document.resolve(schema!))),
+  );
+  const inParameters = parameters.map(({ in: where, name }) => ({ in: where as IdPlace['in'], name }));
+  const candidates = [...inParameters, ...bodyCandidates(document, operation.body?.schema)];
+  return placesOf(operation.name, candidates, operation.path);
+}
+
+/** The same, of what a socket sends. */
+export function idPlacesOfCommand(document: ApiDocument, name: string, body: Schema): IdPlace[] {
+  return placesOf(name, bodyCandidates(document, body));
+}
+
+function placesOf(owner: string, candidates: Candidate[], path = ''): IdPlace[] {
+  return candidates
+    .filter(({ name }) => !NO_IDS.has(name))
+    .map((candidate) => {
+      const byPath = KIND_BY_PATH.find(([prefix]) => candidate.name === 'id' && path.startsWith(prefix));
+      const kind = byPath?.[1] ?? KIND_BY_NAME[candidate.name];
+      if (kind) return { ...candidate, kind };
+      throw new Error(
+        `What does "${candidate.name}" (${candidate.in}) of ${owner} name? Say so in ${__filename}.`,
+      );
+    });
+}
+
+/** A model's parameters are numbers for the provider. */
+function bodyCandidates(document: ApiDocument, schema: Schema | undefined): Candidate[] {
+  if (!schema) return [];
+  const properties = document.propertiesOf(schema).filter(([name]) => name !== 'params');
+  const nested = properties.filter(([, { properties }]) => properties);
+  return [
+    ...properties
+      .filter(([name, property]) => mayBeId(name, property))
+      .map(([name]) => ({ in: 'body' as const, name })),
+    ...nested.flatMap(([, property]) => bodyCandidates(document, property)),
+  ];
+}
+
+function mayBeId(name: string, { type, items }: Schema): boolean {
+  const types = [type, items && 'type' in items ? items.type : undefined].flat();
+  return types.includes('integer') || /(^|_)ids?$/.test(name);
+}
+
+/** Every way to choose some of the places, and at least one. */
+export function choicesOf(places: IdPlace[]): IdPlace[][] {
+  const all = places.reduce<IdPlace[][]>(
+    (choices, place) => [...choices, ...choices.map((choice) => [...choice, place])],
+    [[]],
+  );
+  return all.filter((choice) => choice.length > 0);
+}

@@ -1,0 +1,373 @@
+/** Other people's things, tried over everything that the documents say the server can do (OWASP API1:2023). */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MetadataScanner } from '@nestjs/core';
+import { DataSource } from 'typeorm';
+import { ChatGateway } from '../../src/chat/chat.gateway.js';
+import { startTestApp, type TestApp } from '../support/app.js';
+import type { HttpClient, Thing } from '../support/http.js';
+import type { TestUser } from '../support/user.js';
+import { WebSocketClient } from '../support/websocket.js';
+import { ApiDocument, type Operation } from './api-document.js';
+import { choicesOf, type IdPlace, idPlacesOf, idPlacesOfCommand, KINDS, type Things } from './id-places.js';
+import { readLastingState } from './tables.js';
+
+type Values = (place: IdPlace) => number | undefined;
+interface Reply {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+const MISSING = 900_000_000_007;
+const MARKER = 'words that only their owner may read';
+
+let t: TestApp;
+let document: ApiDocument;
+let ada: TestUser;
+let eve: TestUser;
+/** What is Ada's, and Eve would like to have. */
+let adas: Things;
+let eves: Things;
+let withIds: [Operation, IdPlace[]][];
+
+beforeAll(async () => {
+  t = await startTestApp();
+  document = await ApiDocument.ofBuild();
+  withIds = document.operations
+    .map((operation): [Operation, IdPlace[]] => [operation, idPlacesOf(document, operation)])
+    .filter(([, places]) => places.length > 0);
+  eve = await t.user().withConfig(t.provider).create();
+  eves = await thingsOf(eve, 'mine');
+  ada = await t.user().withConfig(t.provider).create();
+  // No id of Ada's is one that Eve has something under.
+  const highest = Math.max(...Object.values(eves));
+  do adas = await thingsOf(ada, MARKER);
+  while (KINDS.some((kind) => adas[kind] <= highest));
+});
+afterAll(() => t?.stop());
+
+/** One thing of each kind, all new. */
+async function thingsOf(user: TestUser, words: string): Promise<Things> {
+  const config = { model_url: t.provider.url, model_name: 'test-model', api_key: 'sk-test', name: words };
+  const { body: made } = await user.post('/auth/config/create', config);
+  const conversation = await user.createConversation({ title: words, system_prompt: words });
+  t.provider.willStream(words);
+  const { body } = await user.send(conversation.id, words);
+  const { tokens } = await user.signInAgain();
+  const { sid } = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString());
+  return { conversation: conversation.id, message: body.assistant_message.id, config: made.id, session: sid };
+}
+
+/** Has ids in the places where `values` gives them, and what the document shows as an example elsewhere. */
+async function call(client: HttpClient, operation: Operation, values: Values): Promise<Reply> {
+  const places = idPlacesOf(document, operation);
+  const at = (where: IdPlace['in']) =>
+    places.filter((place) => place.in === where && values(place) !== undefined);
+  const path = at('path').reduce(
+    (path, place) => path.replace(`{${place.name}}`, `${values(place)}`),
+    operation.path,
+  );
+  const query = new URLSearchParams(at('query').map((place) => [place.name, `${values(place)}`]));
+  for (const { name, in: where, required } of operation.parameters)
+    if (where === 'query' && required && !query.has(name)) query.set(name, MARKER);
+  const ids = Object.fromEntries(at('body').map((place) => [place.name, values(place)]));
+  const body = operation.body && { ...bodyOf(operation), ...ids };
+  return read(client, operation.method, `${path}?${query}`, body);
+}
+
+function bodyOf({ body }: Operation): object {
+  const { config_id: _, client_message_id: __, ...example } = body!.example;
+  return 'model_url' in example ? { ...example, model_url: t.provider.url } : example;
+}
+
+/** A stream without end is left once it has begun. */
+async function read(client: HttpClient, method: string, path: string, body?: object): Promise<Reply> {
+  const abort = new AbortController();
+  const response = await client.fetch(method, path, body, {}, abort.signal);
+  if (response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
+    abort.abort();
+    return { status: response.status, body: {} };
+  }
+  const text = await response.text();
+  return { status: response.status, body: text ? JSON.parse(text) : {} };
+}
+
+/** What two answers have in common that tell nothing from each other. */
+function anonymous({ status, body }: Reply): Reply {
+  const { request_id: _, instance: __, ...rest } = body;
+  return { status, body: rest };
+}
+
+const valuesOf =
+  (theirs: IdPlace[], id: Values): Values =>
+  (place) =>
+    theirs.includes(place) || theirs.some(({ name }) => name === place.name) ? id(place) : ownOrNone(place);
+
+/** Paths need an id; elsewhere one is sent only where it is what is tried. */
+const ownOrNone: Values = ({ in: where, kind }) => (where === 'path' ? eves[kind] : undefined);
+
+/** Paths tell nothing from a missing thing, bodies name the field, and a cursor leads nowhere. */
+function expectRefusal({ status, body }: Reply, theirs: IdPlace[], owner: string): void {
+  const fields = theirs.filter((place) => place.in === 'body').map(({ name }) => name);
+  if (theirs.some((place) => place.in === 'path')) {
+    // Where the body names a thing of another user too, either may be what is said.
+    const codes = fields.length > 0 ? ['not_found', 'validation_failed'] : ['not_found'];
+    expect([owner, codes]).toEqual([owner, expect.arrayContaining([body.code])]);
+    expect([owner, status]).toEqual([owner, body.code === 'not_found' ? 404 : 422]);
+  } else if (fields.length > 0) {
+    const errors = fields.map((field) => ({ field, message: expect.any(String) }));
+    expect([owner, status, body.errors]).toEqual([owner, 422, errors]);
+  } else expect([owner, status]).toEqual([owner, 200]);
+  expect(JSON.stringify(body)).not.toContain(MARKER);
+}
+
+/** Runs something that must leave no trace: no row is other than before, and no provider is asked. */
+async function withoutTrace(attempt: () => Promise<void>): Promise<void> {
+  const [before, asked] = [await readLastingState(t.app.get(DataSource)), t.provider.requests.length];
+  await attempt();
+  expect(await readLastingState(t.app.get(DataSource))).toEqual(before);
+  expect(t.provider.requests).toHaveLength(asked);
+}
+
+describe('HTTP', () => {
+  it('has operations that take ids of every kind, so that what follows tries something', () => {
+    const kinds = withIds.flatMap(([, places]) => places.map(({ kind }) => kind));
+
+    expect(new Set(kinds)).toEqual(new Set(KINDS));
+    expect(withIds.length).toBeGreaterThan(15);
+  });
+
+  it("answers another user's ids as ids of nothing, whatever their kind, and does nothing", async () => {
+    await withoutTrace(async () => {
+      for (const [operation, places] of withIds) {
+        for (const theirs of choicesOf(places)) {
+          const missing = await call(
+            eve,
+            operation,
+            valuesOf(theirs, () => MISSING),
+          );
+          expectRefusal(missing, theirs, `${operation.name} without a thing`);
+          for (const id of idsToTry(theirs)) {
+            const answer = await call(eve, operation, valuesOf(theirs, id));
+            expectRefusal(answer, theirs, operation.name);
+            expect([operation.name, anonymous(answer)]).toEqual([operation.name, anonymous(missing)]);
+          }
+        }
+      }
+    });
+  });
+
+  it('answers no id without a token', async () => {
+    await withoutTrace(async () => {
+      for (const [operation, places] of withIds) {
+        const answer = await call(
+          t.http,
+          operation,
+          valuesOf(places, ({ kind }) => adas[kind]),
+        );
+        const missing = await call(
+          t.http,
+          operation,
+          valuesOf(places, () => MISSING),
+        );
+        expect([operation.name, answer.status, answer.body.code]).toEqual([
+          operation.name,
+          401,
+          'unauthenticated',
+        ]);
+        expect(anonymous(answer)).toEqual(anonymous(missing));
+      }
+    });
+  });
+
+  it('shows nothing of another user where no id is asked for', async () => {
+    const lists = document.operations.filter(({ method, path }) => method === 'GET' && !path.includes('{'));
+    for (const operation of lists) {
+      const path = `${operation.path}?${new URLSearchParams({ q: MARKER })}`;
+      const { status, body } = await read(eve, 'GET', path);
+      expect([operation.name, status]).toEqual([operation.name, 200]);
+      expect([operation.name, JSON.stringify(body)]).toEqual([
+        operation.name,
+        expect.not.stringContaining(MARKER),
+      ]);
+    }
+    expect(JSON.stringify((await ada.get('/auth/me/export')).body)).toContain(MARKER);
+  });
+
+  it("resumes nobody's stream but one's own, wherever Last-Event-ID points", async () => {
+    for (const cursor of [`${adas.message}.1.0.0`, `${adas.message}.1.0.0.done`, '1.1.0.0']) {
+      const stream = await eve.sse(`/conversations/${eves.conversation}/events`, undefined, {
+        'Last-Event-ID': cursor,
+      });
+      await ada.send(adas.conversation, MARKER);
+      await eve.send(eves.conversation, 'mine');
+      await stream.until(({ type }) => type === 'message.completed');
+      expect(JSON.stringify(stream.events)).not.toContain(MARKER);
+      await stream.close();
+    }
+  });
+
+  it('lets the owner do all that it refuses to others', async () => {
+    for (const [operation, places] of withIds) {
+      const fresh = await thingsOf(ada, MARKER);
+      const inPaths = places.filter((place) => place.in === 'path');
+      const { status } = await call(
+        ada,
+        operation,
+        valuesOf(inPaths, ({ kind }) => fresh[kind]),
+      );
+      expect([operation.name, [200, 201, 204, 409].includes(status) || status]).toEqual([
+        operation.name,
+        true,
+      ]);
+    }
+  });
+});
+
+/** Their own kind, and then every other one: what a mix-up of tables would take. */
+function idsToTry(theirs: IdPlace[]): Values[] {
+  const natural: Values = ({ kind }) => adas[kind];
+  return [
+    natural,
+    ...KINDS.map(
+      (kind): Values =>
+        () =>
+          adas[kind],
+    ),
+  ];
+}
+
+interface Face {
+  name: string;
+  channel: string;
+  open(): Promise<(command: string, body: object) => Promise<Record<string, unknown>>>;
+}
+
+const FACES: Face[] = [
+  {
+    name: 'Socket.IO',
+    channel: 'chat',
+    open: async () => {
+      const socket = eve.socket();
+      await socket.connected;
+      return async (command, body) =>
+        (await socket.emit(command, body)) as unknown as Record<string, unknown>;
+    },
+  },
+  {
+    name: 'the WebSocket',
+    channel: 'conversation',
+    open: async () => {
+      const socket = eve.ws(eves.conversation);
+      await socket.until(({ type }) => type === 'conversation.snapshot');
+      return async (command, body) => {
+        const { type: _, id: __, ...answer } = await socket.request(command, body);
+        return answer;
+      };
+    },
+  },
+];
+
+describe.each(FACES)('$name', ({ channel, open }) => {
+  it("answers another user's ids as ids of nothing, whatever their kind, and does nothing", async () => {
+    const send = await open();
+    const commands = document.commandsOf(channel);
+    expect(commands.map(({ name }) => name).sort()).toEqual(commandsOfGateway());
+    await withoutTrace(async () => {
+      for (const { name, body } of commands) {
+        const places = idPlacesOfCommand(document, name, withoutFrameId(body));
+        for (const theirs of choicesOf(places)) {
+          const frame = (id: Values) => ({ ...exampleOf(body), ...idsOf(places, valuesOf(theirs, id)) });
+          const missing = await send(
+            name,
+            frame(() => MISSING),
+          );
+          expectRefused(name, missing, theirs);
+          for (const id of idsToTry(theirs)) {
+            const answer = await send(name, frame(id));
+            expect([name, nameless(answer)]).toEqual([name, nameless(missing)]);
+          }
+        }
+      }
+    });
+  });
+
+  it('brings no event of another user', async () => {
+    const socket = eve.socket();
+    const plain = eve.ws(eves.conversation);
+    await socket.emit('conversation.open', { conversation_id: adas.conversation });
+    await plain.request('conversation.open', { conversation_id: adas.conversation });
+    await ada.send(adas.conversation, MARKER);
+    await ada.post(`/conversations/${adas.conversation}/update`, { pinned: true });
+    await eve.send(eves.conversation, 'mine');
+    await socket.until(({ type }) => type === 'message.completed');
+    await plain.until(({ type }) => type === 'message.completed');
+
+    expect(JSON.stringify([socket.events, plain.frames])).not.toContain(MARKER);
+  });
+});
+
+describe('A handshake', () => {
+  it("for another user's conversation ends as one for nothing", async () => {
+    const ends = await Promise.all([adas.conversation, MISSING].map((id) => eve.ws(id).closed));
+
+    expect(ends[0]).toEqual(ends[1]);
+    expect(ends[0]!.code).toBe(4404);
+  });
+
+  it('without a token tells nothing of a conversation', async () => {
+    const ends = [adas.conversation, MISSING].map(async (id) => {
+      const socket = t.opened(new WebSocketClient(`${t.url}/conversations/ws/${id}`, { auth: 'none' }));
+      await socket.send({ type: 'conversation.open', conversation_id: id });
+      return socket.closed;
+    });
+
+    expect(await ends[0]).toEqual(await ends[1]);
+    expect((await ends[0])!.code).toBe(4401);
+  });
+});
+
+/** The names that the gateway really answers to. */
+function commandsOfGateway(): string[] {
+  const prototype = ChatGateway.prototype as unknown as Record<string, object>;
+  return new MetadataScanner()
+    .getAllMethodNames(prototype)
+    .map((name) => Reflect.getMetadata('message', prototype[name]!) as string | undefined)
+    .filter((name) => name !== undefined)
+    .sort();
+}
+
+/** A frame's own number, by which it is acknowledged. */
+function withoutFrameId(body: { properties?: Record<string, unknown> }): object {
+  const { id: _, ...properties } = body.properties ?? {};
+  return { ...body, properties };
+}
+
+function exampleOf(body: { properties?: Record<string, unknown> }): object {
+  return 'content' in (body.properties ?? {}) ? { content: MARKER } : {};
+}
+
+/** The user's own, where they are needed. */
+function idsOf(places: IdPlace[], values: Values): Record<string, number> {
+  const known = places.map((place) => [
+    place.name,
+    values(place) ?? (place.kind === 'config' ? undefined : eves[place.kind]),
+  ]);
+  return Object.fromEntries(known.filter(([, id]) => id !== undefined)) as Record<string, number>;
+}
+
+/** Only closing asks for no proof: it is acknowledged whatever its id (API.md 6). */
+function expectRefused(command: string, answer: Record<string, unknown>, theirs: IdPlace[]): void {
+  if (command === 'conversation.close') return expect(answer).toEqual({ ok: true, data: {} });
+  const named = theirs.map(({ name }) => name);
+  const statuses = [
+    ...(named.includes('config_id') ? [422] : []),
+    ...(named.join() === 'config_id' ? [] : [404]),
+  ];
+  const { status } = (answer.error ?? {}) as Thing;
+  expect([command, answer.ok, statuses]).toEqual([command, false, expect.arrayContaining([status])]);
+}
+
+function nameless({ error, ...answer }: Record<string, unknown>): object {
+  const { request_id: _, instance: __, ...rest } = (error ?? {}) as Record<string, unknown>;
+  return { ...answer, error: rest };
+}
