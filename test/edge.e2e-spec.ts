@@ -131,6 +131,18 @@ describe('headers', () => {
   });
 });
 
+/** Origins that look like the listed one. */
+const TWINS = [
+  'null',
+  'http://app.example.com',
+  'https://app.example.com:8443',
+  'https://app.example.com.evil.com',
+  'https://evilapp.example.com',
+  'https://sub.app.example.com',
+  'https://APP.example.com',
+  'https://app.example.com/',
+];
+
 describe('CORS', () => {
   const from = (origin: string, method = 'GET', headers = {}) =>
     t.http.request(method, '/health/live', undefined, { Origin: origin, ...headers });
@@ -161,16 +173,7 @@ describe('CORS', () => {
     expect(headers.get('Vary')).toContain('Origin');
   });
 
-  it.each([
-    'null',
-    'http://app.example.com',
-    'https://app.example.com:8443',
-    'https://app.example.com.evil.com',
-    'https://evilapp.example.com',
-    'https://sub.app.example.com',
-    'https://APP.example.com',
-    'https://app.example.com/',
-  ])('says nothing to %s, in its preflight neither', async (origin) => {
+  it.each(TWINS)('says nothing to %s, in its preflight neither', async (origin) => {
     for (const method of ['GET', 'OPTIONS']) {
       const { headers } = await from(origin, method, { 'Access-Control-Request-Method': 'POST' });
 
@@ -217,9 +220,21 @@ describe('upgrades', () => {
       const upgradeFrom = (origin: string) =>
         sendRaw(t.url, `GET ${path} HTTP/1.1\r\nHost: a\r\nOrigin: ${origin}\r\n${UPGRADE}\r\n`);
 
-      for (const origin of ['null', 'https://app.example.com.evil.com', 'http://app.example.com']) {
+      for (const origin of TWINS) {
         expect(await upgradeFrom(origin)).toMatch(/^HTTP\/1.1 403 .*"origin_forbidden"/s);
       }
     },
   );
+
+  it('of Socket.IO by polling are told apart by their origin, to caches too', async () => {
+    const poll = (origin: string) => t.http.get('/socket.io/?EIO=4&transport=polling', { Origin: origin });
+
+    const allowed = await poll('https://app.example.com');
+    expect([allowed.status, allowed.headers.get('Vary')]).toEqual([200, 'Origin']);
+    expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
+    for (const origin of TWINS) {
+      const refused = await poll(origin);
+      expect([refused.status, refused.headers.get('Access-Control-Allow-Origin')]).toEqual([403, null]);
+    }
+  });
 });

@@ -164,9 +164,16 @@ describe('connections, with limits at a tenth', () => {
 });
 
 onRedis('two nodes on one Redis', (REDIS_URL) => {
+  const nodes: TestApp[] = [];
+  afterEach(async () => {
+    for (const node of nodes.splice(0).reverse()) await node.stop();
+  });
+
   it('count a user’s running replies together', async () => {
     const one = await startTestApp({ env: { REDIS_URL, RATE_LIMIT_SCALE: '1' } });
+    nodes.push(one);
     const two = await one.startNode();
+    nodes.push(two);
     const ada = await one.user().withConfig(one.provider).create();
     const holds = Array.from({ length: 5 }, () => gate());
     for (const hold of holds) one.provider.willStream('so far', hold);
@@ -183,7 +190,5 @@ onRedis('two nodes on one Redis', (REDIS_URL) => {
     holds.forEach((hold) => hold.open());
     await Promise.all(answers);
     expect((await ada.send(conversations[5]!.id, 'Hi')).status).toBe(200);
-    await two.stop();
-    await one.stop();
   });
 });

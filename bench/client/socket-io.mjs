@@ -62,8 +62,8 @@ export class PlainSocketIoStream extends SocketIoStream {
   }
 
   onEvent(type, text) {
-    if (type === 'token') text && this.receive(text);
-    else this.end();
+    if (type !== 'token') this.end();
+    else if (text) this.receive(text);
   }
 }
 

@@ -1,6 +1,7 @@
 import { DynamicModule, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, DataSourceOptions } from 'typeorm';
+import { createHash } from 'node:crypto';
 import { Settings } from '../env/settings.js';
 import { createDataSource, isMysql } from './data-source.js';
 
@@ -43,12 +44,14 @@ async function connect(
 async function migrate(dataSource: DataSource): Promise<void> {
   if (!isMysql(dataSource)) return void (await dataSource.runMigrations());
   const runner = dataSource.createQueryRunner();
-  const name = "CONCAT('parley.', MD5(DATABASE()))";
+  // A lock's name has at most 64 characters, a database's may have as many.
+  const database = createHash('sha256').update(String(dataSource.driver.database)).digest('hex');
+  const name = `parley.${database.slice(0, 32)}`;
   try {
-    await runner.query(`SELECT GET_LOCK(${name}, ?)`, [MIGRATION_WAIT_SECONDS]);
+    await runner.query('SELECT GET_LOCK(?, ?)', [name, MIGRATION_WAIT_SECONDS]);
     await dataSource.runMigrations();
-    await runner.query(`SELECT RELEASE_LOCK(${name})`);
   } finally {
+    await runner.query('SELECT RELEASE_LOCK(?)', [name]);
     await runner.release();
   }
 }
