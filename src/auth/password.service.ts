@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import argon2 from 'argon2';
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { UnavailableError } from '../common/errors.js';
 import { QueueFullError, WorkQueue } from './work-queue.js';
 
 /** OWASP's Password Storage Cheat Sheet: Argon2id with 19 MiB, 2 passes, 1 lane. */
 export const ARGON2_PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
-/** Each takes a core and 19 MiB for some 25 ms: more at once would starve the rest, of threads too. */
-const CONCURRENT_HASHINGS = 2;
+/** Each takes a core and 19 MiB for some 25 ms: one core stays for all else, and two of the process's four threads. */
+const CONCURRENT_HASHINGS = Math.min(2, Math.max(1, availableParallelism() - 1));
 /** Some two seconds' worth. */
 const WAITING_HASHINGS = 100;
 

@@ -20,11 +20,11 @@ export function messageRestarted(message: MessageDto, attempt: number): ParleyEv
   return new ParleyEvent('message.restarted', of(blank), cursorAt(blank, attempt));
 }
 
-/** The body of `message.delta`. */
 export function conversationUpdated(conversation: Conversation): ParleyEvent {
   return new ParleyEvent('conversation.updated', { conversation: ConversationDto.from(conversation) });
 }
 
+/** The body of `message.delta`. */
 export interface Delta {
   conversation_id: number;
   message_id: number;
@@ -34,8 +34,8 @@ export interface Delta {
   text: string;
 }
 
-export function messageDelta(delta: Delta, cursor: string): ParleyEvent {
-  return new ParleyEvent('message.delta', { ...delta }, cursor);
+export function messageDelta(delta: Delta & Record<string, unknown>, cursor: () => string): ParleyEvent {
+  return new ParleyEvent('message.delta', delta, cursor);
 }
 
 /** A reply as it was when it began, so that deltas from offset 0 build it, late as well as live. */

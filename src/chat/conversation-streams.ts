@@ -74,11 +74,19 @@ export class ConversationStreams {
     });
     let unsubscribe!: () => void;
     await this.readThenJoin(userId, conversationId, read, ({ conversation, missed }) => {
-      for (const entry of missed) this.catchUp(userId, entry, place, listener);
+      // What is stored may be read here before its own event is out, and is not told twice.
+      const told = new Set<string>();
+      for (const entry of missed) {
+        this.catchUp(userId, entry, place, (event) => {
+          told.add(milestoneOf(event));
+          listener(event);
+        });
+      }
+      told.delete('');
       // No cursor tells whether its title or its active branch is another by now.
       if (place) listener(conversationUpdated(conversation));
       unsubscribe = this.hub.subscribe(userId, (event) => {
-        if (event.conversationId === conversationId) listener(event);
+        if (event.conversationId === conversationId && !told.has(milestoneOf(event))) listener(event);
       });
     });
     return unsubscribe;
@@ -236,4 +244,10 @@ export class ConversationStreams {
 function concerns(event: ParleyEvent, messageId: number): boolean {
   const { message_id, message } = event.body as { message_id?: number; message?: MessageDto };
   return event.type === 'conversation.deleted' || message_id === messageId || message?.id === messageId;
+}
+
+/** A message is created once and completed once; empty for all other events. */
+function milestoneOf({ type, body }: ParleyEvent): string {
+  const once = type === 'message.created' || type === 'message.completed';
+  return once ? `${type} ${(body.message as MessageDto).id}` : '';
 }

@@ -1,7 +1,7 @@
 import type { MessageDto } from '../conversations/message.dto.js';
 import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
 import { ParleyEvent } from '../events/event-hub.js';
-import { type Delta, messageDelta } from './chat.events.js';
+import { messageDelta } from './chat.events.js';
 import { cursorText } from './cursor.js';
 
 /** A reply's text as it grows. */
@@ -28,11 +28,13 @@ export class ReplyText {
   protected appendPart(part: ReplyPart, text: string): ParleyEvent {
     const offset = this[part].length;
     this[part] += text;
+    const { attempt } = this;
     const { id: messageId, conversation_id } = this.message;
-    const delta: Delta = { conversation_id, message_id: messageId, part, offset, text };
-    const { attempt, content, reasoning } = this;
-    const place = { messageId, attempt, content: content.length, reasoning: reasoning.length };
-    return messageDelta(delta, cursorText({ ...place, done: false }));
+    const content = this.content.length;
+    const reasoning = this.reasoning.length;
+    return messageDelta({ conversation_id, message_id: messageId, part, offset, text }, () =>
+      cursorText({ messageId, attempt, content, reasoning, done: false }),
+    );
   }
 }
 
@@ -53,7 +55,7 @@ export function textSince(
     const text = message[part].slice(offset);
     if (text === '') return [];
     at[part] = message[part].length;
-    const cursor = cursorText({ messageId: message_id, attempt, ...at, done: false });
-    return [messageDelta({ conversation_id, message_id, part, offset, text }, cursor)];
+    const place = { messageId: message_id, attempt, ...at, done: false };
+    return [messageDelta({ conversation_id, message_id, part, offset, text }, () => cursorText(place))];
   });
 }

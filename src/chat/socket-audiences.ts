@@ -5,6 +5,7 @@ import { RecentEvents, type RecentEvent } from './recent-events.js';
 import { RECOVERY_MS } from './recovery.adapter.js';
 import { RemoteReplies } from './remote-replies.js';
 import { ReplyEngine } from './reply-engine.js';
+import { SharedPacket } from './shared-packet.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
 
@@ -72,11 +73,17 @@ export class SocketAudiences implements OnModuleDestroy {
   }
 
   private emit(userId: number, { recent }: Audience, event: ParleyEvent): void {
-    if (event.type === 'message.delta') {
-      this.namespace.to(conversationRoom(event.conversationId!)).emit(event.type, event.body);
-    } else {
-      this.namespace.to(userRoom(userId)).emit(event.type, event.body, recent.add(event));
-    }
+    if (event.type === 'message.delta') this.emitDelta(event);
+    else this.namespace.to(userRoom(userId)).emit(event.type, event.body, recent.add(event));
+  }
+
+  /** Around Socket.IO's own broadcast, which costs as much as all else that Parley does for a token. */
+  private emitDelta(event: ParleyEvent): void {
+    const { adapter, sockets, name } = this.namespace;
+    const opened = adapter.rooms.get(conversationRoom(event.conversationId!));
+    if (!opened) return;
+    const packet = new SharedPacket(name, event);
+    for (const id of opened) packet.sendTo(sockets.get(id)!);
   }
 
   private leave(userId: number, audience: Audience): void {

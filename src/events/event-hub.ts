@@ -24,13 +24,22 @@ const INTERNAL = new Set<EventType>([
 /** One event of API.md 6. It is made once and written by every face, so its JSON is made once too. */
 export class ParleyEvent {
   #json?: string;
+  #cursor?: string | (() => string);
 
+  /** @param cursor may be left to be made when somebody asks for it: of deltas there are many, and few who do */
   constructor(
     readonly type: EventType,
     readonly body: Record<string, unknown> & { conversation_id?: number; conversation?: { id: number } },
-    /** Where a client that has seen this event stands in its conversation (a Last-Event-ID). */
-    readonly cursor?: string,
-  ) {}
+    cursor?: string | (() => string),
+  ) {
+    this.#cursor = cursor;
+  }
+
+  /** Where a client that has seen this event stands in its conversation (a Last-Event-ID). */
+  get cursor(): string | undefined {
+    if (typeof this.#cursor === 'function') this.#cursor = this.#cursor();
+    return this.#cursor;
+  }
 
   /** Whether clients get none of it. */
   get isInternal(): boolean {

@@ -1,0 +1,55 @@
+/**
+ * Whether the time of a failed login tells who has an account: 200 interleaved tries each of a known and of an unknown
+ * email, whose medians may differ by 5 %. Run it against a server with limits off and nothing else to do:
+ *
+ *   RATE_LIMIT_SCALE=0 node .
+ *   BASE_URL=http://127.0.0.1:3000 node bench/login-timing.mjs
+ */
+import { randomUUID } from 'node:crypto';
+
+const TRIES = 200;
+const WARM_UP = 20;
+const MOST_DIFFERENCE = 0.05;
+const base = process.env.BASE_URL ?? 'http://127.0.0.1:3000';
+
+async function post(path, body) {
+  const headers = { 'Content-Type': 'application/json' };
+  const response = await fetch(base + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: response.status, body: await response.json() };
+}
+
+const newEmail = () => `${randomUUID()}@example.com`;
+const password = 'not the right one';
+
+async function timeLogin(email) {
+  const start = performance.now();
+  const { status, body } = await post('/auth/login', { email, password });
+  const ms = performance.now() - start;
+  if (status !== 401) throw new Error(`Answered ${status}: is RATE_LIMIT_SCALE 0?`);
+  const { request_id: _, ...rest } = body;
+  return { ms, answer: JSON.stringify(rest) };
+}
+
+const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
+
+const email = newEmail();
+const account = { username: randomUUID(), email, password: randomUUID() };
+if ((await post('/auth/register', account)).status !== 201) throw new Error('Registration failed.');
+const times = { known: [], unknown: [] };
+const answers = new Set();
+for (let i = 0; i < WARM_UP + TRIES; i++) {
+  // In turn first, so that what follows from the order befalls both.
+  for (const who of i % 2 ? ['known', 'unknown'] : ['unknown', 'known']) {
+    const { ms, answer } = await timeLogin(who === 'known' ? email : newEmail());
+    answers.add(answer);
+    if (i >= WARM_UP) times[who].push(ms);
+  }
+}
+const known = median(times.known);
+const unknown = median(times.unknown);
+const difference = Math.abs(known - unknown) / Math.min(known, unknown);
+console.log(
+  `known ${known.toFixed(2)} ms, unknown ${unknown.toFixed(2)} ms: ${(difference * 100).toFixed(1)} % apart`,
+);
+console.log(answers.size === 1 ? 'the same body' : `${answers.size} different bodies`);
+process.exitCode = difference <= MOST_DIFFERENCE && answers.size === 1 ? 0 : 1;
