@@ -26,8 +26,7 @@ async function timeLogin(email) {
   const { status, body } = await post('/auth/login', { email, password });
   const ms = performance.now() - start;
   if (status !== 401) throw new Error(`Answered ${status}: is RATE_LIMIT_SCALE 0?`);
-  const { request_id: _, ...rest } = body;
-  return { ms, answer: JSON.stringify(rest) };
+  return { ms, answer: JSON.stringify({ ...body, request_id: '' }) };
 }
 
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];

@@ -7,6 +7,7 @@ import { MessagesService } from '../src/conversations/messages.service.js';
 import { ReplyChunk } from '../src/conversations/reply-chunk.entity.js';
 import { isMysql } from '../src/database/data-source.js';
 import { EventHub, type ParleyEvent } from '../src/events/event-hub.js';
+import { until } from './support/process.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Answer, Thing } from './support/http.js';
 import type { TestUser } from './support/user.js';
@@ -354,7 +355,7 @@ describe('deleting a conversation', () => {
     expect([status, body]).toEqual([204, '']);
     expect((await list()).total).toBe(0);
     expect(await manager().countBy(Message, { conversationId: id })).toBe(0);
-    expect(await manager().countBy(ReplyChunk, { messageId: reply })).toBe(0);
+    await until(async () => (await manager().countBy(ReplyChunk, { messageId: reply })) === 0);
     expectProblem(await remove(id), 404, 'not_found');
     expectProblem(await ada.get(`/conversations/${id}`), 404, 'not_found');
   });

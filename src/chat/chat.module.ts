@@ -17,7 +17,7 @@ import { ChatWebSocket } from './chat.websocket.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { ExchangesService } from './exchanges.service.js';
 import { PromptService } from './prompt.service.js';
-import { Reaper } from './reaper.js';
+import { Reaper, ReaperPace } from './reaper.js';
 import { RemoteReplies } from './remote-replies.js';
 import { ReplyAnswers } from './reply-answers.js';
 import { ReplyEngine } from './reply-engine.js';
@@ -39,7 +39,7 @@ import { WebSocketClients } from './websocket-clients.js';
   controllers: [ChatController],
   providers: [
     ...[Admission, Beginnings, ChatService, ExchangesService, PromptService, ReplyRunsService],
-    ...[Reaper, RemoteReplies, ReplyEngine, ReplyJournal, ReplyRetries, ReplyStore, ChatShutdown],
+    ...[Reaper, ReaperPace, RemoteReplies, ReplyEngine, ReplyJournal, ReplyRetries, ReplyStore, ChatShutdown],
     ...[ConversationStreams, ReplyAnswers, SlowReaders],
     ...[ChatGateway, ChatSockets, SocketAudiences, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],

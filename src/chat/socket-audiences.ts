@@ -83,7 +83,11 @@ export class SocketAudiences implements OnModuleDestroy {
     const opened = adapter.rooms.get(conversationRoom(event.conversationId!));
     if (!opened) return;
     const packet = new SharedPacket(name, event);
-    for (const id of opened) packet.sendTo(sockets.get(id)!);
+    for (const id of opened) {
+      // A socket that is being recovered is in its rooms before it is admitted.
+      const socket = sockets.get(id);
+      if (socket) packet.sendTo(socket);
+    }
   }
 
   private leave(userId: number, audience: Audience): void {

@@ -1,3 +1,4 @@
+import type { Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { randomBytes } from 'node:crypto';
@@ -21,7 +22,7 @@ export interface TestAppOptions {
   /** Where the log goes, one JSON line a write; nowhere unless DEBUG is set. */
   log?: DestinationStream;
   /** Providers in place of the app's own, by their tokens; for what no setting reaches. */
-  providers?: readonly (readonly [token: symbol, value: unknown])[];
+  providers?: readonly (readonly [token: symbol | Type, value: unknown])[];
 }
 
 /** The real application, on a free port and on a database of its own. Stop it in `afterAll`. */

@@ -120,7 +120,7 @@ export class ReplyReader {
     else if (event.type === 'message.delta') this.extend(event as unknown as DeltaEvent);
     else if (event.type === 'message.completed') this.complete(read(event.message as Thing));
     else if (event.type === 'message.restarted') this.restart(read(event.message as Thing));
-    else if (event.type === 'conversation.snapshot') this.replace(event.messages as Thing[]);
+    else if (event.type === 'conversation.snapshot') this.show(event.messages as Thing[]);
     else if (event.type === 'conversation.deleted') this.deleted = true;
     else if (event.type === 'conversation.updated') this.updates++;
     else if (event.type === 'ack' && event.ok) this.acknowledge(event.data as Partial<Acknowledged>);
@@ -181,9 +181,16 @@ export class ReplyReader {
   }
 
   private acknowledge({ messages, user_message, assistant_message }: Partial<Acknowledged>): void {
-    const answered = [...(messages ?? []), user_message, assistant_message];
-    this.replace(answered.filter((message) => message !== undefined));
+    if (messages) this.show(messages);
+    this.replace([user_message, assistant_message].filter((message) => message !== undefined));
     if (messages ?? user_message) this.options.follows = true;
+  }
+
+  /** A page of the active branch: what else was known is out of sight, and will not be heard of. */
+  private show(messages: Thing[]): void {
+    this.replace(messages);
+    const ids = new Set(messages.map(({ id }) => id));
+    for (const id of this.messages.keys()) if (!ids.has(id)) this.messages.delete(id);
   }
 
   /** What is acknowledged is the truth of its moment: what follows builds upon it. */

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Namespace } from 'socket.io';
+import { RECOVERY_MS, RecoveryAdapter } from './recovery.adapter.js';
+
+describe('RecoveryAdapter', () => {
+  let adapter: RecoveryAdapter;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    adapter = new RecoveryAdapter({ server: { encoder: {} } } as unknown as Namespace);
+    adapter.canBringUp = () => true;
+    persist('pid');
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  const persist = (pid: string) =>
+    adapter.persistSession({
+      sid: 'sid',
+      pid,
+      rooms: ['a'],
+      data: { userId: 7, endings: [() => undefined] },
+    });
+
+  it('restores a session once, with its user and nothing else of the old socket', async () => {
+    const restored = await adapter.restoreSession('pid', 'offset');
+
+    expect(restored).toEqual({
+      sid: 'sid',
+      pid: 'pid',
+      rooms: ['a'],
+      data: { userId: 7 },
+      missedPackets: [],
+    });
+    expect(await adapter.restoreSession('pid', 'offset')).toBeNull();
+  });
+
+  it('restores none that is unknown, too old, or that cannot be brought up', async () => {
+    expect(await adapter.restoreSession('other', 'offset')).toBeNull();
+    jest.advanceTimersByTime(RECOVERY_MS);
+    expect(await adapter.restoreSession('pid', 'offset')).toBeNull();
+
+    persist('again');
+    adapter.canBringUp = (userId, offset) => !(userId === 7 && offset === 'offset');
+    expect(await adapter.restoreSession('again', 'offset')).toBeNull();
+  });
+
+  it('keeps no session for longer than it can be of use', () => {
+    for (let n = 0; n < 100; n++) persist(`pid ${n}`);
+    jest.advanceTimersByTime(RECOVERY_MS);
+    persist('last');
+
+    expect((adapter as unknown as { kept: Map<string, unknown> }).kept.size).toBe(1);
+  });
+});

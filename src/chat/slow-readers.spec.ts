@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { HttpAdapterHost } from '@nestjs/core';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { SlowReaders } from './slow-readers.js';
+
+/** More than what two sockets' buffers hold. */
+const LONG = Buffer.alloc(32 * 1024 * 1024);
+
+describe('SlowReaders', () => {
+  let server: Server;
+  let slowReaders: SlowReaders;
+  let client: Socket;
+  let inServer: Socket;
+
+  beforeEach(async () => {
+    // Real sockets on a played clock.
+    jest.useFakeTimers({
+      doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'setTimeout', 'clearTimeout'],
+    });
+    server = createServer((_request, response) => response.end(LONG));
+    const host = { httpAdapter: { getHttpServer: () => server } } as unknown as HttpAdapterHost;
+    slowReaders = new SlowReaders(host);
+    slowReaders.onApplicationBootstrap();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    client.on('error', () => undefined).pause();
+    [inServer] = (await once(server, 'connection')) as [Socket];
+  });
+
+  afterEach(async () => {
+    slowReaders.onModuleDestroy();
+    jest.useRealTimers();
+    client.destroy();
+    server.closeAllConnections();
+    await once(server.close(), 'close');
+  });
+
+  const askForMuch = async () => {
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    while (inServer.writableLength === 0) await new Promise(setImmediate);
+    await quiet();
+  };
+  /** Until the kernel takes no more. */
+  const quiet = async () => {
+    const { _handle } = inServer as unknown as { _handle: { writeQueueSize: number } };
+    for (let before = -1; before !== _handle.writeQueueSize;) {
+      before = _handle.writeQueueSize;
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    }
+  };
+
+  it('cuts a client that takes nothing for 10 s, also in the middle of one long write', async () => {
+    await askForMuch();
+    jest.advanceTimersByTime(2_000);
+
+    jest.advanceTimersByTime(8_000);
+    expect(inServer.destroyed).toBe(false);
+    jest.advanceTimersByTime(3_000);
+
+    expect(inServer.destroyed).toBe(true);
+  });
+
+  it('leaves one that takes a little now and then, though no write gets done', async () => {
+    await askForMuch();
+
+    for (let n = 0; n < 5; n++) {
+      jest.advanceTimersByTime(9_000);
+      client.resume();
+      for (let taken = 0; taken < 3 * 1024 * 1024;) {
+        const [data] = (await once(client, 'data')) as [Buffer];
+        taken += data.length;
+      }
+      client.pause();
+      await quiet();
+    }
+
+    expect(inServer.writableLength).toBeGreaterThan(0);
+    expect(inServer.destroyed).toBe(false);
+  });
+
+  it('leaves one for which nothing waits', () => {
+    jest.advanceTimersByTime(60_000);
+
+    expect(inServer.destroyed).toBe(false);
+  });
+});
