@@ -15,7 +15,8 @@ function writtenOf(packet: SharedPacket) {
 
 function frameByWs(text: string): Buffer {
   // Its types do not know of it; Socket.IO's own adapter uses it so.
-  const { frame } = WebSocket.Sender as unknown as { frame(data: Buffer, options: object): Buffer[] };
+  type Sender = { frame(data: Buffer, options: object): Buffer[] };
+  const { frame } = (WebSocket as unknown as { Sender: Sender }).Sender;
   const options = { fin: true, opcode: 1, mask: false, rsv1: false, readOnly: false };
   return Buffer.concat(frame(Buffer.from(text), options));
 }
