@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 interface Beginning {
   clientMessageId: string | null;
+  result: Promise<unknown>;
   /** Never rejects. */
   over: Promise<unknown>;
 }
@@ -21,7 +22,7 @@ export class Beginnings {
     begin: () => Promise<T>,
   ): Promise<T> {
     const result = begin();
-    const beginning = { clientMessageId, over: result.catch(() => undefined) };
+    const beginning = { clientMessageId, result, over: result.catch(() => undefined) };
     const all = this.underWay.get(conversationId) ?? new Set();
     this.underWay.set(conversationId, all.add(beginning));
     try {
@@ -37,10 +38,13 @@ export class Beginnings {
     await Promise.all([...(this.underWay.get(conversationId) ?? [])].map(({ over }) => over));
   }
 
-  /** The earlier send with the same id, where one is under way; resolves, to nothing, once that is over. */
+  /**
+   * The earlier send with the same id, where one is under way. It resolves once there is something to repeat, and
+   * rejects as that send did: sends that wait for a database that is away do not try it one after the other.
+   */
   findRepeated(conversationId: number, clientMessageId: string | null): Promise<unknown> | undefined {
     if (clientMessageId === null) return undefined;
     const all = [...(this.underWay.get(conversationId) ?? [])];
-    return all.find((beginning) => beginning.clientMessageId === clientMessageId)?.over;
+    return all.find((beginning) => beginning.clientMessageId === clientMessageId)?.result;
   }
 }
