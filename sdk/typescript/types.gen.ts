@@ -428,6 +428,42 @@ export type EditMessage = {
     client_message_id?: string;
 };
 
+export type ExportedConversation = {
+    id: number;
+    title: string;
+    /**
+     * Who named it: nobody yet, the model, or the user.
+     */
+    title_source: TitleSource;
+    config_id: number | null;
+    system_prompt: string | null;
+    params: ModelParams;
+    pinned: boolean;
+    archived: boolean;
+    /**
+     * Of all branches.
+     */
+    message_count: number;
+    /**
+     * The last message of the active branch.
+     */
+    active_message_id: number | null;
+    created_at: string;
+    /**
+     * The newest activity, by which conversations are listed.
+     */
+    updated_at: string;
+    messages: Array<Message>;
+};
+
+export type Export = {
+    exported_at: string;
+    user: User;
+    sessions: Array<Session>;
+    configs: Array<Config>;
+    conversations: Array<ExportedConversation>;
+};
+
 export type Liveness = {
     status: 'ok';
 };
@@ -2602,6 +2638,51 @@ export type StreamEventsResponses = {
 };
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type ExportAccountData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/auth/me/export';
+};
+
+export type ExportAccountErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ExportAccountError = ExportAccountErrors[keyof ExportAccountErrors];
+
+export type ExportAccountResponses = {
+    /**
+     * OK
+     */
+    200: Export;
+};
+
+export type ExportAccountResponse = ExportAccountResponses[keyof ExportAccountResponses];
 
 export type CheckLivenessData = {
     body?: never;
