@@ -2,6 +2,8 @@
 
 /** @param {Record<string, (argument: any) => unknown>} commands */
 export function answer(commands) {
+  // The bench has died: nobody would end this process.
+  process.on('disconnect', () => process.exit(1));
   process.on('message', async ({ id, command, argument }) => {
     if (!commands[command]) return;
     try {

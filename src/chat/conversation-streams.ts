@@ -107,8 +107,7 @@ export class ConversationStreams {
       if (completed) unsubscribe?.();
       listener(event);
     };
-    const read = () => this.readOne(reply.id);
-    await this.readThenJoin(userId, conversation_id, read, (entry) => {
+    await this.lookThenJoin(userId, reply, (entry) => {
       if (!entry) return listener(new ParleyEvent('conversation.deleted', { conversation_id }));
       this.catchUp(userId, entry, nothing, forward);
       if (completed) return;
@@ -124,8 +123,7 @@ export class ConversationStreams {
    * @param join is given the reply with its text so far, in the very turn in which that is true
    */
   async joinReply(userId: number, reply: MessageDto, join: (reply: MessageDto) => void): Promise<void> {
-    const read = () => this.readOne(reply.id);
-    await this.readThenJoin(userId, reply.conversation_id, read, (entry) => {
+    await this.lookThenJoin(userId, reply, (entry) => {
       join(entry ? this.withTextSoFar(userId, entry.message, entry.attempt) : reply);
     });
   }
@@ -138,6 +136,18 @@ export class ConversationStreams {
         if (event.type === 'conversation.deleted') resolve(null);
       }).catch(reject);
     });
+  }
+
+  /** What runs on this node is known without reading, and joined in the turn in which it is looked at. */
+  private async lookThenJoin(
+    userId: number,
+    { id, conversation_id }: MessageDto,
+    join: (entry: Attempted | undefined) => void,
+  ): Promise<void> {
+    const running = this.engine.find(id);
+    // One that is being stopped may have been deleted, which has been told already.
+    if (running && !running.abort.signal.aborted) join(running);
+    else await this.readThenJoin(userId, conversation_id, () => this.readOne(id), join);
   }
 
   /** Reads again where something happened meanwhile, so that what is joined to is what was read. */

@@ -5,6 +5,7 @@ import { ConflictError, NotFoundError } from '../common/errors.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message } from '../conversations/message.entity.js';
+import { isMysql } from '../database/data-source.js';
 import { isDuplicateKey, transaction } from '../database/retry.js';
 import { Branches } from './branches.js';
 import { titleFromText } from './titles.js';
@@ -125,7 +126,7 @@ class Beginning {
 
   async run(): Promise<Exchange> {
     // Its row lock makes the conversation's writers take turns.
-    const conversation = await lock(this.manager, this.userId, this.conversationId, this.now);
+    const conversation = await lock(this.manager, this.userId, this.conversationId);
     const message = await this.userMessage(conversation);
     const reply = await this.insert(this.reply(message.id));
     await this.moveOn(conversation, message, reply);
@@ -219,16 +220,10 @@ function wrongRole(kind: 'edit' | 'regenerate'): ConflictError {
   return new ConflictError('wrong_role', detail);
 }
 
-/** Writes to the conversation's row first: the lock lasts for the transaction, on both databases. */
-async function lock(
-  manager: EntityManager,
-  userId: number,
-  id: number,
-  updatedAt?: Date,
-): Promise<Conversation> {
-  const touch = updatedAt ? { updatedAt } : { id };
-  const result = await manager.update(Conversation, { id, userId }, touch);
-  const conversation = result.affected === 0 ? null : await manager.findOneBy(Conversation, { id, userId });
+/** For the rest of the transaction. On SQLite the transaction itself keeps other writers out from its beginning. */
+async function lock(manager: EntityManager, userId: number, id: number): Promise<Conversation> {
+  const mode = isMysql(manager.dataSource) ? ({ mode: 'pessimistic_write' } as const) : undefined;
+  const conversation = await manager.findOne(Conversation, { where: { id, userId }, lock: mode });
   if (!conversation) throw new NotFoundError('conversation');
   return conversation;
 }

@@ -27,7 +27,7 @@ describe('RecentEvents', () => {
     const [name] = recent.add(event()).split('.');
     const other = new RecentEvents(60_000).add(event());
 
-    for (const offset of [other, '', name!, `${name}.3`, `${name}.x`, `${name}.-1`, `${name}.`]) {
+    for (const offset of [other, '', name!, `${name}.3`, `${name}.x`, `${name}.-1`]) {
       expect(recent.since(offset)).toBeNull();
     }
   });

@@ -49,8 +49,6 @@ function mysqlOptions(url: string): DataSourceOptions {
     timezone: 'Z',
     supportBigNumbers: true,
     bigNumberStrings: false,
-    // A statement must see what another connection has just committed, as it does on SQLite.
-    isolationLevel: 'READ COMMITTED',
     connectTimeout: 3000,
     poolSize: 10,
     // Finds out within 20 s that an idle connection has been dropped on its way. Milliseconds.

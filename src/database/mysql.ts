@@ -12,6 +12,12 @@ const PROBE_MS = 1500;
 const POOL_WAIT_MS = 3500;
 /** MySQL's own 50 s are no use to somebody who waits for an answer. */
 const LOCK_WAIT_SECONDS = 2;
+const PREPARATIONS = [
+  `SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}`,
+  // A statement must see what another connection has just committed, as it does on SQLite. TypeORM's own option would
+  // cost every transaction a statement.
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+];
 
 /**
  * A MySQL driver that notices when the server has gone without a word. mysql2 waits for an answer without end, and a
@@ -57,8 +63,8 @@ class WatchedDriver extends MysqlDriver {
   private prepare(connection: PoolConnection): PoolConnection {
     if (this.prepared.has(connection)) return connection;
     this.prepared.add(connection);
-    // A connection's statements take turns. Where this one fails the connection has, as the next will say.
-    connection.query(`SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}`, () => undefined);
+    // A connection's statements take turns. Where one of these fails the connection has, as the next will say.
+    for (const statement of PREPARATIONS) connection.query(statement, () => undefined);
     return connection;
   }
 

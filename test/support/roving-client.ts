@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { SeenEvent } from './event-log.js';
+import { FaceClient, type Connection } from './face-client.js';
 import type { Thing } from './http.js';
-import { ReplyReader } from './reply-reader.js';
 import type { TestUser } from './user.js';
 
 export type Face = 'post' | 'events' | 'socket.io' | 'websocket';
@@ -18,26 +17,20 @@ export interface SentMessage {
   client_message_id: string;
 }
 
-interface Connection {
-  drop(): void | Promise<void>;
-}
-
-/** A client that comes and goes, over one face after another, and keeps what a real one would: its text and its place. */
-export class RovingClient {
-  readonly reader: ReplyReader;
+/** A client that comes and goes, over one face after another. */
+export class RovingClient extends FaceClient {
   /** How often it left in the middle of the reply. */
   drops = 0;
-  private lastEventId?: string;
 
   /** @param message sent with the first stay, and again until it is known to have arrived; else it only reads */
   constructor(
     name: string,
-    private readonly user: TestUser,
-    private readonly conversationId: number,
+    user: TestUser,
+    conversationId: number,
     private readonly message: SentMessage,
     private readonly sends: boolean,
   ) {
-    this.reader = new ReplyReader(name, conversationId);
+    super(name, user, conversationId);
   }
 
   async stay({ face, events }: Stay): Promise<void> {
@@ -73,9 +66,13 @@ export class RovingClient {
     if (!isOver()) this.drops++;
   }
 
-  private connect(face: Exclude<Face, 'socket.io'>): Promise<Connection> {
+  private async connect(face: Exclude<Face, 'socket.io'>): Promise<Connection> {
     if (face === 'post') return this.post();
-    return face === 'events' ? this.followEvents() : this.openWebSocket();
+    const { hasToSend, message } = this;
+    if (face === 'websocket')
+      return this.openWebSocket(hasToSend ? { type: 'chat.send', id: 1, ...message } : undefined);
+    if (hasToSend) void this.user.send(this.conversationId, message.content, message);
+    return this.followEvents();
   }
 
   /** A repeat of the send, which joins the first one's reply. */
@@ -84,33 +81,6 @@ export class RovingClient {
     this.reader.connect('post', { follows: true });
     sse.listen((event) => this.noted(event));
     return { drop: () => sse.close() };
-  }
-
-  private async followEvents(): Promise<Connection> {
-    const { lastEventId, user, conversationId } = this;
-    const headers: Record<string, string> = lastEventId ? { 'Last-Event-ID': lastEventId } : {};
-    const sse = await user.sse(`/conversations/${conversationId}/events`, undefined, headers);
-    this.reader.connect(`events from ${lastEventId}`, { follows: true, joinsMidway: !lastEventId });
-    sse.listen((event) => this.noted(event));
-    if (this.hasToSend) void user.send(conversationId, this.message.content, this.message);
-    // Nothing tells of a reply that ended before: its client looks at the history.
-    if (!lastEventId) this.reader.merge({ messages: await user.history(conversationId) });
-    return { drop: () => sse.close() };
-  }
-
-  private noted(event: SeenEvent): void {
-    if (typeof event.id === 'string') this.lastEventId = event.id;
-    this.reader.apply(event);
-  }
-
-  private async openWebSocket(): Promise<Connection> {
-    const client = this.user.ws(this.conversationId);
-    this.reader.connect('websocket', { follows: true });
-    client.socket.on('message', (data: Buffer) => this.reader.apply(JSON.parse(data.toString())));
-    await client.opened;
-    if (this.hasToSend) await client.send({ type: 'chat.send', id: 1, ...this.message });
-    // A dead line rather than a proper goodbye.
-    return { drop: () => client.socket.terminate() };
   }
 
   private async stayOnSocket(stays: number[]): Promise<void> {
