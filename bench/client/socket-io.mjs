@@ -67,5 +67,23 @@ export class PlainSocketIoStream extends SocketIoStream {
   }
 }
 
+/** Is on one node, while its reply runs on another, which it asks over HTTP. */
+export class OtherNodeStream extends ParleySocketIoStream {
+  async connect() {
+    await super.connect();
+    this.emit('conversation.open', { conversation_id: this.peer.conversationId });
+    await new Promise((resolve) => (this.onAck = resolve));
+  }
+
+  send() {
+    const { token, conversationId, replyUrl } = this.peer;
+    fetch(`${replyUrl}/conversations/${conversationId}/chat`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: '{"content":"Tell me a story."}',
+    }).catch(this.fail);
+  }
+}
+
 /** Connects and asks for nothing. */
 export class BareSocketIoStream extends SocketIoStream {}

@@ -1,7 +1,12 @@
 /** The load: many streams of one kind, each of which is read and checked to its last character. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ParleySseStream, PipeStream } from '../client/http.mjs';
-import { BareSocketIoStream, ParleySocketIoStream, PlainSocketIoStream } from '../client/socket-io.mjs';
+import {
+  BareSocketIoStream,
+  OtherNodeStream,
+  ParleySocketIoStream,
+  PlainSocketIoStream,
+} from '../client/socket-io.mjs';
 import { ParleyWebSocketStream } from '../client/websocket.mjs';
 import { load } from '../client/requests.mjs';
 import { answer, ready } from '../support/part.mjs';
@@ -13,6 +18,7 @@ const KINDS = {
   plain: PlainSocketIoStream,
   bare: BareSocketIoStream,
   'socket.io': ParleySocketIoStream,
+  'other node': OtherNodeStream,
   sse: ParleySseStream,
   websocket: ParleyWebSocketStream,
 };

@@ -9,6 +9,12 @@ import { Part } from './process.mjs';
 
 const SECRET = 'bench-0123456789-abcdefghijklmnopqrstuvwxyz';
 const SETTLE_MS = 500;
+/** The part that each kind of client talks to, where that is not Parley. */
+const BASELINES = {
+  pipe: 'parts/pipe.mjs',
+  plain: 'parts/plain-socket-io.mjs',
+  bare: 'parts/plain-socket-io.mjs',
+};
 let lastDatabase = 0;
 
 /** Parley beside its baselines, between one provider and one client. */
@@ -51,19 +57,46 @@ export class Stage {
   /**
    * Has so many replies stream at once, and measures while all of them run.
    * @param kind of client: see parts/client.mjs
-   * @param under the process whose CPU counts; Parley or the kind's baseline unless given
+   * @param under the processes whose CPU counts; Parley or the kind's baseline unless given
    */
-  async stream(kind, { streams, model, seconds, burst, url, under }) {
-    const target = under ?? (await this.#processOf(kind));
-    await this.#connect(kind, { streams, model, url: url ?? target.url });
-    const started = this.client.ask('start', { burst });
+  async stream(kind, { seconds, under, ...load }) {
+    const processes = under ?? [await this.#processOf(kind)];
+    let measured;
+    await this.whileStreaming(kind, load, async () => {
+      await delay(SETTLE_MS);
+      measured = await this.profiled(kind, processes, () => this.#measure(processes, seconds));
+    });
+    return measured;
+  }
+
+  /**
+   * @param load.connected called once all have connected, before the first asks
+   * @param during called while all replies run
+   * @returns how many tokens came meanwhile
+   */
+  async whileStreaming(kind, { streams, model, url, peers, connected }, during) {
+    const target = url ?? (await this.#processOf(kind)).url;
+    await this.#connect(kind, { streams, model, url: target, peers });
+    await connected?.();
+    const started = this.client.ask('start');
     while ((await this.provider.ask('streams')) < streams) await delay(10);
     await this.provider.ask('go');
-    const firstTextMs = await started;
-    await delay(SETTLE_MS);
-    const measured = await this.#profiled(kind, [target].flat(), (under) => this.#measure(under, seconds));
+    await started;
+    const before = await this.client.ask('tokens');
+    await during();
+    const tokens = (await this.client.ask('tokens')) - before;
     await this.#finish();
-    return { firstTextMs, ...measured };
+    return tokens;
+  }
+
+  /** Has so many sockets that ask for nothing. */
+  async whileConnected(kind, { url }, sockets, during) {
+    const peers = await this.#peers(kind, sockets);
+    await this.client.ask('connect', { kind, url, peers });
+    await delay(SETTLE_MS);
+    await during();
+    await this.client.ask('close');
+    await delay(SETTLE_MS);
   }
 
   /** Has so many replies begin at once. @returns how long each took to its first text, in milliseconds */
@@ -76,16 +109,20 @@ export class Stage {
   }
 
   async #processOf(kind) {
-    if (kind === 'pipe') return this.baseline('parts/pipe.mjs');
-    if (kind === 'plain') return this.baseline('parts/plain-socket-io.mjs');
-    return this.parley;
+    return BASELINES[kind] ? this.baseline(BASELINES[kind]) : this.parley;
   }
 
-  async #connect(kind, { streams, model, url }) {
+  async #connect(kind, { streams, model, url, peers }) {
     await this.accounts.setModel(model);
-    const isBaseline = kind === 'pipe' || kind === 'plain';
-    const peers = isBaseline ? Array(streams).fill({ model }) : await this.accounts.peers(streams);
-    await this.client.ask('connect', { kind, url, peers });
+    await this.client.ask('connect', {
+      kind,
+      url,
+      peers: peers ?? (await this.#peers(kind, streams, model)),
+    });
+  }
+
+  async #peers(kind, count, model) {
+    return BASELINES[kind] ? Array(count).fill({ model }) : this.accounts.peers(count);
   }
 
   async #measure(processes, seconds) {
@@ -105,7 +142,7 @@ export class Stage {
   }
 
   /** Where BENCH_PROFILE names a folder, the profile of what is measured goes there. */
-  async #profiled(kind, under, run) {
+  async profiled(kind, under, run) {
     const folder = process.env.BENCH_PROFILE;
     if (!folder) return run(under);
     await under[0].ask('startProfile');
