@@ -44,7 +44,9 @@ describe.each(documents)('%s', (document) => {
   });
 
   it('quotes tests that there are', () => {
-    const tests = sources.filter((path) => path.endsWith('spec.ts')).map(read);
+    const specs = sources.filter((path) => path.endsWith('spec.ts'));
+    // A name stands in a line of its own where the whole is too long.
+    const tests = specs.map((path) => read(path).replace(/\(\s+'/g, "('"));
     const quoted = document.startsWith('docs') ? matches(text, /“([^”]+)”/g) : [];
 
     expect(quoted.filter((name) => !tests.some((source) => source.includes(`('${name}'`)))).toEqual([]);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { AuthService } from '../src/auth/auth.service.js';
 import { tokenWithSecondsLeft } from './support/access-token.js';
 import { startTestApp, type TestApp } from './support/app.js';
@@ -705,21 +706,30 @@ describe('Limits', () => {
 
   it('count no socket that left before it was admitted', async () => {
     const { id } = await user.createConversation();
-    const leavers = Array.from({ length: 30 }, async (_, n) => {
-      const { io } = user.socket();
-      io.io.engine.once('open', () => setImmediate(() => io.io.engine.close()));
-      await once(io.io as never, 'close');
-      const ws = user.ws(id);
-      ws.socket.once('open', () =>
-        n % 2 ? ws.socket.terminate() : setImmediate(() => ws.socket.terminate()),
-      );
-      await ws.closed;
+    const inServer: Promise<unknown>[] = [];
+    limited.app.getHttpServer().on('connection', (connection: Socket) => {
+      inServer.push(new Promise((resolve) => connection.once('close', resolve)));
     });
-    await Promise.all(leavers);
+    const auth = limited.app.get(AuthService);
+    const authenticate = auth.authenticate.bind(auth);
+    const held = gate();
+    const spy = jest.spyOn(auth, 'authenticate').mockImplementation(async (token) => {
+      await (held as unknown as () => Promise<void>)();
+      return authenticate(token);
+    });
 
-    const sockets: SocketClient[] = [];
-    while (sockets.length < 20) sockets.push(await eventually(() => connected(user.socket())));
-    await Promise.all(sockets.map((socket) => socket.close()));
+    const sockets = Array.from({ length: 10 }, () => user.socket());
+    const webSockets = Array.from({ length: 10 }, () => user.ws(id));
+    while (spy.mock.calls.length < 20) await new Promise(setImmediate);
+    sockets.forEach(({ io }) => io.io.engine.close());
+    webSockets.forEach(({ socket }) => socket.terminate());
+    await within(Promise.all(inServer), 'The server did not hear of it');
+    held.open();
+    await Promise.all(spy.mock.results.map(({ value }) => value as Promise<unknown>));
+    spy.mockRestore();
+
+    const all = await Promise.all(Array.from({ length: 20 }, () => connected(user.socket())));
+    await Promise.all(all.map((socket) => socket.close()));
   });
 
   it('are one budget for a user’s chats over HTTP and sockets', async () => {

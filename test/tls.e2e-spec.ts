@@ -8,7 +8,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RESOLVE_HOST, type ResolveHost } from '../src/ai/resolve-host.js';
+import { createDataSource } from '../src/database/data-source.js';
 import { startTestApp, type TestApp } from './support/app.js';
+import { onMysql } from './support/database.js';
 import { ServerProcess } from './support/server-process.js';
 import { type TestUser, UserBuilder } from './support/user.js';
 
@@ -108,5 +110,13 @@ describe('the environment of the process', () => {
     await tryConfig(user, 'http://127.0.0.1:1/v1');
     expect(proxied).toBe(0);
     proxy.close();
+  });
+});
+
+onMysql('a database over TLS', () => {
+  it('is refused without a certificate that somebody vouches for', async () => {
+    const source = createDataSource(`${process.env.TEST_MYSQL_URL}/mysql?ssl=true`, {});
+
+    await expect(source.initialize()).rejects.toThrow(/certificate|secure connection/);
   });
 });

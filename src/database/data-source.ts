@@ -4,7 +4,7 @@ import { SqliteDatabase, useSqliteDriver } from './sqlite.js';
 
 type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
 
-/** @param url `sqlite:<path>`, `mysql://…` or `mariadb://…` */
+/** @param url `sqlite:<path>`, `mysql://…` or `mariadb://…`, these two with `?ssl=true` for TLS */
 export function createDataSource(url: string, schema: Schema): DataSource {
   const shared = { ...schema, migrationsTransactionMode: 'each', synchronize: false } as const;
   if (url.startsWith('sqlite:')) {
@@ -45,6 +45,8 @@ function mysqlOptions(url: string): DataSourceOptions {
   return {
     type: url.startsWith('mariadb:') ? 'mariadb' : 'mysql',
     url,
+    // With the certificate verified, against NODE_EXTRA_CA_CERTS too; a server without TLS is refused.
+    ssl: new URL(url).searchParams.get('ssl') === 'true' ? { verifyIdentity: true } : undefined,
     charset: 'utf8mb4',
     timezone: 'Z',
     supportBigNumbers: true,

@@ -113,11 +113,12 @@ export const host = rule('must be an address or a host name to listen on', (text
 });
 
 export const databaseUrl = rule(
-  'must be sqlite:<path>, sqlite::memory:, mysql://user:password@host:port/database or mariadb://…',
+  'must be sqlite:<path>, sqlite::memory:, mysql://user:password@host:port/database[?ssl=true] or mariadb://…',
   (text) => {
     if (text.startsWith('sqlite:')) return text.length > 'sqlite:'.length ? text : undefined;
     const url = parseUrl(text, ['mysql:', 'mariadb:']);
-    return url && /^\/[^/]+$/.test(url.pathname) ? text : undefined;
+    // Another parameter would mean nothing, though its writer may take it for encryption.
+    return url && /^\/[^/]+$/.test(url.pathname) && /^(\?ssl=true)?$/.test(url.search) ? text : undefined;
   },
 );
 

@@ -149,6 +149,8 @@ describe('what is refused', () => {
       'mysql://h',
       'mysql://h/',
       'mysql://h/a/b',
+      'mysql://h/d?ssl-mode=REQUIRED',
+      'mysql://h/d?ssl=true&ssl=false',
       'parley.db',
     ],
     REDIS_URL: ['localhost:6379', 'http://h', 'redis://'],

@@ -1,0 +1,201 @@
+/** What becomes of stored keys when a row is altered, when the server's own keys are lost, and when they are changed. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DataSource } from 'typeorm';
+import { ModelConfig } from '../../src/configs/model-config.entity.js';
+import { EncryptionService } from '../../src/encryption/encryption.service.js';
+import { Settings } from '../../src/env/settings.js';
+import { startTestApp, type TestApp } from '../support/app.js';
+import type { Thing } from '../support/http.js';
+import type { TestUser } from '../support/user.js';
+
+const ROTATE = join(__dirname, '../../dist/src/configs/rotate-keys.js');
+
+const newKey = () => `${randomBytes(32).toString('base64url')}=`;
+const ringOf = (...encryptionKeys: string[]) =>
+  new EncryptionService(Object.assign(new Settings(), { encryptionKeys }));
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startTestApp();
+});
+afterAll(() => t?.stop());
+// Passport is the process's: its strategy is that of the app that was started last, and that may be gone.
+beforeEach(() => t.restart());
+
+const rows = () => t.app.get(DataSource).getRepository(ModelConfig);
+const storedKey = async (id: number) => (await rows().findOneByOrFail({ id })).encryptedApiKey;
+const store = (id: number, encryptedApiKey: string) => rows().update({ id }, { encryptedApiKey });
+
+async function configsOf(user: TestUser): Promise<Thing[]> {
+  const { body } = await user.get<{ configs: Thing[] }>('/auth/config');
+  return body.configs;
+}
+
+async function addConfig(user: TestUser): Promise<number> {
+  const config = { model_url: t.provider.url, model_name: 'second', api_key: 'sk-second' };
+  return (await user.post('/auth/config/create', config)).body.id;
+}
+
+/** Everything that does not need the key goes on, and what does says which configuration it is. */
+async function expectUnreadable(user: TestUser, lost: number, fine: number): Promise<void> {
+  const statuses = (await configsOf(user)).map(({ id, key_status }) => [id, key_status]);
+  expect(statuses).toEqual([
+    [lost, 'unreadable'],
+    [fine, 'ok'],
+  ]);
+  const conversation = await user.createConversation({ config_id: lost });
+  const refused = await user.send(conversation.id, 'Hi');
+  expect(refused).toMatchObject({ status: 409, body: { code: 'key_unreadable', config_id: lost } });
+  expect(await user.history(conversation.id)).toEqual([]);
+  expect((await user.send(conversation.id, 'Hi', { config_id: fine })).status).toBe(200);
+  const { body } = await user.post(`/auth/config/${lost}/update`, { name: 'Renamed' });
+  expect(body).toMatchObject({ name: 'Renamed', key_status: 'unreadable' });
+}
+
+/** A Fernet token with one byte changed. */
+function flip(token: string, at: number): string {
+  const bytes = Buffer.from(token, 'base64url');
+  bytes[at < 0 ? bytes.length + at : at]! ^= 1;
+  return bytes.toString('base64url').padEnd(token.length, '=');
+}
+
+describe('A stored key that was tampered with', () => {
+  // Fernet: version 0x80, 8 bytes of time, 16 of IV, the ciphertext, 32 of HMAC.
+  it.each<[string, (token: string) => string]>([
+    ['version', (token) => flip(token, 0)],
+    ['time', (token) => flip(token, 4)],
+    ['IV', (token) => flip(token, 9)],
+    ['ciphertext', (token) => flip(token, 25)],
+    ['HMAC', (token) => flip(token, -1)],
+    ['length', (token) => token.slice(0, -8)],
+    ['alphabet', (token) => `${token.slice(0, 20)}*${token.slice(21)}`],
+    ['end', (token) => `${token}AAAA`],
+    ['existence', () => ''],
+    ['encryption', () => 'sk-plain'],
+  ])('in its %s is unreadable, and all else works', async (_, tamper) => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const fine = await addConfig(ada);
+    await store(ada.configId!, tamper(await storedKey(ada.configId!)));
+
+    await expectUnreadable(ada, ada.configId!, fine);
+    const authorizations = t.provider.requests.splice(0).map(({ headers }) => headers.authorization);
+    expect(new Set(authorizations)).toEqual(new Set(['Bearer sk-second']));
+  });
+});
+
+describe('A server whose encryption key is lost', () => {
+  it('says so of each configuration, keeps the rest working, and takes new keys', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const node = await t.startNode({ ENCRYPTION_KEYS: newKey() });
+    try {
+      const here = ada.on(node);
+      const fine = await addConfig(here);
+      await expectUnreadable(here, ada.configId!, fine);
+      const { body } = await here.post(`/auth/config/${ada.configId}/update`, { api_key: 'sk-test' });
+      expect(body.key_status).toBe('ok');
+    } finally {
+      await node.stop();
+    }
+  });
+});
+
+describe('npm run keys:rotate', () => {
+  /** More than a few pages of rows, so that there is a middle to break off in. */
+  const COUNT = 2500;
+  const scripts: ChildProcess[] = [];
+  let [oldKey, freshKey] = ['', ''];
+  let ada: TestUser;
+
+  beforeEach(async () => {
+    oldKey = t.settings.encryptionKeys[0]!;
+    freshKey = newKey();
+    await rows().deleteAll();
+    t.provider.requests.splice(0);
+    ada = await t.user().withConfig(t.provider).create();
+    const template = await rows().findOneByOrFail({ id: ada.configId });
+    const ring = ringOf(oldKey);
+    const many = Array.from({ length: COUNT }, (_, index) => {
+      const { id: _id, ...values } = template;
+      return { ...values, encryptedApiKey: ring.encrypt(`sk-${index}`) };
+    });
+    for (let from = 0; from < COUNT; from += 500) await rows().insert(many.slice(from, from + 500) as never);
+  });
+  afterEach(() => scripts.splice(0).forEach((script) => script.kill('SIGKILL')));
+
+  function rotate(...keys: string[]): ChildProcess {
+    const { databaseUrl, jwtSecrets, dataDir } = t.settings;
+    const env = {
+      DATABASE_URL: databaseUrl,
+      JWT_SECRETS: jwtSecrets.join(','),
+      ENCRYPTION_KEYS: keys.join(','),
+    };
+    const script = spawn(process.execPath, [ROTATE], {
+      cwd: dataDir,
+      env: { PATH: process.env.PATH, NODE_ENV: 'test', DATA_DIR: dataDir, ...env },
+    });
+    scripts.push(script);
+    return script;
+  }
+
+  async function ended(script: ChildProcess): Promise<{ code: number | null; lines: string[] }> {
+    const lines: string[] = [];
+    createInterface({ input: script.stdout! }).on('line', (line) => lines.push(line));
+    const [code] = (await once(script, 'close')) as [number | null];
+    return { code, lines };
+  }
+
+  async function countReadableBy(key: string): Promise<number> {
+    const ring = ringOf(key);
+    const all = await rows().find({ select: { id: true, encryptedApiKey: true } });
+    return all.filter(({ encryptedApiKey }) => ring.isReadable(encryptedApiKey)).length;
+  }
+
+  it('is online, may be broken off and resumed, says how far it is, and lets the old key be dropped', async () => {
+    const broken = rotate(freshKey, oldKey);
+    await once(broken.stdout!, 'data');
+    broken.kill('SIGKILL');
+    await once(broken, 'close');
+    const done = await countReadableBy(freshKey);
+    expect(done).toBeGreaterThanOrEqual(500);
+    expect(done).toBeLessThan(COUNT + 1);
+    expect((await countReadableBy(oldKey)) + done).toBe(COUNT + 1);
+
+    const node = await t.startNode({ ENCRYPTION_KEYS: `${freshKey},${oldKey}` });
+    const resumed = ended(rotate(freshKey, oldKey));
+    const conversation = await ada.on(node).createConversation();
+    expect((await ada.on(node).send(conversation.id, 'Hi')).status).toBe(200);
+    const { code, lines } = await resumed;
+    await node.stop();
+
+    expect([code, lines.at(-1)]).toEqual([
+      0,
+      `${COUNT + 1} seen, ${COUNT + 1 - done} re-encrypted, 0 unreadable`,
+    ]);
+    expect(lines.length).toBeGreaterThan(5);
+    expect(await countReadableBy(oldKey)).toBe(0);
+
+    const alone = await ended(rotate(freshKey));
+    expect([alone.code, alone.lines.at(-1)]).toEqual([0, `${COUNT + 1} seen, 0 re-encrypted, 0 unreadable`]);
+    const after = await t.startNode({ ENCRYPTION_KEYS: freshKey });
+    expect((await ada.on(after).send(conversation.id, 'And now?')).status).toBe(200);
+    await after.stop();
+    expect(t.provider.chats.map(({ headers }) => headers.authorization)).toEqual([
+      'Bearer sk-test',
+      'Bearer sk-test',
+    ]);
+  });
+
+  it('exits with 1 while a key is left that nobody can read, and leaves it as it is', async () => {
+    const lost = ringOf(newKey()).encrypt('sk-lost');
+    await store(ada.configId!, lost);
+
+    const { code, lines } = await ended(rotate(freshKey, oldKey));
+    expect([code, lines.at(-1)]).toEqual([1, `${COUNT + 1} seen, ${COUNT} re-encrypted, 1 unreadable`]);
+    expect(await storedKey(ada.configId!)).toBe(lost);
+  });
+});
