@@ -45,6 +45,7 @@ const words = fc.string({ unit: 'grapheme', maxLength: 8 }).map((text) => text.r
 
 const plan: fc.Arbitrary<ReplyPlan> = fc
   .record<ReplyPlan>({
+    held: fc.boolean(),
     reasoning: fc.oneof(fc.constant(''), words),
     before: words,
     after: words.map((text) => `${text}.`),
@@ -52,7 +53,7 @@ const plan: fc.Arbitrary<ReplyPlan> = fc
   })
   .map((made) => {
     const early = made.ending === 'refused' || made.ending === 'limited';
-    return early ? { ...made, reasoning: '', before: '', after: '' } : made;
+    return early ? { ...made, held: false, reasoning: '', before: '', after: '' } : made;
   });
 
 const content = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).map((text) => `Q ${text}`);
@@ -66,6 +67,11 @@ const observerFace = fc.constantFrom<ObserverFace>('events', 'socket.io', 'webso
 const observer = fc.nat(OBSERVERS - 1);
 /** One of the messages that there are by then. */
 const pick = fc.nat(1000);
+/** Mostly a message that the command is fit for. */
+const pickOf = (role: string, { messages }: ChatModel, n: number): number => {
+  const fit = messages.filter((message) => message.role === role);
+  return picked(n % 5 ? fit : messages, n).id;
+};
 const picked = (messages: readonly ModelMessage[], n: number) => messages[n % messages.length]!;
 
 const hasMessages = ({ messages }: Readonly<ChatModel>) => messages.length > 0;
@@ -96,7 +102,7 @@ const edit = command(
   fc.record({ pick, content, clientMessageId, face: askingFace, plan }),
   ({ pick, face, plan, ...message }) =>
     (model, world) => {
-      const request: Request = { kind: 'edit', messageId: picked(model.messages, pick).id, ...message };
+      const request: Request = { kind: 'edit', messageId: pickOf('user', model, pick), ...message };
       return world.ask(model, request, face, plan);
     },
   hasMessages,
@@ -106,7 +112,7 @@ const regenerate = command(
   fc.record({ pick, face: askingFace, plan }),
   ({ pick, face, plan }) =>
     (model, world) =>
-      world.ask(model, { kind: 'regenerate', messageId: picked(model.messages, pick).id }, face, plan),
+      world.ask(model, { kind: 'regenerate', messageId: pickOf('assistant', model, pick) }, face, plan),
   hasMessages,
 );
 const activate = command(

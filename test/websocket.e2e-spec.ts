@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { revokedToken } from '../src/auth/auth.errors.js';
 import { AuthService } from '../src/auth/auth.service.js';
+import { WebSocketClients } from '../src/chat/websocket-clients.js';
 import { tokenWithSecondsLeft } from './support/access-token.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { within, type SeenEvent } from './support/event-log.js';
@@ -428,6 +430,23 @@ describe('The life of a login', () => {
 
     expect(await closeCode(ws)).toBe(4401);
     spy.mockRestore();
+  });
+});
+
+describe('A dead line', () => {
+  it('is noticed by a ping that is not answered, and no other is cut', async () => {
+    const clients = t.app.get(WebSocketClients) as unknown as { ping(): void };
+    const [dead, alive] = [ada.ws(id, { autoPong: false }), ada.ws(id)];
+    await Promise.all([snapshot(dead), snapshot(alive)]);
+
+    clients.ping();
+    await once(alive.socket, 'ping');
+    expect(await alive.request('conversation.close')).toMatchObject({ ok: true });
+    clients.ping();
+
+    expect(await closeCode(dead)).toBe(1006);
+    expect(await alive.request('conversation.close')).toMatchObject({ ok: true });
+    await alive.close();
   });
 });
 

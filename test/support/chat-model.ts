@@ -1,8 +1,10 @@
 /** How the provider ends a reply, or fails before it has begun. */
 export type Ending = 'whole' | 'cut' | 'error' | 'refused' | 'limited' | 'second try';
 
-/** A reply as the provider plays it: it waits between the two halves of its text, until it is told to go on. */
+/** A reply as the provider plays it. */
 export interface ReplyPlan {
+  /** Whether it waits between the two halves of its text, until it is told to go on. */
+  held: boolean;
   reasoning: string;
   before: string;
   after: string;
@@ -89,6 +91,12 @@ export class ChatModel {
     const branch: ModelMessage[] = [];
     for (let id = this.activeId; id !== null; id = branch[0]!.parentId) branch.unshift(this.get(id));
     return branch;
+  }
+
+  /** The newest reply, and what it answers. */
+  get newest(): { message: ModelMessage; reply: ModelMessage } {
+    const reply = this.messages.at(-1)!;
+    return { message: this.get(reply.parentId!), reply };
   }
 
   siblingsOf({ parentId }: ModelMessage): number[] {

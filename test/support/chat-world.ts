@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import type { TestApp } from './app.js';
-import { ChatModel, endOf, type ReplyPlan, type Request } from './chat-model.js';
+import { ChatModel, endOf, type ModelMessage, type ReplyPlan, type Request } from './chat-model.js';
 import { crash } from './crash.js';
 import { within } from './event-log.js';
 import type { Thing } from './http.js';
@@ -14,7 +14,7 @@ import type { TestUser } from './user.js';
 
 export type AskingFace = 'sse' | 'socket.io' | 'websocket';
 
-type Answer = { userId: number; replyId: number } | { status: number; code: unknown };
+type Answer = { user: Thing; reply: Thing } | { status: number; code: unknown };
 
 /** What the model's conversation is in the running app: commands change both, and `verify` compares them. */
 export class ChatWorld {
@@ -44,24 +44,22 @@ export class ChatWorld {
     const answer = await this.answerTo(request, model.deleted ? 'sse' : face);
     if (verdict.kind === 'refused') {
       expect(answer).toEqual({ status: verdict.status, code: verdict.code });
-    } else if (verdict.kind === 'repeat') {
-      expect(answer).toEqual({ userId: verdict.message.id, replyId: verdict.reply.id });
-    } else {
-      expect(answer).toEqual({ userId: expect.any(Number), replyId: expect.any(Number) });
-      const { userId, replyId } = answer as { userId: number; replyId: number };
-      model.accept(request, userId, replyId, plan);
-      await this.begun(model, plan);
-      await Promise.all(this.observers.map((observer) => observer.agree(model, [userId, replyId])));
+      return;
     }
+    const { user, reply } = answer as { user: Thing; reply: Thing };
+    if (verdict.kind === 'accepted') {
+      model.accept(request, user.id, reply.id, plan);
+      await this.begun(model, plan);
+      await Promise.all(this.observers.map((observer) => observer.agree(model, [user.id, reply.id])));
+    }
+    const { message, reply: expected } = verdict.kind === 'repeat' ? verdict : model.newest;
+    expect([user, reply]).toMatchObject([placeOf(model, message), placeOf(model, expected)]);
   }
 
   /** Lets the provider go on to its end. */
   async finish(model: ChatModel): Promise<void> {
-    const { plan } = model.running!;
     this.held.open();
-    await this.whenEnded();
-    const { status, content } = endOf(plan);
-    model.end(status, content);
+    await this.ended(model);
   }
 
   async stop(model: ChatModel): Promise<void> {
@@ -70,6 +68,7 @@ export class ChatWorld {
     else if (!model.running) expect([status, body.code]).toEqual([409, 'no_reply_running']);
     else {
       expect([status, body.id, body.status]).toEqual([200, model.running.reply.id, 'stopped']);
+      expect(body).toEqual(await this.newest(() => true));
       model.end('stopped');
     }
   }
@@ -141,14 +140,11 @@ export class ChatWorld {
       active: model.activeId,
       count: model.messages.length,
     });
-    expect(body.messages).toMatchObject(
-      model.branch.map(({ parentId, clientMessageId, ...message }) => ({
-        ...message,
-        parent_id: parentId,
-        client_message_id: clientMessageId,
-        sibling_ids: model.siblingsOf({ parentId, clientMessageId, ...message }),
-      })),
-    );
+    const messages = model.branch.map((message) => {
+      const { content, reasoning, status } = message;
+      return { ...placeOf(model, message), content, reasoning, status };
+    });
+    expect(body.messages).toMatchObject(messages);
     await Promise.all(this.observers.map((observer) => observer.agree(model)));
     for (const { fault } of this.askers) expect(fault).toBeUndefined();
     expect(this.t.provider.chats.length - this.callsBefore).toBe(model.upstreamCalls);
@@ -174,8 +170,9 @@ export class ChatWorld {
     for (const { id, parentId } of expected) expect(id).toBeGreaterThan(parentId ?? 0);
   }
 
-  private arrange({ reasoning: thought, before, after, ending }: ReplyPlan): void {
+  private arrange({ held, reasoning: thought, before, after, ending }: ReplyPlan): void {
     this.held = gate();
+    if (!held) this.held.open();
     const { provider } = this.t;
     const ends: Partial<Record<typeof ending, Script>> = {
       cut: [cut()],
@@ -188,14 +185,17 @@ export class ChatWorld {
     provider.willStream(...thoughts, before, this.held, after, ...(ends[ending] ?? []));
   }
 
-  private async begun(model: ChatModel, { ending, before, reasoning }: ReplyPlan): Promise<void> {
-    if (ending === 'refused' || ending === 'limited') {
-      await this.whenEnded();
-      return model.end('failed', '');
-    }
+  private async begun(model: ChatModel, { held, before, reasoning }: ReplyPlan): Promise<void> {
+    if (!held) return this.ended(model);
     const asked = this.t.provider.waitForRequests(this.callsBefore + model.upstreamCalls);
     await within(asked, 'The provider was not asked');
     await this.newest((reply) => reply.content === before && reply.reasoning === reasoning);
+  }
+
+  private async ended(model: ChatModel): Promise<void> {
+    await this.whenEnded();
+    const { status, content } = endOf(model.running!.plan);
+    model.end(status, content);
   }
 
   /** @returns the newest message of the active branch, once it is as wanted */
@@ -242,7 +242,7 @@ export class ChatWorld {
     await client.close();
     const { ok, data, error } = ack as unknown as { ok: boolean; data: Record<string, Thing>; error: Thing };
     if (!ok) return { status: Number(error.status), code: error.code };
-    return { userId: data.user_message!.id, replyId: data.assistant_message!.id };
+    return { user: data.user_message!, reply: data.assistant_message! };
   }
 
   private async answerOverSse(request: Request): Promise<Answer> {
@@ -257,8 +257,8 @@ export class ChatWorld {
       sse.listen(reader.apply);
       this.askers.push(reader);
       await reader.until(() => reader.messages.size === 2, 'both messages');
-      const [userId, replyId] = [...reader.messages.keys()] as [number, number];
-      return { userId, replyId };
+      const [user, reply] = sse.events.map(({ message }) => message as Thing);
+      return { user: user!, reply: reply! };
     } catch (error) {
       if (!(error instanceof SseRefused)) throw error;
       return { status: error.answer.status, code: error.answer.body.code };
@@ -274,6 +274,12 @@ export class ChatWorld {
     const source = this.t.app.get(DataSource);
     return source.query(`SELECT * FROM ${table} WHERE ${column} IN (${ids.join(',')}) ORDER BY 1`);
   }
+}
+
+/** What tells where a message stands in the tree. */
+function placeOf(model: ChatModel, message: ModelMessage) {
+  const { id, role, parentId: parent_id, clientMessageId: client_message_id } = message;
+  return { id, role, parent_id, client_message_id, sibling_ids: model.siblingsOf(message) };
 }
 
 function summary(row: Record<string, unknown>) {
