@@ -62,7 +62,8 @@ describe('PasswordService', () => {
     );
 
     const refused = failures.filter((error) => error.code === 'unavailable');
-    expect(refused).toHaveLength(130 - 102);
+    // 100 wait, and one is hashed, or two where there are the cores for it.
+    expect([28, 29]).toContain(refused.length);
     expect(refused[0].getStatus()).toBe(503);
     expect(refused[0].extras.retryAfterSeconds).toBeGreaterThan(0);
     expect(await crowded.verify(await crowded.hash('a pass phrase'), 'a pass phrase')).toBe(true);
