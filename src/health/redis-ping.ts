@@ -1,21 +1,16 @@
 import { Injectable, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
-import { createClient } from 'redis';
+import type { createClient } from 'redis';
 import { Settings } from '../env/settings.js';
 
 /** Asks Redis, where there is one, for a sign of life, over a connection that nothing else keeps busy. */
 @Injectable()
 export class RedisPing implements OnModuleInit, OnApplicationShutdown {
-  private readonly client;
+  private client?: ReturnType<typeof createClient>;
 
-  constructor({ redisUrl }: Settings) {
-    // While it connects, pings wait, in bounds: anybody may have one sent.
-    this.client = redisUrl ? createClient({ url: redisUrl, commandsQueueMaxLength: 100 }) : undefined;
-    // The answer to a ping tells of it; the client tries again by itself.
-    this.client?.on('error', () => undefined);
-  }
+  constructor(private readonly settings: Settings) {}
 
   get isNeeded(): boolean {
-    return this.client !== undefined;
+    return this.settings.redisUrl !== undefined;
   }
 
   /** @throws where Redis is away */
@@ -23,8 +18,16 @@ export class RedisPing implements OnModuleInit, OnApplicationShutdown {
     await this.client?.ping();
   }
 
-  onModuleInit(): void {
-    this.client?.connect().catch(() => undefined);
+  async onModuleInit(): Promise<void> {
+    const { redisUrl } = this.settings;
+    if (redisUrl === undefined) return;
+    // The client is a quarter of a second's loading, which a server without Redis need not spend.
+    const { createClient } = await import('redis');
+    // While it connects, pings wait, in bounds: anybody may have one sent.
+    this.client = createClient({ url: redisUrl, commandsQueueMaxLength: 100 });
+    // The answer to a ping tells of it; the client tries again by itself.
+    this.client.on('error', () => undefined);
+    this.client.connect().catch(() => undefined);
   }
 
   onApplicationShutdown(): void {
