@@ -25,7 +25,6 @@ export class Stream {
   start() {
     this.sentAt = performance.now();
     this.send();
-    return this.begun;
   }
 
   close() {}

@@ -1,5 +1,4 @@
 /** The load: many streams of one kind, each of which is read and checked to its last character. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { ParleySseStream, PipeStream } from '../client/http.mjs';
 import {
   BareSocketIoStream,
@@ -24,7 +23,6 @@ const KINDS = {
 };
 /** Sockets that connect at once. */
 const BURST = 50;
-const TICK_MS = 20;
 
 let streams = [];
 let ages = null;
@@ -37,15 +35,19 @@ answer({
     }
   },
 
-  /** Asks for all replies, so many a tick; resolves, with how long each took, when all have begun. */
-  async start({ burst = 10 } = {}) {
-    for (let i = 0; i < streams.length; i += burst) {
-      for (const stream of streams.slice(i, i + burst)) stream.start();
-      await delay(TICK_MS);
-    }
+  /** Asks for the replies of some of the streams, at once. */
+  start({ from, to }) {
+    for (const stream of streams.slice(from, to)) stream.start();
+  },
+
+  /** @returns how long each reply took to begin, once all have; throws where one has failed */
+  async begun() {
     await Promise.all(streams.map((stream) => stream.begun));
+    throwFailure();
     return streams.map((stream) => stream.firstTextMs);
   },
+
+  throwFailure,
 
   tokens: () => streams.reduce((sum, stream) => sum + stream.tokens.tokens, 0),
 
@@ -72,3 +74,8 @@ answer({
   requests: load,
 });
 ready();
+
+function throwFailure() {
+  const failed = streams.find((stream) => stream.failure);
+  if (failed) throw failed.failure;
+}

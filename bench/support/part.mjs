@@ -15,5 +15,7 @@ export function answer(commands) {
 }
 
 export function ready(details = {}) {
+  // The probe's own use of the channel must not be what lets this process end.
+  process.channel.ref();
   process.send({ id: 0, result: details });
 }

@@ -9,6 +9,8 @@ import { Part } from './process.mjs';
 
 const SECRET = 'bench-0123456789-abcdefghijklmnopqrstuvwxyz';
 const SETTLE_MS = 500;
+/** Replies that are asked for at once, where it does not matter how fast they begin. */
+const BURST = 50;
 /** The part that each kind of client talks to, where that is not Parley. */
 const BASELINES = {
   pipe: 'parts/pipe.mjs',
@@ -78,10 +80,9 @@ export class Stage {
     const target = url ?? (await this.#processOf(kind)).url;
     await this.#connect(kind, { streams, model, url: target, peers });
     await connected?.();
-    const started = this.client.ask('start');
-    while ((await this.provider.ask('streams')) < streams) await delay(10);
+    for (let from = 0; from < streams; from += BURST) await this.#start(from, Math.min(from + BURST, streams));
     await this.provider.ask('go');
-    await started;
+    await this.client.ask('begun');
     const before = await this.client.ask('tokens');
     await during();
     const tokens = (await this.client.ask('tokens')) - before;
@@ -103,7 +104,8 @@ export class Stage {
   async firstTexts(kind, { streams, model }) {
     const { url } = await this.#processOf(kind);
     await this.#connect(kind, { streams, model, url });
-    const firstTextMs = await this.client.ask('start', { burst: streams });
+    await this.client.ask('start', { from: 0, to: streams });
+    const firstTextMs = await this.client.ask('begun');
     await this.#finish();
     return firstTextMs;
   }
@@ -123,6 +125,15 @@ export class Stage {
 
   async #peers(kind, count, model) {
     return BASELINES[kind] ? Array(count).fill({ model }) : this.accounts.peers(count);
+  }
+
+  /** Until the provider has been asked. */
+  async #start(from, to) {
+    await this.client.ask('start', { from, to });
+    while ((await this.provider.ask('streams')) < to) {
+      await this.client.ask('throwFailure');
+      await delay(5);
+    }
   }
 
   async #measure(processes, seconds) {
