@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { ExchangesService } from '../src/chat/exchanges.service.js';
 import { ReplyEngine } from '../src/chat/reply-engine.js';
+import { MessagesService } from '../src/conversations/messages.service.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { gate, type PlayedRequest, type Script } from './support/provider.js';
 import type { Thing } from './support/http.js';
@@ -194,6 +195,8 @@ describe('The chat’s budget', () => {
 
 describe('Whatever ends a reply at the same moment', () => {
   const ROUNDS = 40;
+  /** Of a client that has seen nothing yet. */
+  const BEGINNING = '1.1.0.0.done';
   let t: TestApp;
   let ada: TestUser;
   let scripts: Map<string, Script>;
@@ -208,17 +211,19 @@ describe('Whatever ends a reply at the same moment', () => {
   /** Clients on all faces, each of which throws at a second end, a late text, or a resurrection. */
   async function watch(id: number): Promise<ReplyReader[]> {
     const [sse, ws, io] = times(3, (n) => new ReplyReader(['SSE', 'WebSocket', 'Socket.IO'][n]!, id));
-    const events = await ada.sse(`/conversations/${id}/events`);
-    sse!.connect('events', { follows: true });
-    events.listen(sse!.apply);
     const webSocket = ada.ws(id);
     ws!.connect('websocket', { follows: true });
     webSocket.socket.on('message', (data: Buffer) => ws!.apply(JSON.parse(data.toString())));
     const socket = ada.socket();
     io!.connect('socket.io');
     socket.io.onAny((type: string, body: object) => io!.apply({ ...body, type }));
-    io!.apply({ type: 'ack', ...(await socket.emit('conversation.open', { conversation_id: id })) });
-    await ws!.until(() => ws!.received > 0, 'the snapshot');
+    socket.io.emit('conversation.open', { conversation_id: id }, (ack: object) =>
+      io!.apply({ ...ack, type: 'ack' }),
+    );
+    const events = await ada.sse(`/conversations/${id}/events`, undefined, { 'Last-Event-ID': BEGINNING });
+    sse!.connect('events', { follows: true });
+    events.listen(sse!.apply);
+    await Promise.all([ws!, io!].map((reader) => reader.until(() => reader.received > 0, 'the snapshot')));
     return [sse!, ws!, io!];
   }
 
@@ -363,6 +368,28 @@ describe('Whatever ends a reply at the same moment', () => {
     expect((await sent)?.status).toBe(404);
     for (const { fault, messages } of readers) expect([fault, messages.size]).toEqual([undefined, 0]);
     expect(asked(t, 'Stillborn')).toEqual([]);
+  });
+
+  it('an end that comes while clients are being joined to the reply is not lost to them', async () => {
+    const { id, readers, open } = await begin('Joined late');
+    const messages = t.app.get(MessagesService);
+    const toDtos = messages.toDtos.bind(messages);
+    let reads = 0;
+    const ended = readers[0]!.until(() => readers[0]!.ended, 'the end');
+    // Each has read the running reply by the time it ends, and is joined to it when it has.
+    jest.spyOn(messages, 'toDtos').mockImplementation(async (rows) => {
+      const dtos = await toDtos(rows);
+      if (++reads === 3) open();
+      if (reads <= 3) await ended;
+      return dtos;
+    });
+
+    const late = await watch(id);
+    await Promise.all(late.map((reader) => reader.until(() => reader.ended, 'the end')));
+
+    for (const reader of late) {
+      expect(reader.reply).toMatchObject({ status: 'complete', content: 'so far and the rest' });
+    }
   });
 
   it('an answer to conversation.open is never behind the events before it', async () => {

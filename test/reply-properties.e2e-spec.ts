@@ -146,6 +146,14 @@ const connect = command(
     },
   isThere,
 );
+const reconnect = command(
+  'reconnect',
+  fc.record({ observer }),
+  ({ observer }) =>
+    (model, world) =>
+      world.observers[observer]!.reconnect(model),
+  isThere,
+);
 const drop = command(
   'drop',
   fc.record({ observer }),
@@ -159,7 +167,7 @@ const commands = fc.commands(
   [
     ...[send, send, send, repeat, edit, regenerate, activate],
     ...[finish, finish, stop, race],
-    ...[connect, connect, drop],
+    ...[connect, connect, drop, drop, reconnect, reconnect],
     ...[restart, crash],
     ...[remove],
   ],

@@ -8,6 +8,7 @@ export type ObserverFace = 'events' | 'socket.io' | 'websocket';
 /** Somebody who follows a conversation, with breaks, and must always come to see it as the model does. */
 export class Observer extends FaceClient {
   face: ObserverFace | null = null;
+  private lastFace: ObserverFace = 'socket.io';
   private connection?: Connection;
   /** Kept over a broken line, so that its session may be recovered. */
   private socket?: Socket;
@@ -15,8 +16,13 @@ export class Observer extends FaceClient {
 
   async connect(face: ObserverFace, model: ChatModel): Promise<void> {
     const expected = await this.join(face, model);
-    this.face = face;
+    this.face = this.lastFace = face;
     await this.agree(model, expected);
+  }
+
+  /** Over the face that it had, whose session may be recovered. */
+  async reconnect(model: ChatModel): Promise<void> {
+    if (!this.face) await this.connect(this.lastFace, model);
   }
 
   /** The line breaks. */
