@@ -1,0 +1,389 @@
+/** Secrets are planted, everything is done that can be done, and then they are looked for wherever anything comes out. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createClient } from 'redis';
+import { DataSource } from 'typeorm';
+import { startTestApp, type TestApp } from '../support/app.js';
+import { onRedis, onSqlite } from '../support/database.js';
+import { LogLines } from '../support/log-lines.js';
+import { errorEvent } from '../support/provider.js';
+import type { TestUser, Tokens } from '../support/user.js';
+import { ApiDocument, type Operation } from './api-document.js';
+import { Sightings } from './sightings.js';
+import { readTables } from './tables.js';
+
+const MARKER = `words of a user, ${randomBytes(8).toString('hex')}`;
+const API_KEY = `key-${randomBytes(16).toString('hex')}/+="planted"`;
+/** Whose absence an answer's own purpose is: a login answers with tokens. */
+const TOKEN_CALLS = ['/auth/login', '/auth/refresh'];
+/** Pages beside the API. */
+const PAGES = ['/metrics', '/', '/docs', '/openapi.json', '/asyncapi.json', '/nowhere'];
+const REDIS = process.env.TEST_REDIS_URL;
+
+const log = new LogLines();
+const seen = new Sightings();
+const secrets: Record<string, string> = { 'an API key': API_KEY };
+let t: TestApp;
+let document: ApiDocument;
+let ada: TestUser;
+let conversationId: number;
+
+beforeAll(async () => {
+  const stopWatching = await watchRedis();
+  // Limits that nobody meets, so that what counts them is at work.
+  const env = { LOG_LEVEL: 'trace', RATE_LIMIT_SCALE: '10000', REDIS_URL: REDIS };
+  t = await startTestApp({ log, env });
+  secrets['the secret of access tokens'] = t.settings.jwtSecrets[0]!;
+  secrets['the encryption key'] = t.settings.encryptionKeys[0]!;
+  document = await ApiDocument.ofBuild();
+  await doEverything();
+  await stopWatching();
+  seen.note('log', 'the log', log.text);
+}, 120_000);
+afterAll(() => t?.stop());
+
+async function watchRedis(): Promise<() => Promise<void>> {
+  if (!REDIS) return async () => undefined;
+  const client = await createClient({ url: REDIS }).connect();
+  await client.monitor((line) => seen.note('Redis', 'MONITOR', line.toString()));
+  return async () => client.destroy();
+}
+
+async function doEverything(): Promise<void> {
+  await makeAda();
+  await talkOverSockets();
+  await sufferProvider();
+  for (const operation of document.operations) await callWell(operation);
+  for (const operation of document.operations) await callBadly(operation);
+  await breakTables();
+  for (const path of PAGES) await call('GET', path);
+  const { headers } = await t.http.get('/health/live');
+  await log.ofRequest(headers.get('X-Request-Id'));
+}
+
+/** A user with all the secrets there are. */
+async function makeAda(): Promise<void> {
+  ada = await t.user().withConfig(t.provider, { api_key: API_KEY }).create();
+  secrets[`the password of user ${ada.id}`] = ada.password;
+  keepTokens(ada.tokens);
+  conversationId = (await ada.createConversation({ title: MARKER })).id;
+}
+
+async function logIn(): Promise<void> {
+  const { body } = await t.http.post<Tokens>('/auth/login', { email: ada.email, password: ada.password });
+  ada.tokens = keepTokens(body);
+}
+
+/** Every token that is given out is a secret from then on. */
+function keepTokens(tokens: Tokens): Tokens {
+  const count = Object.keys(secrets).length;
+  secrets[`access token ${count}`] = tokens.access_token;
+  secrets[`refresh token ${count}`] = tokens.refresh_token;
+  return tokens;
+}
+
+/** Calls as Ada, signed in, and notes all of the answer. */
+async function call(method: string, path: string, body?: object | string, headers = {}): Promise<number> {
+  const abort = AbortSignal.timeout(3000);
+  const response = await ada.fetch(method, path, body, headers, abort);
+  const text = await read(response, path.includes('/events'));
+  const head = JSON.stringify([...response.headers]);
+  const isTokens = response.status === 200 && TOKEN_CALLS.includes(path);
+  if (isTokens) keepTokens(JSON.parse(text) as Tokens);
+  seen.note(
+    'answers',
+    `${method} ${path} ${response.status}`,
+    head + (isTokens ? withoutTokens(text) : text),
+  );
+  if (response.status >= 400) seen.note('problems', `${method} ${path} ${response.status}`, text);
+  if (path === '/metrics') seen.note('metrics', path, text);
+  return response.status;
+}
+
+/** The stream of a conversation has no end; that of a reply has. */
+async function read(response: Response, isEndless: boolean): Promise<string> {
+  if (!isEndless || !response.ok) return response.text();
+  await response.body!.cancel();
+  return '';
+}
+
+function withoutTokens(text: string): string {
+  return JSON.stringify({ ...JSON.parse(text), access_token: undefined, refresh_token: undefined });
+}
+
+/** The documented example with the planted things in it, at things that are Ada's. */
+async function callWell(operation: Operation): Promise<void> {
+  if (operation.method === 'GET') return void (await call('GET', await pathOf(operation)));
+  const body = operation.body && { ...operation.body.example, ...wellFor(operation) };
+  await call(operation.method, await pathOf(operation), body);
+  // Some of these end the session, or the account.
+  if ((await ada.get('/auth/me')).status === 401) await restoreAda();
+}
+
+async function restoreAda(): Promise<void> {
+  const { status } = await t.http.post('/auth/login', { email: ada.email, password: ada.password });
+  if (status === 401) await makeAda();
+  else await logIn();
+}
+
+function wellFor({ body, path }: Operation): object {
+  const own: Record<string, unknown> = {
+    api_key: API_KEY,
+    model_url: t.provider.url,
+    current_password: ada.password,
+    password: ada.password,
+    content: MARKER,
+    title: MARKER,
+    system_prompt: MARKER,
+    refresh_token: ada.tokens.refresh_token,
+    email:
+      path === '/auth/login' || path.startsWith('/auth/me')
+        ? ada.email
+        : `${randomBytes(6).toString('hex')}@example.com`,
+    username: `u${randomBytes(6).toString('hex')}`,
+    config_id: null,
+    client_message_id: undefined,
+  };
+  const names = document.propertiesOf(body!.schema).map(([name]) => name);
+  const isChat = names.includes('content');
+  return Object.fromEntries(
+    names.filter((name) => name in own && !(isChat && name === 'config_id')).map((name) => [name, own[name]]),
+  );
+}
+
+/** What each path is about is made anew, as the call before may have deleted it. */
+async function pathOf({ path }: Operation): Promise<string> {
+  const { body } = await ada.get<{ configs: { id: number }[] }>('/auth/config');
+  const config = body.configs?.[0]?.id ?? 1;
+  if (path.includes('/conversations/{id}'))
+    conversationId = (await ada.createConversation({ title: MARKER })).id;
+  const history = path.includes('{message_id}') ? await talk() : [];
+  const message = history.at(path.endsWith('/edit') ? 0 : 1);
+  const id = path.startsWith('/conversations/')
+    ? conversationId
+    : path.startsWith('/auth/config/')
+      ? config
+      : 1;
+  return `${path.replace('{id}', `${id}`).replace('{message_id}', `${message?.id}`)}?q=${encodeURIComponent(MARKER)}`;
+}
+
+async function talk() {
+  await ada.send(conversationId, MARKER);
+  return ada.history(conversationId);
+}
+
+/** Secrets in requests that are refused: for a wrong type, an unknown field, what is no JSON, too many headers. */
+async function callBadly(operation: Operation): Promise<void> {
+  const path = operation.path.replace(/\{\w+\}/g, '1');
+  const leaks = [API_KEY, ada.password, ada.tokens.access_token, ada.tokens.refresh_token];
+  for (const secret of leaks) {
+    const names = operation.body ? document.propertiesOf(operation.body.schema).map(([name]) => name) : [];
+    await call(
+      operation.method,
+      path,
+      operation.body && Object.fromEntries(names.map((name) => [name, [secret]])),
+    );
+    if (operation.method === 'GET') continue;
+    await call(operation.method, path, { surprise: { nested: secret } });
+    await call(operation.method, path, `{"password": "${secret}`);
+    await call(operation.method, path, secret, { 'Content-Type': 'text/plain' });
+    await call(
+      operation.method,
+      path,
+      {},
+      { Authorization: `Basic ${secret}`, Cookie: `t=${secret}`, 'X-Api-Key': secret },
+    );
+  }
+}
+
+/** What a provider says of a key that it refuses, in every way that it can say something. */
+async function sufferProvider(): Promise<void> {
+  const echo = `Incorrect API key provided: ${API_KEY}. You sent "Authorization: Bearer ${API_KEY}".`;
+  const failures = [
+    () => t.provider.willAnswer(401, { error: { message: echo } }, { 'X-Echo': API_KEY }),
+    () => t.provider.willAnswer(400, echo),
+    () => t.provider.willAnswer(404, { detail: { key: API_KEY } }),
+    () => t.provider.willAnswer(200, `<html>${API_KEY}</html>`),
+    () => t.provider.willStream('Hel', errorEvent({ message: echo })),
+  ];
+  const sends = [
+    () =>
+      call(
+        'POST',
+        `/conversations/${conversationId}/chat`,
+        { content: MARKER },
+        { Accept: 'application/json' },
+      ),
+    () =>
+      call(
+        'POST',
+        `/conversations/${conversationId}/chat`,
+        { content: MARKER },
+        { Accept: 'text/event-stream' },
+      ),
+    async () => void (await ada.socket().chat(conversationId, MARKER)),
+  ];
+  for (const fail of failures)
+    for (const send of sends) {
+      fail();
+      await send();
+    }
+  const { body } = await ada.get<{ configs: { id: number }[] }>('/auth/config');
+  t.provider.willAnswer(401, { error: { message: echo } });
+  await call('POST', `/auth/config/${body.configs[0]!.id}/test`);
+  await call('GET', `/conversations/${conversationId}`);
+}
+
+/** Notes each packet as it comes over the wire. */
+async function talkOverSockets(): Promise<void> {
+  const socket = ada.socket();
+  await socket.connected;
+  socket.io.io.engine.on('data', (data: string) => seen.note('frames', 'Socket.IO', data));
+  const plain = ada.ws(conversationId);
+  plain.socket.on('message', (data: Buffer) => seen.note('frames', 'WebSocket', data));
+  await plain.until(({ type }) => type === 'conversation.snapshot');
+  const commands = document.commandsOf('chat').map(({ name }) => name);
+  for (const secret of [API_KEY, ada.password, ada.tokens.access_token, ada.tokens.refresh_token]) {
+    for (const command of [...commands, 'nowhere']) {
+      const body = {
+        conversation_id: conversationId,
+        content: [secret],
+        token: secret,
+        surprise: { nested: secret },
+      };
+      await socket.emit(command, body);
+      await plain.request(command, body);
+    }
+    await plain.send(`{"type": "auth.refresh", "token": "${secret}`);
+  }
+  await socket.emit('auth.refresh', { token: ada.tokens.access_token });
+  const config = { model_url: t.provider.url, model_name: 'other', api_key: API_KEY };
+  await call('POST', '/auth/config/create', config);
+  await socket.until(({ type }) => type === 'config.changed');
+  await socket.chat(conversationId, MARKER);
+  await Promise.all([socket.close(), plain.close()]);
+}
+
+const TABLES = [
+  'users',
+  'sessions',
+  'refresh_tokens',
+  'known_addresses',
+  'model_configs',
+  'conversations',
+  'messages',
+];
+
+/** Makes the database fail: every statement that does carries what it was to store in its error. */
+async function breakTables(): Promise<void> {
+  const source = t.app.get(DataSource);
+  for (const change of ['INSERT', 'UPDATE']) {
+    for (const table of TABLES) await source.query(forbid(change, table));
+    await callAll();
+    for (const table of TABLES) await source.query(`DROP TRIGGER no_${change}_${table}`);
+  }
+  for (const table of TABLES) {
+    await source.query(`ALTER TABLE ${table} RENAME TO ${table}_away`);
+    await callAll();
+    await source.query(`ALTER TABLE ${table}_away RENAME TO ${table}`);
+  }
+}
+
+function forbid(change: string, table: string): string {
+  const refuse = process.env.TEST_MYSQL_URL
+    ? `FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'planted'`
+    : `BEGIN SELECT RAISE(ABORT, 'planted'); END`;
+  return `CREATE TRIGGER no_${change}_${table} BEFORE ${change} ON ${table} ${refuse}`;
+}
+
+/** Everything but what would delete the things that the next calls need. */
+async function callAll(): Promise<void> {
+  for (const operation of document.operations) {
+    const path = operation.path.replace(/\{\w+\}/g, `${conversationId}`);
+    if (path.endsWith('/delete') || path.endsWith('/revoke')) continue;
+    await call(
+      operation.method,
+      path,
+      operation.body && { ...operation.body.example, ...wellFor(operation) },
+    );
+  }
+}
+
+describe('Secrets', () => {
+  it('were there to be found: the provider got the key, failures were many, and everything was logged', () => {
+    expect(t.provider.requests.map(({ headers }) => headers.authorization)).toContain(`Bearer ${API_KEY}`);
+    expect(seen.find('answers', { marker: MARKER })).not.toEqual([]);
+    expect(seen.find('problems', { status: '"status":500' }).length).toBeGreaterThan(50);
+    expect(seen.find('problems', { masked: '***' })).not.toEqual([]);
+    expect(log.filter(({ msg }) => msg === 'Unexpected error').length).toBeGreaterThan(50);
+    expect(Object.keys(secrets).length).toBeGreaterThan(8);
+  });
+
+  it('are in no answer, whether it is a success or a failure, but for the tokens of a login', () => {
+    expect(seen.count('answers')).toBeGreaterThan(500);
+    expect(seen.find('answers', secrets)).toEqual([]);
+  });
+
+  it('are in no line of the log, at its most talkative; nor are hashes, stored keys and what people write', () => {
+    const stored = {
+      'a hash of a password': '$argon2',
+      'a stored key': 'gAAAAA',
+      'what somebody wrote': MARKER,
+    };
+
+    expect(seen.find('log', { ...secrets, ...stored })).toEqual([]);
+  });
+
+  it('are in no frame of a socket', () => {
+    expect(seen.count('frames')).toBeGreaterThan(50);
+    expect(seen.find('frames', secrets)).toEqual([]);
+  });
+
+  it('are in no metric; nor is what people write', () => {
+    expect(seen.count('metrics')).toBe(1);
+    expect(
+      seen.find('metrics', { ...secrets, 'what somebody wrote': MARKER, 'who wrote it': ada.username }),
+    ).toEqual([]);
+  });
+
+  it('are in no problem; nor is SQL, a stack, or what was stored', () => {
+    const inner = {
+      SQL: 'SELECT',
+      'more SQL': 'INSERT',
+      'a stack': '    at ',
+      'a table': '_away',
+      'a hash': '$argon2',
+    };
+
+    expect(seen.find('problems', { ...secrets, ...inner })).toEqual([]);
+  });
+
+  it('are in no column of any table', async () => {
+    for (const [table, rows] of Object.entries(await readTables(t.app.get(DataSource)))) {
+      seen.note('tables', table, JSON.stringify(rows));
+    }
+    expect(seen.find('tables', { marker: MARKER })).not.toEqual([]);
+    expect(seen.find('tables', secrets)).toEqual([]);
+  });
+
+  onSqlite('in the files of the database', () => {
+    it('are in none, its log included', async () => {
+      const { dataDir } = t.settings;
+      const names = await readdir(dataDir);
+      for (const name of names) seen.note('files', name, await readFile(join(dataDir, name)));
+
+      expect(names).toEqual(expect.arrayContaining(['test.db', 'test.db-wal']));
+      expect(seen.find('files', { marker: MARKER })).not.toEqual([]);
+      expect(seen.find('files', secrets)).toEqual([]);
+    });
+  });
+
+  onRedis('in Redis', () => {
+    it('are in no command', () => {
+      expect(seen.count('Redis')).toBeGreaterThan(50);
+      expect(seen.find('Redis', secrets)).toEqual([]);
+    });
+  });
+});
