@@ -80,7 +80,8 @@ export class Stage {
     const target = url ?? (await this.#processOf(kind)).url;
     await this.#connect(kind, { streams, model, url: target, peers });
     await connected?.();
-    for (let from = 0; from < streams; from += BURST) await this.#start(from, Math.min(from + BURST, streams));
+    for (let from = 0; from < streams; from += BURST)
+      await this.#start(from, Math.min(from + BURST, streams));
     await this.provider.ask('go');
     await this.client.ask('begun');
     const before = await this.client.ask('tokens');
