@@ -7,7 +7,7 @@ import { ProviderClient } from './provider-client.js';
 import { ProviderFaults } from './provider-faults.js';
 import { ProviderErrorCode } from './provider.error.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
-import { Reply } from './reply.js';
+import { ReplyBatches } from './reply-batches.js';
 import { ReplyRequest } from './reply-request.js';
 import { Watchdog } from './watchdog.js';
 
@@ -92,7 +92,7 @@ export class AiService {
     } catch (error) {
       return new ProviderFaults(provider.apiKey).of(error);
     } finally {
-      await batches.return(undefined);
+      await batches.return();
     }
   }
 
@@ -101,38 +101,12 @@ export class AiService {
     messages: PromptMessage[],
     signal: AbortSignal,
     { attempts, totalSeconds }: StreamOptions,
-  ): AsyncGenerator<ReplyBatch, void, undefined> {
+  ): ReplyBatches {
     const watchdog = new Watchdog(signal, totalSeconds);
-    const batches = this.read(provider, messages, watchdog, attempts);
-    const finish = batches.return.bind(batches);
-    // A generator's own return() waits for the read under way, which may take for ever.
-    batches.return = (value) => {
-      watchdog.leave();
-      return finish(value);
-    };
-    return batches;
-  }
-
-  private async *read(
-    provider: ModelProvider,
-    messages: PromptMessage[],
-    watchdog: Watchdog,
-    attempts: number,
-  ): AsyncGenerator<ReplyBatch, void, undefined> {
     const faults = new ProviderFaults(provider.apiKey);
-    let reply: Reply | undefined;
-    try {
-      watchdog.start();
-      const opened = await this.open(provider, messages, watchdog, faults, attempts);
-      reply = opened.reply;
-      for (let batch = opened.first; batch; batch = await reply.next()) yield batch;
-    } catch (error) {
-      if (watchdog.left) return;
-      throw watchdog.signal.aborted ? watchdog.signal.reason : faults.of(error);
-    } finally {
-      if (reply) reply.close();
-      else watchdog.close();
-    }
+    return new ReplyBatches(watchdog, faults, () =>
+      this.open(provider, messages, watchdog, faults, attempts),
+    );
   }
 
   private async open(

@@ -4,8 +4,8 @@ import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/
 import { isTransient, ProviderFaults } from './provider-faults.js';
 import { OutboundResponse } from './outbound-fetch.js';
 import { ProviderError } from './provider.error.js';
-import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
-import { Reply } from './reply.js';
+import { ModelProvider, PromptMessage } from './provider.js';
+import { type NextBatch, Reply } from './reply.js';
 import { Watchdog } from './watchdog.js';
 
 const BASE_DELAY_SECONDS = 0.5;
@@ -35,8 +35,8 @@ export class ReplyRequest {
     private readonly options: ReplyRequestOptions,
   ) {}
 
-  /** The reply, to be closed, and its first batch, without one where the reply is empty. */
-  async open(): Promise<{ reply: Reply; first?: ReplyBatch }> {
+  /** The reply and its first batch, or the end where it is empty. */
+  async open(): Promise<{ reply: Reply; first: NextBatch }> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.try();
@@ -49,7 +49,7 @@ export class ReplyRequest {
     }
   }
 
-  private async try(): Promise<{ reply: Reply; first?: ReplyBatch }> {
+  private async try(): Promise<{ reply: Reply; first: NextBatch }> {
     const { firstByteSeconds, idleSeconds } = this.options;
     this.watchdog.allow(firstByteSeconds, `The provider did not answer within ${firstByteSeconds} seconds.`);
     const reply = new Reply(await this.ask(), this.watchdog, idleSeconds, this.faults);

