@@ -8,6 +8,7 @@ import { ProviderFaults } from './provider-faults.js';
 import { ProviderErrorCode } from './provider.error.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
 import { ReplyBatches } from './reply-batches.js';
+import { ReadRounds } from './read-rounds.js';
 import { ReplyRequest } from './reply-request.js';
 import { Watchdog } from './watchdog.js';
 
@@ -34,6 +35,7 @@ interface StreamOptions {
 export class AiService {
   /** Origin and model of those that reject `stream_options`, the latest last. */
   private readonly withoutUsage = new Set<string>();
+  private readonly rounds = new ReadRounds();
 
   constructor(
     private readonly settings: Settings,
@@ -122,6 +124,7 @@ export class AiService {
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
       includeUsage: !this.withoutUsage.has(key),
       attempts,
+      rounds: this.rounds,
     });
     const opened = await request.open();
     if (request.usageRefused) remember(this.withoutUsage, key);

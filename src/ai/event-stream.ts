@@ -1,6 +1,10 @@
 /** The longest line, in bytes of UTF-8. The lines of one event are bound by the same number together, in characters. */
 export const MAX_LINE_BYTES = 1024 * 1024;
 
+const LF = 0x0a;
+const CR = 0x0d;
+const BYTE_ORDER_MARK = '\ufeff';
+
 export interface ServerSentEvent {
   /** What its `event:` field said, '' without one. */
   type: string;
@@ -12,11 +16,11 @@ export interface ServerSentEvent {
  * however the bytes were cut into chunks. Bytes that are no UTF-8, and NULs, become U+FFFD. `id` and `retry` mean nothing here.
  */
 export class EventStream {
-  private readonly decoder = new TextDecoder();
-  /** The line that has not ended yet. */
-  private fragments: string[] = [];
-  private fragmentBytes = 0;
+  /** The line that has not ended yet is at its start: copied, as what a chunk is a part of must not be kept for it. */
+  private partial = Buffer.alloc(0);
+  private partialBytes = 0;
   private endedInCr = false;
+  private begun = false;
   private type = '';
   private data: string | undefined;
   private overflowing = false;
@@ -28,58 +32,66 @@ export class EventStream {
     return this.overflowing;
   }
 
-  push(bytes: Uint8Array): void {
-    this.read(this.decoder.decode(bytes, { stream: true }));
+  push(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    let start = this.endedInCr && bytes[0] === LF ? 1 : 0;
+    this.endedInCr = bytes[bytes.length - 1] === CR;
+    let lf = indexOf(bytes, LF, start);
+    let cr = indexOf(bytes, CR, start);
+    while (!this.overflowing && Math.min(lf, cr) < Infinity) {
+      const end = Math.min(lf, cr);
+      this.endLine(bytes, start, end);
+      start = end + (end === cr && lf === cr + 1 ? 2 : 1);
+      if (lf < start) lf = indexOf(bytes, LF, start);
+      if (cr < start) cr = indexOf(bytes, CR, start);
+    }
+    this.keep(bytes, start, bytes.length);
   }
 
   /** The stream ended well: what it left without its blank line counts, as providers forget that line. */
   end(): void {
-    this.read(this.decoder.decode());
-    this.endLine('');
+    this.endLine(Buffer.alloc(0), 0, 0);
     this.dispatch();
   }
 
-  private read(decoded: string): void {
-    if (decoded === '') return;
-    const text = decoded.includes('\0') ? decoded.replaceAll('\0', '\ufffd') : decoded;
-    let start = this.endedInCr && text[0] === '\n' ? 1 : 0;
-    this.endedInCr = text.endsWith('\r');
-    let lf = indexOf(text, '\n', start);
-    let cr = indexOf(text, '\r', start);
-    while (!this.overflowing && Math.min(lf, cr) < Infinity) {
-      const end = Math.min(lf, cr);
-      this.endLine(text.slice(start, end));
-      start = end + (end === cr && lf === cr + 1 ? 2 : 1);
-      if (lf < start) lf = indexOf(text, '\n', start);
-      if (cr < start) cr = indexOf(text, '\r', start);
+  private keep(bytes: Buffer, start: number, end: number): void {
+    if (start === end || this.overflowing) return;
+    const length = this.partialBytes + end - start;
+    if (length > MAX_LINE_BYTES) return this.overflow();
+    if (length > this.partial.length) {
+      const grown = Buffer.allocUnsafe(Math.max(length, 2 * this.partial.length));
+      this.partial.copy(grown, 0, 0, this.partialBytes);
+      this.partial = grown;
     }
-    this.keep(text.slice(start));
+    bytes.copy(this.partial, this.partialBytes, start, end);
+    this.partialBytes = length;
   }
 
-  private keep(fragment: string): void {
-    if (fragment === '' || this.overflowing) return;
-    this.fragments.push(fragment);
-    this.fragmentBytes += Buffer.byteLength(fragment);
-    if (this.fragmentBytes > MAX_LINE_BYTES) this.overflow();
-  }
-
-  private endLine(tail: string): void {
-    if (this.fragments.length === 0) return this.readLine(tail);
-    this.keep(tail);
+  private endLine(bytes: Buffer, start: number, end: number): void {
+    if (this.partialBytes === 0) return this.readLine(bytes, start, end);
+    this.keep(bytes, start, end);
     if (this.overflowing) return;
-    const line = this.fragments.join('');
-    this.fragments = [];
-    this.fragmentBytes = 0;
-    this.readLine(line);
+    const { partial, partialBytes } = this;
+    this.partialBytes = 0;
+    this.readLine(partial, 0, partialBytes);
   }
 
-  private readLine(line: string): void {
-    if (line === '') return this.dispatch();
-    if (isOver(line)) return this.overflow();
+  private readLine(bytes: Buffer, start: number, end: number): void {
+    if (start === end) return this.dispatch();
+    if (end - start > MAX_LINE_BYTES) return this.overflow();
+    const line = this.decode(bytes, start, end);
     const colon = line.indexOf(':');
     const field = colon < 0 ? line : line.slice(0, colon);
     if (field === 'data') this.addData(valueOf(line, colon));
     else if (field === 'event') this.type = valueOf(line, colon);
+  }
+
+  private decode(bytes: Buffer, start: number, end: number): string {
+    const line = bytes.toString('utf8', start, end);
+    const isMarked = !this.begun && line.startsWith(BYTE_ORDER_MARK);
+    this.begun = true;
+    const text = isMarked ? line.slice(1) : line;
+    return text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text;
   }
 
   private addData(value: string): void {
@@ -96,22 +108,18 @@ export class EventStream {
 
   private overflow(): void {
     this.overflowing = true;
-    this.fragments = [];
+    this.partial = Buffer.alloc(0);
+    this.partialBytes = 0;
     this.data = undefined;
   }
 }
 
-function indexOf(text: string, character: string, from: number): number {
-  const index = text.indexOf(character, from);
+function indexOf(bytes: Buffer, byte: number, from: number): number {
+  const index = bytes.indexOf(byte, from);
   return index < 0 ? Infinity : index;
 }
 
 function valueOf(line: string, colon: number): string {
   if (colon < 0) return '';
   return line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
-}
-
-/** No UTF-16 code unit takes more than three bytes, so that short text need not be measured. */
-function isOver(text: string): boolean {
-  return text.length * 3 > MAX_LINE_BYTES && Buffer.byteLength(text) > MAX_LINE_BYTES;
 }

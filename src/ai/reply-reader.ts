@@ -25,7 +25,7 @@ export class ReplyReader {
   private usage?: TokenUsage;
   private replyBytes = 0;
   private format?: 'events' | 'json';
-  private json: Uint8Array[] = [];
+  private json: Buffer[] = [];
   private jsonBytes = 0;
   private failure?: ProviderError;
   private ended = false;
@@ -47,7 +47,7 @@ export class ReplyReader {
     return this.ended || this.finished;
   }
 
-  push(bytes: Uint8Array): ReplyBatch | undefined {
+  push(bytes: Buffer): ReplyBatch | undefined {
     this.format ??= this.recognise(bytes);
     if (this.format === 'events') this.events.push(bytes);
     else if (this.format === 'json') this.collect(bytes);
@@ -69,7 +69,7 @@ export class ReplyReader {
   }
 
   /** By what is in it, as the content type of many a provider is wrong. */
-  private recognise(bytes: Uint8Array): 'events' | 'json' | undefined {
+  private recognise(bytes: Buffer): 'events' | 'json' | undefined {
     const first = bytes.find((byte) => !BLANK.has(byte));
     if (first === LESS_THAN) this.fail('The provider answered with a page rather than with a reply.');
     if (first === OPEN_BRACE) return 'json';
@@ -105,7 +105,7 @@ export class ReplyReader {
     }
   }
 
-  private collect(bytes: Uint8Array): void {
+  private collect(bytes: Buffer): void {
     this.jsonBytes += bytes.byteLength;
     if (this.jsonBytes > MAX_REPLY_BYTES) this.fail('The provider sent a reply of more than 10 MiB.');
     else this.json.push(bytes);

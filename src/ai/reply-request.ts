@@ -5,6 +5,7 @@ import { isTransient, ProviderFaults } from './provider-faults.js';
 import { OutboundResponse } from './outbound-fetch.js';
 import { ProviderError } from './provider.error.js';
 import { ModelProvider, PromptMessage } from './provider.js';
+import { ReadRounds } from './read-rounds.js';
 import { type NextBatch, Reply } from './reply.js';
 import { Watchdog } from './watchdog.js';
 
@@ -19,6 +20,7 @@ export interface ReplyRequestOptions {
   attempts: number;
   /** Whether to ask for the usage, which some providers answer with an error. */
   includeUsage: boolean;
+  rounds: ReadRounds;
 }
 
 /** Asks a provider for a reply, again where that may help, until the first of its text has come. */
@@ -50,9 +52,9 @@ export class ReplyRequest {
   }
 
   private async try(): Promise<{ reply: Reply; first: NextBatch }> {
-    const { firstByteSeconds, idleSeconds } = this.options;
+    const { firstByteSeconds, idleSeconds, rounds } = this.options;
     this.watchdog.allow(firstByteSeconds, `The provider did not answer within ${firstByteSeconds} seconds.`);
-    const reply = new Reply(await this.ask(), this.watchdog, idleSeconds, this.faults);
+    const reply = new Reply(await this.ask(), this.watchdog, idleSeconds, this.faults, rounds);
     return { reply, first: await reply.next() };
   }
 

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { OutboundResponse } from './outbound-fetch.js';
 import { ProviderFaults } from './provider-faults.js';
 import { ReplyBatch } from './provider.js';
+import { ReadRounds } from './read-rounds.js';
 import { ReplyReader } from './reply-reader.js';
 import { Watchdog } from './watchdog.js';
 
@@ -11,6 +12,8 @@ const TAIL_SECONDS = 2;
 const SETTLE_SECONDS = 1;
 /** More text than this, waiting to be taken, is left with the provider. UTF-16 code units. */
 const MAX_WAITING = 256 * 1024;
+/** What comes faster than this is not kept for the next round. */
+const MAX_UNREAD_BYTES = 64 * 1024;
 
 export type NextBatch = IteratorResult<ReplyBatch, undefined>;
 export const END: NextBatch = { value: undefined, done: true };
@@ -20,10 +23,13 @@ interface Taker {
   reject: (reason: unknown) => void;
 }
 
-/** One answer of a provider. What comes is read at once, and what waits together is taken together. */
+/** One answer of a provider. What came together, or waits together, is taken together. */
 export class Reply {
   private readonly reader: ReplyReader;
   private readonly body: Readable;
+  /** What has come since the last round. */
+  private unread: Buffer[] = [];
+  private unreadBytes = 0;
   private waiting?: ReplyBatch;
   private taker?: Taker;
   private started = false;
@@ -36,6 +42,7 @@ export class Reply {
     private readonly watchdog: Watchdog,
     private readonly idleSeconds: number,
     private readonly faults: ProviderFaults,
+    private readonly rounds: ReadRounds,
   ) {
     this.reader = new ReplyReader(faults);
     this.body = body;
@@ -94,6 +101,20 @@ export class Reply {
 
   private receive(bytes: Buffer): void {
     if (this.leaving) return this.watchdog.close();
+    this.unreadBytes += bytes.length;
+    if (this.unread.push(bytes) === 1) this.rounds.join(this.read);
+    else if (this.unreadBytes > MAX_UNREAD_BYTES) this.read();
+  }
+
+  private readonly read = (): void => {
+    const { unread } = this;
+    if (unread.length === 0) return;
+    this.unread = [];
+    this.unreadBytes = 0;
+    this.parse(unread.length === 1 ? unread[0]! : Buffer.concat(unread));
+  };
+
+  private parse(bytes: Buffer): void {
     const wasComplete = this.reader.complete;
     this.keep(this.reader.push(bytes));
     if (!wasComplete && this.reader.complete)
@@ -112,6 +133,7 @@ export class Reply {
 
   private finish(error?: Error): void {
     if (this.over) return;
+    this.read();
     this.over = true;
     if (this.leaving) return error ? this.watchdog.close() : this.watchdog.stop();
     const { aborted, reason } = this.watchdog.signal;
