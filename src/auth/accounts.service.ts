@@ -40,6 +40,8 @@ export class AccountsService {
       ...names,
       username,
       passwordHash: await this.passwords.hash(password),
+      conversationCount: 0,
+      archivedCount: 0,
       createdAt: new Date(),
     });
     await this.claim(names, () => this.users.insert(user));

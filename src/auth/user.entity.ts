@@ -27,6 +27,13 @@ export class User {
   @Column({ ...ID, name: 'default_config_id', nullable: true })
   defaultConfigId!: number | null;
 
+  /** Of the conversations that are not archived, and of those that are: counting many would take time at every list. */
+  @Column({ name: 'conversation_count', type: 'int', default: 0 })
+  conversationCount!: number;
+
+  @Column({ name: 'archived_count', type: 'int', default: 0 })
+  archivedCount!: number;
+
   @Column({ ...TIME, name: 'created_at' })
   createdAt!: Date;
 }

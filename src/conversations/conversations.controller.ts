@@ -31,7 +31,7 @@ export class ConversationsController {
     summary: 'List conversations, pinned first, then newest activity',
   })
   list(@CurrentUser() user: User, @Query() query: ListConversationsQuery): Promise<ConversationListDto> {
-    return this.conversations.list(user.id, query);
+    return this.conversations.list(user, query);
   }
 
   @Post('create')

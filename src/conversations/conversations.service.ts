@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { type QueryDeepPartialEntity, Repository, SelectQueryBuilder } from 'typeorm';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager, type QueryDeepPartialEntity, Repository } from 'typeorm';
+import { User } from '../auth/user.entity.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
-import { retryContention } from '../database/retry.js';
+import { EntityReader, type Row } from '../database/entity-reader.js';
+import { retryContention, transaction } from '../database/retry.js';
 import { EventHub, EventType, ParleyEvent } from '../events/event-hub.js';
 import {
   ConversationDto,
@@ -21,29 +23,38 @@ const DEFAULT_TITLE = 'New conversation';
 
 @Injectable()
 export class ConversationsService {
+  private readonly conversations: Repository<Conversation>;
+  private readonly rows: EntityReader<Conversation>;
+
   constructor(
-    @InjectRepository(Conversation) private readonly conversations: Repository<Conversation>,
+    @InjectDataSource() private readonly database: DataSource,
     private readonly messages: MessagesService,
     private readonly events: EventHub,
-  ) {}
-
-  async list(userId: number, query: ListConversationsQuery): Promise<ConversationListDto> {
-    const { limit, offset } = query;
-    const [conversations, total] = await Promise.all([
-      this.queryList(userId, query).getMany(),
-      this.queryMatching(userId, query).getCount(),
-    ]);
-    return { conversations: conversations.map(ConversationDto.from), total, limit, offset };
+  ) {
+    this.conversations = database.getRepository(Conversation);
+    this.rows = new EntityReader(database, Conversation, 'c');
   }
 
-  /** Reads ix_conversations_list backwards, so that nothing is sorted. */
-  queryList(userId: number, query: ListConversationsQuery): SelectQueryBuilder<Conversation> {
-    return this.queryMatching(userId, query)
-      .orderBy('conversation.pinned', 'DESC')
-      .addOrderBy('conversation.updatedAt', 'DESC')
-      .addOrderBy('conversation.id', 'DESC')
-      .limit(query.limit)
-      .offset(query.offset);
+  async list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
+    const { limit, offset } = query;
+    const [rows, total] = await Promise.all([
+      this.database.query<Row[]>(...this.listStatement(user.id, query)),
+      this.countListed(user, query),
+    ]);
+    return {
+      conversations: rows.map((row) => ConversationDto.from(this.rows.read(row))),
+      total,
+      limit,
+      offset,
+    };
+  }
+
+  /** Reads ix_conversations_list backwards, so that nothing is sorted. @returns SQL, and its parameters */
+  listStatement(userId: number, query: ListConversationsQuery): [string, unknown[]] {
+    const { condition, parameters } = matching(userId, query);
+    const order = 'c.pinned DESC, c.updated_at DESC, c.id DESC';
+    const sql = `SELECT ${this.rows.columns} FROM conversations c WHERE ${condition} ORDER BY ${order} LIMIT ? OFFSET ?`;
+    return [sql, [...parameters, query.limit, query.offset]];
   }
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
@@ -68,22 +79,25 @@ export class ConversationsService {
   async create(userId: number, dto: CreateConversationDto): Promise<ConversationDto> {
     await this.refuseForeignConfig(userId, dto.config_id);
     const now = new Date();
-    const conversation = await this.conversations.save(
-      this.conversations.create({
-        userId,
-        title: dto.title ?? DEFAULT_TITLE,
-        titleSource: dto.title === undefined ? 'default' : 'user',
-        configId: dto.config_id ?? null,
-        systemPrompt: dto.system_prompt ?? null,
-        params: { ...dto.params },
-        pinned: false,
-        archived: false,
-        messageCount: 0,
-        activeMessageId: null,
-        createdAt: now,
-        updatedAt: now,
-      }),
-    );
+    const conversation = this.conversations.create({
+      userId,
+      title: dto.title ?? DEFAULT_TITLE,
+      titleSource: dto.title === undefined ? 'default' : 'user',
+      configId: dto.config_id ?? null,
+      systemPrompt: dto.system_prompt ?? null,
+      params: { ...dto.params },
+      pinned: false,
+      archived: false,
+      messageCount: 0,
+      activeMessageId: null,
+      createdAt: now,
+      updatedAt: now,
+    });
+    await transaction(this.database, async (manager) => {
+      // First, as the new row refers to the user's, and two that refer to it would each keep the other from counting.
+      await count(manager, userId, { archived: false, by: 1 });
+      await manager.save(conversation);
+    });
     return this.announce('conversation.created', conversation);
   }
 
@@ -92,8 +106,7 @@ export class ConversationsService {
     await this.refuseForeignConfig(userId, dto.config_id);
     const changes = changesTo(conversation, dto);
     if (!changes) return ConversationDto.from(conversation);
-    // Not save(), which would write back what a running reply has changed since.
-    await retryContention(() => this.conversations.update({ id, userId }, changes));
+    await this.change(userId, id, changes);
     return this.announce('conversation.updated', await this.getOwned(userId, id));
   }
 
@@ -107,20 +120,30 @@ export class ConversationsService {
 
   /** A reply that runs in it has to be stopped first, which also takes its chunks away. */
   async delete(userId: number, id: number): Promise<void> {
-    const { affected } = await retryContention(() => this.conversations.delete({ id, userId }));
-    if (!affected) throw new NotFoundError('conversation');
+    await transaction(this.database, async (manager) => {
+      for (const archived of [false, true]) {
+        const { affected } = await manager.delete(Conversation, { id, userId, archived });
+        if (affected) return count(manager, userId, { archived, by: -1 });
+      }
+      throw new NotFoundError('conversation');
+    });
     this.events.publish(userId, new ParleyEvent('conversation.deleted', { conversation_id: id }));
   }
 
-  private queryMatching(userId: number, query: ListConversationsQuery): SelectQueryBuilder<Conversation> {
-    const { archived = false, q } = query;
-    const matching = this.conversations
-      .createQueryBuilder('conversation')
-      .where('conversation.userId = :userId', { userId })
-      .andWhere('conversation.archived = :archived', { archived });
-    return q === undefined
-      ? matching
-      : matching.andWhere('INSTR(LOWER(conversation.title), LOWER(:q)) > 0', { q });
+  /** Not by save(), which would write back what a running reply has changed since. */
+  private async change(userId: number, id: number, { archived, ...changes }: Changes): Promise<void> {
+    await transaction(this.database, async (manager) => {
+      if (archived !== undefined) await archive(manager, userId, id, archived);
+      if (!isEmpty(changes)) await manager.update(Conversation, { id, userId }, changes);
+    });
+  }
+
+  private async countListed(user: User, query: ListConversationsQuery): Promise<number> {
+    if (query.q === undefined) return query.archived ? user.archivedCount : user.conversationCount;
+    const { condition, parameters } = matching(user.id, query);
+    const sql = `SELECT COUNT(*) AS total FROM conversations c WHERE ${condition}`;
+    const [row] = await this.database.query<Row[]>(sql, parameters);
+    return Number(row!.total);
   }
 
   private async refuseForeignConfig(userId: number, configId: number | null | undefined): Promise<void> {
@@ -137,11 +160,34 @@ export class ConversationsService {
   }
 }
 
+function matching(userId: number, { archived = false, q }: ListConversationsQuery) {
+  const condition = 'c.user_id = ? AND c.archived = ?';
+  const parameters = [userId, Number(archived)];
+  return q === undefined
+    ? { condition, parameters }
+    : { condition: `${condition} AND INSTR(LOWER(c.title), LOWER(?)) > 0`, parameters: [...parameters, q] };
+}
+
+/** Keeps the counts of a user's conversations, in the transaction that changes how many there are. */
+async function count(
+  manager: EntityManager,
+  userId: number,
+  { archived, by }: { archived: boolean; by: number },
+): Promise<void> {
+  await manager.increment(User, { id: userId }, archived ? 'archivedCount' : 'conversationCount', by);
+}
+
+async function archive(manager: EntityManager, userId: number, id: number, archived: boolean): Promise<void> {
+  const { affected } = await manager.update(Conversation, { id, userId, archived: !archived }, { archived });
+  if (!affected) return;
+  await count(manager, userId, { archived, by: 1 });
+  await count(manager, userId, { archived: !archived, by: -1 });
+}
+
+type Changes = QueryDeepPartialEntity<Conversation> & { archived?: boolean };
+
 /** Null where nothing would differ. What only sorts conversations away is no activity. */
-function changesTo(
-  conversation: Conversation,
-  dto: UpdateConversationDto,
-): QueryDeepPartialEntity<Conversation> | null {
+function changesTo(conversation: Conversation, dto: UpdateConversationDto): Changes | null {
   const content = differing(conversation, {
     title: dto.title,
     titleSource: dto.title === undefined ? undefined : 'user',
@@ -156,7 +202,7 @@ function changesTo(
     ...content,
     ...place,
     ...(!isEmpty(content) && { updatedAt: new Date() }),
-  } as QueryDeepPartialEntity<Conversation>;
+  } as Changes;
 }
 
 function differing(conversation: Conversation, wanted: Partial<Conversation>): Partial<Conversation> {
