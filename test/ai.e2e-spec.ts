@@ -311,12 +311,14 @@ describe('a reply', () => {
   });
 
   it('ends at [DONE], and lets go of a provider that does not hang up', async () => {
+    const start = Date.now();
     expect(await ask('ab', raw('data: [DONE]\n\n'), stall())).toMatchObject({
       content: 'ab',
       error: undefined,
     });
     await played.chats[0]?.closed;
     expect(played.chats[0]?.finished).toBe(false);
+    expect(Date.now() - start).toBeLessThan(5_000);
   });
 
   it('has the usage that comes after the finish reason, or none that is nonsense', async () => {

@@ -58,8 +58,7 @@ export class Reply {
    */
   next(): Promise<NextBatch> {
     return new Promise((resolve, reject) => {
-      this.taker = { resolve, reject };
-      this.answer(this.taker);
+      this.answer({ resolve, reject });
     });
   }
 
@@ -71,17 +70,22 @@ export class Reply {
   }
 
   private answer(taker: Taker): void {
+    this.taker = undefined;
+    this.watchdog.pause();
     try {
       const next = this.take();
-      if (!next) return this.watchdog.resume();
+      if (!next) return this.wait(taker);
       taker.resolve(next);
       if (next.done) this.close();
     } catch (error) {
       taker.reject(error);
       if (this.given) this.close();
     }
-    this.taker = undefined;
-    this.watchdog.pause();
+  }
+
+  private wait(taker: Taker): void {
+    this.taker = taker;
+    this.watchdog.resume();
   }
 
   /** What there is to give, if anything: text first, then how it ended. Throws what it ended with. */

@@ -13,7 +13,8 @@ export class Watchdog {
   };
   private total?: NodeJS.Timeout;
   private patience?: NodeJS.Timeout;
-  private waiting = false;
+  private limit = { milliseconds: Infinity, complaint: '' };
+  private waitingSince?: number;
   private callerLeft = false;
   private readerLeft = false;
 
@@ -43,18 +44,18 @@ export class Watchdog {
   /** From now on a wait for the provider may take this long, until the next call. */
   allow(seconds: number, complaint: string): void {
     clearTimeout(this.patience);
-    this.waiting = false;
-    this.patience = setTimeout(() => this.waiting && this.expire(complaint), seconds * 1000);
+    this.patience = this.waitingSince = undefined;
+    this.limit = { milliseconds: seconds * 1000, complaint };
   }
 
   /** From now on we wait for the provider. Only this counts: how long a reader takes over what it got is its own affair. */
   resume(): void {
-    this.waiting = true;
-    this.patience?.refresh();
+    this.waitingSince = performance.now();
+    this.patience ??= setTimeout(() => this.look(), this.limit.milliseconds);
   }
 
   pause(): void {
-    this.waiting = false;
+    this.waitingSince = undefined;
   }
 
   async wait<T>(task: Promise<T>): Promise<T> {
@@ -82,6 +83,15 @@ export class Watchdog {
   leave(): void {
     this.readerLeft = true;
     this.close();
+  }
+
+  /** Looks rarely: a timer that is set anew for every token costs more than reading it. */
+  private look(): void {
+    this.patience = undefined;
+    if (this.waitingSince === undefined) return;
+    const left = this.waitingSince + this.limit.milliseconds - performance.now();
+    if (left > 0) this.patience = setTimeout(() => this.look(), Math.ceil(left));
+    else this.expire(this.limit.complaint);
   }
 
   private expire(complaint: string): void {
