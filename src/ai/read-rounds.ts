@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks';
-
 /** Between two rounds: while there is time to spare, and when there is none. Milliseconds. */
 const SHORTEST_MS = 1;
 const LONGEST_MS = 20;
