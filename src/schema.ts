@@ -1,4 +1,5 @@
 import { InitialSchema1760000000000 } from '../migrations/1760000000000-InitialSchema.js';
+import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.js';
 import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
@@ -8,9 +9,21 @@ import { ReplyChunk } from './conversations/reply-chunk.entity.js';
 import { ModelConfig } from './configs/model-config.entity.js';
 import { Conversation } from './conversations/conversation.entity.js';
 import { Message } from './conversations/message.entity.js';
+import { Deployment } from './database/deployment.entity.js';
 
 /** All tables and how they came to be: as classes, since globs do not survive a build. */
 export const SCHEMA = {
-  entities: [User, Session, RefreshToken, KnownAddress, ModelConfig, Conversation, Message, ReplyChunk, Node],
-  migrations: [InitialSchema1760000000000],
+  entities: [
+    User,
+    Session,
+    RefreshToken,
+    KnownAddress,
+    ModelConfig,
+    Conversation,
+    Message,
+    ReplyChunk,
+    Node,
+    Deployment,
+  ],
+  migrations: [InitialSchema1760000000000, Deployment1764100000000],
 };

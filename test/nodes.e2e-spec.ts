@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createClient } from 'redis';
+import { Deployment } from '../src/database/deployment.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onRedis } from './support/database.js';
 import type { SeenEvent } from './support/event-log.js';
@@ -116,6 +118,22 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
 
     await socket.disconnected;
     expect(Date.now() - before).toBeLessThan(1000);
+  });
+
+  it('speak under the name of their database, so that other deployments on that Redis hear nothing', async () => {
+    const listener = await createClient({ url: REDIS_URL }).connect();
+    const name = one.app.get(Deployment).id;
+    const channels: string[] = [];
+    const heard = new Promise((resolve) => {
+      void listener.pSubscribe(`*${name}*`, (_, channel) => resolve(channels.push(channel)));
+    });
+
+    await ada.createConversation();
+    await heard;
+    listener.destroy();
+
+    expect(channels).toEqual([`parley:${name}:events:${ada.id}`]);
+    expect(two.app.get(Deployment).id).toBe(name);
   });
 
   it('share one budget for chats', async () => {

@@ -46,6 +46,17 @@ describe('the schema', () => {
     expect(await tableNames()).toEqual(entityTables());
   });
 
+  it('gives each database a name of its own', async () => {
+    const names = async () => (await query<{ id: string }>('SELECT id FROM deployment')).map(({ id }) => id);
+    const before = await names();
+    await dataSource.undoLastMigration();
+    await dataSource.runMigrations();
+    const after = await names();
+
+    expect([before, after]).toEqual([[expect.any(String)], [expect.any(String)]]);
+    expect(after).not.toEqual(before);
+  });
+
   it('is taken down without a trace, and put up again', async () => {
     for (let left = SCHEMA.migrations.length; left > 0; left--) await dataSource.undoLastMigration();
     expect(await tableNames()).toEqual([]);

@@ -1,6 +1,7 @@
 import { Injectable, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import type { MessageDto } from '../conversations/message.dto.js';
 import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+import { Deployment } from '../database/deployment.entity.js';
 import { Settings } from '../env/settings.js';
 import { EventHub, EventRelay, ParleyEvent } from '../events/event-hub.js';
 import type { RedisRelay } from '../events/redis-relay.js';
@@ -22,6 +23,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
 
   constructor(
     private readonly settings: Settings,
+    private readonly deployment: Deployment,
     private readonly hub: EventHub,
     private readonly store: ReplyStore,
   ) {
@@ -33,7 +35,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     if (!redisUrl) return;
     // The client is a quarter of a second's loading, which a server without Redis need not spend.
     const { RedisRelay } = await import('../events/redis-relay.js');
-    this.relay = new RedisRelay(redisUrl, this);
+    this.relay = new RedisRelay(redisUrl, this.deployment.id, this);
     this.relay.connect();
     this.hub.connect(this);
   }
@@ -54,7 +56,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
   /** Nobody follows the user's replies here any more. */
   override leave(userId: number): void {
     this.relay?.leave(userId);
-    for (const mirror of this.mirrors.values()) if (mirror.userId === userId) this.drop(mirror);
+    this.dropAllOf(userId);
   }
 
   all(): ReplyText[] {
@@ -84,6 +86,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     }
     if (event.type === 'message.created' && message?.status === 'streaming') this.mirror(userId, message, 1);
     if (event.type === 'message.restarted') this.restart(userId, message!, event.cursor);
+    if (event.type === 'connection.resume') this.dropAllOf(userId);
     if (event.type === 'message.completed') this.drop(this.mirrors.get(message!.id));
     this.hub.deliver(userId, event);
   }
@@ -105,6 +108,10 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     const mirror = new Mirror(message, userId, attempt, read, deliver);
     this.mirrors.set(message.id, mirror);
     return mirror;
+  }
+
+  private dropAllOf(userId: number): void {
+    for (const mirror of this.mirrors.values()) if (mirror.userId === userId) this.drop(mirror);
   }
 
   private drop(mirror: Mirror | undefined): void {

@@ -1,16 +1,17 @@
 import { DynamicModule, Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, DataSourceOptions } from 'typeorm';
 import { createHash } from 'node:crypto';
 import { Settings } from '../env/settings.js';
 import { createDataSource, isMysql } from './data-source.js';
+import { Deployment } from './deployment.entity.js';
 
 const MIGRATION_WAIT_SECONDS = 60;
 
 @Module({})
 export class DatabaseModule {
   static forRoot(schema: Pick<DataSourceOptions, 'entities' | 'migrations'>): DynamicModule {
-    return TypeOrmModule.forRootAsync({
+    const connection = TypeOrmModule.forRootAsync({
       inject: [Settings],
       useFactory: (settings: Settings) => ({
         ...createDataSource(settings.databaseUrl, schema).options,
@@ -21,8 +22,21 @@ export class DatabaseModule {
       dataSourceFactory: (options) =>
         connect((options as unknown as { settings: Settings }).settings, schema),
     });
+    return {
+      module: DatabaseModule,
+      global: true,
+      imports: [connection],
+      providers: [DEPLOYMENT],
+      exports: [Deployment],
+    };
   }
 }
+
+const DEPLOYMENT = {
+  provide: Deployment,
+  inject: [getDataSourceToken()],
+  useFactory: (database: DataSource) => database.getRepository(Deployment).findOneOrFail({ where: {} }),
+};
 
 /** @throws an Error that tells the operator to migrate, where MIGRATE_ON_START is off and a migration is due */
 async function connect(

@@ -15,8 +15,8 @@ afterEach(() => void warned.mockClear());
 const opened: RedisLimitStore[] = [];
 afterEach(() => opened.splice(0).forEach((store) => store.onApplicationShutdown()));
 
-async function node(url: string): Promise<RedisLimitStore> {
-  const store = new RedisLimitStore(url, new MemoryLimitStore());
+async function node(url: string, deployment = 'parley-test'): Promise<RedisLimitStore> {
+  const store = new RedisLimitStore(url, deployment, new MemoryLimitStore());
   opened.push(store);
   await store.onModuleInit();
   return store;
@@ -35,6 +35,23 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
 
     expect(takes.filter(({ taken }) => taken)).toHaveLength(3);
     expect((await one.peek(key, budget.windowMs)).used).toBe(3);
+  });
+
+  it('have another than those of another deployment', async () => {
+    const [one, stranger] = await Promise.all([node(REDIS_URL), node(REDIS_URL, randomUUID())]);
+    for (let i = 0; i < 4; i++) await one.take(key, budget);
+
+    expect(await stranger.take(key, budget)).toMatchObject({ taken: true, used: 1 });
+  });
+
+  it('have it also while a node is held up for longer than Redis may take', async () => {
+    const one = await node(REDIS_URL);
+    const take = one.take(key, budget);
+    await new Promise(setImmediate); // asks
+    for (const start = performance.now(); performance.now() - start < 500;);
+
+    await take;
+    expect(warned).not.toHaveBeenCalled();
   });
 
   it('see what another gives back', async () => {

@@ -4,7 +4,6 @@ import { Budget, LimitStore, Take } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { scripts } from './redis-scripts.js';
 
-const KEY_PREFIX = 'parley:limit:';
 /** A Redis that takes longer is of no use to a request that waits for it. */
 const ANSWER_TIMEOUT_MS = 300;
 /** After a failed call, how long it is left alone, so that a hanging Redis does not slow every request down. */
@@ -24,6 +23,7 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
 
   constructor(
     url: string,
+    private readonly deploymentId: string,
     private readonly fallback: MemoryLimitStore,
   ) {
     super();
@@ -52,14 +52,14 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
 
   override take(key: string, budget: Budget): Promise<Take> {
     return this.attempt(
-      () => this.client.takeFromBudget(KEY_PREFIX + key, budget.limit, budget.windowMs),
+      () => this.client.takeFromBudget(this.keyOf(key), budget.limit, budget.windowMs),
       () => this.fallback.take(key, budget),
     );
   }
 
   override giveBack(key: string, windowMs: number): Promise<void> {
     return this.attempt(
-      () => this.client.giveBackToBudget(KEY_PREFIX + key),
+      () => this.client.giveBackToBudget(this.keyOf(key)),
       () => this.fallback.giveBack(key, windowMs),
     );
   }
@@ -67,9 +67,14 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
   override peek(key: string, windowMs: number): Promise<Omit<Take, 'taken'>> {
     return this.attempt(
       // Of a limit of none nothing can be taken; what is used is told all the same.
-      () => this.client.takeFromBudget(KEY_PREFIX + key, 0, windowMs),
+      () => this.client.takeFromBudget(this.keyOf(key), 0, windowMs),
       () => this.fallback.peek(key, windowMs),
     );
+  }
+
+  /** Other deployments on the same Redis have users of the same ids. */
+  private keyOf(key: string): string {
+    return `parley:${this.deploymentId}:limit:${key}`;
   }
 
   private async attempt<T>(shared: () => Promise<T>, local: () => T): Promise<T> {
@@ -105,7 +110,8 @@ function inTime<T>(answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () =>
       reject(Object.assign(new Error('Redis did not answer in time'), { code: 'ETIMEDOUT' }));
-    const timer = setTimeout(late, ANSWER_TIMEOUT_MS);
+    // An answer that came while this process was held up is read in the turn after that of the timers.
+    const timer = setTimeout(() => setImmediate(late), ANSWER_TIMEOUT_MS);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { Deployment } from '../database/deployment.entity.js';
 import { Settings } from '../env/settings.js';
 import { LimitStore } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
@@ -9,13 +10,17 @@ import { SharedThrottlerStorage } from './throttler-storage.js';
 
 const limitStore = {
   provide: LimitStore,
-  useFactory: async ({ redisUrl }: Settings, own: MemoryLimitStore): Promise<LimitStore> => {
+  useFactory: async (
+    { redisUrl }: Settings,
+    { id }: Deployment,
+    own: MemoryLimitStore,
+  ): Promise<LimitStore> => {
     if (!redisUrl) return own;
     // The client is a quarter of a second's loading, which a server without Redis need not spend.
     const { RedisLimitStore } = await import('./redis-limit-store.js');
-    return new RedisLimitStore(redisUrl, own);
+    return new RedisLimitStore(redisUrl, id, own);
   },
-  inject: [Settings, MemoryLimitStore],
+  inject: [Settings, Deployment, MemoryLimitStore],
 };
 
 /**

@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { EventLog } from '../../test/support/event-log.js';
+import { onRedis } from '../../test/support/database.js';
+import { TcpProxy } from '../../test/support/tcp-proxy.js';
+import { ParleyEvent } from './event-hub.js';
+import { RedisRelay } from './redis-relay.js';
+
+jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+
+const ADA = 1;
+
+it('holds nobody up while Redis is away', async () => {
+  const ignore = () => undefined;
+  const relay = new RedisRelay('redis://127.0.0.1:1', randomUUID(), { receive: ignore, missed: ignore });
+  relay.connect();
+
+  await relay.listen(ADA);
+  relay.send(ADA, new ParleyEvent('config.changed', {}));
+
+  relay.close();
+});
+
+onRedis('Nodes that hear each other over Redis', (REDIS_URL) => {
+  let deployment: string;
+  let proxy: TcpProxy;
+  const relays: RedisRelay[] = [];
+  beforeEach(async () => {
+    deployment = randomUUID();
+    const { hostname, port } = new URL(REDIS_URL);
+    proxy = await TcpProxy.start(hostname, Number(port));
+  });
+  afterEach(async () => {
+    relays.splice(0).forEach((relay) => relay.close());
+    await proxy.close();
+  });
+
+  /** A node's relay, and all that comes in over it: `missed` too. */
+  async function node(url = REDIS_URL, name = deployment) {
+    const log = new EventLog('the relay');
+    const relay = new RedisRelay(url, name, {
+      receive: (userId, { type, body }) => log.push({ ...body, type, userId }),
+      missed: () => log.push({ type: 'missed' }),
+    });
+    relays.push(relay);
+    relay.connect();
+    await log.until(({ type }) => type === 'missed');
+    return { relay, log, said: () => log.events.filter(({ type }) => type === 'config.changed') };
+  }
+  const throughProxy = () => node(`redis://127.0.0.1:${proxy.port}`);
+  const news = (what: string) => new ParleyEvent('config.changed', { what });
+  const is = (what: string) => (event: Record<string, unknown>) => event.what === what;
+
+  it('do so within their deployment alone', async () => {
+    const [one, two, stranger] = await Promise.all([node(), node(), node(REDIS_URL, randomUUID())]);
+    await Promise.all([one, two, stranger].map(({ relay }) => relay.listen(ADA)));
+
+    stranger.relay.send(ADA, news('of a stranger'));
+    one.relay.send(ADA, news('of one'));
+    two.relay.send(ADA, news('of two'));
+
+    await two.log.until(is('of one'));
+    await one.log.until(is('of two'));
+    const [last] = await Promise.all([node(REDIS_URL, deployment), stranger.relay.listen(2)]);
+    last.relay.send(ADA, news('last'));
+    await Promise.all([one.log.until(is('last')), two.log.until(is('last'))]);
+    expect(one.said().map(({ what }) => what)).toEqual(['of two', 'last']);
+    expect(two.said().map(({ what }) => what)).toEqual(['of one', 'last']);
+    expect(stranger.said()).toEqual([]);
+  });
+
+  it('hear of a user whom they leave and come back to in the same moment', async () => {
+    const [one, two] = await Promise.all([node(), node()]);
+
+    for (let n = 1; n <= 3; n++) {
+      await one.relay.listen(ADA);
+      for (let times = 0; times < n; times++) {
+        one.relay.leave(ADA);
+        void one.relay.listen(ADA);
+      }
+      await one.relay.listen(ADA);
+      two.relay.send(ADA, news(`${n}`));
+      await one.log.until(is(`${n}`));
+      one.relay.leave(ADA);
+    }
+  });
+
+  it('hear of a user whom they were about to listen to when the connection broke', async () => {
+    const [one, two] = await Promise.all([throughProxy(), node()]);
+    const move = await proxy.hang();
+    void one.relay.listen(ADA);
+    await new Promise(setImmediate);
+    const mend = await proxy.refuse();
+    const seen = one.log.events.length;
+    await move();
+    await mend();
+    await one.log.until(({ type }) => type === 'missed', undefined, seen);
+
+    await one.relay.listen(ADA);
+    two.relay.send(ADA, news('heard'));
+
+    await one.log.until(is('heard'));
+  });
+
+  it('are told where one could not say something, once it can again', async () => {
+    const [mute, other] = await Promise.all([throughProxy(), node()]);
+    await other.relay.listen(ADA);
+    const mend = await proxy.refuse();
+
+    mute.relay.send(ADA, news('never heard'));
+    await mend();
+
+    expect(await other.log.until(({ type }) => type === 'connection.resume')).toMatchObject({ userId: ADA });
+    expect(other.said()).toEqual([]);
+  });
+
+  it('notice a connection that died without a word', async () => {
+    const [lost, other] = await Promise.all([throughProxy(), node()]);
+    await lost.relay.listen(ADA);
+    const seen = lost.log.events.length;
+
+    const mend = await proxy.lose();
+    await mend();
+
+    await lost.log.until(({ type }) => type === 'missed', 20_000, seen);
+    other.relay.send(ADA, news('heard again'));
+    await lost.log.until(is('heard again'));
+  });
+});
