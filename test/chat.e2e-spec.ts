@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { startTestApp, type TestApp } from './support/app.js';
-import { gate, noDone, reasoning, type PlayedProvider } from './support/provider.js';
+import { finish, gate, noDone, reasoning, usage, type PlayedProvider } from './support/provider.js';
 import type { Thing } from './support/http.js';
 import type { SeenEvent } from './support/event-log.js';
 import type { ChatAnswer, TestUser } from './support/user.js';
@@ -105,6 +105,21 @@ describe('POST /conversations/{id}/chat', () => {
 
     expect(textOf(sse.events, 'reasoning')).toBe('Let me think.');
     expect(sse.events.at(-1)).toMatchObject({ message: { content: 'Four.', reasoning: 'Let me think.' } });
+  });
+
+  it.each([
+    ['a finish reason without end', finish('because '.repeat(20))],
+    ['a finish reason that is no text', finish('\0\ud800'.repeat(10))],
+    ['more usage than can be counted', usage({ prompt_tokens: 2 ** 31 - 1, completion_tokens: 2 ** 31 - 1 })],
+  ])('ends a reply that has %s', async (_, nonsense) => {
+    const { id } = await ada.createConversation();
+    provider.willStream('Hello', nonsense);
+
+    const { status, body } = await ada.send(id, 'Hi');
+
+    expect(status).toBe(200);
+    expect(body.assistant_message).toMatchObject({ content: 'Hello', status: 'complete' });
+    expect((await ada.history(id))[1]).toEqual(body.assistant_message);
   });
 
   it('answers 409 no_model_config, and stores nothing, without a configuration', async () => {

@@ -1,3 +1,4 @@
+import { toUSVString } from 'node:util';
 import { TokenUsage } from './provider.js';
 
 /** What there is to read in a chunk of a stream, or in a whole completion. Nothing of it can be relied on. */
@@ -13,12 +14,14 @@ export interface ProviderDelta {
   finishReason?: string;
 }
 
+/** As much as is kept of a finish reason, which is a word as a rule. UTF-16 code units. */
+const MAX_FINISH_REASON = 64;
+
 /** The first choice; other providers' ways to say the same are understood. */
 export function readChoice(chunk: ProviderChunk): ProviderDelta | undefined {
   const choice: unknown = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
   if (!isObject(choice) || (choice.index ?? 0) !== 0) return undefined;
-  const finishReason =
-    typeof choice.finish_reason === 'string' ? choice.finish_reason || undefined : undefined;
+  const finishReason = finishReasonOf(choice.finish_reason);
   const delta = choice.delta ?? choice.message;
   if (!isObject(delta)) return { content: '', reasoning: '', finishReason };
   return {
@@ -33,11 +36,16 @@ export function readUsage(usage: unknown): TokenUsage | undefined {
   const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = usage;
   if (!isCount(promptTokens) || !isCount(completionTokens)) return undefined;
   const totalTokens = isCount(usage.total_tokens) ? usage.total_tokens : promptTokens + completionTokens;
-  return { promptTokens, completionTokens, totalTokens };
+  return isCount(totalTokens) ? { promptTokens, completionTokens, totalTokens } : undefined;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
+}
+
+function finishReasonOf(reason: unknown): string | undefined {
+  if (typeof reason !== 'string' || reason === '') return undefined;
+  return toUSVString(reason.slice(0, MAX_FINISH_REASON)).replaceAll('\0', '\ufffd');
 }
 
 /** A string, or the text of a list of parts (`{type: 'text', text}`). */
