@@ -6,6 +6,7 @@ import { onRedis } from './support/database.js';
 import type { SeenEvent } from './support/event-log.js';
 import type { Thing } from './support/http.js';
 import { gate } from './support/provider.js';
+import { TcpProxy } from './support/tcp-proxy.js';
 import { TestUser } from './support/user.js';
 
 describe('Two nodes on one database', () => {
@@ -134,6 +135,32 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
 
     expect(channels).toEqual([`parley:${name}:events:${ada.id}`]);
     expect(two.app.get(Deployment).id).toBe(name);
+  });
+
+  // Passport knows one application a process, the latest: what starts nodes of its own comes last.
+  it('bring a running reply without a gap also where Redis is late with its beginning', async () => {
+    const { hostname, port } = new URL(REDIS_URL);
+    const proxy = await TcpProxy.start(hostname, Number(port));
+    const late = await one.startNode({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    const { id } = await ada.createConversation();
+    const words = Array.from({ length: 100 }, (_, n) => `word${n} `);
+    one.provider.delayMs = 10;
+    one.provider.willStream(...words);
+    const early = ada.on(late).socket();
+    await early.emit('conversation.open', { conversation_id: id });
+    const mend = await proxy.hang();
+
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
+    await sse.until(({ type }) => type === 'message.delta');
+    const joined = await ada.on(late).socket().emit('conversation.open', { conversation_id: id });
+    await mend();
+    await early.until(({ type }) => type === 'message.completed');
+    one.provider.delayMs = undefined;
+
+    expect((joined.data.messages as Thing[]).at(-1)).toMatchObject({ status: 'streaming' });
+    expect(textOf(early.events)).toBe(words.join(''));
+    await late.stop();
+    await proxy.close();
   });
 
   it('share one budget for chats', async () => {

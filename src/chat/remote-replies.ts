@@ -5,7 +5,7 @@ import { Deployment } from '../database/deployment.entity.js';
 import { Settings } from '../env/settings.js';
 import { EventHub, EventRelay, ParleyEvent } from '../events/event-hub.js';
 import type { RedisRelay } from '../events/redis-relay.js';
-import type { Delta } from './chat.events.js';
+import { type Delta, messageCreated, messageRestarted } from './chat.events.js';
 import { ReplyStore } from './reply-store.js';
 import { ReplyText } from './reply-text.js';
 
@@ -72,6 +72,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     const known = this.mirrors.get(message.id);
     if (known || !this.relay) return known;
     const mirror = this.mirror(userId, message, attempt);
+    this.announce(mirror);
     // What came after the read and before this line is neither in the one nor in the other.
     mirror.healSoon();
     return mirror;
@@ -84,7 +85,10 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
       this.mirrors.get(delta.message_id)?.take(delta);
       return;
     }
-    if (event.type === 'message.created' && message?.status === 'streaming') this.mirror(userId, message, 1);
+    if (event.type === 'message.created' && message?.status === 'streaming') {
+      if (this.mirrors.has(message.id)) return; // announced already
+      this.mirror(userId, message, 1);
+    }
     if (event.type === 'message.restarted') this.restart(userId, message!, event.cursor);
     if (event.type === 'connection.resume') this.dropAllOf(userId);
     if (event.type === 'message.completed') this.drop(this.mirrors.get(message!.id));
@@ -95,6 +99,14 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
   missed(): void {
     this.mirrors.forEach((mirror) => this.drop(mirror));
     this.hub.deliverToAll(new ParleyEvent('connection.resume', {}));
+  }
+
+  /** Redis may be late with a reply's beginning for those here who had opened its conversation by then. */
+  private announce(mirror: Mirror): void {
+    const { userId, message, attempt } = mirror;
+    const beginning = attempt === 1 ? messageCreated(message) : messageRestarted(message, attempt);
+    const text = mirror.since({ content: 0, reasoning: 0 });
+    [beginning, ...text].forEach((event) => this.hub.deliver(userId, event));
   }
 
   private restart(userId: number, message: MessageDto, cursor = ''): void {
