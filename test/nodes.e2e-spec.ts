@@ -1,19 +1,38 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
 import { createClient } from 'redis';
 import { Deployment } from '../src/database/deployment.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onRedis } from './support/database.js';
 import type { SeenEvent } from './support/event-log.js';
 import type { Thing } from './support/http.js';
-import { gate } from './support/provider.js';
+import { gate, reasoning } from './support/provider.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 import { TestUser } from './support/user.js';
 
+const textOf = (events: SeenEvent[]) =>
+  events
+    .filter(({ type, part }) => type === 'message.delta' && part === 'content')
+    .reduce((text, { offset, text: more }) => {
+      expect(offset).toBeLessThanOrEqual(text.length);
+      return text.slice(0, offset as number) + String(more);
+    }, '');
+
 describe('Two nodes on one database', () => {
+  let one: TestApp;
+  let two: TestApp;
+  let ada: TestUser;
+  beforeAll(async () => {
+    one = await startTestApp();
+    two = await one.startNode();
+    ada = await one.user().withConfig(one.provider).create();
+  });
+  afterAll(async () => {
+    await two.stop();
+    await one.stop();
+  });
+
   it('stop each other’s replies, without Redis too', async () => {
-    const one = await startTestApp();
-    const two = await one.startNode();
-    const ada = await one.user().withConfig(one.provider).create();
     const { id } = await ada.createConversation();
     one.provider.willStream('so far', gate());
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
@@ -25,8 +44,30 @@ describe('Two nodes on one database', () => {
     await one.provider.chats.at(-1)!.closed;
     await sse.ended;
     expect(sse.events.at(-1)).toMatchObject({ type: 'message.completed', message: { status: 'stopped' } });
-    await two.stop();
-    await one.stop();
+  });
+
+  it('bring a repeated send to its end, without Redis too', async () => {
+    const { id } = await ada.createConversation();
+    const held = gate();
+    one.provider.willStream(reasoning('Hm. '), 'so far, ', held, 'so good');
+    const message = { content: 'Go', client_message_id: randomUUID() };
+    const first = ada.send(id, message.content, message);
+    await one.provider.waitForRequests(one.provider.chats.length + 1);
+
+    const sse = await ada.on(two).sse(`/conversations/${id}/chat`, message);
+    const repeat = ada.on(two).send(id, message.content, message);
+    await sse.until(({ text }) => text === 'so far, ');
+    held.open();
+    const answers = await Promise.all([first, repeat]);
+    await sse.ended;
+
+    expect(answers[0].body.assistant_message).toMatchObject({
+      content: 'so far, so good',
+      status: 'complete',
+    });
+    expect(answers[1]).toMatchObject({ status: 200, body: answers[0].body });
+    expect(textOf(sse.events)).toBe('so far, so good');
+    expect(sse.events.at(-1)).toMatchObject({ message: answers[0].body.assistant_message });
   });
 });
 
@@ -47,14 +88,6 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     await two.stop();
     await one.stop();
   });
-
-  const textOf = (events: SeenEvent[]) =>
-    events
-      .filter(({ type }) => type === 'message.delta')
-      .reduce((text, { offset, text: more }) => {
-        expect(offset).toBeLessThanOrEqual(text.length);
-        return text.slice(0, offset as number) + String(more);
-      }, '');
 
   it('bring a running reply to clients of both, without a gap, whenever they join', async () => {
     const { id } = await ada.createConversation();

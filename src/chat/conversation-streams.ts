@@ -8,13 +8,15 @@ import { Message } from '../conversations/message.entity.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import { EventHub, EventListener, ParleyEvent } from '../events/event-hub.js';
 import { conversationUpdated, messageCompleted, messageCreated, messageRestarted } from './chat.events.js';
-import type { Cursor } from './cursor.js';
+import { type Cursor, parseCursor } from './cursor.js';
 import { ReplyEngine } from './reply-engine.js';
 import { RemoteReplies } from './remote-replies.js';
 import { textSince } from './reply-text.js';
 
 /** As over HTTP. */
 const DEFAULT_PAGE = 50;
+/** How often a reply of another node is looked at: without Redis, nothing else tells how it gets on. */
+const LOOK_INTERVAL_MS = 1000;
 /** Messages a read: few, as each may be long. */
 const PAGE = 20;
 
@@ -99,23 +101,56 @@ export class ConversationStreams {
   async followReply(userId: number, reply: MessageDto, listener: EventListener): Promise<() => void> {
     const nothing = { messageId: reply.id, attempt: 1, content: 0, reasoning: 0, done: false };
     const { conversation_id } = reply;
+    let last: ParleyEvent | undefined;
     let unsubscribe: (() => void) | undefined;
     let completed = false;
     const forward = (event: ParleyEvent) => {
       if (completed || !concerns(event, reply.id)) return;
       completed = event.type === 'message.completed' || event.type === 'conversation.deleted';
       if (completed) unsubscribe?.();
-      listener(event);
+      listener((last = event));
+    };
+    const take = (entry: Attempted | undefined) => {
+      if (!entry) return forward(new ParleyEvent('conversation.deleted', { conversation_id }));
+      const place = parseCursor(last?.cursor) ?? nothing;
+      // A look may be older than what has been heard since.
+      if (entry.attempt >= place.attempt) this.catchUp(userId, entry, place, forward);
     };
     await this.lookThenJoin(userId, reply, (entry) => {
-      if (!entry) return listener(new ParleyEvent('conversation.deleted', { conversation_id }));
-      this.catchUp(userId, entry, nothing, forward);
+      take(entry);
       if (completed) return;
-      unsubscribe = this.hub.subscribe(userId, (event) => {
+      const leave = this.hub.subscribe(userId, (event) => {
         if (event.conversationId === conversation_id) forward(event);
       });
+      const endLooks = this.lookAtTimes(reply.id, take);
+      unsubscribe = () => {
+        leave();
+        endLooks();
+      };
     });
     return () => unsubscribe?.();
+  }
+
+  /** What runs here is told of as it happens. @returns what ends it */
+  private lookAtTimes(id: number, take: (entry: Attempted | undefined) => void): () => void {
+    let looking: Promise<void> | null = null;
+    let over = false;
+    const look = async () => {
+      const entry = await this.readOne(id);
+      if (!over) take(entry);
+    };
+    const timer = setInterval(() => {
+      if (this.engine.find(id)) return;
+      // While the database is away there is nothing to see.
+      looking ??= look().then(
+        () => void (looking = null),
+        () => void (looking = null),
+      );
+    }, LOOK_INTERVAL_MS).unref();
+    return () => {
+      over = true;
+      clearInterval(timer);
+    };
   }
 
   /**
