@@ -226,7 +226,7 @@ onMysql('a database that', () => {
 });
 
 onMysql('a MySQL server that is killed', () => {
-  const SERVICES = join(__dirname, '../../shared/tools/services');
+  const SERVICES = process.env.SERVICES_SCRIPT ?? join(__dirname, '../../shared/tools/services');
   const port = 3390;
   const folder = `${servicesFolder()}-killed`;
   const env = { ...process.env, SERVICES_DIR: folder, SERVICES_MYSQL_PORT: String(port) };
