@@ -15,8 +15,9 @@ import { textSince } from './reply-text.js';
 
 /** As over HTTP. */
 const DEFAULT_PAGE = 50;
-/** How often a reply of another node is looked at: without Redis, nothing else tells how it gets on. */
+/** How often a reply of another node is looked at, by who waits for it: without Redis, nothing else tells of it. */
 const LOOK_INTERVAL_MS = 1000;
+const LOOK_INTERVAL_WITH_REDIS_MS = 5000;
 /** Messages a read: few, as each may be long. */
 const PAGE = 20;
 
@@ -123,16 +124,14 @@ export class ConversationStreams {
         if (event.conversationId === conversation_id) forward(event);
       });
       const endLooks = this.lookAtTimes(reply.id, take);
-      unsubscribe = () => {
-        leave();
-        endLooks();
-      };
+      unsubscribe = () => [leave, endLooks].forEach((end) => end());
     });
     return () => unsubscribe?.();
   }
 
   /** What runs here is told of as it happens. @returns what ends it */
   private lookAtTimes(id: number, take: (entry: Attempted | undefined) => void): () => void {
+    const interval = this.hub.hasRelay ? LOOK_INTERVAL_WITH_REDIS_MS : LOOK_INTERVAL_MS;
     let looking: Promise<void> | null = null;
     let over = false;
     const look = async () => {
@@ -146,7 +145,7 @@ export class ConversationStreams {
         () => void (looking = null),
         () => void (looking = null),
       );
-    }, LOOK_INTERVAL_MS).unref();
+    }, interval).unref();
     return () => {
       over = true;
       clearInterval(timer);

@@ -169,7 +169,7 @@ describe('ReplyJournal', () => {
     expect(take(reply, 'more')).toBeNull();
   });
 
-  it('has nobody wait for a reply that ended, nor for one that is stopped', async () => {
+  it('counts the text of a reply that ended until its end is stored, and holds up none that is stopped', async () => {
     const [long, other] = [begin(1), begin(2)];
     store.failure = 'before';
     say(long, 'x'.repeat(MAX_UNSAVED));
@@ -177,7 +177,14 @@ describe('ReplyJournal', () => {
 
     long.abort.abort();
     await waits[1];
+    let resumed = false;
+    void waits[0]!.then(() => (resumed = true));
     await journal.remove(long);
+    await journal.flush();
+    expect(resumed).toBe(false);
+
+    journal.discard(long.message.id);
     await waits[0];
+    expect(take(other, 'more')).toBeNull();
   });
 });

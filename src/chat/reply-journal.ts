@@ -17,6 +17,8 @@ export class ReplyJournal {
   private readonly replies = new Set<Reply>();
   private readonly timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
   private ended: number[] = [];
+  /** Text of replies that have ended, until their ends are stored. UTF-16 code units. */
+  private readonly ending = new Map<number, number>();
   private flushing: Promise<void> | null = null;
   /** Of all replies, what is being written included. */
   private unsaved = 0;
@@ -29,16 +31,18 @@ export class ReplyJournal {
     this.replies.add(reply);
   }
 
-  /** When this resolves, nothing more of the reply is being written. */
+  /** When this resolves, nothing more of the reply is being written. What is unsaved goes with its end, and counts until then. */
   async remove(reply: Reply): Promise<void> {
     this.replies.delete(reply);
     await this.flushing;
-    this.shrink(reply.unsavedLength);
+    this.ending.set(reply.message.id, reply.unsavedLength);
   }
 
   /** The reply's end, with its whole text, is stored: its chunks may go, with the next write. */
   discard(messageId: number): void {
     this.ended.push(messageId);
+    this.shrink(this.ending.get(messageId) ?? 0);
+    this.ending.delete(messageId);
   }
 
   /**
