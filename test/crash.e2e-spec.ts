@@ -257,5 +257,5 @@ onMysql('two nodes on one database', () => {
       message: { content: 'On and ', status: 'interrupted' },
     });
     await other.kill();
-  });
+  }, 60_000);
 });
