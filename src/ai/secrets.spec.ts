@@ -43,4 +43,18 @@ describe('maskSecrets', () => {
   it('masks a short key whole', () => {
     expect(maskSecrets('Wrong key: abcd', 'abcd')).toBe('Wrong key: ***');
   });
+
+  it('takes as long for a key and a text that were made to take long as for any other', () => {
+    const [key, text] = ['a'.repeat(4096), 'a'.repeat(4000)];
+    const time = (work: () => void) => {
+      const start = performance.now();
+      for (let i = 0; i < 5; i++) work();
+      return performance.now() - start;
+    };
+    const words = 'Nothing of this is in any key, and it is as long as a text may be. '.repeat(60);
+    time(() => maskSecrets(words, key));
+
+    expect(maskSecrets(text, key)).toBe('***');
+    expect(time(() => maskSecrets(text, key))).toBeLessThan(5 * time(() => maskSecrets(words, key)));
+  });
 });

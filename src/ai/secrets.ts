@@ -13,29 +13,25 @@ export function maskSecrets(text: string, apiKey: string): string {
   });
 }
 
+/** Every piece is looked up among the key's own, so that no text and no key makes this take more than one pass. */
 function maskKey(text: string, apiKey: string): string {
-  const window = Math.min(MAX_SHOWN + 1, apiKey.length);
-  if (window < 4) return text;
+  const key = [...apiKey];
+  const length = Math.min(MAX_SHOWN + 1, key.length);
+  if (length < 4) return text;
   const written = [...text.matchAll(WRITTEN)];
-  const plain = written.map(decode);
-  let masked = '';
-  for (let i = 0; i < plain.length;) {
-    const length = sharedLength(plain, i, apiKey, window);
-    masked += length > 0 ? MASK : written[i]![0];
-    i += length || 1;
-  }
-  return masked;
+  const pieces = new Set(piecesOf(key, length));
+  const isSecret = new Array<boolean>(written.length).fill(false);
+  piecesOf(written.map(decode), length).forEach((piece, start) => {
+    if (pieces.has(piece)) isSecret.fill(true, start, start + length);
+  });
+  return written
+    .map(([shown], index) => (isSecret[index] ? (isSecret[index - 1] ? '' : MASK) : shown))
+    .join('');
 }
 
-/** How many characters from `start` are also found in the key, 0 where it is less than `window`. */
-function sharedLength(plain: string[], start: number, apiKey: string, window: number): number {
-  let length = window;
-  if (start + length > plain.length || !apiKey.includes(plain.slice(start, start + length).join('')))
-    return 0;
-  while (start + length < plain.length && apiKey.includes(plain.slice(start, start + length + 1).join(''))) {
-    length++;
-  }
-  return length;
+function piecesOf(characters: string[], length: number): string[] {
+  const count = Math.max(0, characters.length - length + 1);
+  return Array.from({ length: count }, (_, start) => characters.slice(start, start + length).join(''));
 }
 
 function decode([, percent, escape, character]: RegExpExecArray): string {
