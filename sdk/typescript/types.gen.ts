@@ -1442,7 +1442,7 @@ export type CreateConfigResponses = {
 export type CreateConfigResponse = CreateConfigResponses[keyof CreateConfigResponses];
 
 export type UpdateConfigData = {
-    body: UpdateConfigWritable;
+    body?: UpdateConfigWritable;
     path: {
         /**
          * The thing's id.
@@ -1940,7 +1940,7 @@ export type GetConversationResponses = {
 export type GetConversationResponse = GetConversationResponses[keyof GetConversationResponses];
 
 export type UpdateConversationData = {
-    body: UpdateConversation;
+    body?: UpdateConversation;
     path: {
         /**
          * The thing's id.
@@ -2260,7 +2260,7 @@ export type AddMessageResponses = {
 export type AddMessageResponse = AddMessageResponses[keyof AddMessageResponses];
 
 export type RegenerateReplyData = {
-    body: Regenerate;
+    body?: Regenerate;
     path: {
         /**
          * The thing's id.

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../auth/identity.js';
 import { User } from '../auth/user.entity.js';
 import { IdPipe } from '../common/id.pipe.js';
@@ -36,7 +36,6 @@ export class ConversationsController {
 
   @Post('create')
   @ApiOperation({ operationId: 'createConversation', summary: 'Start a conversation' })
-  @ApiBody({ type: CreateConversationDto, required: false })
   create(@CurrentUser() user: User, @Body() dto: CreateConversationDto): Promise<ConversationDto> {
     return this.conversations.create(user.id, dto);
   }

@@ -2,7 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type HeaderObject, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { finishOperations, publicOperationsOf } from './operations.js';
 import { PROBLEM_SCHEMAS } from './problem-responses.js';
-import { closeRequestBodies, dropDtoSuffix, modernizeExamples } from './schemas.js';
+import { describeRequestBodies, dropDtoSuffix, modernizeExamples } from './schemas.js';
 
 export const VERSION = '0.1.0';
 
@@ -64,7 +64,7 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
   const document = dropDtoSuffix(scanned);
   Object.assign(document.components!.schemas!, structuredClone(PROBLEM_SCHEMAS));
   document.components!.headers = HEADERS;
-  closeRequestBodies(document);
+  describeRequestBodies(document);
   finishOperations(document, publicOperationsOf(app));
   modernizeSchemas(document);
   const { openapi, info, servers, security, tags, ...contents } = document;

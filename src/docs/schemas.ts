@@ -32,14 +32,17 @@ export function modernizeExamples(schema: unknown): void {
   delete node.example;
 }
 
-/** Unknown fields are refused (API.md 1), and the schemas of bodies say so. */
-export function closeRequestBodies(document: OpenAPIObject): void {
+/** Unknown fields are refused (API.md 1), and a body may be left out where all of its fields may: bodies say so. */
+export function describeRequestBodies(document: OpenAPIObject): void {
   const schemas = document.components?.schemas ?? {};
   for (const item of Object.values(document.paths)) {
     for (const { requestBody } of [item.post, item.put, item.patch].filter((operation) => !!operation)) {
       const schema =
         requestBody && 'content' in requestBody && requestBody.content['application/json']?.schema;
-      if (schema && '$ref' in schema) resolve(schema, schemas).additionalProperties = false;
+      if (!schema || !('$ref' in schema)) continue;
+      const resolved = resolve(schema, schemas);
+      resolved.additionalProperties = false;
+      requestBody.required = (resolved.required ?? []).length > 0;
     }
   }
 }
