@@ -207,6 +207,7 @@ function messages(t: Types): Table {
     {
       id: t.primary,
       conversation_id: t.id,
+      user_id: t.id,
       parent_id: nullable(t.id),
       active: t.boolean,
       role: t.string(10),
@@ -231,6 +232,7 @@ function messages(t: Types): Table {
     },
     {
       ix_messages_conversation_id: ['conversation_id'],
+      ix_messages_user_id: ['user_id'],
       ix_messages_branch: ['conversation_id', 'active', 'id'],
       ix_messages_siblings: ['conversation_id', 'parent_id', 'id'],
       uq_messages_client_message_id: ['conversation_id', 'client_message_id'],

@@ -28,9 +28,10 @@ async function plant(conversationId: number, tree: Tree, end: number): Promise<n
   const { max } = (await manager.createQueryBuilder(Message, 'm').select('MAX(m.id)', 'max').getRawOne())!;
   const ids = tree.map((_, n) => Number(max ?? 0) + 1 + n);
   const active = pathTo(tree, end);
+  const { userId } = await manager.findOneByOrFail(Conversation, { id: conversationId });
   const rows = tree.map((parent, n) => ({
     ...BLANK,
-    ...{ id: ids[n], conversationId, parentId: ids[parent] ?? null, active: active.has(n) },
+    ...{ id: ids[n], conversationId, userId, parentId: ids[parent] ?? null, active: active.has(n) },
     ...{ role: depthOf(tree, n) % 2 ? ('assistant' as const) : ('user' as const), content: `Message ${n}` },
   }));
   for (let start = 0; start < rows.length; start += 500) {

@@ -5,6 +5,7 @@ import { ConversationsService } from '../src/conversations/conversations.service
 import { Message } from '../src/conversations/message.entity.js';
 import { MessagesService } from '../src/conversations/messages.service.js';
 import { ReplyChunk } from '../src/conversations/reply-chunk.entity.js';
+import { SearchService } from '../src/conversations/search.service.js';
 import { isMysql } from '../src/database/data-source.js';
 import { EventHub, type ParleyEvent } from '../src/events/event-hub.js';
 import { until } from './support/process.js';
@@ -64,12 +65,14 @@ function expectProblem(answer: Answer<unknown>, status: number, code: string): v
 
 /** Puts messages into a conversation as a chat would leave them, each after the one before. */
 async function write(conversationId: number, ...messages: Partial<Message>[]): Promise<number[]> {
+  const { userId } = await manager().findOneByOrFail(Conversation, { id: conversationId });
   let parentId: number | null = null;
   const ids: number[] = [];
   for (const [index, message] of messages.entries()) {
     const row: Message = manager().create(Message, {
       ...BLANK,
       conversationId,
+      userId,
       parentId,
       role: index % 2 === 0 ? 'user' : 'assistant',
       createdAt: new Date(),
@@ -599,6 +602,24 @@ describe('searching', () => {
     }
   });
 
+  it('reads on where the newest messages have nothing, conversation by conversation', async () => {
+    const { id } = await ada.createConversation();
+    const other = await ada.createConversation();
+    const [old] = await write(id, ...talk('a needle'));
+    const [between] = await write(other.id, ...talk('another needle'));
+    const like = await manager().findOneByOrFail(Message, { id: between });
+    for (let batch = 0; batch < 12; batch++) {
+      const hay = Array.from({ length: 500 }, () => ({ ...like, id: undefined, content: 'hay' }));
+      await manager().insert(Message, hay as object[]);
+    }
+
+    const { results, has_more } = await search('?q=needle');
+    expect(results.map(({ message }) => message!.id)).toEqual([between, old]);
+    expect(has_more).toBe(false);
+    expect((await search(`?q=needle&before_id=${between}`)).results).toHaveLength(1);
+    expect(await search('?q=needle&limit=1')).toMatchObject({ has_more: true });
+  });
+
   it('takes text literally', async () => {
     const { id } = await ada.createConversation();
     await write(id, ...talk('50% off', '50 off', 'a_b', 'aXb', "it's", '(a|b)*'));
@@ -726,12 +747,22 @@ describe('the cost of a list', () => {
     expect(plan).not.toMatch(SORTED_OR_SCANNED);
   });
 
+  it('of a search is one index, nothing sorted', async () => {
+    const stretch = { start: messageIds[50]!, end: messageIds[150]! };
+    const search = t.app.get(SearchService).queryStretch(eve.id, 'x', stretch);
+    const plan = await explain(search.limit(21).getQueryAndParameters());
+
+    expect(plan).toMatch(/ix_messages_user_id/);
+    expect(plan).not.toMatch(SORTED_OR_SCANNED);
+  });
+
   async function fill(user: TestUser, conversations: number, messages: number) {
     const { id } = await user.createConversation();
     const like = await manager().findOneByOrFail(Conversation, { id });
     await insert(Conversation, conversations, { ...like, id: undefined });
-    const blank = { ...BLANK, conversationId: id, parentId: null, role: 'user', completedAt: null };
-    const messageIds = await insert(Message, messages, { ...blank, createdAt: new Date() });
+    const place = { conversationId: id, userId: user.id, parentId: null };
+    const blank = { ...BLANK, ...place, role: 'user', completedAt: null, createdAt: new Date() };
+    const messageIds = await insert(Message, messages, blank);
     return { conversationId: id, messageIds };
   }
 

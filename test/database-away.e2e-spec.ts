@@ -354,9 +354,9 @@ onMysql('transactions that get in each other’s way', () => {
     const client_message_id = randomUUID();
     await other.query('SET SESSION foreign_key_checks = 0'); // which would lock the conversation already
     await other.query(
-      `INSERT INTO messages (conversation_id, client_message_id, active, role, content, reasoning, status, attempt, created_at)
-       VALUES (?, ?, 1, 'user', '', '', 'complete', 1, NOW(3))`,
-      [conversation.id, client_message_id],
+      `INSERT INTO messages (conversation_id, user_id, client_message_id, active, role, content, reasoning, status, attempt, created_at)
+       VALUES (?, ?, ?, 1, 'user', '', '', 'complete', 1, NOW(3))`,
+      [conversation.id, ada.id, client_message_id],
     );
     const send = ada.send(conversation.id, 'Hi', { client_message_id });
     await someoneWaits();

@@ -23,9 +23,10 @@ interface ExportDocument {
 const exportOf = (user: TestUser) => user.get<ExportDocument>('/auth/me/export');
 
 /** Messages of a conversation, every third of them off the active branch. */
-async function plantMessages(conversationId: number, count: number): Promise<void> {
+async function plantMessages(user: TestUser, conversationId: number, count: number): Promise<void> {
   const messages = Array.from({ length: count }, (_, i) => ({
     conversationId,
+    userId: user.id,
     parentId: null,
     active: i % 3 > 0,
     role: 'user' as const,
@@ -97,8 +98,8 @@ describe('GET /auth/me/export', () => {
     const ada = await t.user().create();
     const conversations = [];
     for (let i = 0; i < 3; i++) conversations.push(await ada.createConversation());
-    await plantMessages(conversations[0]!.id, 173);
-    await plantMessages(conversations[2]!.id, 50);
+    await plantMessages(ada, conversations[0]!.id, 173);
+    await plantMessages(ada, conversations[2]!.id, 50);
 
     const { body } = await exportOf(ada);
 
@@ -139,7 +140,7 @@ describe('GET /auth/me/export', () => {
   it('breaks off, and leaves the server as it was, when the client goes away in the middle', async () => {
     const ada = await t.user().create();
     const { id } = await ada.createConversation();
-    await plantMessages(id, 500);
+    await plantMessages(ada, id, 500);
     const leaving = new AbortController();
     const response = await ada.fetch('GET', '/auth/me/export', undefined, {}, leaving.signal);
     expect(response.status).toBe(200);

@@ -170,6 +170,7 @@ class Beginning {
   private async insert(values: Partial<Message>): Promise<Message> {
     const row = {
       conversationId: this.conversationId,
+      userId: this.userId,
       active: true,
       reasoning: '',
       attempt: 1,

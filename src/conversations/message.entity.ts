@@ -22,6 +22,11 @@ export class Message {
   @JoinColumn({ name: 'conversation_id', foreignKeyConstraintName: 'fk_messages_conversation_id' })
   conversation?: Relation<Conversation>;
 
+  /** The conversation's owner, who stays the same: by its index a search reads a user's messages, the newest first. */
+  @Index('ix_messages_user_id')
+  @Column({ ...ID, name: 'user_id' })
+  userId!: number;
+
   /** The message it follows; a child's id is always above its parent's. */
   @Column({ ...ID, name: 'parent_id', nullable: true })
   parentId!: number | null;
