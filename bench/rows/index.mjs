@@ -2,6 +2,7 @@ import { firstToken, latency, saturation } from './flow.mjs';
 import { memory } from './memory.mjs';
 import { nodes } from './nodes.mjs';
 import { list, logins } from './requests.mjs';
+import { size } from './size.mjs';
 import { start } from './start.mjs';
 import { statements } from './statements.mjs';
 import { tokens100, tokens1000 } from './tokens.mjs';
@@ -16,6 +17,7 @@ export const ROWS = [
   statements,
   memory,
   list,
+  size,
   logins,
   start,
   nodes,

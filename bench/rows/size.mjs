@@ -1,0 +1,97 @@
+import { FIRST_ID } from '../support/accounts.mjs';
+import { longConversation, manyConversations } from '../support/history.mjs';
+import { ABSENT, han, MARK, word } from '../support/prose.mjs';
+import { median, percentile, summary } from '../support/stats.mjs';
+import { Stage } from '../support/stage.mjs';
+
+const MESSAGES = 1_000_000;
+const CONVERSATIONS = 100_000;
+const FEW = 100;
+/** Of the default length. */
+const PAGE = 50;
+const PAGES_BACK = 10_000;
+const PAIRS = 200;
+/** Few, as some kinds take seconds. */
+const SEARCHES = 3;
+const KINDS = {
+  frequent: word(2),
+  usual: word(4000),
+  phrase: `${word(3)} ${word(300)}`,
+  rare: MARK,
+  absent: ABSENT,
+  'one letter': 'q',
+  'Chinese, frequent': han(5),
+  'Chinese, rare': han(2500) + han(2600),
+  'Chinese, absent': han(5000) + han(5001),
+};
+
+/** What a million messages, and a hundred thousand conversations, take longer than a hundred. */
+export const size = {
+  name: 'size',
+  ownStage: true,
+  async run(context) {
+    const stage = await Stage.open({ ...context, users: 4 });
+    try {
+      return [...(await histories(stage)), await lists(stage), await searches(stage)];
+    } finally {
+      await stage.close();
+    }
+  },
+};
+
+async function histories(stage) {
+  const [owner] = stage.accounts.users;
+  const short = await longConversation(stage, owner, FEW);
+  const long = await longConversation(stage, owner, MESSAGES);
+  const url = ({ id }, beforeId) =>
+    `${stage.parley.url}/conversations/${id}${beforeId ? `?before_id=${beforeId}` : ''}`;
+  const small = { url: url(short), token: owner.token };
+  const back = long.lastId - PAGES_BACK * PAGE;
+  return [
+    await ratio(stage, 'newest page', 1.2, { url: url(long), token: owner.token }, small),
+    await ratio(stage, `${PAGES_BACK} pages back`, 1.2, { url: url(long, back), token: owner.token }, small),
+  ].map((figure) => ({ ...figure, what: `GET /conversations/{id}, 1,000,000 messages, ${figure.what}` }));
+}
+
+async function lists(stage) {
+  const [, many, few] = stage.accounts.users;
+  await manyConversations(stage, many, CONVERSATIONS, FIRST_ID + 1_000_000);
+  await manyConversations(stage, few, FEW, FIRST_ID + 2_000_000);
+  const url = `${stage.parley.url}/conversations`;
+  const what = 'GET /conversations, a user with 100,000';
+  return ratio(stage, what, 1.5, { url, token: many.token }, { url, token: few.token });
+}
+
+/** Requests in turn, one at a time. */
+async function ratio({ client }, what, goal, large, small) {
+  const requests = Array.from({ length: PAIRS }, () => [large, small]).flat();
+  const times = (await client.ask('requests', { requests, concurrency: 1 })).slice(PAIRS / 2);
+  const [larges, smalls] = [0, 1].map((parity) => times.filter((_, index) => index % 2 === parity));
+  const figure = median(larges) / median(smalls);
+  const details = { milliseconds: summary(larges, 2), baseline: summary(smalls, 2) };
+  return { what: `${what}, ÷ ${FEW}`, goal: `≤ ${goal}`, figure, met: figure <= goal, details };
+}
+
+async function searches({ client, parley, accounts }) {
+  const [owner] = accounts.users;
+  const times = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, []]));
+  for (let round = 0; round < SEARCHES; round++) {
+    for (const [kind, text] of Object.entries(KINDS)) {
+      const url = `${parley.url}/conversations/search?q=${encodeURIComponent(text)}`;
+      const [time] = await client.ask('requests', {
+        requests: [{ url, token: owner.token }],
+        concurrency: 1,
+      });
+      times[kind].push(time);
+    }
+  }
+  const figure = percentile(Object.values(times).flat(), 95);
+  const details = Object.fromEntries(Object.entries(times).map(([kind, each]) => [kind, summary(each)]));
+  return {
+    what: 'search in 1,000,000 messages, all kinds of query, p95, ms',
+    goal: '≤ 100',
+    figure,
+    met: figure <= 100,
+    details,
+  };
+}
