@@ -24,6 +24,11 @@ describe('demoAnswer', () => {
     expect(ask('Hi')).toContain('POST /auth/config/create');
   });
 
+  it('claims no subject for a question that names none', () => {
+    expect(ask('What can you do?')).toMatch(/^## “What can you do\?”\n\nI have to be honest: /);
+    expect(ask('你能做什么？')).toMatch(/^## “你能做什么？”\n\n坦白地说：/);
+  });
+
   it('answers Chinese in Chinese, and Japanese not', () => {
     expect(ask('请介绍一下杭州的西湖')).toContain('Parley 内置的演示模型');
     expect(ask('请介绍一下杭州的西湖')).toContain('**杭州**、**西湖**');

@@ -30,7 +30,7 @@ const FUNCTION_WORDS = new Set(
     'how i if in into is it its let like make me my need no not of on one or our out please show so some tell than that the ' +
     'their them then there these they this to too up us use was we were what when where which who why will with would write you your ' +
     '一 一个 一下 不 与 中 为 为什么 也 了 什么 他 会 你 你好 使用 个 们 从 以 你们 关于 再 写 出 到 吗 吧 和 哪 哪些 啊 在 多少 如何 它 对 就 帮 我 我们 ' +
-    '把 是 是否 有 来 呢 给 能 要 请 请问 让 说 谁 跟 这 这个 那 那个 都 里 需要 怎么 怎样 的 得 想 介绍 可以 用 上 下 还 很 '
+    '把 是 是否 有 来 呢 给 能 做 要 请 请问 让 说 谁 跟 这 这个 那 那个 都 里 需要 怎么 怎样 的 得 想 介绍 可以 用 上 下 还 很 '
   ).split(' '),
 );
 
@@ -63,12 +63,10 @@ function isChinese(text: string): boolean {
 }
 
 function inEnglish({ quote, keywords, earlier }: Question): string {
-  const subject = keywords.length
-    ? keywords.map((word) => `**${word}**`).join(', ')
-    : 'nothing that I can name';
+  const subject = keywords.map((word) => `**${word}**`).join(', ');
   return `## ${quote ? `“${quote}”` : 'Hello!'}
 
-Your message is about ${subject}. I have to be honest: I am **Parley's built-in demo model**. I run no neural network, \
+${subject && `Your message is about ${subject}. `}I have to be honest: I am **Parley's built-in demo model**. I run no neural network, \
 I only read your words and write this text, so please take it as a sample of *how* replies arrive.
 
 What you can see here:
@@ -85,10 +83,10 @@ Any OpenAI-compatible provider will do, and from then on it answers in my place.
 }
 
 function inChinese({ quote, keywords, earlier }: Question): string {
-  const subject = keywords.length ? keywords.map((word) => `**${word}**`).join('、') : '一件我说不出名字的事';
+  const subject = keywords.map((word) => `**${word}**`).join('、');
   return `## “${quote}”
 
-你的消息谈到了${subject}。坦白地说：我是 **Parley 内置的演示模型**，背后没有神经网络，只是读了你的话，写出这段文字，\
+${subject && `你的消息谈到了${subject}。`}坦白地说：我是 **Parley 内置的演示模型**，背后没有神经网络，只是读了你的话，写出这段文字，\
 让你看看回复是*怎样*送达的。
 
 你现在看到的是：
