@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DatabaseSync } from '@photostructure/sqlite';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource, Table } from 'typeorm';
@@ -72,6 +72,14 @@ onSqlite('SQLite', () => {
     expect(await query('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 1 }]);
     expect(await query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
     expect(await query('PRAGMA synchronous')).toEqual([{ synchronous: 1 }]);
+  });
+
+  it('keeps its files for their owner only', async () => {
+    const files = (await readdir(folder)).filter((name) => name.startsWith('test.db'));
+    const modes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).mode & 0o777));
+
+    expect(files).toEqual(['test.db', 'test.db-shm', 'test.db-wal']);
+    expect(modes).toEqual([0o600, 0o600, 0o600]);
   });
 
   it('waits while another process has the file locked, and holds nothing else up', async () => {

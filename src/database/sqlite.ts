@@ -1,4 +1,5 @@
 import { DatabaseSync, enhance } from '@photostructure/sqlite';
+import { closeSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSource, ColumnType } from 'typeorm';
 import { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3Driver.js';
@@ -17,6 +18,7 @@ export class SqliteDatabase {
   private readonly database;
 
   constructor(path: string, options: { timeout: number }) {
+    if (path !== ':memory:') createForOwner(path);
     this.database = enhance(new DatabaseSync(path, { timeout: options.timeout }));
   }
 
@@ -32,6 +34,11 @@ export class SqliteDatabase {
   close(): void {
     this.database.close();
   }
+}
+
+/** SQLite gives its files beside the database (-wal, -shm) the mode that the database has. */
+function createForOwner(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
 }
 
 /**
