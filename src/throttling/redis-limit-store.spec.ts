@@ -11,6 +11,7 @@ const budget = { limit: 3, windowMs: 60_000 };
 const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
 jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
 afterEach(() => void warned.mockClear());
+afterAll(() => jest.restoreAllMocks());
 
 const opened: RedisLimitStore[] = [];
 afterEach(() => opened.splice(0).forEach((store) => store.onApplicationShutdown()));
