@@ -115,6 +115,20 @@ describe('/openapi.json', () => {
     }
   });
 
+  it.each([
+    ['POST /auth/register', ['database_unavailable', 'unavailable']],
+    ['POST /auth/login', ['database_unavailable', 'unavailable']],
+    ['POST /auth/me/email', ['database_unavailable', 'unavailable']],
+    ['POST /auth/me/password', ['database_unavailable', 'unavailable']],
+    ['POST /auth/me/delete', ['database_unavailable', 'unavailable']],
+    ['GET /health/ready', ['draining', 'not_ready']],
+  ])('names each way in which %s is not available', (call, codes) => {
+    const { operation } = operations().find(({ name }) => name === call)!;
+    const [, response] = responsesOf(operation).find(([status]) => status === 503)!;
+
+    expect(Object.keys(response.content!['application/problem+json']!.examples!)).toEqual(codes);
+  });
+
   it("says it in problems, one example a code, each with its response's status", () => {
     for (const { name, operation } of operations()) {
       for (const [status, response] of responsesOf(operation).filter(([status]) => status >= 400)) {

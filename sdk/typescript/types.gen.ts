@@ -700,6 +700,8 @@ export type RegisterErrors = {
     500: Problem;
     /**
      * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
      */
     503: Problem;
 };
@@ -757,6 +759,8 @@ export type LoginErrors = {
     500: Problem;
     /**
      * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
      */
     503: Problem;
 };
@@ -1044,6 +1048,8 @@ export type ChangeEmailErrors = {
     500: Problem;
     /**
      * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
      */
     503: Problem;
 };
@@ -1109,6 +1115,8 @@ export type ChangePasswordErrors = {
     500: Problem;
     /**
      * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
      */
     503: Problem;
 };
@@ -1172,6 +1180,8 @@ export type DeleteAccountErrors = {
     500: Problem;
     /**
      * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
      */
     503: Problem;
 };
@@ -2721,6 +2731,12 @@ export type CheckReadinessErrors = {
      * `internal_error`: A fault of ours; the log has it under `request_id`.
      */
     500: Problem;
+    /**
+     * `draining`: This server is on its way out: try again, and another one answers.
+     *
+     * `not_ready`: A part that the server needs is away; `parts` says which.
+     */
+    503: Problem;
 };
 
 export type CheckReadinessError = CheckReadinessErrors[keyof CheckReadinessErrors];

@@ -30,7 +30,7 @@ export class AuthController {
   @Public()
   @Limit('credentials')
   @ApiOperation({ operationId: 'register', summary: 'Create an account' })
-  @ApiProblems('409 username_taken', '409 email_taken')
+  @ApiProblems('409 username_taken', '409 email_taken', '503 unavailable')
   register(@Body() dto: RegisterDto, @CurrentClient() client: Client): Promise<UserDto> {
     return this.accounts.register(dto, client);
   }
@@ -40,7 +40,7 @@ export class AuthController {
   @Public()
   @Limit('credentials')
   @ApiOperation({ operationId: 'login', summary: 'Log in: begins a session' })
-  @ApiProblems('401 unauthenticated')
+  @ApiProblems('401 unauthenticated', '503 unavailable')
   async login(@Body() dto: LoginDto, @CurrentClient() client: Client): Promise<TokenPairDto> {
     return this.tokens.pairFor(await this.logins.logIn(dto, client));
   }

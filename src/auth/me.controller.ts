@@ -43,7 +43,7 @@ export class MeController {
   @HttpCode(200)
   @Limit('credentials')
   @ApiOperation({ operationId: 'changeEmail', summary: 'Change your email address' })
-  @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 email_taken')
+  @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 email_taken', '503 unavailable')
   changeEmail(
     @CurrentIdentity() identity: Identity,
     @Body() dto: ChangeEmailDto,
@@ -56,7 +56,7 @@ export class MeController {
   @HttpCode(204)
   @Limit('credentials')
   @ApiOperation({ operationId: 'changePassword', summary: 'Change your password: ends your other sessions' })
-  @ApiProblems('403 reauthentication_required', '403 wrong_password')
+  @ApiProblems('403 reauthentication_required', '403 wrong_password', '503 unavailable')
   changePassword(
     @CurrentIdentity() identity: Identity,
     @Body() dto: ChangePasswordDto,
@@ -69,7 +69,7 @@ export class MeController {
   @HttpCode(204)
   @Limit('credentials')
   @ApiOperation({ operationId: 'deleteAccount', summary: 'Delete your account and all that it owns' })
-  @ApiProblems('403 wrong_password')
+  @ApiProblems('403 wrong_password', '503 unavailable')
   delete(
     @CurrentIdentity() identity: Identity,
     @Body() dto: DeleteAccountDto,

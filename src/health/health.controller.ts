@@ -2,6 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { SkipThrottle } from '@nestjs/throttler';
 import { Public } from '../auth/public.decorator.js';
+import { ApiProblems } from '../common/api-problems.decorator.js';
 import { LivenessDto, ReadinessDto } from './health.dto.js';
 import { HealthService } from './health.service.js';
 
@@ -25,6 +26,7 @@ export class HealthController {
     operationId: 'checkReadiness',
   })
   @ApiOkResponse({ type: ReadinessDto })
+  @ApiProblems('503 not_ready', '503 draining')
   ready(): Promise<ReadinessDto> {
     return this.health.checkReadiness();
   }
