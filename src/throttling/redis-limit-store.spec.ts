@@ -11,7 +11,7 @@ const budget = { limit: 3, windowMs: 60_000 };
 const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
 jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
 afterEach(() => void warned.mockClear());
-afterAll(() => jest.restoreAllMocks());
+afterAll(() => void jest.restoreAllMocks());
 
 const opened: RedisLimitStore[] = [];
 afterEach(() => opened.splice(0).forEach((store) => store.onApplicationShutdown()));
