@@ -86,8 +86,11 @@ describe('running replies', () => {
   });
 });
 
+/** Begins a connection of Socket.IO's. */
+const POLLING = '/socket.io/?EIO=4&transport=polling';
+
 describe('connections, with limits at a tenth', () => {
-  // 2 sockets a user, 10 an address, 60 failures of nobody's
+  // 2 sockets a user, 10 an address and 20 of Socket.IO's connections, 60 failures of nobody's
   const env = { RATE_LIMIT_SCALE: '0.1' };
   let t: TestApp;
   afterEach(() => t?.stop());
@@ -128,6 +131,17 @@ describe('connections, with limits at a tenth', () => {
     await crowd(ada, (n) => `203.0.113.${n}`);
 
     expect(await connect(ada, '203.0.113.99')).toMatchObject(LIMITED);
+  });
+
+  it('that never say who they are end at a number for each address', async () => {
+    t = await startTestApp({ env: { ...env, TRUST_PROXY: 'loopback' } });
+    const ask = (address: string) => t.http.fetch('GET', POLLING, undefined, from(address));
+
+    for (let i = 0; i < 20; i++) expect((await ask('203.0.113.1')).status).toBe(200);
+
+    expect((await ask('203.0.113.1')).status).toBe(403);
+    expect((await ask('203.0.113.2')).status).toBe(200);
+    expect(await connect(await t.user().create(), '203.0.113.1')).not.toBe('connected');
   });
 
   it('that fail to sign in count against the address like failing requests', async () => {

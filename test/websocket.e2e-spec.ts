@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { revokedToken } from '../src/auth/auth.errors.js';
@@ -451,24 +452,34 @@ describe('A dead line', () => {
 });
 
 describe('What is too much', () => {
-  it('closes with 4413 for 2 MiB in one frame, also before the token', async () => {
+  it.each([2, 16])('closes with 4413 for %i MiB in one frame, also before the token', async (megabytes) => {
     const [ws, early] = [ada.ws(id), ada.ws(id, { auth: 'none' })];
     await snapshot(ws);
 
-    await ws.send('x'.repeat(2 * 1024 * 1024));
-    await early.send('x'.repeat(2 * 1024 * 1024));
+    await ws.send('x'.repeat(megabytes * 1024 * 1024));
+    await early.send('x'.repeat(megabytes * 1024 * 1024));
 
     expect([await closeCode(ws), await closeCode(early)]).toEqual([4413, 4413]);
   });
 
-  it('closes the socket for a frame of 16 MiB, and for text that is no UTF-8', async () => {
-    const [ws, mangled] = [ada.ws(id), ada.ws(id)];
-    await Promise.all([snapshot(ws), snapshot(mangled)]);
+  it('closes with 4413 once the head of a frame says that it is too large, and waits for none of it', async () => {
+    const early = ada.ws(id, { auth: 'none' });
+    await early.opened;
+    const { _socket: connection } = early.socket as unknown as { _socket: Socket };
+    // The last part, of text, masked: its length in eight bytes, and no byte of what it says.
+    const head = Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0]);
 
-    await ws.send('x'.repeat(16 * 1024 * 1024));
+    connection.write(head);
+
+    expect(await closeCode(early)).toBe(4413);
+  });
+
+  it('closes the socket for text that is no UTF-8', async () => {
+    const mangled = ada.ws(id);
+    await snapshot(mangled);
+
     mangled.socket.send(Buffer.from([0x22, 0xff, 0x22]), { binary: false });
 
-    expect(await closeCode(ws)).toBe(1009);
     expect(await closeCode(mangled)).toBe(1007);
   });
 

@@ -3,21 +3,25 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ServerOptions, WebSocketServer } from 'ws';
+import type { ServerOptions, WebSocket } from 'ws';
 import { handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import { ProblemError } from '../common/errors.js';
+import { FrameServer } from './frame-server.js';
 import { MAX_FRAME_BYTES } from './socket-limits.js';
+import { CLOSE_CODES } from './websocket-client.js';
 import { WebSocketClients } from './websocket-clients.js';
 
 const PATH = /^\/conversations\/ws\/([^/?]+)$/;
+
+/** RFC 6455, section 7.4.1. */
+const MESSAGE_TOO_BIG = 1009;
 
 /** Its types do not know of `closeTimeout` yet. */
 const OPTIONS: ServerOptions & { closeTimeout: number } = {
   noServer: true,
   perMessageDeflate: false,
-  // Beyond what is answered with 4413, so that a frame can be told to be too large; further, ws closes with 1009.
-  maxPayload: 4 * MAX_FRAME_BYTES,
+  maxPayload: MAX_FRAME_BYTES,
   // A client that does not answer our close is cut.
   closeTimeout: 1000,
   handleProtocols: (protocols) => (protocols.has('bearer') ? 'bearer' : false),
@@ -26,7 +30,7 @@ const OPTIONS: ServerOptions & { closeTimeout: number } = {
 /** The plain WebSocket's door: `/conversations/ws/{id}`, for clients without Socket.IO. */
 @Injectable()
 export class ChatWebSocket implements OnApplicationBootstrap {
-  private readonly server = new WebSocketServer(OPTIONS);
+  private readonly server = new FrameServer(OPTIONS);
 
   constructor(
     private readonly host: HttpAdapterHost,
@@ -50,10 +54,19 @@ export class ChatWebSocket implements OnApplicationBootstrap {
       : new ProblemError(404, 'not_found', 'There is nothing at this address.');
     if (refused) refuseUpgrade(socket, refused);
     else
-      this.server.handleUpgrade(incoming, socket, head, (client) => this.clients.add(client, incoming, id!));
+      this.server.handleUpgrade(incoming, socket, head, (client) => {
+        this.clients.add(closingAsAgreed(client), incoming, id!);
+      });
   }
 
   private check(incoming: IncomingMessage): ProblemError | undefined {
     return handshakeFault(incoming, this.host.httpAdapter.getInstance<Express>(), this.settings);
   }
+}
+
+/** ws refuses what is larger than `maxPayload` before it keeps any of it, with 1009; our contract says 4413. */
+function closingAsAgreed(client: WebSocket): WebSocket {
+  const close = client.close.bind(client);
+  client.close = (code, reason) => close(code === MESSAGE_TOO_BIG ? CLOSE_CODES.tooLarge : code, reason);
+  return client;
 }

@@ -1,32 +1,43 @@
 import { NestExpressApplication } from '@nestjs/platform-express';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { MessageMappingProperties } from '@nestjs/websockets';
+import type { Express } from 'express';
 import { lastValueFrom, type Observable } from 'rxjs';
 import type { Server, ServerOptions, Socket } from 'socket.io';
-import { handshakeFault, refuseUpgrade } from '../common/handshake.js';
+import type { IncomingMessage } from 'node:http';
+import type { ProblemError } from '../common/errors.js';
+import { addressOf, handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
+import { FrameServer } from './frame-server.js';
 import { RECOVERY_MS, RecoveryAdapter } from './recovery.adapter.js';
-import { MAX_FRAME_BYTES } from './socket-limits.js';
+import { MAX_FRAME_BYTES, SocketLimits } from './socket-limits.js';
 
 /** A client that has not asked for the namespace by then is not one of ours. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+type Connection = Socket['conn'];
+/** As Engine.IO has read it. */
+type Asked = IncomingMessage & { _query?: Record<string, string> };
+
 /** Socket.IO as Parley runs it. */
 export class SocketIoAdapter extends IoAdapter {
+  private readonly limits: SocketLimits;
+
   constructor(
     private readonly app: NestExpressApplication,
     private readonly settings: Settings,
   ) {
     super(app);
+    this.limits = app.get(SocketLimits);
   }
 
   override createIOServer(port: number, options?: ServerOptions): Server {
     const { settings } = this;
-    return super.createIOServer(port, {
+    const server = super.createIOServer(port, {
       ...options,
       adapter: RecoveryAdapter,
       allowRequest: (request, callback) => {
-        const fault = handshakeFault(request, this.app.getHttpAdapter().getInstance(), settings);
+        const fault = handshakeFault(request, this.express, settings) ?? this.crowdFault(request);
         // Engine.IO would answer an upgrade with 400, whatever the reason.
         if (fault && request.headers.upgrade) refuseUpgrade(request.socket, fault);
         callback(fault?.detail, fault === undefined);
@@ -40,7 +51,22 @@ export class SocketIoAdapter extends IoAdapter {
       perMessageDeflate: false,
       httpCompression: false,
       cors: { origin: settings.corsOrigins },
-    } as ServerOptions);
+      wsEngine: FrameServer,
+    } as ServerOptions) as Server;
+    server.engine.on('connection', (connection: Connection) => {
+      connection.once('close', this.limits.enter(addressOf(connection.request, this.express)));
+    });
+    return server;
+  }
+
+  private get express(): Express {
+    return this.app.getHttpAdapter().getInstance() as Express;
+  }
+
+  /** A connection costs memory before it says who it is, and asking for one, by polling, is a short request. */
+  private crowdFault(request: IncomingMessage): ProblemError | undefined {
+    const { sid } = (request as Asked)._query ?? {};
+    return sid === undefined ? this.limits.crowdFault(addressOf(request, this.express)) : undefined;
   }
 
   /** Nest's own keeps chains of RxJS operators for each command of each socket: 30 KB, where all else takes 19. */

@@ -34,6 +34,17 @@ export class SocketLimits {
     return this.take(`user:${userId}`, this.limits.maximum('socket_connections'));
   }
 
+  /** Counts a connection of Socket.IO's, which may have any number of sockets or none. @returns what ends it */
+  enter(address: string): () => void {
+    return this.take(connectionKey(address), Infinity);
+  }
+
+  /** Why an address may have no more connections, if it may not. */
+  crowdFault(address: string): RateLimitedError | undefined {
+    const count = this.counts.get(connectionKey(address)) ?? 0;
+    return count < this.limits.maximum('address_handshakes') ? undefined : tooMany();
+  }
+
   /** Counts what fails against the budget that failing HTTP requests of the address have (see refuseFloods). */
   async authenticate(address: string, attempt: () => Promise<Identity>): Promise<Identity> {
     const key = addressKey(address);
@@ -55,7 +66,7 @@ export class SocketLimits {
 
   private take(key: string, most: number): () => void {
     const count = this.counts.get(key) ?? 0;
-    if (count >= most) throw new RateLimitedError(10, 'Too many sockets are connected.');
+    if (count >= most) throw tooMany();
     this.counts.set(key, count + 1);
     let left = false;
     return () => {
@@ -70,6 +81,10 @@ export class SocketLimits {
     else this.counts.delete(key);
   }
 }
+
+const connectionKey = (address: string) => `connection:${addressKey(address)}`;
+
+const tooMany = () => new RateLimitedError(10, 'Too many sockets are connected.');
 
 export const tooManyEvents = () => new RateLimitedError(1, 'Too many events; slow down.');
 

@@ -8,7 +8,7 @@ import { Backlog } from './backlog.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { LiveSession } from './live-session.js';
 import { SocketCommands, SocketPeer } from './socket-commands.js';
-import { EventMeter, MAX_FRAME_BYTES, SocketLimits, tooManyEvents } from './socket-limits.js';
+import { EventMeter, SocketLimits, tooManyEvents } from './socket-limits.js';
 import { Acknowledgement, refusal } from './socket-problem.filter.js';
 import {
   ConversationRefDto,
@@ -82,8 +82,6 @@ export class WebSocketClient {
   async receive(data: RawData, isBinary: boolean): Promise<void> {
     // A client whose socket is being closed, as its session has ended, say, may go on sending.
     if (this.socket.readyState !== this.socket.OPEN) return;
-    const { length } = data as Buffer;
-    if (length > MAX_FRAME_BYTES) return this.socket.close(CLOSE_CODES.tooLarge);
     const verdict = this.meter.count();
     if (verdict === 'close') return this.socket.close(CLOSE_CODES.tooMuch);
     const frame = isBinary ? null : parse(String(data));

@@ -31,6 +31,8 @@ export const CONCURRENCY_LIMITS = {
   socket_connections: 20,
   /** Sockets of one address: more than a user's, as many users may share one behind a NAT. */
   address_connections: 100,
+  /** Socket.IO's connections of one address, whether or not they have said whose they are. */
+  address_handshakes: 200,
 } as const;
 
 export type RateLimitName = keyof typeof RATE_LIMITS;
