@@ -86,6 +86,54 @@ describe('running replies', () => {
   });
 });
 
+describe('long answers to one user', () => {
+  const MOST = 8;
+  let t: TestApp;
+  let ada: TestUser;
+  beforeAll(async () => {
+    t = await startTestApp({ env: { RATE_LIMIT_SCALE: String(MOST / 20) } });
+    ada = await t.user().withConfig(t.provider).create();
+  });
+  afterAll(() => t?.stop());
+
+  it('are bounded, also where a provider says nothing and the client does not stay', async () => {
+    const holds = Array.from({ length: MOST }, () => gate());
+    for (const hold of holds) t.provider.willStream(hold);
+    const abort = new AbortController();
+    const path = `/auth/config/${ada.configId}/test`;
+    const tests = holds.map((_, n) => ada.fetch('POST', path, undefined, {}, n ? undefined : abort.signal));
+    await t.provider.waitForRequests(MOST);
+    abort.abort();
+    await tests[0]!.catch(() => undefined);
+
+    const refused = await ada.get(`/auth/config/${ada.configId}/models`);
+    expect(refused).toMatchObject({ status: 429, body: LIMITED });
+    expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0);
+    expect((await ada.get('/auth/me/export')).status).toBe(429);
+    expect((await ada.get('/auth/me')).status).toBe(200);
+
+    holds.forEach((hold) => hold.open());
+    for (const { status } of await Promise.all(tests.slice(1))) expect(status).toBe(200);
+    while ((await ada.get('/auth/me/export')).status !== 200);
+  });
+
+  it('count those who wait for the same reply, and a send beyond them stores nothing', async () => {
+    const [{ id }, other] = [await ada.createConversation(), await ada.createConversation()];
+    const hold = gate();
+    t.provider.willStream('so far', hold);
+    const body = { content: 'Hi', client_message_id: randomUUID() };
+    const streams = [];
+    for (let n = 0; n < MOST; n++) streams.push(await ada.sse(`/conversations/${id}/chat`, body));
+
+    expect(await ada.send(other.id, 'Hi')).toMatchObject({ status: 429, body: LIMITED });
+    expect((await ada.get(`/conversations/${other.id}`)).body.message_count).toBe(0);
+
+    hold.open();
+    for (const stream of streams) await stream.until(({ type }) => type === 'message.completed');
+    while ((await ada.send(other.id, 'Hi')).status !== 200);
+  });
+});
+
 /** Begins a connection of Socket.IO's. */
 const POLLING = '/socket.io/?EIO=4&transport=polling';
 

@@ -8,6 +8,7 @@ import { IdPipe } from '../common/id.pipe.js';
 import { ConversationPageDto } from '../conversations/conversation.dto.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Limit } from '../throttling/limit.decorator.js';
+import { TakesLong } from '../throttling/takes-long.decorator.js';
 import { EditMessageDto, ExchangeDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
 import { ChatService } from './chat.service.js';
 import { ConversationStreams } from './conversation-streams.js';
@@ -50,6 +51,7 @@ export class ChatController {
   @Limit('chat')
   @HttpCode(200)
   @Post('chat')
+  @TakesLong()
   async send(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -70,6 +72,7 @@ export class ChatController {
   @Limit('chat')
   @HttpCode(200)
   @Post('messages')
+  @TakesLong()
   addMessage(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -87,6 +90,7 @@ export class ChatController {
   @Limit('chat')
   @HttpCode(200)
   @Post('messages/:message_id/regenerate')
+  @TakesLong()
   async regenerate(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -106,6 +110,7 @@ export class ChatController {
   @Limit('chat')
   @HttpCode(200)
   @Post('messages/:message_id/edit')
+  @TakesLong()
   async edit(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,

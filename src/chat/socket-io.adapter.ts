@@ -5,7 +5,7 @@ import type { Express } from 'express';
 import { lastValueFrom, type Observable } from 'rxjs';
 import type { Server, ServerOptions, Socket } from 'socket.io';
 import type { IncomingMessage } from 'node:http';
-import type { ProblemError } from '../common/errors.js';
+import { type ProblemError, RateLimitedError } from '../common/errors.js';
 import { addressOf, handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import { FrameServer } from './frame-server.js';
@@ -18,6 +18,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 type Connection = Socket['conn'];
 /** As Engine.IO has read it. */
 type Asked = IncomingMessage & { _query?: Record<string, string> };
+
+const tooManyConnections = () => new RateLimitedError(10, 'Too many connections.');
 
 /** Socket.IO as Parley runs it. */
 export class SocketIoAdapter extends IoAdapter {
@@ -66,7 +68,8 @@ export class SocketIoAdapter extends IoAdapter {
   /** A connection costs memory before it says who it is, and asking for one, by polling, is a short request. */
   private crowdFault(request: IncomingMessage): ProblemError | undefined {
     const { sid } = (request as Asked)._query ?? {};
-    return sid === undefined ? this.limits.crowdFault(addressOf(request, this.express)) : undefined;
+    const isCrowded = sid === undefined && this.limits.isCrowded(addressOf(request, this.express));
+    return isCrowded ? tooManyConnections() : undefined;
   }
 
   /** Nest's own keeps chains of RxJS operators for each command of each socket: 30 KB, where all else takes 19. */

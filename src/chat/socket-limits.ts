@@ -2,10 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { Identity } from '../auth/identity.js';
 import { RateLimitedError, UnauthenticatedError } from '../common/errors.js';
 import { addressKey } from '../throttling/address-key.js';
+import { Places } from '../throttling/places.js';
 import { RateLimits } from '../throttling/rate-limits.js';
 
 /** A content of 100,000 characters fits, however it is escaped: `\ud83d\ude00` takes twelve bytes. */
 export const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
+
+const TOO_MANY = 'Too many sockets are connected.';
 
 /** A socket that goes on beyond its budget by this factor is closed rather than answered. */
 const PATIENCE = 4;
@@ -13,9 +16,10 @@ const PATIENCE = 4;
 /** Counts sockets, of either kind, by user and by address. */
 @Injectable()
 export class SocketLimits {
-  private readonly counts = new Map<string, number>();
-
-  constructor(private readonly limits: RateLimits) {}
+  constructor(
+    private readonly limits: RateLimits,
+    private readonly places: Places,
+  ) {}
 
   /**
    * Before anybody is signed in.
@@ -23,7 +27,7 @@ export class SocketLimits {
    * @throws {RateLimitedError} where the address has too many sockets
    */
   admitAddress(address: string): () => void {
-    return this.take(`address:${addressKey(address)}`, this.limits.maximum('address_connections'));
+    return this.places.take('address_connections', addressKey(address), TOO_MANY);
   }
 
   /**
@@ -31,18 +35,17 @@ export class SocketLimits {
    * @throws {RateLimitedError} where the user has too many sockets
    */
   admitUser(userId: number): () => void {
-    return this.take(`user:${userId}`, this.limits.maximum('socket_connections'));
+    return this.places.take('socket_connections', userId, TOO_MANY);
   }
 
   /** Counts a connection of Socket.IO's, which may have any number of sockets or none. @returns what ends it */
   enter(address: string): () => void {
-    return this.take(connectionKey(address), Infinity);
+    return this.places.enter('address_handshakes', addressKey(address));
   }
 
-  /** Why an address may have no more connections, if it may not. */
-  crowdFault(address: string): RateLimitedError | undefined {
-    const count = this.counts.get(connectionKey(address)) ?? 0;
-    return count < this.limits.maximum('address_handshakes') ? undefined : tooMany();
+  /** Whether an address may have no more of these. */
+  isCrowded(address: string): boolean {
+    return this.places.isFull('address_handshakes', addressKey(address));
   }
 
   /** Counts what fails against the budget that failing HTTP requests of the address have (see refuseFloods). */
@@ -63,28 +66,7 @@ export class SocketLimits {
   meter(): EventMeter {
     return new EventMeter(this.limits.allowance('socket_events'));
   }
-
-  private take(key: string, most: number): () => void {
-    const count = this.counts.get(key) ?? 0;
-    if (count >= most) throw tooMany();
-    this.counts.set(key, count + 1);
-    let left = false;
-    return () => {
-      if (!left) this.leave(key);
-      left = true;
-    };
-  }
-
-  private leave(key: string): void {
-    const left = this.counts.get(key)! - 1;
-    if (left > 0) this.counts.set(key, left);
-    else this.counts.delete(key);
-  }
 }
-
-const connectionKey = (address: string) => `connection:${addressKey(address)}`;
-
-const tooMany = () => new RateLimitedError(10, 'Too many sockets are connected.');
 
 export const tooManyEvents = () => new RateLimitedError(1, 'Too many events; slow down.');
 

@@ -4,6 +4,7 @@ import { CurrentUser } from '../auth/identity.js';
 import { User } from '../auth/user.entity.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { IdPipe } from '../common/id.pipe.js';
+import { TakesLong } from '../throttling/takes-long.decorator.js';
 import { Actor, CurrentActor } from './actor.js';
 import { ConfigChangesService } from './config-changes.service.js';
 import {
@@ -58,6 +59,7 @@ export class ConfigsController {
   }
 
   @Post(':id/test')
+  @TakesLong()
   @HttpCode(200)
   @ApiOperation({
     operationId: 'testConfig',
@@ -69,6 +71,7 @@ export class ConfigsController {
   }
 
   @Get(':id/models')
+  @TakesLong()
   @ApiOperation({ operationId: 'listConfigModels', summary: "List the models of a configuration's provider" })
   @ApiProblems(
     '409 key_unreadable',

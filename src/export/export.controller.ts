@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { type Client, CurrentClient } from '../auth/client.decorator.js';
 import { CurrentIdentity, type Identity } from '../auth/identity.js';
 import { AuditLog } from '../common/audit-log.js';
+import { TakesLong } from '../throttling/takes-long.decorator.js';
 import { ExportDto } from './export.dto.js';
 import { ExportService } from './export.service.js';
 
@@ -19,6 +20,7 @@ export class ExportController {
   ) {}
 
   @Get()
+  @TakesLong()
   @ApiOperation({ operationId: 'exportAccount', summary: 'Get everything you own as one JSON document' })
   @ApiOkResponse({ type: ExportDto })
   async export(

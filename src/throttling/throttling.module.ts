@@ -4,6 +4,7 @@ import { Deployment } from '../database/deployment.entity.js';
 import { Settings } from '../env/settings.js';
 import { LimitStore } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
+import { Places } from './places.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RateLimits } from './rate-limits.js';
 import { SharedThrottlerStorage } from './throttler-storage.js';
@@ -33,9 +34,10 @@ const limitStore = {
     MemoryLimitStore,
     limitStore,
     RateLimits,
+    Places,
     SharedThrottlerStorage,
     { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
-  exports: [RateLimits],
+  exports: [RateLimits, Places],
 })
 export class ThrottlingModule {}
