@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import ipaddr from 'ipaddr.js';
 
 /** Global unicast, the one part of IPv6 that is routed (RFC 4291 section 2.4); what is special in it, ipaddr.js knows. */
@@ -16,6 +17,16 @@ export function isPublicAddress(text: string): boolean {
   if (address?.range() !== 'unicast') return false;
   if (address.kind() === 'ipv4') return address.toString() !== WIRE_SERVER;
   return address.match(GLOBAL_UNICAST);
+}
+
+/**
+ * Whether it is this machine's own. Public as it may be, packets to it never leave the machine, and so pass by the
+ * firewall that keeps the Internet from what else listens here.
+ */
+export function isOwnAddress(text: string): boolean {
+  const address = parse(text)?.toString();
+  const own = Object.values(networkInterfaces()).flatMap((interfaces) => interfaces ?? []);
+  return own.some((each) => parse(each.address)?.toString() === address);
 }
 
 export function isLoopbackAddress(text: string): boolean {

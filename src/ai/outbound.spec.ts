@@ -1,4 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import os from 'node:os';
+import { request } from 'undici';
 import { Settings } from '../env/settings.js';
 import { Outbound } from './outbound.js';
 import { ModelUrlError } from './provider.error.js';
@@ -95,5 +97,37 @@ describe('checkUrl', () => {
     expect(complaintAbout('http://default.test/v1', settings)).toBeDefined();
     expect(complaintAbout('http://10.0.0.1/v1', settings)).toBeDefined();
     expect(complaintAbout('http://ollama.evil.test/v1', settings)).toBeDefined();
+  });
+});
+
+describe('the machine’s own addresses', () => {
+  const NETWORK = { netmask: '255.255.255.0', mac: '00:00:00:00:00:00', internal: false, cidr: null };
+  const OWN = {
+    eth0: [
+      { ...NETWORK, family: 'IPv4' as const, address: '8.8.8.8' },
+      { ...NETWORK, family: 'IPv6' as const, address: '2606:4700:0:0::1111', scopeid: 0 },
+    ],
+  };
+  const settings = { production: true, modelUrlAllowedHosts: [] as string[], loopbackModelsAllowed: false };
+  afterEach(() => void jest.restoreAllMocks());
+
+  it.each(['8.8.8.8', '134744072', '[2606:4700::1111]'])('are refused, public as they are: %s', (host) => {
+    jest.spyOn(os, 'networkInterfaces').mockReturnValue(OWN);
+
+    expect(complaintAbout(`https://${host}/v1`)).toBe('must lead to a public address');
+    expect(complaintAbout('https://8.8.4.4/v1')).toBeUndefined();
+    expect(complaintAbout('https://8.8.8.8/v1', { modelUrlAllowedHosts: ['8.8.8.8'] })).toBeUndefined();
+  });
+
+  it('are not connected to, by number or by name', async () => {
+    jest.spyOn(os, 'networkInterfaces').mockReturnValue(OWN);
+    const resolve = async () => [{ address: '8.8.8.8', family: 4 }];
+    const outbound = new Outbound(settings as unknown as Settings, resolve);
+
+    for (const url of ['http://8.8.8.8:1/', 'http://[2606:4700::1111]:1/', 'http://example.com:1/']) {
+      const attempt = request(url, { dispatcher: outbound.dispatcher() });
+      await expect(attempt).rejects.toMatchObject({ code: 'EREFUSED' });
+    }
+    await outbound.onApplicationShutdown();
   });
 });

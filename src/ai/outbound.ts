@@ -2,7 +2,7 @@ import { isIP, LookupFunction } from 'node:net';
 import { Inject, Injectable, OnApplicationShutdown } from '@nestjs/common';
 import { Agent, buildConnector, Dispatcher } from 'undici';
 import { Settings } from '../env/settings.js';
-import { isLoopbackAddress, isPublicAddress } from './addresses.js';
+import { isLoopbackAddress, isOwnAddress, isPublicAddress } from './addresses.js';
 import { ModelUrlError } from './provider.error.js';
 import { isLocalName, RESOLVE_HOST, type ResolveHost } from './resolve-host.js';
 
@@ -85,7 +85,8 @@ export class Outbound implements OnApplicationShutdown {
   }
 
   private isAllowed(address: string): boolean {
-    return isPublicAddress(address) || (this.settings.loopbackModelsAllowed && isLoopbackAddress(address));
+    if (isPublicAddress(address)) return !isOwnAddress(address);
+    return this.settings.loopbackModelsAllowed && isLoopbackAddress(address);
   }
 
   private isAllowedHost(hostname: string, port: string): boolean {
