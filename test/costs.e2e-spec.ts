@@ -1,0 +1,241 @@
+/** What things cost, counted rather than timed: these numbers may fall, and whoever has them rise says why. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Namespace } from 'socket.io';
+import { ChatSockets } from '../src/chat/chat-sockets.js';
+import { ReaperPace } from '../src/chat/reaper.js';
+import { ReplyAnswers } from '../src/chat/reply-answers.js';
+import { SocketLimits } from '../src/chat/socket-limits.js';
+import { WebSocketClients } from '../src/chat/websocket-clients.js';
+import { EventHub } from '../src/events/event-hub.js';
+import { startTestApp, type TestApp } from './support/app.js';
+import { EventLog } from './support/event-log.js';
+import { Survivors } from './support/garbage.js';
+import { until } from './support/process.js';
+import { gate, pause, raw, type Script } from './support/provider.js';
+import { StatementLog } from './support/statements.js';
+import type { TestUser } from './support/user.js';
+
+let t: TestApp;
+let statements: StatementLog;
+let ada: TestUser;
+let conversationId: number;
+
+beforeAll(async () => {
+  // Nothing beats or watches meanwhile.
+  t = await startTestApp({ providers: [[ReaperPace, { beatIntervalMs: 3_600_000, leaseMs: 3_600_000 }]] });
+  statements = new StatementLog(t);
+});
+afterAll(() => t.stop());
+beforeEach(async () => {
+  ada = await t.user().withConfig(t.provider).create();
+  // One that has a title asks no model for one.
+  conversationId = (await ada.createConversation({ title: 'Costs' })).id;
+  await ada.send(conversationId, 'Hi');
+  await settled();
+});
+
+interface Frame {
+  type?: undefined;
+  text: string;
+}
+
+const isJournal = (statement: string) => statement.endsWith(' reply_chunks');
+
+/** The journal deletes an ended reply's chunks with its next write: the last statement of a chat. */
+async function settled(): Promise<void> {
+  const seen: string[] = [];
+  await until(async () => {
+    seen.push(...statements.take());
+    return seen.includes('DELETE reply_chunks');
+  });
+}
+
+describe('a chat', () => {
+  it('takes eleven statements, and those of the journal', async () => {
+    await ada.send(conversationId, 'Hi');
+
+    expect(statements.take().filter((statement) => !isJournal(statement))).toEqual([
+      'SELECT sessions',
+      'SELECT conversations',
+      'SELECT model_configs',
+      'BEGIN',
+      'SELECT conversations',
+      'INSERT messages',
+      'INSERT messages',
+      'UPDATE conversations',
+      'COMMIT',
+      'SELECT messages',
+      'UPDATE messages',
+    ]);
+  });
+
+  it('asks the provider once, over the connection of the one before; for a title once more, once', async () => {
+    const { id } = await ada.createConversation();
+    const before = { requests: t.provider.requests.length, connections: t.provider.connections };
+    await ada.send(id, 'Hi');
+    await until(async () => t.provider.requests.some(({ isTitle }) => isTitle));
+    await ada.send(id, 'And then?');
+
+    expect(t.provider.requests.length - before.requests).toBe(3);
+    // The title is asked for while the second reply runs, perhaps.
+    expect(t.provider.connections - before.connections).toBeLessThanOrEqual(1);
+  });
+
+  it('writes no more often the more replies run', async () => {
+    const conversations = await Promise.all(
+      Array.from({ length: 30 }, () => ada.createConversation({ title: 'Costs' })),
+    );
+    const go = gate();
+    // A second's worth: the time of five writes.
+    t.provider.onRequest = () => [
+      go,
+      ...Array<Script>(40)
+        .fill(['token ', pause(25)])
+        .flat(),
+    ];
+    const asked = t.provider.chats.length;
+    const sent = conversations.map(({ id }) => ada.send(id, 'Hi'));
+    await t.provider.waitForRequests(asked + conversations.length);
+    statements.take();
+    const began = performance.now();
+    go.open();
+    await Promise.all(sent);
+    t.provider.onRequest = undefined;
+
+    const seconds = (performance.now() - began) / 1000;
+    const written = statements.take();
+    // Five times a second, and each time ended replies' chunks are deleted, if there are any.
+    expect(written.filter(isJournal).length).toBeLessThanOrEqual(2 * (5 * seconds + 1));
+    expect(written.filter((statement) => !isJournal(statement))).toEqual(
+      Array(conversations.length).fill('UPDATE messages'),
+    );
+  });
+});
+
+describe('a token', () => {
+  const TOKEN = 'token ';
+  const TOKENS = 50;
+  /** A frame’s, but for its token and the digits of its numbers, which differ from one run to another. */
+  const MOST_BYTES: Record<string, number> = { 'Socket.IO': 95, SSE: 108, WebSocket: 94 };
+
+  const faces: Record<string, (onFrame: (frame: string) => void) => Promise<void>> = {
+    async 'Socket.IO'(onFrame) {
+      const socket = ada.socket();
+      await socket.connected;
+      socket.io.io.engine.on('data', onFrame);
+      await socket.chat(conversationId, 'Hi');
+      await socket.close();
+    },
+    async SSE(onFrame) {
+      const path = `/conversations/${conversationId}/chat`;
+      const headers = { Accept: 'text/event-stream' };
+      const answer = await ada.fetch('POST', path, { content: 'Hi' }, headers);
+      const decoder = new TextDecoder();
+      let rest = '';
+      for await (const bytes of answer.body!) {
+        const frames = (rest + decoder.decode(bytes, { stream: true })).split('\n\n');
+        rest = frames.pop()!;
+        frames.forEach((frame) => onFrame(`${frame}\n\n`));
+      }
+    },
+    async WebSocket(onFrame) {
+      const client = ada.ws(conversationId);
+      client.socket.on('message', (data) => onFrame(String(data)));
+      await client.request('chat.send', { content: 'Hi' });
+      await client.until(({ type }) => type === 'message.completed');
+      await client.close();
+    },
+  };
+
+  /** The deltas of a reply, as they were on the wire. */
+  async function chat(face: string, script: (frames: EventLog<Frame>) => Script): Promise<string[]> {
+    const log = new EventLog<Frame>(face);
+    t.provider.willStream(...script(log));
+    await faces[face]!((text) => {
+      if (text.includes('message.delta')) log.push({ text });
+    });
+    return log.events.map(({ text }) => text);
+  }
+
+  const ownBytes = (frame: string) => Buffer.byteLength(frame.replace(TOKEN, '').replace(/\d/g, ''));
+
+  it.each(Object.keys(faces))('that comes alone is one frame of few bytes: %s', async (face) => {
+    const frames = await chat(face, (log) =>
+      Array.from({ length: TOKENS }, (_, index): Script => {
+        return [TOKEN, async () => void (await log.until(() => log.events.length > index))];
+      }).flat(),
+    );
+
+    expect(frames).toHaveLength(TOKENS);
+    expect(Math.max(...frames.map(ownBytes))).toBeLessThanOrEqual(MOST_BYTES[face]!);
+  });
+
+  it.each(Object.keys(faces))('travels with those that have come with it: %s', async (face) => {
+    const choices = [{ index: 0, delta: { content: TOKEN }, finish_reason: null }];
+    const frames = await chat(face, () => [raw(`data: ${JSON.stringify({ choices })}\n\n`.repeat(TOKENS))]);
+
+    // Two, where the network has cut the bytes in two.
+    expect(frames.length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('a closed socket', () => {
+  const SOCKETS = 20;
+  /** Each face’s own objects for the sockets that are open. */
+  const open: Record<string, () => Iterable<object>> = {
+    'Socket.IO': () => {
+      const { sockets } = namespace();
+      return [...sockets.values()].flatMap((socket) => [socket, socket.conn, socket.data.peer]);
+    },
+    SSE: () => inside<Set<object>>(ReplyAnswers, 'following'),
+    WebSocket: () => inside<Set<object>>(WebSocketClients, 'clients'),
+  };
+  const connect: Record<string, () => Promise<{ close(): Promise<void> }>> = {
+    async 'Socket.IO'() {
+      const socket = ada.socket();
+      await socket.emit('conversation.open', { conversation_id: conversationId });
+      return socket;
+    },
+    SSE: () => ada.sse(`/conversations/${conversationId}/events`),
+    async WebSocket() {
+      const client = ada.ws(conversationId);
+      await client.until(() => true);
+      return client;
+    },
+  };
+
+  it.each(Object.keys(open))('leaves nothing behind: %s', async (face) => {
+    const before = held();
+    const survivors = new Survivors();
+    await openAndClose(face, survivors);
+
+    expect(survivors.total).toBeGreaterThanOrEqual(SOCKETS);
+    // Nest compares each connection of Socket.IO's with the last one, and so keeps that, its client and its peer.
+    const last = face === 'Socket.IO' ? 3 : 0;
+    await until(async () => survivors.count() <= last);
+    // Socket.IO's events are kept for the user's sockets that may come back: by one listener, however many they were.
+    const kept = face === 'Socket.IO' ? 1 : 0;
+    expect(held()).toEqual({ ...before, listeners: before.listeners + kept });
+  });
+
+  /** In a function of its own, lest this test's variables hold what it looks for. */
+  async function openAndClose(face: string, survivors: Survivors): Promise<void> {
+    const clients = await Promise.all(Array.from({ length: SOCKETS }, () => connect[face]!()));
+    survivors.watch(open[face]!());
+    await Promise.all(clients.map((client) => client.close()));
+    await until(async () => [...open[face]!()].length === 0);
+  }
+
+  const namespace = () => inside<Namespace>(ChatSockets, 'namespace');
+
+  function held() {
+    const listeners = inside<Map<number, Set<unknown>>>(EventHub, 'listeners');
+    const places = inside<Map<string, number>>(SocketLimits, 'counts');
+    return { listeners: listeners.get(ada.id)?.size ?? 0, places: places.size };
+  }
+
+  /** What no one else needs to see. */
+  function inside<T>(token: new (...parts: never[]) => unknown, member: string): T {
+    return (t.app.get(token) as Record<string, T>)[member]!;
+  }
+});

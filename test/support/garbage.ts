@@ -1,0 +1,23 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** Counts which of some objects the process still holds. */
+export class Survivors {
+  private readonly watched: WeakRef<object>[] = [];
+
+  watch(objects: Iterable<object>): void {
+    for (const object of objects) this.watched.push(new WeakRef(object));
+  }
+
+  count(): number {
+    collect();
+    return this.watched.filter((object) => object.deref() !== undefined).length;
+  }
+
+  get total(): number {
+    return this.watched.length;
+  }
+}
