@@ -13,7 +13,13 @@ const CLIENTS = {
   undici: [],
   ws: ['ServerOptions', 'WebSocketServer'],
   openai: ['APIError'],
+  // Another program, or another thread, goes by no rule of ours.
+  child_process: [],
+  cluster: [],
+  worker_threads: [],
 };
+/** What opens connections without being imported. */
+const GLOBAL_CLIENTS = ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'];
 const FOREIGN_CLIENTS = ['axios', 'got', 'needle', 'node-fetch', 'request', 'superagent', 'socket.io-client'];
 const message = 'The one way out is src/ai/outbound.ts, which checks where it leads.';
 
@@ -35,13 +41,12 @@ const oneWayOut = {
   ignores: ['src/ai/{outbound,outbound-fetch,provider-client,resolve-host}.ts', 'src/**/*.spec.ts'],
   rules: {
     '@typescript-eslint/no-restricted-imports': ['error', { paths: restrictedImports }],
-    'no-restricted-globals': [
-      'error',
-      ...['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'].map((name) => ({ name, message })),
-    ],
+    'no-restricted-globals': ['error', ...GLOBAL_CLIENTS.map((name) => ({ name, message }))],
     'no-restricted-properties': [
       'error',
-      { object: 'globalThis', property: 'fetch', message },
+      ...['globalThis', 'global'].flatMap((object) =>
+        GLOBAL_CLIENTS.map((property) => ({ object, property, message })),
+      ),
       { object: 'process', property: 'getBuiltinModule', message },
     ],
     'no-restricted-syntax': [

@@ -907,6 +907,30 @@ describe('the audit trail', () => {
     for (const line of trail.slice(3)) expect(line.session_id).toBe(session_id);
   });
 
+  it('tells of keys, revoked sessions, what was taken along and the end, each with its session', async () => {
+    const ada = await t.user().create();
+    const [session_id, other] = [sessionIdOf(ada.tokens), sessionIdOf((await ada.signInAgain()).tokens)];
+    auditOf(ada.id);
+    const config = { model_url: t.provider.url, model_name: 'test-model', api_key: 'sk-test' };
+    const { body } = await ada.post('/auth/config/create', config);
+    await ada.post(`/auth/config/${body.id}/update`, { name: 'Renamed' });
+    await ada.post(`/auth/config/${body.id}/update`, { api_key: 'sk-other' });
+    await ada.post(`/auth/config/${body.id}/delete`);
+    await ada.post(`/auth/sessions/${other}/revoke`);
+    await ada.get('/auth/me/export');
+    await ada.post('/auth/me/delete', { current_password: ada.password });
+
+    const address = '127.0.0.1';
+    expect(auditOf(ada.id)).toMatchObject([
+      { event: 'config.created', session_id, address },
+      { event: 'config.key_changed', session_id, address },
+      { event: 'config.deleted', session_id, address },
+      { event: 'session.revoked', session_id: other, address },
+      { event: 'account.exported', session_id, address },
+      { event: 'account.deleted', session_id, address },
+    ]);
+  });
+
   it('and the log around it hold no password, no token and no email address', async () => {
     logLines.length = 0;
     const ada = await t.user().create();
@@ -942,7 +966,8 @@ describe('failed logins', () => {
   let limited: TestApp;
 
   beforeAll(async () => {
-    limited = await startTestApp({ env: { RATE_LIMIT_SCALE: '1', TRUST_PROXY: 'loopback' } });
+    const env = { RATE_LIMIT_SCALE: '1', TRUST_PROXY: 'loopback' };
+    limited = await startTestApp({ env, log: { write: (line) => logLines.push(line) } });
   });
   afterAll(() => limited.stop());
 
@@ -970,8 +995,12 @@ describe('failed logins', () => {
 
   it('are at most 10 on one account, from however many addresses and however many at once', async () => {
     const ada = await signUp(anywhere());
+    logLines.length = 0;
 
     expect(await spray(ada, 30)).toEqual([...Array(10).fill(401), ...Array(20).fill(429)]);
+    const audit = logLines.map((line) => JSON.parse(line)).filter(({ context }) => context === 'Audit');
+    expect(audit.filter(({ event }) => event === 'login.failed')).toHaveLength(10);
+    expect(audit.filter(({ event, address }) => event === 'guessing.limited' && address)).toHaveLength(20);
     const refused = await tryFrom(anywhere(), ada, ada.password);
     expectProblem(refused, 429, 'rate_limited');
     const seconds = Number(refused.headers.get('Retry-After'));

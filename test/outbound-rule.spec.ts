@@ -47,6 +47,10 @@ const FORBIDDEN = [
   "import axios from 'axios';",
   "void fetch('http://x');",
   "void globalThis.fetch('http://x');",
+  "void globalThis['fetch']('http://x');",
+  "void global.fetch('http://x');",
+  'const { fetch: get } = globalThis;',
+  "void new globalThis.WebSocket('ws://x');",
   "void new WebSocket('ws://x');",
   "void new EventSource('http://x');",
   "void import('node:https');",
@@ -54,6 +58,12 @@ const FORBIDDEN = [
   "void import('no' + 'de:net');",
   "void process.getBuiltinModule('net');",
   "export { request as ask } from 'node:http';",
+  "import got from 'got';",
+  "import fetchOfOld from 'node-fetch';",
+  "import { execFile } from 'node:child_process';",
+  "import { Worker } from 'node:worker_threads';",
+  "void createRequire('/')('node:net');",
+  "void require('undici');",
 ];
 const ALLOWED = [
   "import { createServer, STATUS_CODES } from 'node:http';",

@@ -31,6 +31,6 @@ export class AccountDeletionService {
     );
     this.events.publish(userId, new ParleyEvent('account.deleted', {}));
     await this.dataSource.manager.delete(User, { id: userId });
-    this.audit.record('account.deleted', { userId, address: client.address });
+    this.audit.record('account.deleted', { userId, sessionId: identity.session.id, address: client.address });
   }
 }

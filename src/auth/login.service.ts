@@ -33,12 +33,12 @@ export class LoginService {
   /** @throws {UnauthenticatedError} the same, in the same time, for an unknown email as for a wrong password */
   async logIn({ email, password }: LoginDto, client: Client): Promise<SessionGrant> {
     const { user, budget } = await this.findTarget(email, client);
-    const right = await this.checks.isRight(password, user?.passwordHash, budget);
+    const subject = { userId: user?.id, address: client.address };
+    const right = await this.checks.isRight(password, user?.passwordHash, budget, subject);
     const grant = user && right ? await this.openSession(user, password, client) : null;
     this.audit.record(grant ? 'login.succeeded' : 'login.failed', {
-      userId: user?.id,
+      ...subject,
       sessionId: grant?.sessionId,
-      address: client.address,
     });
     if (!grant) throw wrongCredentials();
     return grant;

@@ -30,8 +30,9 @@ export class Reauthentication {
    * @throws {ProblemError} `wrong_password`
    */
   async require({ user, session }: Identity, password: string, { address }: Client): Promise<void> {
-    if (await this.checks.isRight(password, user.passwordHash, `session ${session.id}`)) return;
-    this.audit.record('reauthentication.failed', { userId: user.id, sessionId: session.id, address });
+    const subject = { userId: user.id, sessionId: session.id, address };
+    if (await this.checks.isRight(password, user.passwordHash, `session ${session.id}`, subject)) return;
+    this.audit.record('reauthentication.failed', subject);
     throw wrongPassword();
   }
 }

@@ -5,6 +5,7 @@ export type AuditEvent =
   | 'login.succeeded'
   | 'login.failed'
   | 'reauthentication.failed'
+  | 'guessing.limited'
   | 'refresh.reused'
   | 'logout'
   | 'username.changed'
