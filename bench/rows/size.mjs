@@ -11,8 +11,9 @@ const FEW = 100;
 const PAGE = 50;
 const PAGES_BACK = 10_000;
 const PAIRS = 200;
-/** Few, as some kinds take seconds. */
-const SEARCHES = 3;
+/** Of a kind of query, at most: the slow ones are asked but once. */
+const SEARCHES = 20;
+const SEARCH_MS = 1000;
 const KINDS = {
   frequent: word(2),
   usual: word(4000),
@@ -25,6 +26,9 @@ const KINDS = {
   'Chinese, absent': han(5000) + han(5001),
 };
 
+/** Of which a page’s worth is soon found. */
+const USUAL = ['frequent', 'usual', 'phrase', 'Chinese, frequent'];
+
 /** What a million messages, and a hundred thousand conversations, take longer than a hundred. */
 export const size = {
   name: 'size',
@@ -32,7 +36,7 @@ export const size = {
   async run(context) {
     const stage = await Stage.open({ ...context, users: 4 });
     try {
-      return [...(await histories(stage)), await lists(stage), await searches(stage)];
+      return [...(await histories(stage)), await lists(stage), ...(await searches(stage))];
     } finally {
       await stage.close();
     }
@@ -72,26 +76,33 @@ async function ratio({ client }, what, goal, large, small) {
   return { what: `${what}, ÷ ${FEW}`, goal: `≤ ${goal}`, figure, met: figure <= goal, details };
 }
 
-async function searches({ client, parley, accounts }) {
-  const [owner] = accounts.users;
-  const times = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, []]));
-  for (let round = 0; round < SEARCHES; round++) {
-    for (const [kind, text] of Object.entries(KINDS)) {
-      const url = `${parley.url}/conversations/search?q=${encodeURIComponent(text)}`;
-      const [time] = await client.ask('requests', {
-        requests: [{ url, token: owner.token }],
-        concurrency: 1,
-      });
-      times[kind].push(time);
-    }
-  }
-  const figure = percentile(Object.values(times).flat(), 95);
+async function searches(stage) {
+  const times = {};
+  for (const [kind, text] of Object.entries(KINDS)) times[kind] = await timesOf(stage, text);
   const details = Object.fromEntries(Object.entries(times).map(([kind, each]) => [kind, summary(each)]));
-  return {
-    what: 'search in 1,000,000 messages, all kinds of query, p95, ms',
+  const usual = percentile(
+    USUAL.flatMap((kind) => times[kind]),
+    95,
+  );
+  const slowest = Math.max(...Object.values(times).map(median));
+  return [
+    { what: 'what is found often, p95', figure: usual },
+    { what: 'the slowest kind of query', figure: slowest },
+  ].map(({ what, figure }) => ({
+    what: `search in 1,000,000 messages, ${what}, ms`,
     goal: '≤ 100',
     figure,
     met: figure <= 100,
     details,
-  };
+  }));
+}
+
+async function timesOf({ client, parley, accounts }, text) {
+  const [{ token }] = accounts.users;
+  const url = `${parley.url}/conversations/search?q=${encodeURIComponent(text)}`;
+  const times = [];
+  for (let spent = 0; times.length < SEARCHES && spent < SEARCH_MS; spent += times.at(-1)) {
+    times.push(...(await client.ask('requests', { requests: [{ url, token }], concurrency: 1 })));
+  }
+  return times;
 }
