@@ -747,6 +747,14 @@ describe('the cost of a list', () => {
     expect(plan).not.toMatch(SORTED_OR_SCANNED);
   });
 
+  it("of messages' siblings is one index, of their places alone", async () => {
+    const places = messageIds.slice(0, 50).map((parentId) => ({ conversationId, parentId }) as Message);
+    const plan = await explain(t.app.get(MessagesService).queryChildren(places).getQueryAndParameters());
+
+    expect(plan).toMatch(/ix_messages_siblings/);
+    expect(plan).not.toMatch(SORTED_OR_SCANNED);
+  });
+
   it('of a search is one index, nothing sorted', async () => {
     const stretch = { start: messageIds[50]!, end: messageIds[150]! };
     const search = t.app.get(SearchService).queryStretch(eve.id, 'x', stretch);

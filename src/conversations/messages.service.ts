@@ -66,15 +66,18 @@ export class MessagesService {
       if (ids) ids.push(place.id);
       else siblings.set(placeOf(place), [place.id]);
     }
+    for (const ids of siblings.values()) ids.sort((a, b) => a - b);
     return siblings;
   }
 
   private readChildren(messages: Message[]): Promise<Message[]> {
-    if (messages.length === 0) return Promise.resolve([]);
+    return messages.length === 0 ? Promise.resolve([]) : this.queryChildren(messages).getMany();
+  }
+
+  /** The messages in the same places as these, which follow others. */
+  queryChildren(messages: Message[]): SelectQueryBuilder<Message> {
     const parentIds = messages.map((message) => message.parentId);
-    return this.queryPlaces(messages)
-      .andWhere('message.parentId IN (:...parentIds)', { parentIds })
-      .getMany();
+    return this.queryPlaces(messages).andWhere('message.parentId IN (:...parentIds)', { parentIds });
   }
 
   private readRoots(messages: Message[]): Promise<Message[]> {
@@ -82,13 +85,13 @@ export class MessagesService {
     return this.queryPlaces(messages).andWhere('message.parentId IS NULL').getMany();
   }
 
+  /** In no order: for one of ids SQLite would read all of the conversation, by a shorter index. */
   private queryPlaces(messages: Message[]): SelectQueryBuilder<Message> {
     const conversationIds = [...new Set(messages.map((message) => message.conversationId))];
     return this.messages
       .createQueryBuilder('message')
       .select(['message.id', 'message.conversationId', 'message.parentId'])
-      .where('message.conversationId IN (:...conversationIds)', { conversationIds })
-      .orderBy('message.id');
+      .where('message.conversationId IN (:...conversationIds)', { conversationIds });
   }
 
   /** While a reply runs, its text is in its chunks. */
