@@ -65,7 +65,7 @@ export class ReplyReader {
   merge(page: { messages: Thing[] }): void {
     for (const message of page.messages.map(read)) {
       const known = this.messages.get(message.id);
-      const ahead = known && (known.status !== 'streaming' || known.content.length > message.content.length);
+      const ahead = known && (known.status !== 'streaming' || lengthOf(known) > lengthOf(message));
       if (!ahead || message.status !== 'streaming') this.messages.set(message.id, message);
     }
     this.changes.emit('change');
@@ -233,6 +233,10 @@ interface Acknowledged {
 function summary({ type, message_id, message, offset }: SeenEvent): string {
   const { id = message_id, status = offset ?? '' } = (message ?? {}) as Partial<ReadMessage>;
   return [type, id, status].join(' ').trim();
+}
+
+function lengthOf({ content, reasoning }: ReadMessage): number {
+  return content.length + reasoning.length;
 }
 
 function read(message: Thing): ReadMessage {
