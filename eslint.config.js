@@ -59,7 +59,7 @@ const oneWayOut = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'data/', 'coverage/', 'sdk/'] },
+  { ignores: ['dist/', '.venv/', 'node_modules/', 'data/', 'coverage/', 'sdk/'] },
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -72,6 +72,10 @@ export default tseslint.config(
       ],
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      'no-eval': 'error',
+      'no-new-func': 'error',
+      'no-script-url': 'error',
+      '@typescript-eslint/no-implied-eval': 'error',
       'max-lines-per-function': ['warn', { max: 40, skipBlankLines: true, skipComments: true }],
     },
   },

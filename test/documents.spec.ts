@@ -10,12 +10,15 @@ const filesUnder = (folder: string) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
 
 const documents = [...readdirSync(root), ...filesUnder('docs')].filter((path) => path.endsWith('.md'));
-const sources = ['src', 'test', 'migrations', 'deploy'].flatMap(filesUnder);
+const sources = ['src', 'test', 'migrations', 'deploy', 'bench', 'scripts'].flatMap(filesUnder);
 const fileNames = new Set(sources.map((path) => basename(path)));
 
 const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, group = '']) => group);
 const codeBlocks = (text: string) => text.match(/^```[^]*?^```$/gm) ?? [];
 const inlineCode = (text: string) => matches(text.replace(/^```[^]*?^```$/gm, ''), /`([^`\n]+)`/g);
+
+/** Of a module that is named without its folder, the reader is the author. */
+const PATH = /^([\w./-]+(\.(ts|js|py|sh|md|ya?ml)|\/)|[\w.-]+\/[\w./-]+\.mjs)$/;
 
 /** Documents name files in full, or by their name alone where a folder was said before. */
 const isThere = (path: string) =>
@@ -31,7 +34,7 @@ describe.each(documents)('%s', (document) => {
   });
 
   it('names files and folders that there are', () => {
-    const paths = inlineCode(text).filter((code) => /^[\w./-]+(\.(ts|md|ya?ml)|\/)$/.test(code));
+    const paths = inlineCode(text).filter((code) => PATH.test(code));
 
     expect(paths.filter((path) => !isThere(path))).toEqual([]);
   });
@@ -50,6 +53,16 @@ describe.each(documents)('%s', (document) => {
     const quoted = document.startsWith('docs') ? matches(text, /“([^”]+)”/g) : [];
 
     expect(quoted.filter((name) => !tests.some((source) => source.includes(`('${name}'`)))).toEqual([]);
+  });
+});
+
+describe('docs/security.md', () => {
+  it('has a test for every requirement that it calls met', () => {
+    const [, table = ''] = read('docs/security.md').split('### V1 ');
+    const rows = table.match(/^\| +\d.*$/gm)!.map((row) => row.split('|').map((cell) => cell.trim()));
+
+    expect(rows.length).toBeGreaterThan(80);
+    expect(rows.filter(([, , , , test]) => !/[“`]/.test(test!)).map(([, number]) => number)).toEqual([]);
   });
 });
 

@@ -103,6 +103,17 @@ describe('headers', () => {
     }
   });
 
+  it.each([
+    '/vendor/',
+    '/..%2f..%2fpackage.json',
+    '/.env',
+    '/%2e%2e/package.json',
+    '/app.js/',
+    '/api.js%00.html',
+  ])('belong to files that are named, and to no folder or hidden file: %s', async (path) => {
+    expect([400, 404]).toContain((await t.http.get(path)).status);
+  });
+
   it('keep what the API answers out of every cache', async () => {
     const { headers } = await t.http.get('/auth/me');
 

@@ -1,4 +1,4 @@
-/** The lint rule that keeps src/ai/outbound.ts the one way out. */
+/** The lint rules that keep src/ai/outbound.ts the one way out, and text from being run. */
 import { expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -9,24 +9,30 @@ const ROOT = join(__dirname, '..');
 /** Loading the whole project, for rules that are not asked about here, takes most of the time. */
 const WITHOUT_TYPES = [
   '--parser-options=projectService:false',
-  ...['no-floating-promises', 'no-misused-promises', 'switch-exhaustiveness-check'].flatMap((name) => [
-    '--rule',
-    `@typescript-eslint/${name}: off`,
-  ]),
+  ...[
+    'no-floating-promises',
+    'no-misused-promises',
+    'switch-exhaustiveness-check',
+    'no-implied-eval',
+  ].flatMap((name) => ['--rule', `@typescript-eslint/${name}: off`]),
 ];
 
+interface Complaint {
+  line: number;
+  ruleId: string;
+  message: string;
+}
+
 /** ESLint's own process, as Jest cannot load a configuration that is an ES module. */
-async function complaintsAbout(code: string, filename: string): Promise<string[]> {
+async function complaintsAbout(code: string, isMeant: (complaint: Complaint) => boolean): Promise<string[]> {
   const eslint = join(ROOT, 'node_modules/eslint/bin/eslint.js');
-  const file = ['--stdin', '--stdin-filename', join(ROOT, filename)];
+  const file = ['--stdin', '--stdin-filename', join(ROOT, 'src/main.ts')];
   const args = [eslint, ...file, ...WITHOUT_TYPES, '--format', 'json'];
   const child = promisify(execFile)(process.execPath, args, { cwd: ROOT });
   child.child.stdin!.end(code);
   const { stdout } = await child.catch((error: { stdout: string }) => error);
-  const [{ messages }] = JSON.parse(stdout) as [{ messages: { line: number; message: string }[] }];
-  return messages
-    .filter(({ message }) => message.includes('outbound.ts'))
-    .map(({ line }) => lines(code)[line - 1]!);
+  const [{ messages }] = JSON.parse(stdout) as [{ messages: Complaint[] }];
+  return messages.filter(isMeant).map(({ line }) => lines(code)[line - 1]!);
 }
 
 const lines = (code: string) => code.split('\n');
@@ -77,5 +83,12 @@ const ALLOWED = [
 it('finds every other client, and nothing else', async () => {
   const code = [...FORBIDDEN, ...ALLOWED].join('\n');
 
-  expect(await complaintsAbout(code, 'src/main.ts')).toEqual(FORBIDDEN);
+  expect(await complaintsAbout(code, ({ message }) => message.includes('outbound.ts'))).toEqual(FORBIDDEN);
+}, 60_000);
+
+it('finds text that would be run as code', async () => {
+  const code = ["void eval('1');", "void new Function('return 1');", 'void JSON.parse("1");'];
+
+  const isEval = ({ ruleId }: Complaint) => ruleId === 'no-eval' || ruleId === 'no-new-func';
+  expect(await complaintsAbout(code.join('\n'), isEval)).toEqual(code.slice(0, 2));
 }, 60_000);

@@ -52,4 +52,17 @@ describe('what is shipped', () => {
     expect(names).not.toContain('jest');
     expect(components.every(({ hashes }) => hashes.length > 0)).toBe(true);
   }, 60_000);
+
+  it('is named file by file where the image is built, so that no history and no setting gets into it', () => {
+    const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
+    const [first, ...rules] = readFileSync(join(ROOT, '.dockerignore'), 'utf8').match(/^[^#\n].*$/gm)!;
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) =>
+      names!.split(' '),
+    );
+
+    expect(first).toBe('*');
+    const admitted = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1));
+    expect(new Set(copied)).toEqual(new Set(admitted));
+    expect(copied.filter((name) => /^\.(?!npmrc$)|\*/.test(name))).toEqual([]);
+  });
 });

@@ -1,0 +1,95 @@
+/**
+ * Fuzzes every operation of the OpenAPI document with Schemathesis, which must be installed, and is all that this needs
+ * of Python: `python3 -m venv .venv && .venv/bin/pip install schemathesis==4.32.5`. On the build (`npm run build`):
+ *
+ *   PATH=.venv/bin:$PATH node test/security/fuzz/run.mjs [examples an operation, 2000 by default] [more for Schemathesis]
+ *
+ * It fails on an answer of 500 or more, on one that the document does not describe, and on a server that died; it
+ * prints how many requests were answered, with what, and how much memory the server held meanwhile.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const CHECKS = [
+  'not_a_server_error',
+  'status_code_conformance',
+  'content_type_conformance',
+  'response_headers_conformance',
+  'response_schema_conformance',
+  'negative_data_rejection',
+  'ignored_auth',
+].join(',');
+const SAMPLE_MS = 10_000;
+
+const pathOf = (name) => fileURLToPath(new URL(name, import.meta.url));
+const [examples = '2000', ...options] = process.argv.slice(2);
+
+const provider = createServer((request, response) => {
+  if (request.url.endsWith('/models')) {
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    return response.end('{"object":"list","data":[{"id":"played","object":"model"}]}');
+  }
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+  const chunk = { choices: [{ index: 0, delta: { content: 'Hello.' }, finish_reason: 'stop' }] };
+  request.resume().on('end', () => response.end(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`));
+}).listen(0, '127.0.0.1');
+await once(provider, 'listening');
+
+const folder = mkdtempSync(join(tmpdir(), 'parley-fuzz-'));
+const answers = new Map();
+const server = spawn(process.execPath, [pathOf('../../../dist/src/main.js')], {
+  cwd: folder,
+  env: { PATH: process.env.PATH, NODE_ENV: 'test', DATA_DIR: folder, PORT: '0', RATE_LIMIT_SCALE: '0' },
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const url = await new Promise((resolve, reject) => {
+  server.once('exit', (code) => reject(new Error(`The server ended with ${code}`)));
+  createInterface({ input: server.stdout }).on('line', (line) => {
+    const entry = JSON.parse(line);
+    if (entry.msg === 'Parley is listening') resolve(entry.url);
+    if (entry.status) answers.set(entry.status, (answers.get(entry.status) ?? 0) + 1);
+    if (entry.level === 'error' || entry.level === 'fatal' || entry.status >= 500) console.log(line);
+  });
+});
+
+const megabytes = () =>
+  Math.round(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1] / 1024);
+const total = () => [...answers.values()].reduce((sum, count) => sum + count, 0);
+const sample = () => console.log(`${total()} requests, ${megabytes()} MB`);
+const sampling = setInterval(sample, SAMPLE_MS);
+
+const phases = ['--phases', 'examples,coverage,fuzzing'];
+const generation = ['-n', examples, '--continue-on-failure', '--suppress-health-check', 'all'];
+const schemathesis = spawn(
+  'schemathesis',
+  ['run', `${url}/openapi.json`, '-c', CHECKS, ...phases, ...generation, ...options],
+  {
+    // Where it may leave its cache.
+    cwd: folder,
+    env: {
+      ...process.env,
+      SCHEMATHESIS_HOOKS: 'hooks',
+      PYTHONPATH: pathOf('.'),
+      PYTHONDONTWRITEBYTECODE: '1',
+      FUZZ_URL: url,
+      FUZZ_PROVIDER_URL: `http://127.0.0.1:${provider.address().port}/v1`,
+    },
+    stdio: 'inherit',
+  },
+);
+const [code] = await once(schemathesis, 'exit');
+clearInterval(sampling);
+const isAlive = server.exitCode === null && server.signalCode === null;
+if (isAlive) sample();
+console.log(isAlive ? 'The server lives.' : 'The server died.', Object.fromEntries([...answers].sort()));
+server.removeAllListeners('exit').kill('SIGKILL');
+provider.close();
+provider.closeAllConnections();
+rmSync(folder, { recursive: true, force: true });
+process.exitCode = code === 0 && isAlive && [...answers.keys()].every((status) => status < 500) ? 0 : 1;
