@@ -74,7 +74,6 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       'no-eval': 'error',
       'no-new-func': 'error',
-      'no-script-url': 'error',
       '@typescript-eslint/no-implied-eval': 'error',
       'max-lines-per-function': ['warn', { max: 40, skipBlankLines: true, skipComments: true }],
     },
