@@ -4,7 +4,7 @@ import type { Namespace } from 'socket.io';
 import { ChatSockets } from '../src/chat/chat-sockets.js';
 import { ReaperPace } from '../src/chat/reaper.js';
 import { ReplyAnswers } from '../src/chat/reply-answers.js';
-import { SocketLimits } from '../src/chat/socket-limits.js';
+import { Places } from '../src/throttling/places.js';
 import { WebSocketClients } from '../src/chat/websocket-clients.js';
 import { EventHub } from '../src/events/event-hub.js';
 import { startTestApp, type TestApp } from './support/app.js';
@@ -231,7 +231,7 @@ describe('a closed socket', () => {
 
   function held() {
     const listeners = inside<Map<number, Set<unknown>>>(EventHub, 'listeners');
-    const places = inside<Map<string, number>>(SocketLimits, 'counts');
+    const places = inside<Map<string, number>>(Places, 'counts');
     return { listeners: listeners.get(ada.id)?.size ?? 0, places: places.size };
   }
 

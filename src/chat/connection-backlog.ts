@@ -6,7 +6,8 @@ type Connection = Socket['conn'];
 
 interface Packet {
   data?: string | Buffer;
-  options?: { wsPreEncodedFrame?: [Buffer] };
+  /** As it goes out, in one piece or several, where it is encoded once for all who get it. */
+  options?: { wsPreEncodedFrame?: Buffer[] };
 }
 
 /** Cuts a Socket.IO client that falls behind: Engine.IO itself would let any amount wait for it. */
@@ -30,7 +31,8 @@ export class ConnectionBacklog {
   }
 
   private readonly count = ({ data = '', options }: Packet): void => {
-    const bytes = options?.wsPreEncodedFrame?.[0].length ?? Buffer.byteLength(data);
+    const frame = options?.wsPreEncodedFrame;
+    const bytes = frame ? frame.reduce((sum, { length }) => sum + length, 0) : Buffer.byteLength(data);
     if (this.backlog.hasRoomFor(bytes)) this.buffered += bytes;
     else this.cut();
   };
