@@ -60,7 +60,7 @@ export class Admission {
     const running = await this.database
       .createQueryBuilder(Message, 'message')
       .innerJoin(Conversation, 'conversation', 'conversation.id = message.streamingIn')
-      .where('message.streamingIn IS NOT NULL AND conversation.userId = :userId', { userId })
+      .where('message.streamingIn > 0 AND conversation.userId = :userId', { userId })
       .getCount();
     if (running >= this.limits.maximum('running_replies')) throw tooManyReplies();
   }

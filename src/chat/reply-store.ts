@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In, IsNull, MoreThan, Not } from 'typeorm';
+import { DataSource, In, IsNull, MoreThan } from 'typeorm';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message, MessageStatus } from '../conversations/message.entity.js';
@@ -14,6 +14,9 @@ import type { Usage } from './usage.js';
 /** Rows and UTF-16 code units a statement: SQLite binds at most 32,766 values, MariaDB takes 16 MiB. */
 const ROWS_A_STATEMENT = 1000;
 const LENGTH_A_STATEMENT = 1024 * 1024;
+
+/** A range of the unique key, which SQLite would not see in IS NOT NULL: it would read all messages. */
+const RUNNING = { streamingIn: MoreThan(0) };
 
 /** A reply's end, all of it. */
 export interface FinalReply {
@@ -91,15 +94,13 @@ export class ReplyStore {
   }
 
   listRunning(): Promise<Pick<Message, 'id' | 'nodeId'>[]> {
-    return this.database
-      .getRepository(Message)
-      .find({ select: { id: true, nodeId: true }, where: { streamingIn: Not(IsNull()) } });
+    return this.database.getRepository(Message).find({ select: { id: true, nodeId: true }, where: RUNNING });
   }
 
   async findRunning(where: { id: number } | { conversationId: number }): Promise<RunningReply | null> {
     const messages = this.database.getRepository(Message);
     const reply = await messages.findOne({
-      where: { ...where, streamingIn: Not(IsNull()) },
+      where: { ...where, ...RUNNING },
       relations: { conversation: true },
     });
     const question = reply && (await messages.findOneBy({ id: reply.parentId! }));
