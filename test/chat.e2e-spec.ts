@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { loadTokenizer } from '../src/ai/tokenizer.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { finish, gate, noDone, reasoning, usage, type PlayedProvider } from './support/provider.js';
 import type { Thing } from './support/http.js';
@@ -361,6 +362,9 @@ describe('One reply at a time', () => {
 });
 
 describe('Stop', () => {
+  // The first estimate of a process loads its vocabulary, which holds up a busy machine: the played provider as well.
+  beforeAll(() => loadTokenizer());
+
   it('ends the reply and the provider’s connection, and keeps the text', async () => {
     const { id } = await ada.createConversation();
     provider.willStream('so far', gate(), 'never');
@@ -377,6 +381,44 @@ describe('Stop', () => {
     await sse.ended;
     expect(sse.events.at(-1)).toMatchObject({ type: 'message.completed', message: { status: 'stopped' } });
     expect((await ada.history(id))[1]).toEqual(body);
+  });
+
+  /** @returns what asks for the stop, once its connection is there */
+  type Stopper = (user: TestUser, id: number) => Promise<() => Promise<unknown>>;
+  const overSocketIo: Stopper = async (user, id) => {
+    const socket = user.socket();
+    await socket.connected;
+    return () => socket.emit('chat.stop', { conversation_id: id });
+  };
+  const overWebSocket: Stopper = async (user, id) => {
+    const ws = user.ws(id);
+    await ws.opened;
+    return () => ws.request('chat.stop');
+  };
+
+  it.each<[string, Stopper]>([
+    ['chat.stop over Socket.IO', overSocketIo],
+    ['chat.stop over WebSocket', overWebSocket],
+    ['the conversation’s deletion', async (user, id) => () => user.post(`/conversations/${id}/delete`)],
+    [
+      'the account’s deletion',
+      async (user) => () => user.post('/auth/me/delete', { current_password: user.password }),
+    ],
+  ])('closes the provider’s connection within a second of %s', async (_, prepare) => {
+    const bob = await t.user().withConfig(provider).create();
+    const { id } = await bob.createConversation();
+    const stop = await prepare(bob, id);
+    provider.willStream('so far', gate());
+    const sse = await bob.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    await sse.until((event) => event.type === 'message.delta');
+    const upstream = provider.chats.at(-1)!;
+
+    const before = Date.now();
+    await stop();
+    await upstream.closed;
+
+    expect(upstream.closedAt! - before).toBeLessThan(1000);
+    await sse.ended;
   });
 
   it('answers 409 where nothing runs', async () => {
