@@ -5,6 +5,9 @@ import type { TestUser } from './user.js';
 
 export type Face = 'post' | 'events' | 'socket.io' | 'websocket';
 
+/** What comes is promised, not when: on a busy machine the played provider's single bytes take their time. */
+const PATIENCE_MS = 60_000;
+
 /** A stay with the server: over which face, and for how many events, on each of its connections. */
 export interface Stay {
   face: Face;
@@ -62,7 +65,11 @@ export class RovingClient extends FaceClient {
   private async listen(count: number, replays: boolean): Promise<void> {
     const { reader } = this;
     const isOver = () => (replays ? reader.endedHere : reader.ended);
-    await reader.until(() => reader.received >= count || isOver(), `${count} events, or the end,`);
+    await reader.until(
+      () => reader.received >= count || isOver(),
+      `${count} events, or the end,`,
+      PATIENCE_MS,
+    );
     if (!isOver()) this.drops++;
   }
 
