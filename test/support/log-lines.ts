@@ -23,8 +23,8 @@ export class LogLines {
     return this.log.until((line) => line.msg === 'request' && line.request_id === id);
   }
 
-  until(predicate: (line: LogLine) => boolean): Promise<LogLine> {
-    return this.log.until(predicate);
+  until(predicate: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine> {
+    return this.log.until(predicate, timeoutMs);
   }
 
   filter(predicate: (line: LogLine) => boolean): LogLine[] {

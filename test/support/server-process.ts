@@ -5,6 +5,8 @@ import { within } from './event-log.js';
 import { LogLines } from './log-lines.js';
 
 const MAIN = join(__dirname, '../../dist/src/main.js');
+/** On a machine that other tests keep busy. */
+const START_TIMEOUT_MS = 30_000;
 
 export interface Exit {
   code: number | null;
@@ -36,7 +38,7 @@ export class ServerProcess {
   /** Waits until it listens, and says where. */
   async url(): Promise<string> {
     const listening = this.log
-      .until(({ msg }) => msg === 'Parley is listening')
+      .until(({ msg }) => msg === 'Parley is listening', START_TIMEOUT_MS)
       .then(({ url }) => url as string);
     const failed = this.exited.then(({ code }) => Promise.reject(new Error(`Exit ${code}: ${this.stderr}`)));
     return Promise.race([listening, failed]);
