@@ -179,13 +179,18 @@ describe('with limits switched off', () => {
 });
 
 onRedis('two nodes on one Redis', (REDIS_URL) => {
-  const nodes: TestApp[] = [];
-  afterEach(() => Promise.all(nodes.splice(0).map((node) => node.stop())));
+  let one: TestApp;
+  let two: TestApp;
+  beforeAll(async () => {
+    one = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.1', TRUST_PROXY: 'loopback', REDIS_URL } });
+    two = await one.startNode();
+  });
+  afterAll(async () => {
+    await two?.stop();
+    await one?.stop();
+  });
 
   it('share a budget', async () => {
-    const env = { RATE_LIMIT_SCALE: '0.1', TRUST_PROXY: 'loopback', REDIS_URL };
-    nodes.push(await startTestApp({ env }), await startTestApp({ env }));
-    const [one, two] = nodes as [TestApp, TestApp];
     const address = from(newAddress());
 
     expect((await logIn(one, address)).status).toBe(401);
