@@ -2,7 +2,7 @@
 const SHORTEST_MS = 1;
 const LONGEST_MS = 20;
 /** The share of its time that the process is busy from which on rounds are held further apart. */
-const BUSY = 0.8;
+const BUSY = 0.9;
 const LOOK_INTERVAL_MS = 100;
 
 /**
