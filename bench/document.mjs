@@ -17,5 +17,11 @@ function figures({ at, machine, database, rounds, results }) {
   return [source, '', ...table.map((cells) => `| ${cells.join(' | ')} |`)].join('\n');
 }
 
-const shown = (figure) => (figure === null ? '–' : String(Number(figure.toPrecision(3))));
-const verdict = (met) => (met === null ? '–' : met ? 'yes' : '**no**');
+function shown(figure) {
+  return figure === null ? '–' : String(Number(figure.toPrecision(3)));
+}
+
+function verdict(met) {
+  if (met === null) return '–';
+  return met ? 'yes' : '**no**';
+}
