@@ -8,6 +8,7 @@ import { createLogger, PinoLogger, prettyDestination } from './common/logging.js
 import { isDatabaseAway } from './common/problem.js';
 import { configureApp } from './configure-app.js';
 import { EnvironmentError, loadSettings, readDotEnv, type Settings } from './env/settings.js';
+import { releaseStartupMemory } from './startup-memory.js';
 import { announce, withoutPassword } from './welcome.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -49,6 +50,7 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   limitShutdown(settings, logger);
   await app.listen(settings.port, settings.host);
   announce(settings, await app.getUrl(), logger);
+  releaseStartupMemory();
 }
 
 /** The first signal has what runs end, within its time; the second is the operator's who does not want to wait. */
