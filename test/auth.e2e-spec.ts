@@ -16,7 +16,7 @@ let t: TestApp;
 const logLines: string[] = [];
 
 beforeAll(async () => {
-  t = await startTestApp({ log: { write: (line: string) => void logLines.push(line) } });
+  t = await startTestApp({ log: { write: (line: string) => void logLines.push(line) }, costlyHashes: true });
 });
 afterAll(() => t.stop());
 

@@ -12,7 +12,7 @@ import { LoginService } from './login.service.js';
 import { MeController } from './me.controller.js';
 import { PasswordChangeService } from './password-change.service.js';
 import { PasswordChecks } from './password-checks.service.js';
-import { PasswordService } from './password.service.js';
+import { ARGON2_PARAMETERS, PasswordService } from './password.service.js';
 import { Reauthentication } from './reauthentication.service.js';
 import { RefreshService } from './refresh.service.js';
 import { SessionPurge } from './session-purge.service.js';
@@ -34,7 +34,7 @@ import { TokensService } from './tokens.service.js';
     LoginService,
     PasswordChangeService,
     PasswordChecks,
-    PasswordService,
+    { provide: PasswordService, useFactory: () => new PasswordService(ARGON2_PARAMETERS) },
     Reauthentication,
     RefreshService,
     SessionPurge,

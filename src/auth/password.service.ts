@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import argon2 from 'argon2';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -13,18 +12,23 @@ const CONCURRENT_HASHINGS = Math.min(2, Math.max(1, availableParallelism() - 1))
 /** Some two seconds' worth. */
 const WAITING_HASHINGS = 100;
 
+export type Argon2Parameters = typeof ARGON2_PARAMETERS;
+
 /** Argon2id, of any Unicode: the same characters, however a keyboard composes them, are the same password. */
-@Injectable()
 export class PasswordService {
   private readonly queue = new WorkQueue(CONCURRENT_HASHINGS, WAITING_HASHINGS);
-  private readonly nobodysHash = unmatchableHash();
+  private readonly nobodysHash: string;
+
+  constructor(private readonly parameters: Argon2Parameters) {
+    this.nobodysHash = unmatchableHash(parameters);
+  }
 
   /**
    * @returns a hash in PHC string format
    * @throws {UnavailableError} when too many hashings wait
    */
   hash(password: string): Promise<string> {
-    const options = { ...ARGON2_PARAMETERS, type: argon2.argon2id };
+    const options = { ...this.parameters, type: argon2.argon2id };
     return this.queued(() => argon2.hash(password.normalize('NFKC'), options));
   }
 
@@ -39,7 +43,7 @@ export class PasswordService {
 
   /** Whether a hash was made with other parameters than are used now. */
   isOutdated(hash: string): boolean {
-    return argon2.needsRehash(hash, ARGON2_PARAMETERS);
+    return argon2.needsRehash(hash, this.parameters);
   }
 
   private async queued<T>(work: () => Promise<T>): Promise<T> {
@@ -53,8 +57,7 @@ export class PasswordService {
 }
 
 /** A hash with the parameters of a real one, made up, so that no password is known to match it. */
-function unmatchableHash(): string {
-  const { memoryCost, timeCost, parallelism } = ARGON2_PARAMETERS;
+function unmatchableHash({ memoryCost, timeCost, parallelism }: Argon2Parameters): string {
   const base64 = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '');
   return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${base64(16)}$${base64(32)}`;
 }

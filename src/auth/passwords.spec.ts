@@ -3,10 +3,10 @@ import argon2 from 'argon2';
 import { isCommonPassword } from './common-passwords.js';
 import { foldName } from './fold-name.js';
 import { refuseGuessablePassword } from './password-rules.js';
-import { PasswordService } from './password.service.js';
+import { ARGON2_PARAMETERS, PasswordService } from './password.service.js';
 import { QueueFullError, WorkQueue } from './work-queue.js';
 
-const passwords = new PasswordService();
+const passwords = new PasswordService(ARGON2_PARAMETERS);
 
 describe('PasswordService', () => {
   it("hashes with Argon2id at OWASP's parameters, each time with another salt", async () => {
@@ -70,7 +70,7 @@ describe('PasswordService', () => {
   });
 
   it('answers 503 with Retry-After when too many wait, and works again after that', async () => {
-    const crowded = new PasswordService();
+    const crowded = new PasswordService(ARGON2_PARAMETERS);
     const tries = Array.from({ length: 130 }, () => crowded.verify('not a hash', 'x'));
     const failures = (await Promise.allSettled(tries)).map(
       (result) => (result as PromiseRejectedResult).reason,

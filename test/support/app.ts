@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { AppModule } from '../../src/app.module.js';
+import { PasswordService } from '../../src/auth/password.service.js';
 import { HttpAdapter } from '../../src/common/http-adapter.js';
 import { createLogger, PinoLogger } from '../../src/common/logging.js';
 import { configureApp } from '../../src/configure-app.js';
@@ -21,9 +22,14 @@ export interface TestAppOptions {
   env?: Partial<Record<string, string>>;
   /** Where the log goes, one JSON line a write; nowhere unless DEBUG is set. */
   log?: DestinationStream;
+  /** Hashes passwords at production's cost, which takes a quarter of most tests' time. */
+  costlyHashes?: boolean;
   /** Providers in place of the app's own, by their tokens; for what no setting reaches. */
   providers?: readonly (readonly [token: symbol | Type, value: unknown])[];
 }
+
+/** Argon2id as in production, at next to no cost. */
+const CHEAP = { memoryCost: 256, timeCost: 2, parallelism: 1 };
 
 /** The real application, on a free port and on a database of its own. Stop it in `afterAll`. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -107,6 +113,8 @@ class TestApp {
   async start(): Promise<void> {
     const logger = createLogger(this.settings.logLevel, this.options.log);
     const builder = Test.createTestingModule({ imports: [AppModule] }).setLogger(new PinoLogger(logger));
+    if (!this.options.costlyHashes)
+      builder.overrideProvider(PasswordService).useValue(new PasswordService(CHEAP));
     for (const [token, value] of this.options.providers ?? [])
       builder.overrideProvider(token).useValue(value);
     const module = await builder.overrideProvider(Settings).useValue(this.settings).compile();

@@ -31,6 +31,8 @@ export class ReplyReader {
   private started = new Set<number>();
   private followed = new Set<number>();
   private completed = new Set<number>();
+  /** Messages that were known before this connection. */
+  private earlier: number[] = [];
   private options: ConnectOptions = {};
   private readonly changes = new EventEmitter().setMaxListeners(0);
 
@@ -45,6 +47,7 @@ export class ReplyReader {
     this.started = new Set();
     this.followed = new Set();
     this.completed = new Set();
+    this.earlier = [...this.messages.keys()];
     this.options = { ...options };
     this.latest.push(`(${face})`);
   }
@@ -61,8 +64,13 @@ export class ReplyReader {
     this.changes.emit('change');
   };
 
-  /** The answer of GET /conversations/{id}, which an event may have overtaken: what is further along is kept. */
+  /**
+   * The active branch, asked for since this connection. An event may have overtaken it: what is further along is kept.
+   * What was known before and is not on it is out of sight.
+   */
   merge(page: { messages: Thing[] }): void {
+    const ids = new Set(page.messages.map(({ id }) => id));
+    for (const id of this.earlier) if (!ids.has(id)) this.messages.delete(id);
     for (const message of page.messages.map(read)) {
       const known = this.messages.get(message.id);
       const ahead = known && (known.status !== 'streaming' || lengthOf(known) > lengthOf(message));
