@@ -12,7 +12,7 @@ const CLIENTS = {
   'dns/promises': [],
   undici: [],
   ws: ['ServerOptions', 'WebSocketServer'],
-  openai: ['APIError'],
+  openai: [],
   // Another program, or another thread, goes by no rule of ours.
   child_process: [],
   cluster: [],
@@ -34,13 +34,24 @@ const restrictedImports = [
   ),
   ...FOREIGN_CLIENTS.map((name) => ({ name, message })),
 ];
+/** Other entries of the same packages. */
+const restrictedPatterns = [
+  {
+    group: ['openai/*', '!openai/core', 'openai/core/*', '!openai/core/error', 'undici/*'],
+    message,
+    allowTypeImports: true,
+  },
+];
 const clientNames = [...Object.keys(CLIENTS), ...FOREIGN_CLIENTS].join('|').replace('/', '\\/');
 
 const oneWayOut = {
   files: ['src/**/*.ts'],
   ignores: ['src/ai/{outbound,outbound-fetch,provider-client,resolve-host}.ts', 'src/**/*.spec.ts'],
   rules: {
-    '@typescript-eslint/no-restricted-imports': ['error', { paths: restrictedImports }],
+    '@typescript-eslint/no-restricted-imports': [
+      'error',
+      { paths: restrictedImports, patterns: restrictedPatterns },
+    ],
     'no-restricted-globals': ['error', ...GLOBAL_CLIENTS.map((name) => ({ name, message }))],
     'no-restricted-properties': [
       'error',
@@ -51,7 +62,7 @@ const oneWayOut = {
     ],
     'no-restricted-syntax': [
       'error',
-      { selector: `ImportExpression[source.value=/^(node:)?(${clientNames})$/]`, message },
+      { selector: `ImportExpression[source.value=/^(node:)?(${clientNames})(\\u002f.*)?$/]`, message },
       { selector: 'ImportExpression[source.type!="Literal"]', message },
       { selector: 'CallExpression[callee.name=/^(require|createRequire)$/]', message },
     ],

@@ -846,7 +846,7 @@ it.each(['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]'])(
     outbounds.push(outbound);
     const url = `http://${host}:${played.port}/v1/models`;
 
-    await expect(request(url, { dispatcher: outbound.dispatcher() })).rejects.toMatchObject({
+    await expect(request(url, { dispatcher: await outbound.dispatcher() })).rejects.toMatchObject({
       code: 'EREFUSED',
     });
     expect(played.connections).toBe(0);

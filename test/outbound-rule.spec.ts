@@ -50,6 +50,8 @@ const FORBIDDEN = [
   "import { fetch as get } from 'undici';",
   "import { WebSocket as Client } from 'ws';",
   "import { OpenAI } from 'openai';",
+  "import { OpenAI as Client } from 'openai/client';",
+  "import { Stream } from 'openai/core/streaming';",
   "import axios from 'axios';",
   "void fetch('http://x');",
   "void globalThis.fetch('http://x');",
@@ -61,6 +63,7 @@ const FORBIDDEN = [
   "void new EventSource('http://x');",
   "void import('node:https');",
   "void import('undici');",
+  "void import('openai/client');",
   "void import('no' + 'de:net');",
   "void process.getBuiltinModule('net');",
   "export { request as ask } from 'node:http';",
@@ -77,6 +80,8 @@ const ALLOWED = [
   "import { isIP } from 'node:net';",
   "import { WebSocketServer } from 'ws';",
   "import type { Dispatcher } from 'undici';",
+  "import type { Chat } from 'openai/resources';",
+  "import { APIError } from 'openai/core/error';",
   "void import('./redis-limit-store.js');",
 ];
 

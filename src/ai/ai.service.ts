@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
 import { readModels } from './model-list.js';
 import { Outbound } from './outbound.js';
-import { OutboundResponse } from './outbound-fetch.js';
-import { ProviderClient } from './provider-client.js';
+import type { OutboundResponse } from './outbound-fetch.js';
+import type { ProviderClient } from './provider-client.js';
 import { ProviderFaults } from './provider-faults.js';
 import { ProviderErrorCode } from './provider.error.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
@@ -59,7 +59,8 @@ export class AiService {
     try {
       watchdog.start();
       const { signal } = watchdog;
-      const response: unknown = await this.client(provider).models.list({ signal }).asResponse();
+      const client = await this.client(provider);
+      const response: unknown = await client.models.list({ signal }).asResponse();
       return await readModels(response as OutboundResponse, faults);
     } catch (error) {
       throw watchdog.signal.aborted ? watchdog.signal.reason : faults.of(error);
@@ -119,7 +120,7 @@ export class AiService {
     attempts: number,
   ) {
     const key = `${originOf(provider.modelUrl)} ${provider.modelName}`;
-    const request = new ReplyRequest(this.client(provider), provider, messages, watchdog, faults, {
+    const request = new ReplyRequest(await this.client(provider), provider, messages, watchdog, faults, {
       firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
       includeUsage: !this.withoutUsage.has(key),
@@ -131,9 +132,11 @@ export class AiService {
     return opened;
   }
 
-  private client(provider: ModelProvider): ProviderClient {
+  /** What it takes, some 300 modules, is loaded by the first who asks, so that the start does not wait for it. */
+  private async client(provider: ModelProvider): Promise<ProviderClient> {
     if (!provider.trusted) this.outbound.checkUrl(provider.modelUrl);
-    const dispatcher = this.outbound.dispatcher(provider.trusted);
+    const dispatcher = await this.outbound.dispatcher(provider.trusted);
+    const { ProviderClient } = await import('./provider-client.js');
     return new ProviderClient(provider, dispatcher, this.settings.upstreamTotalTimeoutSeconds);
   }
 }

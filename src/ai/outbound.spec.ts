@@ -125,7 +125,7 @@ describe('the machine’s own addresses', () => {
     const outbound = new Outbound(settings as unknown as Settings, resolve);
 
     for (const url of ['http://8.8.8.8:1/', 'http://[2606:4700::1111]:1/', 'http://example.com:1/']) {
-      const attempt = request(url, { dispatcher: outbound.dispatcher() });
+      const attempt = request(url, { dispatcher: await outbound.dispatcher() });
       await expect(attempt).rejects.toMatchObject({ code: 'EREFUSED' });
     }
     await outbound.onApplicationShutdown();

@@ -1,15 +1,27 @@
 import { isIP, LookupFunction } from 'node:net';
 import { Inject, Injectable, OnApplicationShutdown } from '@nestjs/common';
-import { Agent, buildConnector, Dispatcher } from 'undici';
+import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { Settings } from '../env/settings.js';
 import { isLoopbackAddress, isOwnAddress, isPublicAddress } from './addresses.js';
 import { ModelUrlError } from './provider.error.js';
 import { isLocalName, RESOLVE_HOST, type ResolveHost } from './resolve-host.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const MAX_HEADER_BYTES = 64 * 1024;
-const MAX_CONNECTIONS_PER_ORIGIN = 4_096;
-const KEEP_ALIVE_MS = 30_000;
+const AGENT_OPTIONS = {
+  connections: 4_096, // to each origin
+  keepAliveTimeout: 30_000,
+  maxHeaderSize: 64 * 1024, // bytes
+  pipelining: 1,
+  // The Watchdog keeps the time, to the settings and across retries.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+};
+
+interface Agents {
+  guarded: Agent;
+  /** Apart from the other, whose connections to the same origin must not come from here. */
+  trusted: Agent;
+}
 
 class RefusedAddressError extends Error {
   readonly code = 'EREFUSED';
@@ -21,25 +33,18 @@ class RefusedAddressError extends Error {
  */
 @Injectable()
 export class Outbound implements OnApplicationShutdown {
-  private readonly checked = buildConnector({
-    timeout: CONNECT_TIMEOUT_MS,
-    lookup: this.lookup(false, (address) => this.isAllowed(address)),
-  });
-  private readonly unchecked = buildConnector({
-    timeout: CONNECT_TIMEOUT_MS,
-    lookup: this.lookup(true, () => true),
-  });
-  private readonly guarded = makeAgent((options, callback) => this.connect(options, callback));
-  /** Apart from the other, whose connections to the same origin must not come from here. */
-  private readonly trusted = makeAgent(this.unchecked);
+  /** Made with the first use, as undici takes long to load. */
+  private agents?: Promise<Agents>;
 
   constructor(
     private readonly settings: Settings,
     @Inject(RESOLVE_HOST) private readonly resolve: ResolveHost,
   ) {}
 
-  dispatcher(trusted = false): Dispatcher {
-    return trusted ? this.trusted : this.guarded;
+  async dispatcher(trusted = false): Promise<Dispatcher> {
+    this.agents ??= this.makeAgents();
+    const agents = await this.agents;
+    return trusted ? agents.trusted : agents.guarded;
   }
 
   /** Throws a ModelUrlError for what is wrong with the text of a URL, in whichever spelling. */
@@ -55,17 +60,36 @@ export class Outbound implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.guarded.destroy(), this.trusted.destroy()]);
+    const agents = await this.agents;
+    await Promise.all([agents?.guarded.destroy(), agents?.trusted.destroy()]);
   }
 
-  private connect(options: buildConnector.Options, callback: buildConnector.Callback): void {
-    const port = portOf(options.protocol, options.port);
-    if (this.isAllowedHost(bracket(options.hostname), port)) return this.unchecked(options, callback);
-    // A literal address is never looked up, so that the lookup cannot be what checks it.
-    if (isIP(options.hostname) && !this.isAllowed(options.hostname)) {
-      return process.nextTick(callback, new RefusedAddressError(), null);
-    }
-    this.checked(options, callback);
+  private async makeAgents(): Promise<Agents> {
+    const { Agent, buildConnector } = await import('undici');
+    const checked = buildConnector({
+      timeout: CONNECT_TIMEOUT_MS,
+      lookup: this.lookup(false, (address) => this.isAllowed(address)),
+    });
+    const unchecked = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: this.lookup(true, () => true) });
+    return {
+      guarded: new Agent({ ...AGENT_OPTIONS, connect: this.guard(checked, unchecked) }),
+      trusted: new Agent({ ...AGENT_OPTIONS, connect: unchecked }),
+    };
+  }
+
+  private guard(
+    checked: buildConnector.connector,
+    unchecked: buildConnector.connector,
+  ): buildConnector.connector {
+    return (options, callback) => {
+      const port = portOf(options.protocol, options.port);
+      if (this.isAllowedHost(bracket(options.hostname), port)) return unchecked(options, callback);
+      // A literal address is never looked up, so that the lookup cannot be what checks it.
+      if (isIP(options.hostname) && !this.isAllowed(options.hostname)) {
+        return process.nextTick(callback, new RefusedAddressError(), null);
+      }
+      checked(options, callback);
+    };
   }
 
   /** A name is refused whole if any of its addresses is: only an attacker mixes them. */
@@ -93,19 +117,6 @@ export class Outbound implements OnApplicationShutdown {
     const { modelUrlAllowedHosts } = this.settings;
     return modelUrlAllowedHosts.includes(hostname) || modelUrlAllowedHosts.includes(`${hostname}:${port}`);
   }
-}
-
-function makeAgent(connect: buildConnector.connector): Agent {
-  return new Agent({
-    connect,
-    connections: MAX_CONNECTIONS_PER_ORIGIN,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    pipelining: 1,
-    // The Watchdog keeps the time, to the settings and across retries.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
 }
 
 function parseUrl(modelUrl: string): URL {

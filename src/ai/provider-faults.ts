@@ -1,5 +1,5 @@
 import { toUSVString } from 'node:util';
-import { APIError } from 'openai';
+import { APIError } from 'openai/core/error';
 import { isObject } from './provider.chunk.js';
 import { ProviderError, ProviderErrorCode } from './provider.error.js';
 import { maskSecrets } from './secrets.js';

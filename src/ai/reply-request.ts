@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { APIError, type OpenAI } from 'openai';
+import type { OpenAI } from 'openai';
+import { APIError } from 'openai/core/error';
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
 import { isTransient, ProviderFaults } from './provider-faults.js';
-import { OutboundResponse } from './outbound-fetch.js';
+import type { OutboundResponse } from './outbound-fetch.js';
 import { ProviderError } from './provider.error.js';
 import { ModelProvider, PromptMessage } from './provider.js';
 import { ReadRounds } from './read-rounds.js';

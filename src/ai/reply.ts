@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { OutboundResponse } from './outbound-fetch.js';
+import type { OutboundResponse } from './outbound-fetch.js';
 import { ProviderFaults } from './provider-faults.js';
 import { ReplyBatch } from './provider.js';
 import { ReadRounds } from './read-rounds.js';
