@@ -10,6 +10,7 @@ import { ProblemFilter } from './common/problem.filter.js';
 import { LoggingInterceptor, requestLog } from './common/request-log.js';
 import { RequestPipe } from './common/request.pipe.js';
 import { securityHeaders } from './common/security-headers.js';
+import { takeTurns } from './common/take-turns.js';
 import { setUpDocs } from './docs/docs.setup.js';
 import type { Settings } from './env/settings.js';
 import { refuseFloods } from './throttling/flood.middleware.js';
@@ -26,6 +27,7 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
   if (settings.production) app.use(requireHttps);
   app.use(varyByOrigin);
   app.enableCors(corsOptions(settings.corsOrigins));
+  app.use(takeTurns());
   app.use(refuseFloods(app.get(RateLimits)));
   if (!settings.demoModel) app.use('/demo', nothingHere);
   app.use(readBody());

@@ -5,8 +5,8 @@ import { AuditLog } from '../common/audit-log.js';
 import { addressKey } from '../throttling/address-key.js';
 import type { LoginDto } from './auth.dto.js';
 import { wrongCredentials } from './auth.errors.js';
+import { EntityReader, type Row } from '../database/entity-reader.js';
 import type { Client } from './client.decorator.js';
-import { KnownAddress } from './known-address.entity.js';
 import { PasswordChecks } from './password-checks.service.js';
 import { PasswordService } from './password.service.js';
 import { SessionGrant, SessionsService } from './sessions.service.js';
@@ -22,13 +22,20 @@ interface Target {
 
 @Injectable()
 export class LoginService {
+  private readonly users: EntityReader<User>;
+  private readonly findTargetSql: string;
+
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly checks: PasswordChecks,
     private readonly passwords: PasswordService,
     private readonly sessions: SessionsService,
     private readonly audit: AuditLog,
-  ) {}
+  ) {
+    this.users = new EntityReader(dataSource, User, 'u');
+    this.findTargetSql = `SELECT ${this.users.columns}, a.address AS known_address FROM users u
+      LEFT JOIN known_addresses a ON a.user_id = u.id AND a.address = ? WHERE u.email = ?`;
+  }
 
   /** @throws {UnauthenticatedError} the same, in the same time, for an unknown email as for a wrong password */
   async logIn({ email, password }: LoginDto, client: Client): Promise<SessionGrant> {
@@ -50,15 +57,9 @@ export class LoginService {
    */
   private async findTarget(email: string, client: Client): Promise<Target> {
     const address = addressKey(client.address);
-    const { entities, raw } = await this.dataSource
-      .getRepository(User)
-      .createQueryBuilder('user')
-      .leftJoin(KnownAddress, 'known', 'known.userId = user.id AND known.address = :address', { address })
-      .addSelect('known.address', 'known_address')
-      .where({ email })
-      .getRawAndEntities<{ known_address: string | null }>();
-    const known = raw[0]?.known_address;
-    return { user: entities[0] ?? null, budget: known ? `${email} ${address}` : email };
+    const [row] = await this.dataSource.query<Row[]>(this.findTargetSql, [address, email]);
+    const user = row ? this.users.read(row) : null;
+    return { user, budget: row?.known_address ? `${email} ${address}` : email };
   }
 
   private async openSession(user: User, password: string, client: Client): Promise<SessionGrant | null> {

@@ -1,0 +1,25 @@
+import type { RequestHandler } from 'express';
+
+/** Some 5 ms of work, by a process that has just started. */
+const REQUESTS_A_TURN = 4;
+
+/**
+ * Begins a few requests in each turn of the event loop, and a prober's at once. Those of a burst that has come at once
+ * would otherwise all be handled before anything else is looked at, and the process be taken for dead.
+ */
+export function takeTurns(): RequestHandler {
+  const waiting: (() => void)[] = [];
+  let begun = 0;
+  const turn = () => {
+    const next = waiting.splice(0, REQUESTS_A_TURN);
+    begun = next.length;
+    if (begun > 0) setImmediate(turn);
+    for (const begin of next) begin();
+  };
+  return (request, _response, next) => {
+    if (request.path.startsWith('/health/')) return next();
+    if (begun === REQUESTS_A_TURN) return void waiting.push(next);
+    if (++begun === 1) setImmediate(turn);
+    next();
+  };
+}
