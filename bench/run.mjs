@@ -22,7 +22,7 @@ const context = {
   rounds: Number(process.env.BENCH_ROUNDS ?? 3),
   mysqlUrl: process.env.TEST_MYSQL_URL,
   redisUrl: process.env.TEST_REDIS_URL,
-  nodeOptions: process.env.BENCH_NODE_OPTIONS?.split(' ') ?? [],
+  nodeOptions: process.env.BENCH_NODE_OPTIONS?.split(' ').filter(Boolean) ?? [],
 };
 const results = [];
 const began = performance.now();

@@ -103,10 +103,12 @@ export class Stage {
 
   /** Has so many replies begin at once. @returns how long each took to its first text, in milliseconds */
   async firstTexts(kind, { streams, model }) {
-    const { url } = await this.#processOf(kind);
-    await this.#connect(kind, { streams, model, url });
-    await this.client.ask('start', { from: 0, to: streams });
-    const firstTextMs = await this.client.ask('begun');
+    const server = await this.#processOf(kind);
+    await this.#connect(kind, { streams, model, url: server.url });
+    const firstTextMs = await this.profiled(kind, [server], async () => {
+      await this.client.ask('start', { from: 0, to: streams });
+      return this.client.ask('begun');
+    });
     await this.#finish();
     return firstTextMs;
   }
