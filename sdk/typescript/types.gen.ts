@@ -848,6 +848,10 @@ export type LogoutData = {
 
 export type LogoutErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -859,6 +863,18 @@ export type LogoutErrors = {
      * `https_required`: In production only HTTPS is answered.
      */
     403: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -1251,6 +1267,10 @@ export type RevokeOtherSessionsData = {
 
 export type RevokeOtherSessionsErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -1262,6 +1282,18 @@ export type RevokeOtherSessionsErrors = {
      * `https_required`: In production only HTTPS is answered.
      */
     403: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -1301,6 +1333,10 @@ export type RevokeSessionData = {
 
 export type RevokeSessionErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -1316,6 +1352,18 @@ export type RevokeSessionErrors = {
      * `not_found`: There is no such thing, or it is not yours.
      */
     404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -1535,6 +1583,10 @@ export type DeleteConfigData = {
 
 export type DeleteConfigErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -1550,6 +1602,18 @@ export type DeleteConfigErrors = {
      * `not_found`: There is no such thing, or it is not yours.
      */
     404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -1589,6 +1653,10 @@ export type TestConfigData = {
 
 export type TestConfigErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -1608,6 +1676,18 @@ export type TestConfigErrors = {
      * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
      */
     409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -2033,6 +2113,10 @@ export type DeleteConversationData = {
 
 export type DeleteConversationErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -2048,6 +2132,18 @@ export type DeleteConversationErrors = {
      * `not_found`: There is no such thing, or it is not yours.
      */
     404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -2493,6 +2589,10 @@ export type ActivateMessageData = {
 
 export type ActivateMessageErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -2512,6 +2612,18 @@ export type ActivateMessageErrors = {
      * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
      */
     409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -2551,6 +2663,10 @@ export type StopReplyData = {
 
 export type StopReplyErrors = {
     /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
      * `token_revoked`: The session was ended: log in again.
@@ -2570,6 +2686,18 @@ export type StopReplyErrors = {
      * `no_reply_running`: There is nothing to stop.
      */
     409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */

@@ -8,8 +8,11 @@ const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
 const CONVERSATION_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Reads a JSON object into `request.body`. Compressed bodies are refused, so that none can unfold into memory. */
-export function readBody(): RequestHandler[] {
-  return [requireJson, readConversation, readObject, requireObject];
+export function readBody(): RequestHandler {
+  const read = express.Router().use(requireJson, readConversation, readObject, requireObject);
+  // Theirs means nothing (RFC 9110 section 9.3.1); Node discards it.
+  return (request, response, next) =>
+    request.method === 'GET' || request.method === 'HEAD' ? next() : read(request, response, next);
 }
 
 const readObject = jsonReader(BODY_LIMIT_BYTES);

@@ -72,6 +72,8 @@ describe('a title', () => {
   it('is made from the first words', () => {
     expect(titleOf('# How do I centre a "div" with flexbox?')).toBe('How do I centre a div');
     expect(titleOf('User: Tell me about tides\n\nAssistant: They rise.')).toBe('Tell me about tides');
+    expect(titleOf('What is a good recipe for banana bread?')).toBe('What is a good recipe');
+    expect(titleOf('Where do I go to')).toBe('Where do I go to');
     expect(titleOf('Hello, world!\nMore')).toBe('Hello, world');
     expect(titleOf('请介绍一下杭州的西湖，以及周边的小吃和茶馆')).toBe('请介绍一下杭州的西湖，以及周边的');
   });

@@ -107,8 +107,17 @@ function title(text: string): string {
   const plain = firstLine(text)
     .replace(/^User: /, '')
     .replace(/[`*“”"]/gu, '');
-  const start = isChinese(plain) ? cut(plain, 16) : plain.split(' ').slice(0, 6).join(' ');
+  const start = isChinese(plain) ? cut(plain, 16) : firstWords(plain, 6);
   return cut(start, 60).replace(/[\s\p{P}]+$/u, '') || 'New conversation';
+}
+
+/** None that only leads to a word which is cut off: "What is a good recipe" rather than "… recipe for". */
+function firstWords(text: string, count: number): string {
+  const words = text.split(' ');
+  const first = words.slice(0, count);
+  if (words.length > count)
+    while (first.length > 1 && FUNCTION_WORDS.has(first.at(-1)!.toLowerCase())) first.pop();
+  return first.join(' ');
 }
 
 function quote(text: string): string {

@@ -17,11 +17,13 @@ const LIMIT_HEADERS = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Rese
 /** Gives every operation what is the same for all: security, problems, headers and examples. */
 export function finishOperations(document: OpenAPIObject, publicOperations: Set<string>): void {
   for (const [path, item] of Object.entries(document.paths)) {
-    for (const operation of METHODS.map((method) => item[method]).filter((operation) => !!operation)) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (!operation) continue;
       const isPublic = publicOperations.has(operation.operationId ?? '');
       if (isPublic) operation.security = [];
       describeParameters(path, operation);
-      addProblemResponses(document, path, operation, isPublic);
+      addProblemResponses(document, { path, method, isPublic }, operation);
       describeResponses(path, operation);
       describeStreams(operation);
       addExamples(document, operation);

@@ -6,14 +6,15 @@ import { PROBLEM_CODES } from './problem-codes.js';
 /** An operation before its extension has been written out. */
 type Annotated = OperationObject & { [PROBLEMS_EXTENSION]?: ProblemAnswer[] };
 
+interface Route {
+  path: string;
+  method: string;
+  isPublic: boolean;
+}
+
 /** Writes out the problems of `@ApiProblems`, and those that any operation of its kind can answer, as responses. */
-export function addProblemResponses(
-  document: OpenAPIObject,
-  path: string,
-  operation: Annotated,
-  isPublic: boolean,
-): void {
-  const answers = [...(operation[PROBLEMS_EXTENSION] ?? []), ...generalProblems(path, operation, isPublic)];
+export function addProblemResponses(document: OpenAPIObject, route: Route, operation: Annotated): void {
+  const answers = [...(operation[PROBLEMS_EXTENSION] ?? []), ...generalProblems(route, operation)];
   delete operation[PROBLEMS_EXTENSION];
   const components = (document.components!.responses ??= {});
   for (const [status, codes] of byStatus(answers)) {
@@ -24,12 +25,13 @@ export function addProblemResponses(
 }
 
 /** Probers are answered over plain HTTP, without limits and without a token. */
-function generalProblems(path: string, operation: OperationObject, isPublic: boolean): ProblemAnswer[] {
+function generalProblems({ path, method, isPublic }: Route, operation: OperationObject): ProblemAnswer[] {
   if (path.startsWith('/health/')) return ['500 internal_error'];
   return [
     ...answersIf(!isPublic, '401 unauthenticated', '401 token_expired', '401 token_revoked'),
+    // Also where no body belongs: one that is malformed is refused all the same.
     ...answersIf(
-      operation.requestBody !== undefined,
+      method !== 'get',
       '400 bad_request',
       '413 body_too_large',
       '415 unsupported_media_type',
