@@ -1055,8 +1055,8 @@ describe('failed logins', () => {
 });
 
 // Last, as Passport's strategy is the process's, and so the newest app's from then on.
-describe('a login with a hash that is weaker than what is used now', () => {
-  it('has it made anew', async () => {
+describe('a login to an account of earlier times', () => {
+  it('hashes anew where the stored hash is weaker than what is used now', async () => {
     const costly = await startTestApp({ costlyHashes: true });
     const ada = await costly.user().create();
     const users = costly.app.get(DataSource).getRepository(User);
