@@ -1,14 +1,20 @@
 import { createParamDecorator, ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { Session } from './session.entity.js';
+import type { AccessClaims } from './tokens.service.js';
 import { User } from './user.entity.js';
 
-/** Who a valid access token speaks for: on HTTP it is `request.user`, on sockets `socket.data.identity`. */
+/** Who a valid access token speaks for: on HTTP it is `request.user`. */
 export interface Identity {
   user: User;
   session: Session;
   /** When the access token runs out. */
   expiresAt: Date;
+}
+
+/** What a connection that lives on keeps of it: neither a password's hash nor the rest that nobody needs by then. */
+export function claimsOf({ user, session, expiresAt }: Identity): AccessClaims {
+  return { userId: user.id, sessionId: session.id, expiresAt };
 }
 
 const identityOf = (context: ExecutionContext) =>

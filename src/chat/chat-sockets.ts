@@ -5,7 +5,8 @@ import type { DefaultEventsMap, Namespace, Socket } from 'socket.io';
 import { noToken } from '../auth/auth.errors.js';
 import { AuthService } from '../auth/auth.service.js';
 import { bearerToken } from '../auth/bearer-token.js';
-import type { Identity } from '../auth/identity.js';
+import { claimsOf, type Identity } from '../auth/identity.js';
+import type { AccessClaims } from '../auth/tokens.service.js';
 import { NotFoundError, UnauthenticatedError, ValidationFailedError } from '../common/errors.js';
 import { addressOf } from '../common/handshake.js';
 import { EventHub } from '../events/event-hub.js';
@@ -20,7 +21,7 @@ import { refusal, refuse } from './socket-problem.filter.js';
 interface SocketData {
   /** Of a recovered socket, that of the one before it. */
   userId: number;
-  identity: Identity;
+  claims: AccessClaims;
   peer: SocketPeer;
   endings: (() => void)[];
 }
@@ -56,8 +57,8 @@ export class ChatSockets {
   }
 
   connected(socket: ChatSocket): void {
-    const { userId, identity, endings } = socket.data;
-    const session = new LiveSession(this.hub, this.auth, identity, {
+    const { userId, claims, endings } = socket.data;
+    const session = new LiveSession(this.hub, this.auth, claims, {
       expiring: (expiresAt) => socket.emit('session.expiring', { expires_at: expiresAt.toISOString() }),
       ended: () => socket.disconnect(true),
       resume: () => socket.conn.close(),
@@ -98,7 +99,7 @@ export class ChatSockets {
       const identity = await this.limits.authenticate(address, attempt);
       this.refuseOthers(socket, identity);
       places.push(this.limits.admitUser(identity.user.id));
-      Object.assign(socket.data, { userId: identity.user.id, identity, endings: [leave] });
+      Object.assign(socket.data, { userId: identity.user.id, claims: claimsOf(identity), endings: [leave] });
       if (socket.conn.readyState !== 'open') leave();
     } catch (error) {
       leave();
@@ -138,7 +139,7 @@ function peerOf(socket: ChatSocket, session: LiveSession): SocketPeer {
     userId: socket.data.userId,
     join: (id) => void socket.join(conversationRoom(id)),
     leave: (id) => void socket.leave(conversationRoom(id)),
-    renew: (identity) => session.renew(identity),
+    renew: (newer) => session.renew(newer),
   };
 }
 

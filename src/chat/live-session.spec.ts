@@ -2,12 +2,16 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { AuthService } from '../auth/auth.service.js';
 import { revokedToken } from '../auth/auth.errors.js';
 import type { Identity } from '../auth/identity.js';
+import type { AccessClaims } from '../auth/tokens.service.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { LiveSession } from './live-session.js';
 
 const HOUR = 3_600_000;
-const identity = (left: number, sessionId = 1) =>
-  ({ user: { id: 7 }, session: { id: sessionId }, expiresAt: new Date(Date.now() + left) }) as Identity;
+const claims = (left: number, sessionId = 1): AccessClaims => ({
+  userId: 7,
+  sessionId,
+  expiresAt: new Date(Date.now() + left),
+});
 
 describe('LiveSession', () => {
   const hub = new EventHub();
@@ -18,16 +22,16 @@ describe('LiveSession', () => {
 
   beforeEach(() => {
     jest.useFakeTimers();
-    identify.mockReset().mockResolvedValue(identity(HOUR));
+    identify.mockReset().mockResolvedValue({} as Identity);
     heard.length = 0;
-    session = begin(identity(HOUR));
+    session = begin(claims(HOUR));
   });
   afterEach(() => {
     session.close();
     jest.useRealTimers();
   });
 
-  function begin(of: Identity): LiveSession {
+  function begin(of: AccessClaims): LiveSession {
     return new LiveSession(hub, auth, of, {
       expiring: (expiresAt) => heard.push(`expiring in ${expiresAt.getTime() - Date.now()}`),
       ended: (reason) => heard.push(reason),
@@ -49,7 +53,7 @@ describe('LiveSession', () => {
 
   it('goes by the newer token once there is one, and tells again', () => {
     jest.advanceTimersByTime(HOUR - 60_000);
-    session.renew(identity(HOUR));
+    session.renew(claims(HOUR));
 
     jest.advanceTimersByTime(HOUR - 1);
     expect(heard).toEqual(['expiring in 60000', 'expiring in 60000']);
@@ -68,7 +72,7 @@ describe('LiveSession', () => {
   });
 
   it('follows the session of the newer token', () => {
-    session.renew(identity(HOUR, 2));
+    session.renew(claims(HOUR, 2));
 
     revoke(1);
     expect(heard).toEqual([]);
@@ -84,7 +88,7 @@ describe('LiveSession', () => {
 
   it('ends where its session had ended before it began', async () => {
     identify.mockRejectedValue(revokedToken());
-    const late = begin(identity(HOUR, 3));
+    const late = begin(claims(HOUR, 3));
     await jest.advanceTimersByTimeAsync(0);
 
     expect(heard).toEqual(['token_revoked']);
@@ -93,7 +97,7 @@ describe('LiveSession', () => {
 
   it('goes on where the database is away', async () => {
     identify.mockRejectedValue(new Error('connect ECONNREFUSED'));
-    const late = begin(identity(HOUR, 3));
+    const late = begin(claims(HOUR, 3));
     await jest.advanceTimersByTimeAsync(0);
 
     expect(heard).toEqual([]);
@@ -102,7 +106,7 @@ describe('LiveSession', () => {
 
   it('hears nothing once it is closed, nor can it be renewed', async () => {
     session.close();
-    session.renew(identity(HOUR));
+    session.renew(claims(HOUR));
 
     revoke(1);
     hub.publish(7, new ParleyEvent('connection.resume', {}));

@@ -1,5 +1,5 @@
 import type { AuthService } from '../auth/auth.service.js';
-import type { Identity } from '../auth/identity.js';
+import type { AccessClaims } from '../auth/tokens.service.js';
 import { UnauthenticatedError } from '../common/errors.js';
 import { EventHub } from '../events/event-hub.js';
 
@@ -16,18 +16,18 @@ export interface LiveSessionEvents {
 
 /** The life of a connection's login: it ends with its access token, and at once when the session does. */
 export class LiveSession {
-  private timers: NodeJS.Timeout[] = [];
+  private timer?: NodeJS.Timeout;
   private closed = false;
   private readonly unsubscribe: () => void;
 
   constructor(
     private readonly hub: EventHub,
     private readonly auth: AuthService,
-    private identity: Identity,
+    private claims: AccessClaims,
     private readonly events: LiveSessionEvents,
   ) {
-    this.unsubscribe = hub.subscribe(identity.user.id, ({ type, body }) => {
-      const own = type === 'session.revoked' && body.session_id === this.identity.session.id;
+    this.unsubscribe = hub.subscribe(claims.userId, ({ type, body }) => {
+      const own = type === 'session.revoked' && body.session_id === this.claims.sessionId;
       if (own || type === 'account.deleted') this.end('token_revoked');
       if (type === 'connection.resume') this.events.resume();
     });
@@ -35,42 +35,48 @@ export class LiveSession {
   }
 
   /** A newer access token of the same user takes over. */
-  renew(identity: Identity): void {
+  renew(claims: AccessClaims): void {
     if (this.closed) return;
-    this.identity = identity;
+    this.claims = claims;
     this.begin();
   }
 
   close(): void {
     this.closed = true;
-    this.timers.forEach(clearTimeout);
+    clearTimeout(this.timer);
     this.unsubscribe();
   }
 
   private begin(): void {
     this.schedule();
-    void this.confirm(this.identity);
+    void this.confirm(this.claims);
   }
 
   private schedule(): void {
-    this.timers.forEach(clearTimeout);
-    const { expiresAt } = this.identity;
-    const left = expiresAt.getTime() - Date.now();
-    this.timers = [setTimeout(() => this.end('token_expired'), left).unref()];
-    if (!this.events.expiring) return;
-    this.timers.push(
-      setTimeout(() => this.events.expiring?.(expiresAt), Math.max(0, left - NOTICE_MS)).unref(),
-    );
+    clearTimeout(this.timer);
+    if (!this.events.expiring) return this.scheduleEnd();
+    const left = this.claims.expiresAt.getTime() - Date.now();
+    this.timer = setTimeout(() => this.giveNotice(), Math.max(0, left - NOTICE_MS)).unref();
+  }
+
+  private giveNotice(): void {
+    this.scheduleEnd();
+    this.events.expiring?.(this.claims.expiresAt);
+  }
+
+  private scheduleEnd(): void {
+    const left = this.claims.expiresAt.getTime() - Date.now();
+    this.timer = setTimeout(() => this.end('token_expired'), left).unref();
   }
 
   /** The session may have ended after the token was looked at and before its end would have been heard of here. */
-  private async confirm({ user, session, expiresAt }: Identity): Promise<void> {
+  private async confirm(claims: AccessClaims): Promise<void> {
     try {
-      await this.hub.ready(user.id);
-      await this.auth.identify({ userId: user.id, sessionId: session.id, expiresAt });
+      await this.hub.ready(claims.userId);
+      await this.auth.identify(claims);
     } catch (error) {
       // Where the database is away, its end is still heard of when it comes.
-      const current = session.id === this.identity.session.id;
+      const current = claims.sessionId === this.claims.sessionId;
       if (error instanceof UnauthenticatedError && current) this.end('token_revoked');
     }
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AuthService } from '../auth/auth.service.js';
-import type { Identity } from '../auth/identity.js';
+import { claimsOf, type Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError } from '../common/errors.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { EventHub } from '../events/event-hub.js';
@@ -91,7 +91,10 @@ export class ReplyAnswers {
     identity: Identity,
     ended: LiveSessionEvents['ended'],
   ): void {
-    const session = new LiveSession(this.hub, this.auth, identity, { ended, resume: () => stream.end() });
+    const session = new LiveSession(this.hub, this.auth, claimsOf(identity), {
+      ended,
+      resume: () => stream.end(),
+    });
     stream.onEnd(() => session.close());
   }
 

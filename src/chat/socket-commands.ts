@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuthService } from '../auth/auth.service.js';
-import type { Identity } from '../auth/identity.js';
+import { claimsOf } from '../auth/identity.js';
+import type { AccessClaims } from '../auth/tokens.service.js';
 import { UnauthenticatedError } from '../common/errors.js';
 import type { ConversationPageDto } from '../conversations/conversation.dto.js';
 import type { MessageDto } from '../conversations/message.dto.js';
@@ -23,7 +24,7 @@ export interface SocketPeer {
   /** From this turn on it gets the conversation's deltas. */
   join(conversationId: number): void;
   leave(conversationId: number): void;
-  renew(identity: Identity): void;
+  renew(claims: AccessClaims): void;
 }
 
 /** What a socket's client may ask for: the same over Socket.IO and over plain WebSocket. */
@@ -83,7 +84,7 @@ export class SocketCommands {
     if (identity.user.id !== peer.userId) {
       throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
     }
-    peer.renew(identity);
+    peer.renew(claimsOf(identity));
     return { expires_at: identity.expiresAt.toISOString() };
   }
 

@@ -1,6 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
 import type { AuthService } from '../auth/auth.service.js';
-import type { Identity } from '../auth/identity.js';
+import type { AccessClaims } from '../auth/tokens.service.js';
 import { ProblemError, ValidationFailedError } from '../common/errors.js';
 import { bodyPipe } from '../common/validation.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
@@ -58,14 +58,14 @@ export class WebSocketClient {
 
   constructor(
     readonly socket: WebSocket,
-    private readonly identity: Identity,
+    private readonly claims: AccessClaims,
     private readonly conversationId: number,
     private readonly services: Services,
   ) {
     this.meter = services.limits.meter();
     this.backlog = new Backlog(() => socket.bufferedAmount);
     this.peer = {
-      userId: identity.user.id,
+      userId: claims.userId,
       join: (id) => void this.opened.add(id),
       leave: (id) => void this.opened.delete(id),
       renew: (renewed) => this.session?.renew(renewed),
@@ -102,7 +102,7 @@ export class WebSocketClient {
     this.write('conversation.snapshot', JSON.stringify(page));
     this.opened.add(this.conversationId);
     const unsubscribe = services.hub.subscribe(this.peer.userId, (event) => this.pass(event));
-    const session = new LiveSession(services.hub, services.auth, this.identity, {
+    const session = new LiveSession(services.hub, services.auth, this.claims, {
       expiring: (expiresAt) =>
         this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
       ended: (reason) => socket.close(CLOSE_CODES.token, reason),

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { AuthService } from '../auth/auth.service.js';
 import { bearerToken } from '../auth/bearer-token.js';
-import type { Identity } from '../auth/identity.js';
+import { claimsOf, type Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError, RateLimitedError, UnauthenticatedError } from '../common/errors.js';
 import { addressOf } from '../common/handshake.js';
 import { IdPipe } from '../common/id.pipe.js';
@@ -69,7 +69,7 @@ export class WebSocketClients implements OnModuleDestroy {
 
   private clientFor(socket: WebSocket, identity: Identity, conversationId: number): WebSocketClient {
     const { auth, streams, commands, limits, hub } = this;
-    const client = new WebSocketClient(socket, identity, conversationId, {
+    const client = new WebSocketClient(socket, claimsOf(identity), conversationId, {
       auth,
       streams,
       commands,
