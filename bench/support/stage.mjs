@@ -73,10 +73,11 @@ export class Stage {
 
   /**
    * @param load.connected called once all have connected, before the first asks
+   * @param load.abandon leaves in the middle: for what piles up so much that reading the rest would take minutes
    * @param during called while all replies run
    * @returns how many tokens came meanwhile
    */
-  async whileStreaming(kind, { streams, model, url, peers, connected }, during) {
+  async whileStreaming(kind, { streams, model, url, peers, connected, abandon }, during) {
     const target = url ?? (await this.#processOf(kind)).url;
     await this.#connect(kind, { streams, model, url: target, peers });
     await connected?.();
@@ -87,7 +88,8 @@ export class Stage {
     const before = await this.client.ask('tokens');
     await during();
     const tokens = (await this.client.ask('tokens')) - before;
-    await this.#finish();
+    if (abandon) await this.#abandon(kind);
+    else await this.#finish();
     return tokens;
   }
 
@@ -170,6 +172,16 @@ export class Stage {
     await this.client.ask('ended');
     await this.client.ask('close');
     await delay(SETTLE_MS);
+  }
+
+  /** Ends a baseline's process, with all that it holds; the next to need it starts another. */
+  async #abandon(kind) {
+    const file = BASELINES[kind];
+    await this.client.ask('throwFailure');
+    await this.provider.ask('finish');
+    await this.client.ask('close');
+    await this.#others.get(file).stop();
+    this.#others.delete(file);
   }
 
   async #mysqlDatabase() {
