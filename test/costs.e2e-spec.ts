@@ -69,6 +69,15 @@ describe('a chat', () => {
     ]);
   });
 
+  it('reads no messages for the first of a conversation', async () => {
+    const { id } = await ada.createConversation({ title: 'Costs' });
+    statements.take();
+
+    await ada.send(id, 'Hi');
+
+    expect(statements.take()).not.toContain('SELECT messages');
+  });
+
   it('asks the provider once, over the connection of the one before; for a title once more, once', async () => {
     const { id } = await ada.createConversation();
     const before = { requests: t.provider.requests.length, connections: t.provider.connections };

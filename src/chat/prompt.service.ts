@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { PromptMessage } from '../ai/provider.js';
 import { countTokens, loadTokenizer } from '../ai/tokenizer.js';
 import { Conversation } from '../conversations/conversation.entity.js';
-import type { Message } from '../conversations/message.entity.js';
+import type { MessageDto } from '../conversations/message.dto.js';
 import { MessagesService } from '../conversations/messages.service.js';
 
 /** Messages a read: few, as each may be long. */
@@ -18,12 +18,12 @@ export class PromptService {
   constructor(private readonly messages: MessagesService) {}
 
   /**
-   * @param lastId the user message to be answered, on the active branch: it is sent in any case
+   * @param question the user message to be answered, on the active branch: it is sent in any case
    * @param contextTokens of prompt and reply together
    */
   async build(
     conversation: Conversation,
-    lastId: number,
+    question: MessageDto,
     contextTokens: number,
     params: Record<string, unknown>,
   ): Promise<PromptMessage[]> {
@@ -33,7 +33,7 @@ export class PromptService {
     const room = new Room(contextTokens - replyTokens(contextTokens, params));
     for (const message of system) await room.take(message);
     const newest: PromptMessage[] = [];
-    for await (const { role, content } of this.upwards(conversation.id, lastId)) {
+    for await (const { role, content } of this.upwards(question)) {
       if (content === '') continue;
       const message = { role, content };
       if (!(await room.take(message)) && newest.length > 0) break;
@@ -45,15 +45,17 @@ export class PromptService {
   }
 
   /** The active branch from a message upwards, without loading more than is asked for. */
-  private async *upwards(conversationId: number, lastId: number): AsyncGenerator<Message> {
-    for (let below = lastId + 1; ;) {
+  private async *upwards(last: MessageDto): AsyncGenerator<Pick<MessageDto, 'role' | 'content'>> {
+    yield last;
+    if (last.parent_id === null) return;
+    for (let beforeId = last.id; ;) {
       const page = await this.messages
-        .queryPage(conversationId, { limit: PAGE, beforeId: below })
+        .queryPage(last.conversation_id, { limit: PAGE, beforeId })
         .select(['message.id', 'message.role', 'message.content'])
         .getMany();
       yield* page;
       if (page.length < PAGE) return;
-      below = page.at(-1)!.id;
+      beforeId = page.at(-1)!.id;
     }
   }
 }

@@ -40,7 +40,7 @@ export class ReplyRunsService {
     const provider = { ...config.provider, params };
     return {
       provider,
-      prompt: () => this.prompts.build(conversation, userMessage.id, config.contextTokens, params),
+      prompt: () => this.prompts.build(conversation, userMessage, config.contextTokens, params),
       ended: (reply) => {
         if (!wantsTitle(conversation, userMessage, reply)) return;
         void this.giveTitle(conversation, userMessage.content, reply.content, config.provider);
@@ -62,7 +62,8 @@ export class ReplyRunsService {
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       const { conversation, question } = running;
-      return this.prompts.build(conversation, question.id, DEFAULT_CONTEXT_TOKENS, conversation.params);
+      const asked = MessageDto.from(question, [question.id]);
+      return this.prompts.build(conversation, asked, DEFAULT_CONTEXT_TOKENS, conversation.params);
     }
   }
 
