@@ -6,6 +6,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from './support/process.js';
 import { type Exit, ServerProcess } from './support/server-process.js';
 
 let folder: string;
@@ -63,6 +64,14 @@ describe('a start that cannot succeed', () => {
 
     expect([code, stderr]).toEqual([1, expect.stringContaining('not migrated')]);
   });
+});
+
+// Elsewhere memory is counted in other ways.
+(process.platform === 'linux' ? it : it.skip)('takes less than 140 MB when nobody talks to it', async () => {
+  const server = start();
+  await server.url();
+
+  await until(async () => (await server.residentMegabytes()) < 140);
 });
 
 describe('SIGTERM', () => {

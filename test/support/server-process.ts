@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { within } from './event-log.js';
 import { LogLines } from './log-lines.js';
@@ -42,6 +43,12 @@ export class ServerProcess {
       .then(({ url }) => url as string);
     const failed = this.exited.then(({ code }) => Promise.reject(new Error(`Exit ${code}: ${this.stderr}`)));
     return Promise.race([listening, failed]);
+  }
+
+  /** What of it is in memory, in MB, on Linux; elsewhere NaN. */
+  async residentMegabytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.child.pid}/status`, 'utf8').catch(() => '');
+    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
   }
 
   /** Sends a signal; see `exited` for what comes of it. */
