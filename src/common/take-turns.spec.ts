@@ -13,13 +13,13 @@ function burst(paths: string[]): string[] {
 
 describe('takeTurns', () => {
   it('begins the first of a burst at once, and the rest in later turns, in their order', async () => {
-    const paths = Array.from({ length: 10 }, (_, n) => `/auth/login/${n}`);
+    const paths = Array.from({ length: 25 }, (_, n) => `/auth/login/${n}`);
 
     const begun = burst(paths);
 
-    expect(begun).toEqual(paths.slice(0, 4));
+    expect(begun).toEqual(paths.slice(0, 10));
     await nextTurn();
-    expect(begun).toEqual(paths.slice(0, 8));
+    expect(begun).toEqual(paths.slice(0, 20));
     await nextTurn();
     expect(begun).toEqual(paths);
   });
@@ -32,11 +32,11 @@ describe('takeTurns', () => {
     const handler = takeTurns();
     const begun: number[] = [];
     const ask = (n: number) => void handler({ path: '/' } as Request, {} as Response, () => begun.push(n));
-    for (let n = 0; n < 7; n++) ask(n);
+    for (let n = 0; n < 15; n++) ask(n);
     for (let turn = 0; turn < 3; turn++) await nextTurn();
 
-    ask(7);
+    ask(15);
 
-    expect(begun).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(begun).toEqual(Array.from({ length: 16 }, (_, n) => n));
   });
 });

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 
-/** Some 5 ms of work, by a process that has just started. */
-const REQUESTS_A_TURN = 4;
+/** Some 10 ms of work, by a process that has just started. */
+const REQUESTS_A_TURN = 10;
 
 /**
  * Begins a few requests in each turn of the event loop, and a prober's at once. Those of a burst that has come at once
