@@ -97,6 +97,21 @@ describe('POST /conversations/{id}/chat', () => {
     expect(textOf([...sse.events, ...follow.events])).toBe('before after');
   });
 
+  /** MySQL's statements take the double of such text, and MariaDB takes none of more than 16 MiB. */
+  it('stores a reply that is as long as can be, also where each character has to be escaped', async () => {
+    const { id } = await ada.createConversation({ title: 'Quotes' });
+    // Shifted by one, so that a cut at an even place would go through the middle of a character.
+    const waves = '👋'.repeat(10_000);
+    const quotes = `"`.repeat(64 * 1024);
+    provider.willStream('!', ...Array<string>(60).fill(waves), ...Array<string>(115).fill(quotes));
+
+    const { status, body } = await ada.send(id, 'Quote a lot');
+
+    expect([status, body.assistant_message.status]).toEqual([200, 'complete']);
+    const [, reply] = await ada.history(id);
+    expect(reply!.content === `!${waves.repeat(60)}${quotes.repeat(115)}`).toBe(true);
+  });
+
   it('keeps reasoning apart from what is said', async () => {
     const { id } = await ada.createConversation();
     provider.willStream(reasoning('Let me '), reasoning('think.'), 'Four.');

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In, IsNull, MoreThan } from 'typeorm';
+import { DataSource, EntityManager, In, IsNull, MoreThan } from 'typeorm';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message, MessageStatus } from '../conversations/message.entity.js';
@@ -11,7 +11,7 @@ import { ReplyChunk, chunksBefore } from '../conversations/reply-chunk.entity.js
 import type { UnsavedChunk } from './reply.js';
 import type { Usage } from './usage.js';
 
-/** Rows and UTF-16 code units a statement: SQLite binds at most 32,766 values, MariaDB takes 16 MiB. */
+/** Rows and UTF-16 code units a statement: SQLite binds at most 32,766 values, MariaDB takes 16 MiB, escaped. */
 const ROWS_A_STATEMENT = 1000;
 const LENGTH_A_STATEMENT = 1024 * 1024;
 
@@ -69,15 +69,19 @@ export class ReplyStore {
    * @returns whether this call ended it
    */
   async end(messageId: number, nodeId: string, final: FinalReply): Promise<boolean> {
+    const own = { id: messageId, status: 'streaming' as const, nodeId };
+    const ended = { ...final, streamingIn: null, nodeId: null };
     const result = await retryContention(() =>
-      this.database
-        .getRepository(Message)
-        .update(
-          { id: messageId, status: 'streaming', nodeId },
-          { ...final, streamingIn: null, nodeId: null },
-        ),
+      this.fitsAStatement(final)
+        ? this.database.manager.update(Message, own, ended)
+        : this.database.transaction((manager) => endInPieces(manager, own, ended)),
     );
     return result.affected === 1;
+  }
+
+  /** SQLite takes values of any length. */
+  private fitsAStatement({ content, reasoning }: FinalReply): boolean {
+    return !isMysql(this.database) || content.length + reasoning.length <= LENGTH_A_STATEMENT;
   }
 
   /** Takes over a dead node's reply, to run it again from the start. */
@@ -165,6 +169,32 @@ export class ReplyStore {
     await this.deleteChunks(orphans.map((orphan) => Number(orphan.messageId)));
   }
 }
+
+/** MySQL's, piece by piece. The first takes the row's lock, so that whoever else would end the reply waits for all. */
+async function endInPieces(
+  manager: EntityManager,
+  own: { id: number; status: 'streaming'; nodeId: string },
+  { content, reasoning, ...ended }: FinalReply & { streamingIn: null; nodeId: null },
+): Promise<{ affected?: number }> {
+  await manager.update(Message, own, { content: '', reasoning: '' });
+  for (const [part, text] of Object.entries({ content, reasoning })) {
+    const sql = `UPDATE messages SET ${part} = CONCAT(${part}, ?) WHERE id = ? AND status = ? AND node_id = ?`;
+    for (const piece of pieces(text)) await manager.query(sql, [piece, own.id, own.status, own.nodeId]);
+  }
+  return manager.update(Message, own, ended);
+}
+
+/** None ends in the middle of a character, whose halves would be lost. */
+function* pieces(text: string): Generator<string> {
+  for (let start = 0; start < text.length;) {
+    const cut = start + LENGTH_A_STATEMENT;
+    const end = cut < text.length && isHighSurrogate(text.charCodeAt(cut - 1)) ? cut - 1 : cut;
+    yield text.slice(start, end);
+    start = end;
+  }
+}
+
+const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit <= 0xdbff;
 
 const NO_REASON = { finishReason: null, errorCode: null, errorDetail: null };
 
