@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { Settings } from '../env/settings.js';
 import { createDataSource, isMysql } from './data-source.js';
 import { Deployment } from './deployment.entity.js';
+import { refuseSmallPackets } from './mysql.js';
 
 const MIGRATION_WAIT_SECONDS = 60;
 
@@ -38,20 +39,26 @@ const DEPLOYMENT = {
   useFactory: (database: DataSource) => database.getRepository(Deployment).findOneOrFail({ where: {} }),
 };
 
-/** @throws an Error that tells the operator to migrate, where MIGRATE_ON_START is off and a migration is due */
+/** @throws an Error that tells the operator what the database lacks */
 async function connect(
   settings: Settings,
   schema: Pick<DataSourceOptions, 'entities' | 'migrations'>,
 ): Promise<DataSource> {
   const dataSource = await createDataSource(settings.databaseUrl, schema).initialize();
-  if (settings.migrateOnStart) await migrate(dataSource);
-  else if (await dataSource.showMigrations()) {
+  try {
+    if (isMysql(dataSource)) await refuseSmallPackets(dataSource);
+    if (settings.migrateOnStart) await migrate(dataSource);
+    else await refuseUnmigrated(dataSource);
+    return dataSource;
+  } catch (error) {
     await dataSource.destroy();
-    throw new Error(
-      'The database is not migrated: run `npm run migration:run`, or set MIGRATE_ON_START=true.',
-    );
+    throw error;
   }
-  return dataSource;
+}
+
+async function refuseUnmigrated(dataSource: DataSource): Promise<void> {
+  if (!(await dataSource.showMigrations())) return;
+  throw new Error('The database is not migrated: run `npm run migration:run`, or set MIGRATE_ON_START=true.');
 }
 
 /** Nodes that start together take turns, since MySQL cannot change a schema in a transaction. */

@@ -12,6 +12,8 @@ const PROBE_MS = 1500;
 const POOL_WAIT_MS = 3500;
 /** MySQL's own 50 s are no use to somebody who waits for an answer. */
 const LOCK_WAIT_SECONDS = 2;
+/** A reply may have 10 MiB, which this must hold as one value. Bytes; MariaDB's default, a quarter of MySQL's. */
+const LEAST_PACKET = 16 * 1024 * 1024;
 const PREPARATIONS = [
   `SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}`,
   // A statement must see what another connection has just committed, as it does on SQLite. TypeORM's own option would
@@ -111,6 +113,15 @@ class WatchedQueryRunner extends MysqlQueryRunner {
 /** As a network's own time-out says it. */
 function noAnswer(): Error {
   return Object.assign(new Error('The database does not answer.'), { code: 'ETIMEDOUT' });
+}
+
+/** @throws an Error for the operator: a long reply could never be stored, and would run for ever */
+export async function refuseSmallPackets(dataSource: DataSource): Promise<void> {
+  const [row] = await dataSource.query<{ bytes: number }[]>('SELECT @@max_allowed_packet AS bytes');
+  if (row!.bytes >= LEAST_PACKET) return;
+  throw new Error(
+    `The database's max_allowed_packet is ${row!.bytes} bytes, but must be ${LEAST_PACKET} or more.`,
+  );
 }
 
 export function useMysqlDriver(dataSource: DataSource): DataSource {
