@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
 import { startTestApp, type TestApp } from './support/app.js';
+import { sendRaw } from './support/raw.js';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
@@ -30,6 +31,17 @@ describe('bodies', () => {
       });
     },
   );
+
+  /** RFC 9110 section 9.3.1. The next request over the connection shows that it was read past, too. */
+  it('mean nothing to a GET, whatever they are', async () => {
+    const head = 'Host: localhost\r\nContent-Type: text/plain\r\n';
+    const ask = `GET /health/live HTTP/1.1\r\n${head}Content-Length: 2\r\n\r\n{"`;
+    const last = `GET /health/ready HTTP/1.1\r\n${head}Connection: close\r\n\r\n`;
+
+    const answers = await sendRaw(t.url, ask + last);
+
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
+  });
 
   it('that are absent count as empty', async () => {
     const { status, body } = await t.http.post('/auth/register');

@@ -66,8 +66,7 @@ describe('a start that cannot succeed', () => {
   });
 });
 
-// Elsewhere memory is counted in other ways.
-(process.platform === 'linux' ? it : it.skip)('takes less than 140 MB when nobody talks to it', async () => {
+it('takes less than 140 MB when nobody talks to it', async () => {
   const server = start();
   await server.url();
 

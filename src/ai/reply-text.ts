@@ -1,4 +1,5 @@
 import { toUSVString } from 'node:util';
+import { isHighSurrogate } from '../common/utf16.js';
 
 /** Puts the deltas of one part together, into text that is well-formed and can be stored everywhere. */
 export class ReplyText {
@@ -20,8 +21,4 @@ export class ReplyText {
     const wellFormed = toUSVString(taken);
     return wellFormed.includes('\0') ? wellFormed.replaceAll('\0', '\ufffd') : wellFormed;
   }
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff;
 }

@@ -1,3 +1,5 @@
+import { isLowSurrogate } from '../common/utf16.js';
+
 /*
  * Loaded at first use: the vocabulary takes 70 MB and 130 ms, which a server that nobody talks to need not spend.
  */
@@ -43,8 +45,4 @@ function pieceEnd(text: string, start: number): number {
   const space = text.slice(start, limit + 1).lastIndexOf(' ');
   if (space > 0) return start + space;
   return isLowSurrogate(text.charCodeAt(limit)) ? limit + 1 : limit;
-}
-
-function isLowSurrogate(unit: number): boolean {
-  return unit >= 0xdc00 && unit <= 0xdfff;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, In, IsNull, MoreThan } from 'typeorm';
+import { isHighSurrogate } from '../common/utf16.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message, MessageStatus } from '../conversations/message.entity.js';
@@ -193,8 +194,6 @@ function* pieces(text: string): Generator<string> {
     start = end;
   }
 }
-
-const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit <= 0xdbff;
 
 const NO_REASON = { finishReason: null, errorCode: null, errorDetail: null };
 

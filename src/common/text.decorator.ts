@@ -1,4 +1,5 @@
 import { registerDecorator, type ValidationArguments } from 'class-validator';
+import { isHighSurrogate, isLowSurrogate } from './utf16.js';
 
 export interface TextOptions {
   /** In Unicode code points. */
@@ -47,6 +48,4 @@ function codePoints(text: string): number {
   return count;
 }
 
-const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit <= 0xdbff;
-const isLowSurrogate = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
 const characters = (count: number) => (count === 1 ? '1 character' : `${count} characters`);

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { within } from './event-log.js';
 import { LogLines } from './log-lines.js';
 
@@ -45,10 +46,16 @@ export class ServerProcess {
     return Promise.race([listening, failed]);
   }
 
-  /** What of it is in memory, in MB, on Linux; elsewhere NaN. */
+  /** What of it is in memory, in MB. */
   async residentMegabytes(): Promise<number> {
-    const status = await readFile(`/proc/${this.child.pid}/status`, 'utf8').catch(() => '');
-    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
+    const { pid } = this.child;
+    // Not every Linux has ps, and nothing else has /proc.
+    if (process.platform !== 'linux') {
+      const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(pid)]);
+      return Number(stdout) / 1024;
+    }
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]) / 1024;
   }
 
   /** Sends a signal; see `exited` for what comes of it. */
