@@ -1,12 +1,13 @@
 import type { RequestHandler } from 'express';
 import { ProblemError } from './errors.js';
+import { isProbe } from './probes.js';
 
 /**
  * Refuses plain HTTP rather than redirecting it: by then a token or password has already travelled in the clear.
  * Orchestrators check the health of a node from beside it, so that is answered.
  */
 export const requireHttps: RequestHandler = (request, _response, next) => {
-  if (request.secure || request.path.startsWith('/health/')) next();
+  if (request.secure || isProbe(request.path)) next();
   else next(httpsRequired());
 };
 

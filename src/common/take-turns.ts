@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { isProbe } from './probes.js';
 
 /** Some 10 ms of work, by a process that has just started. */
 const REQUESTS_A_TURN = 10;
@@ -17,7 +18,7 @@ export function takeTurns(): RequestHandler {
     for (const begin of next) begin();
   };
   return (request, _response, next) => {
-    if (request.path.startsWith('/health/')) return next();
+    if (isProbe(request.path)) return next();
     if (begun === REQUESTS_A_TURN) return void waiting.push(next);
     if (++begun === 1) setImmediate(turn);
     next();

@@ -8,6 +8,7 @@ import {
   type ParameterObject,
 } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
+import { isProbe } from '../common/probes.js';
 import { exampleOf } from './examples.js';
 import { addProblemResponses } from './problem-responses.js';
 
@@ -72,7 +73,7 @@ function exampleId(path: string, name: string): number {
 }
 
 function describeResponses(path: string, operation: OperationObject): void {
-  const names = ['X-Request-Id', ...(path.startsWith('/health/') ? [] : LIMIT_HEADERS)];
+  const names = ['X-Request-Id', ...(isProbe(path) ? [] : LIMIT_HEADERS)];
   const references = names.map((name) => [name, { $ref: `#/components/headers/${name}` }]);
   for (const [status, response] of Object.entries(operation.responses)) {
     if (!response || '$ref' in response) continue;

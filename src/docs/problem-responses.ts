@@ -1,6 +1,7 @@
 import type { OpenAPIObject, OperationObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
 import { PROBLEMS_EXTENSION, ProblemAnswer } from '../common/api-problems.decorator.js';
+import { isProbe } from '../common/probes.js';
 import { PROBLEM_CODES } from './problem-codes.js';
 
 /** An operation before its extension has been written out. */
@@ -26,7 +27,7 @@ export function addProblemResponses(document: OpenAPIObject, route: Route, opera
 
 /** Probers are answered over plain HTTP, without limits and without a token. */
 function generalProblems({ path, method, isPublic }: Route, operation: OperationObject): ProblemAnswer[] {
-  if (path.startsWith('/health/')) return ['500 internal_error'];
+  if (isProbe(path)) return ['500 internal_error'];
   return [
     ...answersIf(!isPublic, '401 unauthenticated', '401 token_expired', '401 token_revoked'),
     // Also where no body belongs: one that is malformed is refused all the same.

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { isProbe } from '../common/probes.js';
 import { addressKey } from './address-key.js';
 import { RateLimits } from './rate-limits.js';
 
@@ -10,7 +11,7 @@ import { RateLimits } from './rate-limits.js';
 export function refuseFloods(limits: RateLimits): RequestHandler {
   return async (request, response, next) => {
     // A prober that shares its address with a flood must not take the server for dead.
-    if (request.path.startsWith('/health/')) return next();
+    if (isProbe(request.path)) return next();
     const address = addressKey(request.ip);
     // Also closed is a response whose client did not stay for it: leaving early saves nobody from being counted.
     response.once('close', () => {
