@@ -5,6 +5,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json nest-cli.json ormconfig.ts ./
+COPY scripts/bundle.mjs ./scripts/
 COPY migrations ./migrations
 COPY src ./src
 RUN npm run build

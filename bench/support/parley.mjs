@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathOf, Part } from './process.mjs';
 
-const MAIN = process.env.BENCH_PARLEY ?? pathOf('../dist/src/main.js');
+const MAIN = process.env.BENCH_PARLEY ?? pathOf('../dist/server/main.js');
 const READY_TIMEOUT_MS = 30_000;
 
 /** Parley, as built, with everything on; its limits are as wide as the load, and counted all the same. */

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { within } from './event-log.js';
 import { LogLines } from './log-lines.js';
 
-const MAIN = join(__dirname, '../../dist/src/main.js');
+const MAIN = join(__dirname, '../../dist/server/main.js');
 /** On a machine that other tests keep busy. */
 const START_TIMEOUT_MS = 30_000;
 

@@ -43,7 +43,7 @@ await once(provider, 'listening');
 
 const folder = mkdtempSync(join(tmpdir(), 'parley-fuzz-'));
 const answers = new Map();
-const server = spawn(process.execPath, [pathOf('../../../dist/src/main.js')], {
+const server = spawn(process.execPath, [pathOf('../../../dist/server/main.js')], {
   cwd: folder,
   env: { PATH: process.env.PATH, NODE_ENV: 'test', DATA_DIR: folder, PORT: '0', RATE_LIMIT_SCALE: '0' },
   stdio: ['ignore', 'pipe', 'inherit'],
