@@ -195,7 +195,7 @@ describe('a closed socket', () => {
   const open: Record<string, () => Iterable<object>> = {
     'Socket.IO': () => {
       const { sockets } = namespace();
-      return [...sockets.values()].flatMap((socket) => [socket, socket.conn, socket.data.peer]);
+      return [...sockets.values()].flatMap((socket) => [socket, socket.conn, socket.data.client]);
     },
     SSE: () => inside<Set<object>>(ReplyAnswers, 'following'),
     WebSocket: () => inside<Set<object>>(WebSocketClients, 'clients'),
@@ -220,7 +220,7 @@ describe('a closed socket', () => {
     await openAndClose(face, survivors);
 
     expect(survivors.total).toBeGreaterThanOrEqual(SOCKETS);
-    // Nest compares each connection of Socket.IO's with the last one, and so keeps that, its client and its peer.
+    // Nest compares each connection of Socket.IO's with the last one, and so keeps that, its client and ours.
     const last = face === 'Socket.IO' ? 3 : 0;
     await until(async () => survivors.count() <= last);
     // Socket.IO's events are kept for the user's sockets that may come back: by one listener, however many they were.

@@ -1,32 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
-import type { DefaultEventsMap, Namespace, Socket } from 'socket.io';
+import type { Namespace, Socket } from 'socket.io';
 import { noToken } from '../auth/auth.errors.js';
 import { AuthService } from '../auth/auth.service.js';
 import { bearerToken } from '../auth/bearer-token.js';
 import { claimsOf, type Identity } from '../auth/identity.js';
-import type { AccessClaims } from '../auth/tokens.service.js';
-import { NotFoundError, UnauthenticatedError, ValidationFailedError } from '../common/errors.js';
+import { NotFoundError, UnauthenticatedError } from '../common/errors.js';
 import { addressOf } from '../common/handshake.js';
 import { EventHub } from '../events/event-hub.js';
-import { ConnectionBacklog } from './connection-backlog.js';
-import { LiveSession } from './live-session.js';
 import type { RecoveryAdapter } from './recovery.adapter.js';
-import { conversationRoom, SocketAudiences, userRoom } from './socket-audiences.js';
-import type { SocketPeer } from './socket-commands.js';
-import { SocketLimits, tooManyEvents } from './socket-limits.js';
-import { refusal, refuse } from './socket-problem.filter.js';
-
-interface SocketData {
-  /** Of a recovered socket, that of the one before it. */
-  userId: number;
-  claims: AccessClaims;
-  peer: SocketPeer;
-  endings: (() => void)[];
-}
-
-export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>;
+import { SocketAudiences } from './socket-audiences.js';
+import { type ChatSocket, SocketIoClient } from './socket-io-client.js';
+import { SocketLimits } from './socket-limits.js';
+import { refusal } from './socket-problem.filter.js';
 
 /** The life of Socket.IO sockets: who may connect, what they are brought up with, and when they end. */
 @Injectable()
@@ -57,27 +44,18 @@ export class ChatSockets {
   }
 
   connected(socket: ChatSocket): void {
-    const { userId, claims, endings } = socket.data;
-    const session = new LiveSession(this.hub, this.auth, claims, {
-      expiring: (expiresAt) => socket.emit('session.expiring', { expires_at: expiresAt.toISOString() }),
-      ended: () => socket.disconnect(true),
-      resume: () => socket.conn.close(),
-    });
-    const backlog = new ConnectionBacklog(socket.conn);
-    endings.push(
-      () => session.close(),
-      () => backlog.end(),
-      this.audiences.join(userId),
-    );
-    socket.data.peer = peerOf(socket, session);
-    void socket.join(userRoom(userId));
-    this.meter(socket);
+    const client = new SocketIoClient(socket, this.hub, this.auth, this.limits.meter());
+    socket.data.client = client;
+    this.audiences.join(socket.data.userId, socket);
     if (socket.recovered) this.bringUp(socket);
-    backlog.excuse();
+    client.excuse();
   }
 
   disconnected(socket: ChatSocket): void {
-    socket.data.endings.forEach((end) => end());
+    const { client, userId, leave } = socket.data;
+    client.end();
+    this.audiences.leave(userId, socket);
+    leave();
   }
 
   /** Closes connections, not sessions: clients come back by themselves, to a node that is up. */
@@ -86,23 +64,27 @@ export class ChatSockets {
   }
 
   private async admit(socket: ChatSocket): Promise<void> {
+    const { data, conn } = socket;
     const address = addressOf(socket.request, this.host.httpAdapter.getInstance<Express>());
-    const places = [this.limits.admitAddress(address)];
+    const leaveAddress = this.limits.admitAddress(address);
+    let leaveUser: (() => void) | undefined;
     // A socket that is refused, or gone before it is admitted, is never reported as disconnected.
-    const leave = () => {
-      socket.conn.off('close', leave);
-      places.forEach((giveBack) => giveBack());
+    data.leave = () => {
+      conn.off('close', data.leave);
+      leaveAddress();
+      leaveUser?.();
     };
-    socket.conn.once('close', leave);
+    conn.on('close', data.leave);
     try {
       const attempt = () => this.auth.authenticate(tokenOf(socket));
       const identity = await this.limits.authenticate(address, attempt);
       this.refuseOthers(socket, identity);
-      places.push(this.limits.admitUser(identity.user.id));
-      Object.assign(socket.data, { userId: identity.user.id, claims: claimsOf(identity), endings: [leave] });
-      if (socket.conn.readyState !== 'open') leave();
+      leaveUser = this.limits.admitUser(identity.user.id);
+      data.userId = identity.user.id;
+      data.claims = claimsOf(identity);
+      if (conn.readyState !== 'open') data.leave();
     } catch (error) {
-      leave();
+      data.leave();
       throw error;
     }
   }
@@ -110,18 +92,6 @@ export class ChatSockets {
   private refuseOthers({ recovered, data }: ChatSocket, { user }: Identity): void {
     if (!recovered || data.userId === user.id) return;
     throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
-  }
-
-  /** Over its budget a socket's events are refused, far over it the socket is closed. */
-  private meter(socket: ChatSocket): void {
-    const meter = this.limits.meter();
-    socket.use((packet, next) => {
-      const verdict = meter.count();
-      if (verdict === 'close') socket.conn.close();
-      else if (verdict === 'refuse') refuse(socket, packet.at(-1), tooManyEvents());
-      else if (socket.listenerCount(packet[0]) === 0) refuse(socket, packet.at(-1), noSuchCommand());
-      else next();
-    });
   }
 
   /** Sends a recovered socket what it has missed, where that is still there: else its client begins anew. */
@@ -134,23 +104,11 @@ export class ChatSockets {
   }
 }
 
-function peerOf(socket: ChatSocket, session: LiveSession): SocketPeer {
-  return {
-    userId: socket.data.userId,
-    join: (id) => void socket.join(conversationRoom(id)),
-    leave: (id) => void socket.leave(conversationRoom(id)),
-    renew: (newer) => session.renew(newer),
-  };
-}
-
 function tokenOf({ handshake, request }: Socket): string {
   const token: unknown = handshake.auth.token ?? bearerToken(request);
   if (typeof token !== 'string' || token === '') throw noToken();
   return token;
 }
-
-const noSuchCommand = () =>
-  new ValidationFailedError([{ field: 'event', message: 'There is no such command.' }]);
 
 function connectError(error: unknown, socketId: string): Error {
   const { error: problem } = refusal(error, socketId) as { error: { detail: string } };

@@ -10,8 +10,9 @@ import {
 } from '@nestjs/websockets';
 import type { Namespace } from 'socket.io';
 import { bodyPipe } from '../common/validation.js';
-import { ChatSockets, type ChatSocket } from './chat-sockets.js';
+import { ChatSockets } from './chat-sockets.js';
 import { SocketCommands } from './socket-commands.js';
+import type { ChatSocket } from './socket-io-client.js';
 import {
   ConversationRefDto,
   OpenConversationDto,
@@ -49,36 +50,36 @@ export class ChatGateway
 
   @SubscribeMessage('conversation.open')
   open(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: OpenConversationDto) {
-    return this.commands.open(socket.data.peer, dto);
+    return this.commands.open(socket.data.client, dto);
   }
 
   @SubscribeMessage('conversation.close')
   close(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
-    return this.commands.close(socket.data.peer, dto);
+    return this.commands.close(socket.data.client, dto);
   }
 
   @SubscribeMessage('chat.send')
   send(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketSendDto) {
-    return this.commands.send(socket.data.peer, dto);
+    return this.commands.send(socket.data.client, dto);
   }
 
   @SubscribeMessage('chat.stop')
   stop(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
-    return this.commands.stop(socket.data.peer, dto);
+    return this.commands.stop(socket.data.client, dto);
   }
 
   @SubscribeMessage('chat.regenerate')
   regenerate(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketRegenerateDto) {
-    return this.commands.regenerate(socket.data.peer, dto);
+    return this.commands.regenerate(socket.data.client, dto);
   }
 
   @SubscribeMessage('chat.edit')
   edit(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketEditDto) {
-    return this.commands.edit(socket.data.peer, dto);
+    return this.commands.edit(socket.data.client, dto);
   }
 
   @SubscribeMessage('auth.refresh')
   refresh(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: TokenDto) {
-    return this.commands.refresh(socket.data.peer, dto);
+    return this.commands.refresh(socket.data.client, dto);
   }
 }

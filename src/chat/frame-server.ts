@@ -19,12 +19,12 @@ export class FrameServer extends WebSocketServer {
 
   override handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, admitted: Admitted): void {
     super.handleUpgrade(request, socket, head, (client, ...rest) => {
-      client.on('ping', (data: Buffer) => answerPing(client, data));
+      client.on('ping', answerPing);
       admitted(client, ...rest);
     });
   }
 }
 
-function answerPing(client: WebSocket, data: Buffer): void {
-  if (client.readyState === client.OPEN && client.bufferedAmount < MAX_WAITING_FOR_PONG) client.pong(data);
+function answerPing(this: WebSocket, data: Buffer): void {
+  if (this.readyState === this.OPEN && this.bufferedAmount < MAX_WAITING_FOR_PONG) this.pong(data);
 }

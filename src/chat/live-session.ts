@@ -55,8 +55,9 @@ export class LiveSession {
   private schedule(): void {
     clearTimeout(this.timer);
     if (!this.events.expiring) return this.scheduleEnd();
-    const left = this.claims.expiresAt.getTime() - Date.now();
-    this.timer = setTimeout(() => this.giveNotice(), Math.max(0, left - NOTICE_MS)).unref();
+    const left = this.claims.expiresAt.getTime() - Date.now() - NOTICE_MS;
+    // In whole seconds, as Node keeps a list of timers for each length that there is.
+    this.timer = setTimeout(() => this.giveNotice(), Math.max(0, Math.floor(left / 1000) * 1000)).unref();
   }
 
   private giveNotice(): void {

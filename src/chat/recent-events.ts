@@ -9,9 +9,12 @@ export interface RecentEvent {
   at: number;
 }
 
+const PROCESS = randomUUID();
+let created = 0;
+
 /** A user's latest events, for a socket that was away for a moment: as much as may wait for one, and no longer than it may be away. */
 export class RecentEvents {
-  private readonly name = randomUUID();
+  private readonly name = `${PROCESS}-${++created}`;
   private events: RecentEvent[] = [];
   private bytes = 0;
   private count = 0;

@@ -16,9 +16,11 @@ export class SharedPacket {
   private readonly message: string;
   private readonly options: { compress: boolean; wsPreEncodedFrame: [Buffer] };
 
-  constructor(namespace: string, event: ParleyEvent) {
+  /** @param offset of an event that a socket which comes back is sent again */
+  constructor(namespace: string, { type, json }: ParleyEvent, offset?: string) {
+    const fields = offset === undefined ? json : `${json},"${offset}"`;
     // 2 is an EVENT of Socket.IO, 4 a message of Engine.IO, which puts its own before text.
-    this.message = `2${namespace},["${event.type}",${event.json}]`;
+    this.message = `2${namespace},["${type}",${fields}]`;
     this.options = { compress: false, wsPreEncodedFrame: [textFrame(`4${this.message}`)] };
   }
 

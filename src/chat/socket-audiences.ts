@@ -1,5 +1,5 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
-import type { Namespace } from 'socket.io';
+import type { Namespace, Socket } from 'socket.io';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { RecentEvents, type RecentEvent } from './recent-events.js';
 import { RECOVERY_MS } from './recovery.adapter.js';
@@ -11,13 +11,13 @@ const SWEEP_INTERVAL_MS = 60_000;
 
 /** The sockets of one user. */
 interface Audience {
-  sockets: number;
-  recent: RecentEvents;
+  sockets: Socket[];
+  /** Until something happens there is none. */
+  recent?: RecentEvents;
   unsubscribe: () => void;
   leaving?: NodeJS.Timeout;
 }
 
-export const userRoom = (id: number) => `user:${id}`;
 export const conversationRoom = (id: number) => `conversation:${id}`;
 
 /** Brings what happens to a user's things to the user's Socket.IO sockets: once for all of them. */
@@ -41,18 +41,27 @@ export class SocketAudiences implements OnModuleDestroy {
     clearInterval(this.timer);
   }
 
-  /** Its audience outlives a user's last socket for as long as that may be recovered. @returns what ends the socket's part */
-  join(userId: number): () => void {
+  join(userId: number, socket: Socket): void {
     let audience = this.audiences.get(userId);
     if (!audience) this.audiences.set(userId, (audience = this.gather(userId)));
-    audience.sockets++;
+    audience.sockets = audience.sockets.concat(socket);
     clearTimeout(audience.leaving);
-    return () => this.leave(userId, audience);
+  }
+
+  /** Its audience outlives a user's last socket for as long as that may be recovered. */
+  leave(userId: number, socket: Socket): void {
+    const audience = this.audiences.get(userId)!;
+    audience.sockets = audience.sockets.filter((each) => each !== socket);
+    if (audience.sockets.length > 0) return;
+    audience.leaving = setTimeout(() => {
+      audience.unsubscribe();
+      this.audiences.delete(userId);
+    }, RECOVERY_MS).unref();
   }
 
   /** @returns null where some of what a socket has missed is no longer kept */
   missedSince(userId: number, offset: string): RecentEvent[] | null {
-    return this.audiences.get(userId)?.recent.since(offset) ?? null;
+    return this.audiences.get(userId)?.recent?.since(offset) ?? null;
   }
 
   /** Of deltas none is kept: the replies that run in these rooms are sent again, from their start. */
@@ -63,21 +72,23 @@ export class SocketAudiences implements OnModuleDestroy {
   }
 
   private gather(userId: number): Audience {
-    const recent = new RecentEvents(RECOVERY_MS);
     const unsubscribe = this.hub.subscribe(userId, (event) => {
-      if (event.type === 'connection.resume') audience.recent = new RecentEvents(RECOVERY_MS);
-      else if (!event.isInternal) this.emit(userId, audience, event);
+      if (event.type === 'connection.resume') audience.recent = undefined;
+      else if (!event.isInternal) this.emit(audience, event);
     });
-    const audience: Audience = { sockets: 0, recent, unsubscribe };
+    const audience: Audience = { sockets: [], unsubscribe };
     return audience;
   }
 
-  private emit(userId: number, { recent }: Audience, event: ParleyEvent): void {
-    if (event.type === 'message.delta') this.emitDelta(event);
-    else this.namespace.to(userRoom(userId)).emit(event.type, event.body, recent.add(event));
+  /** Around Socket.IO's own broadcast, which costs as much as all else that Parley does for a token. */
+  private emit(audience: Audience, event: ParleyEvent): void {
+    if (event.type === 'message.delta') return this.emitDelta(event);
+    audience.recent ??= new RecentEvents(RECOVERY_MS);
+    const packet = new SharedPacket(this.namespace.name, event, audience.recent.add(event));
+    for (const socket of audience.sockets) packet.sendTo(socket);
   }
 
-  /** Around Socket.IO's own broadcast, which costs as much as all else that Parley does for a token. */
+  /** To those that have opened the conversation. */
   private emitDelta(event: ParleyEvent): void {
     const { adapter, sockets, name } = this.namespace;
     const opened = adapter.rooms.get(conversationRoom(event.conversationId!));
@@ -90,15 +101,7 @@ export class SocketAudiences implements OnModuleDestroy {
     }
   }
 
-  private leave(userId: number, audience: Audience): void {
-    if (--audience.sockets > 0) return;
-    audience.leaving = setTimeout(() => {
-      audience.unsubscribe();
-      this.audiences.delete(userId);
-    }, RECOVERY_MS).unref();
-  }
-
   private sweep(): void {
-    for (const { recent } of this.audiences.values()) recent.dropOld();
+    for (const { recent } of this.audiences.values()) recent?.dropOld();
   }
 }

@@ -6,10 +6,15 @@ import { LimitKey, RateLimits } from './rate-limits.js';
 /** When to try again. Nobody knows when a place will be free. */
 const RETRY_AFTER_SECONDS = 10;
 
+interface Count {
+  key: string;
+  taken: number;
+}
+
 /** Counts what is there at a time, by user or address, on this node. */
 @Injectable()
 export class Places {
-  private readonly counts = new Map<string, number>();
+  private readonly counts = new Map<string, Count>();
 
   constructor(private readonly limits: RateLimits) {}
 
@@ -25,22 +30,26 @@ export class Places {
 
   /** Takes a place whether or not one is left. @returns what gives it back, once */
   enter(name: ConcurrencyLimitName, key: LimitKey): () => void {
-    const place = `${name}:${key}`;
-    this.counts.set(place, (this.counts.get(place) ?? 0) + 1);
+    const count = this.countOf(`${name}:${key}`);
+    count.taken++;
     let left = false;
     return () => {
-      if (!left) this.leave(place);
+      if (!left) this.leave(count);
       left = true;
     };
   }
 
   isFull(name: ConcurrencyLimitName, key: LimitKey): boolean {
-    return (this.counts.get(`${name}:${key}`) ?? 0) >= this.limits.maximum(name);
+    return (this.counts.get(`${name}:${key}`)?.taken ?? 0) >= this.limits.maximum(name);
   }
 
-  private leave(place: string): void {
-    const left = this.counts.get(place)! - 1;
-    if (left > 0) this.counts.set(place, left);
-    else this.counts.delete(place);
+  private countOf(key: string): Count {
+    let count = this.counts.get(key);
+    if (!count) this.counts.set(key, (count = { key, taken: 0 }));
+    return count;
+  }
+
+  private leave(count: Count): void {
+    if (--count.taken === 0) this.counts.delete(count.key);
   }
 }
