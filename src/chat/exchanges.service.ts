@@ -3,9 +3,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import { ConflictError, NotFoundError } from '../common/errors.js';
 import { Conversation } from '../conversations/conversation.entity.js';
+import { ConversationsService } from '../conversations/conversations.service.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message } from '../conversations/message.entity.js';
-import { isMysql } from '../database/data-source.js';
+import { EntityReader } from '../database/entity-reader.js';
 import { isDuplicateKey, transaction } from '../database/retry.js';
 import { Branches } from './branches.js';
 import { titleFromText } from './titles.js';
@@ -40,14 +41,21 @@ const ATTEMPTS = 5;
  */
 @Injectable()
 export class ExchangesService {
-  constructor(@InjectDataSource() private readonly database: DataSource) {}
+  private readonly rows: EntityReader<Message>;
+
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly conversations: ConversationsService,
+  ) {
+    this.rows = new EntityReader(database, Message, 'm');
+  }
 
   /** @returns what an earlier send with the same id made, or null */
   async findRepeat(conversationId: number, ask: Ask): Promise<Exchange | null> {
     if (ask.kind === 'regenerate' || ask.clientMessageId === null) return null;
-    const messages = this.database.getRepository(Message);
-    const { clientMessageId } = ask;
-    const message = await messages.findOneBy({ conversationId, clientMessageId });
+    const { manager } = this.database;
+    const sameId = 'WHERE m.conversation_id = ? AND m.client_message_id = ?';
+    const message = await this.rows.findOne(manager, sameId, [conversationId, ask.clientMessageId]);
     if (!message) return null;
     if (message.content !== ask.content) {
       throw new ConflictError(
@@ -55,11 +63,11 @@ export class ExchangesService {
         'This client_message_id was used with other content.',
       );
     }
-    const reply = await messages.findOneOrFail({
+    const reply = await manager.findOneOrFail(Message, {
       where: { conversationId, parentId: message.id },
       order: { id: 'ASC' },
     });
-    const siblings = await siblingIds(this.database.manager, [message, reply]);
+    const siblings = await siblingIds(manager, [message, reply]);
     return exchange(message, reply, siblings, null);
   }
 
@@ -71,7 +79,7 @@ export class ExchangesService {
     for (let attempt = 1; ; attempt++) {
       try {
         return await transaction(this.database, (manager) =>
-          new Beginning(manager, userId, conversationId, ask, origin).run(),
+          new Beginning(manager, this.conversations, userId, conversationId, ask, origin).run(),
         );
       } catch (error) {
         if (!isDuplicateKey(error)) throw error;
@@ -86,7 +94,7 @@ export class ExchangesService {
   /** Makes the branch that a message is on the active one. @throws {ConflictError} `reply_in_progress` */
   async activate(userId: number, conversationId: number, messageId: number): Promise<Conversation> {
     return transaction(this.database, async (manager) => {
-      const conversation = await lock(manager, userId, conversationId);
+      const conversation = await this.conversations.lock(manager, userId, conversationId);
       await refuseWhileRunning(manager, conversationId);
       await getMessage(manager, conversationId, messageId);
       const branches = new Branches(manager, conversationId);
@@ -118,6 +126,7 @@ class Beginning {
 
   constructor(
     private readonly manager: EntityManager,
+    private readonly conversations: ConversationsService,
     private readonly userId: number,
     private readonly conversationId: number,
     private readonly ask: Ask,
@@ -126,7 +135,7 @@ class Beginning {
 
   async run(): Promise<Exchange> {
     // Its row lock makes the conversation's writers take turns.
-    const conversation = await lock(this.manager, this.userId, this.conversationId);
+    const conversation = await this.conversations.lock(this.manager, this.userId, this.conversationId);
     const message = await this.userMessage(conversation);
     const reply = await this.insert(this.reply(message.id));
     await this.moveOn(conversation, message, reply);
@@ -219,14 +228,6 @@ const EMPTY = {
 function wrongRole(kind: 'edit' | 'regenerate'): ConflictError {
   const detail = kind === 'edit' ? 'Only a user message can be edited.' : 'Only a reply can be regenerated.';
   return new ConflictError('wrong_role', detail);
-}
-
-/** For the rest of the transaction. On SQLite the transaction itself keeps other writers out from its beginning. */
-async function lock(manager: EntityManager, userId: number, id: number): Promise<Conversation> {
-  const mode = isMysql(manager.dataSource) ? ({ mode: 'pessimistic_write' } as const) : undefined;
-  const conversation = await manager.findOne(Conversation, { where: { id, userId }, lock: mode });
-  if (!conversation) throw new NotFoundError('conversation');
-  return conversation;
 }
 
 async function getMessage(manager: EntityManager, conversationId: number, id: number): Promise<Message> {

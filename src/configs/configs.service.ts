@@ -7,6 +7,7 @@ import type { ModelProvider } from '../ai/provider.js';
 import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import { EntityReader } from '../database/entity-reader.js';
 import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
 import { getOwned, queryDefaultFirst } from './config-rows.js';
 import { DemoProvider } from './demo-provider.js';
@@ -21,16 +22,25 @@ export interface ResolvedConfig {
   provider: ModelProvider;
 }
 
+/** As queryDefaultFirst has it; every chat asks. */
+const DEFAULT_OF_USER =
+  'JOIN users u ON u.id = c.user_id WHERE c.user_id = ? ' +
+  'ORDER BY CASE WHEN c.id = u.default_config_id THEN 0 ELSE 1 END, c.id LIMIT 1';
+
 /** A user's model configurations. */
 @Injectable()
 export class ConfigsService {
+  private readonly rows: EntityReader<ModelConfig>;
+
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly encryption: EncryptionService,
     private readonly ai: AiService,
     private readonly events: EventHub,
     private readonly demo: DemoProvider,
-  ) {}
+  ) {
+    this.rows = new EntityReader(dataSource, ModelConfig, 'c');
+  }
 
   /** The oldest first. */
   async list(userId: number): Promise<ConfigDto[]> {
@@ -71,10 +81,10 @@ export class ConfigsService {
   async resolve(userId: number, configId: number | null): Promise<ResolvedConfig> {
     const { manager } = this.dataSource;
     if (configId === null) {
-      const config = await queryDefaultFirst(manager, userId).limit(1).getOne();
+      const config = await this.rows.findOne(manager, DEFAULT_OF_USER, [userId]);
       return config ? this.resolved(config) : this.resolvedDemo();
     }
-    const config = await manager.findOneBy(ModelConfig, { id: configId, userId });
+    const config = await this.rows.findOne(manager, 'WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
     if (!config) throw configIdFault();
     return this.resolved(config);
   }

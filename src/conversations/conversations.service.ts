@@ -4,6 +4,7 @@ import { DataSource, EntityManager, type QueryDeepPartialEntity, Repository } fr
 import { User } from '../auth/user.entity.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
+import { isMysql } from '../database/data-source.js';
 import { EntityReader, type Row } from '../database/entity-reader.js';
 import { retryContention, transaction } from '../database/retry.js';
 import { EventHub, EventType, ParleyEvent } from '../events/event-hub.js';
@@ -58,10 +59,13 @@ export class ConversationsService {
   }
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
-  async getOwned(userId: number, id: number): Promise<Conversation> {
-    const conversation = await this.conversations.findOneBy({ id, userId });
-    if (!conversation) throw new NotFoundError('conversation');
-    return conversation;
+  getOwned(userId: number, id: number): Promise<Conversation> {
+    return this.find(this.database.manager, userId, id);
+  }
+
+  /** For the rest of a transaction. On SQLite the transaction itself keeps other writers out from its beginning. */
+  lock(manager: EntityManager, userId: number, id: number): Promise<Conversation> {
+    return this.find(manager, userId, id, isMysql(this.database) ? 'FOR UPDATE' : '');
   }
 
   /** The newest page of the active branch, or the one before a message. */
@@ -144,6 +148,15 @@ export class ConversationsService {
     const sql = `SELECT COUNT(*) AS total FROM conversations c WHERE ${condition}`;
     const [row] = await this.database.query<Row[]>(sql, parameters);
     return Number(row!.total);
+  }
+
+  private async find(manager: EntityManager, userId: number, id: number, lock = ''): Promise<Conversation> {
+    const conversation = await this.rows.findOne(manager, `WHERE c.id = ? AND c.user_id = ? ${lock}`, [
+      id,
+      userId,
+    ]);
+    if (!conversation) throw new NotFoundError('conversation');
+    return conversation;
   }
 
   private async refuseForeignConfig(userId: number, configId: number | null | undefined): Promise<void> {

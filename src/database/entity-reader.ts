@@ -1,4 +1,4 @@
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 
 export type Row = Record<string, unknown>;
@@ -11,6 +11,7 @@ export class EntityReader<T extends object> {
   /** What to select: every column of the entity. */
   readonly columns: string;
   private readonly fields: { property: string; name: string; column: ColumnMetadata }[];
+  private readonly table: string;
 
   /** @param alias of the entity's table in the query */
   constructor(
@@ -18,7 +19,8 @@ export class EntityReader<T extends object> {
     private readonly entity: new () => T,
     alias: string,
   ) {
-    const { columns } = dataSource.getMetadata(entity);
+    const { columns, tableName } = dataSource.getMetadata(entity);
+    this.table = `${tableName} ${alias}`;
     this.fields = columns.map((column) => ({
       property: column.propertyName,
       name: `${alias}_${column.databaseName}`,
@@ -27,6 +29,12 @@ export class EntityReader<T extends object> {
     this.columns = this.fields
       .map(({ name, column }) => `${alias}.${column.databaseName} AS ${name}`)
       .join(', ');
+  }
+
+  /** @param rest of the statement, from after the table; it names columns by the alias */
+  async findOne(manager: EntityManager, rest: string, parameters: unknown[]): Promise<T | null> {
+    const [row] = await manager.query<Row[]>(`SELECT ${this.columns} FROM ${this.table} ${rest}`, parameters);
+    return row ? this.read(row) : null;
   }
 
   read(row: Row): T {
