@@ -313,6 +313,8 @@ describe('Commands', () => {
     ['auth.refresh', { token: 1 }, ['token']],
     ['auth.refresh', {}, ['token']],
     ['nothing.like.it', {}, ['event']],
+    ['constructor', {}, ['event']],
+    ['__proto__', {}, ['event']],
   ])('refuses a bad %s of %j, naming %j', async (event, body, fields) => {
     const { ok, error } = await socket.emit(event, body);
 

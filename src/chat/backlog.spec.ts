@@ -3,13 +3,13 @@ import { Backlog, MAX_WAITING_BYTES as MAX } from './backlog.js';
 
 /** A client for which a given amount waits. */
 class Client {
-  waiting = 0;
-  readonly backlog = new Backlog(() => this.waiting);
+  bufferedAmount = 0;
+  readonly backlog = new Backlog(this);
 
   /** @returns whether the client was written to */
   write(bytes: number): boolean {
     const hasRoom = this.backlog.hasRoomFor(bytes);
-    if (hasRoom) this.waiting += bytes;
+    if (hasRoom) this.bufferedAmount += bytes;
     return hasRoom;
   }
 }
@@ -26,7 +26,7 @@ describe('Backlog', () => {
 
     for (let n = 0; n < 10; n++) {
       expect(client.write(MAX)).toBe(true);
-      client.waiting = 0;
+      client.bufferedAmount = 0;
     }
   });
 
@@ -46,14 +46,14 @@ describe('Backlog', () => {
     client.write(5 * MAX);
 
     expect(client.write(2 * MAX)).toBe(false);
-    client.waiting = MAX;
+    client.bufferedAmount = MAX;
     expect(client.write(2 * MAX)).toBe(true);
   });
 
   it('holds nothing against a client twice: what was excused and taken is excused no more', () => {
     const client = new Client();
     client.write(5 * MAX);
-    client.waiting = 0;
+    client.bufferedAmount = 0;
     client.write(1);
 
     expect([client.write(MAX), client.write(1)]).toEqual([true, false]);
@@ -61,7 +61,7 @@ describe('Backlog', () => {
 
   it('excuses what the client had missed', () => {
     const client = new Client();
-    client.waiting = 8 * MAX;
+    client.bufferedAmount = 8 * MAX;
     client.backlog.excuse();
 
     expect([client.write(MAX), client.write(1), client.write(1)]).toEqual([true, true, false]);
@@ -69,10 +69,10 @@ describe('Backlog', () => {
 
   it('has 32 MiB of what was missed got ready at once', () => {
     const client = new Client();
-    client.waiting = 32 * MAX;
+    client.bufferedAmount = 32 * MAX;
 
     expect(client.backlog.hasRoomForMissed()).toBe(true);
-    client.waiting += 1;
+    client.bufferedAmount += 1;
     expect(client.backlog.hasRoomForMissed()).toBe(false);
   });
 });

@@ -3,6 +3,12 @@ export const MAX_WAITING_BYTES = 1024 * 1024;
 /** Of what a client has missed and comes back for, no more than this is got ready at once. Bytes. */
 const MAX_MISSED_BYTES = 32 * 1024 * 1024;
 
+/** What a client is written to by; a WebSocket, say. */
+export interface Outlet {
+  /** How many bytes wait in this process for the client to take. */
+  readonly bufferedAmount: number;
+}
+
 /**
  * Whether one client keeps up with what it is sent. One that does not is cut, so that nobody waits for it and memory
  * stays bounded; it may come back, and resume.
@@ -11,8 +17,7 @@ export class Backlog {
   /** How much of what waits is not held against the client. */
   private excused = 0;
 
-  /** @param waiting how many bytes wait in this process for the client to take */
-  constructor(private readonly waiting: () => number) {}
+  constructor(private readonly outlet: Outlet) {}
 
   /**
    * To be asked before each write: a client that has fallen behind gets no more.
@@ -21,7 +26,7 @@ export class Backlog {
    * one such thing waits at a time.
    */
   hasRoomFor(bytes: number): boolean {
-    const waiting = this.waiting();
+    const waiting = this.outlet.bufferedAmount;
     this.excused = Math.min(this.excused, waiting);
     if (waiting - this.excused > MAX_WAITING_BYTES) return false;
     if (bytes <= MAX_WAITING_BYTES) return true;
@@ -32,11 +37,11 @@ export class Backlog {
 
   /** To be asked before each write of what the client has missed: one that is cut comes back for the rest. */
   hasRoomForMissed(): boolean {
-    return this.waiting() <= MAX_MISSED_BYTES;
+    return this.outlet.bufferedAmount <= MAX_MISSED_BYTES;
   }
 
   /** All that waits now is what the client had missed and came back for: it may take its time with it. */
   excuse(): void {
-    this.excused = this.waiting();
+    this.excused = this.outlet.bufferedAmount;
   }
 }

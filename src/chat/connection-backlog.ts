@@ -1,6 +1,6 @@
 import type { Socket } from 'socket.io';
 import type { WebSocket } from 'ws';
-import { Backlog } from './backlog.js';
+import { Backlog, type Outlet } from './backlog.js';
 
 type Connection = Socket['conn'];
 
@@ -11,14 +11,17 @@ interface Packet {
 }
 
 /** Cuts a Socket.IO client that falls behind: Engine.IO itself would let any amount wait for it. */
-export class ConnectionBacklog {
+export class ConnectionBacklog implements Outlet {
   /** What Engine.IO keeps for when its transport takes more: a WebSocket that is drained, or a poll. Bytes. */
   private buffered = 0;
-  private readonly backlog: Backlog;
+  private readonly backlog = new Backlog(this);
 
   constructor(private readonly connection: Connection) {
-    this.backlog = new Backlog(() => this.buffered + (webSocketOf(connection)?.bufferedAmount ?? 0));
     connection.on('packetCreate', this.count).on('flush', this.handOver);
+  }
+
+  get bufferedAmount(): number {
+    return this.buffered + (webSocketOf(this.connection)?.bufferedAmount ?? 0);
   }
 
   /** All that waits now is what the client had missed and came back for. */

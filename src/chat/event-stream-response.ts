@@ -1,24 +1,27 @@
 import type { Response } from 'express';
 import type { ParleyEvent } from '../events/event-hub.js';
-import { Backlog } from './backlog.js';
+import { Backlog, type Outlet } from './backlog.js';
 
 /** Proxies close what is silent for a minute or so. */
 const HEARTBEAT_MS = 15_000;
 const HEARTBEAT = Buffer.from(': keep-alive\n\n');
 
 /** A response as server-sent events (WHATWG HTML, section 9.2). */
-export class EventStreamResponse {
+export class EventStreamResponse implements Outlet {
   private heartbeat?: NodeJS.Timeout;
-  private readonly backlog: Backlog;
+  private readonly backlog = new Backlog(this);
   private readonly endings: (() => void)[] = [];
   private open = true;
   private live = false;
 
   constructor(private readonly response: Response) {
-    this.backlog = new Backlog(() => response.writableLength);
     // The client may be gone by now, and then no `close` would tell.
     if (response.destroyed) this.open = false;
     else this.begin();
+  }
+
+  get bufferedAmount(): number {
+    return this.response.writableLength;
   }
 
   /** From the next event on the client has to keep up. What came before is what it had missed. */

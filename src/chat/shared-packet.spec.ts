@@ -28,6 +28,12 @@ describe('SharedPacket', () => {
     expect(writtenOf(packet).message).toBe('2/chat,["message.delta",{"text":"Grüße"}]');
   });
 
+  it('tells where a client stands that comes back', () => {
+    const packet = new SharedPacket('/chat', new ParleyEvent('message.created', { n: 1 }), 'a.1');
+
+    expect(writtenOf(packet).message).toBe('2/chat,["message.created",{"n":1},"a.1"]');
+  });
+
   const overhead = '42/chat,["message.delta",{"text":""}]'.length;
   it.each([0, 125 - overhead, 126 - overhead, 65_535 - overhead, 65_536 - overhead])(
     'has the frame that ws makes of it, with a text of %i bytes',

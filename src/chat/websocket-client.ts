@@ -63,7 +63,7 @@ export class WebSocketClient {
     private readonly services: Services,
   ) {
     this.meter = services.limits.meter();
-    this.backlog = new Backlog(() => socket.bufferedAmount);
+    this.backlog = new Backlog(socket);
     this.peer = {
       userId: claims.userId,
       join: (id) => void this.opened.add(id),
