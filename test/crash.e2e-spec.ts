@@ -50,6 +50,13 @@ async function begin(user: TestUser, question: string, words: string, ...later: 
   return { conversationId: id, replyId: (sse.events[1]!.message as Thing).id, sse };
 }
 
+/** Other tests may have kept the node from running for all that time: it answers after what was due before. */
+async function killOnceKept(node: TestNode): Promise<void> {
+  await delay(KEPT_AFTER_MS);
+  expect((await node.http.get('/health/ready')).status).toBe(200);
+  await node.kill();
+}
+
 /** A client that comes back to where it stood. */
 function comeBack(user: TestUser, { conversationId, sse }: Begun): Promise<SseReader> {
   const headers = { 'Last-Event-ID': sse.lastEventId! };
@@ -82,8 +89,7 @@ describe('a node that is killed in the middle of replies', () => {
     ada = await node.user().withConfig(t.provider).create();
     alone = await begin(ada, 'What is said to nobody?', 'The text so far. 👋🏽');
     followed = await begin(ada, 'What is followed?', 'Followed so far, ');
-    await delay(KEPT_AFTER_MS);
-    await node.kill();
+    await killOnceKept(node);
 
     node = await t.start();
     upSince = Date.now();
@@ -166,8 +172,7 @@ describe('RETRY_INTERRUPTED', () => {
     const bob = await node.user().withConfig(t.provider).create();
     orphaned = await begin(bob, 'Who answers?', 'Me', ['never asked for']);
     await bob.post(`/auth/config/${bob.configId}/delete`);
-    await delay(KEPT_AFTER_MS);
-    await node.kill();
+    await killOnceKept(node);
 
     node = await t.start(env);
     ada = node.welcome(ada);
@@ -217,8 +222,7 @@ describe('RETRY_INTERRUPTED', () => {
   it('runs a reply twice at most, so that it cannot go on to kill', async () => {
     const back = await comeBack(ada, poisonous);
     await back.until(() => textOf(back.events, 'One') === 'Two');
-    await delay(KEPT_AFTER_MS);
-    await node.kill();
+    await killOnceKept(node);
 
     node = await t.start(env);
     ada = node.welcome(ada);
