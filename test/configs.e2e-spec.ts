@@ -552,15 +552,15 @@ describe('rotating keys', () => {
     const { id } = await made();
     const [, ring] = ringsWith(t.settings.encryptionKeys);
     const changed = ring.encrypt('sk-new');
-    const racing = Object.assign(Object.create(ring) as EncryptionService, {
-      rotate: (token: string) => {
-        raced = manager.update(ModelConfig, { id }, { encryptedApiKey: changed });
-        return ring.rotate(token);
+    const configs = manager.getRepository(ModelConfig);
+    const overtaken = Object.assign(Object.create(configs) as typeof configs, {
+      update: async (...rotation: Parameters<typeof configs.update>) => {
+        await configs.update({ id }, { encryptedApiKey: changed });
+        return configs.update(...rotation);
       },
     });
-    let raced: Promise<unknown> | undefined;
-    const progress = await rotateKeys(database(), racing, () => undefined);
-    await raced;
+    const source = { getRepository: () => overtaken } as unknown as DataSource;
+    const progress = await rotateKeys(source, ring, () => undefined);
 
     expect(progress).toEqual({ seen: 1, rotated: 0, unreadable: 0 });
     expect((await manager.findOneByOrFail(ModelConfig, { id })).encryptedApiKey).toBe(changed);
