@@ -1,6 +1,6 @@
 import { median, summary } from '../support/stats.mjs';
 
-const SECONDS = 4;
+const SECONDS = 3;
 
 /** The process's CPU a token while replies stream at a set pace. */
 export const tokens100 = tokens('tokens-100', 100, ['pipe', 'plain', 'socket.io', 'sse', 'websocket'], {
