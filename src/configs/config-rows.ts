@@ -16,6 +16,11 @@ export function queryDefaultFirst(manager: EntityManager, userId: number): Selec
     .addOrderBy('config.id');
 }
 
+/** The first of these alone, for an EntityReader of configurations named `c`: every chat asks for it. */
+export const DEFAULT_OF_USER =
+  'JOIN users u ON u.id = c.user_id WHERE c.user_id = ? ' +
+  'ORDER BY CASE WHEN c.id = u.default_config_id THEN 0 ELSE 1 END, c.id LIMIT 1';
+
 /** Another user's configuration is reported as missing, so that ids cannot be probed. */
 export async function getOwned(manager: EntityManager, userId: number, id: number): Promise<ModelConfig> {
   const config = await manager.findOneBy(ModelConfig, { id, userId });

@@ -9,7 +9,7 @@ import { EncryptionService } from '../encryption/encryption.service.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { EntityReader } from '../database/entity-reader.js';
 import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
-import { getOwned, queryDefaultFirst } from './config-rows.js';
+import { DEFAULT_OF_USER, getOwned, queryDefaultFirst } from './config-rows.js';
 import { DemoProvider } from './demo-provider.js';
 import { ModelConfig } from './model-config.entity.js';
 
@@ -21,11 +21,6 @@ export interface ResolvedConfig {
   /** Has the decrypted key: for one call, and not to be kept. */
   provider: ModelProvider;
 }
-
-/** As queryDefaultFirst has it; every chat asks. */
-const DEFAULT_OF_USER =
-  'JOIN users u ON u.id = c.user_id WHERE c.user_id = ? ' +
-  'ORDER BY CASE WHEN c.id = u.default_config_id THEN 0 ELSE 1 END, c.id LIMIT 1';
 
 /** A user's model configurations. */
 @Injectable()
