@@ -8,7 +8,8 @@ import { Admission } from './admission.js';
 import { Beginnings } from './beginnings.js';
 import { conversationUpdated, messageCreated } from './chat.events.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
-import { Ask, Exchange, ExchangesService } from './exchanges.service.js';
+import type { Ask, Exchange } from './exchange.js';
+import { ExchangesService } from './exchanges.service.js';
 import type { Reply } from './reply.js';
 import { ReplyEngine, type ReplyRun } from './reply-engine.js';
 import { ReplyRunsService } from './reply-runs.service.js';
@@ -100,7 +101,9 @@ export class ChatService {
     const { nodeId } = this.engine;
     const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
     const deletion = new DeletionWatch(this.hub, userId, id);
-    const exchange = await this.exchanges.begin(userId, id, ask, origin).finally(() => deletion.end());
+    const exchange = await this.exchanges
+      .begin({ userId, conversationId: id, ask, origin })
+      .finally(() => deletion.end());
     if (!exchange.conversation) return { exchange };
     if (deletion.seen) throw new NotFoundError('conversation');
     const run = this.runs.create(exchange.conversation, exchange.userMessage, config);

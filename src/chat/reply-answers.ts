@@ -9,7 +9,7 @@ import { messageCreated } from './chat.events.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { parseCursor } from './cursor.js';
 import { EventStreamResponse } from './event-stream-response.js';
-import type { Exchange } from './exchanges.service.js';
+import type { Exchange } from './exchange.js';
 import { LiveSession, type LiveSessionEvents } from './live-session.js';
 import { SocketLimits } from './socket-limits.js';
 

@@ -8,7 +8,7 @@ import type { MessageDto } from '../conversations/message.dto.js';
 import { ExchangeDto } from './chat.dto.js';
 import { ChatService } from './chat.service.js';
 import { ConversationStreams } from './conversation-streams.js';
-import type { Exchange } from './exchanges.service.js';
+import type { Exchange } from './exchange.js';
 import {
   ConversationRefDto,
   OpenConversationDto,

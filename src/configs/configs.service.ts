@@ -74,12 +74,11 @@ export class ConfigsService {
    * @throws ValidationFailedError where the configuration is not the user's
    */
   async resolve(userId: number, configId: number | null): Promise<ResolvedConfig> {
-    const { manager } = this.dataSource;
     if (configId === null) {
-      const config = await this.rows.findOne(manager, DEFAULT_OF_USER, [userId]);
+      const config = await this.rows.findJoined(DEFAULT_OF_USER, [userId]);
       return config ? this.resolved(config) : this.resolvedDemo();
     }
-    const config = await this.rows.findOne(manager, 'WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
+    const config = await this.rows.findJoined('WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
     if (!config) throw configIdFault();
     return this.resolved(config);
   }

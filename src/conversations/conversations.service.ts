@@ -21,6 +21,7 @@ import { MessagesService, PageOptions } from './messages.service.js';
 import type { ListConversationsQuery } from './query.dto.js';
 
 const DEFAULT_TITLE = 'New conversation';
+const OWNED = 'WHERE c.id = ? AND c.user_id = ?';
 
 @Injectable()
 export class ConversationsService {
@@ -59,13 +60,23 @@ export class ConversationsService {
   }
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
-  getOwned(userId: number, id: number): Promise<Conversation> {
-    return this.find(this.database.manager, userId, id);
+  async getOwned(userId: number, id: number): Promise<Conversation> {
+    const conversation = await this.rows.findJoined(OWNED, [id, userId]);
+    if (!conversation) throw new NotFoundError('conversation');
+    return conversation;
   }
 
   /** For the rest of a transaction. On SQLite the transaction itself keeps other writers out from its beginning. */
-  lock(manager: EntityManager, userId: number, id: number): Promise<Conversation> {
-    return this.find(manager, userId, id, isMysql(this.database) ? 'FOR UPDATE' : '');
+  async lock(manager: EntityManager, userId: number, id: number): Promise<Conversation> {
+    const conversation = await this.rows.findOne(manager, `${OWNED} ${this.locking}`, [id, userId]);
+    if (!conversation) throw new NotFoundError('conversation');
+    return conversation;
+  }
+
+  /** As lock, for many that a user has: what somebody else has locked is left out rather than waited for. */
+  lockFree(manager: EntityManager, ids: number[]): Promise<Conversation[]> {
+    const skip = this.locking && `${this.locking} SKIP LOCKED`;
+    return this.rows.find(manager, `WHERE c.id IN (${ids.map(() => '?').join(', ')}) ${skip}`, ids);
   }
 
   /** The newest page of the active branch, or the one before a message. */
@@ -150,13 +161,8 @@ export class ConversationsService {
     return Number(row!.total);
   }
 
-  private async find(manager: EntityManager, userId: number, id: number, lock = ''): Promise<Conversation> {
-    const conversation = await this.rows.findOne(manager, `WHERE c.id = ? AND c.user_id = ? ${lock}`, [
-      id,
-      userId,
-    ]);
-    if (!conversation) throw new NotFoundError('conversation');
-    return conversation;
+  private get locking(): string {
+    return isMysql(this.database) ? 'FOR UPDATE' : '';
   }
 
   private async refuseForeignConfig(userId: number, configId: number | null | undefined): Promise<void> {

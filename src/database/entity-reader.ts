@@ -1,5 +1,10 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { Batches } from '../common/batches.js';
+import { isMysql } from './data-source.js';
+
+/** A long SELECT takes the database longer than several short ones. Between two batches: some statements' time. */
+const JOINED = { size: 50, patienceMs: 20 };
 
 export type Row = Record<string, unknown>;
 
@@ -12,6 +17,7 @@ export class EntityReader<T extends object> {
   readonly columns: string;
   private readonly fields: { property: string; name: string; column: ColumnMetadata }[];
   private readonly table: string;
+  private readonly joined = new Batches<Selection, T | null>((each) => this.readJoined(each), JOINED);
 
   /** @param alias of the entity's table in the query */
   constructor(
@@ -33,8 +39,20 @@ export class EntityReader<T extends object> {
 
   /** @param rest of the statement, from after the table; it names columns by the alias */
   async findOne(manager: EntityManager, rest: string, parameters: unknown[]): Promise<T | null> {
-    const [row] = await manager.query<Row[]>(`SELECT ${this.columns} FROM ${this.table} ${rest}`, parameters);
-    return row ? this.read(row) : null;
+    const [found = null] = await this.find(manager, rest, parameters);
+    return found;
+  }
+
+  /** As findOne, outside transactions: what is read at the same time is one statement. */
+  findJoined(rest: string, parameters: unknown[]): Promise<T | null> {
+    // SQLite keeps every statement that it has prepared, and is asked at no distance.
+    if (!isMysql(this.dataSource)) return this.findOne(this.dataSource.manager, rest, parameters);
+    return this.joined.add({ rest, parameters });
+  }
+
+  async find(manager: EntityManager, rest: string, parameters: unknown[]): Promise<T[]> {
+    const rows = await manager.query<Row[]>(`SELECT ${this.columns} FROM ${this.table} ${rest}`, parameters);
+    return rows.map((row) => this.read(row));
   }
 
   read(row: Row): T {
@@ -45,4 +63,24 @@ export class EntityReader<T extends object> {
     }
     return entity as T;
   }
+
+  private async readJoined(selections: Selection[]): Promise<(T | null | Promise<T | null>)[]> {
+    const [{ rest, parameters }, ...others] = selections as [Selection, ...Selection[]];
+    if (others.length === 0) return [this.findOne(this.dataSource.manager, rest, parameters)];
+    const sql = selections
+      .map(({ rest }, index) => `(SELECT ${index} AS selection, ${this.columns} FROM ${this.table} ${rest})`)
+      .join(' UNION ALL ');
+    const all = selections.flatMap((selection) => selection.parameters);
+    const found = new Array<T | null>(selections.length).fill(null);
+    for (const row of await this.dataSource.query<Row[]>(sql, all)) {
+      found[Number(row.selection)] ??= this.read(row);
+    }
+    return found;
+  }
+}
+
+interface Selection {
+  /** Of the statement, from after the table. */
+  rest: string;
+  parameters: unknown[];
 }
