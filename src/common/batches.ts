@@ -51,6 +51,6 @@ export class Batches<T, R> {
     } catch (error) {
       batch.forEach(({ reject }) => reject(error));
     }
-    if (--this.running === 0) await this.begin();
+    if (--this.running === 0) void this.begin();
   }
 }
