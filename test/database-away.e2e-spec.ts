@@ -339,10 +339,12 @@ onMysql('transactions that get in each other’s way', () => {
   const someoneWaits = () =>
     until(async () => {
       await delay(150); // the server makes this table anew only for who has not looked for 100 ms
-      const [rows] = await other.query<RowDataPacket[]>(
+      const waiting = other.query<RowDataPacket[]>(
         `SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p
            ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'`,
       );
+      // The table's text is utf8mb3: MySQL cannot make it while anybody's statement has an emoji.
+      const [rows] = await waiting.catch(() => [[]]);
       return rows.length > 0;
     });
 
