@@ -1,5 +1,6 @@
 import { InitialSchema1760000000000 } from '../migrations/1760000000000-InitialSchema.js';
 import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.js';
+import { SearchIndex1764200000000 } from '../migrations/1764200000000-SearchIndex.js';
 import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
@@ -9,6 +10,8 @@ import { ReplyChunk } from './conversations/reply-chunk.entity.js';
 import { ModelConfig } from './configs/model-config.entity.js';
 import { Conversation } from './conversations/conversation.entity.js';
 import { Message } from './conversations/message.entity.js';
+import { SearchBits } from './conversations/search-bits.entity.js';
+import { SearchBlock } from './conversations/search-block.entity.js';
 import { Deployment } from './database/deployment.entity.js';
 
 /** All tables and how they came to be: as classes, since globs do not survive a build. */
@@ -22,8 +25,10 @@ export const SCHEMA = {
     Conversation,
     Message,
     ReplyChunk,
+    SearchBlock,
+    SearchBits,
     Node,
     Deployment,
   ],
-  migrations: [InitialSchema1760000000000, Deployment1764100000000],
+  migrations: [InitialSchema1760000000000, Deployment1764100000000, SearchIndex1764200000000],
 };

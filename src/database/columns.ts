@@ -15,4 +15,6 @@ const json: ValueTransformer = {
 export const ID = { type: 'bigint', transformer: toNumber } as const satisfies ColumnOptions;
 export const TIME = { type: 'datetime', precision: 3 } as const satisfies ColumnOptions;
 export const TEXT = { type: 'longtext' } as const satisfies ColumnOptions;
+/** Comes back as a Buffer. */
+export const BYTES = { type: 'longblob' } as const satisfies ColumnOptions;
 export const JSON_TEXT = { type: 'longtext', transformer: json } as const satisfies ColumnOptions;

@@ -63,6 +63,7 @@ class SqliteDriver extends BetterSqlite3Driver {
   override normalizeType(column: Parameters<BetterSqlite3Driver['normalizeType']>[0]): string {
     if (column.type === 'bigint') return 'integer';
     if ((column.type as ColumnType) === 'longtext') return 'text';
+    if ((column.type as ColumnType) === 'longblob') return 'blob';
     return super.normalizeType(column);
   }
 }
