@@ -5,9 +5,10 @@ import { ConversationsService } from '../src/conversations/conversations.service
 import { Message } from '../src/conversations/message.entity.js';
 import { MessagesService } from '../src/conversations/messages.service.js';
 import { ReplyChunk } from '../src/conversations/reply-chunk.entity.js';
-import { SearchService } from '../src/conversations/search.service.js';
+import { MessageSearch } from '../src/conversations/message-search.js';
 import { isMysql } from '../src/database/data-source.js';
 import { EventHub, type ParleyEvent } from '../src/events/event-hub.js';
+import { BLANK } from './support/messages.js';
 import { until } from './support/process.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Answer, Thing } from './support/http.js';
@@ -85,26 +86,6 @@ async function write(conversationId: number, ...messages: Partial<Message>[]): P
   }
   return ids;
 }
-
-const BLANK: Partial<Message> = {
-  active: true,
-  content: '',
-  reasoning: '',
-  status: 'complete',
-  streamingIn: null,
-  nodeId: null,
-  attempt: 1,
-  finishReason: null,
-  errorCode: null,
-  errorDetail: null,
-  configId: null,
-  modelName: null,
-  promptTokens: null,
-  completionTokens: null,
-  totalTokens: null,
-  usageEstimated: null,
-  clientMessageId: null,
-};
 
 const talk = (...contents: string[]) => contents.map((content) => ({ content }));
 
@@ -757,7 +738,7 @@ describe('the cost of a list', () => {
 
   it('of a search is one index, nothing sorted', async () => {
     const stretch = { start: messageIds[50]!, end: messageIds[150]! };
-    const search = t.app.get(SearchService).queryStretch(eve.id, 'x', stretch);
+    const search = t.app.get(MessageSearch).queryStretch(eve.id, 'x', stretch);
     const plan = await explain(search.limit(21).getQueryAndParameters());
 
     expect(plan).toMatch(/ix_messages_user_id/);

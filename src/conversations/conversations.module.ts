@@ -4,15 +4,27 @@ import { Conversation } from './conversation.entity.js';
 import { ConversationsController } from './conversations.controller.js';
 import { ConversationsService } from './conversations.service.js';
 import { Message } from './message.entity.js';
+import { MessageSearch } from './message-search.js';
 import { MessagesService } from './messages.service.js';
 import { ReplyChunk } from './reply-chunk.entity.js';
+import { SearchBlock } from './search-block.entity.js';
+import { SearchIndex, SearchSizes } from './search-index.js';
+import { SearchIndexer } from './search-indexer.js';
 import { SearchService } from './search.service.js';
 
 /** Needs RunningReplies, from the chat engine. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk])],
+  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk, SearchBlock])],
   controllers: [ConversationsController],
-  providers: [ConversationsService, MessagesService, SearchService],
+  providers: [
+    ConversationsService,
+    MessagesService,
+    SearchService,
+    MessageSearch,
+    SearchIndex,
+    SearchIndexer,
+    SearchSizes,
+  ],
   exports: [ConversationsService, MessagesService],
 })
 export class ConversationsModule {}

@@ -19,6 +19,7 @@ import { Conversation } from './conversation.entity.js';
 import { Message } from './message.entity.js';
 import { MessagesService, PageOptions } from './messages.service.js';
 import type { ListConversationsQuery } from './query.dto.js';
+import { SearchIndexer } from './search-indexer.js';
 
 const DEFAULT_TITLE = 'New conversation';
 const OWNED = 'WHERE c.id = ? AND c.user_id = ?';
@@ -32,6 +33,7 @@ export class ConversationsService {
     @InjectDataSource() private readonly database: DataSource,
     private readonly messages: MessagesService,
     private readonly events: EventHub,
+    private readonly indexer: SearchIndexer,
   ) {
     this.conversations = database.getRepository(Conversation);
     this.rows = new EntityReader(database, Conversation, 'c');
@@ -135,7 +137,9 @@ export class ConversationsService {
 
   /** A reply that runs in it has to be stopped first, which also takes its chunks away. */
   async delete(userId: number, id: number): Promise<void> {
+    const began = new Date();
     await transaction(this.database, async (manager) => {
+      await this.indexer.markStale(manager, userId, id);
       for (const archived of [false, true]) {
         const { affected } = await manager.delete(Conversation, { id, userId, archived });
         if (affected) return count(manager, userId, { archived, by: -1 });
@@ -143,6 +147,7 @@ export class ConversationsService {
       throw new NotFoundError('conversation');
     });
     this.events.publish(userId, new ParleyEvent('conversation.deleted', { conversation_id: id }));
+    this.indexer.request(userId, began);
   }
 
   /** Not by save(), which would write back what a running reply has changed since. */

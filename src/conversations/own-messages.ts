@@ -1,0 +1,15 @@
+import type { Repository, SelectQueryBuilder } from 'typeorm';
+import { Message } from './message.entity.js';
+
+/** A user's messages, along their index: MySQL would read the primary key, through the messages of all users. */
+export function ownMessages(
+  messages: Repository<Message>,
+  userId: number,
+  order: 'ASC' | 'DESC',
+): SelectQueryBuilder<Message> {
+  return messages
+    .createQueryBuilder('message')
+    .useIndex('ix_messages_user_id')
+    .where('message.userId = :userId', { userId })
+    .orderBy('message.id', order);
+}
