@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { FIRST_ID } from '../support/accounts.mjs';
 import { longConversation, manyConversations } from '../support/history.mjs';
 import { ABSENT, han, MARK, word } from '../support/prose.mjs';
@@ -14,6 +15,10 @@ const PAIRS = 200;
 /** Of a kind of query, at most: the slow ones are asked but once. */
 const SEARCHES = 20;
 const SEARCH_MS = 1000;
+/** The newest messages are not indexed before they are so many: see src/conversations/search-index.ts. */
+const LEAST_INDEXED = 8192;
+const INDEXING_MS = 180_000;
+const INDEX_POLL_MS = 100;
 const KINDS = {
   frequent: word(2),
   usual: word(4000),
@@ -77,32 +82,61 @@ async function ratio({ client }, what, goal, large, small) {
 }
 
 async function searches(stage) {
+  const indexing = await index(stage);
   const times = {};
   for (const [kind, text] of Object.entries(KINDS)) times[kind] = await timesOf(stage, text);
-  const details = Object.fromEntries(Object.entries(times).map(([kind, each]) => [kind, summary(each)]));
+  const kinds = Object.fromEntries(Object.entries(times).map(([kind, each]) => [kind, summary(each)]));
   const usual = percentile(
     USUAL.flatMap((kind) => times[kind]),
     95,
   );
-  const slowest = Math.max(...Object.values(times).map(median));
+  const slowest = Math.max(...Object.values(times).map((each) => percentile(each, 95)));
   return [
     { what: 'what is found often, p95', figure: usual },
-    { what: 'the slowest kind of query', figure: slowest },
+    { what: 'the slowest kind of query, p95', figure: slowest },
   ].map(({ what, figure }) => ({
     what: `search in 1,000,000 messages, ${what}, ms`,
     goal: '≤ 100',
     figure,
     met: figure <= 100,
-    details,
+    details: { ...kinds, indexing },
   }));
+}
+
+/** The first search that reads everything has it indexed. */
+async function index({ client, parley, accounts, database }) {
+  const [{ id, token }] = accounts.users;
+  await parley.ask('startLoopDelay');
+  const cpuMs = parley.cpuMs();
+  const firstSearchMs = await timeOf(client, searchUrl(parley, ABSENT), token);
+  const began = performance.now();
+  const sql = 'SELECT SUM(ready * message_count) AS ready FROM search_blocks WHERE user_id = ?';
+  for (;;) {
+    const [{ ready }] = await database.query(sql, [id]);
+    if (Number(ready) > MESSAGES + FEW - LEAST_INDEXED) break;
+    if (performance.now() - began > INDEXING_MS) throw new Error(`Only ${ready} messages have been indexed.`);
+    await delay(INDEX_POLL_MS);
+  }
+  return {
+    firstSearchMs,
+    seconds: (performance.now() - began) / 1000,
+    cpuSeconds: (parley.cpuMs() - cpuMs) / 1000,
+    loopDelayMs: await parley.ask('endLoopDelay'),
+  };
 }
 
 async function timesOf({ client, parley, accounts }, text) {
   const [{ token }] = accounts.users;
-  const url = `${parley.url}/conversations/search?q=${encodeURIComponent(text)}`;
   const times = [];
   for (let spent = 0; times.length < SEARCHES && spent < SEARCH_MS; spent += times.at(-1)) {
-    times.push(...(await client.ask('requests', { requests: [{ url, token }], concurrency: 1 })));
+    times.push(await timeOf(client, searchUrl(parley, text), token));
   }
   return times;
+}
+
+const searchUrl = (parley, text) => `${parley.url}/conversations/search?q=${encodeURIComponent(text)}`;
+
+async function timeOf(client, url, token) {
+  const [ms] = await client.ask('requests', { requests: [{ url, token }], concurrency: 1 });
+  return ms;
 }
