@@ -194,7 +194,7 @@ describe('The chat’s budget', () => {
 });
 
 describe('Whatever ends a reply at the same moment', () => {
-  const ROUNDS = Number(process.env.RACE_ROUNDS ?? 10);
+  const ROUNDS = Number(process.env.RACE_ROUNDS ?? 6);
   /** Of a client that has seen nothing yet. */
   const BEGINNING = '1.1.0.0.done';
   let t: TestApp;

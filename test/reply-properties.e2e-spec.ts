@@ -7,7 +7,7 @@ import { ChatWorld, type AskingFace } from './support/chat-world.js';
 import type { ObserverFace } from './support/observer.js';
 import type { TestUser } from './support/user.js';
 
-const RUNS = Number(process.env.PROPERTY_RUNS ?? 20);
+const RUNS = Number(process.env.PROPERTY_RUNS ?? 12);
 const MAX_COMMANDS = 12;
 const OBSERVERS = 3;
 

@@ -18,6 +18,7 @@ import { until } from './support/process.js';
 import { StatementLog } from './support/statements.js';
 import type { TestUser } from './support/user.js';
 
+const RUNS = Math.ceil(Number(process.env.PROPERTY_RUNS ?? 12) / 3);
 const LEAST = 8;
 const MOST = 20;
 const SIZES = { stretchMessages: 5, leastBlockMessages: LEAST, mostBlockMessages: MOST, settledMs: 60_000 };
@@ -113,7 +114,7 @@ describe('a search', () => {
     const hers = (await eve.createConversation()).id;
     await fc.assert(
       fc.asyncProperty(texts, fc.array(query, { minLength: 8 }), fc.integer({ min: 3, max: 30 }), check),
-      { numRuns: 10 },
+      { numRuns: RUNS },
     );
 
     /** Of a new user, whose messages' ids are between another's. */

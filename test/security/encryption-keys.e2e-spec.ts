@@ -13,7 +13,7 @@ import { startTestApp, type TestApp } from '../support/app.js';
 import type { Thing } from '../support/http.js';
 import type { TestUser } from '../support/user.js';
 
-const ROTATE = join(__dirname, '../../dist/src/configs/rotate-keys.js');
+const ROTATE = join(__dirname, '../../dist/server/rotate-keys.js');
 
 const newKey = () => `${randomBytes(32).toString('base64url')}=`;
 const ringOf = (...encryptionKeys: string[]) =>
