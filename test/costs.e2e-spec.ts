@@ -191,8 +191,6 @@ describe('a token', () => {
 
 describe('a closed socket', () => {
   const SOCKETS = 20;
-  /** What is garbage may take a while to be seen as such, where other tests keep the machine busy. */
-  const PATIENCE_MS = 25_000;
   /** Each face’s own objects for the sockets that are open. */
   const open: Record<string, () => Iterable<object>> = {
     'Socket.IO': () => {
@@ -224,7 +222,7 @@ describe('a closed socket', () => {
     expect(survivors.total).toBeGreaterThanOrEqual(SOCKETS);
     // Nest compares each connection of Socket.IO's with the last one, and so keeps that, its client and ours.
     const last = face === 'Socket.IO' ? 3 : 0;
-    await until(async () => survivors.count() <= last, PATIENCE_MS);
+    await until(async () => survivors.count() <= last);
     // Socket.IO's events are kept for the user's sockets that may come back: by one listener, however many they were.
     const kept = face === 'Socket.IO' ? 1 : 0;
     expect(held()).toEqual({ ...before, listeners: before.listeners + kept });

@@ -71,7 +71,8 @@ function newMessage({ userId, conversationId }: Place, parentId: number | null, 
   return Object.assign(new Message(), EMPTY, own);
 }
 
-const EMPTY = {
+/** What each message begins with. */
+export const EMPTY = {
   active: true,
   reasoning: '',
   attempt: 1,
