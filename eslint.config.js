@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint';
 
 /** Modules that open connections, with what may be had of them all the same, types aside. */
 const CLIENTS = {
-  http: ['createServer', 'IncomingMessage', 'Server', 'STATUS_CODES'],
+  http: ['createServer', 'IncomingMessage', 'Server', 'ServerResponse', 'STATUS_CODES'],
   https: [],
   http2: [],
   net: ['isIP', 'isIPv6'],
