@@ -9,7 +9,7 @@ function writtenOf(packet: SharedPacket) {
   const written: { message: string; frame: Buffer }[] = [];
   const write = (message: string, options: { wsPreEncodedFrame: Buffer[] }) =>
     written.push({ message, frame: Buffer.concat(options.wsPreEncodedFrame) });
-  packet.sendTo({ conn: { write } } as unknown as Socket);
+  packet.sendTo({ conn: { write }, data: {} } as unknown as Socket);
   return written[0]!;
 }
 

@@ -64,6 +64,11 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
     this.socket.conn.close();
   }
 
+  /** @returns false where the packet has to go through Engine.IO */
+  sendFrame(frame: Buffer): boolean {
+    return this.backlog.sendFrame(frame);
+  }
+
   /** All that waits for it now is what it had missed and came back for. */
   excuse(): void {
     this.backlog.excuse();

@@ -18,6 +18,7 @@ import {
   SocketSendDto,
   TokenDto,
 } from './socket.dto.js';
+import { sendFrame, textFrame } from './text-frame.js';
 
 /** RFC 6455, section 7.4; 4000–4999 are ours (API.md 6). */
 export const CLOSE_CODES = {
@@ -126,10 +127,10 @@ export class WebSocketClient {
 
   /** @param json an object, whose fields stand beside `type` */
   private write(type: string, json: string): void {
+    if (this.socket.readyState !== this.socket.OPEN) return;
     const fields = json === '{}' ? '' : `,${json.slice(1, -1)}`;
-    // Bytes rather than text, so that what waits is counted in bytes.
-    const frame = Buffer.from(`{"type":"${type}"${fields}}`);
-    if (this.backlog.hasRoomFor(frame.length)) this.socket.send(frame, { binary: false });
+    const frame = textFrame(`{"type":"${type}"${fields}}`);
+    if (this.backlog.hasRoomFor(frame.length)) sendFrame(this.socket, frame);
     else this.socket.terminate();
   }
 
