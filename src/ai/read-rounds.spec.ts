@@ -61,7 +61,7 @@ describe('ReadRounds', () => {
       return ms;
     };
 
-    expect([wait(0.5), wait(1), wait(0.95), wait(0.5)]).toEqual([1, 20, 10, 1]);
+    expect([wait(0.5), wait(1), wait(0.95), wait(0.5)]).toEqual([1, 40, 30, 1]);
     busy.mockRestore();
   });
 });

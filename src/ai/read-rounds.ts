@@ -1,8 +1,8 @@
 /** Between two rounds: while there is time to spare, and when there is none. Milliseconds. */
 const SHORTEST_MS = 1;
-const LONGEST_MS = 20;
+const LONGEST_MS = 40;
 /** The share of its time that the process is busy from which on rounds are held further apart. */
-const BUSY = 0.9;
+const BUSY = 0.8;
 const LOOK_INTERVAL_MS = 100;
 
 /**

@@ -147,12 +147,12 @@ class Mirror extends ReplyText {
     private readonly deliver: (event: ParleyEvent) => void,
   ) {
     super(message, attempt);
-    this.content = message.content;
-    this.reasoning = message.reasoning;
+    this.text.content.append(message.content);
+    this.text.reasoning.append(message.reasoning);
   }
 
   take(delta: Delta): void {
-    if (delta.offset <= this[delta.part].length) {
+    if (delta.offset <= this.text[delta.part].length) {
       this.takeText(delta.part, delta.offset, delta.text);
     } else {
       this.early.push(delta);
@@ -183,7 +183,7 @@ class Mirror extends ReplyText {
 
   /** Only what is new of it. */
   private takeText(part: ReplyPart, offset: number, text: string): void {
-    const rest = text.slice(this[part].length - offset);
+    const rest = text.slice(this.text[part].length - offset);
     if (rest !== '') this.deliver(this.appendPart(part, rest));
   }
 }

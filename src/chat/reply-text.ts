@@ -3,17 +3,25 @@ import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
 import { ParleyEvent } from '../events/event-hub.js';
 import { messageDelta } from './chat.events.js';
 import { cursorText } from './cursor.js';
+import { GrowingText } from './growing-text.js';
 
 /** A reply's text as it grows. */
 export class ReplyText {
-  content = '';
-  reasoning = '';
+  protected readonly text = { content: new GrowingText(), reasoning: new GrowingText() };
 
   constructor(
     /** As it was created: its text is here, not there. */
     readonly message: MessageDto,
     readonly attempt: number,
   ) {}
+
+  get content(): string {
+    return String(this.text.content);
+  }
+
+  get reasoning(): string {
+    return String(this.text.reasoning);
+  }
 
   /** Its text from the given places on, as deltas: what a client that comes late has missed. */
   since(offsets: { content: number; reasoning: number }): ParleyEvent[] {
@@ -26,12 +34,12 @@ export class ReplyText {
   }
 
   protected appendPart(part: ReplyPart, text: string): ParleyEvent {
-    const offset = this[part].length;
-    this[part] += text;
+    const offset = this.text[part].length;
+    this.text[part].append(text);
     const { attempt } = this;
     const { id: messageId, conversation_id } = this.message;
-    const content = this.content.length;
-    const reasoning = this.reasoning.length;
+    const content = this.text.content.length;
+    const reasoning = this.text.reasoning.length;
     return messageDelta({ conversation_id, message_id: messageId, part, offset, text }, () =>
       cursorText({ messageId, attempt, content, reasoning, done: false }),
     );
