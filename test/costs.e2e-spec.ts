@@ -191,6 +191,8 @@ describe('a token', () => {
 
 describe('a closed socket', () => {
   const SOCKETS = 20;
+  /** Nest compares each connection of Socket.IO's with the last one, and so keeps that, its client and ours. */
+  const LAST = 3;
   /** Each face’s own objects for the sockets that are open. */
   const open: Record<string, () => Iterable<object>> = {
     'Socket.IO': () => {
@@ -220,17 +222,34 @@ describe('a closed socket', () => {
     await openAndClose(face, survivors);
 
     expect(survivors.total).toBeGreaterThanOrEqual(SOCKETS);
-    // Nest compares each connection of Socket.IO's with the last one, and so keeps that, its client and ours.
-    const last = face === 'Socket.IO' ? 3 : 0;
-    await until(async () => survivors.count() <= last);
+    await until(async () => survivors.count() <= (face === 'Socket.IO' ? LAST : 0));
     // Socket.IO's events are kept for the user's sockets that may come back: by one listener, however many they were.
     const kept = face === 'Socket.IO' ? 1 : 0;
     expect(held()).toEqual({ ...before, listeners: before.listeners + kept });
   });
 
+  it('leaves nothing behind where it was its user’s only one', async () => {
+    const survivors = new Survivors();
+    const users = [await t.user().create(), await t.user().create(), await t.user().create()];
+    await openAndClose('Socket.IO', survivors, () => Promise.all(users.map(connectOnly)));
+
+    expect(survivors.total).toBe(3 * users.length);
+    await until(async () => survivors.count() <= LAST);
+  });
+
+  async function connectOnly(user: TestUser) {
+    const socket = user.socket();
+    await socket.connected;
+    return socket;
+  }
+
   /** In a function of its own, lest this test's variables hold what it looks for. */
-  async function openAndClose(face: string, survivors: Survivors): Promise<void> {
-    const clients = await Promise.all(Array.from({ length: SOCKETS }, () => connect[face]!()));
+  async function openAndClose(
+    face: string,
+    survivors: Survivors,
+    connectAll = () => Promise.all(Array.from({ length: SOCKETS }, () => connect[face]!())),
+  ): Promise<void> {
+    const clients = await connectAll();
     survivors.watch(open[face]!());
     await Promise.all(clients.map((client) => client.close()));
     await until(async () => [...open[face]!()].length === 0);

@@ -1,6 +1,6 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
 import type { Namespace, Socket } from 'socket.io';
-import { EventHub, ParleyEvent } from '../events/event-hub.js';
+import { EventHub, type EventListener, ParleyEvent } from '../events/event-hub.js';
 import { RecentEvents, type RecentEvent } from './recent-events.js';
 import { RECOVERY_MS } from './recovery.adapter.js';
 import { RemoteReplies } from './remote-replies.js';
@@ -14,7 +14,7 @@ interface Audience {
   sockets: Socket[];
   /** Until something happens there is none. */
   recent?: RecentEvents;
-  unsubscribe: () => void;
+  listen: EventListener;
   leaving?: NodeJS.Timeout;
 }
 
@@ -52,11 +52,7 @@ export class SocketAudiences implements OnModuleDestroy {
   leave(userId: number, socket: Socket): void {
     const audience = this.audiences.get(userId)!;
     audience.sockets = audience.sockets.filter((each) => each !== socket);
-    if (audience.sockets.length > 0) return;
-    audience.leaving = setTimeout(() => {
-      audience.unsubscribe();
-      this.audiences.delete(userId);
-    }, RECOVERY_MS).unref();
+    if (audience.sockets.length === 0) this.forgetLater(userId, audience);
   }
 
   /** @returns null where some of what a socket has missed is no longer kept */
@@ -72,12 +68,21 @@ export class SocketAudiences implements OnModuleDestroy {
   }
 
   private gather(userId: number): Audience {
-    const unsubscribe = this.hub.subscribe(userId, (event) => {
+    const listen = (event: ParleyEvent) => {
       if (event.type === 'connection.resume') audience.recent = undefined;
       else if (!event.isInternal) this.emit(audience, event);
-    });
-    const audience: Audience = { sockets: [], unsubscribe };
+    };
+    const audience: Audience = { sockets: [], listen };
+    this.hub.subscribe(userId, listen);
     return audience;
+  }
+
+  /** A function of its own, as a timer keeps all that is in scope where it is made: the socket that leaves, for one. */
+  private forgetLater(userId: number, audience: Audience): void {
+    audience.leaving = setTimeout(() => {
+      this.hub.unsubscribe(userId, audience.listen);
+      this.audiences.delete(userId);
+    }, RECOVERY_MS).unref();
   }
 
   /** Around Socket.IO's own broadcast, which costs as much as all else that Parley does for a token. */

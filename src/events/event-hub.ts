@@ -104,7 +104,7 @@ export class EventHub {
     await this.relay?.listen(userId);
   }
 
-  /** @returns what ends the subscription */
+  /** @returns what ends the subscription, for whoever would not rather call {@link unsubscribe} */
   subscribe(userId: number, listener: EventListener): () => void {
     let listeners = this.listeners.get(userId);
     if (!listeners) {
@@ -112,11 +112,13 @@ export class EventHub {
       void this.ready(userId);
     }
     listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size > 0 || this.listeners.get(userId) !== listeners) return;
-      this.listeners.delete(userId);
-      this.relay?.leave(userId);
-    };
+    return () => this.unsubscribe(userId, listener);
+  }
+
+  unsubscribe(userId: number, listener: EventListener): void {
+    const listeners = this.listeners.get(userId);
+    if (!listeners?.delete(listener) || listeners.size > 0) return;
+    this.listeners.delete(userId);
+    this.relay?.leave(userId);
   }
 }
