@@ -49,6 +49,8 @@ export class ChatSockets {
     this.audiences.join(socket.data.userId, socket);
     if (socket.recovered) this.bringUp(socket);
     client.excuse();
+    // Its token has done its work; an idle socket would keep it for as long as it lives.
+    socket.handshake.auth = {};
   }
 
   disconnected(socket: ChatSocket): void {

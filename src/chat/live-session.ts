@@ -1,7 +1,7 @@
 import type { AuthService } from '../auth/auth.service.js';
 import type { AccessClaims } from '../auth/tokens.service.js';
 import { UnauthenticatedError } from '../common/errors.js';
-import { EventHub } from '../events/event-hub.js';
+import { EventHub, type ParleyEvent } from '../events/event-hub.js';
 
 /** How long before its access token runs out a socket is told. */
 const NOTICE_MS = 60_000;
@@ -18,7 +18,6 @@ export interface LiveSessionEvents {
 export class LiveSession {
   private timer?: NodeJS.Timeout;
   private closed = false;
-  private readonly unsubscribe: () => void;
 
   constructor(
     private readonly hub: EventHub,
@@ -26,11 +25,7 @@ export class LiveSession {
     private claims: AccessClaims,
     private readonly events: LiveSessionEvents,
   ) {
-    this.unsubscribe = hub.subscribe(claims.userId, ({ type, body }) => {
-      const own = type === 'session.revoked' && body.session_id === this.claims.sessionId;
-      if (own || type === 'account.deleted') this.end('token_revoked');
-      if (type === 'connection.resume') this.events.resume();
-    });
+    hub.subscribe(claims.userId, this.listen);
     this.begin();
   }
 
@@ -44,8 +39,14 @@ export class LiveSession {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    this.unsubscribe();
+    this.hub.unsubscribe(this.claims.userId, this.listen);
   }
+
+  private readonly listen = ({ type, body }: ParleyEvent): void => {
+    const own = type === 'session.revoked' && body.session_id === this.claims.sessionId;
+    if (own || type === 'account.deleted') this.end('token_revoked');
+    if (type === 'connection.resume') this.events.resume();
+  };
 
   private begin(): void {
     this.schedule();

@@ -19,6 +19,8 @@ interface Progress {
 @Injectable()
 export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly connections = new Map<Socket, Progress>();
+  /** One for all of them, each of which is its `this`. */
+  private readonly forget = forgetterOf(this.connections);
   private readonly timer = setInterval(() => this.check(), CHECK_INTERVAL_MS).unref();
 
   constructor(private readonly host: HttpAdapterHost) {}
@@ -34,7 +36,7 @@ export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
 
   watch(connection: Socket): void {
     this.connections.set(connection, { taken: 0, since: performance.now() });
-    connection.once('close', () => this.connections.delete(connection));
+    connection.on('close', this.forget);
   }
 
   private check(): void {
@@ -48,6 +50,12 @@ export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
       }
     }
   }
+}
+
+function forgetterOf(connections: Map<Socket, unknown>) {
+  return function forget(this: Socket): void {
+    connections.delete(this);
+  };
 }
 
 /**
