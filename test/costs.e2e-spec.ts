@@ -1,5 +1,7 @@
 /** What things cost, counted rather than timed: these numbers may fall, and whoever has them rise says why. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Express } from 'express';
+import type { Server } from 'node:http';
 import type { Namespace } from 'socket.io';
 import { ChatSockets } from '../src/chat/chat-sockets.js';
 import { ReaperPace } from '../src/chat/reaper.js';
@@ -186,6 +188,19 @@ describe('a token', () => {
 
     // Two, where the network has cut the bytes in two.
     expect(frames.length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('a request', () => {
+  it('has Express’s prototypes from the start, so that V8 keeps no hidden class for it alone', async () => {
+    const { request, response } = t.app.getHttpAdapter().getInstance() as Express;
+    const made: unknown[] = [];
+    const server = t.app.getHttpServer() as Server;
+    server.prependOnceListener('request', (...pair) => made.push(...pair.map(Object.getPrototypeOf)));
+    await ada.get('/conversations');
+
+    expect(made[0]).toBe(request);
+    expect(made[1]).toBe(response);
   });
 });
 
