@@ -375,7 +375,7 @@ onMysql('transactions that get in each other’s way', () => {
     await touch();
     const since = Date.now();
     const send = ada.send(conversation.id, 'Hi');
-    await delay(2500); // the first try has timed out, and a second one waits
+    await delay(2200); // the first try has timed out, and another one waits
     await someoneWaits();
     await other.query('ROLLBACK');
 

@@ -10,8 +10,8 @@ const PATIENCE_MS = 2000;
 const PROBE_MS = 1500;
 /** How long a caller waits for one of the pool's connections. mysql2 would wait for ever. */
 const POOL_WAIT_MS = 3500;
-/** MySQL's own 50 s are no use to somebody who waits for an answer. */
-const LOCK_WAIT_SECONDS = 2;
+/** MySQL's own 50 s are no use to somebody who waits for an answer. It looks once a second, and may take one more. */
+const LOCK_WAIT_SECONDS = 1;
 /** A reply may have 10 MiB, which this must hold as one value. Bytes; MariaDB's default, a quarter of MySQL's. */
 const LEAST_PACKET = 16 * 1024 * 1024;
 const PREPARATIONS = [

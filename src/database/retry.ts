@@ -4,8 +4,8 @@ import type { DataSource, EntityManager } from 'typeorm';
 const CONTENTION = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
 
 const ATTEMPTS = 5;
-/** After this long a caller is told rather than kept waiting. */
-const PATIENCE_MS = 3000;
+/** After this long a caller is told rather than kept waiting: within five seconds, as a last try may wait for two. */
+const PATIENCE_MS = 2800;
 
 /** Runs a transaction, again where it lost to another one; `work` must have no effect beside the database. */
 export async function transaction<T>(
