@@ -39,7 +39,7 @@ export const start = {
 };
 
 async function measure(folder, nodeOptions, round) {
-  const parley = await Parley.start(folder, {}, nodeOptions);
+  const parley = await Parley.start(folder, { nodeOptions });
   if (round > 0) await delay(IDLE_SECONDS * 1000);
   const result = { startMs: parley.startMs, bytes: parley.residentNow() };
   await parley.stop();

@@ -47,8 +47,8 @@ export class Accounts {
   }
 
   /** A new, empty conversation for each of so many users. */
-  async peers(count) {
-    const peers = this.users.slice(0, count).map(({ id, token }) => {
+  async peers(count, from = 0) {
+    const peers = this.users.slice(from, from + count).map(({ id, token }) => {
       return { userId: id, token, conversationId: ++this.#lastConversation };
     });
     const rows = peers.map(({ userId, conversationId }) => conversationRow(conversationId, userId));

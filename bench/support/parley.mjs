@@ -10,12 +10,16 @@ const READY_TIMEOUT_MS = 30_000;
 
 /** Parley, as built, with everything on; its limits are as wide as the load, and counted all the same. */
 export class Parley extends Part {
-  /** @param env over the bench's own; @param nodeOptions for Node itself, such as `--cpu-prof` */
-  static async start(folder, env = {}, nodeOptions = []) {
+  /**
+   * @param options.env over the bench's own
+   * @param options.nodeOptions for Node itself, such as `--cpu-prof`
+   * @param options.main of another build
+   */
+  static async start(folder, { env = {}, nodeOptions = [], main = MAIN } = {}) {
     const port = await freePort();
     const log = openSync(join(folder, 'parley.log'), 'a');
     const began = performance.now();
-    const child = spawn(process.execPath, [...nodeOptions, '--import', pathOf('support/probe.mjs'), MAIN], {
+    const child = spawn(process.execPath, [...nodeOptions, '--import', pathOf('support/probe.mjs'), main], {
       cwd: folder,
       stdio: ['ignore', log, log, 'ipc'],
       env: {

@@ -43,7 +43,7 @@ export class Stage {
 
   /** One more Parley on the same database. */
   startParley(env = {}, nodeOptions = []) {
-    return this.#keep(Parley.start(this.folder, { ...this.env, ...env }, nodeOptions));
+    return this.#keep(Parley.start(this.folder, { env: { ...this.env, ...env }, nodeOptions }));
   }
 
   /** A baseline's process: it is started once, and kept. */

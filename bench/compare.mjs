@@ -1,0 +1,69 @@
+/**
+ * What a token costs two builds that stream at the same time, side by side, so that what the machine does otherwise
+ * meets both alike: differences of 2 % show within a minute, where runs in turn differ by 10.
+ * `node bench/compare.mjs <socket.io|sse|websocket> <main.js> <other main.js>`; the build is dist/server/main.js.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { resolve } from 'node:path';
+import { Parley } from './support/parley.mjs';
+import { Part } from './support/process.mjs';
+import { Stage } from './support/stage.mjs';
+import { median } from './support/stats.mjs';
+
+const STREAMS = 100;
+const WARM_UP_MS = 6_000;
+const SLICES = 15;
+const SLICE_MS = 2_000;
+
+const [kind, ...mains] = process.argv.slice(2);
+const stage = await Stage.open({
+  mysqlUrl: process.env.TEST_MYSQL_URL,
+  users: STREAMS * mains.length,
+});
+const sides = [];
+try {
+  await stage.accounts.setModel('paced-50');
+  for (const main of mains) sides.push(await begin(resolve(main)));
+  await stage.provider.ask('go');
+  await delay(WARM_UP_MS);
+  const slices = [];
+  for (let slice = 0; slice < SLICES; slice++) slices.push(await measure());
+  for (const [index, main] of mains.entries()) {
+    const cost = median(slices.map((costs) => costs[index]));
+    const ratio = median(slices.map((costs) => costs[index] / costs[0]));
+    console.log(`${cost.toFixed(1)} µs a token, ${ratio.toFixed(3)} × the first: ${main}`);
+  }
+} finally {
+  await Promise.all(sides.flatMap(({ parley, client }) => [parley.stop(), client.stop()]));
+  await stage.close();
+}
+
+async function begin(main) {
+  const client = await Part.start('parts/client.mjs');
+  const parley = await Parley.start(stage.folder, { env: stage.env, main });
+  const peers = await stage.accounts.peers(STREAMS, sides.length * STREAMS);
+  await client.ask('connect', { kind, url: parley.url, peers });
+  await client.ask('start', { from: 0, to: STREAMS });
+  while ((await stage.provider.ask('streams')) < (sides.length + 1) * STREAMS) {
+    await client.ask('throwFailure');
+    await delay(5);
+  }
+  return { client, parley };
+}
+
+/** @returns each side's microseconds of CPU a token */
+async function measure() {
+  const read = () =>
+    Promise.all(
+      sides.map(async ({ parley, client }) => ({
+        cpuMs: parley.cpuMs(),
+        tokens: await client.ask('tokens'),
+      })),
+    );
+  const before = await read();
+  await delay(SLICE_MS);
+  const after = await read();
+  return after.map(
+    ({ cpuMs, tokens }, side) => ((cpuMs - before[side].cpuMs) * 1000) / (tokens - before[side].tokens),
+  );
+}
