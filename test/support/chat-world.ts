@@ -50,7 +50,9 @@ export class ChatWorld {
     if (verdict.kind === 'accepted') {
       model.accept(request, user.id, reply.id, plan);
       await this.begun(model, plan);
-      await Promise.all(this.observers.map((observer) => observer.agree(model, [user.id, reply.id])));
+      // A reply that is made anew answers an old message, which may be on a branch that an observer has never seen.
+      const created = request.kind === 'regenerate' ? [reply.id] : [user.id, reply.id];
+      await Promise.all(this.observers.map((observer) => observer.agree(model, created)));
     }
     const { message, reply: expected } = verdict.kind === 'repeat' ? verdict : model.newest;
     expect([user, reply]).toMatchObject([placeOf(model, message), placeOf(model, expected)]);
