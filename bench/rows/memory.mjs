@@ -2,6 +2,7 @@ import { median, summary } from '../support/stats.mjs';
 import { Stage } from '../support/stage.mjs';
 
 const SOCKETS = 1000;
+const IDLE = 3000;
 /** Replies that run before, so that code which is compiled with the first does not count as theirs. */
 const WARM = 50;
 
@@ -35,7 +36,7 @@ export const memory = {
 };
 
 async function measure(context) {
-  const stage = await Stage.open(context);
+  const stage = await Stage.open({ ...context, users: IDLE });
   try {
     const plain = await stage.baseline('parts/plain-socket-io.mjs');
     await stage.whileStreaming('socket.io', { streams: WARM, model: 'paced-10' }, async () => {});
@@ -43,11 +44,11 @@ async function measure(context) {
       ['socket.io', stage.parley],
       ['bare', plain],
     ]) {
-      await stage.whileConnected(kind, process, SOCKETS, async () => {});
+      await stage.whileConnected(kind, process, IDLE, async () => {});
     }
-    const bare = await growth(plain, (grown) => stage.whileConnected('bare', plain, SOCKETS, grown));
+    const bare = await growth(plain, (grown) => stage.whileConnected('bare', plain, IDLE, grown), IDLE);
     const socket = await growth(stage.parley, (grown) =>
-      stage.whileConnected('socket.io', stage.parley, SOCKETS, grown),
+      stage.whileConnected('socket.io', stage.parley, IDLE, grown), IDLE,
     );
     const reply = await growth(stage.parley, (grown, connected) =>
       stage.whileStreaming('socket.io', { streams: SOCKETS, model: 'paced-10', connected }, grown),
@@ -59,11 +60,11 @@ async function measure(context) {
 }
 
 /** @returns how much a process grows by, for each of its sockets, from the one moment to the other */
-async function growth(process, run) {
+async function growth(process, run, count = SOCKETS) {
   let before = await process.residentBytes();
   let after;
   const grown = async () => (after = await process.residentBytes());
   const connected = async () => (before = await process.residentBytes());
   await run(grown, connected);
-  return (after - before) / SOCKETS;
+  return (after - before) / count;
 }

@@ -9,7 +9,8 @@ export interface Identity {
   user: User;
   session: Session;
   /** When the access token runs out. */
-  expiresAt: Date;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
 }
 
 /** What a connection that lives on keeps of it: neither a password's hash nor the rest that nobody needs by then. */

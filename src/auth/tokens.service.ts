@@ -13,7 +13,8 @@ import { TokenPairDto } from './token-pair.dto.js';
 export interface AccessClaims {
   userId: number;
   sessionId: number;
-  expiresAt: Date;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
 }
 
 /** RFC 9068: the header's type keeps other tokens of ours from passing as access tokens. */
@@ -76,7 +77,7 @@ export class TokensService {
     const userId = Number(payload.sub);
     const sessionId = Number(payload.sid);
     if (!Number.isSafeInteger(userId) || !Number.isSafeInteger(sessionId)) throw invalidToken();
-    return { userId, sessionId, expiresAt: new Date(payload.exp * 1000) };
+    return { userId, sessionId, expiresAt: payload.exp * 1000 };
   }
 
   /** The key to verify a token with. */

@@ -15,6 +15,8 @@ import { type ChatSocket, SocketIoClient } from './socket-io-client.js';
 import { SocketLimits } from './socket-limits.js';
 import { refusal } from './socket-problem.filter.js';
 
+const NO_TOKEN = {};
+
 /** The life of Socket.IO sockets: who may connect, what they are brought up with, and when they end. */
 @Injectable()
 export class ChatSockets {
@@ -50,7 +52,7 @@ export class ChatSockets {
     if (socket.recovered) this.bringUp(socket);
     client.excuse();
     // Its token has done its work; an idle socket would keep it for as long as it lives.
-    socket.handshake.auth = {};
+    socket.handshake.auth = NO_TOKEN;
   }
 
   disconnected(socket: ChatSocket): void {

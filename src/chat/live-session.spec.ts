@@ -10,7 +10,7 @@ const HOUR = 3_600_000;
 const claims = (left: number, sessionId = 1): AccessClaims => ({
   userId: 7,
   sessionId,
-  expiresAt: new Date(Date.now() + left),
+  expiresAt: Date.now() + left,
 });
 
 describe('LiveSession', () => {

@@ -56,18 +56,18 @@ export class LiveSession {
   private schedule(): void {
     clearTimeout(this.timer);
     if (!this.events.expiring) return this.scheduleEnd();
-    const left = this.claims.expiresAt.getTime() - Date.now() - NOTICE_MS;
+    const left = this.claims.expiresAt - Date.now() - NOTICE_MS;
     // In whole seconds, as Node keeps a list of timers for each length that there is.
-    this.timer = setTimeout(() => this.giveNotice(), Math.max(0, Math.floor(left / 1000) * 1000)).unref();
+    this.timer = setTimeout(giveNotice, Math.max(0, Math.floor(left / 1000) * 1000), this).unref();
   }
 
-  private giveNotice(): void {
+  giveNotice(): void {
     this.scheduleEnd();
-    this.events.expiring?.(this.claims.expiresAt);
+    this.events.expiring?.(new Date(this.claims.expiresAt));
   }
 
   private scheduleEnd(): void {
-    const left = this.claims.expiresAt.getTime() - Date.now();
+    const left = this.claims.expiresAt - Date.now();
     this.timer = setTimeout(() => this.end('token_expired'), left).unref();
   }
 
@@ -89,3 +89,5 @@ export class LiveSession {
     this.events.ended(reason);
   }
 }
+
+const giveNotice = (session: LiveSession) => session.giveNotice();

@@ -18,9 +18,11 @@ interface Progress {
  */
 @Injectable()
 export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly connections = new Map<Socket, Progress>();
+  private readonly connections = new Set<Socket>();
+  /** Of those for which something waits. */
+  private readonly progress = new Map<Socket, Progress>();
   /** One for all of them, each of which is its `this`. */
-  private readonly forget = forgetterOf(this.connections);
+  private readonly forget = forgetterOf(this.connections, this.progress);
   private readonly timer = setInterval(() => this.check(), CHECK_INTERVAL_MS).unref();
 
   constructor(private readonly host: HttpAdapterHost) {}
@@ -35,26 +37,25 @@ export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   watch(connection: Socket): void {
-    this.connections.set(connection, { taken: 0, since: performance.now() });
+    this.connections.add(connection);
     connection.on('close', this.forget);
   }
 
   private check(): void {
     const now = performance.now();
-    for (const [connection, progress] of this.connections) {
+    for (const connection of this.connections) {
+      const before = this.progress.get(connection);
       const taken = takenFrom(connection);
-      if (connection.writableLength === 0 || taken !== progress.taken) {
-        Object.assign(progress, { taken, since: now });
-      } else if (now - progress.since >= STALL_MS) {
-        connection.destroy();
-      }
+      if (connection.writableLength === 0) this.progress.delete(connection);
+      else if (taken !== before?.taken) this.progress.set(connection, { taken, since: now });
+      else if (now - before.since >= STALL_MS) connection.destroy();
     }
   }
 }
 
-function forgetterOf(connections: Map<Socket, unknown>) {
+function forgetterOf(...places: { delete(connection: Socket): boolean }[]) {
   return function forget(this: Socket): void {
-    connections.delete(this);
+    for (const place of places) place.delete(this);
   };
 }
 

@@ -85,7 +85,7 @@ export class SocketCommands {
       throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
     }
     peer.renew(claimsOf(identity));
-    return { expires_at: identity.expiresAt.toISOString() };
+    return { expires_at: new Date(identity.expiresAt).toISOString() };
   }
 
   private async join(peer: SocketPeer, { userMessage, assistantMessage }: Exchange): Promise<ExchangeDto> {

@@ -29,11 +29,10 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
     private readonly socket: ChatSocket,
     hub: EventHub,
     auth: AuthService,
-    meter: EventMeter,
+    private readonly meter: EventMeter,
   ) {
     this.session = new LiveSession(hub, auth, socket.data.claims, this);
     this.backlog = new ConnectionBacklog(socket.conn);
-    this.limit(meter);
   }
 
   get userId(): number {
@@ -79,14 +78,14 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
     this.backlog.end();
   }
 
-  /** Over its budget its events are refused, far over it the socket is closed. */
-  private limit(meter: EventMeter): void {
-    const { socket } = this;
-    socket.use((packet, next) => {
-      const verdict = meter.count();
-      if (verdict === 'close') socket.conn.close();
-      else if (verdict === 'refuse') refuse(socket, packet.at(-1), tooManyEvents());
-      else next();
-    });
+  /**
+   * Counts an event: over its budget its events are refused, far over it the socket is closed.
+   * @returns whether the event may be answered
+   */
+  mayAnswer(acknowledge: unknown): boolean {
+    const verdict = this.meter.count();
+    if (verdict === 'close') this.socket.conn.close();
+    else if (verdict === 'refuse') refuse(this.socket, acknowledge, tooManyEvents());
+    return verdict === 'answer';
   }
 }

@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import { type ProblemError, RateLimitedError, ValidationFailedError } from '../common/errors.js';
 import { addressOf, handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
+import type { ChatSocket } from './socket-io-client.js';
 import { FrameServer } from './frame-server.js';
 import { RECOVERY_MS, RecoveryAdapter } from './recovery.adapter.js';
 import { MAX_FRAME_BYTES, SocketLimits } from './socket-limits.js';
@@ -80,12 +81,13 @@ export class SocketIoAdapter extends IoAdapter {
    * each event before Socket.IO looks for listeners.
    */
   override bindMessageHandlers(
-    socket: Socket,
+    socket: ChatSocket,
     handlers: MessageMappingProperties[],
     transform: (answer: unknown) => Observable<unknown>,
   ): void {
     const callbacks = Object.fromEntries(handlers.map(({ message, callback }) => [message, callback]));
     socket.use(([command, ...payload]) => {
+      if (!socket.data.client.mayAnswer(payload.at(-1))) return;
       const { data, ack } = this.mapPayload(payload.length > 1 ? payload : payload[0]);
       const callback = Object.hasOwn(callbacks, command) ? callbacks[command] : undefined;
       if (!callback) return refuse(socket, ack, noSuchCommand());
