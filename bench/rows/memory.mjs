@@ -1,7 +1,8 @@
 import { median, summary } from '../support/stats.mjs';
 import { Stage } from '../support/stage.mjs';
 
-const SOCKETS = 1000;
+const REPLIES = 1000;
+/** Sockets that do nothing: enough for a process's own ups and downs not to show. */
 const IDLE = 3000;
 /** Replies that run before, so that code which is compiled with the first does not count as theirs. */
 const WARM = 50;
@@ -25,7 +26,7 @@ export const memory = {
         details: { kilobytes: summary(column('socket')), baseline: summary(column('bare')) },
       },
       {
-        what: `a running reply, at ${SOCKETS}, KB`,
+        what: `a running reply, at ${REPLIES}, KB`,
         goal: '≤ 50',
         figure: reply,
         met: reply <= 50,
@@ -40,18 +41,14 @@ async function measure(context) {
   try {
     const plain = await stage.baseline('parts/plain-socket-io.mjs');
     await stage.whileStreaming('socket.io', { streams: WARM, model: 'paced-10' }, async () => {});
-    for (const [kind, process] of [
-      ['socket.io', stage.parley],
-      ['bare', plain],
-    ]) {
-      await stage.whileConnected(kind, process, IDLE, async () => {});
-    }
-    const bare = await growth(plain, (grown) => stage.whileConnected('bare', plain, IDLE, grown), IDLE);
-    const socket = await growth(stage.parley, (grown) =>
-      stage.whileConnected('socket.io', stage.parley, IDLE, grown), IDLE,
-    );
-    const reply = await growth(stage.parley, (grown, connected) =>
-      stage.whileStreaming('socket.io', { streams: SOCKETS, model: 'paced-10', connected }, grown),
+    const idle = (kind, process) => (grown) => stage.whileConnected(kind, process, IDLE, grown);
+    const bareSockets = idle('bare', plain);
+    const sockets = idle('socket.io', stage.parley);
+    for (const connect of [bareSockets, sockets]) await connect(async () => {});
+    const bare = await growth(plain, IDLE, bareSockets);
+    const socket = await growth(stage.parley, IDLE, sockets);
+    const reply = await growth(stage.parley, REPLIES, (grown, connected) =>
+      stage.whileStreaming('socket.io', { streams: REPLIES, model: 'paced-10', connected }, grown),
     );
     return { bare, socket, reply };
   } finally {
@@ -59,8 +56,8 @@ async function measure(context) {
   }
 }
 
-/** @returns how much a process grows by, for each of its sockets, from the one moment to the other */
-async function growth(process, run, count = SOCKETS) {
+/** @returns how much a process grows by, for each of so many sockets, from the one moment to the other */
+async function growth(process, count, run) {
   let before = await process.residentBytes();
   let after;
   const grown = async () => (after = await process.residentBytes());
