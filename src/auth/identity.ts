@@ -8,8 +8,7 @@ import { User } from './user.entity.js';
 export interface Identity {
   user: User;
   session: Session;
-  /** When the access token runs out. */
-  /** Milliseconds since the epoch. */
+  /** When the access token runs out. Milliseconds since the epoch. */
   expiresAt: number;
 }
 

@@ -15,7 +15,7 @@ import { type ChatSocket, SocketIoClient } from './socket-io-client.js';
 import { SocketLimits } from './socket-limits.js';
 import { refusal } from './socket-problem.filter.js';
 
-const NO_TOKEN = {};
+const NO_TOKEN = Object.freeze({});
 
 /** The life of Socket.IO sockets: who may connect, what they are brought up with, and when they end. */
 @Injectable()

@@ -31,13 +31,12 @@ export class ConnectionBacklog implements Outlet {
   }
 
   /**
-   * Writes a frame past Engine.IO, whose way for a packet takes as long as everything that Parley does for a token.
+   * Writes a frame past Engine.IO, whose way for a packet is 6 % of a token's time.
    * @returns false where it has to go through Engine.IO: to a client that polls, or while something else is on its way
    */
   sendFrame(frame: Buffer): boolean {
-    const { transport, readyState } = this.connection;
     const webSocket = webSocketOf(this.connection);
-    if (!webSocket || readyState !== 'open' || !transport.writable) return false;
+    if (!webSocket || !this.connection.transport.writable) return false;
     if (webSocket.readyState !== webSocket.OPEN) return false;
     if (this.backlog.hasRoomFor(frame.length)) sendFrame(webSocket, frame);
     else this.cut();

@@ -90,4 +90,5 @@ export class LiveSession {
   }
 }
 
+/** One for all sessions, where each would keep a function of its own for the timer's sake. */
 const giveNotice = (session: LiveSession) => session.giveNotice();

@@ -44,10 +44,13 @@ export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
   private check(): void {
     const now = performance.now();
     for (const connection of this.connections) {
+      if (connection.writableLength === 0) {
+        this.progress.delete(connection);
+        continue;
+      }
       const before = this.progress.get(connection);
       const taken = takenFrom(connection);
-      if (connection.writableLength === 0) this.progress.delete(connection);
-      else if (taken !== before?.taken) this.progress.set(connection, { taken, since: now });
+      if (taken !== before?.taken) this.progress.set(connection, { taken, since: now });
       else if (now - before.since >= STALL_MS) connection.destroy();
     }
   }

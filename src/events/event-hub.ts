@@ -104,7 +104,7 @@ export class EventHub {
     await this.relay?.listen(userId);
   }
 
-  /** @returns what ends the subscription, for whoever would not rather call {@link unsubscribe} */
+  /** @returns what ends the subscription, as {@link unsubscribe} does, which leaves nothing to keep */
   subscribe(userId: number, listener: EventListener): () => void {
     let listeners = this.listeners.get(userId);
     if (!listeners) {
