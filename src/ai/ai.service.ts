@@ -2,14 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
 import { readModels } from './model-list.js';
 import { Outbound } from './outbound.js';
-import type { OutboundResponse } from './outbound-fetch.js';
 import type { ProviderClient } from './provider-client.js';
 import { ProviderFaults } from './provider-faults.js';
 import { ProviderErrorCode } from './provider.error.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
 import { ReplyBatches } from './reply-batches.js';
 import { ReadRounds } from './read-rounds.js';
-import { ReplyRequest } from './reply-request.js';
+import { type Ask, ReplyRequest } from './reply-request.js';
 import { Watchdog } from './watchdog.js';
 
 const ATTEMPTS = 3;
@@ -36,6 +35,7 @@ export class AiService {
   /** Origin and model of those that reject `stream_options`, the latest last. */
   private readonly withoutUsage = new Set<string>();
   private readonly rounds = new ReadRounds();
+  private loading?: Promise<ProviderClient>;
 
   constructor(
     private readonly settings: Settings,
@@ -58,10 +58,8 @@ export class AiService {
     const watchdog = new Watchdog(new AbortController().signal, TEST_SECONDS);
     try {
       watchdog.start();
-      const { signal } = watchdog;
-      const client = await this.client(provider);
-      const response: unknown = await client.models.list({ signal }).asResponse();
-      return await readModels(response as OutboundResponse, faults);
+      const ask = await this.door(provider);
+      return await readModels(await ask({ path: '/models', signal: watchdog.signal }), faults);
     } catch (error) {
       throw watchdog.signal.aborted ? watchdog.signal.reason : faults.of(error);
     } finally {
@@ -120,7 +118,7 @@ export class AiService {
     attempts: number,
   ) {
     const key = `${originOf(provider.modelUrl)} ${provider.modelName}`;
-    const request = new ReplyRequest(await this.client(provider), provider, messages, watchdog, faults, {
+    const request = new ReplyRequest(await this.door(provider), provider, messages, watchdog, faults, {
       firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
       includeUsage: !this.withoutUsage.has(key),
@@ -132,12 +130,17 @@ export class AiService {
     return opened;
   }
 
-  /** What it takes, some 300 modules, is loaded by the first who asks, so that the start does not wait for it. */
-  private async client(provider: ModelProvider): Promise<ProviderClient> {
+  private async door(provider: ModelProvider): Promise<Ask> {
     if (!provider.trusted) this.outbound.checkUrl(provider.modelUrl);
     const dispatcher = await this.outbound.dispatcher(provider.trusted);
+    const client = await (this.loading ??= this.load());
+    return (call) => client.ask(provider, dispatcher, call);
+  }
+
+  /** What it takes, some 300 modules, is loaded by the first who asks, so that the start does not wait for it. */
+  private async load(): Promise<ProviderClient> {
     const { ProviderClient } = await import('./provider-client.js');
-    return new ProviderClient(provider, dispatcher, this.settings.upstreamTotalTimeoutSeconds);
+    return new ProviderClient(this.settings.upstreamTotalTimeoutSeconds);
   }
 }
 

@@ -42,29 +42,15 @@ export class OutboundResponse {
   }
 }
 
-/**
- * A fetch for openai's client that follows no redirect, knows no proxy, and sends what is named here and nothing else:
- * openai's other headers tell of the machine, and may come from its environment.
- */
-export function outboundFetch(dispatcher: Dispatcher): ClientOptions['fetch'] {
-  const send = async (url: string, { method, body, signal, headers }: RequestInit) => {
-    const answer = await request(url, {
-      method: method as Dispatcher.HttpMethod,
-      body: body as string | undefined,
-      signal,
-      headers: sentHeaders(headers as Headers),
-      dispatcher,
-    });
-    return new OutboundResponse(url, answer.statusCode, answer.body, answer.headers);
-  };
-  return send as unknown as ClientOptions['fetch'];
-}
-
-function sentHeaders(given: Headers): Record<string, string> {
-  const headers: Record<string, string> = { 'User-Agent': 'Parley', 'Accept-Encoding': 'identity' };
-  for (const name of ['Accept', 'Authorization', 'Content-Type']) {
-    const value = given.get(name);
-    if (value !== null) headers[name] = value;
-  }
-  return headers;
-}
+/** A fetch for openai's client that follows no redirect and knows no proxy, and hands out {@link OutboundResponse}s. */
+export const outboundFetch = (async (url: string, init: RequestInit & { dispatcher: Dispatcher }) => {
+  const { method, body, signal, headers, dispatcher } = init;
+  const answer = await request(url, {
+    method: method as Dispatcher.HttpMethod,
+    body: body as string | undefined,
+    signal,
+    headers: headers as Headers,
+    dispatcher,
+  });
+  return new OutboundResponse(url, answer.statusCode, answer.body, answer.headers);
+}) as unknown as ClientOptions['fetch'];

@@ -1,33 +1,61 @@
 import { APIError, OpenAI } from 'openai';
 import type { Dispatcher } from 'undici';
-import { outboundFetch } from './outbound-fetch.js';
+import { outboundFetch, type OutboundResponse } from './outbound-fetch.js';
 import { ModelProvider } from './provider.js';
 import { ProviderError } from './provider.error.js';
 
 /** What an HTTP header can carry (RFC 9110 section 5.5). fetch would show the key in its complaint about any other. */
 const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]*$/;
 
-/** openai's client, cut off from its surroundings: no environment, retries, redirects, log, or time-out of its own. */
+type BuildRequest = OpenAI['buildRequest'];
+
+export interface ProviderCall {
+  /** Below the provider's URL; `/models`, say. */
+  path: string;
+  signal: AbortSignal;
+  /** It is posted, as JSON. */
+  body?: object;
+}
+
+/**
+ * openai's client, one for all providers: making one takes as long as asking. It is cut off from its surroundings, with
+ * no environment, retries, redirects, log, or time-out of its own.
+ */
 export class ProviderClient extends OpenAI {
-  constructor(provider: ModelProvider, dispatcher: Dispatcher, totalSeconds: number) {
-    if (!HEADER_VALUE.test(provider.apiKey)) {
-      throw new ProviderError('upstream_auth', 'The API key has characters that cannot be sent.');
-    }
+  constructor(totalSeconds: number) {
     super({
-      baseURL: provider.modelUrl,
-      apiKey: provider.apiKey || 'none',
-      adminAPIKey: null,
-      organization: null,
-      project: null,
-      webhookSecret: null,
+      apiKey: 'none', // each call has its provider's
       maxRetries: 0,
       logLevel: 'off',
       // The caller's signal comes first; this keeps openai's own clock from ending a reply.
       timeout: (totalSeconds + 60) * 1000,
-      // Named here, as OPENAI_CUSTOM_HEADERS could otherwise replace it.
-      defaultHeaders: { Authorization: provider.apiKey ? `Bearer ${provider.apiKey}` : null },
-      fetch: outboundFetch(dispatcher),
+      fetch: outboundFetch,
     });
+  }
+
+  /** @throws {ProviderError} `upstream_auth`; else what openai throws */
+  ask(provider: ModelProvider, dispatcher: Dispatcher, call: ProviderCall): Promise<OutboundResponse> {
+    const { path, signal, body } = call;
+    // An object to the types: openai knows Node's own undici, whose dispatchers have other types.
+    const fetchOptions: object = { dispatcher };
+    const options = { signal, body, headers: headersFor(provider), fetchOptions };
+    const url = provider.modelUrl + path;
+    const answer: unknown = (body ? this.post(url, options) : this.get(url, options)).asResponse();
+    return answer as Promise<OutboundResponse>;
+  }
+
+  /** With what `ask` names and nothing else: openai's headers tell of the machine, and may come from its environment. */
+  override buildRequest({
+    method,
+    path,
+    body,
+    signal,
+    headers,
+    fetchOptions,
+  }: Parameters<BuildRequest>[0]): ReturnType<BuildRequest> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const req = { method, body: text, signal, headers: headers as Headers, ...fetchOptions };
+    return Promise.resolve({ req, url: path, timeout: this.timeout });
   }
 
   /** openai looks for the words in `error` alone; others write `{"detail": …}` or `{"message": …}`. */
@@ -39,4 +67,18 @@ export class ProviderClient extends OpenAI {
   ): APIError {
     return super.makeStatusError(status, body && !('error' in body) ? { error: body } : body, text, headers);
   }
+}
+
+function headersFor({ apiKey }: ModelProvider): Headers {
+  if (!HEADER_VALUE.test(apiKey)) {
+    throw new ProviderError('upstream_auth', 'The API key has characters that cannot be sent.');
+  }
+  const headers = new Headers({
+    Accept: 'application/json',
+    'Accept-Encoding': 'identity',
+    'Content-Type': 'application/json',
+    'User-Agent': 'Parley',
+  });
+  if (apiKey) headers.set('Authorization', `Bearer ${apiKey}`);
+  return headers;
 }

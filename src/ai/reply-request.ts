@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OpenAI } from 'openai';
 import { APIError } from 'openai/core/error';
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
 import { isTransient, ProviderFaults } from './provider-faults.js';
 import type { OutboundResponse } from './outbound-fetch.js';
+import type { ProviderCall } from './provider-client.js';
 import { ProviderError } from './provider.error.js';
 import { ModelProvider, PromptMessage } from './provider.js';
 import { ReadRounds } from './read-rounds.js';
@@ -24,13 +24,16 @@ export interface ReplyRequestOptions {
   rounds: ReadRounds;
 }
 
+/** Asks one provider. */
+export type Ask = (call: ProviderCall) => Promise<OutboundResponse>;
+
 /** Asks a provider for a reply, again where that may help, until the first of its text has come. */
 export class ReplyRequest {
   /** The provider turned out to reject `stream_options`. */
   usageRefused = false;
 
   constructor(
-    private readonly client: OpenAI,
+    private readonly askProvider: Ask,
     private readonly provider: ModelProvider,
     private readonly messages: PromptMessage[],
     private readonly watchdog: Watchdog,
@@ -81,8 +84,7 @@ export class ReplyRequest {
       stream: true,
     } satisfies ChatCompletionCreateParamsStreaming;
     const { signal } = this.watchdog;
-    const response = this.client.chat.completions.create(body, { signal }).asResponse();
-    return this.watchdog.wait(response as Promise<unknown> as Promise<OutboundResponse>);
+    return this.watchdog.wait(this.askProvider({ path: '/chat/completions', signal, body }));
   }
 
   private async backOff(attempt: number, fault: ProviderError): Promise<void> {
