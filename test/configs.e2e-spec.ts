@@ -301,7 +301,8 @@ describe('the default', () => {
     await database().manager.update(User, { id: ada.id }, { defaultConfigId: hers!.id });
 
     expect(await defaults()).toEqual([mine.id]);
-    expect((await t.app.get(ConfigsService).resolve(ada.id, null)).configId).toBe(mine.id);
+    const { id } = await ada.createConversation();
+    expect((await t.app.get(ConfigsService).resolveIn(ada.id, id)).configId).toBe(mine.id);
   });
 });
 
@@ -473,12 +474,26 @@ describe('a key that no encryption key opens', () => {
 });
 
 describe('resolving', () => {
-  const resolve = (configId: number | null) => t.app.get(ConfigsService).resolve(ada.id, configId);
+  const resolve = (configId: number) => t.app.get(ConfigsService).resolve(ada.id, configId);
+  const resolveIn = async (user: TestUser, config_id?: number) => {
+    const { id } = await user.createConversation({ config_id });
+    return t.app.get(ConfigsService).resolveIn(ada.id, id);
+  };
 
-  it('gives the named configuration, or else the default', async () => {
-    const [one, two] = [await made(), await made({ context_tokens: 1000, params: { seed: 1 } })];
+  it('gives a conversation’s own configuration, or else the default, and only the user’s', async () => {
+    const [one, two, three] = [await made(), await made(), await made()];
+    const [hers] = await list(eve);
+    await update(two.id, { is_default: true });
 
-    expect((await resolve(null)).configId).toBe(one.id);
+    expect((await resolveIn(ada)).configId).toBe(two.id);
+    expect((await resolveIn(ada, three.id)).configId).toBe(three.id);
+    expect((await resolveIn(ada, one.id)).configId).toBe(one.id);
+    expect((await resolveIn(eve, hers!.id)).configId).toBe(two.id);
+  });
+
+  it('gives the named configuration', async () => {
+    const two = await made({ context_tokens: 1000, params: { seed: 1 } });
+
     expect(await resolve(two.id)).toEqual({
       configId: two.id,
       contextTokens: 1000,
@@ -497,7 +512,7 @@ describe('resolving', () => {
   });
 
   it('is a conflict where there is neither a configuration nor the demo model', async () => {
-    await expect(resolve(null)).rejects.toMatchObject({ code: 'no_model_config', status: 409 });
+    await expect(resolveIn(ada)).rejects.toMatchObject({ code: 'no_model_config', status: 409 });
   });
 });
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ConflictError, NotFoundError } from '../common/errors.js';
+import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import type { MessageDto } from '../conversations/message.dto.js';
@@ -63,7 +64,11 @@ export class ChatService {
 
   /** A repeat is looked for first: it costs nothing and is refused for nothing. */
   private async ask(userId: number, conversationId: number, ask: Ask, configId?: number): Promise<Exchange> {
-    const conversation = await this.conversations.getOwned(userId, conversationId);
+    const owned = this.conversations.getOwned(userId, conversationId);
+    const config = this.runs.resolve(userId, conversationId, configId);
+    // It is read meanwhile, and told of where nothing else comes first.
+    config.catch(() => undefined);
+    const conversation = await owned;
     const clientMessageId = ask.kind === 'regenerate' ? null : ask.clientMessageId;
     for (;;) {
       const repeat = await this.exchanges.findRepeat(conversationId, ask);
@@ -73,15 +78,19 @@ export class ChatService {
       await first;
     }
     return this.beginnings.track(conversationId, clientMessageId, () =>
-      this.admit(conversation, ask, configId),
+      this.admit(conversation, ask, config),
     );
   }
 
   /** What is refused, or turns out to be a repeat, is not held against the user. */
-  private async admit(conversation: Conversation, ask: Ask, configId?: number): Promise<Exchange> {
+  private async admit(
+    conversation: Conversation,
+    ask: Ask,
+    config: Promise<ResolvedConfig>,
+  ): Promise<Exchange> {
     const place = await this.admission.admit(conversation.userId);
     try {
-      const { exchange, reply } = await this.begin(conversation, ask, configId);
+      const { exchange, reply } = await this.begin(conversation, ask, await config);
       if (reply) void reply.ended.finally(() => place.leave());
       else place.refund();
       return exchange;
@@ -94,10 +103,9 @@ export class ChatService {
   private async begin(
     conversation: Conversation,
     ask: Ask,
-    configId?: number,
+    config: ResolvedConfig,
   ): Promise<{ exchange: Exchange; reply?: Reply }> {
     const { id, userId } = conversation;
-    const config = await this.runs.resolve(userId, conversation, configId);
     const { nodeId } = this.engine;
     const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
     const deletion = new DeletionWatch(this.hub, userId, id);

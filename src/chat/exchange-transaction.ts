@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { ConflictError, NotFoundError } from '../common/errors.js';
-import { Conversation } from '../conversations/conversation.entity.js';
+import type { Conversation } from '../conversations/conversation.entity.js';
 import type { ConversationsService } from '../conversations/conversations.service.js';
 import { Message } from '../conversations/message.entity.js';
 import type { EntityWriter } from '../database/entity-writer.js';
@@ -25,8 +25,7 @@ export class ExchangeTransaction {
     const asked = await this.userMessage(conversation);
     const answer = await this.insert(newReply(this.beginning, asked.id, origin, this.now));
     moveOn(conversation, asked, answer, ask.kind === 'regenerate' ? 1 : 2);
-    const { id, activeMessageId, messageCount, updatedAt, title } = conversation;
-    await this.manager.update(Conversation, { id }, { activeMessageId, messageCount, updatedAt, title });
+    await this.conversations.storeProgress(this.manager, [conversation]);
     const siblings = await siblingIds(this.manager, ask.kind === 'send' ? [] : [asked, answer]);
     return exchange(asked, answer, siblings, conversation);
   }

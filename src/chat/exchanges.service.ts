@@ -18,7 +18,7 @@ import { type BeginningOfSend, mayShare, SendBatch } from './send-batch.js';
 /** How often a send is tried again whose conflict is gone when it is looked for. */
 const ATTEMPTS = 5;
 /** So many sends share a transaction, and none waits longer for another's. */
-const TOGETHER = { size: 100, patienceMs: 20 };
+const TOGETHER = { size: 50, patienceMs: 3 };
 
 /**
  * Makes exchanges (a user's message and its reply) in the database, whose unique keys are what guarantees that a

@@ -31,8 +31,13 @@ export class ReplyRunsService {
   ) {}
 
   /** @throws {ProblemError} 409 `no_model_config`, `key_unreadable`; 422 where the config is not the user's */
-  resolve(userId: number, conversation: Conversation, configId: number | undefined): Promise<ResolvedConfig> {
-    return this.configs.resolve(userId, configId ?? conversation.configId);
+  resolve(
+    userId: number,
+    conversationId: number,
+    configId: number | null | undefined,
+  ): Promise<ResolvedConfig> {
+    if (configId) return this.configs.resolve(userId, configId);
+    return this.configs.resolveIn(userId, conversationId);
   }
 
   create(conversation: Conversation, userMessage: MessageDto, config: ResolvedConfig): ReplyRun {
@@ -50,7 +55,7 @@ export class ReplyRunsService {
 
   /** Puts together once more what a stored reply's run needed. @throws {ProblemError} as `resolve` */
   async again({ reply, question, conversation }: RunningReply): Promise<ReplyRun> {
-    const config = await this.resolve(conversation.userId, conversation, reply.configId ?? undefined);
+    const config = await this.resolve(conversation.userId, conversation.id, reply.configId);
     return this.create(conversation, MessageDto.from(question, [question.id]), config);
   }
 

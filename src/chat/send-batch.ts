@@ -1,7 +1,7 @@
-import { type EntityManager, In } from 'typeorm';
-import { Conversation } from '../conversations/conversation.entity.js';
+import type { EntityManager } from 'typeorm';
+import type { Conversation } from '../conversations/conversation.entity.js';
 import type { ConversationsService } from '../conversations/conversations.service.js';
-import { Message } from '../conversations/message.entity.js';
+import type { Message } from '../conversations/message.entity.js';
 import type { EntityWriter } from '../database/entity-writer.js';
 import {
   type Beginning,
@@ -54,7 +54,10 @@ export class SendBatch {
       places.map(({ beginning }, n) => newReply(beginning, asked[n]!.id, beginning.origin, this.now)),
     );
     places.forEach(({ conversation }, n) => moveOn(conversation, asked[n]!, answers[n]!, 2));
-    await this.update(places.map(({ conversation }) => conversation));
+    await this.conversations.storeProgress(
+      this.manager,
+      places.map(({ conversation }) => conversation),
+    );
     return new Map(
       places.map(({ beginning, conversation }, n) => [
         beginning,
@@ -74,12 +77,14 @@ export class SendBatch {
       .filter(({ conversation: { id, userId }, beginning }) => userId === beginning.userId && !busy.has(id));
   }
 
-  private async findBusy(conversations: Conversation[]): Promise<Set<number | null>> {
-    const replies = await this.manager.find(Message, {
-      select: { id: true, streamingIn: true },
-      where: { streamingIn: In(conversations.map(({ id }) => id)) },
-    });
-    return new Set(replies.map(({ streamingIn }) => streamingIn));
+  private async findBusy(conversations: Conversation[]): Promise<Set<number>> {
+    const ids = conversations.map(({ id }) => id);
+    if (ids.length === 0) return new Set();
+    const rows = await this.manager.query<{ streaming_in: number | string }[]>(
+      `SELECT streaming_in FROM messages WHERE streaming_in IN (${ids.map(() => '?').join(', ')})`,
+      ids,
+    );
+    return new Set(rows.map((row) => Number(row.streaming_in)));
   }
 
   /** One for each conversation. Their ids are read: a cluster's servers leave out each other's. */
@@ -93,27 +98,5 @@ export class SendBatch {
     );
     const ids = new Map(rows.map((row) => [Number(row.conversation_id), Number(row.id)]));
     return messages.map((message) => Object.assign(message, { id: ids.get(message.conversationId)! }));
-  }
-
-  private async update(conversations: Conversation[]): Promise<void> {
-    const byId = (column: string, property: 'activeMessageId' | 'messageCount' | 'title') => {
-      const cases = conversations.map((_, n) => `WHEN :id${n} THEN :${property}${n}`).join(' ');
-      return () => `CASE id ${cases} ELSE ${column} END`;
-    };
-    const parameters = conversations.flatMap(({ id, activeMessageId, messageCount, title }, n) =>
-      Object.entries({ id, activeMessageId, messageCount, title }).map(([name, value]) => [name + n, value]),
-    );
-    await this.manager
-      .createQueryBuilder()
-      .update(Conversation)
-      .set({
-        activeMessageId: byId('active_message_id', 'activeMessageId'),
-        messageCount: byId('message_count', 'messageCount'),
-        title: byId('title', 'title'),
-        updatedAt: this.now,
-      })
-      .whereInIds(conversations.map(({ id }) => id))
-      .setParameters(Object.fromEntries(parameters))
-      .execute();
   }
 }

@@ -16,10 +16,14 @@ export function queryDefaultFirst(manager: EntityManager, userId: number): Selec
     .addOrderBy('config.id');
 }
 
-/** The first of these alone, for an EntityReader of configurations named `c`: every chat asks for it. */
-export const DEFAULT_OF_USER =
+/**
+ * What answers a conversation, for an EntityReader of configurations named `c`: the conversation's own, or the user's
+ * default. Parameters: the user's id, the conversation's. Every chat asks for it.
+ */
+export const ANSWERING =
   'JOIN users u ON u.id = c.user_id WHERE c.user_id = ? ' +
-  'ORDER BY CASE WHEN c.id = u.default_config_id THEN 0 ELSE 1 END, c.id LIMIT 1';
+  'ORDER BY CASE c.id WHEN (SELECT config_id FROM conversations WHERE id = ?) THEN 0 ' +
+  'WHEN u.default_config_id THEN 1 ELSE 2 END, c.id LIMIT 1';
 
 /** Another user's configuration is reported as missing, so that ids cannot be probed. */
 export async function getOwned(manager: EntityManager, userId: number, id: number): Promise<ModelConfig> {

@@ -5,11 +5,11 @@ import { AiService } from '../ai/ai.service.js';
 import { ProviderError } from '../ai/provider.error.js';
 import type { ModelProvider } from '../ai/provider.js';
 import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors.js';
-import { EncryptionService } from '../encryption/encryption.service.js';
+import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { EntityReader } from '../database/entity-reader.js';
 import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
-import { DEFAULT_OF_USER, getOwned, queryDefaultFirst } from './config-rows.js';
+import { ANSWERING, getOwned, queryDefaultFirst } from './config-rows.js';
 import { DemoProvider } from './demo-provider.js';
 import { ModelConfig } from './model-config.entity.js';
 
@@ -68,16 +68,20 @@ export class ConfigsService {
   }
 
   /**
-   * Finds what answers a chat.
-   * @param configId null for the user's default or, while the user has no configuration, the demo model
+   * Finds what answers a conversation, without waiting for the conversation to be read. Where that is no
+   * configuration, as the user has none, it is the demo model.
    * @throws ConflictError `no_model_config`, `key_unreadable`
+   */
+  async resolveIn(userId: number, conversationId: number): Promise<ResolvedConfig> {
+    const config = await this.rows.findJoined(ANSWERING, [userId, conversationId]);
+    return config ? this.resolved(config) : this.resolvedDemo();
+  }
+
+  /**
+   * @throws ConflictError `key_unreadable`
    * @throws ValidationFailedError where the configuration is not the user's
    */
-  async resolve(userId: number, configId: number | null): Promise<ResolvedConfig> {
-    if (configId === null) {
-      const config = await this.rows.findJoined(DEFAULT_OF_USER, [userId]);
-      return config ? this.resolved(config) : this.resolvedDemo();
-    }
+  async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
     const config = await this.rows.findJoined('WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
     if (!config) throw configIdFault();
     return this.resolved(config);
@@ -98,11 +102,13 @@ export class ConfigsService {
   }
 
   private providerOf({ id, modelUrl, modelName, params, encryptedApiKey }: ModelConfig): ModelProvider {
-    if (!this.encryption.isReadable(encryptedApiKey)) {
+    try {
+      return { modelUrl, modelName, params, apiKey: this.encryption.decrypt(encryptedApiKey) };
+    } catch (error) {
+      if (!(error instanceof UnreadableTokenError)) throw error;
       const detail = 'The key of this configuration can no longer be read; send its api_key again.';
       throw new ConflictError('key_unreadable', detail, { config_id: id });
     }
-    return { modelUrl, modelName, params, apiKey: this.encryption.decrypt(encryptedApiKey) };
   }
 
   private toDto(config: ModelConfig, isDefault: boolean): ConfigDto {

@@ -6,6 +6,7 @@ import { NotFoundError, ValidationFailedError } from '../common/errors.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { isMysql } from '../database/data-source.js';
 import { EntityReader, type Row } from '../database/entity-reader.js';
+import { EntityWriter } from '../database/entity-writer.js';
 import { retryContention, transaction } from '../database/retry.js';
 import { EventHub, EventType, ParleyEvent } from '../events/event-hub.js';
 import {
@@ -28,6 +29,7 @@ const OWNED = 'WHERE c.id = ? AND c.user_id = ?';
 export class ConversationsService {
   private readonly conversations: Repository<Conversation>;
   private readonly rows: EntityReader<Conversation>;
+  private readonly writer: EntityWriter<Conversation>;
 
   constructor(
     @InjectDataSource() private readonly database: DataSource,
@@ -37,6 +39,7 @@ export class ConversationsService {
   ) {
     this.conversations = database.getRepository(Conversation);
     this.rows = new EntityReader(database, Conversation, 'c');
+    this.writer = new EntityWriter(database, Conversation);
   }
 
   async list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
@@ -79,6 +82,11 @@ export class ConversationsService {
   lockFree(manager: EntityManager, ids: number[]): Promise<Conversation[]> {
     const skip = this.locking && `${this.locking} SKIP LOCKED`;
     return this.rows.find(manager, `WHERE c.id IN (${ids.map(() => '?').join(', ')}) ${skip}`, ids);
+  }
+
+  /** Stores where locked conversations have moved on to. */
+  storeProgress(manager: EntityManager, moved: Conversation[]): Promise<void> {
+    return this.writer.update(manager, moved, ['activeMessageId', 'messageCount', 'updatedAt', 'title']);
   }
 
   /** The newest page of the active branch, or the one before a message. */

@@ -5,10 +5,10 @@ import type { Row } from './entity-reader.js';
 /** MySQL answers with the first id of the statement, SQLite with the last. */
 type Inserted = { insertId: number | string } | number | bigint;
 
-/** Stores entities by an INSERT that is written by hand, for what is stored often: see EntityReader. */
-export class EntityWriter<T extends object> {
+/** Stores entities by statements that are written by hand, for what is stored often: see EntityReader. */
+export class EntityWriter<T extends { id: number }> {
+  private readonly table: string;
   private readonly columns: ColumnMetadata[];
-  private readonly into: string;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -16,26 +16,38 @@ export class EntityWriter<T extends object> {
   ) {
     const { columns, tableName } = dataSource.getMetadata(entity);
     this.columns = columns.filter((column) => !column.isGenerated);
-    const names = this.columns.map((column) => column.databaseName);
-    this.into = `INSERT INTO ${tableName} (${names.join(', ')}) VALUES`;
+    this.table = tableName;
   }
 
   /** In one statement. @returns the lowest of the ids that they were given, which need not follow each other */
   async insert(manager: EntityManager, entities: T[]): Promise<number> {
+    const names = this.columns.map(({ databaseName }) => databaseName).join(', ');
     const row = `(${this.columns.map(() => '?').join(', ')})`;
-    const sql = `${this.into} ${entities.map(() => row).join(', ')}`;
+    const rows = entities.map(() => row).join(', ');
     const inserted = await manager.query<Inserted>(
-      sql,
-      entities.flatMap((entity) => this.valuesOf(entity)),
+      `INSERT INTO ${this.table} (${names}) VALUES ${rows}`,
+      entities.flatMap((entity) => this.columns.map((column) => this.valueOf(entity, column))),
     );
     if (typeof inserted === 'object') return Number(inserted.insertId);
     return Number(inserted) - entities.length + 1;
   }
 
-  private valuesOf(entity: T): unknown[] {
-    const { driver } = this.dataSource;
-    return this.columns.map((column) =>
-      driver.preparePersistentValue((entity as Row)[column.propertyName], column),
+  /** Brings the rows of stored entities up to what these properties are now, in one statement. */
+  async update(manager: EntityManager, entities: T[], properties: (keyof T)[]): Promise<void> {
+    const columns = this.columns.filter(({ propertyName }) => properties.includes(propertyName as keyof T));
+    const cases = entities.map(() => 'WHEN ? THEN ?').join(' ');
+    const changes = columns.map(({ databaseName: name }) => `${name} = CASE id ${cases} ELSE ${name} END`);
+    const values = columns.flatMap((column) =>
+      entities.flatMap((entity) => [entity.id, this.valueOf(entity, column)]),
     );
+    await manager.query(
+      `UPDATE ${this.table} SET ${changes.join(', ')} WHERE id IN (${entities.map(() => '?').join(', ')})`,
+      [...values, ...entities.map(({ id }) => id)],
+    );
+  }
+
+  private valueOf(entity: T, column: ColumnMetadata): unknown {
+    const { driver } = this.dataSource;
+    return driver.preparePersistentValue((entity as Row)[column.propertyName], column);
   }
 }
