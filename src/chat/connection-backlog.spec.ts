@@ -7,6 +7,7 @@ import { io, type Socket as ClientSocket } from 'socket.io-client';
 import { ConnectionBacklog } from './connection-backlog.js';
 import { textFrame } from './text-frame.js';
 
+const FIRST = textFrame('42["first"]');
 const FRAME = textFrame('42["second"]');
 
 let http: HttpServer;
@@ -39,9 +40,37 @@ describe('ConnectionBacklog', () => {
   it('writes a frame past Engine.IO', async () => {
     const { backlog, received } = await connect('websocket');
 
-    expect(backlog.sendFrame(FRAME)).toBe(true);
+    expect(backlog.sendFrame(FRAME, true)).toBe(true);
     await heard('second');
     expect(received).toEqual(['second']);
+  });
+
+  it('writes together what follows in one turn, in its order', async () => {
+    const { backlog, socket, received } = await connect('websocket');
+    const { _handle } = socket.conn.request.socket as unknown as { _handle: Record<string, () => number> };
+    const writes: string[] = [];
+    for (const write of [
+      'writev',
+      'writeBuffer',
+      'writeUtf8String',
+      'writeLatin1String',
+      'writeAsciiString',
+    ]) {
+      const original = _handle[write]!;
+      _handle[write] = function (...parameters) {
+        writes.push(write);
+        return original.apply(this, parameters);
+      };
+    }
+    backlog.sendFrame(FIRST, false);
+    backlog.sendFrame(FRAME, true);
+    await Promise.resolve();
+    backlog.sendFrame(FIRST, false);
+    socket.emit('third');
+    await heard('third');
+
+    expect(received).toEqual(['first', 'second', 'first', 'third']);
+    expect(writes).toEqual(['writev']);
   });
 
   it('lets nothing pass what is on its way already', async () => {
@@ -49,7 +78,7 @@ describe('ConnectionBacklog', () => {
     socket.emit('first');
     socket.emit('first');
 
-    expect(backlog.sendFrame(FRAME)).toBe(false);
+    expect(backlog.sendFrame(FRAME, true)).toBe(false);
     conn.write('2["second"]');
     await heard('second');
     expect(received).toEqual(['first', 'first', 'second']);
@@ -58,13 +87,13 @@ describe('ConnectionBacklog', () => {
   it('leaves a client that polls to Engine.IO', async () => {
     const { backlog } = await connect('polling');
 
-    expect(backlog.sendFrame(FRAME)).toBe(false);
+    expect(backlog.sendFrame(FRAME, true)).toBe(false);
   });
 
   it('writes nothing to a connection that is being closed', async () => {
     const { backlog, conn } = await connect('websocket');
     conn.close();
 
-    expect(backlog.sendFrame(FRAME)).toBe(false);
+    expect(backlog.sendFrame(FRAME, true)).toBe(false);
   });
 });

@@ -10,6 +10,7 @@ import { textFrame } from './text-frame.js';
 export class SharedPacket {
   private readonly message: string;
   private readonly frame: Buffer;
+  private readonly alone: boolean;
   private readonly options: { compress: boolean; wsPreEncodedFrame: [Buffer] };
 
   /** @param offset of an event that a socket which comes back is sent again */
@@ -18,12 +19,13 @@ export class SharedPacket {
     // 2 is an EVENT of Socket.IO, 4 a message of Engine.IO, which puts its own before text.
     this.message = `2${namespace},["${type}",${fields}]`;
     this.frame = textFrame(`4${this.message}`);
+    this.alone = type === 'message.delta';
     this.options = { compress: false, wsPreEncodedFrame: [this.frame] };
   }
 
   sendTo({ conn, data }: Socket): void {
     // A socket that is being recovered has none yet.
     const client = data.client as SocketIoClient | undefined;
-    if (!client?.sendFrame(this.frame)) conn.write(this.message, this.options);
+    if (!client?.sendFrame(this.frame, this.alone)) conn.write(this.message, this.options);
   }
 }

@@ -64,8 +64,8 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
   }
 
   /** @returns false where the packet has to go through Engine.IO */
-  sendFrame(frame: Buffer): boolean {
-    return this.backlog.sendFrame(frame);
+  sendFrame(frame: Buffer, alone: boolean): boolean {
+    return this.backlog.sendFrame(frame, alone);
   }
 
   /** All that waits for it now is what it had missed and came back for. */

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 
 /** The first byte of a WebSocket frame that is a whole text message (RFC 6455, section 5.2). */
@@ -26,5 +27,26 @@ export function textFrame(text: string): Buffer {
  * @param webSocket is open, and does not compress
  */
 export function sendFrame(webSocket: WebSocket, frame: Buffer): void {
-  (webSocket as unknown as { _sender: { sendFrame(parts: [Buffer]): void } })._sender.sendFrame([frame]);
+  insideOf(webSocket)._sender.sendFrame([frame]);
+}
+
+/**
+ * As sendFrame, but in one write with whatever else follows in this turn of the event loop, as node:http does with its
+ * chunks: what a command does is told in several frames, its answer among them.
+ */
+export function sendFrameWithNext(webSocket: WebSocket, frame: Buffer): void {
+  const { _socket: socket } = insideOf(webSocket);
+  if (socket.writableCorked === 0) {
+    socket.cork();
+    process.nextTick(uncork, socket);
+  }
+  sendFrame(webSocket, frame);
+}
+
+function uncork(socket: Socket): void {
+  socket.uncork();
+}
+
+function insideOf(webSocket: WebSocket) {
+  return webSocket as unknown as { _sender: { sendFrame(parts: [Buffer]): void }; _socket: Socket };
 }

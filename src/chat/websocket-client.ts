@@ -18,7 +18,7 @@ import {
   SocketSendDto,
   TokenDto,
 } from './socket.dto.js';
-import { sendFrame, textFrame } from './text-frame.js';
+import { sendFrame, sendFrameWithNext, textFrame } from './text-frame.js';
 
 /** RFC 6455, section 7.4; 4000–4999 are ours (API.md 6). */
 export const CLOSE_CODES = {
@@ -130,8 +130,9 @@ export class WebSocketClient {
     if (this.socket.readyState !== this.socket.OPEN) return;
     const fields = json === '{}' ? '' : `,${json.slice(1, -1)}`;
     const frame = textFrame(`{"type":"${type}"${fields}}`);
-    if (this.backlog.hasRoomFor(frame.length)) sendFrame(this.socket, frame);
-    else this.socket.terminate();
+    if (!this.backlog.hasRoomFor(frame.length)) this.socket.terminate();
+    else if (type === 'message.delta') sendFrame(this.socket, frame);
+    else sendFrameWithNext(this.socket, frame);
   }
 
   private async answer(frame: Frame | null, refused: boolean): Promise<Acknowledgement> {
