@@ -4,7 +4,7 @@ import { Batches } from '../common/batches.js';
 import { isMysql } from './data-source.js';
 
 /** A long SELECT takes the database longer than several short ones. Between two batches: some statements' time. */
-const JOINED = { size: 50, patienceMs: 20 };
+const JOINED = { size: 50, patienceMs: 3 };
 
 export type Row = Record<string, unknown>;
 
