@@ -9,6 +9,8 @@ import { isLocked } from './retry.js';
 /** How long a caller waits for a lock that another process holds on the file, and how often it looks. */
 const LOCK_WAIT_MS = 3000;
 const LOCK_POLL_MS = 20;
+/** How long statements may follow on each other before the event loop turns. */
+const MAX_BUSY_MS = 5;
 
 /**
  * What TypeORM asks of the `better-sqlite3` package, met by @photostructure/sqlite, whose binaries come
@@ -149,17 +151,28 @@ async function whenUnlocked<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** First come, first served. */
+/** First come, first served, and whatever else the process does between them, as SQLite's statements hold it up. */
 class Mutex {
   private last: Promise<void> = Promise.resolve();
+  /** Since when nothing but turns may have run. */
+  private busySince?: number;
 
   /** @returns what ends the turn */
   async take(): Promise<() => void> {
     const before = this.last;
-    let end!: () => void;
-    this.last = new Promise((resolve) => (end = resolve));
+    let pass!: () => void;
+    this.last = new Promise((resolve) => (pass = resolve));
     await before;
-    return end;
+    this.busySince ??= this.begin();
+    return () => {
+      if (performance.now() - (this.busySince ?? Infinity) > MAX_BUSY_MS) setImmediate(pass);
+      else pass();
+    };
+  }
+
+  private begin(): number {
+    setImmediate(() => (this.busySince = undefined));
+    return performance.now();
   }
 }
 

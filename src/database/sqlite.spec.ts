@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DataSource } from 'typeorm';
+import { createDataSource } from './data-source.js';
+
+/** Takes SQLite some milliseconds. */
+const LONG =
+  'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT max(i) FROM n';
+
+let database: DataSource;
+beforeEach(async () => {
+  database = await createDataSource('sqlite::memory:', {}).initialize();
+});
+afterEach(() => database.destroy());
+
+/** @returns how often the event loop turned meanwhile */
+async function turnsDuring(work: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let over = false;
+  const count = () => {
+    if (over) return;
+    turns++;
+    setImmediate(count);
+  };
+  setImmediate(count);
+  await work.finally(() => (over = true));
+  return turns;
+}
+
+describe('SQLite’s statements', () => {
+  it('let the event loop turn between them, however many come at once', async () => {
+    const statements = Array.from({ length: 50 }, () => database.query(LONG));
+
+    expect(await turnsDuring(Promise.all(statements))).toBeGreaterThan(5);
+  });
+
+  it('let it turn between transactions, which keep their order', async () => {
+    const order: number[] = [];
+    const transactions = Array.from({ length: 50 }, (_, index) =>
+      database.transaction(async (manager) => {
+        order.push(index);
+        await manager.query(LONG);
+        order.push(index);
+      }),
+    );
+
+    expect(await turnsDuring(Promise.all(transactions))).toBeGreaterThan(5);
+    expect(order).toEqual(Array.from({ length: 100 }, (_, n) => Math.floor(n / 2)));
+  });
+
+  it('follow on each other where they are short', async () => {
+    expect(await turnsDuring(database.query('SELECT 1').then(() => database.query('SELECT 1')))).toBe(0);
+  });
+});
