@@ -872,6 +872,7 @@ describe('listModels', () => {
 
     expect(await ai.listModels(provider())).toEqual(['b', 'a']);
     expect(played.requests[0]).toMatchObject({ method: 'GET', path: '/v1/models' });
+    expect(played.requests[0]?.headers).not.toHaveProperty('content-type');
   });
 
   it('throws a ProviderError', async () => {

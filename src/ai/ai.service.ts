@@ -58,7 +58,7 @@ export class AiService {
     const watchdog = new Watchdog(new AbortController().signal, TEST_SECONDS);
     try {
       watchdog.start();
-      const ask = await this.door(provider);
+      const ask = await this.reach(provider);
       return await readModels(await ask({ path: '/models', signal: watchdog.signal }), faults);
     } catch (error) {
       throw watchdog.signal.aborted ? watchdog.signal.reason : faults.of(error);
@@ -118,7 +118,7 @@ export class AiService {
     attempts: number,
   ) {
     const key = `${originOf(provider.modelUrl)} ${provider.modelName}`;
-    const request = new ReplyRequest(await this.door(provider), provider, messages, watchdog, faults, {
+    const request = new ReplyRequest(await this.reach(provider), provider, messages, watchdog, faults, {
       firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
       includeUsage: !this.withoutUsage.has(key),
@@ -130,7 +130,7 @@ export class AiService {
     return opened;
   }
 
-  private async door(provider: ModelProvider): Promise<Ask> {
+  private async reach(provider: ModelProvider): Promise<Ask> {
     if (!provider.trusted) this.outbound.checkUrl(provider.modelUrl);
     const dispatcher = await this.outbound.dispatcher(provider.trusted);
     const client = await (this.loading ??= this.load());

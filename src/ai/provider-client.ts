@@ -38,7 +38,7 @@ export class ProviderClient extends OpenAI {
     const { path, signal, body } = call;
     // An object to the types: openai knows Node's own undici, whose dispatchers have other types.
     const fetchOptions: object = { dispatcher };
-    const options = { signal, body, headers: headersFor(provider), fetchOptions };
+    const options = { signal, body, headers: headersFor(provider, call), fetchOptions };
     const url = provider.modelUrl + path;
     const answer: unknown = (body ? this.post(url, options) : this.get(url, options)).asResponse();
     return answer as Promise<OutboundResponse>;
@@ -69,16 +69,16 @@ export class ProviderClient extends OpenAI {
   }
 }
 
-function headersFor({ apiKey }: ModelProvider): Headers {
+function headersFor({ apiKey }: ModelProvider, { body }: ProviderCall): Headers {
   if (!HEADER_VALUE.test(apiKey)) {
     throw new ProviderError('upstream_auth', 'The API key has characters that cannot be sent.');
   }
   const headers = new Headers({
     Accept: 'application/json',
     'Accept-Encoding': 'identity',
-    'Content-Type': 'application/json',
     'User-Agent': 'Parley',
   });
+  if (body) headers.set('Content-Type', 'application/json');
   if (apiKey) headers.set('Authorization', `Bearer ${apiKey}`);
   return headers;
 }

@@ -66,7 +66,7 @@ export class ChatService {
   private async ask(userId: number, conversationId: number, ask: Ask, configId?: number): Promise<Exchange> {
     const owned = this.conversations.getOwned(userId, conversationId);
     const config = this.runs.resolve(userId, conversationId, configId);
-    // It is read meanwhile, and told of where nothing else comes first.
+    // It is read meanwhile; what is wrong with it is told after whatever else is.
     config.catch(() => undefined);
     const conversation = await owned;
     const clientMessageId = ask.kind === 'regenerate' ? null : ask.clientMessageId;
