@@ -36,7 +36,7 @@ export class EntityWriter<T extends { id: number }> {
   async update(manager: EntityManager, entities: T[], properties: (keyof T)[]): Promise<void> {
     const columns = this.columns.filter(({ propertyName }) => properties.includes(propertyName as keyof T));
     const cases = entities.map(() => 'WHEN ? THEN ?').join(' ');
-    const changes = columns.map(({ databaseName: name }) => `${name} = CASE id ${cases} ELSE ${name} END`);
+    const changes = columns.map(({ databaseName: name }) => `${name} = CASE id ${cases} END`);
     const values = columns.flatMap((column) =>
       entities.flatMap((entity) => [entity.id, this.valueOf(entity, column)]),
     );
