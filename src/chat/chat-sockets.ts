@@ -46,7 +46,7 @@ export class ChatSockets {
   }
 
   connected(socket: ChatSocket): void {
-    const client = new SocketIoClient(socket, this.hub, this.auth, this.limits.meter());
+    const client = new SocketIoClient(socket, this.hub, this.auth, this.audiences, this.limits.meter());
     socket.data.client = client;
     this.audiences.join(socket.data.userId, socket);
     if (socket.recovered) this.bringUp(socket);
@@ -100,11 +100,13 @@ export class ChatSockets {
 
   /** Sends a recovered socket what it has missed, where that is still there: else its client begins anew. */
   private bringUp(socket: ChatSocket): void {
-    const { handshake, rooms } = socket;
-    const missed = this.audiences.missedSince(socket.data.userId, String(handshake.auth.offset));
+    const { handshake, data } = socket;
+    const { userId, opened = [], client } = data;
+    const missed = this.audiences.missedSince(userId, String(handshake.auth.offset));
     if (!missed) return void socket.conn.close();
     for (const { event, offset } of missed) socket.emit(event.type, event.body, offset);
-    for (const { type, body } of this.audiences.textSoFar(rooms)) socket.emit(type, body);
+    for (const { type, body } of this.audiences.textSoFar(opened)) socket.emit(type, body);
+    for (const id of opened) client.join(id);
   }
 }
 

@@ -88,8 +88,8 @@ export class ConversationStreams {
       told.delete('');
       // No cursor tells whether its title or its active branch is another by now.
       if (place) listener(conversationUpdated(conversation));
-      unsubscribe = this.hub.subscribe(userId, (event) => {
-        if (event.conversationId === conversationId && !told.has(milestoneOf(event))) listener(event);
+      unsubscribe = this.hub.follow(userId, conversationId, (event) => {
+        if (!told.has(milestoneOf(event))) listener(event);
       });
     });
     return unsubscribe;
@@ -120,9 +120,7 @@ export class ConversationStreams {
     await this.lookThenJoin(userId, reply, (entry) => {
       take(entry);
       if (completed) return;
-      const leave = this.hub.subscribe(userId, (event) => {
-        if (event.conversationId === conversation_id) forward(event);
-      });
+      const leave = this.hub.follow(userId, conversation_id, forward);
       const endLooks = this.lookAtTimes(reply.id, take);
       unsubscribe = () => [leave, endLooks].forEach((end) => end());
     });
@@ -194,7 +192,7 @@ export class ConversationStreams {
     for (;;) {
       let changed = false;
       const unsubscribe = this.hub.subscribe(userId, (event) => {
-        if (event.conversationId === conversationId && event.type !== 'message.delta') changed = true;
+        if (event.conversationId === conversationId) changed = true;
       });
       try {
         await this.hub.ready(userId);

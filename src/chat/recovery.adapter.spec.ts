@@ -19,18 +19,18 @@ describe('RecoveryAdapter', () => {
     adapter.persistSession({
       sid: 'sid',
       pid,
-      rooms: ['a'],
-      data: { userId: 7, endings: [() => undefined] },
+      rooms: ['sid'],
+      data: { userId: 7, client: { openConversations: [3] }, leave: () => undefined },
     });
 
-  it('restores a session once, with its user and nothing else of the old socket', async () => {
+  it('restores a session once, with its user, what it had open, and nothing else of the old socket', async () => {
     const restored = await adapter.restoreSession('pid', 'offset');
 
     expect(restored).toEqual({
       sid: 'sid',
       pid: 'pid',
-      rooms: ['a'],
-      data: { userId: 7 },
+      rooms: [],
+      data: { userId: 7, opened: [3] },
       missedPackets: [],
     });
     expect(await adapter.restoreSession('pid', 'offset')).toBeNull();

@@ -1,4 +1,5 @@
 import { Adapter, type Session } from 'socket.io-adapter';
+import type { SocketData } from './socket-io-client.js';
 
 /** How long a socket's state is kept for its client to come back (Socket.IO's connection state recovery). */
 export const RECOVERY_MS = 2 * 60_000;
@@ -20,12 +21,12 @@ export class RecoveryAdapter extends Adapter {
   canBringUp: CanBringUp = () => false;
   private readonly kept = new Map<string, KeptSession>();
 
-  override persistSession({ sid, pid, rooms, data }: KeptSession['session']): void {
+  override persistSession({ sid, pid, data }: KeptSession['session']): void {
     this.forgetExpired();
-    const { userId } = data as { userId: number };
+    const { userId, client } = data as SocketData;
     // Only what a recovered socket needs, so that nothing else of the old one stays in memory.
     this.kept.set(pid, {
-      session: { sid, pid, rooms, data: { userId } },
+      session: { sid, pid, rooms: [], data: { userId, opened: client.openConversations } },
       expiresAt: Date.now() + RECOVERY_MS,
     });
   }

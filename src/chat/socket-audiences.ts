@@ -1,6 +1,7 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
 import type { Namespace, Socket } from 'socket.io';
 import { EventHub, type EventListener, ParleyEvent } from '../events/event-hub.js';
+import { OpenConversations } from './open-conversations.js';
 import { RecentEvents, type RecentEvent } from './recent-events.js';
 import { RECOVERY_MS } from './recovery.adapter.js';
 import { RemoteReplies } from './remote-replies.js';
@@ -18,13 +19,13 @@ interface Audience {
   leaving?: NodeJS.Timeout;
 }
 
-export const conversationRoom = (id: number) => `conversation:${id}`;
-
 /** Brings what happens to a user's things to the user's Socket.IO sockets: once for all of them. */
 @Injectable()
 export class SocketAudiences implements OnModuleDestroy {
   private namespace!: Namespace;
   private readonly audiences = new Map<number, Audience>();
+  /** Of the latest delta, for the next of its sockets. */
+  private delta?: { event: ParleyEvent; packet: SharedPacket };
   private readonly timer = setInterval(() => this.sweep(), SWEEP_INTERVAL_MS).unref();
 
   constructor(
@@ -60,11 +61,15 @@ export class SocketAudiences implements OnModuleDestroy {
     return this.audiences.get(userId)?.recent?.since(offset) ?? null;
   }
 
-  /** Of deltas none is kept: the replies that run in these rooms are sent again, from their start. */
-  textSoFar(rooms: Set<string>): ParleyEvent[] {
+  /** Of deltas none is kept: the replies that run in these conversations are sent again, from their start. */
+  textSoFar(conversationIds: number[]): ParleyEvent[] {
     return [...this.engine.all(), ...this.remote.all()]
-      .filter(({ message }) => rooms.has(conversationRoom(message.conversation_id)))
+      .filter(({ message }) => conversationIds.includes(message.conversation_id))
       .flatMap((reply) => reply.since({ content: 0, reasoning: 0 }));
+  }
+
+  conversationsOf(socket: Socket): OpenConversations {
+    return new OpenConversations(this.hub, (event) => this.sendDelta(socket, event));
   }
 
   private gather(userId: number): Audience {
@@ -87,23 +92,15 @@ export class SocketAudiences implements OnModuleDestroy {
 
   /** Around Socket.IO's own broadcast, which costs as much as all else that Parley does for a token. */
   private emit(audience: Audience, event: ParleyEvent): void {
-    if (event.type === 'message.delta') return this.emitDelta(event);
     audience.recent ??= new RecentEvents(RECOVERY_MS);
     const packet = new SharedPacket(this.namespace.name, event, audience.recent.add(event));
     for (const socket of audience.sockets) packet.sendTo(socket);
   }
 
-  /** To those that have opened the conversation. */
-  private emitDelta(event: ParleyEvent): void {
-    const { adapter, sockets, name } = this.namespace;
-    const opened = adapter.rooms.get(conversationRoom(event.conversationId!));
-    if (!opened) return;
-    const packet = new SharedPacket(name, event);
-    for (const id of opened) {
-      // A socket that is being recovered is in its rooms before it is admitted.
-      const socket = sockets.get(id);
-      if (socket) packet.sendTo(socket);
-    }
+  private sendDelta(socket: Socket, event: ParleyEvent): void {
+    if (this.delta?.event !== event)
+      this.delta = { event, packet: new SharedPacket(this.namespace.name, event) };
+    this.delta.packet.sendTo(socket);
   }
 
   private sweep(): void {

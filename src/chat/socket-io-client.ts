@@ -4,14 +4,17 @@ import type { AccessClaims } from '../auth/tokens.service.js';
 import type { EventHub } from '../events/event-hub.js';
 import { ConnectionBacklog } from './connection-backlog.js';
 import { LiveSession, type LiveSessionEvents } from './live-session.js';
-import { conversationRoom } from './socket-audiences.js';
+import type { OpenConversations } from './open-conversations.js';
+import type { SocketAudiences } from './socket-audiences.js';
 import type { SocketPeer } from './socket-commands.js';
 import { type EventMeter, tooManyEvents } from './socket-limits.js';
 import { refuse } from './socket-problem.filter.js';
 
-interface SocketData {
+export interface SocketData {
   /** Of a recovered socket, that of the one before it. */
   userId: number;
+  /** Of a recovered socket: what the one before it had open. */
+  opened?: number[];
   claims: AccessClaims;
   client: SocketIoClient;
   /** Gives back the places that the socket takes. */
@@ -24,11 +27,14 @@ export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEvent
 export class SocketIoClient implements SocketPeer, LiveSessionEvents {
   private readonly session: LiveSession;
   private readonly backlog: ConnectionBacklog;
+  /** Made with the first, as many sockets have none. */
+  private opened?: OpenConversations;
 
   constructor(
     private readonly socket: ChatSocket,
     hub: EventHub,
     auth: AuthService,
+    private readonly audiences: SocketAudiences,
     private readonly meter: EventMeter,
   ) {
     this.session = new LiveSession(hub, auth, socket.data.claims, this);
@@ -39,12 +45,17 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
     return this.socket.data.userId;
   }
 
+  get openConversations(): number[] {
+    return this.opened?.ids ?? [];
+  }
+
   join(conversationId: number): void {
-    void this.socket.join(conversationRoom(conversationId));
+    this.opened ??= this.audiences.conversationsOf(this.socket);
+    this.opened.open(conversationId);
   }
 
   leave(conversationId: number): void {
-    void this.socket.leave(conversationRoom(conversationId));
+    this.opened?.close(conversationId);
   }
 
   renew(newer: AccessClaims): void {
@@ -76,6 +87,7 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
   end(): void {
     this.session.close();
     this.backlog.end();
+    this.opened?.closeAll();
   }
 
   /**

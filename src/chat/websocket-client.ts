@@ -7,6 +7,7 @@ import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { Backlog } from './backlog.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { LiveSession } from './live-session.js';
+import { OpenConversations } from './open-conversations.js';
 import { SocketCommands, SocketPeer } from './socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from './socket-limits.js';
 import { Acknowledgement, refusal } from './socket-problem.filter.js';
@@ -53,7 +54,7 @@ export class WebSocketClient {
   private readonly backlog: Backlog;
   private readonly pipe = bodyPipe();
   /** Its own conversation, and others that it opened by their ids. */
-  private readonly opened = new Set<number>();
+  private readonly opened: OpenConversations;
   private session?: LiveSession;
   private alive = true;
 
@@ -65,10 +66,11 @@ export class WebSocketClient {
   ) {
     this.meter = services.limits.meter();
     this.backlog = new Backlog(socket);
+    this.opened = new OpenConversations(services.hub, ({ type, json }) => this.write(type, json));
     this.peer = {
       userId: claims.userId,
-      join: (id) => void this.opened.add(id),
-      leave: (id) => void this.opened.delete(id),
+      join: (id) => this.opened.open(id),
+      leave: (id) => this.opened.close(id),
       renew: (renewed) => this.session?.renew(renewed),
     };
     socket.on('pong', () => (this.alive = true));
@@ -101,7 +103,7 @@ export class WebSocketClient {
     const { socket, services } = this;
     if (socket.readyState !== socket.OPEN) return;
     this.write('conversation.snapshot', JSON.stringify(page));
-    this.opened.add(this.conversationId);
+    this.opened.open(this.conversationId);
     const unsubscribe = services.hub.subscribe(this.peer.userId, (event) => this.pass(event));
     const session = new LiveSession(services.hub, services.auth, this.claims, {
       expiring: (expiresAt) =>
@@ -113,15 +115,15 @@ export class WebSocketClient {
     socket.once('close', () => {
       unsubscribe();
       session.close();
+      this.opened.closeAll();
     });
   }
 
   private pass(event: ParleyEvent): void {
     const { type, conversationId } = event;
     if (event.isInternal || conversationId === undefined) return;
-    const opened = this.opened.has(conversationId);
     const own = conversationId === this.conversationId;
-    if (opened || (own && type !== 'message.delta')) this.write(type, event.json);
+    if (own || this.opened.has(conversationId)) this.write(type, event.json);
     if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
   }
 

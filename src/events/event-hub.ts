@@ -67,10 +67,16 @@ export abstract class EventRelay {
   abstract leave(userId: number): void;
 }
 
-/** Carries what happens to a user's things to whoever listens: synchronously, in order, to every listener. */
+/**
+ * Carries what happens to a user's things to whoever listens: synchronously, in order, to every listener. Deltas, of
+ * which there are more than of all else, come to who reads their conversation alone.
+ */
 @Injectable()
 export class EventHub {
+  /** By user. */
   private readonly listeners = new Map<number, Set<EventListener>>();
+  /** By conversation. */
+  private readonly readers = new Map<number, Set<EventListener>>();
   private relay?: EventRelay;
 
   connect(relay: EventRelay): void {
@@ -85,7 +91,8 @@ export class EventHub {
 
   /** To this node's listeners alone. */
   deliver(userId: number, event: ParleyEvent): void {
-    const listeners = this.listeners.get(userId);
+    const listeners =
+      event.type === 'message.delta' ? this.readers.get(event.conversationId!) : this.listeners.get(userId);
     if (!listeners) return;
     for (const listener of listeners) listener(event);
   }
@@ -104,7 +111,10 @@ export class EventHub {
     await this.relay?.listen(userId);
   }
 
-  /** @returns what ends the subscription, as {@link unsubscribe} does, which leaves nothing to keep */
+  /**
+   * To all but deltas.
+   * @returns what ends the subscription, as {@link unsubscribe} does, which leaves nothing to keep
+   */
   subscribe(userId: number, listener: EventListener): () => void {
     let listeners = this.listeners.get(userId);
     if (!listeners) {
@@ -120,5 +130,27 @@ export class EventHub {
     if (!listeners?.delete(listener) || listeners.size > 0) return;
     this.listeners.delete(userId);
     this.relay?.leave(userId);
+  }
+
+  /**
+   * To the deltas of a conversation; those of other nodes come while somebody here subscribes to its user.
+   * @returns what ends it
+   */
+  read(conversationId: number, listener: EventListener): () => void {
+    let readers = this.readers.get(conversationId);
+    if (!readers) this.readers.set(conversationId, (readers = new Set()));
+    readers.add(listener);
+    return () => {
+      if (readers.delete(listener) && readers.size === 0) this.readers.delete(conversationId);
+    };
+  }
+
+  /** To all that happens in one conversation. @returns what ends it */
+  follow(userId: number, conversationId: number, listener: EventListener): () => void {
+    const endDeltas = this.read(conversationId, listener);
+    const endOthers = this.subscribe(userId, (event) => {
+      if (event.conversationId === conversationId) listener(event);
+    });
+    return () => [endDeltas, endOthers].forEach((end) => end());
   }
 }
