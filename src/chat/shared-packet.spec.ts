@@ -1,15 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Socket } from 'socket.io';
 import { WebSocket } from 'ws';
 import { ParleyEvent } from '../events/event-hub.js';
 import { SharedPacket } from './shared-packet.js';
+import type { ChatSocket } from './socket-io-client.js';
 
 /** What a socket is given to write. */
 function writtenOf(packet: SharedPacket) {
   const written: { message: string; frame: Buffer }[] = [];
   const write = (message: string, options: { wsPreEncodedFrame: Buffer[] }) =>
     written.push({ message, frame: Buffer.concat(options.wsPreEncodedFrame) });
-  packet.sendTo({ conn: { write }, data: {} } as unknown as Socket);
+  packet.sendTo({ conn: { write }, data: { client: { sendFrame: () => false } } } as unknown as ChatSocket);
   return written[0]!;
 }
 

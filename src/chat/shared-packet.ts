@@ -1,6 +1,5 @@
-import type { Socket } from 'socket.io';
 import type { ParleyEvent } from '../events/event-hub.js';
-import type { SocketIoClient } from './socket-io-client.js';
+import type { ChatSocket } from './socket-io-client.js';
 import { textFrame } from './text-frame.js';
 
 /**
@@ -11,7 +10,6 @@ export class SharedPacket {
   private readonly message: string;
   private readonly frame: Buffer;
   private readonly alone: boolean;
-  private readonly options: { compress: boolean; wsPreEncodedFrame: [Buffer] };
 
   /** @param offset of an event that a socket which comes back is sent again */
   constructor(namespace: string, { type, json }: ParleyEvent, offset?: string) {
@@ -20,12 +18,12 @@ export class SharedPacket {
     this.message = `2${namespace},["${type}",${fields}]`;
     this.frame = textFrame(`4${this.message}`);
     this.alone = type === 'message.delta';
-    this.options = { compress: false, wsPreEncodedFrame: [this.frame] };
   }
 
-  sendTo({ conn, data }: Socket): void {
-    // A socket that is being recovered has none yet.
-    const client = data.client as SocketIoClient | undefined;
-    if (!client?.sendFrame(this.frame, this.alone)) conn.write(this.message, this.options);
+  sendTo({ conn, data }: ChatSocket): void {
+    if (data.client.sendFrame(this.frame, this.alone)) return;
+    // Its types do not know of the frame; Socket.IO's own broadcasts are made so.
+    const options: object = { compress: false, wsPreEncodedFrame: [this.frame] };
+    conn.write(this.message, options);
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
-import type { Namespace, Socket } from 'socket.io';
+import type { Namespace } from 'socket.io';
 import { EventHub, type EventListener, ParleyEvent } from '../events/event-hub.js';
 import { OpenConversations } from './open-conversations.js';
 import { RecentEvents, type RecentEvent } from './recent-events.js';
@@ -7,12 +7,13 @@ import { RECOVERY_MS } from './recovery.adapter.js';
 import { RemoteReplies } from './remote-replies.js';
 import { ReplyEngine } from './reply-engine.js';
 import { SharedPacket } from './shared-packet.js';
+import type { ChatSocket } from './socket-io-client.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
 
 /** The sockets of one user. */
 interface Audience {
-  sockets: Socket[];
+  sockets: ChatSocket[];
   /** Until something happens there is none. */
   recent?: RecentEvents;
   listen: EventListener;
@@ -42,7 +43,7 @@ export class SocketAudiences implements OnModuleDestroy {
     clearInterval(this.timer);
   }
 
-  join(userId: number, socket: Socket): void {
+  join(userId: number, socket: ChatSocket): void {
     let audience = this.audiences.get(userId);
     if (!audience) this.audiences.set(userId, (audience = this.gather(userId)));
     audience.sockets = audience.sockets.concat(socket);
@@ -50,7 +51,7 @@ export class SocketAudiences implements OnModuleDestroy {
   }
 
   /** Its audience outlives a user's last socket for as long as that may be recovered. */
-  leave(userId: number, socket: Socket): void {
+  leave(userId: number, socket: ChatSocket): void {
     const audience = this.audiences.get(userId)!;
     audience.sockets = audience.sockets.filter((each) => each !== socket);
     if (audience.sockets.length === 0) this.forgetLater(userId, audience);
@@ -68,7 +69,7 @@ export class SocketAudiences implements OnModuleDestroy {
       .flatMap((reply) => reply.since({ content: 0, reasoning: 0 }));
   }
 
-  conversationsOf(socket: Socket): OpenConversations {
+  conversationsOf(socket: ChatSocket): OpenConversations {
     return new OpenConversations(this.hub, (event) => this.sendDelta(socket, event));
   }
 
@@ -97,7 +98,7 @@ export class SocketAudiences implements OnModuleDestroy {
     for (const socket of audience.sockets) packet.sendTo(socket);
   }
 
-  private sendDelta(socket: Socket, event: ParleyEvent): void {
+  private sendDelta(socket: ChatSocket, event: ParleyEvent): void {
     if (this.delta?.event !== event)
       this.delta = { event, packet: new SharedPacket(this.namespace.name, event) };
     this.delta.packet.sendTo(socket);
