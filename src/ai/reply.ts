@@ -28,7 +28,7 @@ export class Reply {
   private readonly reader: ReplyReader;
   private readonly body: Readable;
   /** What has come since the last round. */
-  private unread: Buffer[] = [];
+  private unread?: Buffer[];
   private unreadBytes = 0;
   private waiting?: ReplyBatch;
   private taker?: Taker;
@@ -106,14 +106,19 @@ export class Reply {
   private receive(bytes: Buffer): void {
     if (this.leaving) return this.watchdog.close();
     this.unreadBytes += bytes.length;
-    if (this.unread.push(bytes) === 1) this.rounds.join(this.read);
-    else if (this.unreadBytes > MAX_UNREAD_BYTES) this.read();
+    if (!this.unread) {
+      this.unread = [bytes];
+      this.rounds.join(this.read);
+    } else {
+      this.unread.push(bytes);
+      if (this.unreadBytes > MAX_UNREAD_BYTES) this.read();
+    }
   }
 
   private readonly read = (): void => {
     const { unread } = this;
-    if (unread.length === 0) return;
-    this.unread = [];
+    if (!unread) return;
+    this.unread = undefined;
     this.unreadBytes = 0;
     this.parse(unread.length === 1 ? unread[0]! : Buffer.concat(unread));
   };

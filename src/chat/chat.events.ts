@@ -34,8 +34,19 @@ export interface Delta {
   text: string;
 }
 
-export function messageDelta(delta: Delta & Record<string, unknown>, cursor: () => string): ParleyEvent {
-  return new DeltaEvent(delta, cursor);
+/** @param head of the delta's JSON */
+export function messageDelta(
+  delta: Delta & Record<string, unknown>,
+  cursor: () => string,
+  head = deltaHead(delta),
+): ParleyEvent {
+  return new DeltaEvent(delta, cursor, head);
+}
+
+/** What the JSON of all deltas of one part begins with, up to the offset: in one piece, as `+` would not make it. */
+export function deltaHead({ conversation_id, message_id, part }: Omit<Delta, 'offset' | 'text'>): string {
+  const place = [`"conversation_id":${conversation_id}`, `"message_id":${message_id}`, `"part":"${part}"`];
+  return ['{', place.join(','), ',"offset":'].join('');
 }
 
 /** There are so many of these that their JSON is put together here, which takes a third of the time. */
@@ -43,14 +54,13 @@ class DeltaEvent extends ParleyEvent {
   constructor(
     private readonly delta: Delta & Record<string, unknown>,
     cursor: () => string,
+    private readonly head: string,
   ) {
     super('message.delta', delta, cursor);
   }
 
   protected override encode(): string {
-    const { conversation_id, message_id, part, offset, text } = this.delta;
-    const place = `"conversation_id":${conversation_id},"message_id":${message_id},"part":"${part}","offset":${offset}`;
-    return `{${place},"text":${JSON.stringify(text)}}`;
+    return `${this.head}${this.delta.offset},"text":${JSON.stringify(this.delta.text)}}`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { Injectable, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import type { MessageDto } from '../conversations/message.dto.js';
-import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+import { REPLY_PARTS, type ReplyPart } from '../conversations/reply-chunk.entity.js';
 import { Deployment } from '../database/deployment.entity.js';
 import { Settings } from '../env/settings.js';
 import { EventHub, EventRelay, ParleyEvent } from '../events/event-hub.js';
@@ -173,7 +173,7 @@ class Mirror extends ReplyText {
     const stored = await this.read().catch(() => null);
     this.timer = undefined;
     if (this.closed) return;
-    for (const part of ['reasoning', 'content'] as const) {
+    for (const part of REPLY_PARTS) {
       if (stored) this.takeText(part, 0, stored[part]);
     }
     const early = this.early;
@@ -184,6 +184,6 @@ class Mirror extends ReplyText {
   /** Only what is new of it. */
   private takeText(part: ReplyPart, offset: number, text: string): void {
     const rest = text.slice(this.text[part].length - offset);
-    if (rest !== '') this.deliver(this.appendPart(part, rest));
+    if (rest !== '') this.deliver(this.append(part, rest));
   }
 }

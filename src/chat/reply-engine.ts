@@ -6,6 +6,7 @@ import type { ModelProvider, PromptMessage, TokenUsage } from '../ai/provider.js
 import { ProviderError } from '../ai/provider.error.js';
 import { isDatabaseAway } from '../common/problem.js';
 import type { MessageDto } from '../conversations/message.dto.js';
+import { REPLY_PARTS } from '../conversations/reply-chunk.entity.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { Beginnings } from './beginnings.js';
 import { messageCompleted } from './chat.events.js';
@@ -150,7 +151,9 @@ export class ReplyEngine {
     try {
       prompt = await this.prompt(reply, run);
       for await (const batch of this.ai.stream(run.provider, prompt, reply.abort.signal)) {
-        for (const delta of reply.append(batch)) this.hub.publish(reply.userId, delta);
+        for (const part of REPLY_PARTS) {
+          if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
+        }
         if (batch.finishReason) outcome.finishReason = batch.finishReason;
         if (batch.usage) outcome.usage = batch.usage;
         const full = this.journal.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);

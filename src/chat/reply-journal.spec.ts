@@ -58,7 +58,7 @@ function begin(id = 1, attempt = 1): Reply {
 
 /** @returns null, or what its provider waits for */
 function take(reply: Reply, text: string): Promise<void> | null {
-  reply.append({ content: text, reasoning: '' });
+  reply.append('content', text);
   return journal.grow(text.length, reply.abort.signal);
 }
 

@@ -1,19 +1,24 @@
 import type { MessageDto } from '../conversations/message.dto.js';
-import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+import { REPLY_PARTS, type ReplyPart } from '../conversations/reply-chunk.entity.js';
 import { ParleyEvent } from '../events/event-hub.js';
-import { messageDelta } from './chat.events.js';
+import { deltaHead, messageDelta } from './chat.events.js';
 import { cursorText } from './cursor.js';
 import { GrowingText } from './growing-text.js';
 
 /** A reply's text as it grows. */
 export class ReplyText {
   protected readonly text = { content: new GrowingText(), reasoning: new GrowingText() };
+  private readonly heads: Record<ReplyPart, string>;
 
   constructor(
     /** As it was created: its text is here, not there. */
     readonly message: MessageDto,
     readonly attempt: number,
-  ) {}
+  ) {
+    const { id: message_id, conversation_id } = message;
+    const headOf = (part: ReplyPart) => deltaHead({ conversation_id, message_id, part });
+    this.heads = { content: headOf('content'), reasoning: headOf('reasoning') };
+  }
 
   get content(): string {
     return String(this.text.content);
@@ -33,15 +38,17 @@ export class ReplyText {
     return withText(this.message, this.content, this.reasoning);
   }
 
-  protected appendPart(part: ReplyPart, text: string): ParleyEvent {
+  append(part: ReplyPart, text: string): ParleyEvent {
     const offset = this.text[part].length;
     this.text[part].append(text);
     const { attempt } = this;
     const { id: messageId, conversation_id } = this.message;
     const content = this.text.content.length;
     const reasoning = this.text.reasoning.length;
-    return messageDelta({ conversation_id, message_id: messageId, part, offset, text }, () =>
-      cursorText({ messageId, attempt, content, reasoning, done: false }),
+    return messageDelta(
+      { conversation_id, message_id: messageId, part, offset, text },
+      () => cursorText({ messageId, attempt, content, reasoning, done: false }),
+      this.heads[part],
     );
   }
 }
@@ -58,7 +65,7 @@ export function textSince(
 ): ParleyEvent[] {
   const { id: message_id, conversation_id } = message;
   const at = { ...seen };
-  return (['reasoning', 'content'] as const).flatMap((part) => {
+  return REPLY_PARTS.flatMap((part) => {
     const offset = at[part];
     const text = message[part].slice(offset);
     if (text === '') return [];

@@ -1,12 +1,11 @@
-import type { ReplyBatch } from '../ai/provider.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { ParleyEvent } from '../events/event-hub.js';
 import { chunksBefore, type ReplyPart } from '../conversations/reply-chunk.entity.js';
 import type { FinalReply } from './reply-store.js';
 import { ReplyText, withText } from './reply-text.js';
 
-/** A chunk grows until it is handed over, up to here: a row must fit in a statement. UTF-16 code units. */
-const MAX_CHUNK = 64 * 1024;
+/** A run grows until it is handed over, up to here: a row must fit in a statement. UTF-16 code units. */
+const MAX_RUN = 64 * 1024;
 
 /** A piece of text that the database does not have yet. */
 export interface UnsavedChunk {
@@ -14,6 +13,13 @@ export interface UnsavedChunk {
   seq: number;
   part: ReplyPart;
   text: string;
+}
+
+/** Where in a part there is text that was not handed over yet. */
+interface Run {
+  part: ReplyPart;
+  start: number;
+  end: number;
 }
 
 /** A reply that runs in this process: its text so far, and the part of it that is not stored yet. */
@@ -24,10 +30,10 @@ export class Reply extends ReplyText {
   readonly ended: Promise<MessageDto | null>;
   resolveEnded!: (message: MessageDto | null) => void;
 
-  private unsaved: UnsavedChunk[] = [];
+  /** Chunks that were handed over and given back: they may be stored, so they stay as they are. */
+  private returned: UnsavedChunk[] = [];
+  private runs: Run[] = [];
   private seq: number;
-  /** Chunks up to here have been handed over: they may be stored, so they must not grow. */
-  private handedOver: number;
 
   constructor(
     message: MessageDto,
@@ -35,16 +41,8 @@ export class Reply extends ReplyText {
     attempt: number,
   ) {
     super(message, attempt);
-    this.seq = this.handedOver = chunksBefore(attempt);
+    this.seq = chunksBefore(attempt);
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
-  }
-
-  /** Takes in what one read of the provider brought, as at most one delta a part. */
-  append(batch: ReplyBatch): ParleyEvent[] {
-    const deltas: ParleyEvent[] = [];
-    if (batch.reasoning) deltas.push(this.appendPart('reasoning', batch.reasoning));
-    if (batch.content) deltas.push(this.appendPart('content', batch.content));
-    return deltas;
   }
 
   /** The message with its end, as it is stored. */
@@ -65,31 +63,35 @@ export class Reply extends ReplyText {
 
   /** Hands over what is not stored yet; {@link giveBack} returns it where storing failed. */
   takeUnsaved(): UnsavedChunk[] {
-    const taken = this.unsaved;
-    this.unsaved = [];
-    this.handedOver = this.seq;
+    const taken = [...this.returned, ...this.runs.map((run) => this.chunkOf(run))];
+    this.returned = [];
+    this.runs = [];
     return taken;
   }
 
   /** UTF-16 code units that are not stored yet, nor handed over. */
   get unsavedLength(): number {
-    return lengthOf(this.unsaved);
+    return this.runs.reduce((sum, { start, end }) => sum + end - start, lengthOf(this.returned));
   }
 
   giveBack(chunks: UnsavedChunk[]): void {
-    this.unsaved = [...chunks, ...this.unsaved];
+    this.returned = [...chunks, ...this.returned];
   }
 
-  protected override appendPart(part: ReplyPart, text: string): ParleyEvent {
-    this.keep(part, text);
-    return super.appendPart(part, text);
+  override append(part: ReplyPart, text: string): ParleyEvent {
+    this.note(part, text.length);
+    return super.append(part, text);
   }
 
-  private keep(part: ReplyPart, text: string): void {
-    const last = this.unsaved.at(-1);
-    const grows = last?.part === part && last.seq > this.handedOver && last.text.length < MAX_CHUNK;
-    if (grows) last.text += text;
-    else this.unsaved.push({ messageId: this.message.id, seq: ++this.seq, part, text });
+  private note(part: ReplyPart, length: number): void {
+    const { length: start } = this.text[part];
+    const last = this.runs.at(-1);
+    if (last?.part === part && last.end - last.start < MAX_RUN) last.end += length;
+    else this.runs.push({ part, start, end: start + length });
+  }
+
+  private chunkOf({ part, start, end }: Run): UnsavedChunk {
+    return { messageId: this.message.id, seq: ++this.seq, part, text: this.text[part].slice(start, end) };
   }
 }
 

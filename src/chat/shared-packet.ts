@@ -7,7 +7,7 @@ import { textFrame } from './text-frame.js';
  * message, and, for sockets that are WebSockets, as the frame around it, in one piece, so that it takes one write.
  */
 export class SharedPacket {
-  private readonly message: string;
+  private readonly text: string;
   private readonly frame: Buffer;
   private readonly alone: boolean;
 
@@ -15,8 +15,8 @@ export class SharedPacket {
   constructor(namespace: string, { type, json }: ParleyEvent, offset?: string) {
     const fields = offset === undefined ? json : `${json},"${offset}"`;
     // 2 is an EVENT of Socket.IO, 4 a message of Engine.IO, which puts its own before text.
-    this.message = `2${namespace},["${type}",${fields}]`;
-    this.frame = textFrame(`4${this.message}`);
+    this.text = `42${namespace},["${type}",${fields}]`;
+    this.frame = textFrame(this.text);
     this.alone = type === 'message.delta';
   }
 
@@ -24,6 +24,6 @@ export class SharedPacket {
     if (data.client.sendFrame(this.frame, this.alone)) return;
     // Its types do not know of the frame; Socket.IO's own broadcasts are made so.
     const options: object = { compress: false, wsPreEncodedFrame: [this.frame] };
-    conn.write(this.message, options);
+    conn.write(this.text.slice(1), options);
   }
 }

@@ -1,7 +1,9 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { ID, TEXT } from '../database/columns.js';
 
-export type ReplyPart = 'content' | 'reasoning';
+/** In the order in which they come. */
+export const REPLY_PARTS = ['reasoning', 'content'] as const;
+export type ReplyPart = (typeof REPLY_PARTS)[number];
 
 /** Numbers that an attempt has for its chunks: what a lost node still writes of the one before stays apart from it. */
 const CHUNKS_AN_ATTEMPT = 1_000_000_000;
