@@ -207,8 +207,6 @@ describe('a request', () => {
 
 describe('a closed socket', () => {
   const SOCKETS = 20;
-  /** Nest compares each connection of Socket.IO's with the last one, and so keeps that, its client and ours. */
-  const LAST = 3;
   /** Each face’s own objects for the sockets that are open. */
   const open: Record<string, () => Iterable<object>> = {
     'Socket.IO': () => {
@@ -238,7 +236,7 @@ describe('a closed socket', () => {
     await openAndClose(face, survivors);
 
     expect(survivors.total).toBeGreaterThanOrEqual(SOCKETS);
-    await until(async () => survivors.count() <= (face === 'Socket.IO' ? LAST : 0));
+    await until(async () => survivors.count() === 0);
     // Socket.IO's events are kept for the user's sockets that may come back: by one listener, however many they were.
     const kept = face === 'Socket.IO' ? 1 : 0;
     expect(held()).toEqual({ ...before, listeners: before.listeners + kept });
@@ -250,7 +248,7 @@ describe('a closed socket', () => {
     await openAndClose('Socket.IO', survivors, () => Promise.all(users.map(connectOnly)));
 
     expect(survivors.total).toBe(3 * users.length);
-    await until(async () => survivors.count() <= LAST);
+    await until(async () => survivors.count() === 0);
   });
 
   async function connectOnly(user: TestUser) {
@@ -275,8 +273,9 @@ describe('a closed socket', () => {
 
   function held() {
     const listeners = inside<Map<number, Set<unknown>>>(EventHub, 'listeners');
+    const readers = inside<Map<number, Set<unknown>>>(EventHub, 'readers');
     const places = inside<Map<string, number>>(Places, 'counts');
-    return { listeners: listeners.get(ada.id)?.size ?? 0, places: places.size };
+    return { listeners: listeners.get(ada.id)?.size ?? 0, readers: readers.size, places: places.size };
   }
 
   /** What no one else needs to see. */

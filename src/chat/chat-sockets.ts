@@ -41,13 +41,16 @@ export class ChatSockets {
         (error: unknown) => next(connectError(error, socket.id)),
       );
     });
+    // Nest, with handlers of the gateway's, would keep the last socket that came and the last that went.
+    namespace.on('connection', (socket) => this.connected(socket));
     // Without a namespace there is nothing to talk about, nor a login to hold the connection.
     namespace.server.of('/').use(({ id }, next) => next(connectError(new NotFoundError('namespace'), id)));
   }
 
-  connected(socket: ChatSocket): void {
+  private connected(socket: ChatSocket): void {
     const client = new SocketIoClient(socket, this.hub, this.auth, this.audiences, this.limits.meter());
     socket.data.client = client;
+    socket.on('disconnect', () => this.disconnected(socket));
     this.audiences.join(socket.data.userId, socket);
     if (socket.recovered) this.bringUp(socket);
     client.excuse();
@@ -55,7 +58,7 @@ export class ChatSockets {
     socket.handshake.auth = NO_TOKEN;
   }
 
-  disconnected(socket: ChatSocket): void {
+  private disconnected(socket: ChatSocket): void {
     const { client, userId, leave } = socket.data;
     client.end();
     this.audiences.leave(userId, socket);

@@ -2,8 +2,6 @@ import { UseFilters, UseInterceptors, UsePipes } from '@nestjs/common';
 import {
   ConnectedSocket,
   MessageBody,
-  OnGatewayConnection,
-  OnGatewayDisconnect,
   OnGatewayInit,
   SubscribeMessage,
   WebSocketGateway,
@@ -28,9 +26,7 @@ import { AcknowledgeInterceptor, SocketProblemFilter } from './socket-problem.fi
 @UsePipes(bodyPipe())
 @UseFilters(SocketProblemFilter)
 @UseInterceptors(AcknowledgeInterceptor)
-export class ChatGateway
-  implements OnGatewayInit<Namespace>, OnGatewayConnection<ChatSocket>, OnGatewayDisconnect<ChatSocket>
-{
+export class ChatGateway implements OnGatewayInit<Namespace> {
   constructor(
     private readonly commands: SocketCommands,
     private readonly sockets: ChatSockets,
@@ -38,14 +34,6 @@ export class ChatGateway
 
   afterInit(namespace: Namespace): void {
     this.sockets.attach(namespace);
-  }
-
-  handleConnection(socket: ChatSocket): void {
-    this.sockets.connected(socket);
-  }
-
-  handleDisconnect(socket: ChatSocket): void {
-    this.sockets.disconnected(socket);
   }
 
   @SubscribeMessage('conversation.open')

@@ -99,8 +99,6 @@ export class SocketIoAdapter extends IoAdapter {
     });
   }
 
-  /** Nest's own listens once, by a wrapper; there is one anyway. */
-  override bindClientDisconnect(socket: Socket, callback: (reason: string) => void): void {
-    socket.on('disconnect', callback);
-  }
+  /** Of no use to a gateway that does not ask. */
+  override bindClientDisconnect(): void {}
 }
