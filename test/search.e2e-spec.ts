@@ -353,8 +353,8 @@ describe('the deletion of a conversation', () => {
   });
 });
 
-/** Takes a while to read. */
-const big = (count: number) => Array.from({ length: count }, (_, index) => `big ${index} `.repeat(20_000));
+/** Takes a while to read: much longer than to see that it has begun, also where much else goes on. */
+const big = (count: number) => Array.from({ length: count }, (_, index) => `big ${index} `.repeat(200_000));
 
 describe('a claim', () => {
   const claim = (claimedAt: Date) =>
