@@ -42,7 +42,8 @@ export class ChatSockets {
       );
     });
     // Nest, with handlers of the gateway's, would keep the last socket that came and the last that went.
-    namespace.on('connection', (socket) => this.connected(socket));
+    const disconnected = disconnectionFor(this.audiences);
+    namespace.on('connection', (socket) => this.connected(socket.on('disconnect', disconnected)));
     // Without a namespace there is nothing to talk about, nor a login to hold the connection.
     namespace.server.of('/').use(({ id }, next) => next(connectError(new NotFoundError('namespace'), id)));
   }
@@ -50,19 +51,11 @@ export class ChatSockets {
   private connected(socket: ChatSocket): void {
     const client = new SocketIoClient(socket, this.hub, this.auth, this.audiences, this.limits.meter());
     socket.data.client = client;
-    socket.on('disconnect', () => this.disconnected(socket));
     this.audiences.join(socket.data.userId, socket);
     if (socket.recovered) this.bringUp(socket);
     client.excuse();
     // Its token has done its work; an idle socket would keep it for as long as it lives.
     socket.handshake.auth = NO_TOKEN;
-  }
-
-  private disconnected(socket: ChatSocket): void {
-    const { client, userId, leave } = socket.data;
-    client.end();
-    this.audiences.leave(userId, socket);
-    leave();
   }
 
   /** Closes connections, not sessions: clients come back by themselves, to a node that is up. */
@@ -111,6 +104,16 @@ export class ChatSockets {
     for (const { type, body } of this.audiences.textSoFar(opened)) socket.emit(type, body);
     for (const id of opened) client.join(id);
   }
+}
+
+/** One for all sockets, each of which is its `this`. */
+function disconnectionFor(audiences: SocketAudiences) {
+  return function disconnected(this: ChatSocket): void {
+    const { client, userId, leave } = this.data;
+    client.end();
+    audiences.leave(userId, this);
+    leave();
+  };
 }
 
 function tokenOf({ handshake, request }: Socket): string {
