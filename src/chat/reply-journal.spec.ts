@@ -116,6 +116,28 @@ describe('ReplyJournal', () => {
     expect(store.textOf(1)).toBe('One, two.');
   });
 
+  it('keeps the parts apart, in the order in which they came, what failed included', async () => {
+    const reply = begin();
+    reply.append('reasoning', 'Hm');
+    reply.append('reasoning', 'm. ');
+    reply.append('content', 'Yes');
+    store.failure = 'before';
+    await journal.flush();
+    reply.append('content', '!');
+    reply.append('reasoning', 'Or?');
+    reply.append('content', ' No.');
+    store.failure = undefined;
+    await journal.flush();
+
+    expect([...store.rows.values()].map(({ seq, part, text }) => [seq, part, text])).toEqual([
+      [1, 'reasoning', 'Hmm. '],
+      [2, 'content', 'Yes'],
+      [3, 'content', '!'],
+      [4, 'reasoning', 'Or?'],
+      [5, 'content', ' No.'],
+    ]);
+  });
+
   it('keeps the chunks of a second attempt apart from those of the first', async () => {
     say(begin(1, 1), 'First');
     await journal.flush();
