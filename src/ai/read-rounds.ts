@@ -1,11 +1,9 @@
 /** Between two rounds: while there is time to spare, and when there is none. Milliseconds. */
 const SHORTEST_MS = 1;
-const LONGEST_MS = 80;
+const LONGEST_MS = 40;
 /** The share of its time that the process is busy from which on rounds are held further apart. */
 const BUSY = 0.8;
 const LOOK_INTERVAL_MS = 100;
-/** How much the latest look counts beside those before: a moment without time, while garbage is collected, is no load. */
-const LATEST = 0.25;
 
 /**
  * When to read what providers have sent: at once where little comes, and else in rounds. What came meanwhile is handled
@@ -17,7 +15,6 @@ export class ReadRounds {
   private timer?: NodeJS.Timeout;
   private lastAt = 0;
   private intervalMs = SHORTEST_MS;
-  private busy = 0;
   private lookedAt = performance.now();
   private utilization = performance.eventLoopUtilization();
 
@@ -42,8 +39,7 @@ export class ReadRounds {
   private look(): void {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.utilization);
-    this.busy += LATEST * (utilization - this.busy);
-    const scarcity = Math.max(0, (this.busy - BUSY) / (1 - BUSY));
+    const scarcity = Math.max(0, (utilization - BUSY) / (1 - BUSY));
     this.intervalMs = SHORTEST_MS + scarcity * (LONGEST_MS - SHORTEST_MS);
     this.utilization = now;
     this.lookedAt = this.lastAt;
