@@ -101,7 +101,7 @@ export class ChatSockets {
     const missed = this.audiences.missedSince(userId, String(handshake.auth.offset));
     if (!missed) return void socket.conn.close();
     for (const { event, offset } of missed) socket.emit(event.type, event.body, offset);
-    for (const { type, body } of this.audiences.textSoFar(opened)) socket.emit(type, body);
+    for (const { type, body } of this.audiences.textSoFar(new Set(opened))) socket.emit(type, body);
     for (const id of opened) client.join(id);
   }
 }

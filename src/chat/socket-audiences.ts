@@ -63,9 +63,9 @@ export class SocketAudiences implements OnModuleDestroy {
   }
 
   /** Of deltas none is kept: the replies that run in these conversations are sent again, from their start. */
-  textSoFar(conversationIds: number[]): ParleyEvent[] {
+  textSoFar(conversationIds: Set<number>): ParleyEvent[] {
     return [...this.engine.all(), ...this.remote.all()]
-      .filter(({ message }) => conversationIds.includes(message.conversation_id))
+      .filter(({ message }) => conversationIds.has(message.conversation_id))
       .flatMap((reply) => reply.since({ content: 0, reasoning: 0 }));
   }
 
