@@ -318,8 +318,18 @@ describe('updating a configuration', () => {
       params: { top_p: 0.5 },
       updated_at: body.updated_at,
     });
-    expect(body.updated_at >= before.updated_at).toBe(true);
     expect(await list()).toEqual([body]);
+  });
+
+  it.each([{ name: 'Other' }, { api_key: 'sk-other' }, { params: {} }])('notes when: %j', async (changes) => {
+    const { id, created_at } = await made();
+    const past = new Date(Date.parse(created_at as string) - 60_000);
+    await database().manager.update(ModelConfig, { id }, { createdAt: past, updatedAt: past });
+
+    const { body } = await update(id, changes);
+
+    expect(body.created_at).toBe(past.toISOString());
+    expect(Date.parse(body.updated_at)).toBeGreaterThanOrEqual(Date.parse(created_at as string));
   });
 
   it('changes nothing for an empty body', async () => {
@@ -489,6 +499,18 @@ describe('resolving', () => {
     expect((await resolveIn(ada, three.id)).configId).toBe(three.id);
     expect((await resolveIn(ada, one.id)).configId).toBe(one.id);
     expect((await resolveIn(eve, hers!.id)).configId).toBe(two.id);
+  });
+
+  it('gives the oldest where none was chosen, or the chosen one was deleted', async () => {
+    const [one, two, three] = [await made(), await made(), await made()];
+    expect((await resolveIn(ada)).configId).toBe(one.id);
+
+    await update(three.id, { is_default: true });
+    await remove(three.id);
+    expect((await resolveIn(ada)).configId).toBe(one.id);
+
+    await remove(one.id);
+    expect((await resolveIn(ada)).configId).toBe(two.id);
   });
 
   it('gives the named configuration', async () => {
