@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { loadTokenizer } from '../src/ai/tokenizer.js';
 import { startTestApp, type TestApp } from './support/app.js';
+import { until } from './support/process.js';
 import { finish, gate, noDone, reasoning, usage, type PlayedProvider } from './support/provider.js';
 import type { Thing } from './support/http.js';
 import type { SeenEvent } from './support/event-log.js';
@@ -257,18 +258,23 @@ describe('Titles', () => {
     await socket.close();
   });
 
-  it('never replace one that the user gave', async () => {
+  it('are not asked for where the user gave one', async () => {
     const { id } = await ada.createConversation({ title: 'Mine' });
-    await ada.send(id, 'Hello');
-    await ada.send(id, 'Again');
+    const [first, second, untitled] = [randomUUID(), randomUUID(), randomUUID()];
+    await ada.send(id, first);
+    await ada.send(id, second);
+    const other = await ada.createConversation();
+    await ada.send(other.id, untitled);
 
+    const titleRequests = () =>
+      provider.requests.filter(({ isTitle }) => isTitle).map(({ body }) => JSON.stringify(body));
+    // Asked after the others would have been.
+    await until(async () => titleRequests().some((body) => body.includes(untitled)));
+    expect(titleRequests().filter((body) => body.includes(first) || body.includes(second))).toEqual([]);
     expect((await ada.get<Thing>(`/conversations/${id}`)).body).toMatchObject({
       title: 'Mine',
       title_source: 'user',
     });
-    expect(
-      provider.requests.filter((request) => request.isTitle && JSON.stringify(request.body).includes('Mine')),
-    ).toEqual([]);
   });
 });
 

@@ -292,14 +292,13 @@ describe('updating a conversation', () => {
   });
 
   it('moves a conversation up for content, but not for pinning, archiving or nothing', async () => {
-    const { id, updated_at } = await ada.createConversation({ title: 'first' });
-    await manager().update(Conversation, { id }, { updatedAt: new Date(updated_at as string) });
+    const { id } = await ada.createConversation({ title: 'first' });
+    await manager().update(Conversation, { id }, { updatedAt: new Date(0) });
     const stamps = [];
     for (const body of [{}, { pinned: true }, { archived: true }, { title: 'first' }, { params: {} }])
       stamps.push((await update(id, body)).body.updated_at);
-    expect(new Set(stamps)).toEqual(new Set([updated_at]));
+    expect(new Set(stamps)).toEqual(new Set([new Date(0).toISOString()]));
 
-    await manager().update(Conversation, { id }, { updatedAt: new Date(0) });
     const { body } = await update(id, { title: 'second' });
     expect(Date.parse(body.updated_at as string)).toBeGreaterThan(Date.now() - 60_000);
   });
@@ -309,6 +308,16 @@ describe('updating a conversation', () => {
     await manager().update(Conversation, { id }, { title: 'Tides', titleSource: 'auto' });
 
     expect((await update(id, { title: 'Tides' })).body.title_source).toBe('user');
+  });
+
+  it('keeps the title that a user gives while the model makes one', async () => {
+    const { id } = await ada.createConversation();
+    const conversations = t.app.get(ConversationsService);
+    await update(id, { title: 'Mine' });
+
+    await conversations.setAutoTitle(ada.id, id, 'Automatic');
+
+    expect(await page(id)).toMatchObject({ title: 'Mine', title_source: 'user' });
   });
 
   it('does not write back what a reply changes meanwhile', async () => {
@@ -490,6 +499,17 @@ describe('a page of a conversation', () => {
     ]);
   });
 
+  it('has the whole text of a reply that ended, and whose chunks went, since its row was read', async () => {
+    const { id } = await ada.createConversation();
+    const [, replyId] = await write(id, { content: 'Hi' }, { content: 'Hello', reasoning: 'Hm' });
+    const ended = await manager().findOneByOrFail(Message, { id: replyId });
+    const asRead = manager().create(Message, { ...ended, content: '', reasoning: '', status: 'streaming' });
+
+    const [message] = await t.app.get(MessagesService).toDtos([asRead]);
+
+    expect(message).toMatchObject({ status: 'complete', content: 'Hello', reasoning: 'Hm' });
+  });
+
   it('has the text so far of a reply that runs elsewhere', async () => {
     const { id } = await ada.createConversation();
     const streaming = { status: 'streaming', streamingIn: id, nodeId: 'another', completedAt: null } as const;
@@ -565,6 +585,18 @@ describe('searching', () => {
     const { results, has_more } = await search('?q=plan&limit=3');
     expect(results.map(({ snippet }) => snippet)).toEqual(['plan 3', 'plan 2', 'plan 1']);
     expect(has_more).toBe(false);
+  });
+
+  it('puts the titles of the latest activity first', async () => {
+    const ids = [];
+    for (const minute of [2, 3, 1]) {
+      const { id } = await ada.createConversation({ title: `plan ${minute}` });
+      await manager().update(Conversation, { id }, { updatedAt: new Date(minute * 60_000) });
+      ids.push(id);
+    }
+
+    const { results } = await search('?q=plan');
+    expect(results.map(({ conversation }) => conversation.id)).toEqual([ids[1], ids[0], ids[2]]);
   });
 
   it('goes on to every message, whatever the limit', async () => {
