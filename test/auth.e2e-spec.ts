@@ -365,14 +365,67 @@ describe('refresh', () => {
     expect((await t.http.get('/auth/me', { Authorization })).body.id).toBe(ada.id);
   });
 
-  it('gives the same successor again while that is unused, to a phone that lost the answer', async () => {
+  const spentAgo = (seconds: number, { refresh_token }: Tokens, also: Partial<RefreshToken> = {}) =>
+    database().update(
+      RefreshToken,
+      { tokenHash: hashRefreshToken(refresh_token) },
+      { usedAt: ago(seconds), ...also },
+    );
+
+  it.each<[string, number, Partial<RefreshToken>]>([
+    ['at once', 0, {}],
+    ['after 11 seconds', 11, {}],
+    ['after 59 minutes', 59 * 60, {}],
+    ['once the spent token itself has expired', 59 * 60, { expiresAt: ago(60) }],
+  ])('gives the unused successor again to a phone that lost the answer, %s', async (_, seconds, also) => {
     const ada = await t.user().create();
     const first = await refresh(ada.tokens.refresh_token);
+    await spentAgo(seconds, ada.tokens, also);
+    await t.app.get(SessionPurge).run();
     const again = await refresh(ada.tokens.refresh_token);
 
     expect(again.status).toBe(200);
     expect(again.body.refresh_token).toBe(first.body.refresh_token);
+    expect(again.body.access_token).not.toBe(first.body.access_token);
+    const Authorization = `Bearer ${again.body.access_token}`;
+    expect((await t.http.get('/auth/me', { Authorization })).body.id).toBe(ada.id);
     expect((await refresh(again.body.refresh_token)).status).toBe(200);
+    const late = await refresh(ada.tokens.refresh_token);
+    expectProblem(late, 401, also.expiresAt ? 'token_expired' : 'token_reused');
+  });
+
+  it('gives it again for each link of a chain, on every node', async () => {
+    const ada = await t.user().create();
+    const node = await t.startNode();
+    try {
+      let { refresh_token } = ada.tokens;
+      for (let link = 0; link < 3; link++) {
+        const { body: lost } = await refresh(refresh_token);
+        await spentAgo(30 * 60, { ...ada.tokens, refresh_token });
+        const again = await node.http.post<Tokens>('/auth/refresh', { refresh_token });
+        expect(again.body.refresh_token).toBe(lost.refresh_token);
+        ({ refresh_token } = again.body);
+      }
+    } finally {
+      await node.stop();
+      await t.restart(); // Passport's strategy is the process's: the node took it along
+    }
+  });
+
+  it.each<[string, (ada: TestUser, other: TestUser) => Promise<Answer>]>([
+    ['a logout', (ada) => ada.post('/auth/logout')],
+    ['a revocation', (ada, other) => other.post(`/auth/sessions/${sessionIdOf(ada.tokens)}/revoke`)],
+    [
+      'a changed password',
+      (_, other) => other.post('/auth/me/password', { password: 'another long phrase' }),
+    ],
+  ])('gives nothing again after %s', async (_, end) => {
+    const ada = await t.user().create();
+    const other = await ada.signInAgain();
+    await refresh(ada.tokens.refresh_token);
+    expect((await end(ada, other)).status).toBe(204);
+
+    expectProblem(await refresh(ada.tokens.refresh_token), 401, 'unauthenticated');
   });
 
   it('answers 50 at once with one lineage', async () => {
@@ -411,12 +464,11 @@ describe('refresh', () => {
     expectProblem(await refresh(ada.tokens.refresh_token), 401, 'unauthenticated');
   });
 
-  it('ends the session when a token is used again after 10 seconds, and no other session', async () => {
+  it('ends the session when a token is used again after an hour, and no other session', async () => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
     const { body: successor } = await refresh(ada.tokens.refresh_token);
-    const spent = { tokenHash: hashRefreshToken(ada.tokens.refresh_token) };
-    await database().update(RefreshToken, spent, { usedAt: ago(11) });
+    await spentAgo(60 * 60 + 1, ada.tokens);
 
     expectProblem(await refresh(ada.tokens.refresh_token), 401, 'token_reused');
     expectProblem(await refresh(successor.refresh_token), 401, 'unauthenticated');

@@ -45,7 +45,7 @@ export const login = <ThrowOnError extends boolean = false>(options: Options<Log
 /**
  * Exchange a refresh token for new tokens
  *
- * A refresh token is used once. Using it again ends its session, save within 10 seconds and while its successor is unused: then the same successor is answered again.
+ * A refresh token is used once. Using it again ends its session, except within an hour and while its successor is unused: then the same successor is answered again, with a new access token.
  */
 export const refreshTokens = <ThrowOnError extends boolean = false>(options: Options<RefreshTokensData, ThrowOnError>) => (options.client ?? client).post<RefreshTokensResponses, RefreshTokensErrors, ThrowOnError>({
     url: '/auth/refresh',

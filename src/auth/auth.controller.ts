@@ -53,8 +53,8 @@ export class AuthController {
     operationId: 'refreshTokens',
     summary: 'Exchange a refresh token for new tokens',
     description:
-      'A refresh token is used once. Using it again ends its session, save within 10 seconds and while its ' +
-      'successor is unused: then the same successor is answered again.',
+      'A refresh token is used once. Using it again ends its session, except within an hour and while its ' +
+      'successor is unused: then the same successor is answered again, with a new access token.',
   })
   @ApiProblems('401 unauthenticated', '401 token_expired', '401 token_revoked', '401 token_reused')
   async refresh(@Body() dto: RefreshDto, @CurrentClient() client: Client): Promise<TokenPairDto> {

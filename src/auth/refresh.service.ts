@@ -11,8 +11,8 @@ import { Session } from './session.entity.js';
 import { SessionGrant, SessionsService } from './sessions.service.js';
 import { REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
 
-/** How long a spent token gets its successor again: for a phone that lost the answer, or 50 requests at once. */
-const GRACE_MS = 10_000;
+/** How long a spent token gets its unused successor again: for a phone that lost the answer, or 50 requests at once. */
+const GRACE_MS = 60 * 60_000;
 
 /**
  * Refresh tokens are used once, and each use makes the next: a thief and the owner cannot both go on, and the
@@ -44,7 +44,7 @@ export class RefreshService {
       relations: { session: true },
     });
     if (!row) throw invalidRefreshToken();
-    if (row.expiresAt.getTime() <= Date.now()) throw expiredRefreshToken();
+    if (row.expiresAt.getTime() <= Date.now() && !isInGrace(row)) throw expiredRefreshToken();
     return row;
   }
 
@@ -91,10 +91,16 @@ async function insertSuccessor(
   await manager.update(RefreshToken, predecessor, { sealedSuccessor: null });
 }
 
-/** @returns null when the grace is over: by time, or as the successor, once used, is unsealed no more */
+/** @returns null when the grace is over */
 async function successorAgain(manager: EntityManager, id: number, token: string): Promise<string | null> {
   const spent = await manager.findOneByOrFail(RefreshToken, { id });
-  const age = Date.now() - spent.usedAt!.getTime();
-  if (spent.sealedSuccessor === null || age > GRACE_MS) return null;
-  return openSuccessor(spent.sealedSuccessor, token);
+  return isInGrace(spent) ? openSuccessor(spent.sealedSuccessor, token) : null;
+}
+
+type Spent = RefreshToken & { sealedSuccessor: string };
+
+/** The grace ends by time, or as soon as the successor is used, which clears its sealed copy. */
+function isInGrace(token: RefreshToken): token is Spent {
+  const { usedAt, sealedSuccessor } = token;
+  return usedAt !== null && sealedSuccessor !== null && Date.now() - usedAt.getTime() <= GRACE_MS;
 }
