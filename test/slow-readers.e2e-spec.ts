@@ -143,7 +143,7 @@ describe('A client that stops reading', () => {
 
   it('of Socket.IO is cut, and is recovered with all of it', async () => {
     const held = willStreamAlmostAll();
-    const [stalled, reader] = [ada.socket(), ada.socket()];
+    const [stalled, reader] = [ada.recoveringSocket(), ada.socket()];
     const log = new EventLog('The stalled client');
     stalled.io.onAny((type: string, body: object) => log.push({ ...body, type }));
     await stalled.emit('conversation.open', { conversation_id: id });

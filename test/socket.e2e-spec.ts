@@ -545,7 +545,7 @@ describe('Connection state recovery', () => {
   it('loses no event and no character under a streaming reply, wherever it breaks', async () => {
     const { id } = await ada.createConversation();
     const watcher = ada.socket();
-    const wanderer = new Wanderer(ada.socket());
+    const wanderer = new Wanderer(ada.recoveringSocket());
     const gates = Array.from({ length: 8 }, () => gate());
     provider.willStream(...gates.flatMap((held, n) => [`piece ${n} 👋🏽 `, held]), 'the end');
     const ack = await wanderer.socket.emit<ChatAnswer>('chat.send', { conversation_id: id, content: 'Hi' });
@@ -573,7 +573,7 @@ describe('Connection state recovery', () => {
   });
 
   it('brings what happened meanwhile, once, in order, also while the token is looked at', async () => {
-    const wanderer = new Wanderer(await connected(ada.socket()));
+    const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
     const first = await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     await wanderer.lose();
@@ -601,13 +601,13 @@ describe('Connection state recovery', () => {
   ])('is refused with %s, and nothing that was missed is sent', async (token, code) => {
     const [user, bob] = [await t.user().create(), await t.user().create()];
     const device = await user.signInAgain();
-    const wanderer = new Wanderer(await connected(device.socket()));
+    const wanderer = new Wanderer(await connected(device.recoveringSocket()));
     await user.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     await wanderer.lose();
     await user.createConversation({ title: 'Secret' });
     if (token === 'a revoked token') await user.post('/auth/sessions/revoke-others');
-    else wanderer.socket.io.auth = { token: bob.tokens.access_token };
+    else wanderer.socket.io.auth = { token: bob.tokens.access_token, recovery: true };
     const received: string[] = [];
     const manager = wanderer.socket.io.io as unknown as {
       on(event: string, listener: (p: object) => void): void;
@@ -623,7 +623,7 @@ describe('Connection state recovery', () => {
   });
 
   it('is not offered to a client that has missed more than is kept', async () => {
-    const wanderer = new Wanderer(await connected(ada.socket()));
+    const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
     const { id } = await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     await wanderer.lose();
@@ -635,8 +635,30 @@ describe('Connection state recovery', () => {
     expect((ack.data.messages as Thing[])[1]!.content).toHaveLength(1_200_000);
   });
 
+  it('is not for a client that does not ask for it, whose events have their body alone', async () => {
+    const user = await t.user().withConfig(provider).create();
+    const [plain, recovering] = [new Wanderer(await connected(user.socket())), user.recoveringSocket()];
+    const heard = new Map<SocketClient, unknown[][]>([plain.socket, recovering].map((each) => [each, []]));
+    for (const [{ io }, calls] of heard) io.onAny((...call: unknown[]) => calls.push(call));
+    await connected(recovering);
+
+    const { id } = await user.createConversation();
+    for (const socket of heard.keys()) await socket.emit('conversation.open', { conversation_id: id });
+    await user.send(id, 'Hi');
+    await user.post(`/conversations/${id}/delete`);
+    for (const socket of heard.keys()) await socket.until(({ type }) => type === 'conversation.deleted');
+
+    const lengths = (socket: SocketClient) =>
+      heard.get(socket)!.map(([type, ...args]) => [type === 'message.delta', args.length]);
+    expect(heard.get(plain.socket)!.length).toBeGreaterThan(6);
+    expect(lengths(plain.socket).filter(([, count]) => count !== 1)).toEqual([]);
+    expect(lengths(recovering).filter(([isDelta, count]) => count !== (isDelta ? 1 : 2))).toEqual([]);
+    await plain.lose();
+    expect(await plain.comeBack()).toBe(false);
+  });
+
   it('gives one state to one connection', async () => {
-    const wanderer = new Wanderer(await connected(ada.socket()));
+    const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
     await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     const { _pid, _lastOffset } = wanderer.socket.io as unknown as { _pid: string; _lastOffset: string };

@@ -64,7 +64,8 @@ export class ChatSockets {
   }
 
   private async admit(socket: ChatSocket): Promise<void> {
-    const { data, conn } = socket;
+    const { data, conn, handshake } = socket;
+    data.recovery = handshake.auth.recovery === true;
     const address = addressOf(socket.request, this.host.httpAdapter.getInstance<Express>());
     const leaveAddress = this.limits.admitAddress(address);
     let leaveUser: (() => void) | undefined;
@@ -100,7 +101,8 @@ export class ChatSockets {
     const { userId, opened = [], client } = data;
     const missed = this.audiences.missedSince(userId, String(handshake.auth.offset));
     if (!missed) return void socket.conn.close();
-    for (const { event, offset } of missed) socket.emit(event.type, event.body, offset);
+    for (const { event, offset } of missed)
+      socket.emit(event.type, event.body, ...(data.recovery ? [offset] : []));
     for (const { type, body } of this.audiences.textSoFar(new Set(opened))) socket.emit(type, body);
     for (const id of opened) client.join(id);
   }

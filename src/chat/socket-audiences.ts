@@ -94,8 +94,14 @@ export class SocketAudiences implements OnModuleDestroy {
   /** Around Socket.IO's own broadcast, which costs as much as all else that Parley does for a token. */
   private emit(audience: Audience, event: ParleyEvent): void {
     audience.recent ??= new RecentEvents(RECOVERY_MS);
-    const packet = new SharedPacket(this.namespace.name, event, audience.recent.add(event));
-    for (const socket of audience.sockets) packet.sendTo(socket);
+    const offset = audience.recent.add(event);
+    const packets = new Map<string | undefined, SharedPacket>();
+    for (const socket of audience.sockets) {
+      const own = socket.data.recovery ? offset : undefined;
+      let packet = packets.get(own);
+      if (!packet) packets.set(own, (packet = new SharedPacket(this.namespace.name, event, own)));
+      packet.sendTo(socket);
+    }
   }
 
   private sendDelta(socket: ChatSocket, event: ParleyEvent): void {

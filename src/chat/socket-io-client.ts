@@ -15,6 +15,8 @@ export interface SocketData {
   userId: number;
   /** Of a recovered socket: what the one before it had open. */
   opened?: number[];
+  /** Whether its client asked for connection state recovery, and so gets each event's offset. */
+  recovery: boolean;
   claims: AccessClaims;
   client: SocketIoClient;
   /** Gives back the places that the socket takes. */

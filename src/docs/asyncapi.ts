@@ -29,7 +29,8 @@ const FACES: Face[] = [
     description:
       'The namespace /chat; the handshake carries `auth: {token}`, or an Authorization header. A refused one is a ' +
       '`connect_error` with the problem in `data`. A socket gets the events of all conversations of its user, but ' +
-      'deltas only of those that it opened. Each command is answered through its acknowledgement callback.',
+      'deltas only of those that it opened. Each event has one argument, its body; a client that wants connection state ' +
+      'recovery says `auth: {token, recovery: true}`, and gets the offset as a second one. Each command is answered through its acknowledgement callback.',
     wrap: (_name, body) => body,
   },
   {

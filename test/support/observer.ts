@@ -79,7 +79,7 @@ export class Observer extends FaceClient {
 
   private newSocket(): Socket {
     this.opened = false;
-    const { io } = this.user.socket({ autoConnect: false, reconnection: false });
+    const { io } = this.user.recoveringSocket({ autoConnect: false, reconnection: false });
     io.onAny((type: string, body: object) => this.reader.apply({ ...body, type }));
     return io;
   }

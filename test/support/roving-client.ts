@@ -91,7 +91,11 @@ export class RovingClient extends FaceClient {
   }
 
   private async stayOnSocket(stays: number[]): Promise<void> {
-    const { io } = this.user.socket({ reconnection: true, reconnectionDelay: 1, reconnectionDelayMax: 5 });
+    const { io } = this.user.recoveringSocket({
+      reconnection: true,
+      reconnectionDelay: 1,
+      reconnectionDelayMax: 5,
+    });
     this.reader.connect('socket.io');
     let opened = false;
     io.onAny((type: string, body: object) => this.reader.apply({ ...body, type }));

@@ -86,6 +86,11 @@ export class TestUser extends HttpClient {
     return this.around.opened(new SocketClient(this.baseUrl(), this.tokens.access_token, options));
   }
 
+  /** One that asks for connection state recovery. */
+  recoveringSocket(options: ConstructorParameters<typeof SocketClient>[2] = {}): SocketClient {
+    return this.socket({ ...options, auth: { token: this.tokens.access_token, recovery: true } });
+  }
+
   ws(conversationId: number | string, options: WebSocketOptions = {}): WebSocketClient {
     const url = `${this.baseUrl()}/conversations/ws/${conversationId}`;
     return this.around.opened(new WebSocketClient(url, { token: this.tokens.access_token, ...options }));
