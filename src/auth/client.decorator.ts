@@ -15,7 +15,7 @@ export const CurrentClient = createParamDecorator((_: unknown, context: Executio
 
 export function clientOf(request: Pick<Request, 'ip' | 'headers'>): Client {
   return {
-    address: (request.ip ?? '').replace(/^::ffff:(?=\d+\.)/, '').slice(0, 45),
+    address: request.ip ?? '',
     userAgent: (request.headers['user-agent'] ?? '').slice(0, 255),
   };
 }

@@ -34,7 +34,7 @@ export function isOriginAllowed(
   request: Pick<Request, 'protocol' | 'host'>,
   origins: readonly string[],
 ): boolean {
-  return origins.includes(origin) || origin === `${request.protocol}://${request.host}`;
+  return origins.includes(origin) || origin.toLowerCase() === `${request.protocol}://${request.host}`;
 }
 
 /** Also on answers to refused and absent origins, so that no cache serves one origin's answer to another. */

@@ -1,6 +1,7 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express } from 'express';
 import { createServer, IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
+import { readForwarded } from './forwarded.js';
 
 const LIMITS = {
   // Slow senders are cut: headers within 10 s, a whole request within 30 s, looked at every 2 s.
@@ -17,6 +18,7 @@ export class HttpAdapter extends ExpressAdapter {
   override initHttpServer(): void {
     const express = this.getInstance<Express>();
     this.httpServer = createServer({ ...LIMITS, ...classesFor(express) }, express);
+    readForwarded(express.request);
   }
 
   /** Called when shutting down begins; the server stops listening once running replies have had their grace. */

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { IncomingMessage } from 'node:http';
 
@@ -42,7 +42,7 @@ function policy(production: boolean, relaxed: Record<string, string[]> = {}) {
 
 /** The Host header is the client's own word, so only what cannot be another directive is let in. */
 const socketOf = (scheme: string) => (request: IncomingMessage) => {
-  const host = request.headers.host ?? '';
+  const { host = '' } = request as Request;
   return /^[\w.:[\]-]+$/.test(host) ? `${scheme}://${host}` : "'self'";
 };
 
