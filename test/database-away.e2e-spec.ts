@@ -1,5 +1,6 @@
 /** The database goes away in the middle of replies, in the ways that databases do. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { execFile } from 'node:child_process';
@@ -73,6 +74,7 @@ function survives(start: () => Promise<Scene>, startsWithinMs?: number): void {
   let backSince: number;
   const gates = { during: gate(), end: gate(), after: gate() };
   const refused = { content: 'Refused, then repeated', client_message_id: randomUUID() };
+  let warnings: jest.SpiedFunction<Logger['warn']>;
   const stalls = monitorEventLoopDelay({ resolution: 10 });
 
   beforeAll(async () => {
@@ -93,11 +95,13 @@ function survives(start: () => Promise<Scene>, startsWithinMs?: number): void {
     short = await ada.sse(`/conversations/${ending!.id}/chat`, { content: 'Short?' });
     await short.until(() => textOf(short!.events) === 'It ends ');
 
+    warnings = jest.spyOn(Logger.prototype, 'warn');
     bringBack = await scene.takeAway();
     awaySince = Date.now();
     stalls.enable();
   }, startsWithinMs);
   afterAll(() => scene.stop());
+  afterAll(() => void warnings?.mockRestore());
 
   it('passes on what replies say', async () => {
     gates.during.open();
@@ -165,6 +169,13 @@ function survives(start: () => Promise<Scene>, startsWithinMs?: number): void {
       content: 'It ends while away.',
       status: 'complete',
     });
+  });
+
+  it('has said of each failure once that there is one, however often it was met', () => {
+    const said = warnings.mock.calls.map(([message]) => String(message));
+
+    expect(said.length).toBeGreaterThan(0);
+    expect(said).toEqual([...new Set(said)]);
   });
 
   it('takes messages again within 5 s, by itself', async () => {

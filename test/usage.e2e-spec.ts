@@ -72,6 +72,18 @@ it('is estimated for a stopped reply, from what came of it', async () => {
   expect(body.usage).toEqual((await stored()).usage);
 });
 
+it('is estimated for long text too: as many tokens as it has words, within 1 %', async () => {
+  const words = (count: number) => Array(count).fill('the').join(' ');
+  t.provider.willStream(words(50_000), finish('stop'), noDone());
+
+  await ada.send(id, words(25_000));
+
+  const { usage: estimate } = await stored();
+  expect(estimate.estimated).toBe(true);
+  expect(Math.abs(estimate.completion_tokens - 50_000)).toBeLessThan(500);
+  expect(Math.abs(estimate.prompt_tokens - 25_000)).toBeLessThan(250);
+});
+
 it('is the prompt alone, where nothing came', async () => {
   t.provider.willAnswer(401, { error: { message: 'No such key' } });
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { MessageDto } from '../conversations/message.dto.js';
 import { MAX_UNSAVED, ReplyJournal } from './reply-journal.js';
@@ -99,6 +99,20 @@ describe('ReplyJournal', () => {
       expect(store.textOf(1)).toBe('One, two, three.');
     },
   );
+
+  it('says once that nothing can be stored, and once that it can again', async () => {
+    const [warn, log] = [jest.spyOn(Logger.prototype, 'warn'), jest.spyOn(Logger.prototype, 'log')];
+    const reply = begin();
+    for (const failure of ['before', 'before', 'after', undefined, undefined, 'before'] as const) {
+      store.failure = failure;
+      say(reply, 'x');
+      await journal.flush();
+    }
+    const said = [warn.mock.calls.length, log.mock.calls.length];
+    [warn, log].forEach((spy) => spy.mockRestore());
+
+    expect(said).toEqual([2, 1]);
+  });
 
   it('takes what is said while a statement is under way into the next', async () => {
     const reply = begin();

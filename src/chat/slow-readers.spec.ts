@@ -80,6 +80,18 @@ describe('SlowReaders', () => {
     expect(inServer.destroyed).toBe(false);
   });
 
+  it('keeps nothing of a connection that has closed', async () => {
+    const { connections, progress } = slowReaders as unknown as Record<string, { size: number }>;
+    await askForMuch();
+    jest.advanceTimersByTime(1_000);
+    expect([connections!.size, progress!.size]).toEqual([1, 1]);
+
+    inServer.destroy();
+    await once(inServer, 'close');
+
+    expect([connections!.size, progress!.size]).toEqual([0, 0]);
+  });
+
   it('leaves one for which nothing waits', () => {
     jest.advanceTimersByTime(60_000);
 
