@@ -26,6 +26,7 @@ RUN mkdir data && chown node:node data
 # `node` by its number, so that an orchestrator can see that it is not root.
 USER 1000
 EXPOSE 3000
+# Stopping takes up to SHUTDOWN_DELAY_S + SHUTDOWN_GRACE_S + 9 s: docker run --stop-timeout 50
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]

@@ -5,6 +5,7 @@ import { ChatModule } from './chat/chat.module.js';
 import { ConfigsModule } from './configs/configs.module.js';
 import { ConversationsModule } from './conversations/conversations.module.js';
 import { DrainingModule } from './common/draining.js';
+import { EdgeWarningsModule } from './common/edge-warnings.js';
 import { RouteMisses } from './common/route-misses.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DemoProviderModule } from './demo-provider.module.js';
@@ -23,6 +24,7 @@ import { ThrottlingModule } from './throttling/throttling.module.js';
     EnvModule,
     EventsModule,
     DrainingModule,
+    EdgeWarningsModule,
     DatabaseModule.forRoot(SCHEMA),
     // Global guards run in the order of their modules: authentication comes before throttling.
     AuthModule,

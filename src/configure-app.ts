@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { SocketIoAdapter } from './chat/socket-io.adapter.js';
 import { readBody } from './common/body.js';
 import { corsOptions, varyByOrigin } from './common/cors.js';
+import { EdgeWarnings } from './common/edge-warnings.js';
 import { NotFoundError } from './common/errors.js';
 import { requireHttps } from './common/https.js';
 import { ProblemFilter } from './common/problem.filter.js';
@@ -22,11 +23,13 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
   app.set('etag', false);
   app.disable('x-powered-by');
 
+  const warnings = app.get(EdgeWarnings);
   app.use(requestLog(logger));
-  app.use(securityHeaders(settings.production));
-  if (settings.production) app.use(requireHttps);
+  app.use(checkProxy(warnings));
+  app.use(securityHeaders(settings));
+  if (settings.production) app.use(requireHttps(warnings));
   app.use(varyByOrigin);
-  app.enableCors(corsOptions(settings.corsOrigins));
+  app.enableCors(corsOptions(settings.corsOrigins, warnings));
   app.use(takeTurns());
   app.use(refuseFloods(app.get(RateLimits)));
   if (!settings.demoModel) app.use('/demo', nothingHere);
@@ -38,5 +41,12 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
   app.useGlobalFilters(new ProblemFilter());
   setUpDocs(app);
 }
+
+const checkProxy =
+  (warnings: EdgeWarnings): RequestHandler =>
+  (request, _response, next) => {
+    warnings.check(request);
+    next();
+  };
 
 const nothingHere: RequestHandler = (_request, _response, next) => next(new NotFoundError());

@@ -1,8 +1,10 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
+import { Draining } from './common/draining.js';
 import { HttpAdapter } from './common/http-adapter.js';
 import { createLogger, PinoLogger, prettyDestination } from './common/logging.js';
 import { isDatabaseAway } from './common/problem.js';
@@ -11,9 +13,11 @@ import type { Settings } from './env/settings.js';
 import { releaseStartupMemory } from './startup-memory.js';
 import { announce, withoutPassword } from './welcome.js';
 
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 /** For all that follows the replies' grace: last writes, and clients and a database that may not answer. */
 const AFTER_GRACE_S = 9;
+/** Node's timers fire at once when asked for more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Boots and listens, until a signal; exits with an explanation where that cannot be. */
 export async function serve(settings: Settings): Promise<void> {
@@ -41,28 +45,44 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
     abortOnError: false,
   });
   configureApp(app, settings, logger);
-  app.enableShutdownHooks([...SIGNALS], { useProcessExit: true });
-  limitShutdown(settings, logger);
+  leaveOnSignal(app, settings, logger);
   await app.listen(settings.port, settings.host);
   announce(settings, await app.getUrl(), logger);
   releaseStartupMemory();
 }
 
-/** The first signal has what runs end, within its time; the second is the operator's who does not want to wait. */
-function limitShutdown({ shutdownGraceSeconds }: Settings, logger: Logger): void {
-  let received = 0;
-  const leave = (signal: (typeof SIGNALS)[number]) => {
-    if (++received > 1) process.exit(128 + constants.signals[signal]);
-    logger.info({ signal }, 'Shutting down');
-    setTimeout(
-      () => {
-        logger.warn('Leaving behind what did not end in time');
-        process.exit(0);
-      },
-      (shutdownGraceSeconds + AFTER_GRACE_S) * 1000,
-    ).unref();
+/**
+ * The first signal has what runs end, within its time. The second is the operator's who does not want to wait; a hang-up
+ * is none, as terminals and systemd send it after another signal.
+ */
+function leaveOnSignal(app: NestExpressApplication, settings: Settings, logger: Logger): void {
+  let leaving = false;
+  const receive = (signal: (typeof SIGNALS)[number]) => {
+    if (!leaving) void leave(app, settings, logger.child({ signal }));
+    else if (signal !== 'SIGHUP') process.exit(128 + constants.signals[signal]);
+    leaving = true;
   };
-  for (const signal of SIGNALS) process.on(signal, leave);
+  for (const signal of SIGNALS) process.on(signal, receive);
+}
+
+async function leave(app: NestExpressApplication, settings: Settings, logger: Logger): Promise<void> {
+  const { shutdownDelaySeconds, shutdownGraceSeconds } = settings;
+  const seconds = shutdownDelaySeconds + shutdownGraceSeconds + AFTER_GRACE_S;
+  logger.info('Shutting down');
+  setTimeout(
+    () => {
+      logger.warn('Leaving behind what did not end in time');
+      process.exit(0);
+    },
+    Math.min(seconds * 1000, MAX_TIMER_MS),
+  ).unref();
+  app.get(Draining).announce();
+  await delay(shutdownDelaySeconds * 1000);
+  await app.close().catch((error: unknown) => {
+    logger.error({ error }, 'Shutting down failed');
+    process.exit(1);
+  });
+  process.exit(0);
 }
 
 /** What the operator can act on. Drivers name hosts and users in their messages, and no passwords. */

@@ -187,7 +187,7 @@ describe('connections, with limits at a tenth', () => {
 
     for (let i = 0; i < 20; i++) expect((await ask('203.0.113.1')).status).toBe(200);
 
-    expect((await ask('203.0.113.1')).status).toBe(403);
+    expect((await ask('203.0.113.1')).status).toBe(429);
     expect((await ask('203.0.113.2')).status).toBe(200);
     expect(await connect(await t.user().create(), '203.0.113.1')).not.toBe('connected');
   });

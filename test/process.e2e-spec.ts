@@ -74,7 +74,7 @@ it('takes less than 140 MB when nobody talks to it', async () => {
 });
 
 describe('SIGTERM', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('ends the process with 0 (%s)', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('ends the process with 0 (%s)', async (signal) => {
     const server = start();
     await server.url();
     server.signal(signal);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { type SeenEvent, within } from './support/event-log.js';
 import type { Answer, Thing } from './support/http.js';
 import { startTestNodes, until, type TestNode, type TestNodes } from './support/process.js';
@@ -19,6 +20,17 @@ beforeAll(async () => {
   t = await startTestNodes();
 });
 afterAll(() => t.stop());
+
+const SOCKET_IO = '/socket.io/?EIO=4&transport=websocket';
+const draining = { status: 503, code: 'draining' };
+
+/** Asks for a socket, and resolves with the problem that is answered. */
+async function handshake(node: TestNode, path: string) {
+  const key = { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  const headers = path.endsWith('polling') ? {} : { Connection: 'Upgrade', Upgrade: 'websocket', ...key };
+  const [response] = await once(request(node.url + path, { headers }).end(), 'response');
+  return { status: response.statusCode, headers: response.headers, body: (await json(response)) as Thing };
+}
 
 const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 /** Of all nodes that there have been. */
@@ -42,8 +54,10 @@ describe('a node that is told to leave while replies run', () => {
   let ada: TestUser;
   let lasting: Thing;
   let ending: Thing;
+  let fresh: Thing;
   let socket: SocketClient;
   let ws: WebSocketClient;
+  let other: WebSocketClient;
   let events: SseReader;
   let endless: SseReader;
   let whole: Promise<Answer<ChatAnswer>>;
@@ -54,6 +68,9 @@ describe('a node that is told to leave while replies run', () => {
     node = await t.start({ SHUTDOWN_GRACE_S: String(GRACE_S) });
     ada = await node.user().withConfig(t.provider).create();
     [ending, lasting] = [await ada.createConversation(), await ada.createConversation()];
+    fresh = await ada.createConversation();
+    other = ada.ws(fresh.id);
+    await other.until(({ type }) => type === 'conversation.snapshot');
     socket = ada.socket();
     ws = ada.ws(ending.id);
     await socket.emit('conversation.open', { conversation_id: ending.id });
@@ -77,11 +94,9 @@ describe('a node that is told to leave while replies run', () => {
   });
 
   it('takes no new reply, on any face', async () => {
-    const { id } = await ada.createConversation();
-    const draining = { status: 503, code: 'draining' };
+    const { id } = fresh;
     const json = await ada.send(id, 'Hi');
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' }).catch((error) => error.answer);
-    const other = ada.ws(id);
 
     expect(json).toMatchObject({ status: 503, body: draining });
     expect(sse).toMatchObject({ status: 503, body: draining });
@@ -91,6 +106,16 @@ describe('a node that is told to leave while replies run', () => {
     expect(await socket.emit('chat.send', send)).toMatchObject({ ok: false, error: draining });
     expect(await other.request('chat.send', send)).toMatchObject({ ok: false, error: draining });
     expect(await ada.history(id)).toEqual([]);
+  });
+
+  it('takes no new socket, and says so to each kind', async () => {
+    const paths = ['/socket.io/?EIO=4&transport=polling', SOCKET_IO, `/conversations/ws/${fresh.id}`];
+    for (const path of paths) {
+      const answer = await handshake(node, path);
+      expect(answer).toMatchObject({ status: 503, body: draining });
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+      expect(answer.headers['x-request-id']).toBe(answer.body.request_id);
+    }
   });
 
   it('lets a reply end that ends in time', async () => {
@@ -144,6 +169,49 @@ describe('a node that is told to leave while replies run', () => {
   });
 });
 
+describe('a node that is told to leave, before balancers know', () => {
+  it('is not ready, and serves old clients and new ones as ever', async () => {
+    const node = await t.start({ SHUTDOWN_DELAY_S: '60' });
+    const ada = await node.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    const [socket, ws] = [ada.socket(), ada.ws(id)];
+    await Promise.all([socket.connected, ws.until(({ type }) => type === 'conversation.snapshot')]);
+    await terminate(node);
+
+    expect(await node.http.get('/health/ready')).toMatchObject({ status: 503, body: draining });
+    expect((await node.http.get('/health/live')).status).toBe(200);
+    const send = { conversation_id: id, content: 'Hi' };
+    const clients = [socket, ada.socket(), ada.socket({ transports: ['polling'] })];
+    for (const client of clients) {
+      t.provider.willStream('Hello.');
+      const events = await client.chat(id, 'Hi');
+      expect(events.at(-1)).toMatchObject({ message: { content: 'Hello.', status: 'complete' } });
+    }
+    for (const client of [ws, ada.ws(id)]) {
+      t.provider.willStream('Hello.');
+      const { data } = await client.request('chat.send', send);
+      const { id: replyId } = (data as { assistant_message: Thing }).assistant_message;
+      await client.until((event) => isCompleted(event) && (event.message as Thing).id === replyId);
+    }
+    t.provider.willStream('Hello.');
+    expect((await ada.send(id, 'Hi')).status).toBe(200);
+    await node.kill();
+  });
+
+  it('listens until the delay is over, though it is idle, and then leaves at once', async () => {
+    const node = await t.start({ SHUTDOWN_DELAY_S: '1.5', SHUTDOWN_GRACE_S: '30' });
+    await terminate(node);
+    const leftAt = Date.now();
+    let answeredAt = leftAt;
+    const live = () => node.http.get('/health/live').then(() => (answeredAt = Date.now()));
+
+    await until(() => live().then(() => false, () => true)); // prettier-ignore
+
+    expect(answeredAt - leftAt).toBeGreaterThan(1000);
+    expect(await within(node.process.exited, 'The node did not exit', 4000)).toMatchObject({ code: 0 });
+  });
+});
+
 describe('a node that is told to leave', () => {
   it('does not wait for connections that clients keep alive', async () => {
     const node = await t.start({ SHUTDOWN_GRACE_S: '30' });
@@ -157,18 +225,23 @@ describe('a node that is told to leave', () => {
     agent.destroy();
   });
 
-  it('goes at once when it is told twice', async () => {
-    const node = await t.start({ SHUTDOWN_GRACE_S: '30' });
+  it.each([
+    ['its replies have their grace', { SHUTDOWN_GRACE_S: '30' }],
+    ['balancers have their delay', { SHUTDOWN_DELAY_S: '30' }],
+  ])('goes at once when it is told twice, while %s, but not for a hang-up', async (_when, env) => {
+    const node = await t.start(env);
     const ada = await node.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
     t.provider.willStream('For ever', stall());
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
     await sse.until(isDelta);
     await terminate(node);
+    node.process.signal('SIGHUP');
+    expect((await node.http.get('/health/live')).status).toBe(200);
 
-    node.process.signal('SIGTERM');
+    node.process.signal('SIGINT');
 
-    expect(await within(node.process.exited, 'The node did not exit', 1000)).toMatchObject({ code: 143 });
+    expect(await within(node.process.exited, 'The node did not exit', 1000)).toMatchObject({ code: 130 });
   });
 
   it('keeps its replies its own and stored while they have their grace', async () => {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Draining } from '../common/draining.js';
-import { RateLimitedError, UnavailableError } from '../common/errors.js';
+import { RateLimitedError } from '../common/errors.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { Message } from '../conversations/message.entity.js';
 import { Settings } from '../env/settings.js';
@@ -29,8 +29,8 @@ export class Admission {
   ) {}
 
   async admit(userId: number): Promise<Place> {
-    if (this.draining.active)
-      throw new UnavailableError('draining', 'This server is shutting down; try again.');
+    const refusal = this.draining.refusal();
+    if (refusal) throw refusal;
     this.take(userId);
     try {
       if (this.settings.redisUrl) await this.refuseOverLimitElsewhere(userId);

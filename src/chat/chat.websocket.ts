@@ -4,6 +4,8 @@ import type { Express } from 'express';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ServerOptions, WebSocket } from 'ws';
+import { Draining } from '../common/draining.js';
+import { EdgeWarnings } from '../common/edge-warnings.js';
 import { handshakeFault, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import { ProblemError } from '../common/errors.js';
@@ -36,6 +38,8 @@ export class ChatWebSocket implements OnApplicationBootstrap {
     private readonly host: HttpAdapterHost,
     private readonly settings: Settings,
     private readonly clients: WebSocketClients,
+    private readonly warnings: EdgeWarnings,
+    private readonly draining: Draining,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -60,7 +64,8 @@ export class ChatWebSocket implements OnApplicationBootstrap {
   }
 
   private check(incoming: IncomingMessage): ProblemError | undefined {
-    return handshakeFault(incoming, this.host.httpAdapter.getInstance<Express>(), this.settings);
+    const express = this.host.httpAdapter.getInstance<Express>();
+    return handshakeFault(incoming, express, this.settings, this.warnings) ?? this.draining.refusal();
   }
 }
 

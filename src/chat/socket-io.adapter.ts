@@ -4,9 +4,11 @@ import type { MessageMappingProperties } from '@nestjs/websockets';
 import type { Express } from 'express';
 import { lastValueFrom, type Observable } from 'rxjs';
 import type { Server, ServerOptions, Socket } from 'socket.io';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Draining } from '../common/draining.js';
+import { EdgeWarnings } from '../common/edge-warnings.js';
 import { type ProblemError, RateLimitedError, ValidationFailedError } from '../common/errors.js';
-import { addressOf, handshakeFault, refuseUpgrade } from '../common/handshake.js';
+import { addressOf, handshakeFault, refuseRequest, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import type { ChatSocket } from './socket-io-client.js';
 import { FrameServer } from './frame-server.js';
@@ -19,15 +21,23 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 type Connection = Socket['conn'];
 /** As Engine.IO has read it. */
-type Asked = IncomingMessage & { _query?: Record<string, string> };
+type Asked = IncomingMessage & { _query?: Record<string, string>; res: ServerResponse };
 
 const noSuchCommand = () =>
   new ValidationFailedError([{ field: 'event', message: 'There is no such command.' }]);
 const tooManyConnections = () => new RateLimitedError(10, 'Too many connections.');
 
+/** Engine.IO, which is not called back, would answer 400 or 403, whatever the reason. */
+function refuseHandshake(request: Asked, fault: ProblemError): void {
+  if (request.headers.upgrade) refuseUpgrade(request.socket, fault);
+  else refuseRequest(request.res, fault);
+}
+
 /** Socket.IO as Parley runs it. */
 export class SocketIoAdapter extends IoAdapter {
   private readonly limits: SocketLimits;
+  private readonly warnings: EdgeWarnings;
+  private readonly draining: Draining;
 
   constructor(
     private readonly app: NestExpressApplication,
@@ -35,6 +45,8 @@ export class SocketIoAdapter extends IoAdapter {
   ) {
     super(app);
     this.limits = app.get(SocketLimits);
+    this.warnings = app.get(EdgeWarnings);
+    this.draining = app.get(Draining);
   }
 
   override createIOServer(port: number, options?: ServerOptions): Server {
@@ -43,10 +55,10 @@ export class SocketIoAdapter extends IoAdapter {
       ...options,
       adapter: RecoveryAdapter,
       allowRequest: (request, callback) => {
-        const fault = handshakeFault(request, this.express, settings) ?? this.crowdFault(request);
-        // Engine.IO would answer an upgrade with 400, whatever the reason.
-        if (fault && request.headers.upgrade) refuseUpgrade(request.socket, fault);
-        callback(fault?.detail, fault === undefined);
+        const fault =
+          handshakeFault(request, this.express, settings, this.warnings) ?? this.newcomerFault(request);
+        if (fault) refuseHandshake(request as Asked, fault);
+        else callback(null, true);
       },
       connectionStateRecovery: { maxDisconnectionDuration: RECOVERY_MS, skipMiddlewares: false },
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -70,10 +82,11 @@ export class SocketIoAdapter extends IoAdapter {
   }
 
   /** A connection costs memory before it says who it is, and asking for one, by polling, is a short request. */
-  private crowdFault(request: IncomingMessage): ProblemError | undefined {
+  private newcomerFault(request: IncomingMessage): ProblemError | undefined {
     const { sid } = (request as Asked)._query ?? {};
-    const isCrowded = sid === undefined && this.limits.isCrowded(addressOf(request, this.express));
-    return isCrowded ? tooManyConnections() : undefined;
+    if (sid !== undefined) return undefined;
+    const isCrowded = this.limits.isCrowded(addressOf(request, this.express));
+    return this.draining.refusal() ?? (isCrowded ? tooManyConnections() : undefined);
   }
 
   /**

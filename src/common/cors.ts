@@ -3,6 +3,7 @@ import type {
   CorsOptionsDelegate,
 } from '@nestjs/common/interfaces/external/cors-options.interface.js';
 import type { Request, RequestHandler } from 'express';
+import type { EdgeWarnings } from './edge-warnings.js';
 
 const OPTIONS: CorsOptions = {
   methods: ['GET', 'HEAD', 'POST'],
@@ -18,13 +19,15 @@ const OPTIONS: CorsOptions = {
 };
 
 /** What a web page of an origin may read: exact matches only. Tokens travel in a header, so credentials are not needed. */
-export function corsOptions(origins: readonly string[]): CorsOptionsDelegate<Request> {
+export function corsOptions(
+  origins: readonly string[],
+  warnings: EdgeWarnings,
+): CorsOptionsDelegate<Request> {
   return (request, callback) => {
     const { origin } = request.headers;
-    callback(null as never, {
-      ...OPTIONS,
-      origin: origin !== undefined && isOriginAllowed(origin, request, origins),
-    });
+    const allowed = origin !== undefined && isOriginAllowed(origin, request, origins);
+    if (origin !== undefined && !allowed) warnings.originRefused(origin, request);
+    callback(null as never, { ...OPTIONS, origin: allowed });
   };
 }
 
@@ -34,7 +37,9 @@ export function isOriginAllowed(
   request: Pick<Request, 'protocol' | 'host'>,
   origins: readonly string[],
 ): boolean {
-  return origins.includes(origin) || origin.toLowerCase() === `${request.protocol}://${request.host}`;
+  const { protocol, host } = request;
+  const isOwn = host !== undefined && origin.toLowerCase() === `${protocol}://${host}`;
+  return isOwn || origins.includes(origin);
 }
 
 /** Also on answers to refused and absent origins, so that no cache serves one origin's answer to another. */

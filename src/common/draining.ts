@@ -1,16 +1,36 @@
 import { Global, Injectable, Module, OnModuleDestroy } from '@nestjs/common';
+import { UnavailableError } from './errors.js';
 
-/** Whether this process is on its way out: it finishes what runs and takes nothing new. */
+/** How far this process is on its way out: first balancers learn of it, then it takes nothing new. */
 @Injectable()
 export class Draining implements OnModuleDestroy {
+  #announced = false;
   #active = false;
 
+  /** Not ready any more, so that balancers choose other nodes, and serving what they still send. */
+  get announced(): boolean {
+    return this.#announced;
+  }
+
+  /** Finishes what runs and takes nothing new. */
   get active(): boolean {
     return this.#active;
   }
 
+  announce(): void {
+    this.#announced = true;
+  }
+
   begin(): void {
+    this.announce();
     this.#active = true;
+  }
+
+  /** The answer to a request for something new, or undefined where it can be had. */
+  refusal(): UnavailableError | undefined {
+    return this.active
+      ? new UnavailableError('draining', 'This server is shutting down; try again.')
+      : undefined;
   }
 
   /** Nest's first shutdown hook: it comes before every `beforeApplicationShutdown`, where replies get their grace. */

@@ -1,7 +1,9 @@
 import type { Express, Request } from 'express';
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isOriginAllowed } from './cors.js';
+import type { EdgeWarnings } from './edge-warnings.js';
 import { ProblemError } from './errors.js';
 import { httpsRequired } from './https.js';
 import { toProblem } from './problem.js';
@@ -14,26 +16,52 @@ export function handshakeFault(
   request: IncomingMessage,
   express: Express,
   { production, corsOrigins }: { production: boolean; corsOrigins: readonly string[] },
+  warnings: EdgeWarnings,
 ): ProblemError | undefined {
   const seen = asExpressSees(request, express);
-  if (production && !seen.secure) return httpsRequired();
+  warnings.check(seen);
+  if (production && !seen.secure) {
+    warnings.plainHttpRefused(seen);
+    return httpsRequired();
+  }
   const { origin } = request.headers;
   if (origin === undefined || isOriginAllowed(origin, seen, corsOrigins)) return undefined;
+  warnings.originRefused(origin, seen);
   return new ProblemError(403, 'origin_forbidden', 'This origin is not allowed.');
 }
 
 /** Answers an upgrade request over HTTP, as far as that goes without Express, and ends the connection. */
 export function refuseUpgrade(socket: Duplex, error: ProblemError): void {
-  const body = JSON.stringify(toProblem(error));
-  const head = [
-    `HTTP/1.1 ${error.getStatus()} ${STATUS_CODES[error.getStatus()]}`,
-    'Connection: close',
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
+  const { status, headers, body } = refusalOf(error);
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const statusLine = `HTTP/1.1 ${status} ${STATUS_CODES[status]}`;
   // The client may be gone already.
   socket.on('error', () => undefined);
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.end([statusLine, ...head, '', body].join('\r\n'));
+}
+
+/** Answers a request of long polling that would begin a connection. */
+export function refuseRequest(response: ServerResponse, error: ProblemError): void {
+  const { status, headers, body } = refusalOf(error);
+  response.writeHead(status, headers).end(body);
+}
+
+function refusalOf(error: ProblemError) {
+  const requestId = randomUUID();
+  const body = JSON.stringify(toProblem(error, requestId));
+  const { headers, retryAfterSeconds } = error.extras;
+  return {
+    status: error.getStatus(),
+    headers: {
+      Connection: 'close',
+      'Content-Type': 'application/problem+json',
+      'Content-Length': Buffer.byteLength(body),
+      'X-Request-Id': requestId,
+      ...(retryAfterSeconds !== undefined && { 'Retry-After': Math.ceil(retryAfterSeconds) }),
+      ...headers,
+    },
+    body,
+  };
 }
 
 /** The client's address: what a trusted proxy says, else the connection's. */

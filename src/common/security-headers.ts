@@ -1,17 +1,21 @@
 import type { Request, RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { IncomingMessage } from 'node:http';
+import type { Settings } from '../env/settings.js';
 
 const ONE_YEAR_SECONDS = 365 * 24 * 60 * 60;
 
-/** @param production adds what is only true behind HTTPS */
-export function securityHeaders(production: boolean): RequestHandler[] {
+type Edge = Pick<Settings, 'production' | 'publicUrl'>;
+
+/** In production with what is only true behind HTTPS. */
+export function securityHeaders(settings: Edge): RequestHandler[] {
+  const { production } = settings;
   const common = {
     strictTransportSecurity: production && { maxAge: ONE_YEAR_SECONDS },
     xFrameOptions: { action: 'deny' },
   } as const;
-  const strict = helmet({ ...common, contentSecurityPolicy: policy(production) });
-  const forDocs = helmet({ ...common, contentSecurityPolicy: policy(production, SWAGGER_UI) });
+  const strict = helmet({ ...common, contentSecurityPolicy: policy(settings) });
+  const forDocs = helmet({ ...common, contentSecurityPolicy: policy(settings, SWAGGER_UI) });
   return [
     (request, response, next) => (isDocs(request.path) ? forDocs : strict)(request, response, next),
     neverStore,
@@ -23,13 +27,13 @@ const SWAGGER_UI = { styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'",
 
 const isDocs = (path: string) => path === '/docs' || path.startsWith('/docs/');
 
-function policy(production: boolean, relaxed: Record<string, string[]> = {}) {
+function policy({ production, publicUrl }: Edge, relaxed: Record<string, string[]> = {}) {
   return {
     useDefaults: false,
     directives: {
       defaultSrc: ["'self'"],
       // Some browsers do not count a WebSocket to the same host as 'self'.
-      connectSrc: ["'self'", socketOf('ws'), socketOf('wss')],
+      connectSrc: ["'self'", socketOf('ws'), socketOf('wss'), ...socketsOf(publicUrl)],
       objectSrc: ["'none'"],
       baseUri: ["'none'"],
       formAction: ["'self'"],
@@ -45,6 +49,10 @@ const socketOf = (scheme: string) => (request: IncomingMessage) => {
   const { host = '' } = request as Request;
   return /^[\w.:[\]-]+$/.test(host) ? `${scheme}://${host}` : "'self'";
 };
+
+/** The Host header need not name it: proxies may write their own. */
+const socketsOf = (publicUrl?: string) =>
+  publicUrl ? [new URL(publicUrl).origin.replace(/^http/, 'ws')] : [];
 
 /** Answers hold a person's words: neither a browser nor a proxy keeps them. Static files may say otherwise. */
 const neverStore: RequestHandler = (_request, response, next) => {

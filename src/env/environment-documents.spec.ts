@@ -46,6 +46,19 @@ describe('.env.example', () => {
   });
 });
 
+describe('deploy/compose.yaml', () => {
+  it('lets a node take the time that it needs to leave', () => {
+    const compose = readFileSync(join(root, 'deploy/compose.yaml'), 'utf8');
+    const [, graceSeconds] = /stop_grace_period: (\d+)s/.exec(compose)!;
+    const { SHUTDOWN_DELAY_S: delay, SHUTDOWN_GRACE_S: grace } = environmentSchema(true).shape;
+    const secondsAfterwards = 9;
+
+    expect(Number(graceSeconds)).toBeGreaterThan(
+      delay.parse(undefined) + grace.parse(undefined) + secondsAfterwards,
+    );
+  });
+});
+
 describe('the documents and test data', () => {
   const texts = publishedFiles().map((path) => readFileSync(path, 'utf8'));
 

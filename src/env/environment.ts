@@ -11,6 +11,7 @@ import {
   origins,
   port,
   positiveSeconds,
+  publicUrl,
   redisUrl,
   seconds,
   secrets,
@@ -30,12 +31,14 @@ export function environmentSchema(production: boolean) {
     DATABASE_URL: databaseUrl.optional(),
     REDIS_URL: redisUrl.optional(),
     ...secretsSchema(production),
+    PUBLIC_URL: ownUrl(production).optional(),
     CORS_ORIGINS: origins.default([]),
     TRUST_PROXY: trustedProxies.default([]),
     MODEL_URL_ALLOWED_HOSTS: modelHosts.optional(),
     RATE_LIMIT_SCALE: nonNegativeNumber.default(1),
     MIGRATE_ON_START: trueOrFalse.default(!production),
     DEMO_MODEL: demoModel(production),
+    SHUTDOWN_DELAY_S: seconds.default(production ? 5 : 0),
     SHUTDOWN_GRACE_S: seconds.default(30),
     RETRY_INTERRUPTED: trueOrFalse.default(false),
     UPSTREAM_FIRST_BYTE_TIMEOUT_S: positiveSeconds.default(60),
@@ -52,6 +55,11 @@ function secretsSchema(production: boolean) {
     JWT_SECRETS: production ? jwtSecrets : jwtSecrets.optional(),
     ENCRYPTION_KEYS: production ? encryptionKeys : encryptionKeys.optional(),
   };
+}
+
+function ownUrl(production: boolean) {
+  const complaint = 'must be https in production, where plain HTTP is refused';
+  return publicUrl.refine((url) => !production || url.startsWith('https:'), complaint);
 }
 
 function demoModel(production: boolean) {

@@ -3,10 +3,12 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { originFault } from './origin.js';
 import { isPublished } from './published-secrets.js';
 
-/** A secret's fault, or null. */
-export type SecretCheck = (secret: string) => string | null;
+/** An item's fault, or null. */
+type Check = (item: string) => string | null;
+export type SecretCheck = Check;
 
 /** Node's timers fire at once when asked for more than 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
@@ -36,8 +38,10 @@ function list(complaint: string, parse: (item: string) => string | undefined) {
   );
 }
 
-export function secrets(check: SecretCheck) {
-  return z.string({ error: 'is required in production' }).transform((text, context) => {
+export const secrets = (check: SecretCheck) => checkedList(check, 'is required in production');
+
+function checkedList(check: Check, complaintIfAbsent?: string) {
+  return z.string({ error: complaintIfAbsent }).transform((text, context) => {
     const items = splitList(text);
     for (const [index, item] of items.entries()) {
       const fault = check(item);
@@ -126,10 +130,17 @@ export const redisUrl = rule('must be redis://host:port or rediss://host:port', 
   return parseUrl(text, ['redis:', 'rediss:']) && text;
 });
 
-export const origins = list('is not an exact origin: http(s)://host[:port], nothing after it', (item) => {
-  const isExact = parseUrl(item, ['http:', 'https:'])?.origin === item && !item.includes('*');
-  return isExact ? item : undefined;
-});
+export const origins = checkedList(originFault);
+
+/** Given without a slash at its end, so that paths can be appended. */
+export const publicUrl = rule(
+  'must be http(s)://host[:port][/path], without credentials, query or fragment',
+  (text) => {
+    const url = parseUrl(text, ['http:', 'https:']);
+    if (!url || !/^https?:\/\/[^/\\@]+(\/|$)/i.test(text) || /[?#*,\s]/.test(text)) return undefined;
+    return (url.origin + url.pathname).replace(/\/+$/, '');
+  },
+);
 
 function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;

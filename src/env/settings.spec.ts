@@ -47,6 +47,7 @@ describe('loadSettings', () => {
       redisUrl: undefined,
       jwtSecrets: [expect.any(String)],
       encryptionKeys: [expect.any(String)],
+      publicUrl: undefined,
       corsOrigins: [],
       trustProxy: [],
       modelUrlAllowedHosts: [],
@@ -54,6 +55,7 @@ describe('loadSettings', () => {
       rateLimitScale: 1,
       migrateOnStart: true,
       demoModel: true,
+      shutdownDelaySeconds: 0,
       shutdownGraceSeconds: 30,
       retryInterrupted: false,
       upstreamFirstByteTimeoutSeconds: 60,
@@ -75,6 +77,7 @@ describe('loadSettings', () => {
       loopbackModelsAllowed: false,
       migrateOnStart: false,
       demoModel: false,
+      shutdownDelaySeconds: 5,
     });
   });
 
@@ -90,12 +93,14 @@ describe('loadSettings', () => {
       REDIS_URL: 'rediss://:pw@cache:6390/1',
       JWT_SECRETS: secrets.join(','),
       ENCRYPTION_KEYS: keys.join(' , '),
+      PUBLIC_URL: 'http://Chat.example.com:80/chat-api/',
       CORS_ORIGINS: 'https://app.example.com, http://localhost:5173',
       TRUST_PROXY: 'loopback,10.0.0.0/8,::1,fd00::/8',
       MODEL_URL_ALLOWED_HOSTS: 'Ollama.local:11434,[::1],10.1.2.3',
       RATE_LIMIT_SCALE: '0.5',
       MIGRATE_ON_START: 'false',
       DEMO_MODEL: '0',
+      SHUTDOWN_DELAY_S: '1.5',
       SHUTDOWN_GRACE_S: '0',
       RETRY_INTERRUPTED: '1',
       UPSTREAM_FIRST_BYTE_TIMEOUT_S: '0.25',
@@ -114,13 +119,15 @@ describe('loadSettings', () => {
       redisUrl: 'rediss://:pw@cache:6390/1',
       jwtSecrets: secrets,
       encryptionKeys: keys,
-      corsOrigins: ['https://app.example.com', 'http://localhost:5173'],
+      publicUrl: 'http://chat.example.com/chat-api',
+      corsOrigins: ['https://app.example.com', 'http://localhost:5173', 'http://chat.example.com'],
       trustProxy: ['loopback', '10.0.0.0/8', '::1', 'fd00::/8'],
       modelUrlAllowedHosts: ['ollama.local:11434', '[::1]', '10.1.2.3'],
       loopbackModelsAllowed: false,
       rateLimitScale: 0.5,
       migrateOnStart: false,
       demoModel: false,
+      shutdownDelaySeconds: 1.5,
       shutdownGraceSeconds: 0,
       retryInterrupted: true,
       upstreamFirstByteTimeoutSeconds: 0.25,
@@ -171,6 +178,23 @@ describe('what is refused', () => {
       `${fernetKey()},,${fernetKey()}`,
       'cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=',
     ],
+    PUBLIC_URL: [
+      'chat.example.com',
+      '/chat-api',
+      'https:chat.example.com',
+      'https://',
+      'https://*.example.com',
+      'https://ada:secret@chat.example.com',
+      'https://@chat.example.com',
+      'https://chat.example.com?a=1',
+      'https://chat.example.com/?',
+      'https://chat.example.com/#top',
+      'https://chat.example.com:65536',
+      'https://a.example.com,https://b.example.com',
+      'https://chat.example.com/a b',
+      'capacitor://localhost',
+      'wss://chat.example.com',
+    ],
     CORS_ORIGINS: [
       '*',
       'null',
@@ -183,6 +207,10 @@ describe('what is refused', () => {
       'https://*.example.com',
       'ftp://app.example.com',
       'https://app.example.com,',
+      'capacitor://localhost/',
+      'capacitor://*',
+      'app://',
+      'file://',
     ],
     TRUST_PROXY: [
       'true',
@@ -213,6 +241,7 @@ describe('what is refused', () => {
     RATE_LIMIT_SCALE: ['-1', 'Infinity', 'NaN', 'off', '1,5'],
     MIGRATE_ON_START: ['yes', 'TRUE', 'on'],
     DEMO_MODEL: ['maybe'],
+    SHUTDOWN_DELAY_S: ['-1', '5s', '1e3', '2147484'],
     SHUTDOWN_GRACE_S: ['-1', '30s', '2147484'],
     RETRY_INTERRUPTED: ['2'],
     UPSTREAM_FIRST_BYTE_TIMEOUT_S: ['0', '-5', '1m', '2147484'],
@@ -288,6 +317,13 @@ describe('production', () => {
     expect(faultsOf({ DEMO_MODEL: 'true' }, loadInProduction)).toEqual([
       expect.stringMatching(/^DEMO_MODEL /),
     ]);
+  });
+
+  it('refuses a public URL that is not https', () => {
+    expect(faultsOf({ PUBLIC_URL: 'http://chat.example.com' }, loadInProduction)).toEqual([
+      'PUBLIC_URL must be https in production, where plain HTTP is refused',
+    ]);
+    expect(faultsOf({ PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
   });
 
   it('refuses an encryption key without variety, which tests may use', () => {

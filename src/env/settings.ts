@@ -18,6 +18,9 @@ export class Settings {
   readonly jwtSecrets!: string[];
   /** Fernet keys: the first encrypts, all decrypt. Never empty. */
   readonly encryptionKeys!: string[];
+  /** Where people reach this server, without a slash at its end. */
+  readonly publicUrl?: string;
+  /** With that of `publicUrl`. */
   readonly corsOrigins!: string[];
   /** In Express's `trust proxy` notation. */
   readonly trustProxy!: string[];
@@ -28,6 +31,7 @@ export class Settings {
   readonly rateLimitScale!: number;
   readonly migrateOnStart!: boolean;
   readonly demoModel!: boolean;
+  readonly shutdownDelaySeconds!: number;
   readonly shutdownGraceSeconds!: number;
   readonly retryInterrupted!: boolean;
   readonly upstreamFirstByteTimeoutSeconds!: number;
@@ -96,13 +100,15 @@ function toSettings(checked: Environment, production: boolean): Settings {
     redisUrl: checked.REDIS_URL,
     jwtSecrets: checked.JWT_SECRETS ?? [generatedJwtSecret(checked.DATA_DIR)],
     encryptionKeys: checked.ENCRYPTION_KEYS ?? [generatedEncryptionKey(checked.DATA_DIR)],
-    corsOrigins: checked.CORS_ORIGINS,
+    publicUrl: checked.PUBLIC_URL,
+    corsOrigins: [...checked.CORS_ORIGINS, ...originsOf(checked.PUBLIC_URL)],
     trustProxy: checked.TRUST_PROXY,
     modelUrlAllowedHosts: checked.MODEL_URL_ALLOWED_HOSTS ?? [],
     loopbackModelsAllowed: !production && checked.MODEL_URL_ALLOWED_HOSTS === undefined,
     rateLimitScale: checked.RATE_LIMIT_SCALE,
     migrateOnStart: checked.MIGRATE_ON_START,
     demoModel: checked.DEMO_MODEL,
+    shutdownDelaySeconds: checked.SHUTDOWN_DELAY_S,
     shutdownGraceSeconds: checked.SHUTDOWN_GRACE_S,
     retryInterrupted: checked.RETRY_INTERRUPTED,
     upstreamFirstByteTimeoutSeconds: checked.UPSTREAM_FIRST_BYTE_TIMEOUT_S,
@@ -111,6 +117,8 @@ function toSettings(checked: Environment, production: boolean): Settings {
     logLevel: checked.LOG_LEVEL,
   };
 }
+
+const originsOf = (url: string | undefined) => (url ? [new URL(url).origin] : []);
 
 function generatedJwtSecret(dataDir: string): string {
   const generate = () => randomBytes(48).toString('base64');

@@ -20,7 +20,7 @@ export class HealthService {
 
   /** @throws ProblemError 503 naming each part's state, which says nothing of why: anybody may ask */
   async checkReadiness(): Promise<ReadinessDto> {
-    if (this.draining.active) throw new UnavailableError('draining', 'The server is shutting down.');
+    if (this.draining.announced) throw new UnavailableError('draining', 'The server is shutting down.');
     const checks = Object.entries(this.parts()).map(([name, ping]) => this.check(name, ping));
     const parts = Object.fromEntries(await Promise.all(checks));
     if (Object.values(parts).includes('down')) {

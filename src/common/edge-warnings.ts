@@ -1,0 +1,62 @@
+import { Global, Injectable, Logger, Module } from '@nestjs/common';
+import type { Request } from 'express';
+
+/** Strangers choose origins and addresses: past this many of a kind, further ones are not logged. */
+const MAX_REMEMBERED = 100;
+const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[\w.~:[\]-]{1,200}$/i;
+const FORWARDED = ['X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host'];
+
+/** What is read of a request, of Express's or of an upgrade's view. */
+export type SeenRequest = Pick<Request, 'app' | 'headers' | 'host' | 'protocol' | 'socket'>;
+
+/** Tells the operator, once a case, which setting is wrong where requests are refused or proxies not believed. */
+@Injectable()
+export class EdgeWarnings {
+  private readonly logger = new Logger('Edge');
+  private readonly remembered = new Map<string, Set<string>>();
+
+  originRefused(origin: string, { protocol, host }: SeenRequest): void {
+    const own = shown(`${protocol}://${host}`);
+    this.warn('origin', shown(origin), { origin: shown(origin), own }, [
+      'A request from another origin was refused.',
+      'Add the origin to CORS_ORIGINS if it is an app of yours; if this server is reached there, set PUBLIC_URL.',
+    ]);
+  }
+
+  plainHttpRefused({ socket }: SeenRequest): void {
+    const peer = String(socket.remoteAddress);
+    this.warn('http', peer, { peer }, [
+      'Plain HTTP was refused (https_required).',
+      'A proxy that terminates TLS must send X-Forwarded-Proto and be named in TRUST_PROXY.',
+    ]);
+  }
+
+  /** Warns where a peer that is not trusted sent what only proxies send. */
+  check({ app, headers, socket }: SeenRequest): void {
+    const ignored = FORWARDED.filter((name) => headers[name.toLowerCase()] !== undefined);
+    if (ignored.length === 0) return;
+    const isTrusted = app.get('trust proxy fn') as (address: string | undefined, hop: number) => boolean;
+    if (isTrusted(socket.remoteAddress, 0)) return;
+    const peer = String(socket.remoteAddress);
+    this.warn('forwarded', peer, { peer }, [
+      `Ignored ${ignored.join(', ')} of a peer that TRUST_PROXY does not name.`,
+      'Name it there if it is a proxy of yours: otherwise its address counts as the address of all its clients.',
+    ]);
+  }
+
+  private warn(kind: string, key: string, fields: object, sentences: string[]): void {
+    const known = this.remembered.get(kind) ?? new Set();
+    this.remembered.set(kind, known);
+    if (known.has(key) || known.size >= MAX_REMEMBERED) return;
+    known.add(key);
+    if (known.size === MAX_REMEMBERED) sentences.push('Further ones like this are not logged.');
+    this.logger.warn(fields, sentences.join(' '));
+  }
+}
+
+@Global()
+@Module({ providers: [EdgeWarnings], exports: [EdgeWarnings] })
+export class EdgeWarningsModule {}
+
+/** Headers hold what a stranger typed: only what has the form of an origin is logged. */
+const shown = (origin: string) => (origin === 'null' || ORIGIN.test(origin) ? origin : '(malformed)');
