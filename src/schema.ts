@@ -1,6 +1,7 @@
 import { InitialSchema1760000000000 } from '../migrations/1760000000000-InitialSchema.js';
 import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.js';
 import { SearchIndex1764200000000 } from '../migrations/1764200000000-SearchIndex.js';
+import { ClientMessageSpelling1764340000000 } from '../migrations/1764340000000-ClientMessageSpelling.js';
 import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
@@ -30,5 +31,10 @@ export const SCHEMA = {
     Node,
     Deployment,
   ],
-  migrations: [InitialSchema1760000000000, Deployment1764100000000, SearchIndex1764200000000],
+  migrations: [
+    InitialSchema1760000000000,
+    Deployment1764100000000,
+    SearchIndex1764200000000,
+    ClientMessageSpelling1764340000000,
+  ],
 };

@@ -106,6 +106,23 @@ describe('register', () => {
     }
   });
 
+  it.each([' %', '% ', '\t%\n', '\u00a0%\u3000', '\ufeff%', '  %  '])(
+    'trims an email written as %j, at registration, login and change',
+    async (written) => {
+      const { email, ...rest } = somebody();
+      const spaced = (text: string) => written.replace('%', text);
+
+      const { status, body } = await t.http.post('/auth/register', { ...rest, email: spaced(email) });
+      const session = await logIn({ email: spaced(email), password: rest.password });
+      const Authorization = `Bearer ${session.body.access_token}`;
+      const changed = await t.http.post('/auth/me/email', { email: spaced(`x${email}`) }, { Authorization });
+
+      expect([status, body.email]).toEqual([201, email]);
+      expect(session.status).toBe(200);
+      expect([changed.status, changed.body.email]).toEqual([200, `x${email}`]);
+    },
+  );
+
   it('answers 409 for a taken email, whatever its case', async () => {
     const { email, ...rest } = somebody();
     await t.http.post('/auth/register', { email, ...rest });

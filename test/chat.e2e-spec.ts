@@ -314,6 +314,39 @@ describe('client_message_id', () => {
     await Promise.all([...sockets, ...webSockets].map((client) => client.close()));
   });
 
+  const UUID = '0B8F7A4E-3c63-4C5f-9A55-6d3ce1d3b7aa';
+  it.each([UUID, UUID.toUpperCase(), UUID.toLowerCase()])('comes back as it was sent: %s', async (sent) => {
+    const { id } = await ada.createConversation();
+    const message = { content: 'One', client_message_id: sent };
+    const ids = (all: unknown[]) => all.map((each) => (each as Thing).client_message_id);
+    const socket = ada.socket();
+    await socket.emit('conversation.open', { conversation_id: id });
+
+    const first = await ada.send(id, 'One', message);
+
+    const created = await socket.until(
+      (event) => event.type === 'message.created' && (event.message as Thing).role === 'user',
+    );
+    const other = sent === UUID.toLowerCase() ? UUID : UUID.toLowerCase();
+    const repeat = await ada.send(id, 'One', { client_message_id: other });
+    const edit = await ada.post<{ user_message: Thing }>(
+      `/conversations/${id}/messages/${first.body.user_message.id}/edit`,
+      { content: 'Two', client_message_id: UUID.replace('0', '1') },
+    );
+    expect(ids([first.body.user_message, created.message, repeat.body.user_message])).toEqual([
+      sent,
+      sent,
+      sent,
+    ]);
+    expect(repeat.body.user_message.id).toBe(first.body.user_message.id);
+    expect(ids([edit.body.user_message, ...(await ada.history(id))])).toEqual([
+      UUID.replace('0', '1'),
+      UUID.replace('0', '1'),
+      null,
+    ]);
+    await socket.close();
+  });
+
   it('answers 409 for other content under a used id', async () => {
     const { id } = await ada.createConversation();
     const client_message_id = randomUUID();

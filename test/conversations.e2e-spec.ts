@@ -255,12 +255,35 @@ describe('listing conversations', () => {
     ['archived=yes', 'archived'],
     ['archived=1', 'archived'],
     ['archived=true&archived=true', 'archived'],
-    ['q=', 'q'],
+    ['q=&q=', 'q'],
+    ['archived=&archived=', 'archived'],
     ['q=%00', 'q'],
     ['q=a&q=b', 'q'],
     [`q=${'a'.repeat(201)}`, 'q'],
   ])('refuses ?%s', async (query, field) => {
     expect(badFields(await ada.get(`/conversations?${query}`))).toEqual([field]);
+  });
+
+  it.each(['?q=', '?q', '?archived=', '?archived', '?q=&archived='])(
+    'takes %s, which a form sends, for absent',
+    async (query) => {
+      const carol = await t.user().create();
+      const { id } = await carol.createConversation();
+      const old = await carol.createConversation();
+      await carol.post(`/conversations/${old.id}/update`, { archived: true });
+
+      const { status, body } = await carol.get<{ conversations: Thing[] }>(`/conversations${query}`);
+
+      expect([status, body.conversations.map((each) => each.id)]).toEqual([200, [id]]);
+    },
+  );
+
+  it('takes an empty before_id for absent, and a search without text for none', async () => {
+    const { id } = await ada.createConversation();
+
+    expect((await ada.get(`/conversations/${id}?before_id=`)).status).toBe(200);
+    expect((await ada.get('/conversations/search?q=a&before_id=')).status).toBe(200);
+    expect(badFields(await ada.get('/conversations/search?q='))).toEqual(['q']);
   });
 
   it('names every bad parameter, and ignores unknown ones', async () => {

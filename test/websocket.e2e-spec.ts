@@ -52,6 +52,26 @@ describe('The token', () => {
     await ws.close();
   });
 
+  it.each(['Bearer', 'BEARER', 'bEaReR'])(
+    'is taken after the subprotocol %s, which is echoed',
+    async (scheme) => {
+      const ws = ada.ws(id, { auth: 'subprotocol', scheme });
+
+      await snapshot(ws);
+
+      expect(ws.socket.protocol).toBe(scheme);
+      await ws.close();
+    },
+  );
+
+  it('is not taken after any other subprotocol, and none is echoed', async () => {
+    const ws = ada.ws(id, { auth: 'subprotocol', scheme: 'bearerx' });
+    const ended = ws.opened.catch((error: Error) => error.message);
+
+    // A client that offered some must not accept a server that chose none (RFC 6455 section 4.1).
+    expect(await ended).toBe('Server sent no subprotocol');
+  });
+
   it.each(['header', 'subprotocol', 'frame'] as const)(
     'closes with 4401 where the %s has a bad one',
     async (auth) => {

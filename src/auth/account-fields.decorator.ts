@@ -17,10 +17,12 @@ export const IsUsername = (): PropertyDecorator =>
     HasKey(),
   );
 
-/** An address is lower-cased before it is looked at. */
+/** An address is trimmed and lower-cased before it is looked at. */
 export const IsEmailAddress = (): PropertyDecorator =>
   applyDecorators(
-    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value)),
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? value.trim().toLowerCase() : value,
+    ),
     IsText({ max: 255 }),
     IsEmail({}, { message: 'Must be an email address.' }),
   );

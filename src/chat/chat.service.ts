@@ -9,7 +9,7 @@ import { Admission } from './admission.js';
 import { Beginnings } from './beginnings.js';
 import { conversationUpdated, messageCreated } from './chat.events.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
-import type { Ask, Exchange } from './exchange.js';
+import type { Ask, Exchange, Written } from './exchange.js';
 import { ExchangesService } from './exchanges.service.js';
 import type { Reply } from './reply.js';
 import { ReplyEngine, type ReplyRun } from './reply-engine.js';
@@ -146,6 +146,11 @@ class DeletionWatch {
   }
 }
 
-function written({ content, client_message_id }: EditMessageDto) {
-  return { content, clientMessageId: client_message_id?.toLowerCase() ?? null };
+function written({ content, client_message_id: sent }: EditMessageDto): Written {
+  const clientMessageId = sent?.toLowerCase() ?? null;
+  return {
+    content,
+    clientMessageId,
+    clientMessageSpelling: sent === clientMessageId ? null : sent,
+  };
 }

@@ -12,7 +12,7 @@ import { ProblemError } from '../common/errors.js';
 import { FrameServer } from './frame-server.js';
 import { MAX_FRAME_BYTES } from './socket-limits.js';
 import { CLOSE_CODES } from './websocket-client.js';
-import { WebSocketClients } from './websocket-clients.js';
+import { isBearer, WebSocketClients } from './websocket-clients.js';
 
 const PATH = /^\/conversations\/ws\/([^/?]+)$/;
 
@@ -26,7 +26,8 @@ const OPTIONS: ServerOptions & { closeTimeout: number } = {
   maxPayload: MAX_FRAME_BYTES,
   // A client that does not answer our close is cut.
   closeTimeout: 1000,
-  handleProtocols: (protocols) => (protocols.has('bearer') ? 'bearer' : false),
+  // The chosen one is echoed as the client wrote it: a browser fails the handshake over any other.
+  handleProtocols: (protocols) => [...protocols].find(isBearer) ?? false,
 };
 
 /** The plain WebSocket's door: `/conversations/ws/{id}`, for clients without Socket.IO. */

@@ -5,7 +5,15 @@ import type { ConversationsService } from '../conversations/conversations.servic
 import { Message } from '../conversations/message.entity.js';
 import type { EntityWriter } from '../database/entity-writer.js';
 import { Branches } from './branches.js';
-import { type Beginning, type Exchange, exchange, moveOn, newReply, newUserMessage } from './exchange.js';
+import {
+  type Beginning,
+  type Exchange,
+  exchange,
+  moveOn,
+  newReply,
+  newUserMessage,
+  type Written,
+} from './exchange.js';
 
 /** One transaction that begins an exchange. */
 export class ExchangeTransaction {
@@ -41,10 +49,7 @@ export class ExchangeTransaction {
     return getMessage(this.manager, conversationId, target.parentId!);
   }
 
-  private insertUserMessage(
-    parentId: number | null,
-    ask: { content: string; clientMessageId: string | null },
-  ): Promise<Message> {
+  private insertUserMessage(parentId: number | null, ask: Written): Promise<Message> {
     return this.insert(newUserMessage(this.beginning, parentId, ask, this.now));
   }
 

@@ -4,17 +4,22 @@ import { Message } from '../conversations/message.entity.js';
 import { titleFromText } from './titles.js';
 
 /** A message after the active branch's end. */
-export interface Send {
+export interface Send extends Written {
   kind: 'send';
+}
+
+/** What a user wrote. */
+export interface Written {
   content: string;
+  /** Lower-cased: two spellings of a UUID are one. */
   clientMessageId: string | null;
+  /** As the client wrote it, where that is not in lower case. */
+  clientMessageSpelling?: string | null;
 }
 
 /** What a user asks for: a message, an edited one, or another reply to the same. */
 export type Ask =
-  | Send
-  | { kind: 'edit'; messageId: number; content: string; clientMessageId: string | null }
-  | { kind: 'regenerate'; messageId: number };
+  Send | ({ kind: 'edit'; messageId: number } & Written) | { kind: 'regenerate'; messageId: number };
 
 export interface ReplyOrigin {
   nodeId: string;
@@ -44,7 +49,7 @@ type Place = Pick<Beginning, 'userId' | 'conversationId'>;
 export function newUserMessage(
   place: Place,
   parentId: number | null,
-  { content, clientMessageId }: { content: string; clientMessageId: string | null },
+  { content, clientMessageId, clientMessageSpelling = null }: Written,
   now: Date,
 ): Message {
   return Object.assign(newMessage(place, parentId, now), {
@@ -52,6 +57,7 @@ export function newUserMessage(
     content,
     status: 'complete',
     clientMessageId,
+    clientMessageSpelling,
     completedAt: now,
   });
 }
@@ -88,6 +94,7 @@ export const EMPTY = {
   totalTokens: null,
   usageEstimated: null,
   clientMessageId: null,
+  clientMessageSpelling: null,
   completedAt: null,
 };
 

@@ -100,7 +100,12 @@ function tokenOf(request: IncomingMessage): string | undefined {
   const [scheme, token] = (request.headers['sec-websocket-protocol'] ?? '')
     .split(',')
     .map((text) => text.trim());
-  return scheme === 'bearer' ? token : undefined;
+  return scheme !== undefined && isBearer(scheme) ? token : undefined;
+}
+
+/** Schemes of authentication heed no case (RFC 9110 section 11.1). */
+export function isBearer(protocol: string): boolean {
+  return protocol.toLowerCase() === 'bearer';
 }
 
 function closeCode(error: ProblemError): number {

@@ -12,9 +12,17 @@ interface IntegerRange {
   description?: string;
 }
 
-/** A whole number in a query. A repeated parameter, which comes as an array, is none. */
+/** A form sends what nobody filled in as `q=`. */
+export const EmptyIsAbsent = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) => (value === '' ? undefined : value));
+
+/**
+ * A whole number in a query. A repeated parameter, which comes as an array, is none; neither is an empty one, where there
+ * is a default that it would have to stand for.
+ */
 export function QueryInteger({ min, max = Number.MAX_SAFE_INTEGER, ...documents }: IntegerRange) {
   return applyDecorators(
+    ...(documents.default === undefined ? [EmptyIsAbsent()] : []),
     ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max, ...documents }),
     Transform(({ value }: { value: unknown }) => (isInteger(value) ? Number(value) : value)),
     MayBeAbsent(),
@@ -33,6 +41,7 @@ const BOOLEANS = new Map<unknown, boolean>([
 export function QueryBoolean(documents: { description?: string } = {}) {
   return applyDecorators(
     ApiPropertyOptional({ type: 'boolean', ...documents }),
+    EmptyIsAbsent(),
     Transform(({ value }: { value: unknown }) => BOOLEANS.get(value) ?? value),
     MayBeAbsent(),
     IsBoolean(),

@@ -100,7 +100,7 @@ export class MessageDto {
       error: errorOf(message),
       model_name: message.modelName,
       usage: usageOf(message),
-      client_message_id: message.clientMessageId,
+      client_message_id: message.clientMessageSpelling ?? message.clientMessageId,
       sibling_ids: siblingIds,
       created_at: message.createdAt.toISOString(),
       completed_at: message.completedAt?.toISOString() ?? null,

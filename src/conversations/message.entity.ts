@@ -92,6 +92,10 @@ export class Message {
   @Column({ name: 'client_message_id', type: 'varchar', length: 36, nullable: true })
   clientMessageId!: string | null;
 
+  /** The same as the client wrote it, where that is not in lower case. */
+  @Column({ name: 'client_message_spelling', type: 'varchar', length: 36, nullable: true })
+  clientMessageSpelling!: string | null;
+
   @Column({ ...TIME, name: 'created_at' })
   createdAt!: Date;
 

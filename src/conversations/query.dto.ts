@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { MayBeAbsent } from '../common/optional.decorator.js';
-import { QueryBoolean, QueryInteger } from '../common/query.decorators.js';
+import { EmptyIsAbsent, QueryBoolean, QueryInteger } from '../common/query.decorators.js';
 import { IsText } from '../common/text.decorator.js';
 import { ConversationDto } from './conversation.dto.js';
 import { MessageDto } from './message.dto.js';
@@ -13,7 +13,8 @@ export class ListConversationsQuery {
   offset = 0;
 
   /** Text in the title, in either case. */
-  @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'kyoto' })
+  @ApiPropertyOptional({ maxLength: 200, example: 'kyoto' })
+  @EmptyIsAbsent()
   @MayBeAbsent()
   @IsText({ min: 1, max: 200 })
   q?: string;

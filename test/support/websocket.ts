@@ -5,6 +5,8 @@ export interface WebSocketOptions extends ClientOptions {
   /** How the token is sent; `none` sends none. */
   auth?: 'header' | 'subprotocol' | 'frame' | 'none';
   token?: string;
+  /** The subprotocol before the token. */
+  scheme?: string;
 }
 
 /** A client of the plain WebSocket face. */
@@ -17,8 +19,8 @@ export class WebSocketClient {
   private readonly log = new EventLog('WebSocket');
   private lastId = 0;
 
-  constructor(url: string, { auth = 'header', token = '', ...options }: WebSocketOptions) {
-    const protocols = auth === 'subprotocol' ? ['bearer', token] : [];
+  constructor(url: string, { auth = 'header', token = '', scheme = 'bearer', ...options }: WebSocketOptions) {
+    const protocols = auth === 'subprotocol' ? [scheme, token] : [];
     const headers = { ...options.headers, ...(auth === 'header' && { Authorization: `Bearer ${token}` }) };
     this.socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { ...options, headers });
     this.opened = this.open(auth === 'frame' ? token : undefined);
