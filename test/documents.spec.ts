@@ -24,24 +24,40 @@ const PATH = /^([\w./-]+(\.(ts|js|py|sh|md|ya?ml)|\/)|[\w.-]+\/[\w./-]+\.mjs)$/;
 const isThere = (path: string) =>
   existsSync(join(root, path)) || existsSync(join(root, 'src', path)) || fileNames.has(path);
 
+const linksIn = (text: string) => matches(text, /\]\((?!https?:)([^)#]+)/g);
+const pathsIn = (text: string) => inlineCode(text).filter((code) => PATH.test(code));
+const scriptsIn = (text: string) => matches(text, /\bnpm run ([a-z:]+[a-z])/g);
+const quotesIn = (text: string) => matches(text, /“([^”]+)”/g);
+
+it.each([
+  ['links', linksIn, 30],
+  ['paths', pathsIn, 60],
+  ['scripts', scriptsIn, 10],
+  ['quoted tests', quotesIn, 60],
+])('finds %s to check', (_, findIn, atLeast) => {
+  const found = documents.flatMap((document) => findIn(read(document)));
+
+  expect(found.length).toBeGreaterThan(atLeast);
+});
+
 describe.each(documents)('%s', (document) => {
   const text = read(document);
 
   it('links to what there is', () => {
-    const targets = matches(text, /\]\((?!https?:)([^)#]+)/g);
+    const targets = linksIn(text);
 
     expect(targets.filter((target) => !existsSync(join(root, document, '..', target)))).toEqual([]);
   });
 
   it('names files and folders that there are', () => {
-    const paths = inlineCode(text).filter((code) => PATH.test(code));
+    const paths = pathsIn(text);
 
     expect(paths.filter((path) => !isThere(path))).toEqual([]);
   });
 
   it('names scripts that there are', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = matches(text, /\bnpm run ([a-z:]+[a-z])/g);
+    const named = scriptsIn(text);
 
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
@@ -50,7 +66,7 @@ describe.each(documents)('%s', (document) => {
     const specs = sources.filter((path) => path.endsWith('spec.ts'));
     // A name stands in a line of its own where the whole is too long.
     const tests = specs.map((path) => read(path).replace(/\(\s+'/g, "('"));
-    const quoted = document.startsWith('docs') ? matches(text, /“([^”]+)”/g) : [];
+    const quoted = document.startsWith('docs') ? quotesIn(text) : [];
 
     expect(quoted.filter((name) => !tests.some((source) => source.includes(`('${name}'`)))).toEqual([]);
   });
@@ -79,6 +95,7 @@ describe.each(['README.md', 'README.zh-CN.md'])('the settings of %s', (document)
     const defaults = parseEnv(read('.env.example')) as Record<string, string>;
     const others = rows.filter(([, name]) => defaults[name!]);
 
+    expect(others.length).toBeGreaterThan(5);
     expect(others.map(([, name, shown]) => [name, shown])).toEqual(
       others.map(([, name]) => [name, `\`${defaults[name!]}\``]),
     );
