@@ -13,9 +13,11 @@ import { DemoModule } from './demo.module.js';
 let app: INestApplication | undefined;
 let demo: DemoModel;
 
-async function start(delayMs = 0) {
+/** @param delayMs its own, where null */
+async function start(delayMs: number | null = 0) {
   const builder = Test.createTestingModule({ imports: [DemoModule] });
-  const module = await builder.overrideProvider(DEMO_DELAY_MS).useValue(delayMs).compile();
+  if (delayMs !== null) builder.overrideProvider(DEMO_DELAY_MS).useValue(delayMs);
+  const module = await builder.compile();
   app = module.createNestApplication();
   demo = app.get(DemoModel);
   await app.listen(0, '127.0.0.1');
@@ -71,6 +73,15 @@ describe('the demo model', () => {
     );
     expect(chunks.at(-2).choices[0].finish_reason).toBe('stop');
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: whole.usage });
+  });
+
+  it('streams at a pace that one can read along with: 20 to 40 words a second', async () => {
+    await start(null);
+    const since = performance.now();
+    await (await complete({ stream: true, max_tokens: 10 })).text();
+
+    expect(performance.now() - since).toBeGreaterThan(10 * 25);
+    expect(app!.get(DEMO_DELAY_MS)).toBeLessThanOrEqual(50);
   });
 
   it('gives no usage unasked, and the same bytes each time', async () => {
