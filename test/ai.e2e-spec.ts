@@ -381,12 +381,11 @@ describe('a reply', () => {
 
 describe('a fault', () => {
   it.each<[number, string]>([
-    [400, 'upstream_error'],
     [401, 'upstream_auth'],
     [402, 'upstream_error'],
     [403, 'upstream_auth'],
     [404, 'upstream_error'],
-    [422, 'upstream_error'],
+    [413, 'upstream_error'],
   ])('with status %i is %s, in the words of the provider, and is not asked again', async (status, code) => {
     played.willAnswer(status, { error: { message: 'No such\nluck' } });
 
@@ -401,13 +400,13 @@ describe('a fault', () => {
     [{ detail: 'Gone fishing' }, 'Gone fishing'],
     [{ message: 'Gone fishing' }, 'Gone fishing'],
     [{ error: 'Gone fishing' }, 'Gone fishing'],
-    [{ detail: [{ msg: 'bad' }] }, '[{"msg":"bad"}]'],
+    [{ detail: [{ msg: 'bad' }] }, 'bad'],
     ['Gone fishing', 'Gone fishing'],
-    ['<html><body>Oh no</body></html>', 'The provider answered with status 400.'],
-    ['', 'The provider answered with status 400.'],
-    [{}, 'The provider answered with status 400.'],
+    ['<html><body>Oh no</body></html>', 'The provider answered with status 404.'],
+    ['', 'The provider answered with status 404.'],
+    [{}, 'The provider answered with status 404.'],
   ])('whose body is %j says %j', async (body, detail) => {
-    played.willAnswer(400, body);
+    played.willAnswer(404, body);
 
     expect((await read()).error?.detail).toBe(detail);
   });
@@ -445,7 +444,7 @@ describe('a fault', () => {
 
     expect(error).toMatchObject({
       code: 'upstream_rate_limited',
-      detail: 'Slow down',
+      detail: 'Slow down. Try again in 120 seconds (about 2 minutes).',
       retryAfterSeconds: 120,
     });
     expect(played.chats).toHaveLength(1);
@@ -576,7 +575,6 @@ describe('a fault', () => {
     ['JSON that is no completion', { hello: 'world' }],
     ['JSON with no choices', { choices: [] }],
     ['JSON that is broken', '{"choices": [{'],
-    ['nothing', ''],
     ['text', 'Hello'],
   ])('is a bad response where the answer is %s', async (_, body) => {
     played.willAnswer(200, body);
@@ -661,7 +659,7 @@ describe('a fault', () => {
   });
 
   it('says no more than 500 characters', async () => {
-    played.willAnswer(400, { error: { message: 'x'.repeat(100_000) } });
+    played.willAnswer(404, { error: { message: 'x'.repeat(100_000) } });
 
     expect((await read()).error?.detail.length).toBeLessThanOrEqual(500);
   });

@@ -100,23 +100,29 @@ export type SessionList = {
 };
 
 export type ModelParams = {
-    temperature?: number;
-    top_p?: number;
-    max_tokens?: number;
-    max_completion_tokens?: number;
-    frequency_penalty?: number;
-    presence_penalty?: number;
-    seed?: number;
-    stop?: string | Array<string>;
+    temperature?: number | null;
+    top_p?: number | null;
+    max_tokens?: number | null;
+    max_completion_tokens?: number | null;
+    frequency_penalty?: number | null;
+    presence_penalty?: number | null;
+    seed?: number | null;
+    stop?: string | Array<string> | null;
     logit_bias?: {
         [key: string]: number;
-    };
-    reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
+    } | null;
+    reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null;
     response_format?: {
         type?: 'text' | 'json_object' | 'json_schema';
         [key: string]: unknown;
-    };
-    verbosity?: 'low' | 'medium' | 'high';
+    } | null;
+    verbosity?: 'low' | 'medium' | 'high' | null;
+    /**
+     * Other members of the request, in the provider's own names: Qwen's `enable_thinking`, OpenRouter's `provider`.
+     */
+    extra_body?: {
+        [key: string]: unknown;
+    } | null;
 };
 
 export type Config = {
@@ -158,7 +164,7 @@ export type CreateConfig = {
     context_tokens?: number;
     params?: ModelParams;
     /**
-     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is taken off.
+     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept.
      */
     model_url: string;
     model_name: string;
@@ -191,6 +197,10 @@ export type ConfigFault = {
      * The provider's own sentence, where it gave one.
      */
     detail: string;
+    /**
+     * What to change, where that can be told.
+     */
+    hint?: string;
 };
 
 export type ConfigTest = {
@@ -621,14 +631,14 @@ export type CreateConfigWritable = {
     context_tokens?: number;
     params?: ModelParams;
     /**
-     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is taken off.
+     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept.
      */
     model_url: string;
     model_name: string;
     /**
-     * Stored encrypted, and never shown again.
+     * Stored encrypted, and never shown again. Absent or empty for a provider without keys, such as Ollama.
      */
-    api_key: string;
+    api_key?: string;
 };
 
 export type UpdateConfigWritable = {
@@ -651,7 +661,7 @@ export type UpdateConfigWritable = {
     model_url?: string;
     model_name?: string;
     /**
-     * Stored encrypted, and never shown again.
+     * Stored encrypted, and never shown again. Empty removes the key.
      */
     api_key?: string;
 };

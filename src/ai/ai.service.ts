@@ -4,24 +4,24 @@ import { readModels } from './model-list.js';
 import { Outbound } from './outbound.js';
 import type { ProviderClient } from './provider-client.js';
 import { ProviderFaults } from './provider-faults.js';
-import { ProviderErrorCode } from './provider.error.js';
+import type { ProviderError, ProviderErrorCode } from './provider.error.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
 import { ReplyBatches } from './reply-batches.js';
 import { ReadRounds } from './read-rounds.js';
 import { type Ask, ReplyRequest } from './reply-request.js';
+import { KnownChanges } from './request-changes.js';
 import { Watchdog } from './watchdog.js';
 
 const ATTEMPTS = 3;
 /** For what somebody waits on in front of a form. */
 const TEST_SECONDS = 30;
 const TEST_PROMPT: PromptMessage[] = [{ role: 'user', content: 'Say hello.' }];
-const MAX_REMEMBERED = 1_000;
 
 export interface ProviderTest {
   ok: boolean;
   latencyMs: number;
   model: string;
-  error?: { code: ProviderErrorCode; detail: string };
+  error?: { code: ProviderErrorCode; detail: string; hint?: string };
 }
 
 interface StreamOptions {
@@ -32,8 +32,7 @@ interface StreamOptions {
 /** The one way out to a model provider. */
 @Injectable()
 export class AiService {
-  /** Origin and model of those that reject `stream_options`, the latest last. */
-  private readonly withoutUsage = new Set<string>();
+  private readonly known = new KnownChanges();
   private readonly rounds = new ReadRounds();
   private loading?: Promise<ProviderClient>;
 
@@ -68,15 +67,17 @@ export class AiService {
   }
 
   /**
-   * Asks for a real completion and leaves at its first sign of life, as models disagree on the name of the parameter
-   * that would keep it short. Never throws for a provider's failure.
+   * Asks for a real completion and leaves at its first text, as models disagree on the name of the parameter that would
+   * keep it short. Never throws for a provider's failure.
    */
   async test(provider: ModelProvider): Promise<ProviderTest> {
     const start = performance.now();
-    const error = await this.findFault(provider);
+    const fault = await this.findFault(provider);
     const latencyMs = Math.round(performance.now() - start);
-    const result = { ok: !error, latencyMs, model: provider.modelName };
-    return error ? { ...result, error: { code: error.code, detail: error.detail } } : result;
+    const result = { ok: !fault, latencyMs, model: provider.modelName };
+    if (!fault) return result;
+    const hint = await this.findHint(provider, fault);
+    return { ...result, error: { code: fault.code, detail: fault.detail, ...(hint && { hint }) } };
   }
 
   /** Throws a ModelUrlError naming why, for what can be seen in the text of the URL. */
@@ -87,14 +88,30 @@ export class AiService {
   private async findFault(provider: ModelProvider) {
     const options = { attempts: 1, totalSeconds: TEST_SECONDS };
     const batches = this.iterate(provider, TEST_PROMPT, new AbortController().signal, options);
+    let isThinking = false;
     try {
-      await batches.next();
+      for (let next = await batches.next(); !next.done; next = await batches.next()) {
+        if (next.value.content.trim() !== '') return undefined;
+        isThinking ||= next.value.reasoning !== '';
+      }
       return undefined;
     } catch (error) {
-      return new ProviderFaults(provider.apiKey).of(error);
+      const fault = new ProviderFaults(provider.apiKey).of(error);
+      // A model that thinks for longer than a test lasts works.
+      return isThinking && fault.code === 'upstream_timeout' ? undefined : fault;
     } finally {
       await batches.return();
     }
+  }
+
+  /** Tries `/v1` where nothing is found without it, which people forget most. */
+  private async findHint(provider: ModelProvider, fault: ProviderError): Promise<string | undefined> {
+    const modelUrl = isMisdirected(fault) && withVersion(provider.modelUrl);
+    if (!modelUrl) return undefined;
+    const other = await this.findFault({ ...provider, modelUrl });
+    if (other && (isMisdirected(other) || other.code === 'upstream_unreachable')) return undefined;
+    const reaction = other ? `answers there: ${other.detail}` : 'answers there.';
+    return `Set model_url to ${modelUrl}: the provider ${reaction}`;
   }
 
   private iterate(
@@ -117,17 +134,14 @@ export class AiService {
     faults: ProviderFaults,
     attempts: number,
   ) {
-    const key = `${originOf(provider.modelUrl)} ${provider.modelName}`;
     const request = new ReplyRequest(await this.reach(provider), provider, messages, watchdog, faults, {
       firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
-      includeUsage: !this.withoutUsage.has(key),
+      known: this.known,
       attempts,
       rounds: this.rounds,
     });
-    const opened = await request.open();
-    if (request.usageRefused) remember(this.withoutUsage, key);
-    return opened;
+    return request.open();
   }
 
   private async reach(provider: ModelProvider): Promise<Ask> {
@@ -144,15 +158,17 @@ export class AiService {
   }
 }
 
-function originOf(modelUrl: string): string {
-  return new URL(modelUrl).origin;
+/** Undefined where the path names a version already. */
+function withVersion(modelUrl: string): string | undefined {
+  const url = new URL(modelUrl);
+  if (/\/v\d/i.test(url.pathname)) return undefined;
+  url.pathname = url.pathname.replace(/\/$/, '') + '/v1';
+  return url.href;
 }
 
-/** Sets keep their order, so that the first is the one that has been there longest. */
-function remember(set: Set<string>, key: string): void {
-  for (const oldest of set) {
-    if (set.size < MAX_REMEMBERED) break;
-    set.delete(oldest);
-  }
-  set.add(key);
+/** Whether an answer comes from a path that is no API: not found, or a page; LM Studio says so with status 200. */
+function isMisdirected({ code, status, words }: ProviderError): boolean {
+  return (
+    status === 404 || status === 405 || code === 'upstream_bad_response' || /unexpected endpoint/i.test(words)
+  );
 }

@@ -8,10 +8,11 @@ const MAX_ID_LENGTH = 255;
 
 /** The ids in an answer to `GET /models`. */
 export async function readModels(response: OutboundResponse, faults: ProviderFaults): Promise<string[]> {
-  const models = parse(await readBody(response, faults));
-  if (!models) throw faults.make('upstream_bad_response', 'The provider answered with no list of models.');
-  const ids = models.map((model) => (isObject(model) ? model.id : undefined)).filter(isId);
-  return [...new Set(ids)].slice(0, MAX_MODELS);
+  const body = parse(await readBody(response, faults));
+  const models = listIn(body);
+  if (models) return [...new Set(models.map(idOf).filter(isId))].slice(0, MAX_MODELS);
+  if (isObject(body) && body.error) throw faults.ofBody(body);
+  throw faults.make('upstream_bad_response', 'The provider answered with no list of models.');
 }
 
 async function readBody(response: OutboundResponse, faults: ProviderFaults): Promise<string> {
@@ -26,15 +27,26 @@ async function readBody(response: OutboundResponse, faults: ProviderFaults): Pro
   return Buffer.concat(chunks).toString();
 }
 
-/** `{data: […]}`, as OpenAI has it, or the list alone. */
-function parse(text: string): unknown[] | undefined {
+function parse(text: string): unknown {
   try {
-    const body: unknown = JSON.parse(text);
-    const list = isObject(body) && 'data' in body ? body.data : body;
-    return Array.isArray(list) ? list : undefined;
+    return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch {
     return undefined; // no JSON is no list
   }
+}
+
+/** `{data: […]}` as OpenAI has it, `{models: […]}`, or the list alone. Ollama says `{data: null}` where it has none. */
+function listIn(body: unknown): unknown[] | undefined {
+  if (!isObject(body)) return undefined;
+  const { data, models, result } = body;
+  const wrapped = isObject(data) ? [data.data, data.models] : [];
+  const list = [body, data, models, result, ...wrapped].find((each) => Array.isArray(each));
+  return list ?? (data === null && body.object === 'list' ? [] : undefined);
+}
+
+function idOf(model: unknown): unknown {
+  if (!isObject(model)) return model;
+  return [model.id, model.name, model.model].find(isId);
 }
 
 function isId(id: unknown): id is string {

@@ -125,7 +125,7 @@ function parseUrl(modelUrl: string): URL {
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new ModelUrlError('must use http or https');
   if (url.username || url.password) throw new ModelUrlError('must not contain credentials');
-  if (url.search || url.hash) throw new ModelUrlError('must not contain a query or a fragment');
+  if (url.hash) throw new ModelUrlError('must not contain a fragment');
   return url;
 }
 

@@ -7,6 +7,9 @@ import { ProviderError } from './provider.error.js';
 /** What an HTTP header can carry (RFC 9110 section 5.5). fetch would show the key in its complaint about any other. */
 const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]*$/;
 
+/** Azure OpenAI takes keys in a header of its own; `Authorization` is for tokens there. */
+const AZURE_HOST = /\.(?:openai|cognitiveservices)\.azure\.com\.?$/;
+
 type BuildRequest = OpenAI['buildRequest'];
 
 export interface ProviderCall {
@@ -39,7 +42,7 @@ export class ProviderClient extends OpenAI {
     // An object to the types: openai knows Node's own undici, whose dispatchers have other types.
     const fetchOptions: object = { dispatcher };
     const options = { signal, body, headers: headersFor(provider, call), fetchOptions };
-    const url = provider.modelUrl + path;
+    const url = urlOf(provider, path);
     const answer: unknown = (body ? this.post(url, options) : this.get(url, options)).asResponse();
     return answer as Promise<OutboundResponse>;
   }
@@ -58,18 +61,25 @@ export class ProviderClient extends OpenAI {
     return Promise.resolve({ req, url: path, timeout: this.timeout });
   }
 
-  /** openai looks for the words in `error` alone; others write `{"detail": …}` or `{"message": …}`. */
+  /** openai keeps what is in `error` alone; others write `{"detail": …}`, `[{"error": …}]` or `"Unauthorized"`. */
   protected override makeStatusError(
     status: number,
-    body: object,
+    body: unknown,
     text: string | undefined,
     headers: Headers,
   ): APIError {
-    return super.makeStatusError(status, body && !('error' in body) ? { error: body } : body, text, headers);
+    return super.makeStatusError(status, { error: body }, text, headers);
   }
 }
 
-function headersFor({ apiKey }: ModelProvider, { body }: ProviderCall): Headers {
+/** The query of a base URL (`?api-version=…`) goes after the path of the call. */
+function urlOf({ modelUrl }: ModelProvider, path: string): string {
+  const url = new URL(modelUrl);
+  url.pathname = url.pathname.replace(/\/$/, '') + path;
+  return url.href;
+}
+
+function headersFor({ apiKey, modelUrl }: ModelProvider, { body }: ProviderCall): Headers {
   if (!HEADER_VALUE.test(apiKey)) {
     throw new ProviderError('upstream_auth', 'The API key has characters that cannot be sent.');
   }
@@ -79,6 +89,8 @@ function headersFor({ apiKey }: ModelProvider, { body }: ProviderCall): Headers 
     'User-Agent': 'Parley',
   });
   if (body) headers.set('Content-Type', 'application/json');
-  if (apiKey) headers.set('Authorization', `Bearer ${apiKey}`);
+  if (!apiKey) return headers;
+  headers.set('Authorization', `Bearer ${apiKey}`);
+  if (AZURE_HOST.test(new URL(modelUrl).hostname)) headers.set('api-key', apiKey);
   return headers;
 }

@@ -1,10 +1,16 @@
 import { toUSVString } from 'node:util';
 import { APIError } from 'openai/core/error';
+import { paramsIn, sentenceIn } from './error-body.js';
+import { codeOf, statusIn } from './error-class.js';
 import { isObject } from './provider.chunk.js';
-import { ProviderError, ProviderErrorCode } from './provider.error.js';
+import { ProviderError, ProviderErrorCode, type ProviderErrorOptions } from './provider.error.js';
 import { maskSecrets } from './secrets.js';
 
+/** A provider that wants to be left alone for longer is not asked again; its user is told how long. */
+export const MAX_WAIT_SECONDS = 10;
 const MAX_DETAIL_LENGTH = 500;
+/** openai's words for an error without any. */
+const NO_BODY = 'status code (no body)';
 /** How much of what a provider wrote is looked at. */
 const MAX_READ_LENGTH = 4_000;
 /**
@@ -15,16 +21,12 @@ const UNREACHABLE = "The model's address is not allowed or could not be reached.
 const BROKEN = 'The connection to the provider broke.';
 /** What undici says of a connection that was made and then misused: garbage, huge headers, a short body. */
 const BROKEN_PROTOCOL = /^(HTTPParserError$|HPE_|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_)/;
-/** OpenAI's, Azure's, Alibaba's, Zhipu's and DeepSeek's names for a prompt or an answer that was held back. */
-const FILTERED =
-  /content_?filter|content_policy|ResponsibleAIPolicyViolation|data_inspection_failed|sensitive/i;
-
 /** Turns whatever goes wrong with one provider into a ProviderError that may be shown, its key masked. */
 export class ProviderFaults {
   constructor(private readonly apiKey: string) {}
 
-  make(code: ProviderErrorCode, sentence: string, retryAfterSeconds?: number): ProviderError {
-    return new ProviderError(code, this.show(sentence), { retryAfterSeconds });
+  make(code: ProviderErrorCode, sentence: string): ProviderError {
+    return new ProviderError(code, this.show(sentence));
   }
 
   /** What was thrown while asking or reading. */
@@ -48,83 +50,84 @@ export class ProviderFaults {
     return this.make('upstream_bad_response', 'The provider ended the reply in the middle.');
   }
 
-  /** The `error` member of an event, or of a whole answer. */
-  ofBody(body: unknown): ProviderError {
-    const sentence = sentenceOf(body) ?? 'The provider ended the reply with an error.';
-    return this.make(isFiltered(body) ? 'content_filtered' : 'upstream_error', sentence);
+  /** A body without a byte, which is a proxy's or a starting server's. */
+  ofNothing(error: unknown): ProviderError {
+    const fault = this.of(error);
+    if (fault.code === 'upstream_unreachable' || fault.code === 'upstream_timeout') return fault;
+    return new ProviderError('upstream_bad_response', 'The provider answered with nothing.', {
+      isPassing: true,
+    });
   }
 
-  private ofStatus(error: APIError, status: number): ProviderError {
+  /** The `error` member of an event, or of a whole answer. */
+  ofBody(body: unknown): ProviderError {
+    const status = statusIn(body);
+    return this.ofWords(body, sentenceIn(body) ?? 'The provider ended the reply with an error.', { status });
+  }
+
+  private ofStatus({ error: body, message, headers }: APIError, status: number): ProviderError {
     if (status >= 300 && status < 400) {
       return this.make(
         'upstream_bad_response',
         'The provider answered with a redirect, which is not followed.',
       );
     }
-    const sentence =
-      sentenceOf(error.error) ?? plainText(error) ?? `The provider answered with status ${status}.`;
-    return this.make(codeOfStatus(status, error.error), sentence, retryAfterOf(error.headers));
+    const text = body === undefined ? message.slice(`${status} `.length) : undefined;
+    const said = sentenceIn(body) ?? (text === NO_BODY ? undefined : sentenceIn(text));
+    const sentence = said ?? `The provider answered with status ${status}.`;
+    return this.ofWords(body, sentence, { status, retryAfterSeconds: retryAfterOf(headers) });
   }
 
-  private show(sentence: string): string {
-    const masked = maskSecrets(toUSVString(sentence.slice(0, MAX_READ_LENGTH)), this.apiKey);
-    const line = masked.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
-    return line.length > MAX_DETAIL_LENGTH ? `${toUSVString(line.slice(0, MAX_DETAIL_LENGTH - 1))}…` : line;
+  private ofWords(body: unknown, sentence: string, options: ProviderErrorOptions): ProviderError {
+    const words = this.mask([...paramsIn(body), sentence].join('\n'));
+    const wait = waitOf(options.retryAfterSeconds);
+    const detail = this.show(sentence, MAX_DETAIL_LENGTH - wait.length);
+    const ended = wait && !/[.!?。！？]$/.test(detail) ? `${detail}.` : detail;
+    return new ProviderError(codeOf(options.status, body), ended + wait, { ...options, words });
+  }
+
+  private show(sentence: string, maxLength = MAX_DETAIL_LENGTH): string {
+    const line = this.mask(sentence)
+      .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
+      .trim();
+    return line.length > maxLength ? `${toUSVString(line.slice(0, maxLength - 2))}…` : line;
+  }
+
+  private mask(text: string): string {
+    return maskSecrets(toUSVString(text.slice(0, MAX_READ_LENGTH)), this.apiKey);
   }
 }
 
 /** Whether an error that came before the first token may be gone at the next try. */
-export function isTransient(error: ProviderError, cause: unknown): boolean {
-  if (error.code === 'upstream_rate_limited') return true;
-  if (cause instanceof APIError && cause.status !== undefined) return cause.status >= 500;
+export function isTransient({ code, status, isPassing }: ProviderError, cause: unknown): boolean {
+  if (code === 'upstream_rate_limited' || isPassing) return true;
+  if (status !== undefined) return status >= 500 || PASSING.has(status);
   return (
-    error.code === 'upstream_unreachable' && !causesOf(cause).some((each) => PERMANENT.has(codeOf(each)))
+    code === 'upstream_unreachable' && !causesOf(cause).some((each) => PERMANENT.has(failureCodeOf(each)))
   );
 }
+
+/** Request Timeout, Conflict (a model that is being loaded) and Too Early. */
+const PASSING = new Set([408, 409, 425]);
 
 /** As quick for an address that we refuse as for a name that does not exist. */
 const PERMANENT = new Set(['ENOTFOUND', 'ENODATA', 'EREFUSED']);
 
-function codeOfStatus(status: number, body: unknown): ProviderErrorCode {
-  if (status === 401 || status === 403) return 'upstream_auth';
-  if (status === 429) return 'upstream_rate_limited';
-  return status < 500 && isFiltered(body) ? 'content_filtered' : 'upstream_error';
-}
-
-/** The provider's own words, in the shapes that providers use. */
-function sentenceOf(body: unknown): string | undefined {
-  if (typeof body === 'string') return body || undefined;
-  if (!isObject(body)) return undefined;
-  const { message, detail, error } = body;
-  return sentenceOf(message) ?? sentenceOf(detail) ?? sentenceOf(error) ?? stringify(body);
-}
-
-function stringify(body: object): string | undefined {
-  return Object.keys(body).length > 0 ? JSON.stringify(body) : undefined;
-}
-
-/** A body that is no JSON, unless it is a page for a browser. */
-function plainText(error: APIError): string | undefined {
-  const text = error.message.slice(`${error.status} `.length).trim();
-  return error.error === undefined && !text.startsWith('<') && !text.startsWith('status code')
-    ? text
-    : undefined;
-}
-
-function isFiltered(body: unknown): boolean {
-  if (!isObject(body)) return false;
-  const { code, type, innererror } = body;
-  return (
-    [code, type].some((each) => typeof each === 'string' && FILTERED.test(each)) || isFiltered(innererror)
-  );
-}
-
 /** RFC 9110 section 10.2.3: seconds, or a date. */
 function retryAfterOf(headers: Headers | undefined): number | undefined {
+  const milliseconds = Number(headers?.get('retry-after-ms') ?? NaN); // OpenAI's and Azure's, which is more exact
+  if (milliseconds >= 0) return Math.ceil(milliseconds / 1000);
   const value = headers?.get('retry-after');
   if (!value) return undefined;
   const seconds = /^\d+(\.\d+)?$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+}
+
+/** Told where the wait is too long to be waited out. */
+function waitOf(seconds: number | undefined): string {
+  if (seconds === undefined || seconds <= MAX_WAIT_SECONDS) return '';
+  const minutes = seconds < 120 ? '' : ` (about ${Math.round(seconds / 60)} minutes)`;
+  return ` Try again in ${seconds} seconds${minutes}.`;
 }
 
 function causesOf(error: unknown): unknown[] {
@@ -136,10 +139,10 @@ function causesOf(error: unknown): unknown[] {
 /** The first code of an error and its causes; undici's parser sometimes has a name alone. */
 function failureOf(error: unknown): string {
   const causes = causesOf(error);
-  return causes.map(codeOf).find(Boolean) ?? String((causes.at(-1) as Error | undefined)?.name);
+  return causes.map(failureCodeOf).find(Boolean) ?? String((causes.at(-1) as Error | undefined)?.name);
 }
 
-function codeOf(error: unknown): string {
+function failureCodeOf(error: unknown): string {
   const code = (error as { code?: unknown }).code;
   return typeof code === 'string' ? code : '';
 }

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { AiService } from '../ai/ai.service.js';
 import type { ModelProvider, PromptMessage } from '../ai/provider.js';
 import { ProblemError } from '../common/errors.js';
+import { mergeParams } from '../common/model-params.dto.js';
 import { DEFAULT_CONTEXT_TOKENS } from '../configs/config.dto.js';
 import { ConfigsService, type ResolvedConfig } from '../configs/configs.service.js';
 import { Conversation } from '../conversations/conversation.entity.js';
@@ -41,7 +42,7 @@ export class ReplyRunsService {
   }
 
   create(conversation: Conversation, userMessage: MessageDto, config: ResolvedConfig): ReplyRun {
-    const params = { ...config.provider.params, ...conversation.params };
+    const params = { ...mergeParams(config.provider.params ?? {}, conversation.params) };
     const provider = { ...config.provider, params };
     return {
       provider,

@@ -1,75 +1,109 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsNumber, IsObject, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
+import {
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsObject,
+  Max,
+  Min,
+  ValidateBy,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
 import { MayBeAbsent } from './optional.decorator.js';
 import { textFault } from './text.decorator.js';
 
 const MAX_JSON_BYTES = 16 * 1024;
 const MAX_DEPTH = 8;
 const MAX_TOKENS = 10_000_000;
+const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;
 
-/** What else a chat completion's request carries, in OpenAI's names; it is passed on as it is. */
+/** Servers written in Go read member names without regard to case. */
+const OWN_MEMBERS = new Set(['model', 'messages', 'stream', 'n']);
+const EXTRA_BODY_FAULT =
+  `Must be an object of at most ${MAX_JSON_BYTES} bytes as JSON, ${MAX_DEPTH} levels deep, ` +
+  "without 'model', 'messages', 'stream' and 'n', NULs and lone surrogates.";
+
+/** What else a chat completion's request carries, in OpenAI's names; null unsets what the configuration set. */
 export class ModelParams {
-  @ApiPropertyOptional({ minimum: 0, maximum: 2, example: 0.7 })
+  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: 0, maximum: 2, example: 0.7 })
   @InRange(0, 2)
-  temperature?: number;
+  temperature?: number | null;
 
-  @ApiPropertyOptional({ minimum: 0, maximum: 1 })
+  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: 0, maximum: 1 })
   @InRange(0, 1)
-  top_p?: number;
+  top_p?: number | null;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_TOKENS, example: 1024 })
+  @ApiPropertyOptional({ nullable: true, type: 'integer', minimum: 1, maximum: MAX_TOKENS, example: 1024 })
   @WholeInRange(1, MAX_TOKENS)
-  max_tokens?: number;
+  max_tokens?: number | null;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_TOKENS })
+  @ApiPropertyOptional({ nullable: true, type: 'integer', minimum: 1, maximum: MAX_TOKENS })
   @WholeInRange(1, MAX_TOKENS)
-  max_completion_tokens?: number;
+  max_completion_tokens?: number | null;
 
-  @ApiPropertyOptional({ minimum: -2, maximum: 2 })
+  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: -2, maximum: 2 })
   @InRange(-2, 2)
-  frequency_penalty?: number;
+  frequency_penalty?: number | null;
 
-  @ApiPropertyOptional({ minimum: -2, maximum: 2 })
+  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: -2, maximum: 2 })
   @InRange(-2, 2)
-  presence_penalty?: number;
+  presence_penalty?: number | null;
 
-  @ApiPropertyOptional({ type: 'integer' })
+  @ApiPropertyOptional({ nullable: true, type: 'integer' })
   @WholeInRange(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
-  seed?: number;
+  seed?: number | null;
 
   @ApiPropertyOptional({
+    nullable: true,
     oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 4 }],
   })
   @Check(isStop, 'Must be text, or a list of 1 to 4 texts, of 1 to 1000 characters each.')
-  stop?: string | string[];
+  stop?: string | string[] | null;
 
   @ApiPropertyOptional({
+    nullable: true,
     type: 'object',
     additionalProperties: { type: 'number', minimum: -100, maximum: 100 },
   })
   @Check(isLogitBias, 'Must map token ids to numbers from -100 to 100.')
-  logit_bias?: Record<string, number>;
-
-  @ApiPropertyOptional({ enum: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'] })
-  @MayBeAbsent()
-  @IsIn(['none', 'minimal', 'low', 'medium', 'high', 'xhigh'])
-  reasoning_effort?: string;
+  logit_bias?: Record<string, number> | null;
 
   @ApiPropertyOptional({
+    nullable: true,
+    type: 'string',
+    enum: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'],
+  })
+  @MayBeUnset()
+  @IsIn(['none', 'minimal', 'low', 'medium', 'high', 'xhigh'])
+  reasoning_effort?: string | null;
+
+  @ApiPropertyOptional({
+    nullable: true,
     type: 'object',
     properties: { type: { type: 'string', enum: ['text', 'json_object', 'json_schema'] } },
     required: ['type'],
     additionalProperties: true,
   })
   @Check(isResponseFormat, "Must be an object whose type is 'text', 'json_object' or 'json_schema'.")
-  response_format?: Record<string, unknown>;
+  response_format?: Record<string, unknown> | null;
 
-  @ApiPropertyOptional({ enum: ['low', 'medium', 'high'] })
-  @MayBeAbsent()
+  @ApiPropertyOptional({ nullable: true, type: 'string', enum: ['low', 'medium', 'high'] })
+  @MayBeUnset()
   @IsIn(['low', 'medium', 'high'])
-  verbosity?: string;
+  verbosity?: string | null;
+
+  /** Other members of the request, in the provider's own names: Qwen's `enable_thinking`, OpenRouter's `provider`. */
+  @ApiPropertyOptional({
+    nullable: true,
+    type: 'object',
+    additionalProperties: true,
+    example: { enable_thinking: false },
+  })
+  @Check(isExtraBody, EXTRA_BODY_FAULT)
+  extra_body?: Record<string, unknown> | null;
 }
 
 /** The parameters of a configuration or a conversation: a bad or unknown one is named, `params.temperature`. */
@@ -83,26 +117,42 @@ export function IsModelParams(): PropertyDecorator {
     ValidateBy({
       name: 'isSmallJson',
       validator: {
-        validate: isSmallJson,
+        validate: isSmallBesideExtraBody,
         defaultMessage: () =>
-          `Must take at most ${MAX_JSON_BYTES} bytes as JSON, ${MAX_DEPTH} levels deep, without NULs or lone surrogates.`,
+          `Must take at most ${MAX_JSON_BYTES} bytes as JSON beside extra_body, ${MAX_DEPTH} levels deep, without NULs or lone surrogates.`,
       },
     }),
     Type(() => ModelParams),
   );
 }
 
+/**
+ * A conversation's parameters over its configuration's. Null unsets, and the two names of the reply's length replace
+ * each other.
+ */
+export function mergeParams(config: ModelParams, conversation: ModelParams): ModelParams {
+  const merged = { ...config };
+  if (LENGTH_NAMES.some((name) => conversation[name] !== undefined))
+    LENGTH_NAMES.forEach((name) => delete merged[name]);
+  const set = Object.entries({ ...merged, ...conversation }).filter(([, value]) => value !== null);
+  return Object.fromEntries(set);
+}
+
+function MayBeUnset(): PropertyDecorator {
+  return ValidateIf((_, value) => value !== undefined && value !== null);
+}
+
 function InRange(min: number, max: number): PropertyDecorator {
-  return applyDecorators(MayBeAbsent(), IsNumber(), Min(min), Max(max));
+  return applyDecorators(MayBeUnset(), IsNumber(), Min(min), Max(max));
 }
 
 function WholeInRange(min: number, max: number): PropertyDecorator {
-  return applyDecorators(MayBeAbsent(), IsInt(), Min(min), Max(max));
+  return applyDecorators(MayBeUnset(), IsInt(), Min(min), Max(max));
 }
 
 function Check(validate: (value: unknown) => boolean, message: string): PropertyDecorator {
   return applyDecorators(
-    MayBeAbsent(),
+    MayBeUnset(),
     ValidateBy({ name: validate.name, validator: { validate, defaultMessage: () => message } }),
   );
 }
@@ -122,6 +172,16 @@ function isLogitBias(value: unknown): boolean {
 
 function isResponseFormat(value: unknown): boolean {
   return isRecord(value) && ['text', 'json_object', 'json_schema'].includes(value.type as string);
+}
+
+function isExtraBody(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return isSmallJson(value) && !Object.keys(value).some((name) => OWN_MEMBERS.has(name.toLowerCase()));
+}
+
+/** An `extra_body` has a limit of its own. */
+function isSmallBesideExtraBody(value: unknown): boolean {
+  return isSmallJson(isRecord(value) ? { ...value, extra_body: undefined } : value);
 }
 
 function isSmallJson(value: unknown): boolean {

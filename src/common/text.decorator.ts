@@ -1,3 +1,4 @@
+import { Transform } from 'class-transformer';
 import { registerDecorator, type ValidationArguments } from 'class-validator';
 import { isHighSurrogate, isLowSurrogate } from './utf16.js';
 
@@ -26,6 +27,11 @@ export function IsText(options: TextOptions): PropertyDecorator {
         defaultMessage: (args?: ValidationArguments) => textFault(args?.value, options) ?? '',
       },
     });
+}
+
+/** Removes white space around a text before it is validated. */
+export function Trimmed(): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim() : value));
 }
 
 /** @returns what is wrong with a value that has to be text, as a sentence; undefined where nothing is */

@@ -5,13 +5,14 @@ import { AiService } from '../ai/ai.service.js';
 import { ModelUrlError } from '../ai/provider.error.js';
 import { AuditLog } from '../common/audit-log.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors.js';
+import { mergeParams } from '../common/model-params.dto.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import type { Actor } from './actor.js';
 import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } from './config.dto.js';
 import { getOwned, refuseOverLimit, setDefault, takeTurn } from './config-rows.js';
 import { ConfigsService } from './configs.service.js';
 import { ModelConfig } from './model-config.entity.js';
-import { haveSameOrigin, normaliseModelUrl } from './model-url.js';
+import { hasCredentialInQuery, haveSameOrigin, normaliseModelUrl } from './model-url.js';
 
 /** TypeORM's own type has no room for JSON in a column. */
 type ConfigChanges = QueryDeepPartialEntity<ModelConfig>;
@@ -69,9 +70,9 @@ export class ConfigChangesService {
       name: dto.name ?? dto.model_name,
       modelUrl: this.checkUrl(dto.model_url),
       modelName: dto.model_name,
-      encryptedApiKey: this.encryption.encrypt(dto.api_key),
+      encryptedApiKey: this.encryption.encrypt(dto.api_key ?? ''),
       contextTokens: dto.context_tokens ?? DEFAULT_CONTEXT_TOKENS,
-      params: { ...dto.params },
+      params: { ...mergeParams({}, dto.params ?? {}) },
       createdAt: now,
       updatedAt: now,
     };
@@ -85,18 +86,27 @@ export class ConfigChangesService {
       ...(dto.model_name !== undefined && { modelName: dto.model_name }),
       ...(dto.api_key !== undefined && { encryptedApiKey: this.encryption.encrypt(dto.api_key) }),
       ...(dto.context_tokens !== undefined && { contextTokens: dto.context_tokens }),
-      ...(dto.params !== undefined && { params: { ...dto.params } }),
+      ...(dto.params !== undefined && { params: { ...mergeParams({}, dto.params) } }),
     };
     // A key goes nowhere but where it was given for.
-    if (changes.modelUrl && !dto.api_key && !haveSameOrigin(changes.modelUrl, config.modelUrl)) {
+    if (changes.modelUrl && dto.api_key === undefined && this.leavesOrigin(config, changes.modelUrl)) {
       throw badField('api_key', 'Must be sent again, as model_url has another scheme, host or port now.');
     }
     return Object.keys(changes).length > 0 ? ({ ...changes, updatedAt: new Date() } as ConfigChanges) : null;
   }
 
+  /** Without a key, nothing is given away. A key that cannot be read is one. */
+  private leavesOrigin({ modelUrl, encryptedApiKey }: ModelConfig, changed: string): boolean {
+    if (haveSameOrigin(changed, modelUrl)) return false;
+    return !this.encryption.isReadable(encryptedApiKey) || this.encryption.decrypt(encryptedApiKey) !== '';
+  }
+
   /** @returns the URL as it is stored */
   private checkUrl(text: string): string {
     const modelUrl = normaliseModelUrl(text);
+    if (hasCredentialInQuery(modelUrl)) {
+      throw badField('model_url', 'Must not carry a credential in its query: send it as api_key.');
+    }
     try {
       this.ai.checkUrl(modelUrl);
     } catch (error) {

@@ -4,7 +4,7 @@ import type { ProviderTest } from '../ai/ai.service.js';
 import type { ProviderErrorCode } from '../ai/provider.error.js';
 import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
 import { MayBeAbsent } from '../common/optional.decorator.js';
-import { IsText } from '../common/text.decorator.js';
+import { IsText, Trimmed } from '../common/text.decorator.js';
 import type { ModelConfig } from './model-config.entity.js';
 
 export const DEFAULT_CONTEXT_TOKENS = 32_768;
@@ -42,36 +42,43 @@ class ConfigOptionsDto {
 }
 
 export class CreateConfigDto extends ConfigOptionsDto {
-  /** An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is taken off. */
+  /** An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept. */
   @ApiProperty({ minLength: 1, maxLength: 2048, example: 'https://api.openai.com/v1' })
+  @Trimmed()
   @IsModelUrl()
   model_url!: string;
 
   @ApiProperty({ minLength: 1, maxLength: 200, example: 'gpt-4.1-mini' })
+  @Trimmed()
   @IsText({ min: 1, max: 200, notBlank: true })
   model_name!: string;
 
-  /** Stored encrypted, and never shown again. */
-  @ApiProperty({ minLength: 1, maxLength: 4096, writeOnly: true, example: 'sk-your-key' })
+  /** Stored encrypted, and never shown again. Absent or empty for a provider without keys, such as Ollama. */
+  @ApiPropertyOptional({ maxLength: 4096, writeOnly: true, example: 'sk-your-key' })
+  @MayBeAbsent()
+  @Trimmed()
   @IsApiKey()
-  api_key!: string;
+  api_key?: string;
 }
 
 export class UpdateConfigDto extends ConfigOptionsDto {
   /** Another scheme, host or port than before needs the `api_key` in the same request. */
   @ApiPropertyOptional({ minLength: 1, maxLength: 2048, example: 'https://api.openai.com/v1' })
   @MayBeAbsent()
+  @Trimmed()
   @IsModelUrl()
   model_url?: string;
 
   @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'gpt-4.1' })
   @MayBeAbsent()
+  @Trimmed()
   @IsText({ min: 1, max: 200, notBlank: true })
   model_name?: string;
 
-  /** Stored encrypted, and never shown again. */
-  @ApiPropertyOptional({ minLength: 1, maxLength: 4096, writeOnly: true, example: 'sk-your-new-key' })
+  /** Stored encrypted, and never shown again. Empty removes the key. */
+  @ApiPropertyOptional({ maxLength: 4096, writeOnly: true, example: 'sk-your-new-key' })
   @MayBeAbsent()
+  @Trimmed()
   @IsApiKey()
   api_key?: string;
 }
@@ -141,6 +148,12 @@ export class ConfigFaultDto {
   /** The provider's own sentence, where it gave one. */
   @ApiProperty({ example: 'Incorrect API key provided.' })
   detail!: string;
+
+  /** What to change, where that can be told. */
+  @ApiPropertyOptional({
+    example: 'The provider answers under /v1: set model_url to https://example.com/v1.',
+  })
+  hint?: string;
 }
 
 export class ConfigTestDto {
@@ -169,13 +182,13 @@ export class ModelListDto {
 
 /** What more is wrong with a URL, AiService sees, which knows where it may lead. */
 function IsModelUrl(): PropertyDecorator {
-  const message = 'Must be a URL of at most 2048 characters, without white space, a query or a fragment.';
-  return Matches(/^[^\s\p{C}?#]{1,2048}$/u, { message });
+  const message = 'Must be a URL of at most 2048 characters, without white space or a fragment.';
+  return Matches(/^[^\s\p{C}#]{1,2048}$/u, { message });
 }
 
 /** It becomes a header: anything but printable ASCII would be refused there, or worse. */
 function IsApiKey(): PropertyDecorator {
-  return Matches(/^[\x21-\x7e]{1,4096}$/, {
-    message: 'Must be 1 to 4096 printable ASCII characters without spaces.',
+  return Matches(/^[\x21-\x7e]{0,4096}$/, {
+    message: 'Must be at most 4096 printable ASCII characters without spaces.',
   });
 }

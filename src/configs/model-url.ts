@@ -1,15 +1,36 @@
-const COMPLETIONS = '/chat/completions';
+/** What people paste after the base: the paths of single calls. `/models` alone may be a base (Azure AI Foundry). */
+const KNOWN_TAIL = /\/(?:chat\/completions|completions|v\d+\/(?:models|responses|messages|embeddings))$/i;
+const CREDENTIAL_NAME = /key|token|secret|password|signature|credential|^(?:auth|authorization|sig|pwd)$/i;
+/** Shorter values are no credentials: `?key=1`. */
+const MIN_CREDENTIAL_LENGTH = 8;
 
-/** What is stored of a base URL as people paste it: without trailing slashes and the completions' own path. */
+/** Removes trailing slashes and a known tail from a base URL as people paste it. A query is kept, an empty one is not. */
 export function normaliseModelUrl(text: string): string {
-  const url = withoutTrailingSlashes(text);
-  return url.endsWith(COMPLETIONS) ? withoutTrailingSlashes(url.slice(0, -COMPLETIONS.length)) : url;
+  const [path, ...query] = text.split('?');
+  const search = query.join('?');
+  return withoutTail(path!) + (search && `?${search}`);
 }
 
 /** Whether they lead to the same scheme, host and port, and so to the same holder of the key. */
 export function haveSameOrigin(one: string, other: string): boolean {
   if (!URL.canParse(one) || !URL.canParse(other)) return false;
   return new URL(one).origin === new URL(other).origin;
+}
+
+/** Whether the query carries what belongs into `api_key`, which is encrypted and never shown. */
+export function hasCredentialInQuery(modelUrl: string): boolean {
+  if (!URL.canParse(modelUrl)) return false;
+  return [...new URL(modelUrl).searchParams].some(
+    ([name, value]) => CREDENTIAL_NAME.test(name) && value.length >= MIN_CREDENTIAL_LENGTH,
+  );
+}
+
+function withoutTail(path: string): string {
+  const bare = withoutTrailingSlashes(path);
+  const tail = KNOWN_TAIL.exec(bare)?.[0];
+  if (!tail) return bare;
+  const version = /^\/v\d+/i.exec(tail)?.[0] ?? '';
+  return withoutTrailingSlashes(bare.slice(0, -tail.length)) + version;
 }
 
 function withoutTrailingSlashes(text: string): string {

@@ -292,7 +292,7 @@ describe('Line breaks', () => {
   it('of a provider reach neither the log nor the shape of an event', async () => {
     const { id } = await eve.createConversation({ title: 'Mine' });
     for (const line of BREAKS) {
-      t.provider.willAnswer(400, { error: { message: `No.${line}${FORGED}${line}data: forged` } });
+      t.provider.willAnswer(404, { error: { message: `No.${line}${FORGED}${line}data: forged` } });
       const stream = await eve.sse(`/conversations/${id}/chat`, { content: `Hi${line}event: forged${line}` });
       const { message } = await stream.until(({ type }) => type === 'message.completed');
       expect(message).toMatchObject({

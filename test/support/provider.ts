@@ -13,6 +13,8 @@ type Act =
   | { kind: 'hang' }
   | { kind: 'reset' };
 
+export type Refusal = [status: number, body: string | Uint8Array | object, headers?: Record<string, string>];
+
 export class PlayedRequest {
   /** When the client closed the connection before the reply was whole, by `Date.now()`. */
   closedAt?: number;
@@ -47,10 +49,16 @@ export class PlayedProvider implements WritingStyle {
   chunkBytes?: number;
   delayMs?: number;
   models = ['test-model'];
+  /** The answer to `/models`, in place of OpenAI's list. */
+  modelList?: string | Uint8Array | object;
+  /** Where its API is. */
+  base = '/v1';
   title: string | Script = 'A fine title';
   default: Script = ['Hello', ' from', ' the model.'];
   /** Asked first, for title requests too; without an answer of its own, things go on as ever. */
   onRequest?: (body: CompletionBody) => Script | undefined;
+  /** Asked before that, whatever the path. */
+  refuse?: (body: CompletionBody, path: string) => Refusal | undefined;
   /** Everything that was asked. */
   readonly requests: PlayedRequest[] = [];
   /** How many connections were opened so far. */
@@ -81,12 +89,12 @@ export class PlayedProvider implements WritingStyle {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}/v1`;
+    return `http://127.0.0.1:${this.port}${this.base}`;
   }
 
   /** The requests for completions, but for those that ask for a title. */
   get chats(): PlayedRequest[] {
-    return this.requests.filter((request) => request.path === '/v1/chat/completions' && !request.isTitle);
+    return this.requests.filter(({ path, isTitle }) => /\/chat\/completions(\?|$)/.test(path) && !isTitle);
   }
 
   /** What the next chat completion streams; it ends well unless the script sees to another end. First come, first served. */
@@ -137,11 +145,18 @@ export class PlayedProvider implements WritingStyle {
     const request = new PlayedRequest(method, url, headers, body, response);
     this.requests.push(request);
     this.arrivals.emit('request');
-    if (url === '/v1/models')
-      answer(response, 200, { object: 'list', data: this.models.map((id) => ({ id })) });
-    else if (url !== '/v1/chat/completions')
+    const refusal = this.refuse?.(body, url);
+    if (refusal) return answer(response, ...refusal);
+    const path = url.split('?')[0]!.slice(this.base.length);
+    if (!url.startsWith(this.base)) answer(response, 404, '404 page not found');
+    else if (path === '/models') answer(response, 200, this.modelList ?? this.openAiList());
+    else if (path !== '/chat/completions')
       answer(response, 404, { error: { message: `Unknown path ${url}` } });
     else await this.perform(this.actFor(request), request, response);
+  }
+
+  private openAiList(): object {
+    return { object: 'list', data: this.models.map((id) => ({ id })) };
   }
 
   private actFor(request: PlayedRequest): Act {

@@ -90,5 +90,6 @@ async function remove(config) {
 
 async function test(config) {
   const { ok, latency_ms, model, error } = await api('POST', `/auth/config/${config.id}/test`);
-  return ok ? `Works: ${model} answered in ${latency_ms} ms.` : `Does not work: ${error.detail ?? error}`;
+  if (ok) return `Works: ${model} answered in ${latency_ms} ms.`;
+  return ['Does not work:', error.detail, error.hint].filter(Boolean).join(' ');
 }

@@ -1,0 +1,113 @@
+import { isObject } from './provider.chunk.js';
+
+/** Members in which providers put their sentence, the most telling first. */
+const SENTENCES = [
+  'message',
+  'msg',
+  'detail',
+  'error_description',
+  'error_msg',
+  'error_message',
+  'errorMessage',
+];
+const CONTAINERS = ['error', 'errors', 'base_resp', 'status_msg', 'details', 'response', 'body', 'data'];
+const LAST_RESORT = ['reason', 'description', 'title', 'type', 'code', 'status'];
+/** What a validator says of a field (FastAPI): `{loc: ['body', 'max_tokens'], msg}`. */
+const REQUEST_PARTS = new Set<unknown>(['body', 'query']);
+const MAX_DEPTH = 8;
+const MAX_OBJECTS = 100;
+const MAX_TEXT = 4_000;
+const MAX_LISTED = 5;
+/** The sentence in what looks like JSON but is none: cut off, or written by Python's repr(). */
+const QUOTED_SENTENCE = /["'](?:message|msg|detail|error_msg)["']\s*:\s*(["'])((?:\\.|(?!\1).)+)/s;
+const LOOKS_LIKE_JSON = /^[{[]\s*["'{[\]}]/;
+const UNREADABLE = /[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]/g;
+
+/** Finds the sentence for people in an error's body, in the shapes that providers use; never JSON, a page or binary. */
+export function sentenceIn(value: unknown, depth = 0): string | undefined {
+  if (typeof value === 'string') return sentenceInText(value, depth);
+  if (!isObject(value) || depth > MAX_DEPTH) return undefined;
+  if (Array.isArray(value)) return sentenceInList(value, depth);
+  const found = isObject(value.error) ? sentenceIn(value.error, depth + 1) : undefined;
+  return found ?? sentenceInMembers(value, depth);
+}
+
+/** All objects of an error's body, the outer ones first. */
+export function objectsIn(body: unknown): Record<string, unknown>[] {
+  const found = isObject(body) ? [body] : [];
+  for (let i = 0; i < found.length; i++) {
+    const inner = Object.values(found[i]!).filter(isObject);
+    found.push(...inner.slice(0, MAX_OBJECTS - found.length));
+  }
+  return found;
+}
+
+/** What an error names as its cause: the `param` of OpenAI, and the `loc` of FastAPI. */
+export function paramsIn(body: unknown): string[] {
+  return objectsIn(body).flatMap(({ param, loc }) => {
+    const path = Array.isArray(loc) ? loc.filter((part) => !REQUEST_PARTS.has(part)).join('.') : undefined;
+    return [param, path].filter((each): each is string => typeof each === 'string' && each !== '');
+  });
+}
+
+function sentenceInMembers(value: Record<string, unknown>, depth: number): string | undefined {
+  for (const name of [...SENTENCES, ...CONTAINERS, ...LAST_RESORT]) {
+    const sentence = sentenceIn(value[name], depth + 1);
+    if (sentence) return withRaw(withField(sentence, value.loc), value.metadata, depth);
+  }
+  const others = Object.values(value).map((each) => sentenceIn(each, depth + 1));
+  return others.find((each) => each?.includes(' '));
+}
+
+function sentenceInList(list: unknown[], depth: number): string | undefined {
+  const sentences = list.slice(0, MAX_LISTED).map((each) => sentenceIn(each, depth + 1));
+  return [...new Set(sentences.filter(Boolean))].join('; ') || undefined;
+}
+
+function withField(sentence: string, loc: unknown): string {
+  if (!Array.isArray(loc)) return sentence;
+  const field = loc.filter((part) => !REQUEST_PARTS.has(part)).join('.');
+  return field ? `${field}: ${sentence}` : sentence;
+}
+
+/** OpenRouter says "Provider returned error", and what that provider said apart from it. */
+function withRaw(sentence: string, metadata: unknown, depth: number): string {
+  const raw = isObject(metadata) ? sentenceIn(metadata.raw, depth + 1) : undefined;
+  return raw && !sentence.includes(raw) ? `${sentence}: ${raw}` : sentence;
+}
+
+function sentenceInText(text: string, depth: number): string | undefined {
+  const trimmed = text.slice(0, MAX_TEXT).trim();
+  if (trimmed === '' || trimmed.startsWith('<') || isBinary(trimmed)) return undefined;
+  const start = trimmed.search(/[{[]/);
+  if (start < 0) return trimmed;
+  const lead = trimmed.slice(0, start).replace(/(?:^|\s)(?:data|error):\s*$|[\s:,-]+$/g, '');
+  const json = trimmed.slice(start);
+  const inner = depth > MAX_DEPTH ? undefined : sentenceInJson(json, depth);
+  if (inner) return lead ? `${lead}: ${inner}` : inner;
+  return isJson(json) || LOOKS_LIKE_JSON.test(json) ? lead || undefined : trimmed;
+}
+
+/** JSON within a text, or in its first line. */
+function sentenceInJson(json: string, depth: number): string | undefined {
+  const parsed = parse(json) ?? parse(json.split('\n', 1)[0]!);
+  if (parsed !== undefined) return sentenceIn(parsed, depth + 1);
+  return QUOTED_SENTENCE.exec(json)?.[2]?.replaceAll(/\\(["'])/g, '$1');
+}
+
+function isJson(text: string): boolean {
+  return parse(text) !== undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined; // no JSON: the caller looks for another way to read it
+  }
+}
+
+function isBinary(text: string): boolean {
+  return (text.match(UNREADABLE)?.length ?? 0) > text.length / 20;
+}

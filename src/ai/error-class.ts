@@ -1,0 +1,53 @@
+import { objectsIn } from './error-body.js';
+import type { ProviderErrorCode } from './provider.error.js';
+
+/** OpenAI's, Azure's, Alibaba's and MiniMax's names for a prompt or an answer that was held back. */
+const FILTERED =
+  /content_?filter|content_policy|ResponsibleAIPolicyViolation|data_?inspection_?failed|sensitive/i;
+/** DeepSeek has a sentence for it. */
+const FILTERED_SENTENCE = /^content exists risk/i;
+/** Members that name the class of an error: numbers as HTTP has them, or words. */
+const CODES = ['code', 'status', 'status_code', 'http_code', 'error_code', 'type', 'error'];
+/** Words for an HTTP status: OpenAI's, Anthropic's and Google's. */
+const STATUS_WORDS: [RegExp, number][] = [
+  [/^(?:invalid_?api_?key|api_?key_?invalid|authentication(?:_?error)?|unauthenticated|unauthorized)$/i, 401],
+  [/^(?:permission_?(?:denied|error)|forbidden|access_?denied)$/i, 403],
+  [/rate_?limit|too_?many_?requests|resource_?exhausted|insufficient_quota|throttling/i, 429],
+  [/overloaded|server_?error|internal_?error|unavailable|bad_?gateway/i, 500],
+];
+/** MiniMax's, in `base_resp.status_code`. */
+const MINIMAX: Record<string, number> = { 1002: 429, 1004: 401, 1013: 500, 1039: 429, 2013: 400, 2049: 401 };
+
+/** The HTTP status that an error in a body with status 200 stands for, where it tells one. */
+export function statusIn(body: unknown): number | undefined {
+  for (const object of objectsIn(body)) {
+    for (const name of CODES) {
+      const status = statusOf(object[name]);
+      if (status) return status;
+    }
+  }
+  return undefined;
+}
+
+export function codeOf(status: number | undefined, body: unknown): ProviderErrorCode {
+  if (status === 401 || status === 403) return 'upstream_auth';
+  if (status === 429) return 'upstream_rate_limited';
+  return (status ?? 400) < 500 && isFiltered(body) ? 'content_filtered' : 'upstream_error';
+}
+
+function statusOf(code: unknown): number | undefined {
+  if (typeof code !== 'number' && typeof code !== 'string') return undefined;
+  const number = Number(code);
+  if (number >= 400 && number <= 599) return number;
+  if (Number.isFinite(number)) return MINIMAX[number];
+  return STATUS_WORDS.find(([words]) => words.test(String(code)))?.[1];
+}
+
+function isFiltered(body: unknown): boolean {
+  return objectsIn(body).some((object) => {
+    const names = [object.code, object.type, object.status_msg].filter((each) => typeof each === 'string');
+    // Zhipu says which side was held back in a member of its own.
+    if ('contentFilter' in object || names.some((name) => FILTERED.test(name))) return true;
+    return typeof object.message === 'string' && FILTERED_SENTENCE.test(object.message);
+  });
+}

@@ -1,0 +1,81 @@
+import type { ProviderError } from './provider.error.js';
+import type { PromptMessage } from './provider.js';
+
+/** A request for a completion, before it is JSON. */
+export type CompletionBody = Record<string, unknown> & { messages: PromptMessage[]; stream: boolean };
+
+/** What a provider refused of a request: a part of it, a parameter by name, or something that it does not tell. */
+export type Refused = 'usage' | 'stream' | 'system' | 'unknown' | { param: string };
+
+/** Parameters that may be left out. Members of `extra_body` are not: they may say how a prompt is to be treated. */
+const PARAMS = [
+  'temperature',
+  'top_p',
+  'max_tokens',
+  'max_completion_tokens',
+  'frequency_penalty',
+  'presence_penalty',
+  'seed',
+  'stop',
+  'logit_bias',
+  'reasoning_effort',
+  'response_format',
+  'verbosity',
+];
+/** Names that are words of any sentence too: they count where they stand alone, or are quoted. */
+const WORDS = new Set(['seed', 'stop']);
+/** Statuses with which a provider refuses what it was sent, rather than who sent it or when. */
+const REFUSALS = new Set([400, 404, 405, 406, 413, 415, 422, 500, 501, 505]);
+
+const USAGE = /stream_?options|include_?usage/i;
+const REFUSAL =
+  /\bnot\b|n['’]t\b|cannot|unsupported|disabled|unknown|unrecogni[sz]ed|unexpected|invalid|extra|must|only|should|deprecated|不支持|无效|错误/i;
+const STREAM_REFUSAL = new RegExp(
+  [
+    '^stream$',
+    "\\bstream(?:ing|ed)?\\b.{0,60}?(?:(?:not|n['’]t)(?: be| been)? ?(?:support|allow|avail|enabl|permit|implement)|unsupported|disabled|must be|不支持)",
+    "(?:unsupported|not (?:yet )?(?:support|allow|permit)\\w*|n['’]t support|cannot|unable to|verified to|disable|不支持)\\W+(?:\\w+\\W+){0,3}?(?:stream|流式)",
+  ].join('|'),
+  'im',
+);
+const SYSTEM_REFUSAL = new RegExp(
+  [
+    '\\b(?:system|developer)\\b[\'"`]?[\\s:_-]+(?:role|message|prompt|instruction)',
+    '\\brole\\b\\W+(?:\\w+\\W+){0,3}?(?:system|developer)\\b',
+    '[\'"`](?:system|developer)[\'"`]',
+    'roles? must alternate|must be user|even index',
+    'messages(?:\\.0|\\[0\\])\\.role',
+  ].join('|'),
+  'i',
+);
+
+/** Finds out what a refusal is about, by the `param` or the words of its error. Undefined where it is no refusal. */
+export function refusedIn(error: ProviderError, body: CompletionBody): Refused | undefined {
+  const { code, status, words } = error;
+  if (body.stream_options && USAGE.test(words) && code !== 'upstream_rate_limited') return 'usage';
+  if (code !== 'upstream_error' || (status !== undefined && !REFUSALS.has(status))) return undefined;
+  const isBadRequest = status === 400 || status === 422;
+  if (isBadRequest || REFUSAL.test(words)) {
+    if (body.messages[0]?.role === 'system' && SYSTEM_REFUSAL.test(words)) return 'system';
+    const param = paramNamedIn(words, body);
+    if (param) return { param };
+    if (body.stream && STREAM_REFUSAL.test(words)) return 'stream';
+  }
+  return isBadRequest ? 'unknown' : undefined;
+}
+
+/** The parameter of the request that is mentioned first. */
+function paramNamedIn(words: string, body: CompletionBody): string | undefined {
+  const mentions = PARAMS.filter((name) => name in body)
+    .map((name) => ({ name, at: words.search(mentionOf(name)) }))
+    .filter(({ at }) => at >= 0);
+  return mentions.sort((one, other) => one.at - other.at)[0]?.name;
+}
+
+function mentionOf(name: string): RegExp {
+  if (!WORDS.has(name)) return new RegExp(`(?<!\\w)${name}(?!\\w)`);
+  return new RegExp(
+    `^${name}(?=:|$)|['"\`]${name}['"\`]|(?:parameter|argument|field)s?:? ${name}(?!\\w)`,
+    'm',
+  );
+}
