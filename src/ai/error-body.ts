@@ -20,7 +20,7 @@ const MAX_TEXT = 4_000;
 const MAX_LISTED = 5;
 /** The sentence in what looks like JSON but is none: cut off, or written by Python's repr(). */
 const QUOTED_SENTENCE = /["'](?:message|msg|detail|error_msg)["']\s*:\s*(["'])((?:\\.|(?!\1).)+)/s;
-const LOOKS_LIKE_JSON = /^[{[]\s*["'{[\]}]/;
+const LOOKS_LIKE_JSON = /^(?:\{\s*["'}]|\[\s*[{\]])/;
 const UNREADABLE = /[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]/g;
 
 /** Finds the sentence for people in an error's body, in the shapes that providers use; never JSON, a page or binary. */

@@ -34,13 +34,15 @@ const STREAM_REFUSAL = new RegExp(
   [
     '^stream$',
     "\\bstream(?:ing|ed)?\\b.{0,60}?(?:(?:not|n['’]t)(?: be| been)? ?(?:support|allow|avail|enabl|permit|implement)|unsupported|disabled|must be|不支持)",
-    "(?:unsupported|not (?:yet )?(?:support|allow|permit)\\w*|n['’]t support|cannot|unable to|verified to|disable|不支持)\\W+(?:\\w+\\W+){0,3}?(?:stream|流式)",
+    "(?:unsupported|not (?:yet )?(?:support|allow|permit)\\w*|n['’]t support|cannot|unable to|verified to|disable)\\W+(?:\\w+\\W+){0,3}?stream",
+    '不支持.{0,10}(?:stream|流式)',
   ].join('|'),
   'im',
 );
 const SYSTEM_REFUSAL = new RegExp(
   [
-    '\\b(?:system|developer)\\b[\'"`]?[\\s:_-]+(?:role|message|prompt|instruction)',
+    '\\b(?:system|developer)[\'"`]?[\\s:_-]*(?:role|message|prompt|instruction|角色)',
+    'unexpected (?:message )?role',
     '\\brole\\b\\W+(?:\\w+\\W+){0,3}?(?:system|developer)\\b',
     '[\'"`](?:system|developer)[\'"`]',
     'roles? must alternate|must be user|even index',

@@ -27,21 +27,21 @@ export class PromptService {
     contextTokens: number,
     params: Record<string, unknown>,
   ): Promise<PromptMessage[]> {
-    const system: PromptMessage[] = conversation.systemPrompt
-      ? [{ role: 'system', content: conversation.systemPrompt }]
-      : [];
+    const { systemPrompt } = conversation;
+    const system: PromptMessage[] =
+      systemPrompt && !isBlank(systemPrompt) ? [{ role: 'system', content: systemPrompt }] : [];
     const room = new Room(contextTokens - replyTokens(contextTokens, params));
     for (const message of system) await room.take(message);
     const newest: PromptMessage[] = [];
     for await (const { role, content } of this.upwards(question)) {
-      if (content === '') continue;
+      if (isBlank(content)) continue;
       const message = { role, content };
       if (!(await room.take(message)) && newest.length > 0) break;
       newest.push(message);
     }
     // A prompt that was cut begins with somebody asking: some providers insist on it.
     while (newest.at(-1)?.role === 'assistant') newest.pop();
-    return [...system, ...newest.reverse()];
+    return [...system, ...joinNeighbours(newest.reverse())];
   }
 
   /** The active branch from a message upwards, without loading more than is asked for. */
@@ -93,6 +93,22 @@ class Room {
     }
     this.unsure = [];
   }
+}
+
+/** Some providers refuse a message without text. */
+function isBlank(content: string): boolean {
+  return content.trim() === '';
+}
+
+/** Messages of one role that follow each other become one: some providers insist that roles alternate. */
+function joinNeighbours(messages: PromptMessage[]): PromptMessage[] {
+  const joined: PromptMessage[] = [];
+  for (const { role, content } of messages) {
+    const last = joined.at(-1);
+    if (last?.role === role) last.content += `\n\n${content}`;
+    else joined.push({ role, content });
+  }
+  return joined;
 }
 
 /** The tokenizer must be loaded. */
