@@ -2,6 +2,7 @@ import { InitialSchema1760000000000 } from '../migrations/1760000000000-InitialS
 import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.js';
 import { SearchIndex1764200000000 } from '../migrations/1764200000000-SearchIndex.js';
 import { ClientMessageSpelling1764340000000 } from '../migrations/1764340000000-ClientMessageSpelling.js';
+import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
 import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
@@ -36,5 +37,6 @@ export const SCHEMA = {
     Deployment1764100000000,
     SearchIndex1764200000000,
     ClientMessageSpelling1764340000000,
+    EmailKey1764360000000,
   ],
 };

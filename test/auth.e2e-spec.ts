@@ -101,7 +101,14 @@ describe('register', () => {
 
   it('answers 409 for a taken username, whatever its case or composition', async () => {
     await t.http.post('/auth/register', { ...somebody(), username: 'Zoë Jansen' });
-    for (const username of ['Zoë Jansen', 'zoë jansen', 'ZOE\u0308 JANSEN', 'Ｚoë\u200b Jansen']) {
+    const others = [
+      'zoë jansen',
+      'ZOE\u0308 JANSEN',
+      'Ｚoë\u200b Jansen',
+      'Zoë\u2800 Jan\u00adsen\ufe0f',
+      'ZOË JANSEN',
+    ];
+    for (const username of ['Zoë Jansen', ...others]) {
       expectProblem(await t.http.post('/auth/register', { ...somebody(), username }), 409, 'username_taken');
     }
   });
@@ -129,6 +136,49 @@ describe('register', () => {
 
     const again = { ...somebody(), email: email.toUpperCase() };
     expectProblem(await t.http.post('/auth/register', again), 409, 'email_taken');
+  });
+
+  it.each<[string, string, string]>([
+    ['an IDN, then Punycode', 'ada@bücher.example', 'Ada@XN--BCHER-KVA.example'],
+    ['Punycode, then an IDN', 'bob@xn--bcher-kva.example', 'bob@BÜCHER.example'],
+    ['NFC, then NFD', 'jos\u00e9@example.com', 'jose\u0301@example.com'],
+    ['plain, then with a zero-width space', 'zoe@example.com', 'z\u200boe@exam\u200bple.com'],
+    ['a soft hyphen, then plain', 'so\u00adphie@example.com', 'sophie@example.com'],
+    ['plain, then full-width', 'kenji@example.com', 'ｋｅｎｊｉ＠ｅｘａｍｐｌｅ．ｃｏｍ'],
+    ['a dotted capital I, then i', 'İnci@example.com', 'inci@example.com'],
+    ['plain, then with a dot at the end', 'dot@example.com', 'dot@example.com.'],
+    ['plain, then quoted', 'quote@example.com', '"quote"@example.com'],
+    ['plain, then copied with directional controls', 'copy@example.com', '\u202acopy@example.com\u202c'],
+    ['Cyrillic in lower and upper case', 'привет@example.com', 'ПРИВЕТ@example.com'],
+  ])('takes one address in two spellings for one account: %s', async (_, typed, other) => {
+    const nova = { ...somebody(), email: typed };
+    const shown = typed.toLowerCase();
+
+    expect((await t.http.post('/auth/register', nova)).body).toMatchObject({ email: shown });
+    expectProblem(await t.http.post('/auth/register', { ...somebody(), email: other }), 409, 'email_taken');
+    const { status, body } = await logIn({ ...nova, email: other });
+    expect(status).toBe(200);
+    const ada = await t.user().create();
+    expectProblem(await ada.post('/auth/me/email', { email: other }), 409, 'email_taken');
+    const changed = await t.http.post(
+      '/auth/me/email',
+      { email: other },
+      { Authorization: `Bearer ${body.access_token}` },
+    );
+    expect(changed.status).toBe(200);
+    expect((await logIn(nova)).status).toBe(200);
+  });
+
+  it('gives an address in many spellings to one of those who race for it', async () => {
+    const spellings = [
+      'race@bücher.example',
+      'RACE@xn--bcher-kva.example',
+      'ra\u200bce@bu\u0308cher.example',
+    ];
+    const racers = [...spellings, ...spellings].map((email) => ({ ...somebody(), email }));
+    const answers = await Promise.all(racers.map((racer) => t.http.post('/auth/register', racer)));
+
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(5).fill(409)]);
   });
 
   it('gives a name to one of those who race for it', async () => {
@@ -176,6 +226,14 @@ describe('register', () => {
     ['username', 'a\0da'],
     ['username', 'ad\ud800a'],
     ['username', '\u200b\u200b\u200b'],
+    ['username', '\u2800\u2800\u2800'],
+    ['username', '\u3164\uffa0\u115f'],
+    ['username', '\u0301\u0302\u0303'],
+    ['username', '\ufe0f\u{e0041}\u200d'],
+    ['username', 'a\u2028da'],
+    ['username', 'a\u007fda'],
+    ['username', 'ada\u202egnp'],
+    ['username', '\u2066ada\u2069'],
     ['username', '\ufdfa'.repeat(50)],
     ['username', { $ne: 1 }],
     ['username', ['ada']],
@@ -185,6 +243,9 @@ describe('register', () => {
     ['email', 'ada@localhost'],
     ['email', 'ada@example.com\0'],
     ['email', 'Ada <ada@example.com>'],
+    ['email', '\u200b@example.com'],
+    ['email', 'ada@example.com/path'],
+    ['email', 'ada@ex%61mple.com'],
     [
       'email',
       `${'a'.repeat(60)}@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.${'e'.repeat(20)}.com`,
@@ -1078,6 +1139,19 @@ describe('failed logins', () => {
 
   it('count for an account that does not exist too', async () => {
     expect(await spray(somebody(), 12)).toEqual([...Array(10).fill(401), 429, 429]);
+  });
+
+  it('count together for all spellings of an address', async () => {
+    const plain = { ...somebody(), email: 'count@bücher.example' };
+    await limited.http.post('/auth/register', plain, from(anywhere()));
+
+    expect(await spray({ email: 'count@xn--bcher-kva.example' }, 6)).toEqual(Array(6).fill(401));
+    expect(await spray({ email: 'co\u200bunt@BÜCHER.example' }, 6)).toEqual([
+      ...Array(4).fill(401),
+      429,
+      429,
+    ]);
+    expectProblem(await tryFrom(anywhere(), plain, plain.password), 429, 'rate_limited');
   });
 
   it('of others do not lock the owner out, who comes from where they have logged in before', async () => {

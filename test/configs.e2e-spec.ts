@@ -80,6 +80,11 @@ describe('creating a configuration', () => {
     expect(await list()).toEqual([body]);
   });
 
+  it('takes directional controls out of its name, given or not', async () => {
+    expect((await made({ name: '\u202eWork\u202c 👩‍💻' })).name).toBe('Work 👩‍💻');
+    expect((await made({ model_name: 'gpt\u202e' })).name).toBe('gpt');
+  });
+
   it('stores the key encrypted', async () => {
     const { id } = await made();
     const row = await database().manager.findOneByOrFail(ModelConfig, { id });
@@ -148,6 +153,9 @@ describe('creating a configuration', () => {
     ['no model name', { model_name: '' }, 'model_name'],
     ['a blank model name', { model_name: ' ' }, 'model_name'],
     ['a model name of 201 characters', { model_name: '😀'.repeat(201) }, 'model_name'],
+    ['a name that shows as nothing', { name: '\u200b\u2800' }, 'name'],
+    ['a name of overrides', { name: '\u202e\u2069' }, 'name'],
+    ['a model name that shows as nothing', { model_name: '\u3164\ufe0f' }, 'model_name'],
     ['a name with a NUL', { name: 'a\0b' }, 'name'],
     ['a name with a lone surrogate', { name: 'a\ud800' }, 'name'],
     ['null for a name', { name: null }, 'name'],

@@ -118,6 +118,15 @@ describe('creating a conversation', () => {
     expect(await page(id)).toMatchObject({ title, title_source: 'user', system_prompt });
   });
 
+  it('takes directional controls out of a title, and keeps emoji whole', async () => {
+    const { id } = (await create({ title: '\u202egnp.\u202c photo \u2067x\u2069' })).body;
+    expect(await titles()).toEqual(['gnp. photo x']);
+
+    const { body } = await update(id, { title: `👩‍💻❤️🏳️‍🌈\u202d${'x'.repeat(190)}` });
+    expect(body.title).toBe(`👩‍💻❤️🏳️‍🌈${'x'.repeat(190)}`);
+    expect(badFields(await update(id, { title: '\u2066\u2069' }))).toEqual(['title']);
+  });
+
   it("takes the user's configuration, and params", async () => {
     const mine = await t.user().withConfig(t.provider).create();
     const body = { config_id: mine.configId, params: { temperature: 0.2 } };
@@ -128,6 +137,11 @@ describe('creating a conversation', () => {
   it.each<[string, object, string]>([
     ['an empty title', { title: '' }, 'title'],
     ['a blank title', { title: ' \n\u3000' }, 'title'],
+    ['a title of zero-width spaces', { title: '\u200b\u200d\ufeff' }, 'title'],
+    ['a title of blank Braille', { title: '\u2800' }, 'title'],
+    ['a title of Hangul fillers', { title: '\u3164\uffa0' }, 'title'],
+    ['a title of a combining mark', { title: '\u0301' }, 'title'],
+    ['a title of overrides', { title: '\u202e\u202c' }, 'title'],
     ['a title of 201 characters', { title: '😀'.repeat(201) }, 'title'],
     ['null for a title', { title: null }, 'title'],
     ['a number for a title', { title: 7 }, 'title'],

@@ -6,11 +6,11 @@ export type ClientOptions = {
 
 export type Register = {
     /**
-     * Unique without regard to case.
+     * Unique without regard to case, composition, width and characters that nobody can see.
      */
     username: string;
     /**
-     * Unique; stored lower-cased.
+     * Unique in all its spellings; shown as it was sent, but lower-cased.
      */
     email: string;
 };
@@ -261,7 +261,7 @@ export type ConversationList = {
 
 export type CreateConversation = {
     /**
-     * One that is given here is never overwritten.
+     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
      */
     title?: string;
     /**
@@ -381,7 +381,7 @@ export type ConversationPage = {
 
 export type UpdateConversation = {
     /**
-     * One that is given here is never overwritten.
+     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
      */
     title?: string;
     /**
@@ -590,11 +590,11 @@ export type Problem = {
 
 export type RegisterWritable = {
     /**
-     * Unique without regard to case.
+     * Unique without regard to case, composition, width and characters that nobody can see.
      */
     username: string;
     /**
-     * Unique; stored lower-cased.
+     * Unique in all its spellings; shown as it was sent, but lower-cased.
      */
     email: string;
     /**

@@ -1,8 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { IsEmail, Matches, ValidateBy } from 'class-validator';
+import { Matches, ValidateBy } from 'class-validator';
+import { foldText } from '../common/fold-text.js';
 import { IsText } from '../common/text.decorator.js';
-import { foldName } from './fold-name.js';
+import { isVisible, stripBidiControls } from '../common/visible-text.js';
+import { emailKey } from './email-key.js';
 
 /** The column's length, which composed characters can outgrow when they are folded. */
 const MAX_KEY_LENGTH = 255;
@@ -14,31 +16,28 @@ export const IsUsername = (): PropertyDecorator =>
     Matches(/^[^\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]*$/u, {
       message: 'Must not contain control characters.',
     }),
-    HasKey(),
+    Matches(/^[^\u202a-\u202e\u2066-\u2069]*$/u, { message: 'Must not contain directional controls.' }),
+    Satisfies(hasKey, 'Must have characters that can be seen.'),
   );
 
-/** An address is trimmed and lower-cased before it is looked at. */
+/** An address loses what was copied along with it, and capitals, before it is looked at. */
 export const IsEmailAddress = (): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? value.trim().toLowerCase() : value,
+      typeof value === 'string' ? stripBidiControls(value).trim().toLowerCase() : value,
     ),
     IsText({ max: 255 }),
-    IsEmail({}, { message: 'Must be an email address.' }),
+    Satisfies((email) => emailKey(email) !== null, 'Must be an email address.'),
   );
 
 /** A password that is being chosen; see also `refuseGuessablePassword`. */
 export const IsPassword = (): PropertyDecorator => IsText({ min: 8, max: 128 });
 
-function HasKey(): PropertyDecorator {
-  return ValidateBy(
-    { name: 'hasKey', validator: { validate: isKeyable } },
-    { message: 'Must have characters that can be seen.' },
-  );
+function Satisfies(isRight: (text: string) => boolean, message: string): PropertyDecorator {
+  const validate = (value: unknown) => typeof value === 'string' && isRight(value);
+  return ValidateBy({ name: message, validator: { validate } }, { message });
 }
 
-function isKeyable(value: unknown): boolean {
-  if (typeof value !== 'string') return false;
-  const { length } = foldName(value).trim();
-  return length > 0 && length <= MAX_KEY_LENGTH;
+function hasKey(username: string): boolean {
+  return isVisible(username) && foldText(username).length <= MAX_KEY_LENGTH;
 }

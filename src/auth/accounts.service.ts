@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, Repository } from 'typeorm';
 import { AuditLog } from '../common/audit-log.js';
+import { foldText } from '../common/fold-text.js';
 import { isDuplicateKey } from '../database/retry.js';
 import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from './auth.dto.js';
 import { emailTaken, usernameTaken } from './auth.errors.js';
 import type { Client } from './client.decorator.js';
-import { foldName } from './fold-name.js';
+import { emailKey } from './email-key.js';
 import type { Identity } from './identity.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { PasswordService } from './password.service.js';
@@ -15,7 +16,7 @@ import { UserDto } from './user.dto.js';
 import { User } from './user.entity.js';
 
 /** What no two users may share. */
-type Names = Partial<Pick<User, 'usernameKey' | 'email'>>;
+type Names = Partial<Pick<User, 'usernameKey' | 'email' | 'emailKey'>>;
 
 /** Users, and what they are called. */
 @Injectable()
@@ -34,7 +35,7 @@ export class AccountsService {
   /** @throws {ConflictError} `username_taken`, `email_taken` */
   async register({ username, email, password }: RegisterDto, client: Client): Promise<UserDto> {
     await refuseGuessablePassword(password, { username, email });
-    const names = { usernameKey: foldName(username), email };
+    const names = { usernameKey: foldText(username), ...emailNames(email) };
     await this.refuseTaken(names);
     const user = this.users.create({
       ...names,
@@ -61,7 +62,7 @@ export class AccountsService {
     { username }: ChangeUsernameDto,
     { address }: Client,
   ): Promise<UserDto> {
-    const names = { usernameKey: foldName(username) };
+    const names = { usernameKey: foldText(username) };
     await this.claim(names, () => this.users.update({ id: user.id }, { ...names, username }));
     this.audit.record('username.changed', { userId: user.id, sessionId: session.id, address });
     return this.get({ ...user, username });
@@ -75,7 +76,8 @@ export class AccountsService {
   ): Promise<UserDto> {
     await this.reauthentication.requireUnlessFresh(identity, current_password, client);
     const { user, session } = identity;
-    await this.claim({ email }, () => this.users.update({ id: user.id }, { email }));
+    const names = emailNames(email);
+    await this.claim(names, () => this.users.update({ id: user.id }, names));
     this.audit.record('email.changed', { userId: user.id, sessionId: session.id, address: client.address });
     return this.get({ ...user, email });
   }
@@ -90,8 +92,11 @@ export class AccountsService {
     }
   }
 
-  private async refuseTaken({ usernameKey, email }: Names): Promise<void> {
+  private async refuseTaken({ usernameKey, emailKey }: Names): Promise<void> {
     if (usernameKey !== undefined && (await this.users.existsBy({ usernameKey }))) throw usernameTaken();
-    if (email !== undefined && (await this.users.existsBy({ email }))) throw emailTaken();
+    if (emailKey !== undefined && (await this.users.existsBy({ emailKey }))) throw emailTaken();
   }
 }
+
+/** @param email a valid one */
+const emailNames = (email: string) => ({ email, emailKey: emailKey(email)! });

@@ -9,12 +9,12 @@ const IsGivenPassword = () => IsText({ min: 1, max: 128 });
 const PASSWORD = 'correct horse battery staple';
 
 export class RegisterDto {
-  /** Unique without regard to case. */
+  /** Unique without regard to case, composition, width and characters that nobody can see. */
   @ApiProperty({ minLength: 3, maxLength: 50, example: 'ada' })
   @IsUsername()
   username!: string;
 
-  /** Unique; stored lower-cased. */
+  /** Unique in all its spellings; shown as it was sent, but lower-cased. */
   @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.com' })
   @IsEmailAddress()
   email!: string;

@@ -1,6 +1,6 @@
+import { foldText } from '../common/fold-text.js';
 import { badField } from './auth.errors.js';
 import { isCommonPassword } from './common-passwords.js';
-import { foldName } from './fold-name.js';
 
 /**
  * NIST SP 800-63B section 3.1.1.2: what is commonly used, or says no more than the account does, is refused.
@@ -10,8 +10,8 @@ export async function refuseGuessablePassword(
   password: string,
   { username, email }: { username: string; email: string },
 ): Promise<void> {
-  const folded = foldName(password);
-  if (folded === foldName(username)) throw badField('password', 'Must not be the username.');
-  if (folded === foldName(email)) throw badField('password', 'Must not be the email address.');
+  const folded = foldText(password);
+  if (folded === foldText(username)) throw badField('password', 'Must not be the username.');
+  if (folded === foldText(email)) throw badField('password', 'Must not be the email address.');
   if (await isCommonPassword(password)) throw badField('password', 'Is one of the most common passwords.');
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import argon2 from 'argon2';
 import { isCommonPassword } from './common-passwords.js';
-import { foldName } from './fold-name.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { ARGON2_PARAMETERS, PasswordService } from './password.service.js';
 import { QueueFullError, WorkQueue } from './work-queue.js';
@@ -163,24 +162,5 @@ describe('refuseGuessablePassword', () => {
 
   it('lets others pass', async () => {
     await expect(refuseGuessablePassword('analytical engine', ada)).resolves.toBeUndefined();
-  });
-});
-
-describe('foldName', () => {
-  it.each([
-    ['ADA', 'ada'],
-    ['ΟΔΟΣ', 'οδος'],
-    ['οδοσ', 'οδος'],
-    ['STRASSE', 'straße'],
-    ['cafe\u0301', 'CAF\u00c9'],
-    ['ａｄａ', 'Ada'],
-    ['a\u200bd\u00ada', 'ada'],
-  ])('takes %s and %s for the same', (one, other) => {
-    expect(foldName(one)).toBe(foldName(other));
-  });
-
-  it('keeps different names apart', () => {
-    expect(foldName('ada')).not.toBe(foldName('adá'));
-    expect(foldName('王小明')).not.toBe(foldName('王小红'));
   });
 });

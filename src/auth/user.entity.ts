@@ -9,15 +9,20 @@ export class User {
   @Column({ type: 'varchar', length: 50 })
   username!: string;
 
-  /** The username folded (NFKC, lower case), so that it is unique without regard to case. */
+  /** The username's folded text (see foldText), so that no two look the same. */
   @Index('uq_users_username_key', { unique: true })
   @Column({ name: 'username_key', type: 'varchar', length: 255 })
   usernameKey!: string;
 
-  /** Lower-cased. */
+  /** As it was typed, but lower-cased. */
   @Index('uq_users_email', { unique: true })
   @Column({ type: 'varchar', length: 255 })
   email!: string;
+
+  /** One for all spellings of the address: see emailKey. */
+  @Index('uq_users_email_key', { unique: true })
+  @Column({ name: 'email_key', type: 'varchar', length: 320, nullable: true })
+  emailKey!: string;
 
   /** Argon2id, in PHC string format. */
   @Column({ name: 'password_hash', type: 'varchar', length: 255 })

@@ -105,7 +105,7 @@ export function moveOn(conversation: Conversation, asked: Message, answer: Messa
     activeMessageId: answer.id,
     messageCount: conversation.messageCount + added,
     updatedAt: answer.createdAt,
-    ...(first && { title: titleFromText(asked.content) }),
+    ...(first && { title: titleFromText(asked.content) ?? conversation.title }),
   });
 }
 

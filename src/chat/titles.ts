@@ -1,26 +1,50 @@
+import { isVisible, stripBidiControls } from '../common/visible-text.js';
+
 const WORDS_LENGTH = 60;
 const TITLE_LENGTH = 100;
 
-/** The first words of a first message, for as long as no better title is known. 1–60 characters and an ellipsis. */
-export function titleFromText(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  const characters = Array.from(line);
-  if (characters.length <= WORDS_LENGTH) return line;
-  const cut = characters.slice(0, WORDS_LENGTH).join('');
+/**
+ * The first words of a first message, for as long as no better title is known: 1–60 characters and an ellipsis; null
+ * where nothing of it can be seen.
+ */
+export function titleFromText(text: string): string | null {
+  const line = oneLine(text);
+  const cut = beginningOf(line, WORDS_LENGTH);
+  if (cut === line) return visibleOrNull(line);
   const lastSpace = cut.lastIndexOf(' ');
-  return `${lastSpace > WORDS_LENGTH / 2 ? cut.slice(0, lastSpace) : cut}…`;
+  return visibleOrNull(lastSpace > WORDS_LENGTH / 2 ? cut.slice(0, lastSpace) : cut, '…');
 }
 
 /** A model's answer as a title: one line, without quotes, label or full stop; null where nothing is left. */
 export function titleFromModel(answer: string): string | null {
   const line = answer.trim().split('\n', 1)[0]!;
-  const bare = line
+  const bare = oneLine(line)
     .replace(/^(#+|\*+|title\s*[::]|标题\s*[::])\s*/i, '')
     .replace(/^["'“”‘’«»「」『』《》*`]+|["'“”‘’«»「」『』《》*`.。]+$/g, '')
+    .trim();
+  return visibleOrNull(beginningOf(bare, TITLE_LENGTH).trim());
+}
+
+/** Without what would break the line, or show it in another order. */
+function oneLine(text: string): string {
+  return stripBidiControls(text)
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim();
-  return bare === '' ? null : Array.from(bare).slice(0, TITLE_LENGTH).join('').trim();
 }
+
+/** At most so many code points, but whole characters as people see them: an emoji, a letter with its accents. */
+function beginningOf(text: string, most: number): string {
+  let beginning = '';
+  let count = 0;
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    count += [...segment].length;
+    if (count > most) break;
+    beginning += segment;
+  }
+  return beginning;
+}
+
+const visibleOrNull = (text: string, ending = '') => (isVisible(text) ? text + ending : null);
 
 /** Asks for a title in the conversation's own language. */
 export const TITLE_PROMPT =

@@ -1,6 +1,8 @@
+import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { registerDecorator, type ValidationArguments } from 'class-validator';
 import { isHighSurrogate, isLowSurrogate } from './utf16.js';
+import { isVisible, stripBidiControls } from './visible-text.js';
 
 export interface TextOptions {
   /** In Unicode code points. */
@@ -9,6 +11,8 @@ export interface TextOptions {
   max: number;
   /** Whether text of white space alone is refused. */
   notBlank?: boolean;
+  /** Whether text is refused that shows as nothing: white space, and what has no glyph. */
+  visible?: boolean;
 }
 
 /**
@@ -34,8 +38,20 @@ export function Trimmed(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim() : value));
 }
 
+/** A name for a thing of the user's: it loses directional controls, which would reorder what is shown around it. */
+export const IsLabel = (max: number): PropertyDecorator =>
+  applyDecorators(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? stripBidiControls(value) : value,
+    ),
+    IsText({ min: 1, max, visible: true }),
+  );
+
 /** @returns what is wrong with a value that has to be text, as a sentence; undefined where nothing is */
-export function textFault(value: unknown, { min = 0, max, notBlank }: TextOptions): string | undefined {
+export function textFault(
+  value: unknown,
+  { min = 0, max, notBlank, visible }: TextOptions,
+): string | undefined {
   if (typeof value !== 'string') return 'Must be text.';
   const length = codePoints(value);
   if (length < min) return `Must have at least ${characters(min)}.`;
@@ -43,6 +59,7 @@ export function textFault(value: unknown, { min = 0, max, notBlank }: TextOption
   if (value.includes('\0')) return 'Must not contain the character NUL.';
   if (/\p{Surrogate}/u.test(value)) return 'Must be well-formed Unicode, without lone surrogates.';
   if (notBlank && value.trim() === '') return 'Must not be only white space.';
+  if (visible && !isVisible(value)) return 'Must have characters that can be seen.';
   return undefined;
 }
 

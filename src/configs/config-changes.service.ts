@@ -6,6 +6,7 @@ import { ModelUrlError } from '../ai/provider.error.js';
 import { AuditLog } from '../common/audit-log.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors.js';
 import { mergeParams } from '../common/model-params.dto.js';
+import { stripBidiControls } from '../common/visible-text.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import type { Actor } from './actor.js';
 import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } from './config.dto.js';
@@ -67,7 +68,7 @@ export class ConfigChangesService {
     const now = new Date();
     return {
       userId,
-      name: dto.name ?? dto.model_name,
+      name: dto.name ?? stripBidiControls(dto.model_name),
       modelUrl: this.checkUrl(dto.model_url),
       modelName: dto.model_name,
       encryptedApiKey: this.encryption.encrypt(dto.api_key ?? ''),

@@ -4,7 +4,7 @@ import type { ProviderTest } from '../ai/ai.service.js';
 import type { ProviderErrorCode } from '../ai/provider.error.js';
 import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
 import { MayBeAbsent } from '../common/optional.decorator.js';
-import { IsText, Trimmed } from '../common/text.decorator.js';
+import { IsLabel, IsText, Trimmed } from '../common/text.decorator.js';
 import type { ModelConfig } from './model-config.entity.js';
 
 export const DEFAULT_CONTEXT_TOKENS = 32_768;
@@ -14,7 +14,7 @@ class ConfigOptionsDto {
   /** What people call it; the model's name where it is left out. */
   @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'Work' })
   @MayBeAbsent()
-  @IsText({ min: 1, max: 200, notBlank: true })
+  @IsLabel(200)
   name?: string;
 
   /** The default answers where a conversation names no configuration. The first one made becomes it. */
@@ -50,7 +50,7 @@ export class CreateConfigDto extends ConfigOptionsDto {
 
   @ApiProperty({ minLength: 1, maxLength: 200, example: 'gpt-4.1-mini' })
   @Trimmed()
-  @IsText({ min: 1, max: 200, notBlank: true })
+  @IsText({ min: 1, max: 200, visible: true })
   model_name!: string;
 
   /** Stored encrypted, and never shown again. Absent or empty for a provider without keys, such as Ollama. */
@@ -72,7 +72,7 @@ export class UpdateConfigDto extends ConfigOptionsDto {
   @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'gpt-4.1' })
   @MayBeAbsent()
   @Trimmed()
-  @IsText({ min: 1, max: 200, notBlank: true })
+  @IsText({ min: 1, max: 200, visible: true })
   model_name?: string;
 
   /** Stored encrypted, and never shown again. Empty removes the key. */

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
 import { MayBeAbsent } from '../common/optional.decorator.js';
-import { IsText } from '../common/text.decorator.js';
+import { IsLabel, IsText } from '../common/text.decorator.js';
 import type { Conversation, TitleSource } from './conversation.entity.js';
 import { MessageDto } from './message.dto.js';
 
@@ -10,10 +10,10 @@ export const MAX_TITLE_CHARACTERS = 200;
 const MAX_SYSTEM_PROMPT_CHARACTERS = 100_000;
 
 export class CreateConversationDto {
-  /** One that is given here is never overwritten. */
+  /** One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069). */
   @ApiPropertyOptional({ minLength: 1, maxLength: MAX_TITLE_CHARACTERS, example: 'Trip to Kyoto' })
   @MayBeAbsent()
-  @IsText({ min: 1, max: MAX_TITLE_CHARACTERS, notBlank: true })
+  @IsLabel(MAX_TITLE_CHARACTERS)
   title?: string;
 
   /** The model configuration that answers; null for the default. */
