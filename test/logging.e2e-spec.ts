@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { DataSource, QueryFailedError } from 'typeorm';
+import { ConversationsService } from '../src/conversations/conversations.service.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { stall } from './support/provider.js';
 import { LogLines } from './support/log-lines.js';
+import type { Answer } from './support/http.js';
+import { sendRaw } from './support/raw.js';
 
 const log = new LogLines();
 let t: TestApp;
@@ -51,19 +54,41 @@ describe('a request', () => {
     }
   });
 
-  it('does not bring a stranger’s words into the log', async () => {
+  it.each<[string, string, Record<string, string>]>([
+    ['its path', '/nowhere/PLANTED', {}],
+    ['its query', '/auth/me?token=PLANTED', {}],
+    ['its User-Agent', '/auth/me', { 'User-Agent': 'PLANTED' }],
+    ['its token', '/auth/me', { Authorization: 'Bearer PLANTED' }],
+    ['its id, where that is none', '/auth/me', { 'X-Request-Id': 'a b\tPLANTED' }],
+    ['its id, where that is too long', '/auth/me', { 'X-Request-Id': 'PLANTED'.padEnd(65, 'x') }],
+  ])('does not bring a stranger’s words into the log: %s', async (_, path, headers) => {
     const planted = randomUUID();
-    await t.http.get(`/nowhere/${planted}?token=${planted}`, {
-      'User-Agent': planted,
-      Authorization: `Bearer ${planted}`,
-    });
-    await t.http
-      .get(`/conversations/${planted}`, { 'X-Request-Id': `a\u0001${planted}` })
-      .catch(() => undefined);
-    const { headers } = await t.http.get('/health/live');
-    await log.ofRequest(headers.get('X-Request-Id'));
+    const put = (text: string) => text.replace('PLANTED', planted);
+    const own = Object.entries(headers).map(([name, value]) => [name, put(value)] as const);
+    const answer = await t.http.get(put(path), Object.fromEntries(own));
 
+    expect(await log.ofRequest(answer.headers.get('X-Request-Id'))).toMatchObject({ status: answer.status });
     expect(log.text).not.toContain(planted);
+  });
+
+  it('does not bring control characters into the log', async () => {
+    const planted = randomUUID();
+    const head = `GET /auth/me HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Request-Id: a\u0001${planted}`;
+
+    expect(await sendRaw(t.url, `${head}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(log.text).not.toContain(planted);
+  });
+
+  it('is an error in the log where it is one of ours', async () => {
+    const ada = await t.user().create();
+    const fault = new Error('Nobody expected this');
+    const list = jest.spyOn(t.app.get(ConversationsService), 'list').mockRejectedValueOnce(fault);
+    const { status, headers } = await ada.get('/conversations');
+    list.mockRestore();
+
+    expect(status).toBe(500);
+    const line = await log.ofRequest(headers.get('X-Request-Id'));
+    expect(line).toMatchObject({ level: 'error', status: 500 });
   });
 
   it('says that its client left before the answer', async () => {
@@ -86,13 +111,16 @@ describe('the log', () => {
     t.provider.willStream(words);
     const ada = await t.user().withConfig(t.provider, { api_key: apiKey }).create();
     const { id } = await ada.createConversation({ system_prompt: words });
-    await ada.send(id, words);
+    const answers: Answer<unknown>[] = [
+      await ada.send(id, words),
+      await ada.post('/auth/refresh', { refresh_token: ada.tokens.refresh_token }),
+      await ada.post('/auth/login', { email: ada.email, password: `${ada.password}!` }),
+    ];
     await ada.socket().chat(id, words);
-    await ada.post('/auth/refresh', { refresh_token: ada.tokens.refresh_token });
-    await ada.post('/auth/login', { email: ada.email, password: `${ada.password}!` });
-    const { headers } = await ada.post('/auth/logout');
-    await log.ofRequest(headers.get('X-Request-Id'));
+    answers.push(await ada.post('/auth/logout'));
 
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 401, 204]);
+    for (const { headers } of answers) await log.ofRequest(headers.get('X-Request-Id'));
     const { access_token, refresh_token } = ada.tokens;
     for (const secret of [ada.password, access_token, refresh_token, apiKey, words, ada.email]) {
       expect(log.text).not.toContain(secret);

@@ -37,6 +37,20 @@ describe('/metrics', () => {
     expect(text).toContain('process_resident_memory_bytes ');
   });
 
+  it('measures requests in seconds', async () => {
+    const t = await start();
+    const since = performance.now();
+    await t.http.get('/health/live');
+    const text = await scrape(t);
+    const passed = (performance.now() - since) / 1000;
+
+    const sum =
+      /^http_request_duration_seconds_sum{method="GET",route="\/health\/live",status="200"} (\S+)$/m;
+    const measured = Number(sum.exec(text)?.[1]);
+    expect(measured).toBeGreaterThan(0);
+    expect(measured).toBeLessThan(passed);
+  });
+
   it('has what the reply engine measures', async () => {
     const t = await start();
     const metrics = t.app.get(Metrics);

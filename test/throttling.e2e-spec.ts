@@ -1,8 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { onRedis } from './support/database.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Answer } from './support/http.js';
+import { until } from './support/process.js';
 
 /** A public address that no other test has: a /64 of its own. */
 const newAddress = () => `2a01:${hex()}:${hex()}:${hex()}::1`;
@@ -130,6 +133,24 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect((await t.http.post('/auth/login', '{', address)).status).toBe(429);
     expect((await t.http.get('/auth/me', { ...forged, ...from(newAddress()) })).status).toBe(401);
     expect((await t.http.get('/health/live', address)).status).toBe(200);
+  });
+
+  it('counts those who leave before their answer, too', async () => {
+    const address = newAddress();
+    const head = `POST /auth/login HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${address}\r\n`;
+    const leaveEarly = async () => {
+      const socket = connect(Number(new URL(t.url).port), '127.0.0.1');
+      socket.write(
+        `${head}Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`,
+      );
+      await once(socket, 'data'); // 100 Continue: the server waits for the body now
+      socket.resetAndDestroy();
+    };
+    for (let i = 0; i < 30; i++) await leaveEarly();
+
+    // What succeeds does not count.
+    await until(async () => (await t.http.get('/openapi.json', from(address))).status === 429);
+    expect((await t.http.get('/openapi.json', from(newAddress()))).status).toBe(200);
   });
 
   it('counts what is nowhere, but neither preflights nor what succeeds', async () => {
