@@ -7,7 +7,7 @@ import { AppModule } from './app.module.js';
 import { Draining } from './common/draining.js';
 import { HttpAdapter } from './common/http-adapter.js';
 import { createLogger, PinoLogger, prettyDestination } from './common/logging.js';
-import { isDatabaseAway } from './common/problem.js';
+import { isDatabaseAway } from './common/database-errors.js';
 import { configureApp } from './configure-app.js';
 import type { Settings } from './env/settings.js';
 import { releaseStartupMemory } from './startup-memory.js';

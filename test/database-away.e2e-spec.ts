@@ -3,20 +3,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { Logger } from '@nestjs/common';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { DataSource } from 'typeorm';
 import { startTestApp, type TestApp } from './support/app.js';
 import { createTestDatabase, onMysql, onSqlite } from './support/database.js';
 import { type SeenEvent, within } from './support/event-log.js';
 import type { Answer, Thing } from './support/http.js';
+import { onOwnServer, OWN_SERVER_MS, OwnServer } from './support/own-server.js';
 import { startTestNodes, type TestNodes, until } from './support/process.js';
 import { gate, stall, type Step } from './support/provider.js';
 import type { SocketClient } from './support/socket.js';
@@ -236,47 +231,21 @@ onMysql('a database that', () => {
   });
 });
 
-onMysql('a MySQL server that is killed', () => {
-  const SERVICES = process.env.SERVICES_SCRIPT ?? join(__dirname, '../../shared/tools/services');
-  const port = 3390;
-  const folder = `${servicesFolder()}-killed`;
-  const env = { ...process.env, SERVICES_DIR: folder, SERVICES_MYSQL_PORT: String(port) };
-  const run = promisify(execFile);
-  const services = (...command: string[]) => run(SERVICES, command, { env });
-
-  // Outside this workplace there is no such script: the cut connections above stand for the killed server.
-  if (!existsSync(SERVICES)) return;
-
+onOwnServer('a database server that is killed', () => {
   survives(async () => {
-    // A run that was cut off leaves its server behind.
-    await services('down', 'mysql').catch(() => undefined);
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder);
-    // What is unpacked already need not be fetched again: as links, it costs nothing.
-    await run('cp', ['-al', join(servicesFolder(), 'sid-mysql'), folder]).catch(() => undefined);
-    await services('up', 'mysql');
-    const url = `mysql://root@127.0.0.1:${port}/parley`;
-    const connection = await createConnection(url.replace('/parley', ''));
-    await connection.query('CREATE DATABASE parley CHARACTER SET utf8mb4');
-    await connection.end();
-    const t = await startTestApp({ env: { DATABASE_URL: url } });
+    const server = await OwnServer.start();
+    const t = await startTestApp({ env: { DATABASE_URL: await server.createDatabase('parley') } });
     const takeAway = async () => {
-      await services('kill', 'mysql');
-      return () => services('up', 'mysql');
+      await server.kill();
+      return () => server.up();
     };
     const stop = async () => {
       await t.stop();
-      await services('down', 'mysql');
-      await rm(folder, { recursive: true, force: true });
+      await server.stop();
     };
     return { t, readiness: 503, takeAway, stop };
-  }, 90_000);
+  }, OWN_SERVER_MS);
 });
-
-/** Where the `services` script unpacked the servers that this run uses. */
-function servicesFolder(): string {
-  return process.env.SERVICES_DIR ?? join(homedir(), '.cache/test-services');
-}
 
 describe('a node that is told to leave while the database is away', () => {
   const GRACE_S = 1;

@@ -2,7 +2,7 @@ import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } fro
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Draining } from '../common/draining.js';
-import { isDatabaseAway } from '../common/problem.js';
+import { isDatabaseAway } from '../common/database-errors.js';
 import { Message } from '../conversations/message.entity.js';
 import { Node } from './node.entity.js';
 import { ReplyEngine } from './reply-engine.js';

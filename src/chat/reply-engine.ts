@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../ai/ai.service.js';
 import type { ModelProvider, PromptMessage, TokenUsage } from '../ai/provider.js';
 import { ProviderError } from '../ai/provider.error.js';
-import { isDatabaseAway } from '../common/problem.js';
+import { isDatabaseAway } from '../common/database-errors.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { REPLY_PARTS } from '../conversations/reply-chunk.entity.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
+import { isDatabaseAway } from './database-errors.js';
 import { FieldError, ProblemError, UnavailableError } from './errors.js';
 
 /** RFC 9457. */
@@ -27,20 +28,6 @@ const CODES: Record<number, string> = {
   429: 'rate_limited',
   503: 'unavailable',
 };
-
-/** Node's and mysql2's codes for a database that cannot be reached, that is going away, or that stays locked. */
-const DATABASE_AWAY =
-  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|PROTOCOL_\w+|POOL_CLOSED|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_QUERY_INTERRUPTED|ER_LOCK_DEADLOCK|ER_LOCK_WAIT_TIMEOUT)$/;
-
-/** Whether an error means that the database is away, rather than that a statement is wrong. */
-export function isDatabaseAway(error: unknown): boolean {
-  const cause = (error as { driverError?: unknown }).driverError ?? error;
-  const { code, message } = cause as { code?: string; message?: string };
-  return (
-    DATABASE_AWAY.test(code ?? '') ||
-    /closed state|Pool is closed|^database (table )?is locked/.test(message ?? '')
-  );
-}
 
 /** The failure that a client may see. What was not expected says nothing of its cause. */
 export function toProblemError(error: unknown): ProblemError {
