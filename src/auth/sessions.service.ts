@@ -18,6 +18,8 @@ import { User } from './user.entity.js';
 /** How exact `last_used_at` is, so that not every request writes. */
 const TOUCH_INTERVAL_MS = 60_000;
 
+const MAX_LISTED = 1000;
+
 /** A session's id and the newest of its refresh tokens, which nobody can read again. */
 export interface SessionGrant {
   userId: number;
@@ -68,11 +70,12 @@ export class SessionsService {
     this.sessions.update(stale, { lastUsedAt: now }).catch(() => undefined);
   }
 
-  /** The most recently used first. */
+  /** The most recently used first, of more than anybody looks through the latest. */
   list(userId: number): Promise<Session[]> {
     return this.sessions.find({
       where: { userId, expiresAt: MoreThan(new Date()) },
       order: { lastUsedAt: 'DESC', id: 'DESC' },
+      take: MAX_LISTED,
     });
   }
 

@@ -46,10 +46,9 @@ export class ConversationStreams {
     join: (page: ConversationPageDto) => void,
   ): Promise<void> {
     const read = () => this.conversations.getPage(userId, conversationId, { limit: limit ?? DEFAULT_PAGE });
-    await this.readThenJoin(userId, conversationId, read, (page) => {
-      const messages = page.messages.map((message) => this.withTextSoFar(userId, message));
-      join(Object.assign(page, { messages }));
-    });
+    await this.readThenJoin(userId, conversationId, read, (page) =>
+      join(page.update((message) => this.withTextSoFar(userId, message))),
+    );
   }
 
   /** A page of the active branch, a running reply with its text so far. */

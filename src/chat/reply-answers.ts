@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import { AuthService } from '../auth/auth.service.js';
 import { claimsOf, type Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError } from '../common/errors.js';
+import { sendJson } from '../common/json-pieces.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { EventHub } from '../events/event-hub.js';
 import { messageCreated } from './chat.events.js';
@@ -105,6 +106,6 @@ export class ReplyAnswers {
     if (reply.status === 'failed' && reply.error) {
       throw new ProblemError(502, reply.error.code, reply.error.detail, { members: body });
     }
-    response.json(body);
+    await sendJson(response, body);
   }
 }

@@ -104,11 +104,11 @@ export class SocketIoAdapter extends IoAdapter {
       const { data, ack } = this.mapPayload(payload.length > 1 ? payload : payload[0]);
       const callback = Object.hasOwn(callbacks, command) ? callbacks[command] : undefined;
       if (!callback) return refuse(socket, ack, noSuchCommand());
-      lastValueFrom(transform(callback(data, ack)), { defaultValue: undefined }).then(
+      lastValueFrom(transform(callback(data, ack)), { defaultValue: undefined })
         // Nothing, where a filter has acknowledged a failure already.
-        (answer) => answer !== undefined && ack?.(answer),
-        (error) => this.logger.error(error),
-      );
+        .then((answer) => answer !== undefined && ack?.(answer))
+        // An answer that cannot be encoded would otherwise end the process.
+        .catch((error: unknown) => refuse(socket, ack, error));
     });
   }
 

@@ -88,8 +88,7 @@ export class WebSocketClient {
     const verdict = this.meter.count();
     if (verdict === 'close') return this.socket.close(CLOSE_CODES.tooMuch);
     const frame = isBinary ? null : parse(String(data));
-    const answer = await this.answer(frame, verdict === 'refuse');
-    this.write('ack', JSON.stringify({ id: isFrameId(frame?.id) ? frame.id : undefined, ...answer }));
+    this.write('ack', await this.answer(frame, verdict === 'refuse'));
   }
 
   /** Ends the connection where the last ping was not answered. */
@@ -137,13 +136,16 @@ export class WebSocketClient {
     else sendFrameWithNext(this.socket, frame);
   }
 
-  private async answer(frame: Frame | null, refused: boolean): Promise<Acknowledgement> {
+  /** An acknowledgement as JSON; a problem also where an answer cannot be encoded. */
+  private async answer(frame: Frame | null, refused: boolean): Promise<string> {
+    const id = isFrameId(frame?.id) ? frame.id : undefined;
+    const encode = (acknowledgement: Acknowledgement) => JSON.stringify({ id, ...acknowledgement });
     try {
       if (refused) throw tooManyEvents();
       if (!frame) throw new ProblemError(400, 'bad_request', 'A frame must be a JSON object, as text.');
-      return { ok: true, data: await this.run(frame) };
+      return encode({ ok: true, data: await this.run(frame) });
     } catch (error) {
-      return refusal(error, `ws-${this.conversationId}`);
+      return encode(refusal(error, `ws-${this.conversationId}`));
     }
   }
 

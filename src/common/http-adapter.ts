@@ -1,6 +1,7 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
-import type { Express } from 'express';
+import type { Express, Response } from 'express';
 import { createServer, IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
+import { isLong, sendJson } from './json-pieces.js';
 import { readForwarded } from './forwarded.js';
 
 const LIMITS = {
@@ -19,6 +20,13 @@ export class HttpAdapter extends ExpressAdapter {
     const express = this.getInstance<Express>();
     this.httpServer = createServer({ ...LIMITS, ...classesFor(express) }, express);
     readForwarded(express.request);
+  }
+
+  /** Long JSON leaves in pieces, so that no turn of the event loop is long. */
+  override reply(response: Response, body: unknown, statusCode?: number): unknown {
+    if (!isLong(body)) return super.reply(response, body, statusCode) as unknown;
+    if (statusCode !== undefined) response.status(statusCode);
+    return sendJson(response, body as object);
   }
 
   /** Called when shutting down begins; the server stops listening once running replies have had their grace. */

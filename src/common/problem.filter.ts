@@ -1,6 +1,7 @@
 import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { ProblemError } from './errors.js';
+import { inTurns, isLong, jsonPieces, sendPieces } from './json-pieces.js';
 import { toProblem, toProblemError } from './problem.js';
 
 /** Every HTTP failure leaves through here, as RFC 9457 `application/problem+json`. */
@@ -33,8 +34,12 @@ export function sendProblem(
   response
     .set(headers ?? {})
     .status(error.getStatus())
-    .type('application/problem+json')
-    .send(JSON.stringify(toProblem(error, requestId, instance)));
+    .type('application/problem+json');
+  const problem = toProblem(error, requestId, instance);
+  // A failed reply's has the messages.
+  if (isLong(problem))
+    void sendPieces(response, inTurns(jsonPieces(problem))).catch(() => response.destroy());
+  else response.send(JSON.stringify(problem));
 }
 
 /** The operator gets the cause of a 5xx; a query's parameters, which may be people's words, stay out. */

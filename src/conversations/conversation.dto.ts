@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
 import { MayBeAbsent } from '../common/optional.decorator.js';
 import { IsLabel, IsText } from '../common/text.decorator.js';
@@ -112,7 +113,22 @@ export class ConversationPageDto extends ConversationDto {
 
   static of(conversation: Conversation, messages: MessageDto[], hasMore: boolean): ConversationPageDto {
     const page = { messages, has_more: hasMore };
-    return Object.assign(new ConversationPageDto(), fieldsOf(conversation), page);
+    return Object.assign(new ConversationPageDto(), fieldsOf(conversation), page).trim();
+  }
+
+  /** Replaces messages, as those that run, by what they are now. */
+  update(current: (message: MessageDto) => MessageDto): this {
+    const messages = this.messages.map(current);
+    const isSame = messages.every((message, index) => message === this.messages[index]);
+    return isSame ? this : Object.assign(this, { messages }).trim();
+  }
+
+  /** Leaves out the oldest messages where all would not fit. */
+  private trim(): this {
+    const room = MAX_PAGE_BYTES - jsonSize({ ...this, messages: [] });
+    const messages = firstFitting(this.messages.toReversed(), room).reverse();
+    const has_more = this.has_more || messages.length < this.messages.length;
+    return Object.assign(this, { messages, has_more });
   }
 }
 

@@ -57,7 +57,7 @@ export class ConversationsController {
     @Query() { limit, before_id }: PageQuery,
   ): Promise<ConversationPageDto> {
     const page = await this.conversations.getPage(user.id, id, { limit, beforeId: before_id });
-    return Object.assign(page, { messages: page.messages.map((message) => this.running.overlay(message)) });
+    return page.update((message) => this.running.overlay(message));
   }
 
   @Post(':id/update')

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThan, Repository, SelectQueryBuilder } from 'typeorm';
+import { In, MoreThan, Repository, SelectQueryBuilder } from 'typeorm';
+import { firstFitting, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
 import { ReplyChunk, ReplyPart, chunksBefore } from './reply-chunk.entity.js';
@@ -9,6 +10,16 @@ export interface PageOptions {
   limit: number;
   /** Only messages with a lower id. */
   beforeId?: number;
+}
+
+/** No text takes less as JSON. */
+const TEXT_BYTES = 'OCTET_LENGTH(message.content) + OCTET_LENGTH(message.reasoning)';
+
+const BYTES_A_READ = 1024 * 1024;
+
+interface SizedRow {
+  id: number | string;
+  bytes: number | string;
 }
 
 type Place = Pick<Message, 'conversationId' | 'parentId'>;
@@ -26,9 +37,23 @@ export class MessagesService {
     conversationId: number,
     options: PageOptions,
   ): Promise<{ messages: MessageDto[]; hasMore: boolean }> {
-    const found = await this.queryPage(conversationId, options).getMany();
-    const page = found.slice(0, options.limit).reverse();
-    return { messages: await this.toDtos(page), hasMore: found.length > options.limit };
+    const { messages, hasMore } = await this.readFitting(this.queryPage(conversationId, options), options);
+    return { messages: await this.toDtos(messages.reverse()), hasMore };
+  }
+
+  /** The first messages of a query, as many as fit and one at least. The text of others is not read. */
+  async readFitting(
+    query: SelectQueryBuilder<Message>,
+    { limit, maxBytes = MAX_PAGE_BYTES }: { limit: number; maxBytes?: number },
+  ): Promise<{ messages: Message[]; hasMore: boolean }> {
+    const found = await query
+      .clone()
+      .select('message.id', 'id')
+      .addSelect(TEXT_BYTES, 'bytes')
+      .limit(limit + 1)
+      .getRawMany<SizedRow>();
+    const fitting = firstFitting(found.slice(0, limit), maxBytes, bytesOf);
+    return { messages: await this.readByIds(fitting), hasMore: found.length > fitting.length };
   }
 
   /** One range of ix_messages_branch, however long the conversation is; with one row more than the page. */
@@ -42,6 +67,28 @@ export class MessagesService {
       .orderBy('message.id', 'DESC')
       .limit(limit + 1);
     return beforeId === undefined ? query : query.andWhere('message.id < :beforeId', { beforeId });
+  }
+
+  /** A conversation's messages from an id on, those of all branches, the oldest first. */
+  queryFrom(conversationId: number, id: number): SelectQueryBuilder<Message> {
+    return this.messages
+      .createQueryBuilder('message')
+      .useIndex('ix_messages_conversation_id')
+      .where('message.conversationId = :conversationId', { conversationId })
+      .andWhere('message.id >= :id', { id })
+      .orderBy('message.id', 'ASC');
+  }
+
+  /** In their order, and some at a time, as SQLite reads in this thread. */
+  private async readByIds(rows: SizedRow[]): Promise<Message[]> {
+    const messages = new Map<number, Message>();
+    for (let rest = rows; rest.length > 0;) {
+      const some = firstFitting(rest, BYTES_A_READ, bytesOf);
+      const read = await this.messages.findBy({ id: In(some.map(({ id }) => Number(id))) });
+      for (const message of read) messages.set(message.id, message);
+      rest = rest.slice(some.length);
+    }
+    return rows.flatMap(({ id }) => messages.get(Number(id)) ?? []);
   }
 
   async toDtos(messages: Message[]): Promise<MessageDto[]> {
@@ -108,6 +155,8 @@ export class MessagesService {
     return Object.assign(message, text);
   }
 }
+
+const bytesOf = ({ bytes }: SizedRow) => Number(bytes);
 
 function placeOf({ conversationId, parentId }: Place): string {
   return `${conversationId}/${parentId}`;

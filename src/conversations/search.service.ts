@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
+import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { ConversationDto } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
 import { Message } from './message.entity.js';
@@ -30,9 +31,10 @@ export class SearchService {
     const hits = await this.finder.find(userId, query);
     const room = Math.max(limit - hits.length, Math.floor(limit / 2));
     const titled = before_id === undefined && room > 0 ? await this.findTitles(userId, q, room) : [];
-    const shown = hits.slice(0, limit - titled.length);
-    const messages = await this.toResults(userId, shown);
-    return { results: [...titled.map(ofTitle), ...messages], has_more: hits.length > shown.length };
+    const titles = firstFitting(titled.map(ofTitle), MAX_PAGE_BYTES / 2);
+    const shown = hits.slice(0, limit - titles.length);
+    const { results, isCut } = await this.toResults(userId, shown, MAX_PAGE_BYTES - jsonSize(titles));
+    return { results: [...titles, ...results], has_more: isCut || hits.length > shown.length };
   }
 
   private findTitles(userId: number, q: string, limit: number): Promise<Conversation[]> {
@@ -46,22 +48,33 @@ export class SearchService {
       .getMany();
   }
 
-  private async toResults(userId: number, hits: Hit[]): Promise<SearchResultDto[]> {
-    if (hits.length === 0) return [];
+  /** As many as fit. */
+  private async toResults(
+    userId: number,
+    hits: Hit[],
+    maxBytes: number,
+  ): Promise<{ results: SearchResultDto[]; isCut: boolean }> {
+    if (hits.length === 0) return { results: [], isCut: false };
     const snippets = new Map(hits.map((hit) => [Number(hit.id), hit.snippet]));
-    const found = await this.messages.find({
-      where: { id: In([...snippets.keys()]) },
-      order: { id: 'DESC' },
+    const query = this.messages
+      .createQueryBuilder('message')
+      .where('message.id IN (:...ids)', { ids: [...snippets.keys()] })
+      .orderBy('message.id', 'DESC');
+    const { messages: found, hasMore } = await this.reader.readFitting(query, {
+      limit: hits.length,
+      maxBytes,
     });
     const ids = found.map((message) => message.conversationId);
     const conversations = await this.conversations.findBy({ id: In(ids), userId });
     const byId = new Map(conversations.map((conversation) => [conversation.id, conversation]));
-    return (await this.reader.toDtos(found)).flatMap((message) => {
+    const results = (await this.reader.toDtos(found)).flatMap((message) => {
       const conversation = byId.get(message.conversation_id);
       if (!conversation) return [];
       const snippet = snippets.get(message.id) ?? '';
       return [{ conversation: ConversationDto.from(conversation), message, snippet }];
     });
+    const fitting = firstFitting(results, maxBytes);
+    return { results: fitting, isCut: hasMore || fitting.length < results.length };
   }
 }
 

@@ -1,11 +1,10 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { type Client, CurrentClient } from '../auth/client.decorator.js';
 import { CurrentIdentity, type Identity } from '../auth/identity.js';
 import { AuditLog } from '../common/audit-log.js';
+import { sendPieces } from '../common/json-pieces.js';
 import { TakesLong } from '../throttling/takes-long.decorator.js';
 import { ExportDto } from './export.dto.js';
 import { ExportService } from './export.service.js';
@@ -36,16 +35,6 @@ export class ExportController {
     });
     response.status(200).type('application/json');
     response.attachment('parley-export.json');
-    await writeOut(pieces, response);
-  }
-}
-
-/** Takes no more pieces than the client reads. A failure on the way breaks the answer off, so that it is seen. */
-async function writeOut(pieces: AsyncIterable<string>, response: Response): Promise<void> {
-  try {
-    await pipeline(Readable.from(pieces, { objectMode: false }), response);
-  } catch (error) {
-    // The client left: nobody is there to be told.
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    await sendPieces(response, pieces);
   }
 }

@@ -1,20 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In, MoreThan } from 'typeorm';
+import { DataSource, In } from 'typeorm';
 import { AccountsService } from '../auth/accounts.service.js';
 import type { Identity } from '../auth/identity.js';
 import { SessionListDto } from '../auth/session.dto.js';
 import { SessionsService } from '../auth/sessions.service.js';
+import { inTurns, jsonPieces } from '../common/json-pieces.js';
 import { ConfigsService } from '../configs/configs.service.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
-import { Message } from '../conversations/message.entity.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import type { ExportDto } from './export.dto.js';
 
-/** Small, as a message can be megabytes long. */
 const PAGE = 50;
+/** Text that is read at once, but for a longer message. */
+const PAGE_BYTES = 1024 * 1024;
 
 @Injectable()
 export class ExportService {
@@ -37,11 +38,17 @@ export class ExportService {
       ...SessionListDto.from(await this.sessions.list(user.id), session.id),
       configs: await this.configs.list(user.id),
     };
-    return this.write(account, user.id);
+    return inTurns(this.write(account, user.id));
   }
 
   private async *write(account: object, userId: number): AsyncGenerator<string> {
-    yield `${JSON.stringify(account).slice(0, -1)},"conversations":[`;
+    let before = '{';
+    for (const [name, member] of Object.entries(account)) {
+      yield `${before}"${name}":`;
+      yield* jsonPieces(member);
+      before = ',';
+    }
+    yield ',"conversations":[';
     let separator = '';
     for await (const conversation of this.readConversations(userId)) {
       yield separator;
@@ -55,7 +62,8 @@ export class ExportService {
     yield `${JSON.stringify(ConversationDto.from(conversation)).slice(0, -1)},"messages":[`;
     let separator = '';
     for await (const message of this.readMessages(conversation.id)) {
-      yield separator + JSON.stringify(message);
+      yield separator;
+      yield* jsonPieces(message);
       separator = ',';
     }
     yield ']}';
@@ -73,25 +81,12 @@ export class ExportService {
   }
 
   private async *readMessages(conversationId: number): AsyncGenerator<MessageDto> {
-    let afterId = 0;
-    for (;;) {
-      const page = await this.readPage(conversationId, afterId);
-      yield* await this.messages.toDtos(page);
-      if (page.length < PAGE) return;
-      afterId = page.at(-1)!.id;
+    for (let id = 0; ;) {
+      const query = this.messages.queryFrom(conversationId, id);
+      const page = await this.messages.readFitting(query, { limit: PAGE, maxBytes: PAGE_BYTES });
+      yield* await this.messages.toDtos(page.messages);
+      if (!page.hasMore || page.messages.length === 0) return;
+      id = page.messages.at(-1)!.id + 1;
     }
-  }
-
-  /** The active branch and the others are each a range of ix_messages_branch; a page is the first of both. */
-  private async readPage(conversationId: number, afterId: number): Promise<Message[]> {
-    const repository = this.dataSource.getRepository(Message);
-    const rangeOf = (active: boolean) =>
-      repository.find({
-        where: { conversationId, active, id: MoreThan(afterId) },
-        order: { id: 'ASC' },
-        take: PAGE,
-      });
-    const both = [...(await rangeOf(true)), ...(await rangeOf(false))];
-    return both.sort((one, other) => one.id - other.id).slice(0, PAGE);
   }
 }
