@@ -47,13 +47,32 @@ describe('problems', () => {
     },
   );
 
-  it('refuse TRACE, and reflect nothing of it', async () => {
-    const request =
-      'TRACE /health/live HTTP/1.1\r\nHost: a\r\nX-Secret: reflected\r\nConnection: close\r\n\r\n';
+  it.each([
+    ['/', 'GET, HEAD, OPTIONS'],
+    ['/app.js', 'GET, HEAD, OPTIONS'],
+    ['/health/live', 'GET, HEAD, OPTIONS'],
+    ['/auth/login', 'OPTIONS, POST'],
+    ['/docs', 'GET, HEAD, OPTIONS'],
+    ['/docs/swagger-ui.css', 'GET, HEAD, OPTIONS, POST'],
+    ['/socket.io/?EIO=4&transport=polling', 'GET, HEAD, OPTIONS, POST'],
+    ['/socket.io/socket.io.esm.min.js', 'GET, HEAD, OPTIONS, POST'],
+    ['/nowhere', 'GET, HEAD, OPTIONS, POST'],
+  ])('refuse TRACE %s, and reflect nothing of it', async (path, allow) => {
+    const request = `TRACE ${path} HTTP/1.1\r\nHost: a\r\nX-Secret: reflected\r\nConnection: close\r\n\r\n`;
     const answer = await sendRaw(t.url, request);
 
     expect(answer).toMatch(/^HTTP\/1.1 405 /);
+    expect(answer).toContain(`\r\nAllow: ${allow}\r\n`);
+    expect(answer).toContain('"method_not_allowed"');
     expect(answer).not.toContain('reflected');
+  });
+
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('refuse %s of the page and its files', async (method) => {
+    for (const path of ['/', '/index.html', '/app.js'])
+      expect(await t.http.request(method, path)).toMatchObject({
+        status: 405,
+        body: { code: 'method_not_allowed' },
+      });
   });
 
   it('answer OPTIONS and HEAD', async () => {

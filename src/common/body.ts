@@ -1,41 +1,61 @@
-import express, { type RequestHandler } from 'express';
-import { isUtf8 } from 'node:buffer';
+import type { Request, RequestHandler } from 'express';
+import { bodyLimit, bodyTooLarge, declaresTooMuch } from './body-limit.js';
 import { ProblemError, ValidationFailedError } from './errors.js';
 
-/** The longest message, 100,000 characters, takes up to 1.2 MB when every character is escaped as `\ud83d\ude00`. */
-const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
-/** A conversation as a provider gets it; for the built-in one. */
-const CONVERSATION_LIMIT_BYTES = 16 * 1024 * 1024;
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Reads a JSON object into `request.body`. Compressed bodies are refused, so that none can unfold into memory. */
 export function readBody(): RequestHandler {
-  const read = express.Router().use(requireJson, readConversation, readObject, requireObject);
-  // Theirs means nothing (RFC 9110 section 9.3.1); Node discards it.
-  return (request, response, next) =>
-    request.method === 'GET' || request.method === 'HEAD' ? next() : read(request, response, next);
-}
-
-const readObject = jsonReader(BODY_LIMIT_BYTES);
-const readLongObject = jsonReader(CONVERSATION_LIMIT_BYTES);
-
-const readConversation: RequestHandler = (request, response, next) => {
-  if (request.path.startsWith('/demo/')) readLongObject(request, response, next);
-  else next();
-};
-
-function jsonReader(limit: number): RequestHandler {
-  const verify = (_request: unknown, _response: unknown, body: Buffer) => {
-    if (!isUtf8(body)) throw new ProblemError(400, 'bad_request', 'The body is not UTF-8.');
+  return async (request, _response, next) => {
+    if (declaresTooMuch(request)) throw bodyTooLarge();
+    // Theirs means nothing (RFC 9110 section 9.3.1); Node discards it.
+    if (request.method !== 'GET' && request.method !== 'HEAD') request.body = await readObject(request);
+    next();
   };
-  return express.json({ limit, inflate: false, strict: false, type: () => true, verify });
 }
 
-const requireJson: RequestHandler = (request, _response, next) => {
-  const hasBody =
-    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
-  if (!hasBody || isJsonInUtf8(request.headers['content-type'])) next();
-  else next(new ProblemError(415, 'unsupported_media_type', 'The body must be application/json in UTF-8.'));
-};
+/** @returns undefined where there is no body */
+async function readObject(request: Request): Promise<object | undefined> {
+  const { headers } = request;
+  if (headers['transfer-encoding'] === undefined && !Number(headers['content-length'])) return undefined;
+  const isPlain = (headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity';
+  if (!isPlain || !isJsonInUtf8(headers['content-type'])) {
+    throw new ProblemError(415, 'unsupported_media_type', 'The body must be application/json in UTF-8.');
+  }
+  const bytes = await readBytes(request);
+  return bytes.length === 0 ? undefined : requireObject(parse(bytes));
+}
+
+async function readBytes(request: Request): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    // The stream's own iterator would destroy the connection where it is left early, and with it the answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      length += (chunk as Buffer).length;
+      if (length > bodyLimit(request)) throw bodyTooLarge();
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    throw error instanceof ProblemError ? error : new ProblemError(400, 'bad_request', 'The body broke off.');
+  }
+  return Buffer.concat(chunks);
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(UTF8.decode(bytes));
+  } catch {
+    const detail = 'The request could not be read; is the body well-formed JSON in UTF-8?';
+    throw new ProblemError(400, 'bad_request', detail);
+  }
+}
+
+/** Null, a list or a text is JSON too, but none of our calls takes one. */
+function requireObject(body: unknown): object {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
+  throw new ValidationFailedError([{ field: 'body', message: 'Must be a JSON object.' }]);
+}
 
 function isJsonInUtf8(contentType = ''): boolean {
   const [type, ...parameters] = contentType
@@ -45,10 +65,3 @@ function isJsonInUtf8(contentType = ''): boolean {
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
   return type === 'application/json' && (!charset || /^charset="?utf-?8"?$/.test(charset));
 }
-
-/** Null, a list or a text is JSON too, but none of our calls takes one. */
-const requireObject: RequestHandler = (request, _response, next) => {
-  const body: unknown = request.body;
-  if (body === undefined || (typeof body === 'object' && body !== null && !Array.isArray(body))) next();
-  else next(new ValidationFailedError([{ field: 'body', message: 'Must be a JSON object.' }]));
-};

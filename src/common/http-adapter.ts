@@ -1,8 +1,9 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express, Response } from 'express';
-import { createServer, IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
-import { isLong, sendJson } from './json-pieces.js';
+import { IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
+import { EdgeServer } from './edge-server.js';
 import { readForwarded } from './forwarded.js';
+import { isLong, sendJson } from './json-pieces.js';
 
 const LIMITS = {
   // Slow senders are cut: headers within 10 s, a whole request within 30 s, looked at every 2 s.
@@ -18,7 +19,7 @@ const LIMITS = {
 export class HttpAdapter extends ExpressAdapter {
   override initHttpServer(): void {
     const express = this.getInstance<Express>();
-    this.httpServer = createServer({ ...LIMITS, ...classesFor(express) }, express);
+    this.httpServer = new EdgeServer({ ...LIMITS, ...classesFor(express) }, express);
     readForwarded(express.request);
   }
 

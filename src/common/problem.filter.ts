@@ -1,5 +1,6 @@
 import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { closeWhereUnread } from './closing.js';
 import { ProblemError } from './errors.js';
 import { inTurns, isLong, jsonPieces, sendPieces } from './json-pieces.js';
 import { toProblem, toProblemError } from './problem.js';
@@ -31,6 +32,7 @@ export function sendProblem(
 ): void {
   const { headers, retryAfterSeconds } = error.extras;
   if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterSeconds));
+  closeWhereUnread(response.req, response);
   response
     .set(headers ?? {})
     .status(error.getStatus())

@@ -9,6 +9,9 @@ interface Layer {
   match(path: string): boolean;
 }
 
+/** Those that some path has. */
+const ANY_METHOD = 'GET, HEAD, OPTIONS, POST';
+
 /** A known path under an unknown method is 405, and not 404 (RFC 9110 section 15.5.6). */
 @Injectable()
 export class RouteMisses implements OnModuleInit {
@@ -19,9 +22,13 @@ export class RouteMisses implements OnModuleInit {
     const express = this.host.httpAdapter.getInstance<Application>();
     express.use((request: Request, response: Response, next: NextFunction) => {
       const allow = allowedMethods(express, request.path);
-      if (allow.length === 0) next();
-      else if (request.method === 'OPTIONS') response.set('Allow', allow.join(', ')).status(204).end();
-      else next(methodNotAllowed(request.method, allow.join(', ')));
+      const { method } = request;
+      if (method === 'TRACE') next(methodNotAllowed(method, allow.join(', ') || ANY_METHOD));
+      else if (allow.length === 0) next();
+      else if (method === 'OPTIONS') response.set('Allow', allow.join(', ')).status(204).end();
+      // Its route has found nothing, such as no file.
+      else if (allow.includes(method)) next();
+      else next(methodNotAllowed(method, allow.join(', ')));
     });
   }
 }

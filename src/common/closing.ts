@@ -1,0 +1,43 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { bodyTooLarge, declaresTooMuch } from './body-limit.js';
+import { ProblemError } from './errors.js';
+import { refuseUpgrade } from './handshake.js';
+
+/** How long a client that sends on has for reading the answer. */
+const LINGER_MS = 2_000;
+
+/** Ends a connection after the answer where the rest of the body is not wanted, instead of reading it. */
+export function closeWhereUnread(request: IncomingMessage, response: ServerResponse): void {
+  const isBounded = request.headers['transfer-encoding'] === undefined && !declaresTooMuch(request);
+  if (request.complete || isBounded) return;
+  response.setHeader('Connection', 'close');
+  const { socket } = request;
+  // Node would close at once, and a connection that is closed with bytes unread is reset, which can cost the answer.
+  socket.destroySoon = () => linger(socket.end());
+  request.resume();
+}
+
+/** Answers what is not HTTP, or too much or too slow, as a problem. */
+export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.writableEnded) return;
+  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
+  if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent) return void socket.destroy();
+  refuseUpgrade(socket, problemOf(error));
+  linger(socket);
+}
+
+function problemOf({ code, reason }: NodeJS.ErrnoException & { reason?: string }): ProblemError {
+  if (reason === 'Content-Length overflow') return bodyTooLarge();
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new ProblemError(431, 'bad_request', 'The headers are too large.');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new ProblemError(408, 'bad_request', 'The request took too long.');
+  return new ProblemError(400, 'bad_request', 'The request is not HTTP/1.1.');
+}
+
+/** Reads on for a while after the writing side was ended (RFC 9112 section 9.6). */
+function linger(socket: Socket): void {
+  const deadline = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once('close', () => clearTimeout(deadline));
+}

@@ -1,0 +1,49 @@
+import type { Express } from 'express';
+import { type IncomingMessage, Server, type ServerOptions, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { declaresTooMuch } from './body-limit.js';
+import { refuseUnreadable } from './closing.js';
+import { isWebSocket, serveWithoutUpgrade } from './upgrades.js';
+
+/**
+ * Node's server, deciding what Socket.IO gets to see: that takes over the listeners of `request`, and answers whatever
+ * it is sent.
+ */
+export class EdgeServer extends Server {
+  constructor(
+    options: ServerOptions,
+    private readonly express: Express,
+  ) {
+    super(options, express);
+    // All headers are seen, as `serveWithoutUpgrade` writes them again; `maxHeaderSize` bounds them.
+    this.maxHeadersCount = 0;
+    this.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      if (!declaresTooMuch(request)) response.writeContinue();
+      this.emit('request', request, response);
+    });
+    this.on('clientError', refuseUnreadable);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  override emit(event: string, ...args: any[]): boolean {
+    if (event === 'request') return this.request(...(args as [IncomingMessage, ServerResponse]));
+    if (event === 'upgrade') return this.upgrade(...(args as [IncomingMessage, Socket, Buffer]));
+    return super.emit(event, ...args);
+  }
+
+  private request(request: IncomingMessage, response: ServerResponse): boolean {
+    // Nothing more is taken from a connection that is being closed (RFC 9112 section 9.6).
+    if (request.socket.writableEnded) return Boolean(request.destroy());
+    if (request.method !== 'TRACE' && !declaresTooMuch(request))
+      return super.emit('request', request, response);
+    this.express(request, response);
+    return true;
+  }
+
+  private upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean {
+    if (!isWebSocket(request)) return serveWithoutUpgrade(this, request, socket, head);
+    // ws knows the header with this one value only.
+    request.headers.upgrade = 'websocket';
+    return super.emit('upgrade', request, socket, head);
+  }
+}
