@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { AppModule } from './app.module.js';
 import { Draining } from './common/draining.js';
 import { HttpAdapter } from './common/http-adapter.js';
+import { captureConsole } from './common/console-log.js';
 import { createLogger, PinoLogger, prettyDestination } from './common/logging.js';
 import { isDatabaseAway } from './common/database-errors.js';
 import { configureApp } from './configure-app.js';
@@ -22,6 +23,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Boots and listens, until a signal; exits with an explanation where that cannot be. */
 export async function serve(settings: Settings): Promise<void> {
   const logger = await makeLogger(settings);
+  captureConsole(logger);
   process.on('uncaughtException', (error) => {
     // Node's own report would show all that an error carries, such as a statement's parameters.
     logger.fatal({ error }, 'Uncaught exception');

@@ -1,7 +1,7 @@
 /** What only a process of its own can show. It runs what was built: `npm test` builds first. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -71,6 +71,63 @@ it('takes less than 140 MB when nobody talks to it', async () => {
   await server.url();
 
   await until(async () => (await server.residentMegabytes()) < 140);
+});
+
+describe('the log', () => {
+  /** A MySQL server whose first packet is numbered wrongly, of which mysql2 tells the console. */
+  async function confusedMysql() {
+    const message = Buffer.from('\u00ff\u0010\u0004Too many connections', 'latin1');
+    const packet = Buffer.concat([Buffer.from([message.length, 0, 0, 7]), message]);
+    const server = createServer((socket) => void socket.on('error', () => undefined).end(packet));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return server;
+  }
+
+  it('has what mysql2 writes to the console, as a line', async () => {
+    const mysql = await confusedMysql();
+    const { port } = mysql.address() as AddressInfo;
+    const server = start({ DATABASE_URL: `mysql://root@127.0.0.1:${port}/parley` });
+    const { stderr } = await server.exited;
+    mysql.close();
+
+    expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(/^Parley cannot start: /)]);
+    expect(server.log.filter(({ context }) => context === 'Console')).toContainEqual(
+      expect.objectContaining({ level: 'error', msg: expect.stringContaining('packets out of order') }),
+    );
+  });
+
+  const script = `
+    const failure = Object.assign(new Error('Failed'), { parameters: ['planted'] });
+    const write = () => {
+      console.log('a %s\\nof %d', 'text', 2);
+      console.warn(failure, { key: 'planted' });
+      console.dir({ key: 'planted' });
+      console.error('x'.repeat(10000));
+      process.emitWarning('Careful');
+    };
+    setTimeout(() => process.once('SIGUSR2', write), 0);`;
+
+  it('has whatever packages and Node write, each a bounded line without what objects hold', async () => {
+    await writeFile(join(folder, 'noise.mjs'), script);
+    const server = start({ NODE_OPTIONS: `--import=${join(folder, 'noise.mjs')}` });
+    await server.url();
+    server.signal('SIGUSR2');
+    await server.log.until(({ context }) => context === 'Node');
+    const lines = server.log.filter(({ context }) => context === 'Console');
+    server.signal('SIGTERM');
+
+    expect(await server.exited).toEqual({ code: 0, stderr: '' });
+    expect(lines).toEqual([
+      expect.objectContaining({ level: 'info', msg: 'a text\nof 2' }),
+      expect.objectContaining({ level: 'warn', msg: 'Failed (object)', error: expect.anything() }),
+      expect.objectContaining({ level: 'info', msg: '(object)' }),
+      expect.objectContaining({ level: 'error', msg: 'x'.repeat(2000) }),
+    ]);
+    expect(server.log.text).not.toContain('planted');
+    expect(server.log.filter(({ context }) => context === 'Node')).toEqual([
+      expect.objectContaining({ level: 'warn', error: expect.objectContaining({ message: 'Careful' }) }),
+    ]);
+  });
 });
 
 describe('SIGTERM', () => {

@@ -5,6 +5,7 @@ import { Outbound } from './outbound.js';
 import type { ProviderClient } from './provider-client.js';
 import { ProviderFaults } from './provider-faults.js';
 import type { ProviderError, ProviderErrorCode } from './provider.error.js';
+import type { OnRetry } from './provider-fault-log.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
 import { ReplyBatches } from './reply-batches.js';
 import { ReadRounds } from './read-rounds.js';
@@ -27,6 +28,7 @@ export interface ProviderTest {
 interface StreamOptions {
   attempts: number;
   totalSeconds: number;
+  onRetry?: OnRetry;
 }
 
 /** The one way out to a model provider. */
@@ -46,8 +48,14 @@ export class AiService {
    * ProviderError where it did not, after what came before. Throws `signal.reason` when aborted. Aborting, and closing
    * the iterator, even while it waits, closes the provider's connection at once.
    */
-  stream(provider: ModelProvider, messages: PromptMessage[], signal: AbortSignal): AsyncIterable<ReplyBatch> {
-    const options = { attempts: ATTEMPTS, totalSeconds: this.settings.upstreamTotalTimeoutSeconds };
+  stream(
+    provider: ModelProvider,
+    messages: PromptMessage[],
+    signal: AbortSignal,
+    onRetry?: OnRetry,
+  ): AsyncIterable<ReplyBatch> {
+    const totalSeconds = this.settings.upstreamTotalTimeoutSeconds;
+    const options = { attempts: ATTEMPTS, totalSeconds, onRetry };
     return { [Symbol.asyncIterator]: () => this.iterate(provider, messages, signal, options) };
   }
 
@@ -118,12 +126,12 @@ export class AiService {
     provider: ModelProvider,
     messages: PromptMessage[],
     signal: AbortSignal,
-    { attempts, totalSeconds }: StreamOptions,
+    { attempts, totalSeconds, onRetry }: StreamOptions,
   ): ReplyBatches {
     const watchdog = new Watchdog(signal, totalSeconds);
     const faults = new ProviderFaults(provider.apiKey);
     return new ReplyBatches(watchdog, faults, () =>
-      this.open(provider, messages, watchdog, faults, attempts),
+      this.open(provider, messages, watchdog, faults, { attempts, onRetry }),
     );
   }
 
@@ -132,13 +140,13 @@ export class AiService {
     messages: PromptMessage[],
     watchdog: Watchdog,
     faults: ProviderFaults,
-    attempts: number,
+    retries: Pick<StreamOptions, 'attempts' | 'onRetry'>,
   ) {
     const request = new ReplyRequest(await this.reach(provider), provider, messages, watchdog, faults, {
       firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
       known: this.known,
-      attempts,
+      ...retries,
       rounds: this.rounds,
     });
     return request.open();

@@ -3,6 +3,7 @@ import { isTransient, MAX_WAIT_SECONDS, ProviderFaults } from './provider-faults
 import type { OutboundResponse } from './outbound-fetch.js';
 import type { ProviderCall } from './provider-client.js';
 import { ProviderError } from './provider.error.js';
+import type { OnRetry } from './provider-fault-log.js';
 import { ModelProvider, PromptMessage } from './provider.js';
 import { ReadRounds } from './read-rounds.js';
 import { type NextBatch, Reply } from './reply.js';
@@ -19,6 +20,7 @@ export interface ReplyRequestOptions {
   idleSeconds: number;
   /** How often to ask, at most, before the first text. */
   attempts: number;
+  onRetry?: OnRetry;
   /** What the provider's earlier refusals have taught. */
   known: KnownChanges;
   rounds: ReadRounds;
@@ -66,7 +68,9 @@ export class ReplyRequest {
       try {
         return await this.try();
       } catch (error) {
-        if (this.watchdog.signal.aborted || !this.changes.learn(this.faults.of(error))) throw error;
+        const fault = this.faults.of(error);
+        if (this.watchdog.signal.aborted || !this.changes.learn(fault)) throw error;
+        this.options.onRetry?.(fault, 0);
       }
     }
   }
@@ -92,6 +96,7 @@ export class ReplyRequest {
     const own = BASE_DELAY_SECONDS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
     const seconds = fault.retryAfterSeconds ?? own;
     if (seconds > MAX_WAIT_SECONDS) throw fault;
+    this.options.onRetry?.(fault, seconds);
     const { signal } = this.watchdog;
     await delay(seconds * 1000, undefined, { signal }).catch(() => Promise.reject(signal.reason));
   }

@@ -38,14 +38,14 @@ export class ChatSockets {
     namespace.use((socket, next) => {
       this.admit(socket).then(
         () => next(),
-        (error: unknown) => next(connectError(error, socket.id)),
+        (error: unknown) => next(connectError(error)),
       );
     });
     // Nest, with handlers of the gateway's, would keep the last socket that came and the last that went.
     const disconnected = disconnectionFor(this.audiences);
     namespace.on('connection', (socket) => this.connected(socket.on('disconnect', disconnected)));
     // Without a namespace there is nothing to talk about, nor a login to hold the connection.
-    namespace.server.of('/').use(({ id }, next) => next(connectError(new NotFoundError('namespace'), id)));
+    namespace.server.of('/').use((_socket, next) => next(connectError(new NotFoundError('namespace'))));
   }
 
   private connected(socket: ChatSocket): void {
@@ -124,7 +124,7 @@ function tokenOf({ handshake, request }: Socket): string {
   return token;
 }
 
-function connectError(error: unknown, socketId: string): Error {
-  const { error: problem } = refusal(error, socketId) as { error: { detail: string } };
+function connectError(error: unknown): Error {
+  const { error: problem } = refusal(error, { transport: 'socket.io', command: 'connect' });
   return Object.assign(new Error(problem.detail), { data: problem });
 }

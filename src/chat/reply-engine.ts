@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../ai/ai.service.js';
 import type { ModelProvider, PromptMessage, TokenUsage } from '../ai/provider.js';
+import { logProviderFault, logRetries, type ProviderTask } from '../ai/provider-fault-log.js';
 import { ProviderError } from '../ai/provider.error.js';
 import { isDatabaseAway } from '../common/database-errors.js';
 import type { MessageDto } from '../conversations/message.dto.js';
@@ -13,6 +14,7 @@ import { messageCompleted } from './chat.events.js';
 import { ReplyJournal } from './reply-journal.js';
 import { ReplyRunsService } from './reply-runs.service.js';
 import { FinalReply, ReplyStore, type RunningReply, usageColumns } from './reply-store.js';
+import { logReplyEnd } from './reply-log.js';
 import { Reply, ReplyAborted } from './reply.js';
 import { usageOf } from './usage.js';
 
@@ -25,6 +27,8 @@ const LAST_WRITES_MS = 4000;
 
 export interface ReplyRun {
   provider: ModelProvider;
+  /** Null for the demo model. */
+  configId: number | null;
   /** Read when the run begins, so that no sender waits for it. */
   prompt: () => Promise<PromptMessage[]>;
   /** After the reply's end is stored and published. */
@@ -127,6 +131,7 @@ export class ReplyEngine {
     );
     if (!message) return null;
     this.journal.discard(messageId);
+    logReplyEnd(message, running.conversation.userId);
     this.hub.publish(running.conversation.userId, messageCompleted(message, running.reply.attempt));
     return message;
   }
@@ -148,9 +153,11 @@ export class ReplyEngine {
   private async run(reply: Reply, run: ReplyRun): Promise<void> {
     let prompt: PromptMessage[] = [];
     const outcome: Outcome = { status: 'complete' };
+    const task = taskOf(reply, run);
     try {
       prompt = await this.prompt(reply, run);
-      for await (const batch of this.ai.stream(run.provider, prompt, reply.abort.signal)) {
+      const batches = this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task));
+      for await (const batch of batches) {
         for (const part of REPLY_PARTS) {
           if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
         }
@@ -160,7 +167,7 @@ export class ReplyEngine {
         if (full) await full;
       }
     } catch (error) {
-      Object.assign(outcome, this.failure(reply, error));
+      Object.assign(outcome, this.failure(reply, task, error));
     }
     await this.end(reply, run, await finalReply(reply, prompt, outcome));
   }
@@ -177,11 +184,13 @@ export class ReplyEngine {
     }
   }
 
-  private failure(reply: Reply, error: unknown): Outcome {
+  private failure(reply: Reply, task: ProviderTask, error: unknown): Outcome {
     const { signal } = reply.abort;
     if (signal.aborted) return { status: (signal.reason as ReplyAborted).end };
-    if (error instanceof ProviderError)
+    if (error instanceof ProviderError) {
+      logProviderFault(task, error);
       return { status: 'failed', error: { code: error.code, detail: error.detail } };
+    }
     this.logger.error({ message_id: reply.message.id, error }, 'A reply failed unexpectedly');
     return {
       status: 'failed',
@@ -197,6 +206,9 @@ export class ReplyEngine {
     // A node that was taken for dead may find that another runs its reply by now.
     if (message && message.status !== 'streaming')
       this.hub.publish(reply.userId, messageCompleted(message, reply.attempt));
+    // Another node that ended it has logged that; where its conversation is gone, nobody else has.
+    if (!message || message.completed_at === final.completedAt.toISOString())
+      logReplyEnd(message ?? reply.endedAs(final), reply.userId);
     reply.resolveEnded(message);
     if (message) run.ended?.(message);
   }
@@ -227,6 +239,11 @@ export class ReplyEngine {
         reply.abort.abort(new ReplyAborted('stopped'));
     });
   }
+}
+
+function taskOf({ message, userId }: Reply, { configId }: ReplyRun): ProviderTask {
+  const { id, conversation_id } = message;
+  return { task: 'reply', message_id: id, conversation_id, user_id: userId, config_id: configId };
 }
 
 async function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcome): Promise<FinalReply> {

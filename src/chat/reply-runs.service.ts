@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AiService } from '../ai/ai.service.js';
 import type { ModelProvider, PromptMessage } from '../ai/provider.js';
+import { logProviderFault, logRetries, type OnRetry, type ProviderTask } from '../ai/provider-fault-log.js';
+import { ProviderError } from '../ai/provider.error.js';
 import { ProblemError } from '../common/errors.js';
 import { mergeParams } from '../common/model-params.dto.js';
 import { DEFAULT_CONTEXT_TOKENS } from '../configs/config.dto.js';
@@ -46,10 +48,11 @@ export class ReplyRunsService {
     const provider = { ...config.provider, params };
     return {
       provider,
+      configId: config.configId,
       prompt: () => this.prompts.build(conversation, userMessage, config.contextTokens, params),
       ended: (reply) => {
         if (!wantsTitle(conversation, userMessage, reply)) return;
-        void this.giveTitle(conversation, userMessage.content, reply.content, config.provider);
+        void this.giveTitle(conversation, userMessage.content, reply.content, config);
       },
     };
   }
@@ -77,18 +80,25 @@ export class ReplyRunsService {
     { id, userId }: Conversation,
     question: string,
     answer: string,
-    provider: ModelProvider,
+    { configId, provider }: ResolvedConfig,
   ): Promise<void> {
+    const task: ProviderTask = { task: 'title', conversation_id: id, user_id: userId, config_id: configId };
     try {
-      const title = titleFromModel(await this.askForTitle(question, answer, provider));
+      const title = titleFromModel(await this.askForTitle(question, answer, provider, logRetries(task)));
       if (title) await this.conversations.setAutoTitle(userId, id, title);
     } catch (error) {
       // The first words of the first message stay: a conversation needs no better title to work.
-      this.logger.debug(`No title for conversation ${id}: ${(error as Error).message}`);
+      if (error instanceof ProviderError) logProviderFault(task, error);
+      else this.logger.debug({ conversation_id: id, error }, 'No title');
     }
   }
 
-  private async askForTitle(question: string, answer: string, provider: ModelProvider): Promise<string> {
+  private async askForTitle(
+    question: string,
+    answer: string,
+    provider: ModelProvider,
+    onRetry: OnRetry,
+  ): Promise<string> {
     const excerpt = (text: string) => text.slice(0, TITLE_SOURCE_LENGTH).toWellFormed();
     const content = `User: ${excerpt(question)}\n\nAssistant: ${excerpt(answer)}`;
     const messages = [
@@ -96,7 +106,8 @@ export class ReplyRunsService {
       { role: 'user' as const, content },
     ];
     let title = '';
-    for await (const batch of this.ai.stream(provider, messages, AbortSignal.timeout(TITLE_TIMEOUT_MS))) {
+    const signal = AbortSignal.timeout(TITLE_TIMEOUT_MS);
+    for await (const batch of this.ai.stream(provider, messages, signal, onRetry)) {
       title += batch.content;
       if (title.length > TITLE_ANSWER_LENGTH) break;
     }

@@ -94,12 +94,13 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
 
   /**
    * Counts an event: over its budget its events are refused, far over it the socket is closed.
+   * @param command its name, where it is one of ours
    * @returns whether the event may be answered
    */
-  mayAnswer(acknowledge: unknown): boolean {
+  mayAnswer(acknowledge: unknown, command: string | undefined): boolean {
     const verdict = this.meter.count();
+    if (verdict !== 'answer') refuse(this.socket, acknowledge, tooManyEvents(), command);
     if (verdict === 'close') this.socket.conn.close();
-    else if (verdict === 'refuse') refuse(this.socket, acknowledge, tooManyEvents());
     return verdict === 'answer';
   }
 }

@@ -100,15 +100,15 @@ export class SocketIoAdapter extends IoAdapter {
   ): void {
     const callbacks = Object.fromEntries(handlers.map(({ message, callback }) => [message, callback]));
     socket.use(([command, ...payload]) => {
-      if (!socket.data.client.mayAnswer(payload.at(-1))) return;
-      const { data, ack } = this.mapPayload(payload.length > 1 ? payload : payload[0]);
       const callback = Object.hasOwn(callbacks, command) ? callbacks[command] : undefined;
+      if (!socket.data.client.mayAnswer(payload.at(-1), callback && command)) return;
+      const { data, ack } = this.mapPayload(payload.length > 1 ? payload : payload[0]);
       if (!callback) return refuse(socket, ack, noSuchCommand());
       lastValueFrom(transform(callback(data, ack)), { defaultValue: undefined })
         // Nothing, where a filter has acknowledged a failure already.
         .then((answer) => answer !== undefined && ack?.(answer))
         // An answer that cannot be encoded would otherwise end the process.
-        .catch((error: unknown) => refuse(socket, ack, error));
+        .catch((error: unknown) => refuse(socket, ack, error, command));
     });
   }
 

@@ -9,19 +9,32 @@ import {
 } from '@nestjs/common';
 import type { WsExceptionFilter } from '@nestjs/common';
 import { map, Observable } from 'rxjs';
-import type { Socket } from 'socket.io';
+import { randomUUID } from 'node:crypto';
 import { logUnexpected } from '../common/problem.filter.js';
+import type { ChatSocket } from './socket-io-client.js';
 import { Problem, toProblem, toProblemError } from '../common/problem.js';
 
 export type Acknowledgement = { ok: true; data: unknown } | { ok: false; error: Problem };
 
 const logger = new Logger('Sockets');
 
-/** What a failed command is acknowledged with; an unexpected failure is logged for the operator. */
-export function refusal(error: unknown, socketId: string): Acknowledgement {
+/** What a socket asked for, as the log names it: by names that we know, not by what a client wrote. */
+export interface SocketRequest {
+  transport: 'socket.io' | 'websocket';
+  command?: string;
+  user_id?: number;
+  session_id?: number;
+  conversation_id?: number;
+}
+
+/** What a failed command is acknowledged with. It is logged under the request id that its client gets. */
+export function refusal(error: unknown, request: SocketRequest): { ok: false; error: Problem } {
   const problem = toProblemError(error);
-  logUnexpected(logger, problem, error, socketId);
-  return { ok: false, error: toProblem(problem, socketId) };
+  const requestId = randomUUID();
+  const line = { request_id: requestId, ...request, status: problem.getStatus(), code: problem.code };
+  logUnexpected(logger, problem, error, requestId);
+  logger[line.status >= 500 ? 'error' : 'log'](line, 'Socket command refused');
+  return { ok: false, error: toProblem(problem, requestId) };
 }
 
 /** Acknowledges what a gateway's handler answers. */
@@ -33,8 +46,10 @@ export class AcknowledgeInterceptor implements NestInterceptor {
 }
 
 /** A client that asked for no acknowledgement gets an `exception` event. */
-export function refuse(socket: Socket, acknowledge: unknown, error: unknown): void {
-  const answer = refusal(error, socket.id);
+export function refuse(socket: ChatSocket, acknowledge: unknown, error: unknown, command?: string): void {
+  const { userId, claims } = socket.data;
+  const request = { transport: 'socket.io', command, user_id: userId, session_id: claims.sessionId } as const;
+  const answer = refusal(error, request);
   if (typeof acknowledge === 'function') acknowledge(answer);
   else socket.emit('exception', answer);
 }
@@ -44,7 +59,7 @@ export function refuse(socket: Socket, acknowledge: unknown, error: unknown): vo
 export class SocketProblemFilter implements WsExceptionFilter {
   catch(exception: unknown, host: ArgumentsHost): void {
     // What Nest calls a gateway's handler with: the socket, the data, the acknowledgement, the event's name.
-    const [socket, , acknowledge] = host.getArgs<[Socket, unknown, unknown]>();
-    refuse(socket, acknowledge, exception);
+    const [socket, , acknowledge, command] = host.getArgs<[ChatSocket, unknown, unknown, string]>();
+    refuse(socket, acknowledge, exception, command);
   }
 }

@@ -10,7 +10,7 @@ import { LiveSession } from './live-session.js';
 import { OpenConversations } from './open-conversations.js';
 import { SocketCommands, SocketPeer } from './socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from './socket-limits.js';
-import { Acknowledgement, refusal } from './socket-problem.filter.js';
+import { Acknowledgement, refusal, type SocketRequest } from './socket-problem.filter.js';
 import {
   ConversationRefDto,
   OpenConversationDto,
@@ -86,7 +86,10 @@ export class WebSocketClient {
     // A client whose socket is being closed, as its session has ended, say, may go on sending.
     if (this.socket.readyState !== this.socket.OPEN) return;
     const verdict = this.meter.count();
-    if (verdict === 'close') return this.socket.close(CLOSE_CODES.tooMuch);
+    if (verdict === 'close') {
+      refusal(tooManyEvents(), this.describe(null));
+      return this.socket.close(CLOSE_CODES.tooMuch);
+    }
     const frame = isBinary ? null : parse(String(data));
     this.write('ack', await this.answer(frame, verdict === 'refuse'));
   }
@@ -145,15 +148,22 @@ export class WebSocketClient {
       if (!frame) throw new ProblemError(400, 'bad_request', 'A frame must be a JSON object, as text.');
       return encode({ ok: true, data: await this.run(frame) });
     } catch (error) {
-      return encode(refusal(error, `ws-${this.conversationId}`));
+      return encode(refusal(error, this.describe(frame)));
     }
+  }
+
+  private describe(frame: Frame | null): SocketRequest {
+    const { userId: user_id, sessionId: session_id } = this.claims;
+    const command = isCommand(frame?.type) ? frame.type : undefined;
+    const conversation_id = this.conversationId;
+    return { transport: 'websocket', command, user_id, session_id, conversation_id };
   }
 
   private async run({ type, id, ...body }: Frame): Promise<unknown> {
     if (id !== undefined && !isFrameId(id)) {
       throw new ValidationFailedError([{ field: 'id', message: 'Must be a number or text.' }]);
     }
-    const command = typeof type === 'string' ? COMMANDS.get(type) : undefined;
+    const command = isCommand(type) ? COMMANDS.get(type) : undefined;
     if (!command) throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
     // The conversation that the socket is on need not be named.
     const named = type === 'auth.refresh' ? body : { conversation_id: this.conversationId, ...body };
@@ -163,6 +173,8 @@ export class WebSocketClient {
 }
 
 const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
+
+const isCommand = (type: unknown): type is string => typeof type === 'string' && COMMANDS.has(type);
 
 interface Command {
   dto: new () => object;

@@ -1,4 +1,4 @@
-import { Injectable, Logger, OnModuleDestroy } from '@nestjs/common';
+import { Injectable, OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
 import type { IncomingMessage } from 'node:http';
@@ -9,13 +9,13 @@ import { claimsOf, type Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError, RateLimitedError, UnauthenticatedError } from '../common/errors.js';
 import { addressOf } from '../common/handshake.js';
 import { IdPipe } from '../common/id.pipe.js';
-import { logUnexpected } from '../common/problem.filter.js';
 import { toProblemError } from '../common/problem.js';
 import { EventHub } from '../events/event-hub.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { EarlyFrames, NoTokenError } from './early-frames.js';
 import { SocketCommands } from './socket-commands.js';
 import { SocketLimits } from './socket-limits.js';
+import { refusal } from './socket-problem.filter.js';
 import { CLOSE_CODES, WebSocketClient } from './websocket-client.js';
 
 /** A client that answers none of our pings in this time is gone; and proxies close what is silent for a minute. */
@@ -24,7 +24,6 @@ const PING_INTERVAL_MS = 30_000;
 /** Admits plain WebSockets: who is it, may they, which conversation; then hands them over to their client. */
 @Injectable()
 export class WebSocketClients implements OnModuleDestroy {
-  private readonly logger = new Logger('WebSockets');
   private readonly clients = new Set<WebSocketClient>();
   private readonly pings = setInterval(() => this.ping(), PING_INTERVAL_MS).unref();
 
@@ -83,7 +82,7 @@ export class WebSocketClients implements OnModuleDestroy {
 
   private refuse(socket: WebSocket, cause: unknown): void {
     const error = toProblemError(cause);
-    logUnexpected(this.logger, error, cause, 'ws');
+    refusal(cause, { transport: 'websocket', command: 'connect' });
     // A close reason is at most 123 bytes.
     socket.close(closeCode(error), Buffer.from(error.detail).subarray(0, 120));
   }

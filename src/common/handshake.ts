@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { Express, Request } from 'express';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
@@ -7,6 +8,8 @@ import type { EdgeWarnings } from './edge-warnings.js';
 import { ProblemError } from './errors.js';
 import { httpsRequired } from './https.js';
 import { toProblem } from './problem.js';
+
+const logger = new Logger('Sockets');
 
 /**
  * Why a socket's handshake is refused, if it is: as for HTTP requests, production requires HTTPS, and an Origin, which
@@ -48,6 +51,7 @@ export function refuseRequest(response: ServerResponse, error: ProblemError): vo
 
 function refusalOf(error: ProblemError) {
   const requestId = randomUUID();
+  logger.log({ request_id: requestId, status: error.getStatus(), code: error.code }, 'Handshake refused');
   const body = JSON.stringify(toProblem(error, requestId));
   const { headers, retryAfterSeconds } = error.extras;
   return {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AiService } from '../ai/ai.service.js';
+import { logProviderFault } from '../ai/provider-fault-log.js';
 import { ProviderError } from '../ai/provider.error.js';
 import type { ModelProvider } from '../ai/provider.js';
 import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors.js';
@@ -54,7 +55,9 @@ export class ConfigsService {
 
   /** Asks the provider for a tiny completion. That it fails is a result, not an error. */
   async test(userId: number, id: number): Promise<ConfigTestDto> {
-    return ConfigTestDto.from(await this.ai.test(await this.getProvider(userId, id)));
+    const result = await this.ai.test(await this.getProvider(userId, id));
+    if (result.error) logProviderFault({ task: 'test', user_id: userId, config_id: id }, result.error);
+    return ConfigTestDto.from(result);
   }
 
   /** @throws ProblemError `upstream_*` */
@@ -63,7 +66,9 @@ export class ConfigsService {
     try {
       return await this.ai.listModels(provider);
     } catch (error) {
-      throw error instanceof ProviderError ? new ProblemError(502, error.code, error.detail) : error;
+      if (!(error instanceof ProviderError)) throw error;
+      logProviderFault({ task: 'models', user_id: userId, config_id: id }, error);
+      throw new ProblemError(502, error.code, error.detail);
     }
   }
 
