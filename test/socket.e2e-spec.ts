@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AuthService } from '../src/auth/auth.service.js';
 import { tokenWithSecondsLeft } from './support/access-token.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { EventLog, within, type SeenEvent } from './support/event-log.js';
 import type { Thing } from './support/http.js';
-import { gate, type PlayedProvider } from './support/provider.js';
-import type { ConnectError, SocketClient } from './support/socket.js';
+import { gate, type PlayedProvider, type Step } from './support/provider.js';
+import type { Ack, ConnectError, SocketClient } from './support/socket.js';
 import type { ChatAnswer, TestUser } from './support/user.js';
 
 let t: TestApp;
@@ -20,6 +21,11 @@ beforeAll(async () => {
   ada = await t.user().withConfig(provider).create();
 });
 afterAll(() => t?.stop());
+
+/** About a thousand a second, until the reply is stopped. */
+const endlessWords: Step = async (stream) => {
+  for (; !stream.gone; await delay(1)) await stream.delta({ content: 'word ' });
+};
 
 const refusalOf = (socket: SocketClient) =>
   socket.connected.then(
@@ -179,26 +185,25 @@ describe('Two devices of a user', () => {
   });
 
   it('gets no delta before the acknowledgement that says where deltas start', async () => {
-    provider.onRequest = (body) =>
-      JSON.stringify(body).includes('many') ? Array.from({ length: 400 }, (_, n) => `word${n} `) : undefined;
-    provider.delayMs = 1;
     const { id } = await ada.createConversation();
     const sender = ada.socket();
+    provider.willStream(endlessWords);
     const sent = await sender.emit<ChatAnswer>('chat.send', { conversation_id: id, content: 'many' });
-    await textArrived(sender, sent.data.assistant_message, 'word0 ');
+    await textArrived(sender, sent.data.assistant_message, 'word ');
 
     for (let round = 0; round < 30; round++) {
       const socket = await connected(ada.socket());
       let deltas = 0;
       socket.io.on('message.delta', () => deltas++);
-      const before = new Promise<number>((resolve) => {
-        socket.io.emit('conversation.open', { conversation_id: id }, () => resolve(deltas));
+      const [opened, before] = await new Promise<[Ack<{ messages: Thing[] }>, number]>((resolve) => {
+        const answered = (ack: Ack<{ messages: Thing[] }>) => resolve([ack, deltas]);
+        socket.io.emit('conversation.open', { conversation_id: id }, answered);
       });
-      expect(await before).toBe(0);
+      expect(before).toBe(0);
+      expect(opened.data.messages.at(-1)!.status).toBe('streaming');
+      await socket.until(isDelta);
       await socket.close();
     }
-    provider.onRequest = undefined;
-    provider.delayMs = undefined;
     await sender.emit('chat.stop', { conversation_id: id });
   });
 });

@@ -310,6 +310,7 @@ describe('Commands', () => {
     expect(own).toMatchObject({ ok: false, error: { status: 404, code: 'not_found' } });
     expect(provider.chats.length).toBe(calls);
     await bob.send(theirs.id, 'More');
+    await ws.request('conversation.close'); // answered after whatever was sent before
     expect(ws.frames.filter(({ conversation_id }) => conversation_id === theirs.id)).toEqual([]);
   });
 
