@@ -235,15 +235,6 @@ describe('RETRY_INTERRUPTED', () => {
   });
 });
 
-onMysql('nodes that start together on a new database', () => {
-  it('make its schema once', async () => {
-    const fresh = await startTestNodes();
-
-    await Promise.all([fresh.start(), fresh.start(), fresh.start()]);
-    await fresh.stop();
-  });
-});
-
 onMysql('two nodes on one database', () => {
   const LEASE_AND_MORE_MS = 12_000;
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Test } from '@nestjs/testing';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,9 @@ import { join } from 'node:path';
 import { DataSource, Table } from 'typeorm';
 import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.js';
 import { createDataSource, isMysql } from '../src/database/data-source.js';
+import { DatabaseModule } from '../src/database/database.module.js';
+import { EnvModule } from '../src/env/env.module.js';
+import { loadSettings, Settings } from '../src/env/settings.js';
 import { SCHEMA } from '../src/schema.js';
 import { createTestDatabase, onMysql, onSqlite, type TestDatabase } from './support/database.js';
 
@@ -66,6 +70,26 @@ describe('the schema', () => {
     await dataSource.runMigrations();
     expect(await tableNames()).toEqual(entityTables());
     expect(await dataSource.showMigrations()).toBe(false);
+  });
+});
+
+onMysql('nodes that start together on a new database', () => {
+  it('make its schema once, in turns', async () => {
+    const fresh = await createTestDatabase(folder);
+    const env = { NODE_ENV: 'test', DATABASE_URL: fresh.url, MIGRATE_ON_START: 'true' };
+    const start = () =>
+      Test.createTestingModule({ imports: [EnvModule, DatabaseModule.forRoot(SCHEMA)] })
+        .overrideProvider(Settings)
+        .useValue(loadSettings({ ...env, DATA_DIR: folder }))
+        .compile();
+    const nodes = await Promise.all([start(), start(), start()]);
+
+    const source = nodes[0].get(DataSource);
+    const run = await source.query<{ name: string }[]>('SELECT name FROM migrations ORDER BY id');
+    expect(run.map(({ name }) => name)).toEqual(SCHEMA.migrations.map(({ name }) => name));
+    expect(await source.query('SELECT id FROM deployment')).toHaveLength(1);
+    await Promise.all(nodes.map((node) => node.close()));
+    await fresh.drop();
   });
 });
 
