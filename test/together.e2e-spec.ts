@@ -70,7 +70,8 @@ it('each send makes a message and a reply, in its own conversation', async () =>
 
 it('a first message gives its own conversation a title', async () => {
   conversations = await Promise.all(users.map((user) => user.createConversation()));
-  t.provider.onRequest = ({ messages }) => (messages!.length > 1 ? ['\n'] : ['Hi']); // a title that is none
+  t.provider.onRequest = ({ messages }) =>
+    messages![0]!.content.includes('Write a title') ? ['\n'] : ['Hi']; // a title that is none
   await sendAll((n) => `Title ${n}`);
 
   for (const [n, user] of users.entries()) {

@@ -10,16 +10,18 @@ import { ConfigsService, type ResolvedConfig } from '../configs/configs.service.
 import { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { MessageDto } from '../conversations/message.dto.js';
+import { MessagesService } from '../conversations/messages.service.js';
 import { PromptService } from './prompt.service.js';
 import type { ReplyRun } from './reply-engine.js';
 import type { RunningReply } from './reply-store.js';
-import { TITLE_PROMPT, titleFromModel } from './titles.js';
+import { titleFromModel } from './title-answer.js';
+import { TITLE_PROMPT } from './titles.js';
 
 /** A title that takes longer is not worth its wait. */
 const TITLE_TIMEOUT_MS = 30_000;
 /** What of a message the title is made from, and what of an answer is read. UTF-16 code units. */
 const TITLE_SOURCE_LENGTH = 2000;
-const TITLE_ANSWER_LENGTH = 400;
+const TITLE_ANSWER_LENGTH = 8000;
 
 /** Puts together what a reply's run needs: the provider, the prompt, and the title that may follow. */
 @Injectable()
@@ -30,6 +32,7 @@ export class ReplyRunsService {
     private readonly configs: ConfigsService,
     private readonly prompts: PromptService,
     private readonly conversations: ConversationsService,
+    private readonly messages: MessagesService,
     private readonly ai: AiService,
   ) {}
 
@@ -50,10 +53,7 @@ export class ReplyRunsService {
       provider,
       configId: config.configId,
       prompt: () => this.prompts.build(conversation, userMessage, config.contextTokens, params),
-      ended: (reply) => {
-        if (!wantsTitle(conversation, userMessage, reply)) return;
-        void this.giveTitle(conversation, userMessage.content, reply.content, config);
-      },
+      ended: (reply) => void this.giveTitle(conversation, userMessage, reply, config),
     };
   }
 
@@ -77,14 +77,16 @@ export class ReplyRunsService {
   }
 
   private async giveTitle(
-    { id, userId }: Conversation,
-    question: string,
-    answer: string,
+    conversation: Conversation,
+    question: MessageDto,
+    reply: MessageDto,
     { configId, provider }: ResolvedConfig,
   ): Promise<void> {
+    const { id, userId } = conversation;
     const task: ProviderTask = { task: 'title', conversation_id: id, user_id: userId, config_id: configId };
     try {
-      const title = titleFromModel(await this.askForTitle(question, answer, provider, logRetries(task)));
+      if (!(await this.wantsTitle(conversation, question, reply))) return;
+      const title = await this.askForTitle(question.content, reply.content, provider, logRetries(task));
       if (title) await this.conversations.setAutoTitle(userId, id, title);
     } catch (error) {
       // The first words of the first message stay: a conversation needs no better title to work.
@@ -93,31 +95,39 @@ export class ReplyRunsService {
     }
   }
 
+  /** After the first complete reply, where nobody has given a title. */
+  private async wantsTitle(
+    { id, titleSource }: Conversation,
+    question: MessageDto,
+    reply: MessageDto,
+  ): Promise<boolean> {
+    if (titleSource !== 'default' || reply.status !== 'complete') return false;
+    const isFirst =
+      question.parent_id === null && reply.sibling_ids.length === 1 && question.sibling_ids.length === 1;
+    return isFirst || !(await this.messages.hasOtherCompleteReply(id, reply.id));
+  }
+
+  /** @returns null for what is no title; one that was cut off by the length is none */
   private async askForTitle(
     question: string,
     answer: string,
     provider: ModelProvider,
     onRetry: OnRetry,
-  ): Promise<string> {
+  ): Promise<string | null> {
     const excerpt = (text: string) => text.slice(0, TITLE_SOURCE_LENGTH).toWellFormed();
-    const content = `User: ${excerpt(question)}\n\nAssistant: ${excerpt(answer)}`;
-    const messages = [
-      { role: 'system' as const, content: TITLE_PROMPT },
-      { role: 'user' as const, content },
-    ];
+    const content = `${TITLE_PROMPT}\n\nUser: ${excerpt(question)}\n\nAssistant: ${excerpt(answer)}`;
+    const bareProvider = { ...provider, params: undefined };
+    const messages = [{ role: 'user' as const, content }];
     let title = '';
     const signal = AbortSignal.timeout(TITLE_TIMEOUT_MS);
-    for await (const batch of this.ai.stream(provider, messages, signal, onRetry)) {
+    for await (const batch of this.ai.stream(bareProvider, messages, signal, onRetry)) {
       title += batch.content;
-      if (title.length > TITLE_ANSWER_LENGTH) break;
+      if (title.length > TITLE_ANSWER_LENGTH || isCutOff(batch.finishReason)) return null;
     }
-    return title;
+    return titleFromModel(title);
   }
 }
 
-/** After the first exchange, where nobody has given a title. */
-function wantsTitle(conversation: Conversation, userMessage: MessageDto, reply: MessageDto): boolean {
-  return (
-    conversation.titleSource === 'default' && userMessage.parent_id === null && reply.status === 'complete'
-  );
+function isCutOff(finishReason: string | undefined): boolean {
+  return finishReason !== undefined && /length|max_?tokens|truncat/i.test(finishReason);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { titleFromModel, titleFromText } from './titles.js';
+import { titleFromText } from './titles.js';
 
 const TECHNOLOGIST = '👩‍💻';
 
@@ -20,17 +20,5 @@ describe('a title from a message', () => {
     [`${'\u200b'.repeat(70)}hello`, null],
   ])('of %j is %j', (text, title) => {
     expect(titleFromText(text)).toBe(title);
-  });
-});
-
-describe('a title from a model', () => {
-  it.each<[string, string | null]>([
-    ['“Trip to Kyoto”.', 'Trip to Kyoto'],
-    ['\u202eTitle\u202c', 'Title'],
-    ['\u200b\ufeff', null],
-    ['"\u2800"', null],
-    [`${TECHNOLOGIST} day`, `${TECHNOLOGIST} day`],
-  ])('of %j is %j', (answer, title) => {
-    expect(titleFromModel(answer)).toBe(title);
   });
 });

@@ -1,7 +1,6 @@
 import { isVisible, stripBidiControls } from '../common/visible-text.js';
 
 const WORDS_LENGTH = 60;
-const TITLE_LENGTH = 100;
 
 /**
  * The first words of a first message, for as long as no better title is known: 1–60 characters and an ellipsis; null
@@ -15,18 +14,8 @@ export function titleFromText(text: string): string | null {
   return visibleOrNull(lastSpace > WORDS_LENGTH / 2 ? cut.slice(0, lastSpace) : cut, '…');
 }
 
-/** A model's answer as a title: one line, without quotes, label or full stop; null where nothing is left. */
-export function titleFromModel(answer: string): string | null {
-  const line = answer.trim().split('\n', 1)[0]!;
-  const bare = oneLine(line)
-    .replace(/^(#+|\*+|title\s*[::]|标题\s*[::])\s*/i, '')
-    .replace(/^["'“”‘’«»「」『』《》*`]+|["'“”‘’«»「」『』《》*`.。]+$/g, '')
-    .trim();
-  return visibleOrNull(beginningOf(bare, TITLE_LENGTH).trim());
-}
-
 /** Without what would break the line, or show it in another order. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return stripBidiControls(text)
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim();

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, MoreThan, Repository, SelectQueryBuilder } from 'typeorm';
+import { In, MoreThan, Not, Repository, SelectQueryBuilder } from 'typeorm';
 import { firstFitting, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
@@ -101,6 +101,10 @@ export class MessagesService {
   async siblingIds(message: Message): Promise<number[]> {
     const siblings = await this.findSiblings([message]);
     return siblings.get(placeOf(message)) ?? [message.id];
+  }
+
+  hasOtherCompleteReply(conversationId: number, replyId: number): Promise<boolean> {
+    return this.messages.existsBy({ conversationId, role: 'assistant', status: 'complete', id: Not(replyId) });
   }
 
   private async findSiblings(messages: Message[]): Promise<Map<string, number[]>> {
