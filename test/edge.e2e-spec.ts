@@ -256,6 +256,13 @@ describe('upgrades', () => {
     },
   );
 
+  it('of Socket.IO 2 are told that their protocol is not spoken', async () => {
+    expect(await t.http.get('/socket.io/?EIO=3&transport=polling')).toMatchObject({
+      status: 400,
+      body: { message: 'Unsupported protocol version' },
+    });
+  });
+
   it('of Socket.IO by polling are told apart by their origin, to caches too', async () => {
     const poll = (origin: string) => t.http.get('/socket.io/?EIO=4&transport=polling', { Origin: origin });
 
