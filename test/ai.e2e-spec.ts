@@ -796,6 +796,20 @@ describe('addresses', () => {
     expect(played.connections).toBe(0);
   });
 
+  it('are not even looked up in production for a URL that is stored with http', async () => {
+    const lookedUp: string[] = [];
+    const resolve: ResolveHost = (hostname) => {
+      lookedUp.push(hostname);
+      return resolveTo('127.0.0.1')(hostname, false);
+    };
+    ai = makeAi({ production: true, loopbackModelsAllowed: true }, resolve);
+    const stored = provider({ modelUrl: `http://provider.test:${played.port}/v1` });
+
+    expect((await read(stored)).error).toMatchObject({ code: 'upstream_unreachable' });
+    await expect(ai.listModels(stored)).rejects.toMatchObject({ code: 'upstream_unreachable' });
+    expect([lookedUp, played.connections]).toEqual([[], 0]);
+  });
+
   it('are checked at each connection, whatever the name resolved to before', async () => {
     let calls = 0;
     ai = makeAi({ loopbackModelsAllowed: false, upstreamFirstByteTimeoutSeconds: 0.05 }, () =>
