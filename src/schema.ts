@@ -3,6 +3,7 @@ import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.
 import { SearchIndex1764200000000 } from '../migrations/1764200000000-SearchIndex.js';
 import { ClientMessageSpelling1764340000000 } from '../migrations/1764340000000-ClientMessageSpelling.js';
 import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
+import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
 import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
@@ -38,5 +39,6 @@ export const SCHEMA = {
     SearchIndex1764200000000,
     ClientMessageSpelling1764340000000,
     EmailKey1764360000000,
+    TitleKey1764360100000,
   ],
 };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
 import { Conversation } from '../src/conversations/conversation.entity.js';
+import { ConversationList } from '../src/conversations/conversation-list.service.js';
 import { ConversationsService } from '../src/conversations/conversations.service.js';
 import { Message } from '../src/conversations/message.entity.js';
 import { MessagesService } from '../src/conversations/messages.service.js';
@@ -32,6 +33,7 @@ interface ListAnswer {
   total: number;
   limit: number;
   offset: number;
+  next_cursor: string | null;
 }
 interface PageAnswer extends Thing {
   messages: Thing[];
@@ -309,6 +311,109 @@ describe('listing conversations', () => {
   });
 });
 
+describe('pages of conversations by cursor', () => {
+  const after = (cursor: string, rest = '') => list(`?cursor=${encodeURIComponent(cursor)}${rest}`);
+  const idsOf = ({ conversations }: ListAnswer) => conversations.map(({ id }) => id);
+
+  /** @returns their ids in the order of the list, the first three pinned */
+  async function fill(count: number): Promise<number[]> {
+    for (let i = 0; i < count; i++) await ada.createConversation({ title: `n${i}` });
+    const ids = idsOf(await list('?limit=100'));
+    for (const id of ids.slice(0, 3)) await update(id, { pinned: true });
+    return ids;
+  }
+
+  /** Walks through the list. @param between two pages; gets what came so far */
+  async function walk(query: string, between?: (seen: number[]) => Promise<unknown>): Promise<number[]> {
+    const seen: number[] = [];
+    let answer = await list(query);
+    for (;;) {
+      seen.push(...idsOf(answer));
+      if (answer.next_cursor === null) return seen;
+      await between?.(seen);
+      answer = await after(answer.next_cursor, query.replace('?', '&'));
+    }
+  }
+
+  it.each([1, 2, 3, 4, 5, 9, 10, 11, 100])('are the whole list in its order, %d at a time', async (limit) => {
+    const ids = await fill(10);
+
+    expect(await walk(`?limit=${limit}`)).toEqual(ids);
+    expect(await list('?limit=4&offset=4')).toMatchObject({ offset: 4, total: 10 });
+    expect(idsOf(await after((await list('?limit=4&offset=2')).next_cursor!))).toEqual(ids.slice(6));
+  });
+
+  it('go on where conversations of one millisecond are on two pages', async () => {
+    const ids = await fill(7);
+    await manager().update(Conversation, { userId: ada.id }, { updatedAt: new Date(1_700_000_000_123) });
+
+    expect(await walk('?limit=2')).toEqual(ids);
+  });
+
+  it('are of what is archived, or has a text, where they began so', async () => {
+    const ids = await fill(6);
+    for (const id of ids.slice(1, 5)) await update(id, { archived: true });
+    await update(ids[2]!, { title: 'ПРИВЕТ 1' });
+    await update(ids[4]!, { title: 'привет 2' });
+
+    expect(await walk('?limit=1&archived=true')).toEqual(ids.slice(1, 5));
+    expect(await walk('?limit=1')).toEqual([ids[0], ids[5]]);
+    expect(await walk(`?limit=1&archived=true&q=${encodeURIComponent('Привет')}`)).toEqual([ids[2], ids[4]]);
+  });
+
+  it('neither repeat nor skip one while others come, go, and move to the top', async () => {
+    const ids = await fill(12);
+    const [gone, touched] = [ids[4]!, ids[3]!];
+    let turn = 0;
+    const seen = await walk('?limit=2', async (before) => {
+      turn++;
+      await ada.createConversation({ title: 'new on top' });
+      if (turn === 1) await remove(ids[0]!);
+      if (turn === 2) await remove(gone);
+      if (turn === 3) await manager().update(Conversation, { id: touched }, { updatedAt: new Date() });
+      if (turn === 4) await update(before[4]!, { archived: true });
+    });
+
+    // What is new comes below the pinned ones, of which the first page is.
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.filter((id) => ids.includes(id))).toEqual(ids.filter((id) => id !== gone));
+  });
+
+  it.each<[string, (cursor: string) => string]>([
+    ['garbage', () => 'garbage'],
+    ['one that is cut', (cursor) => cursor.slice(0, -1)],
+    ['one with more behind it', (cursor) => `${cursor}A`],
+    ['one that was changed', (cursor) => (cursor[0] === 'A' ? 'B' : 'A') + cursor.slice(1)],
+    ['one with another end', (cursor) => cursor.slice(0, -2) + (cursor.endsWith('AA') ? 'BB' : 'AA')],
+    ['a NUL', () => '\0'],
+    ['a long one', () => 'A'.repeat(513)],
+    ['another alphabet', (cursor) => `${cursor}==`],
+    ['a position in the clear', () => Buffer.from('1.1.1').toString('base64url')],
+  ])('refuse %s', async (_, change) => {
+    await fill(4);
+    const { next_cursor } = await list('?limit=2');
+
+    const cursor = encodeURIComponent(change(next_cursor!));
+    expect(badFields(await ada.get(`/conversations?cursor=${cursor}`))).toEqual(['cursor']);
+  });
+
+  it("refuse another user's cursor, another list's, one twice, and an offset beside it", async () => {
+    await fill(4);
+    const cursor = encodeURIComponent((await list('?limit=2')).next_cursor!);
+
+    expect(badFields(await eve.get(`/conversations?cursor=${cursor}`))).toEqual(['cursor']);
+    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&archived=true`))).toEqual(['cursor']);
+    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&q=n`))).toEqual(['cursor']);
+    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&cursor=${cursor}`))).toEqual(['cursor']);
+    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&offset=2`))).toEqual(['offset']);
+    expect(await list(`?cursor=${cursor}&offset=0&archived=false&limit=1`)).toMatchObject({
+      limit: 1,
+      offset: 0,
+    });
+    expect(await list('?cursor=&limit=3')).toMatchObject({ conversations: [{}, {}, {}] });
+  });
+});
+
 describe('updating a conversation', () => {
   it('changes what is sent, and nothing else', async () => {
     const mine = await t.user().withConfig(t.provider).create();
@@ -322,22 +427,43 @@ describe('updating a conversation', () => {
       title: 'Mine',
       title_source: 'user',
       params: { seed: 1 },
-      updated_at: expect.any(String),
     });
     const cleared = await update(before.id, { config_id: null, system_prompt: null });
     expect(cleared.body).toMatchObject({ config_id: null, system_prompt: null, title: 'Mine' });
   });
 
-  it('moves a conversation up for content, but not for pinning, archiving or nothing', async () => {
+  it.each<[string, object]>([
+    ['a new title', { title: 'second' }],
+    ['params', { params: { seed: 2 } }],
+    ['a system prompt', { system_prompt: 'Be brief.' }],
+    ['a pin', { pinned: true }],
+    ['the archive', { archived: true }],
+    ['what it is already', { title: 'first', params: {} }],
+    ['nothing', {}],
+  ])('is no activity, in its answer or its event: %s', async (_, change) => {
     const { id } = await ada.createConversation({ title: 'first' });
     await manager().update(Conversation, { id }, { updatedAt: new Date(0) });
-    const stamps = [];
-    for (const body of [{}, { pinned: true }, { archived: true }, { title: 'first' }, { params: {} }])
-      stamps.push((await update(id, body)).body.updated_at);
-    expect(new Set(stamps)).toEqual(new Set([new Date(0).toISOString()]));
+    const events: ParleyEvent[] = [];
+    const end = t.app.get(EventHub).subscribe(ada.id, (event) => events.push(event));
+    const { body } = await update(id, change);
+    end();
 
-    const { body } = await update(id, { title: 'second' });
-    expect(Date.parse(body.updated_at as string)).toBeGreaterThan(Date.now() - 60_000);
+    const updated_at = new Date(0).toISOString();
+    expect(body).toMatchObject({ ...change, updated_at });
+    for (const event of events) expect(event.body).toMatchObject({ conversation: { ...change, updated_at } });
+    expect((await page(id)).updated_at).toBe(updated_at);
+  });
+
+  it('leaves a conversation where it is in the list, and a message moves it up', async () => {
+    const mine = await t.user().withConfig(t.provider).create();
+    ada = mine;
+    const old = await ada.createConversation({ title: 'old' });
+    await ada.createConversation({ title: 'new' });
+    await update(old.id, { title: 'renamed', config_id: mine.configId, params: { top_p: 1 } });
+    expect(await titles()).toEqual(['new', 'renamed']);
+
+    await ada.send(old.id, 'Hi');
+    expect(await titles()).toEqual(['renamed', 'new']);
   });
 
   it("makes an automatic title the user's when it is sent back", async () => {
@@ -735,7 +861,7 @@ describe("another user's conversation", () => {
   it('is in no list of mine, and nothing is without a token', async () => {
     await eve.createConversation({ title: 'Hers' });
 
-    expect(await list()).toEqual({ conversations: [], total: 0, limit: 20, offset: 0 });
+    expect(await list()).toEqual({ conversations: [], total: 0, limit: 20, offset: 0, next_cursor: null });
     for (const path of ['/conversations', '/conversations/search?q=a', '/conversations/1'])
       expectProblem(await t.http.get(path), 401, 'unauthenticated');
   });
@@ -778,12 +904,19 @@ describe('the cost of a list', () => {
     if (isMysql(t.app.get(DataSource))) await manager().query('ANALYZE TABLE conversations, messages');
   });
 
-  it.each([false, true])('of conversations is one index, nothing sorted; archived: %s', async (archived) => {
-    const service = t.app.get(ConversationsService);
-    const plan = await explain(service.listStatement(eve.id, { limit: 20, offset: 40, archived }));
-
-    expect(plan).toMatch(/ix_conversations_list/);
-    expect(plan).not.toMatch(SORTED_OR_SCANNED);
+  it.each([
+    [{ offset: 40 }, null],
+    [{ offset: 40, archived: true }, null],
+    [{ offset: 0 }, { pinned: true, updatedAt: Date.now(), id: 9 }],
+    [{ offset: 0 }, { pinned: false, updatedAt: Date.now(), id: 9 }],
+  ])('of conversations is one index, nothing sorted: %j after %j', async (query, after) => {
+    const statements = t.app.get(ConversationList).statements(eve.id, { limit: 20, ...query }, after);
+    for (const statement of statements) {
+      const plan = await explain(statement);
+      expect(plan).toMatch(/ix_conversations_list/);
+      expect(plan).not.toMatch(SORTED_OR_SCANNED);
+      if (after?.pinned === false) expect(plan).toMatch(/updated_at<\?|updated_at <=|"range"/);
+    }
   });
 
   it.each([false, true])('of messages is one index, nothing sorted; with before_id: %s', async (older) => {

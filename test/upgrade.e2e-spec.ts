@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
+import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
 import { SCHEMA } from '../src/schema.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { TestUser } from './support/user.js';
@@ -97,5 +98,28 @@ describe('the keys of email addresses', () => {
     expect(await taken('inci')).toBe(409);
     expect(await taken('Bob')).toBe(200);
     expect((await bob.get('/auth/me')).body.username).toBe('bob\u2800');
+  });
+});
+
+describe('the keys of titles', () => {
+  it.each([
+    ['missing', []],
+    [
+      'half made',
+      [
+        'ALTER TABLE conversations ADD COLUMN title_key text',
+        "UPDATE conversations SET title_key = 'trip 100%' WHERE title = 'Trip 100%'",
+      ],
+    ],
+  ])('find titles of before in any case: %s', async (_, halfWay) => {
+    const ada = await t.user().create();
+    for (const title of ['Trip 100%', 'ПРИВЕТ', 'Ｒｅｐｏｒｔ １２']) await ada.createConversation({ title });
+    await undo(TitleKey1764360100000);
+    for (const statement of halfWay) await query(statement);
+    await t.restart();
+
+    const found = async (q: string) =>
+      (await ada.get<{ total: number }>(`/conversations?q=${encodeURIComponent(q)}`)).body.total;
+    expect(await Promise.all(['TRIP', 'привет', 'report 12', 'none'].map(found))).toEqual([1, 1, 1, 0]);
   });
 });

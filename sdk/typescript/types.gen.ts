@@ -244,7 +244,7 @@ export type Conversation = {
     active_message_id: number | null;
     created_at: string;
     /**
-     * The newest activity, by which conversations are listed.
+     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
      */
     updated_at: string;
 };
@@ -257,6 +257,10 @@ export type ConversationList = {
     total: number;
     limit: number;
     offset: number;
+    /**
+     * The `cursor` of the next page; null on the last one.
+     */
+    next_cursor: string | null;
 };
 
 export type CreateConversation = {
@@ -366,7 +370,7 @@ export type ConversationPage = {
     active_message_id: number | null;
     created_at: string;
     /**
-     * The newest activity, by which conversations are listed.
+     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
      */
     updated_at: string;
     /**
@@ -460,7 +464,7 @@ export type ExportedConversation = {
     active_message_id: number | null;
     created_at: string;
     /**
-     * The newest activity, by which conversations are listed.
+     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
      */
     updated_at: string;
     messages: Array<Message>;
@@ -1801,6 +1805,10 @@ export type ListConversationsData = {
     query?: {
         limit?: number;
         offset?: number;
+        /**
+         * The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out.
+         */
+        cursor?: string;
         /**
          * Text in the title, in either case.
          */

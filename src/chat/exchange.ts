@@ -1,3 +1,4 @@
+import { foldText } from '../common/fold-text.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message } from '../conversations/message.entity.js';
@@ -101,11 +102,12 @@ export const EMPTY = {
 /** Has a conversation end in an exchange's reply. @param added how many of its messages are new */
 export function moveOn(conversation: Conversation, asked: Message, answer: Message, added: number): void {
   const first = asked.parentId === null && conversation.titleSource === 'default';
+  const title = first ? titleFromText(asked.content) : null;
   Object.assign(conversation, {
     activeMessageId: answer.id,
     messageCount: conversation.messageCount + added,
     updatedAt: answer.createdAt,
-    ...(first && { title: titleFromText(asked.content) ?? conversation.title }),
+    ...(title !== null && { title, titleKey: foldText(title) }),
   });
 }
 

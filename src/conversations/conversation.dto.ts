@@ -92,7 +92,7 @@ export class ConversationDto {
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
   created_at!: string;
 
-  /** The newest activity, by which conversations are listed. */
+  /** The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change. */
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:04.200Z' })
   updated_at!: string;
 
@@ -145,6 +145,10 @@ export class ConversationListDto {
 
   @ApiProperty({ type: 'integer', example: 0 })
   offset!: number;
+
+  /** The `cursor` of the next page; null on the last one. */
+  @ApiProperty({ type: 'string', nullable: true, example: null })
+  next_cursor!: string | null;
 }
 
 function fieldsOf(conversation: Conversation): ConversationDto {

@@ -21,6 +21,10 @@ export class Conversation {
   @Column({ type: 'varchar', length: 200 })
   title!: string;
 
+  /** Folded (see foldText): what titles are searched in. */
+  @Column({ ...TEXT, name: 'title_key', nullable: true })
+  titleKey!: string;
+
   @Column({ name: 'title_source', type: 'varchar', length: 10 })
   titleSource!: TitleSource;
 
@@ -55,7 +59,7 @@ export class Conversation {
   @Column({ ...TIME, name: 'created_at' })
   createdAt!: Date;
 
-  /** The newest activity, by which conversations are listed. */
+  /** The newest activity, by which conversations are listed: only messages count. */
   @Column({ ...TIME, name: 'updated_at' })
   updatedAt!: Date;
 }

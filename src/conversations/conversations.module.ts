@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Conversation } from './conversation.entity.js';
+import { ConversationList } from './conversation-list.service.js';
 import { ConversationsController } from './conversations.controller.js';
 import { ConversationsService } from './conversations.service.js';
 import { Message } from './message.entity.js';
@@ -18,6 +19,7 @@ import { SearchService } from './search.service.js';
   controllers: [ConversationsController],
   providers: [
     ConversationsService,
+    ConversationList,
     MessagesService,
     SearchService,
     MessageSearch,

@@ -3,15 +3,15 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, type QueryDeepPartialEntity, Repository } from 'typeorm';
 import { User } from '../auth/user.entity.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors.js';
+import { foldText } from '../common/fold-text.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { isMysql } from '../database/data-source.js';
-import { EntityReader, type Row } from '../database/entity-reader.js';
+import { EntityReader } from '../database/entity-reader.js';
 import { EntityWriter } from '../database/entity-writer.js';
 import { retryContention, transaction } from '../database/retry.js';
 import { EventHub, EventType, ParleyEvent } from '../events/event-hub.js';
 import {
   ConversationDto,
-  ConversationListDto,
   ConversationPageDto,
   CreateConversationDto,
   UpdateConversationDto,
@@ -19,7 +19,6 @@ import {
 import { Conversation } from './conversation.entity.js';
 import { Message } from './message.entity.js';
 import { MessagesService, PageOptions } from './messages.service.js';
-import type { ListConversationsQuery } from './query.dto.js';
 import { SearchIndexer } from './search-indexer.js';
 
 const DEFAULT_TITLE = 'New conversation';
@@ -40,28 +39,6 @@ export class ConversationsService {
     this.conversations = database.getRepository(Conversation);
     this.rows = new EntityReader(database, Conversation, 'c');
     this.writer = new EntityWriter(database, Conversation);
-  }
-
-  async list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
-    const { limit, offset } = query;
-    const [rows, total] = await Promise.all([
-      this.database.query<Row[]>(...this.listStatement(user.id, query)),
-      this.countListed(user, query),
-    ]);
-    return {
-      conversations: rows.map((row) => ConversationDto.from(this.rows.read(row))),
-      total,
-      limit,
-      offset,
-    };
-  }
-
-  /** Reads ix_conversations_list backwards, so that nothing is sorted. @returns SQL, and its parameters */
-  listStatement(userId: number, query: ListConversationsQuery): [string, unknown[]] {
-    const { condition, parameters } = matching(userId, query);
-    const order = 'c.pinned DESC, c.updated_at DESC, c.id DESC';
-    const sql = `SELECT ${this.rows.columns} FROM conversations c WHERE ${condition} ORDER BY ${order} LIMIT ? OFFSET ?`;
-    return [sql, [...parameters, query.limit, query.offset]];
   }
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
@@ -86,7 +63,13 @@ export class ConversationsService {
 
   /** Stores where locked conversations have moved on to. */
   storeProgress(manager: EntityManager, moved: Conversation[]): Promise<void> {
-    return this.writer.update(manager, moved, ['activeMessageId', 'messageCount', 'updatedAt', 'title']);
+    return this.writer.update(manager, moved, [
+      'activeMessageId',
+      'messageCount',
+      'updatedAt',
+      'title',
+      'titleKey',
+    ]);
   }
 
   /** The newest page of the active branch, or the one before a message. */
@@ -104,9 +87,11 @@ export class ConversationsService {
   async create(userId: number, dto: CreateConversationDto): Promise<ConversationDto> {
     await this.refuseForeignConfig(userId, dto.config_id);
     const now = new Date();
+    const title = dto.title ?? DEFAULT_TITLE;
     const conversation = this.conversations.create({
       userId,
-      title: dto.title ?? DEFAULT_TITLE,
+      title,
+      titleKey: foldText(title),
       titleSource: dto.title === undefined ? 'default' : 'user',
       configId: dto.config_id ?? null,
       systemPrompt: dto.system_prompt ?? null,
@@ -138,7 +123,10 @@ export class ConversationsService {
   /** Gives a conversation the title that a model made, unless it has one from its user by now. */
   async setAutoTitle(userId: number, id: number, title: string): Promise<void> {
     const { affected } = await retryContention(() =>
-      this.conversations.update({ id, userId, titleSource: 'default' }, { title, titleSource: 'auto' }),
+      this.conversations.update(
+        { id, userId, titleSource: 'default' },
+        { title, titleKey: foldText(title), titleSource: 'auto' },
+      ),
     );
     if (affected) this.announce('conversation.updated', await this.getOwned(userId, id));
   }
@@ -166,14 +154,6 @@ export class ConversationsService {
     });
   }
 
-  private async countListed(user: User, query: ListConversationsQuery): Promise<number> {
-    if (query.q === undefined) return query.archived ? user.archivedCount : user.conversationCount;
-    const { condition, parameters } = matching(user.id, query);
-    const sql = `SELECT COUNT(*) AS total FROM conversations c WHERE ${condition}`;
-    const [row] = await this.database.query<Row[]>(sql, parameters);
-    return Number(row!.total);
-  }
-
   private get locking(): string {
     return isMysql(this.database) ? 'FOR UPDATE' : '';
   }
@@ -190,14 +170,6 @@ export class ConversationsService {
     this.events.publish(conversation.userId, new ParleyEvent(type, { conversation: dto }));
     return dto;
   }
-}
-
-function matching(userId: number, { archived = false, q }: ListConversationsQuery) {
-  const condition = 'c.user_id = ? AND c.archived = ?';
-  const parameters = [userId, Number(archived)];
-  return q === undefined
-    ? { condition, parameters }
-    : { condition: `${condition} AND INSTR(LOWER(c.title), LOWER(?)) > 0`, parameters: [...parameters, q] };
 }
 
 /** Keeps the counts of a user's conversations, in the transaction that changes how many there are. */
@@ -218,23 +190,20 @@ async function archive(manager: EntityManager, userId: number, id: number, archi
 
 type Changes = QueryDeepPartialEntity<Conversation> & { archived?: boolean };
 
-/** Null where nothing would differ. What only sorts conversations away is no activity. */
+/** Null where nothing would differ. None of this is activity: `updated_at` stays as it is. */
 function changesTo(conversation: Conversation, dto: UpdateConversationDto): Changes | null {
-  const content = differing(conversation, {
+  const changes = differing(conversation, {
     title: dto.title,
     titleSource: dto.title === undefined ? undefined : 'user',
+    titleKey: dto.title === undefined ? undefined : foldText(dto.title),
     configId: dto.config_id,
     systemPrompt: dto.system_prompt,
     params: dto.params && { ...dto.params },
+    pinned: dto.pinned,
+    archived: dto.archived,
   });
-  const place = differing(conversation, { pinned: dto.pinned, archived: dto.archived });
-  if (isEmpty(content) && isEmpty(place)) return null;
   // TypeORM's type has no room for JSON in a column.
-  return {
-    ...content,
-    ...place,
-    ...(!isEmpty(content) && { updatedAt: new Date() }),
-  } as Changes;
+  return isEmpty(changes) ? null : (changes as Changes);
 }
 
 function differing(conversation: Conversation, wanted: Partial<Conversation>): Partial<Conversation> {

@@ -12,6 +12,13 @@ export class ListConversationsQuery {
   @QueryInteger({ min: 0, default: 0 })
   offset = 0;
 
+  /** The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out. */
+  @ApiPropertyOptional({ maxLength: 512 })
+  @EmptyIsAbsent()
+  @MayBeAbsent()
+  @IsText({ max: 512 })
+  cursor?: string;
+
   /** Text in the title, in either case. */
   @ApiPropertyOptional({ maxLength: 200, example: 'kyoto' })
   @EmptyIsAbsent()

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
+import { foldText } from '../common/fold-text.js';
 import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { ConversationDto } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
@@ -41,7 +42,7 @@ export class SearchService {
     return this.conversations
       .createQueryBuilder('conversation')
       .where('conversation.userId = :userId', { userId })
-      .andWhere('INSTR(LOWER(conversation.title), LOWER(:q)) > 0', { q })
+      .andWhere('INSTR(conversation.titleKey, :key) > 0', { key: foldText(q) })
       .orderBy('conversation.updatedAt', 'DESC')
       .addOrderBy('conversation.id', 'DESC')
       .limit(limit)
