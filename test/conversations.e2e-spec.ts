@@ -379,6 +379,18 @@ describe('pages of conversations by cursor', () => {
     expect(seen.filter((id) => ids.includes(id))).toEqual(ids.filter((id) => id !== gone));
   });
 
+  it('are bounded by bytes too, long system prompts and all', async () => {
+    const row = await manager().findOneByOrFail(Conversation, { id: (await ada.createConversation()).id });
+    const system_prompt = '\u0001'.repeat(100_000);
+    const rows = Array.from({ length: 40 }, () => ({ ...row, id: undefined, systemPrompt: system_prompt }));
+    await manager().insert(Conversation, rows as object[]);
+
+    expect((await list('?limit=100')).conversations.length).toBeLessThan(30);
+    const seen = await walk('?limit=100');
+    expect(new Set(seen).size).toBe(41);
+    expect(seen).toHaveLength(41);
+  });
+
   it.each<[string, (cursor: string) => string]>([
     ['garbage', () => 'garbage'],
     ['one that is cut', (cursor) => cursor.slice(0, -1)],

@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { User } from '../auth/user.entity.js';
 import { ValidationFailedError } from '../common/errors.js';
 import { foldText } from '../common/fold-text.js';
+import { firstFitting, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { Deployment } from '../database/deployment.entity.js';
 import { EntityReader, type Row } from '../database/entity-reader.js';
 import { ConversationDto, ConversationListDto } from './conversation.dto.js';
@@ -30,13 +31,15 @@ export class ConversationList {
   async list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
     const after = this.positionOf(user, query);
     const [found, total] = await Promise.all([this.read(user.id, query, after), this.count(user, query)]);
-    const page = found.slice(0, query.limit);
+    const dtos = found.slice(0, query.limit).map((conversation) => ConversationDto.from(conversation));
+    const conversations = firstFitting(dtos, MAX_PAGE_BYTES);
+    const last = found[conversations.length - 1];
     return {
-      conversations: page.map((conversation) => ConversationDto.from(conversation)),
+      conversations,
       total,
       limit: query.limit,
       offset: query.offset,
-      next_cursor: found.length > page.length ? this.cursorAfter(page.at(-1)!, query) : null,
+      next_cursor: last && found.length > conversations.length ? this.cursorAfter(last, query) : null,
     };
   }
 

@@ -10,7 +10,6 @@ import {
   CreateConversationDto,
   UpdateConversationDto,
 } from './conversation.dto.js';
-import { ConversationList } from './conversation-list.service.js';
 import { ConversationsService } from './conversations.service.js';
 import { ListConversationsQuery, PageQuery, SearchQuery, SearchResultsDto } from './query.dto.js';
 import { RunningReplies } from './running-replies.js';
@@ -22,7 +21,6 @@ import { SearchService } from './search.service.js';
 export class ConversationsController {
   constructor(
     private readonly conversations: ConversationsService,
-    private readonly lists: ConversationList,
     private readonly searches: SearchService,
     private readonly running: RunningReplies,
   ) {}
@@ -33,7 +31,7 @@ export class ConversationsController {
     summary: 'List conversations, pinned first, then newest activity',
   })
   list(@CurrentUser() user: User, @Query() query: ListConversationsQuery): Promise<ConversationListDto> {
-    return this.lists.list(user, query);
+    return this.conversations.list(user, query);
   }
 
   @Post('create')

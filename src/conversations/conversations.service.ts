@@ -10,8 +10,10 @@ import { EntityReader } from '../database/entity-reader.js';
 import { EntityWriter } from '../database/entity-writer.js';
 import { retryContention, transaction } from '../database/retry.js';
 import { EventHub, EventType, ParleyEvent } from '../events/event-hub.js';
+import { ConversationList } from './conversation-list.service.js';
 import {
   ConversationDto,
+  ConversationListDto,
   ConversationPageDto,
   CreateConversationDto,
   UpdateConversationDto,
@@ -19,6 +21,7 @@ import {
 import { Conversation } from './conversation.entity.js';
 import { Message } from './message.entity.js';
 import { MessagesService, PageOptions } from './messages.service.js';
+import type { ListConversationsQuery } from './query.dto.js';
 import { SearchIndexer } from './search-indexer.js';
 
 const DEFAULT_TITLE = 'New conversation';
@@ -35,10 +38,15 @@ export class ConversationsService {
     private readonly messages: MessagesService,
     private readonly events: EventHub,
     private readonly indexer: SearchIndexer,
+    private readonly lists: ConversationList,
   ) {
     this.conversations = database.getRepository(Conversation);
     this.rows = new EntityReader(database, Conversation, 'c');
     this.writer = new EntityWriter(database, Conversation);
+  }
+
+  list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
+    return this.lists.list(user, query);
   }
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
