@@ -138,6 +138,22 @@ describe('creating a configuration', () => {
     ['more than 2048 characters', `https://example.com/${'a'.repeat(2048)}`],
     ['a private address', 'https://10.0.0.1/v1'],
     ['the metadata address', 'http://169.254.169.254/latest'],
+    ['no host', 'https:///v1'],
+    ['no host and no path', 'https://'],
+    ['more slashes', 'https:////example.com/v1'],
+    ['one slash', 'https:/example.com/v1'],
+    ['no slash', 'https:example.com/v1'],
+    ['backslashes', 'https:\\\\example.com\\v1'],
+    ['a slash and a backslash', 'https:/\\example.com/v1'],
+    ['a backslash after its slashes', 'https://\\example.com/v1'],
+    ['a backslash in its path', 'https://example.com\\v1'],
+    ['a tab within', 'https://exam\tple.com/v1'],
+    ['a tab in its scheme', 'ht\ttps://example.com/v1'],
+    ['full-width slashes', 'https:／／example.com/v1'],
+    ['a port alone', 'https://:443/v1'],
+    ['a query in place of a host', 'https://?a=1'],
+    ['empty credentials', 'https://@example.com/v1'],
+    ['an empty name and password', 'https://:@example.com/v1'],
     ['a number', 7],
     ['null', null],
   ])('refuses a model_url that is or has %s', async (_, modelUrl) => {
@@ -158,7 +174,6 @@ describe('creating a configuration', () => {
     ['a model name that shows as nothing', { model_name: '\u3164\ufe0f' }, 'model_name'],
     ['a name with a NUL', { name: 'a\0b' }, 'name'],
     ['a name with a lone surrogate', { name: 'a\ud800' }, 'name'],
-    ['null for a name', { name: null }, 'name'],
     ['too small a context', { context_tokens: 255 }, 'context_tokens'],
     ['too large a context', { context_tokens: 10_000_001 }, 'context_tokens'],
     ['half a token', { context_tokens: 1000.5 }, 'context_tokens'],
@@ -270,7 +285,7 @@ describe('params', () => {
     expect(badFields(await create({ params: { [name]: value } }))).toEqual([field]);
   });
 
-  it.each([[null], ['text'], [[]], [[{ temperature: 1 }]], [7]])('refuse to be %j', async (value) => {
+  it.each([['text'], [[]], [[{ temperature: 1 }]], [7]])('refuse to be %j', async (value) => {
     expect(badFields(await create({ params: value }))).toEqual(['params']);
   });
 
@@ -387,8 +402,6 @@ describe('updating a configuration', () => {
 
   it.each<[object, string]>([
     [{ model_url: 'http://169.254.169.254', api_key: 'k' }, 'model_url'],
-    [{ model_name: null }, 'model_name'],
-    [{ api_key: null }, 'api_key'],
     [{ id: 3 }, 'id'],
     [{ params: { temperature: 9 } }, 'params.temperature'],
   ])('refuses %j', async (body, field) => {

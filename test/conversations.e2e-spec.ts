@@ -145,7 +145,6 @@ describe('creating a conversation', () => {
     ['a title of a combining mark', { title: '\u0301' }, 'title'],
     ['a title of overrides', { title: '\u202e\u202c' }, 'title'],
     ['a title of 201 characters', { title: '😀'.repeat(201) }, 'title'],
-    ['null for a title', { title: null }, 'title'],
     ['a number for a title', { title: 7 }, 'title'],
     ['a title with a NUL', { title: 'a\0b' }, 'title'],
     ['a title with a lone surrogate', { title: 'a\udc00' }, 'title'],
@@ -153,7 +152,6 @@ describe('creating a conversation', () => {
     ['a system prompt with a NUL', { system_prompt: '\0' }, 'system_prompt'],
     ['bad params', { params: { temperature: 3 } }, 'params.temperature'],
     ['unknown params', { params: { model: 'x' } }, 'params.model'],
-    ['null for params', { params: null }, 'params'],
     ['a config_id in text', { config_id: '1' }, 'config_id'],
     ['a config_id of 0', { config_id: 0 }, 'config_id'],
     ['a config_id of 2^63', { config_id: 2 ** 63 }, 'config_id'],
@@ -513,9 +511,7 @@ describe('updating a conversation', () => {
   });
 
   it.each<[object, string]>([
-    [{ title: null }, 'title'],
     [{ title: '' }, 'title'],
-    [{ pinned: null }, 'pinned'],
     [{ pinned: 1 }, 'pinned'],
     [{ archived: 'true' }, 'archived'],
     [{ config_id: 999_999_999 }, 'config_id'],

@@ -119,12 +119,18 @@ export class Outbound implements OnApplicationShutdown {
   }
 }
 
+/** `https:host`, `https:///host` and `https:\\\\host` are the same to a URL parser, and to nobody who reads them. */
+const WRITTEN_OUT = /^https?:\/\/[^/\\\s][^\\\s]*$/i;
+/** Also empty ones, which a URL parser forgets. */
+const HAS_CREDENTIALS = /:\/\/[^/?#]*@/;
+
 function parseUrl(modelUrl: string): URL {
   if (!URL.canParse(modelUrl)) throw new ModelUrlError('must be a URL');
   const url = new URL(modelUrl);
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new ModelUrlError('must use http or https');
-  if (url.username || url.password) throw new ModelUrlError('must not contain credentials');
+  if (!WRITTEN_OUT.test(modelUrl)) throw new ModelUrlError('must be written scheme://host');
+  if (HAS_CREDENTIALS.test(modelUrl)) throw new ModelUrlError('must not contain credentials');
   if (url.hash) throw new ModelUrlError('must not contain a fragment');
   return url;
 }

@@ -1,4 +1,10 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
 import { ValidateIf } from 'class-validator';
 
-/** May be left out, but not be null: unlike class-validator's IsOptional, which lets both by. */
-export const MayBeAbsent = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
+/** May be left out, or be null, which generated clients write and which means the same. IsOptional lets null by as it is. */
+export const MayBeAbsent = (): PropertyDecorator =>
+  applyDecorators(
+    Transform(({ value }: { value: unknown }) => value ?? undefined),
+    ValidateIf((_, value) => value !== undefined),
+  );

@@ -4,6 +4,8 @@ import { dtoFault, jsonFault } from './json-fault.js';
 
 const SHARED = {
   transform: true,
+  // What is absent leaves no property behind: not over a default, nor for code that asks which fields were sent.
+  transformOptions: { exposeUnsetFields: false },
   whitelist: true,
   forbidUnknownValues: true,
   stopAtFirstError: true,

@@ -18,7 +18,7 @@ conversations and replies that stream live from any OpenAI-compatible model.
 Socket.IO, a plain WebSocket and the bodies of all events are described in [AsyncAPI](asyncapi.json).
 
 **Conventions.** JSON in UTF-8, \`snake_case\` fields, ids that are positive integers, times in UTC (RFC 3339).
-Unknown fields in a body are refused. Every answer carries \`X-Request-Id\`.
+Unknown fields in a body are refused; null for an optional field means absent, unless the schema allows null. Every answer carries \`X-Request-Id\`.
 
 **Errors** are RFC 9457 \`application/problem+json\`. \`code\` is stable and for programs, \`detail\` is for people; the
 schema \`Problem\` lists every code.
