@@ -35,7 +35,7 @@ describe('checkUrl', () => {
     ['https://user:pass@example.com/v1', 'must not contain credentials'],
     ['https://@example.com/v1', 'must not contain credentials'],
     ['https://user@example.com/v1', 'must not contain credentials'],
-    ['https://example.com/v1?key=1', 'must not contain a query or a fragment'],
+    ['https://example.com/v1?a=1#b', 'must not contain a fragment'],
     ['http://example.com/v1', 'must use https'],
   ])('%j %s', (url, complaint) => expect(complaintAbout(url)).toBe(complaint));
 
