@@ -1,0 +1,137 @@
+import { describe, expect, it } from '@jest/globals';
+import { sentenceIn } from './error-body.js';
+import { statusIn } from './error-class.js';
+
+describe('The sentence of an error', () => {
+  it.each<[what: string, body: unknown, sentence: string | undefined]>([
+    ['OpenAI', { error: { message: 'No such key', type: 'x', param: null, code: 'y' } }, 'No such key'],
+    [
+      'Google’s list',
+      [{ error: { code: 400, message: 'API key not valid.', status: 'X' } }],
+      'API key not valid.',
+    ],
+    ['a list of text', ['No such key'], 'No such key'],
+    ['a bare text', 'Unauthorized', 'Unauthorized'],
+    ['{detail}', { detail: 'Not Found' }, 'Not Found'],
+    [
+      'FastAPI',
+      { detail: [{ loc: ['body', 'max_tokens'], msg: 'must be > 0', type: 'x' }] },
+      'max_tokens: must be > 0',
+    ],
+    [
+      'FastAPI, twice',
+      {
+        detail: [
+          { loc: ['body', 'a'], msg: 'field required' },
+          { loc: ['body', 'b', 0], msg: 'too short' },
+        ],
+      },
+      'a: field required; b.0: too short',
+    ],
+    ['Mistral', { object: 'error', message: { detail: [{ loc: ['body', 'x'], msg: 'extra' }] } }, 'x: extra'],
+    ['{errors} of objects', { errors: [{ message: 'One' }, { message: 'Two' }] }, 'One; Two'],
+    ['{errors} of text', { success: false, errors: ['One'] }, 'One'],
+    ['{errors} by field', { errors: { model: ['is unknown to us'] } }, 'is unknown to us'],
+    ['MiniMax', { choices: null, base_resp: { status_code: 1004, status_msg: 'login fail' } }, 'login fail'],
+    ['Baidu', { error_code: 110, error_msg: 'Access token invalid' }, 'Access token invalid'],
+    [
+      'Alibaba',
+      { code: 'InvalidApiKey', message: 'Invalid API-key provided.', request_id: '1' },
+      'Invalid API-key provided.',
+    ],
+    ['OAuth', { error: 'invalid_client', error_description: 'No such client' }, 'No such client'],
+    ['RFC 9457', { type: 'about:blank', title: 'Forbidden', detail: 'Not for you' }, 'Not for you'],
+    [
+      'Anthropic',
+      { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } },
+      'Overloaded',
+    ],
+    [
+      '{error} as text',
+      { error: 'model "x" not found, try pulling it first' },
+      'model "x" not found, try pulling it first',
+    ],
+    ['a name alone', { error: { type: 'overloaded_error' } }, 'overloaded_error'],
+    ['a sentence somewhere', { foo: { bar: 'The model is loading' }, id: 'abc' }, 'The model is loading'],
+    [
+      'OpenRouter',
+      {
+        error: {
+          message: 'Provider returned error',
+          code: 502,
+          metadata: { raw: '{"error":{"message":"Overloaded"}}', provider_name: 'X' },
+        },
+      },
+      'Provider returned error: Overloaded',
+    ],
+    [
+      'OpenRouter, in words',
+      { error: { message: 'Provider returned error', metadata: { raw: 'Slow down' } } },
+      'Provider returned error: Slow down',
+    ],
+    ['OpenRouter, without', { error: { message: 'No endpoints', metadata: { raw: null } } }, 'No endpoints'],
+    [
+      'JSON in a sentence',
+      { error: { message: 'litellm.BadRequestError: OpenAIException - {"error":{"message":"No luck"}}' } },
+      'litellm.BadRequestError: OpenAIException: No luck',
+    ],
+    [
+      'Python’s repr in a sentence',
+      { message: "Error code: 400 - {'error': {'message': 'No luck', 'type': 'x'}}" },
+      'Error code: 400: No luck',
+    ],
+    ['JSON in JSON', { message: '{"message":"{\\"detail\\":\\"No luck\\"}"}' }, 'No luck'],
+    ['JSON that was cut off', '{"error":{"message":"No luck","type":"inval', 'No luck'],
+    ['lines of JSON', '{"error":{"message":"No luck"}}\n{"error":{"message":"More"}}', 'No luck'],
+    ['data: before JSON', 'data: {"error":{"message":"No luck"}}\n\n', 'No luck'],
+    ['error: before JSON', 'error: {"code":500,"message":"No luck"}', 'No luck'],
+    ['a byte order mark', '\ufeff{"message":"No luck"}', 'No luck'],
+    ['plain text', '404 page not found', '404 page not found'],
+    ['text with brackets', '[ERROR] no slot {id} is free', '[ERROR] no slot {id} is free'],
+    ['text with a list', "does not support parameters: ['stop']", "does not support parameters: ['stop']"],
+    ['a page', '<html><body>502</body></html>', undefined],
+    ['a page in JSON', { message: '<!doctype html>' }, undefined],
+    ['JSON without words', '{"a":1,"b":[true]}', undefined],
+    ['broken JSON without words', '{"a":1,', undefined],
+    ['an object without words', { a: 1, b: { c: null } }, undefined],
+    ['binary', '\u001f\ufffd\b\0\0\0\0\0', undefined],
+    ['nothing', '', undefined],
+    ['white space', ' \n ', undefined],
+    ['null', null, undefined],
+    ['a number', 7, undefined],
+  ])('is found in %s', (_, body, sentence) => expect(sentenceIn(body)).toBe(sentence));
+
+  it('is looked for in bounds', () => {
+    const deep = JSON.parse('{"error":'.repeat(5000) + '{"message":"x"}' + '}'.repeat(5000)) as unknown;
+    const wide = { error: Object.fromEntries(Array.from({ length: 200_000 }, (_, n) => [`k${n}`, {}])) };
+    const start = performance.now();
+
+    expect(sentenceIn(deep)).toBeUndefined();
+    expect(statusIn(deep)).toBeUndefined();
+    expect(sentenceIn(wide)).toBeUndefined();
+    expect(statusIn(wide)).toBeUndefined();
+    for (const text of ['{"', '[{', ' ', '- ', "{'message': '", '\\"', 'data: '])
+      sentenceIn(text.repeat(100_000));
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+});
+
+describe('The status that an error in a body stands for', () => {
+  it.each<[unknown, number | undefined]>([
+    [{ error: { code: 429, message: 'x' } }, 429],
+    [{ error: { code: '503' } }, 503],
+    [{ code: 401, message: 'x' }, 401],
+    [{ status: 403 }, 403],
+    [{ error: { status: 'UNAUTHENTICATED' } }, 401],
+    [{ error: { code: 'invalid_api_key' } }, 401],
+    [{ type: 'error', error: { type: 'overloaded_error' } }, 500],
+    [{ error: { type: 'rate_limit_error' } }, 429],
+    [{ error: { code: 'insufficient_quota' } }, 429],
+    [{ error: { type: 'server_error' } }, 500],
+    [{ base_resp: { status_code: 1004 } }, 401],
+    [{ base_resp: { status_code: 1002 } }, 429],
+    [{ error: { message: 'x', code: null } }, undefined],
+    [{ error: { code: 20041 } }, undefined],
+    ['Overloaded', undefined],
+  ])('%j: %s', (body, status) => expect(statusIn(body)).toBe(status));
+});
