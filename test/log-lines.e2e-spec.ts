@@ -21,11 +21,7 @@ beforeAll(async () => {
   ada = await t.user().withConfig(t.provider).create();
   configId = ada.configId!;
 });
-afterAll(async () => {
-  await t?.stop();
-  // Of everything that the tests below have said.
-  expect(log.text).not.toContain('planted');
-});
+afterAll(() => t?.stop());
 
 const lines = (msg: string, fields: LogLine) =>
   log.filter(
@@ -243,4 +239,9 @@ describe('the end of a reply on two nodes', () => {
 
     expect(lines('Reply ended', { message_id })).toEqual([expect.objectContaining({ status: 'stopped' })]);
   });
+});
+
+it('has no word of a user, a provider or a stranger in all that the tests above made it say', () => {
+  expect(log.filter(({ msg }) => msg === 'Reply ended').length).toBeGreaterThan(5);
+  expect(log.text).not.toContain('planted');
 });
