@@ -1,8 +1,11 @@
 /** Pages of long messages: bounded by bytes of JSON, over each transport, and whole when they are put together. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { DataSource } from 'typeorm';
 import { Message } from '../src/conversations/message.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
+import { type SeenEvent, within } from './support/event-log.js';
 import type { Thing } from './support/http.js';
 import { gate } from './support/provider.js';
 import type { TestUser } from './support/user.js';
@@ -191,5 +194,92 @@ describe('A search', () => {
     expect(first.results.filter(({ message }) => message === null).length).toBeGreaterThan(5);
     expect(found.map((message) => message.id)).toEqual(ids.toReversed());
     expect(found.toReversed().every(({ content }, index) => content === texts[index])).toBe(true);
+  });
+});
+
+describe('What a client of server-sent events has missed', () => {
+  const texts = [
+    ...times(10, { content: 'x'.repeat(MIB) }),
+    ...times(3, { content: '\u0001'.repeat(2 * MIB) }),
+  ];
+  let id: number;
+  let ids: number[];
+  const connections = new Set<Socket>();
+  beforeAll(async () => {
+    ({ id } = await ada.createConversation());
+    ids = await plant(id, [{ content: 'Seen' }, ...texts]);
+    t.app.getHttpServer().on('connection', (connection: Socket) => connections.add(connection));
+  });
+  const resume = () =>
+    ada.sse(`/conversations/${id}/events`, undefined, { 'Last-Event-ID': `${ids[0]}.1.4.0.done` });
+
+  it('arrives whole, however much it is, and as fast as it is read', async () => {
+    const sse = await resume();
+    await sse.until(({ type }) => type === 'conversation.updated', PATIENCE_MS);
+    const completed = sse.events.filter(({ type }) => type === 'message.completed');
+    const deltas = sse.events.filter(({ type }) => type === 'message.delta');
+
+    expect(completed.map(({ message }) => (message as Thing).id)).toEqual(ids.slice(1));
+    expect(
+      completed.every(({ message }, index) => (message as Thing).content === texts[index]!.content),
+    ).toBe(true);
+    expect(deltas.every(({ text }, index) => text === texts[index]!.content)).toBe(true);
+    await sse.close();
+  }, 60_000);
+
+  it('goes on with what happens, and with what has happened meanwhile', async () => {
+    const sse = await resume();
+    await sse.until(({ type }) => type === 'message.completed', PATIENCE_MS);
+    t.provider.willStream('While you ', 'were reading');
+    const { body } = await ada.send(id, 'Meanwhile');
+    const isReply = (event: SeenEvent) => (event.message as Thing)?.id === body.assistant_message.id;
+    await sse.until((event) => event.type === 'message.completed' && isReply(event), PATIENCE_MS);
+    t.provider.willStream('Live');
+    const live = await ada.send(id, 'Now');
+    await sse.until(({ message }) => (message as Thing)?.id === live.body.assistant_message.id);
+
+    const completed = sse.events
+      .filter(({ type }) => type === 'message.completed')
+      .map(({ message }) => (message as Thing).id);
+    expect(completed.filter((each) => each === body.assistant_message.id)).toHaveLength(1);
+    await sse.close();
+  }, 60_000);
+
+  it('is given up where nothing of it is read', async () => {
+    const stalled = connect(Number(new URL(t.url).port), '127.0.0.1');
+    stalled.on('error', () => undefined).pause();
+    stalled.write(
+      `GET /conversations/${id}/events HTTP/1.1\r\nHost: a\r\nLast-Event-ID: ${ids[0]}.1.4.0.done\r\n` +
+        `Authorization: Bearer ${ada.tokens.access_token}\r\n\r\n`,
+    );
+    await once(stalled, 'connect');
+    const { localPort } = stalled;
+    const isIt = ({ remotePort }: Socket) => remotePort === localPort;
+    while (![...connections].some(isIt)) await new Promise(setImmediate);
+    const connection = [...connections].find(isIt)!;
+    let waited = 0;
+    const sampler = setInterval(() => (waited = Math.max(waited, connection.writableLength)), 1);
+
+    await within(once(connection, 'close'), 'It was not cut', 20_000);
+    clearInterval(sampler);
+    expect(waited).toBeGreaterThan(0);
+    expect(waited).toBeLessThan(MIB);
+    stalled.destroy();
+  });
+
+  it('is the same for a repeated send, of a reply however long', async () => {
+    const { id: other } = await ada.createConversation();
+    const message = { content: 'Long', client_message_id: '4d3c2b1a-0000-4000-8000-000000000014' };
+    t.provider.willStream(...Array<string>(30).fill('\u0003'.repeat(100_000)));
+    await ada.send(other, message.content, message);
+
+    const sse = await ada.sse(`/conversations/${other}/chat`, message);
+    await sse.until(({ type }) => type === 'message.completed', PATIENCE_MS);
+    await sse.ended;
+
+    expect(sse.events.map(({ type }) => type)).toEqual([
+      ...['message.created', 'message.created', 'message.delta', 'message.completed'],
+    ]);
+    expect(sse.events[2]!.text === '\u0003'.repeat(3_000_000)).toBe(true);
   });
 });

@@ -14,6 +14,7 @@ import { ChatService } from './chat.service.js';
 import { ChatShutdown } from './chat-shutdown.js';
 import { ChatSockets } from './chat-sockets.js';
 import { ChatWebSocket } from './chat.websocket.js';
+import { ConversationReader } from './conversation-reader.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { ExchangesService } from './exchanges.service.js';
 import { PromptService } from './prompt.service.js';
@@ -40,7 +41,7 @@ import { WebSocketClients } from './websocket-clients.js';
   providers: [
     ...[Admission, Beginnings, ChatService, ExchangesService, PromptService, ReplyRunsService],
     ...[Reaper, ReaperPace, RemoteReplies, ReplyEngine, ReplyJournal, ReplyRetries, ReplyStore, ChatShutdown],
-    ...[ConversationStreams, ReplyAnswers, SlowReaders],
+    ...[ConversationReader, ConversationStreams, ReplyAnswers, SlowReaders],
     ...[ChatGateway, ChatSockets, SocketAudiences, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],
     { provide: RunningReplies, useClass: EngineReplies },

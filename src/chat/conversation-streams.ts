@@ -1,27 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThanOrEqual, Repository } from 'typeorm';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { ConversationPageDto } from '../conversations/conversation.dto.js';
 import { MessageDto } from '../conversations/message.dto.js';
-import { Message } from '../conversations/message.entity.js';
-import { MessagesService } from '../conversations/messages.service.js';
 import { EventHub, EventListener, ParleyEvent } from '../events/event-hub.js';
-import { conversationUpdated, messageCompleted, messageCreated, messageRestarted } from './chat.events.js';
+import { type Attempted, beginningOf, type EventWriter, missedOf } from './catch-up.js';
+import { conversationUpdated } from './chat.events.js';
+import { ConversationReader } from './conversation-reader.js';
 import { type Cursor, parseCursor } from './cursor.js';
 import { ReplyEngine } from './reply-engine.js';
 import { RemoteReplies } from './remote-replies.js';
-import { textSince } from './reply-text.js';
 
 /** As over HTTP. */
 const DEFAULT_PAGE = 50;
 /** How often a reply of another node is looked at, by who waits for it: without Redis, nothing else tells of it. */
 const LOOK_INTERVAL_MS = 1000;
 const LOOK_INTERVAL_WITH_REDIS_MS = 5000;
-/** Messages a read: few, as each may be long. */
-const PAGE = 20;
-
-type Attempted = { message: MessageDto; attempt: number };
 
 /**
  * Joins clients to a conversation: first what they have not seen, then what happens, with nothing between the two
@@ -31,11 +24,10 @@ type Attempted = { message: MessageDto; attempt: number };
 export class ConversationStreams {
   constructor(
     private readonly conversations: ConversationsService,
-    private readonly reader: MessagesService,
+    private readonly reader: ConversationReader,
     private readonly engine: ReplyEngine,
     private readonly remote: RemoteReplies,
     private readonly hub: EventHub,
-    @InjectRepository(Message) private readonly messages: Repository<Message>,
   ) {}
 
   /** @param join is called in the very turn in which the page is true: what follows it are live events */
@@ -59,7 +51,7 @@ export class ConversationStreams {
   }
 
   /**
-   * A conversation's events, without end.
+   * A conversation's events, without end. What was missed is written first, at the pace of its reader.
    * @param seen where the client stands; without it, a running reply's text so far comes first
    * @returns what ends the subscription
    */
@@ -67,39 +59,64 @@ export class ConversationStreams {
     userId: number,
     conversationId: number,
     seen: Cursor | null,
+    writer: EventWriter,
     listener: EventListener,
   ): Promise<() => void> {
-    const place = seen && (await this.catchUpByPages(userId, conversationId, seen, listener));
+    let place = seen ?? (await this.reader.beginningOfRunning(conversationId));
+    let unsubscribe: (() => void) | undefined;
     const read = async () => ({
       conversation: await this.conversations.getOwned(userId, conversationId),
-      missed: place ? await this.readSince(conversationId, place) : await this.readRunning(conversationId),
+      ...(place
+        ? await this.reader.readSince(conversationId, place)
+        : { missed: await this.reader.readRunning(conversationId), hasMore: false }),
     });
-    let unsubscribe!: () => void;
-    await this.readThenJoin(userId, conversationId, read, ({ conversation, missed }) => {
-      // What is stored may be read here before its own event is out, and is not told twice.
-      const told = new Set<string>();
-      for (const entry of missed) {
-        this.catchUp(userId, entry, place, (event) => {
-          told.add(milestoneOf(event));
-          listener(event);
+    while (!unsubscribe) {
+      if (place) place = await this.reader.writeMissed(conversationId, place, writer);
+      await this.readThenJoin(userId, conversationId, read, ({ conversation, missed, hasMore }) => {
+        if (hasMore) return;
+        const told = this.tellMissed(userId, missed, place, listener);
+        // No cursor tells whether its title or its active branch is another by now.
+        if (seen) listener(conversationUpdated(conversation));
+        unsubscribe = this.hub.follow(userId, conversationId, (event) => {
+          if (!told.has(milestoneOf(event))) listener(event);
         });
-      }
-      told.delete('');
-      // No cursor tells whether its title or its active branch is another by now.
-      if (place) listener(conversationUpdated(conversation));
-      unsubscribe = this.hub.follow(userId, conversationId, (event) => {
-        if (!told.has(milestoneOf(event))) listener(event);
       });
-    });
+    }
     return unsubscribe;
+  }
+
+  /** @returns the milestones: what is stored may be read before its own event is out, and is not told twice */
+  private tellMissed(
+    userId: number,
+    missed: Attempted[],
+    place: Cursor | null,
+    listener: EventListener,
+  ): Set<string> {
+    const told = new Set(place?.done ? [`message.completed ${place.messageId}`] : []);
+    for (const entry of missed) {
+      this.catchUp(userId, entry, place, (event) => {
+        told.add(milestoneOf(event));
+        listener(event);
+      });
+    }
+    told.delete('');
+    return told;
   }
 
   /**
    * One reply's events from its first character to `message.completed`, whether it runs or has ended.
+   * @param writer of what is there already; without it, that comes as the rest does
    * @returns what ends the subscription early
    */
-  async followReply(userId: number, reply: MessageDto, listener: EventListener): Promise<() => void> {
-    const nothing = { messageId: reply.id, attempt: 1, content: 0, reasoning: 0, done: false };
+  async followReply(
+    userId: number,
+    reply: MessageDto,
+    listener: EventListener,
+    writer?: EventWriter,
+  ): Promise<() => void> {
+    const start = beginningOf(reply.id, 1);
+    const begun = writer ? await this.reader.writeReply(reply.id, start, writer) : start;
+    if (begun.done) return () => undefined;
     const { conversation_id } = reply;
     let last: ParleyEvent | undefined;
     let unsubscribe: (() => void) | undefined;
@@ -112,7 +129,7 @@ export class ConversationStreams {
     };
     const take = (entry: Attempted | undefined) => {
       if (!entry) return forward(new ParleyEvent('conversation.deleted', { conversation_id }));
-      const place = parseCursor(last?.cursor) ?? nothing;
+      const place = parseCursor(last?.cursor) ?? begun;
       // A look may be older than what has been heard since.
       if (entry.attempt >= place.attempt) this.catchUp(userId, entry, place, forward);
     };
@@ -132,7 +149,7 @@ export class ConversationStreams {
     let looking: Promise<void> | null = null;
     let over = false;
     const look = async () => {
-      const entry = await this.readOne(id);
+      const entry = await this.reader.readOne(id);
       if (!over) take(entry);
     };
     const timer = setInterval(() => {
@@ -178,7 +195,7 @@ export class ConversationStreams {
     const running = this.engine.find(id);
     // One that is being stopped may have been deleted, which has been told already.
     if (running && !running.abort.signal.aborted) join(running);
-    else await this.readThenJoin(userId, conversation_id, () => this.readOne(id), join);
+    else await this.readThenJoin(userId, conversation_id, () => this.reader.readOne(id), join);
   }
 
   /** Reads again where something happened meanwhile, so that what is joined to is what was read. */
@@ -218,67 +235,7 @@ export class ConversationStreams {
     listener: EventListener,
   ): void {
     const current = this.withTextSoFar(userId, message, attempt);
-    const same = seen?.messageId === message.id;
-    if (same && seen.done) return;
-    const restarted = same && seen.attempt !== attempt;
-    if (seen && !same) listener(messageCreated(current));
-    if (restarted) listener(messageRestarted(current, attempt));
-    if (current.role === 'user') return;
-    const from = same && !restarted ? seen : { content: 0, reasoning: 0 };
-    textSince(current, attempt, from).forEach(listener);
-    if (current.status !== 'streaming') listener(messageCompleted(current, attempt));
-  }
-
-  /** All but the last page of what a client has missed: messages that have ended, which no join has to wait for. */
-  private async catchUpByPages(
-    userId: number,
-    conversationId: number,
-    seen: Cursor,
-    listener: EventListener,
-  ): Promise<Cursor> {
-    let place = seen;
-    for (;;) {
-      const page = await this.readSince(conversationId, place, PAGE);
-      if (page.length < PAGE) return place;
-      for (const entry of page.slice(0, -1)) this.catchUp(userId, entry, place, listener);
-      const { message, attempt } = page.at(-2)!;
-      const { content, reasoning } = message;
-      place = {
-        messageId: message.id,
-        attempt,
-        content: content.length,
-        reasoning: reasoning.length,
-        done: true,
-      };
-    }
-  }
-
-  private async readSince(
-    conversationId: number,
-    { messageId }: Cursor,
-    take?: number,
-  ): Promise<Attempted[]> {
-    const page = await this.messages.find({
-      where: { conversationId, id: MoreThanOrEqual(messageId) },
-      order: { id: 'ASC' },
-      take,
-    });
-    return this.attempted(page);
-  }
-
-  private async readRunning(conversationId: number): Promise<Attempted[]> {
-    return this.attempted(await this.messages.findBy({ streamingIn: conversationId }));
-  }
-
-  private async readOne(id: number): Promise<Attempted | undefined> {
-    const [message] = await this.attempted(await this.messages.findBy({ id }));
-    return message;
-  }
-
-  /** With the text so far where they run. */
-  private async attempted(messages: Message[]): Promise<Attempted[]> {
-    const dtos = await this.reader.toDtos(messages);
-    return dtos.map((message, index) => ({ message, attempt: messages[index]!.attempt }));
+    missedOf({ message: current, attempt }, seen).forEach(listener);
   }
 }
 

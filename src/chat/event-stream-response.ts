@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import { inTurns, isLong, jsonPieces } from '../common/json-pieces.js';
 import type { ParleyEvent } from '../events/event-hub.js';
 import { Backlog, type Outlet } from './backlog.js';
 
@@ -13,6 +14,8 @@ export class EventStreamResponse implements Outlet {
   private readonly endings: (() => void)[] = [];
   private open = true;
   private live = false;
+  /** Whether an event is on its way in pieces. */
+  private writing = false;
 
   constructor(private readonly response: Response) {
     // The client may be gone by now, and then no `close` would tell.
@@ -32,12 +35,22 @@ export class EventStreamResponse implements Outlet {
 
   send(event: ParleyEvent): void {
     if (!this.open || event.isInternal) return;
-    const id = event.cursor ? `id: ${event.cursor}\n` : '';
     // Bytes rather than text, so that what waits is counted in bytes.
-    const frame = Buffer.from(`${id}event: ${event.type}\ndata: ${event.json}\n\n`);
+    const frame = Buffer.from(`${headOf(event)}${event.json}\n\n`);
     const hasRoom = this.live ? this.backlog.hasRoomFor(frame.length) : this.backlog.hasRoomForMissed();
     if (hasRoom) this.response.write(frame);
     else this.cut();
+  }
+
+  /** Sends what the client has missed, as it reads. @returns whether it is still there */
+  async write(event: ParleyEvent): Promise<boolean> {
+    this.writing = true;
+    for await (const piece of inTurns(piecesOf(event))) {
+      if (this.open && !this.response.write(piece)) await this.drained();
+      if (!this.open) break;
+    }
+    this.writing = false;
+    return this.open;
   }
 
   /** Called once, when the stream ends, from whichever side. */
@@ -52,6 +65,17 @@ export class EventStreamResponse implements Outlet {
     clearInterval(this.heartbeat);
     this.endings.forEach((ending) => ending());
     this.response.end();
+  }
+
+  private drained(): Promise<void> {
+    const { response } = this;
+    return new Promise((resolve) => {
+      const settle = () => {
+        response.off('drain', settle).off('close', settle);
+        resolve();
+      };
+      response.on('drain', settle).on('close', settle);
+    });
   }
 
   private cut(): void {
@@ -69,8 +93,24 @@ export class EventStreamResponse implements Outlet {
       'X-Accel-Buffering': 'no',
     });
     response.flushHeaders();
-    this.heartbeat = setInterval(() => response.write(HEARTBEAT), HEARTBEAT_MS).unref();
+    this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS).unref();
     // Node sends HEAD's headers and no more, for as long as the response is not ended.
     if (response.req.method === 'HEAD') this.end();
   }
+
+  /** Not into the middle of an event. */
+  private beat(): void {
+    if (!this.writing) this.response.write(HEARTBEAT);
+  }
+}
+
+function headOf({ cursor, type }: ParleyEvent): string {
+  return `${cursor ? `id: ${cursor}\n` : ''}event: ${type}\ndata: `;
+}
+
+function* piecesOf(event: ParleyEvent): Generator<string> {
+  if (!isLong(event.body)) return yield `${headOf(event)}${event.json}\n\n`;
+  yield headOf(event);
+  yield* jsonPieces(event.body);
+  yield '\n\n';
 }

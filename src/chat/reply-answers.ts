@@ -5,7 +5,7 @@ import { claimsOf, type Identity } from '../auth/identity.js';
 import { NotFoundError, ProblemError } from '../common/errors.js';
 import { sendJson } from '../common/json-pieces.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
-import { EventHub } from '../events/event-hub.js';
+import { EventHub, type ParleyEvent } from '../events/event-hub.js';
 import { messageCreated } from './chat.events.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { parseCursor } from './cursor.js';
@@ -51,6 +51,7 @@ export class ReplyAnswers {
       identity.user.id,
       conversationId,
       parseCursor(lastEventId),
+      stream,
       (event) => {
         stream.send(event);
         if (event.type === 'conversation.deleted') stream.end();
@@ -71,10 +72,17 @@ export class ReplyAnswers {
     this.endWithSession(stream, identity, (reason) => reason === 'token_revoked' && stream.end());
     stream.send(messageCreated(exchange.userMessage));
     stream.send(messageCreated(exchange.assistantMessage));
-    const { user } = identity;
-    const unsubscribe = await this.streams.followReply(user.id, exchange.assistantMessage, (event) => {
+    const { assistantMessage } = exchange;
+    const tell = (event: ParleyEvent) => {
       stream.send(event);
-      if (event.type === 'message.completed' || event.type === 'conversation.deleted') stream.end();
+      if (isEnd(event)) stream.end();
+    };
+    const unsubscribe = await this.streams.followReply(identity.user.id, assistantMessage, tell, {
+      write: async (event) => {
+        const isOpen = await stream.write(event);
+        if (isEnd(event)) stream.end();
+        return isOpen;
+      },
     });
     stream.goLive();
     stream.onEnd(unsubscribe);
@@ -108,4 +116,8 @@ export class ReplyAnswers {
     }
     await sendJson(response, body);
   }
+}
+
+function isEnd({ type }: ParleyEvent): boolean {
+  return type === 'message.completed' || type === 'conversation.deleted';
 }

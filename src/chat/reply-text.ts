@@ -66,10 +66,13 @@ export function textSince(
   const { id: message_id, conversation_id } = message;
   const at = { ...seen };
   return REPLY_PARTS.flatMap((part) => {
-    const offset = at[part];
+    const { length } = message[part];
+    // A crash may have taken the last of what a client has: an ended message's text is cut to what is stored.
+    const isCut = message.status !== 'streaming' && at[part] > length;
+    const offset = isCut ? length : at[part];
     const text = message[part].slice(offset);
-    if (text === '') return [];
-    at[part] = message[part].length;
+    if (text === '' && !isCut) return [];
+    at[part] = length;
     const place = { messageId: message_id, attempt, ...at, done: false };
     return [messageDelta({ conversation_id, message_id, part, offset, text }, () => cursorText(place))];
   });
