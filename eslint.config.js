@@ -16,7 +16,7 @@ const CLIENTS = {
   // Another program, or another thread, goes by no rule of ours.
   child_process: [],
   cluster: [],
-  worker_threads: [],
+  worker_threads: ['parentPort'],
 };
 /** What opens connections without being imported. */
 const GLOBAL_CLIENTS = ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'];
@@ -45,7 +45,7 @@ const restrictedPatterns = [
 const clientNames = [...Object.keys(CLIENTS), ...FOREIGN_CLIENTS].join('|').replace('/', '\\/');
 
 const oneWayOut = {
-  files: ['src/**/*.ts'],
+  files: ['src/**/*.ts', 'src/**/*.mjs'],
   ignores: ['src/ai/{outbound,outbound-fetch,provider-client,resolve-host}.ts', 'src/**/*.spec.ts'],
   rules: {
     '@typescript-eslint/no-restricted-imports': [

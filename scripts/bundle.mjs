@@ -26,3 +26,5 @@ await build({
   logLevel: 'warn',
 });
 cpSync('dist/src/playground/public', `${OUT}/public`, { recursive: true });
+// Threads start from a file of their own.
+cpSync('dist/src/ai/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);

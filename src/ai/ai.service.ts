@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
 import { readModels } from './model-list.js';
 import { Outbound } from './outbound.js';
@@ -11,6 +11,7 @@ import { ReplyBatches } from './reply-batches.js';
 import { ReadRounds } from './read-rounds.js';
 import { type Ask, ReplyRequest } from './reply-request.js';
 import { KnownChanges } from './request-changes.js';
+import { closeTokenizer } from './tokenizer.js';
 import { Watchdog } from './watchdog.js';
 
 const ATTEMPTS = 3;
@@ -33,7 +34,7 @@ interface StreamOptions {
 
 /** The one way out to a model provider. */
 @Injectable()
-export class AiService {
+export class AiService implements OnApplicationShutdown {
   private readonly known = new KnownChanges();
   private readonly rounds = new ReadRounds();
   private loading?: Promise<ProviderClient>;
@@ -86,6 +87,10 @@ export class AiService {
     if (!fault) return result;
     const hint = await this.findHint(provider, fault);
     return { ...result, error: { code: fault.code, detail: fault.detail, ...(hint && { hint }) } };
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return closeTokenizer();
   }
 
   /** Throws a ModelUrlError naming why, for what can be seen in the text of the URL. */

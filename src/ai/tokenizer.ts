@@ -1,48 +1,92 @@
-import { isLowSurrogate } from '../common/utf16.js';
+import { join } from 'node:path';
+// eslint-disable-next-line @typescript-eslint/no-restricted-imports -- its thread is held to the rule too
+import { Worker } from 'node:worker_threads';
+import { Logger } from '@nestjs/common';
 
-/*
- * Loaded at first use: the vocabulary takes 70 MB and 130 ms, which a server that nobody talks to need not spend.
- */
-type Encoding = typeof import('gpt-tokenizer/encoding/o200k_base');
+/** Copied to the worker in one turn of the event loop. UTF-16 code units. */
+const MAX_BATCH = 1024 * 1024;
+/** The vocabulary takes 70 MB, which a server that nobody talks to need not keep. */
+const IDLE_MS = 5 * 60_000;
 
-/** The longest stretch given to the library at once: its merging is quadratic in an unbroken run of letters. */
-const MAX_PIECE = 256;
-/** The library remembers the pieces it has merged; its own default keeps 100,000 of them. */
-const MERGE_CACHE_SIZE = 5_000;
-/** `<|endoftext|>` from a user is text like any other, neither an error nor a special token. */
-const PLAIN_TEXT = { allowedSpecial: new Set<string>(), disallowedSpecial: new Set<string>() };
-
-let encoding: Encoding | undefined;
-let loading: Promise<void> | undefined;
-
-/** Loads the vocabulary, once. To be awaited before `countTokens`. */
-export function loadTokenizer(): Promise<void> {
-  return (loading ??= import('gpt-tokenizer/encoding/o200k_base').then((loaded) => {
-    loaded.setMergeCacheSize(MERGE_CACHE_SIZE);
-    encoding = loaded;
-  }));
+interface Job {
+  texts: readonly string[];
+  resolve: (counts: number[]) => void;
 }
+
+const logger = new Logger('Tokenizer');
+
+let worker: Worker | undefined;
+let idle: NodeJS.Timeout | undefined;
+let lastId = 0;
+const jobs = new Map<number, Job>();
 
 /**
- * The number of o200k_base tokens in a text; of a long one to within one per mille or so, in linear time whatever it holds.
- * Throws unless `loadTokenizer()` has been awaited.
+ * Counts o200k_base tokens; of a long text to within one per mille or so, in linear time whatever it holds. The counting,
+ * and the loading of the vocabulary at first use, happen in a worker thread.
  */
-export function countTokens(text: string): number {
-  if (!encoding) throw new Error('Await loadTokenizer() before countTokens()');
-  let count = 0;
-  for (let start = 0; start < text.length;) {
-    const end = pieceEnd(text, start);
-    count += encoding.countTokens(text.slice(start, end), PLAIN_TEXT);
+export async function countTokens(texts: readonly string[]): Promise<number[]> {
+  const counts: number[] = [];
+  for (let start = 0; start < texts.length;) {
+    const end = batchEnd(texts, start);
+    for (const count of await countBatch(texts.slice(start, end))) counts.push(count);
     start = end;
   }
-  return count;
+  return counts;
 }
 
-/** Before a space where there is one, as a token may begin with a space; never within a surrogate pair. */
-function pieceEnd(text: string, start: number): number {
-  const limit = start + MAX_PIECE;
-  if (limit >= text.length) return text.length;
-  const space = text.slice(start, limit + 1).lastIndexOf(' ');
-  if (space > 0) return start + space;
-  return isLowSurrogate(text.charCodeAt(limit)) ? limit + 1 : limit;
+/** Loads the vocabulary ahead of its first use. */
+export async function loadTokenizer(): Promise<void> {
+  await countTokens(['']);
+}
+
+/** Frees the thread, unless it counts; the next count starts another. */
+export async function closeTokenizer(): Promise<void> {
+  clearTimeout(idle);
+  if (jobs.size > 0) return;
+  const closing = worker;
+  worker = undefined;
+  await closing?.terminate();
+}
+
+function batchEnd(texts: readonly string[], start: number): number {
+  let length = 0;
+  let end = start;
+  while (end < texts.length && (end === start || length + texts[end]!.length <= MAX_BATCH)) {
+    length += texts[end++]!.length;
+  }
+  return end;
+}
+
+function countBatch(texts: readonly string[]): Promise<number[]> {
+  clearTimeout(idle);
+  worker ??= startWorker();
+  worker.ref();
+  const id = ++lastId;
+  worker.postMessage({ id, texts });
+  return new Promise((resolve) => jobs.set(id, { texts, resolve }));
+}
+
+function startWorker(): Worker {
+  const started = new Worker(join(import.meta.dirname, 'tokenizer.worker.mjs'));
+  started.on('message', ({ id, counts }: { id: number; counts: number[] }) => settle(id, counts));
+  started.on('error', (error) => logger.error({ error }, 'Tokenizer failed'));
+  started.on('exit', () => {
+    if (worker !== started) return;
+    worker = undefined;
+    // No token is shorter than a byte, so that a prompt still fits.
+    for (const [id, { texts }] of jobs)
+      settle(
+        id,
+        texts.map((text) => Buffer.byteLength(text)),
+      );
+  });
+  return started;
+}
+
+function settle(id: number, counts: number[]): void {
+  jobs.get(id)?.resolve(counts);
+  jobs.delete(id);
+  if (jobs.size > 0) return;
+  worker?.unref();
+  idle = setTimeout(() => void closeTokenizer(), IDLE_MS).unref();
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { PromptMessage } from '../ai/provider.js';
-import { countTokens, loadTokenizer } from '../ai/tokenizer.js';
+import { countTokens } from '../ai/tokenizer.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { MessagesService } from '../conversations/messages.service.js';
@@ -8,7 +8,7 @@ import { MessagesService } from '../conversations/messages.service.js';
 /** Messages a read: few, as each may be long. */
 const PAGE = 20;
 /** What a chat message costs beside its text, generously: OpenAI's models take 3 and a name. */
-const TOKENS_A_MESSAGE = 5;
+export const TOKENS_A_MESSAGE = 5;
 /** Kept free for a reply whose length the params do not bound, at most a quarter of the context. */
 const REPLY_TOKENS = 4096;
 
@@ -78,18 +78,17 @@ class Room {
       this.unsure.push(message);
       return true;
     }
-    await loadTokenizer();
-    this.tokenize();
-    const tokens = promptTokens([message]);
+    await this.tokenize();
+    const tokens = await tokensOf(message);
     if (this.bound + tokens > this.budget) return false;
     this.bound += tokens;
     return true;
   }
 
   /** Replaces the bounds taken so far with counts. */
-  private tokenize(): void {
+  private async tokenize(): Promise<void> {
     for (const message of this.unsure) {
-      this.bound += promptTokens([message]) - Buffer.byteLength(message.content) - TOKENS_A_MESSAGE;
+      this.bound += (await tokensOf(message)) - Buffer.byteLength(message.content) - TOKENS_A_MESSAGE;
     }
     this.unsure = [];
   }
@@ -111,9 +110,9 @@ function joinNeighbours(messages: PromptMessage[]): PromptMessage[] {
   return joined;
 }
 
-/** The tokenizer must be loaded. */
-export function promptTokens(messages: PromptMessage[]): number {
-  return messages.reduce((sum, { content }) => sum + countTokens(content) + TOKENS_A_MESSAGE, 0);
+async function tokensOf({ content }: PromptMessage): Promise<number> {
+  const [count] = await countTokens([content]);
+  return count! + TOKENS_A_MESSAGE;
 }
 
 function replyTokens(contextTokens: number, params: Record<string, unknown>): number {

@@ -1,8 +1,8 @@
 import type { PromptMessage, TokenUsage } from '../ai/provider.js';
-import { countTokens, loadTokenizer } from '../ai/tokenizer.js';
-import { promptTokens } from './prompt.service.js';
+import { countTokens } from '../ai/tokenizer.js';
+import { TOKENS_A_MESSAGE } from './prompt.service.js';
 
-/** Longer text is estimated from its beginning: a count of megabytes would hold up everybody. UTF-16 code units. */
+/** Longer text is estimated from its beginning: a count of megabytes would hold up the reply's end. UTF-16 code units. */
 const SAMPLE_LENGTH = 64 * 1024;
 
 export type Usage = TokenUsage & { estimated: boolean };
@@ -14,21 +14,15 @@ export async function usageOf(
   provided: TokenUsage | undefined,
 ): Promise<Usage> {
   if (provided) return { ...provided, estimated: false };
-  await loadTokenizer();
-  const tokens = { prompt: prompt.reduce((sum, m) => sum + estimate(m), 0), completion: estimateText(text) };
+  const texts = [...prompt.map(({ content }) => content), text];
+  const counts = await countTokens(texts.map((each) => each.slice(0, SAMPLE_LENGTH)));
+  const estimates = texts.map((each, index) => counts[index]! * Math.max(1, each.length / SAMPLE_LENGTH));
+  const completionTokens = Math.round(estimates.pop()!);
+  const promptTokens = estimates.reduce((sum, tokens) => sum + Math.round(tokens) + TOKENS_A_MESSAGE, 0);
   return {
-    promptTokens: tokens.prompt,
-    completionTokens: tokens.completion,
-    totalTokens: tokens.prompt + tokens.completion,
+    promptTokens,
+    completionTokens,
+    totalTokens: promptTokens + completionTokens,
     estimated: true,
   };
-}
-
-function estimate(message: PromptMessage): number {
-  return promptTokens([{ ...message, content: '' }]) + estimateText(message.content);
-}
-
-function estimateText(text: string): number {
-  if (text.length <= SAMPLE_LENGTH) return countTokens(text);
-  return Math.round((countTokens(text.slice(0, SAMPLE_LENGTH)) / SAMPLE_LENGTH) * text.length);
 }
