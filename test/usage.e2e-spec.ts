@@ -43,7 +43,7 @@ it.each<[what: string, status: string, script: Script]>([
   ['ends well and counts nothing', 'complete', [NINE_WORDS, finish('stop'), noDone()]],
   ['breaks off', 'failed', [NINE_WORDS, cut()]],
   ['fails', 'failed', [NINE_WORDS, errorEvent({ message: 'Too bad' }), noDone()]],
-  ['only thinks', 'complete', [reasoning(NINE_WORDS), finish('stop'), noDone()]],
+  ['only thinks', 'failed', [reasoning(NINE_WORDS), finish('stop'), noDone()]],
 ])('is estimated where the provider %s', async (_, status, script) => {
   t.provider.willStream(...script);
 

@@ -3,6 +3,7 @@ export const MAX_LINE_BYTES = 1024 * 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
+const DONE = '[DONE]';
 const BYTE_ORDER_MARK = '\ufeff';
 
 export interface ServerSentEvent {
@@ -11,9 +12,13 @@ export interface ServerSentEvent {
   data: string;
 }
 
+/** What is kept of a line that belongs to no event. UTF-16 code units. */
+const MAX_STRAY = 500;
+
 /**
  * Reads an event stream as the WHATWG HTML standard says (section 9.2.6): any line ending, a byte order mark, comments,
  * however the bytes were cut into chunks. Bytes that are no UTF-8, and NULs, become U+FFFD. `id` and `retry` mean nothing here.
+ * Also reads events without a blank line between them, JSON without a field name, and llama.cpp's `error:` field.
  */
 export class EventStream {
   /** The line that has not ended yet is at its start: copied, as what a chunk is a part of must not be kept for it. */
@@ -22,14 +27,22 @@ export class EventStream {
   private endedInCr = false;
   private begun = false;
   private type = '';
+  /** Belongs to the data that follows, where there is no blank line before it. */
+  private nextType?: string;
   private data: string | undefined;
-  private overflowing = false;
+  private isJoined = false;
+  private skipping = false;
+  private strayLine = '';
 
-  constructor(private readonly onEvent: (event: ServerSentEvent) => void) {}
+  constructor(
+    private readonly onEvent: (event: ServerSentEvent) => void,
+    /** A line or an event passed the limit: it is skipped. */
+    private readonly onOverflow: () => void,
+  ) {}
 
-  /** A line or an event passed the limit. Nothing more is read or kept from then on. */
-  get overflowed(): boolean {
-    return this.overflowing;
+  /** The first line that is neither a field nor a comment: an error in plain words, as a rule. */
+  get stray(): string {
+    return this.strayLine;
   }
 
   push(bytes: Buffer): void {
@@ -38,7 +51,7 @@ export class EventStream {
     this.endedInCr = bytes[bytes.length - 1] === CR;
     let lf = indexOf(bytes, LF, start);
     let cr = indexOf(bytes, CR, start);
-    while (!this.overflowing && Math.min(lf, cr) < Infinity) {
+    while (Math.min(lf, cr) < Infinity) {
       const end = Math.min(lf, cr);
       this.endLine(bytes, start, end);
       start = end + (end === cr && lf === cr + 1 ? 2 : 1);
@@ -55,7 +68,7 @@ export class EventStream {
   }
 
   private keep(bytes: Buffer, start: number, end: number): void {
-    if (start === end || this.overflowing) return;
+    if (start === end || this.skipping) return;
     const length = this.partialBytes + end - start;
     if (length > MAX_LINE_BYTES) return this.overflow();
     if (length > this.partial.length) {
@@ -68,9 +81,10 @@ export class EventStream {
   }
 
   private endLine(bytes: Buffer, start: number, end: number): void {
+    if (this.skipping) return this.stopSkipping();
     if (this.partialBytes === 0) return this.readLine(bytes, start, end);
     this.keep(bytes, start, end);
-    if (this.overflowing) return;
+    if (this.skipping) return this.stopSkipping();
     const { partial, partialBytes } = this;
     this.partialBytes = 0;
     this.readLine(partial, 0, partialBytes);
@@ -78,12 +92,25 @@ export class EventStream {
 
   private readLine(bytes: Buffer, start: number, end: number): void {
     if (start === end) return this.dispatch();
-    if (end - start > MAX_LINE_BYTES) return this.overflow();
+    if (end - start > MAX_LINE_BYTES) return this.dropEvent();
     const line = this.decode(bytes, start, end);
     const colon = line.indexOf(':');
     const field = colon < 0 ? line : line.slice(0, colon);
     if (field === 'data') this.addData(valueOf(line, colon));
-    else if (field === 'event') this.type = valueOf(line, colon);
+    else if (field === 'event') this.setType(valueOf(line, colon));
+    else if (colon !== 0) this.readOther(field, line, colon);
+  }
+
+  private readOther(field: string, line: string, colon: number): void {
+    if (field === 'error') {
+      this.setType('error');
+      this.addData(valueOf(line, colon));
+    } else if (line.startsWith('{')) {
+      this.addData(line);
+      if (!this.isJoined && isWhole(line)) this.dispatch();
+    } else if (field !== 'id' && field !== 'retry') {
+      this.strayLine ||= line.slice(0, MAX_STRAY);
+    }
   }
 
   private decode(bytes: Buffer, start: number, end: number): string {
@@ -94,23 +121,63 @@ export class EventStream {
     return text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text;
   }
 
-  private addData(value: string): void {
-    this.data = this.data === undefined ? value : `${this.data}\n${value}`;
-    if (this.data.length > MAX_LINE_BYTES) this.overflow();
+  private setType(type: string): void {
+    if (this.data === undefined) this.type = type;
+    else this.nextType = type;
   }
 
-  private dispatch(): void {
-    const { type, data } = this;
-    this.type = '';
-    this.data = undefined;
-    if (data !== undefined && !this.overflowing) this.onEvent({ type, data });
+  private addData(value: string): void {
+    if (this.data === undefined) {
+      this.data = value;
+      if (value === DONE) this.dispatch();
+    } else if (!this.isJoined && isWhole(this.data)) {
+      this.dispatch(true);
+      this.addData(value);
+    } else {
+      // Looked at once, so that an event of very many lines takes no longer for each.
+      this.isJoined = true;
+      this.data = `${this.data}\n${value}`;
+      if (this.data.length > MAX_LINE_BYTES) this.dropEvent();
+    }
+  }
+
+  /** @param isEarly there was no blank line: the type of what follows may have come already */
+  private dispatch(isEarly = false): void {
+    const { type, nextType, data } = this;
+    this.type = isEarly ? (nextType ?? '') : '';
+    this.nextType = this.data = undefined;
+    this.isJoined = false;
+    if (data !== undefined) this.onEvent({ type: isEarly ? type : (nextType ?? type), data });
   }
 
   private overflow(): void {
-    this.overflowing = true;
+    this.skipping = true;
     this.partial = Buffer.alloc(0);
     this.partialBytes = 0;
+    this.onOverflow();
+  }
+
+  private stopSkipping(): void {
+    this.skipping = false;
     this.data = undefined;
+  }
+
+  private dropEvent(): void {
+    this.data = undefined;
+    this.isJoined = false;
+    this.onOverflow();
+  }
+}
+
+/** Whether data stands for itself: what a further line belongs to is no JSON yet. */
+function isWhole(data: string): boolean {
+  if (data === DONE) return true;
+  if (!data.startsWith('{') || !data.endsWith('}')) return false;
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    return false; // an object over several lines
   }
 }
 

@@ -1,24 +1,29 @@
 import type { Readable } from 'node:stream';
 import type { ClientOptions } from 'openai';
 import { Dispatcher, request } from 'undici';
+import { decodeBody } from './content-encoding.js';
 
 const MAX_ERROR_BYTES = 64 * 1024;
 
 /** What openai's client needs of a response, over a stream of Node's: the web's take twice the time for each chunk. */
 export class OutboundResponse {
   readonly headers = new Headers();
+  /** As it was before any `Content-Encoding`, so that every limit counts what is read. */
+  readonly body: Readable;
 
   constructor(
     readonly url: string,
     readonly status: number,
-    readonly body: Readable,
+    body: Readable,
     headers: Record<string, string | string[] | undefined>,
   ) {
-    // Whoever reads it has listeners of their own; until then, an abort must not end the process.
-    body.on('error', () => {});
     for (const [name, value] of Object.entries(headers)) {
       for (const each of [value ?? []].flat()) this.headers.append(name, each);
     }
+    const encoding = this.headers.get('content-encoding');
+    this.body = encoding ? decodeBody(body, encoding) : body;
+    // Whoever reads it has listeners of their own; until then, an abort must not end the process.
+    this.body.on('error', () => {});
   }
 
   get ok(): boolean {

@@ -5,6 +5,7 @@ import { Settings } from '../env/settings.js';
 import { isLoopbackAddress, isOwnAddress, isPublicAddress } from './addresses.js';
 import { ModelUrlError } from './provider.error.js';
 import { isLocalName, RESOLVE_HOST, type ResolveHost } from './resolve-host.js';
+import { skipContinue } from './skip-continue.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const AGENT_OPTIONS = {
@@ -66,11 +67,12 @@ export class Outbound implements OnApplicationShutdown {
 
   private async makeAgents(): Promise<Agents> {
     const { Agent, buildConnector } = await import('undici');
-    const checked = buildConnector({
-      timeout: CONNECT_TIMEOUT_MS,
-      lookup: this.lookup(false, (address) => this.isAllowed(address)),
-    });
-    const unchecked = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: this.lookup(true, () => true) });
+    const connector = (lookup: LookupFunction) => {
+      const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup });
+      return skippingContinue(connect);
+    };
+    const checked = connector(this.lookup(false, (address) => this.isAllowed(address)));
+    const unchecked = connector(this.lookup(true, () => true));
     return {
       guarded: new Agent({ ...AGENT_OPTIONS, connect: this.guard(checked, unchecked) }),
       trusted: new Agent({ ...AGENT_OPTIONS, connect: unchecked }),
@@ -123,6 +125,15 @@ export class Outbound implements OnApplicationShutdown {
 const WRITTEN_OUT = /^https?:\/\/[^/\\\s][^\\\s]*$/i;
 /** Also empty ones, which a URL parser forgets. */
 const HAS_CREDENTIALS = /:\/\/[^/?#]*@/;
+
+function skippingContinue(connect: buildConnector.connector): buildConnector.connector {
+  return (options, callback) =>
+    connect(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
+      if (error) return callback(error, null);
+      skipContinue(socket);
+      callback(null, socket);
+    });
+}
 
 function parseUrl(modelUrl: string): URL {
   if (!URL.canParse(modelUrl)) throw new ModelUrlError('must be a URL');

@@ -5,6 +5,7 @@ export type ProviderErrorCode =
   | 'upstream_unreachable'
   | 'upstream_bad_response'
   | 'upstream_error'
+  | 'upstream_empty'
   | 'content_filtered';
 
 export interface ProviderErrorOptions extends ErrorOptions {

@@ -21,10 +21,20 @@ export interface TokenUsage {
   totalTokens: number;
 }
 
+/** A web page that a reply rests on. */
+export interface ReplySource {
+  url: string;
+  title: string | null;
+}
+
 /** What one read of the provider's stream brought: deltas that arrive together travel together. */
 export interface ReplyBatch {
   content: string;
   reasoning: string;
   finishReason?: string;
   usage?: TokenUsage;
+  /** All that the provider has named so far. */
+  sources?: ReplySource[];
+  /** All content before this batch turned out to be reasoning; `reasoning` and `content` follow it. */
+  restarted?: boolean;
 }

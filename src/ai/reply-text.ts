@@ -9,6 +9,13 @@ export class ReplyText {
     this.text += delta;
   }
 
+  /** Takes out everything that waits, as it came. */
+  drain(): string {
+    const { text } = this;
+    this.text = '';
+    return text;
+  }
+
   /**
    * What has come since the last time. NULs and lone surrogates become U+FFFD; half a surrogate pair waits for the
    * other half, which may be in the next delta, unless this is the last.

@@ -3,11 +3,12 @@ import type { OutboundResponse } from './outbound-fetch.js';
 import { ProviderFaults } from './provider-faults.js';
 import { ReplyBatch } from './provider.js';
 import { ReadRounds } from './read-rounds.js';
-import { ReplyReader } from './reply-reader.js';
+import { type Patience, ReplyReader } from './reply-reader.js';
 import { Watchdog } from './watchdog.js';
 
 /** How long a reply that has given its finish reason is waited on for its usage and its `[DONE]`. */
 const TAIL_SECONDS = 2;
+const NO_HANGUP = 'The provider did not hang up.';
 /** How long a connection may take to come free for the next request, after `[DONE]`. */
 const SETTLE_SECONDS = 1;
 /** More text than this, waiting to be taken, is left with the provider. UTF-16 code units. */
@@ -32,7 +33,7 @@ export class Reply {
   private unreadBytes = 0;
   private waiting?: ReplyBatch;
   private taker?: Taker;
-  private started = false;
+  private patience: Patience = 'first';
   private given = false;
   private over = false;
   private leaving = false;
@@ -93,7 +94,8 @@ export class Reply {
     const { watchdog, reader, waiting } = this;
     if (watchdog.left) return END;
     if (watchdog.abandoned) throw watchdog.signal.reason;
-    if (waiting) {
+    // Its usage and finish reason wait for the end: text is what a first batch is about.
+    if (waiting && (hasText(waiting) || reader.fault || reader.done || this.over)) {
       this.given = true;
       this.waiting = undefined;
       if (this.body.isPaused()) this.body.resume();
@@ -124,15 +126,21 @@ export class Reply {
   };
 
   private parse(bytes: Buffer): void {
-    const wasComplete = this.reader.complete;
-    this.keep(this.reader.push(bytes));
-    if (!wasComplete && this.reader.complete)
-      this.watchdog.allow(TAIL_SECONDS, 'The provider did not hang up.');
-    else if (!this.started) {
-      this.watchdog.allow(this.idleSeconds, `The provider sent nothing for ${this.idleSeconds} seconds.`);
-    }
-    this.started = true;
+    const batch = this.reader.push(bytes);
+    this.keep(batch);
+    const { patience } = this.reader;
+    if (patience !== this.patience || (patience === 'lull' && batch)) this.allow(patience);
     if (this.taker) this.answer(this.taker);
+  }
+
+  /** After an end, bytes that say nothing buy no more time. */
+  private allow(patience: Patience): void {
+    this.patience = patience;
+    const { watchdog, idleSeconds } = this;
+    if (patience === 'tail') watchdog.allow(TAIL_SECONDS, NO_HANGUP, { isDeadline: true });
+    else if (patience === 'lull') watchdog.allow(idleSeconds, NO_HANGUP, { isDeadline: true });
+    else if (patience === 'idle')
+      watchdog.allow(idleSeconds, `The provider sent nothing for ${idleSeconds} seconds.`);
   }
 
   private keep(batch: ReplyBatch | undefined): void {
@@ -160,9 +168,17 @@ export class Reply {
 }
 
 function joined(earlier: ReplyBatch, later: ReplyBatch): ReplyBatch {
+  if (later.restarted) {
+    const reasoning = earlier.reasoning + earlier.content + later.reasoning;
+    return { ...earlier, ...later, reasoning };
+  }
   const content = earlier.content + later.content;
   const reasoning = earlier.reasoning + later.reasoning;
   return { ...earlier, ...later, content, reasoning };
+}
+
+function hasText({ content, reasoning, restarted }: ReplyBatch): boolean {
+  return content !== '' || reasoning !== '' || restarted === true;
 }
 
 function lengthOf(batch: ReplyBatch | undefined): number {

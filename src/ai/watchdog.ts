@@ -13,7 +13,9 @@ export class Watchdog {
   };
   private total?: NodeJS.Timeout;
   private patience?: NodeJS.Timeout;
-  private limit = { milliseconds: Infinity, complaint: '' };
+  private limit = { milliseconds: Infinity, complaint: '', isDeadline: false };
+  /** Of a deadline's time. Milliseconds. */
+  private spent = 0;
   private waitingSince?: number;
   private callerLeft = false;
   private readerLeft = false;
@@ -41,20 +43,24 @@ export class Watchdog {
     }, this.totalSeconds * 1000);
   }
 
-  /** From now on a wait for the provider may take this long, until the next call. */
-  allow(seconds: number, complaint: string): void {
+  /** From now on a wait for the provider may take this long; with a deadline, all waits together until the next call. */
+  allow(seconds: number, complaint: string, { isDeadline = false } = {}): void {
     clearTimeout(this.patience);
     this.patience = this.waitingSince = undefined;
-    this.limit = { milliseconds: seconds * 1000, complaint };
+    this.spent = 0;
+    this.limit = { milliseconds: seconds * 1000, complaint, isDeadline };
   }
 
   /** From now on we wait for the provider. Only this counts: how long a reader takes over what it got is its own affair. */
   resume(): void {
     this.waitingSince = performance.now();
-    this.patience ??= setTimeout(() => this.look(), this.limit.milliseconds);
+    this.patience ??= setTimeout(() => this.look(), this.limit.milliseconds - this.spent);
   }
 
   pause(): void {
+    if (this.limit.isDeadline && this.waitingSince !== undefined) {
+      this.spent += performance.now() - this.waitingSince;
+    }
     this.waitingSince = undefined;
   }
 
@@ -89,7 +95,7 @@ export class Watchdog {
   private look(): void {
     this.patience = undefined;
     if (this.waitingSince === undefined) return;
-    const left = this.waitingSince + this.limit.milliseconds - performance.now();
+    const left = this.waitingSince + this.limit.milliseconds - this.spent - performance.now();
     if (left > 0) this.patience = setTimeout(() => this.look(), Math.ceil(left));
     else this.expire(this.limit.complaint);
   }

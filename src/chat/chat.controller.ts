@@ -25,6 +25,7 @@ const CHAT_PROBLEMS: ProblemAnswer[] = [
   '502 upstream_unreachable',
   '502 upstream_bad_response',
   '502 upstream_error',
+  '502 upstream_empty',
   '502 content_filtered',
   '503 draining',
 ];

@@ -133,6 +133,11 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'The model provider failed, and said so.',
     detail: 'The server had an error while processing your request.',
   },
+  upstream_empty: {
+    meaning:
+      'The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.',
+    detail: 'The model said nothing: the provider ended the reply without any text.',
+  },
   content_filtered: {
     meaning: "The model provider's content filter cut the reply off.",
     detail: "The provider's content filter stopped the reply.",

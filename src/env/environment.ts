@@ -41,7 +41,7 @@ export function environmentSchema(production: boolean) {
     SHUTDOWN_DELAY_S: seconds.default(production ? 5 : 0),
     SHUTDOWN_GRACE_S: seconds.default(30),
     RETRY_INTERRUPTED: trueOrFalse.default(false),
-    UPSTREAM_FIRST_BYTE_TIMEOUT_S: positiveSeconds.default(60),
+    UPSTREAM_FIRST_BYTE_TIMEOUT_S: positiveSeconds.default(300),
     UPSTREAM_IDLE_TIMEOUT_S: positiveSeconds.default(60),
     UPSTREAM_TOTAL_TIMEOUT_S: positiveSeconds.default(900),
     LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

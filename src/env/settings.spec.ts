@@ -58,7 +58,7 @@ describe('loadSettings', () => {
       shutdownDelaySeconds: 0,
       shutdownGraceSeconds: 30,
       retryInterrupted: false,
-      upstreamFirstByteTimeoutSeconds: 60,
+      upstreamFirstByteTimeoutSeconds: 300,
       upstreamIdleTimeoutSeconds: 60,
       upstreamTotalTimeoutSeconds: 900,
       logLevel: 'info',

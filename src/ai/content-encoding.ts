@@ -1,0 +1,66 @@
+import { PassThrough, pipeline, type Readable, Transform, type TransformCallback } from 'node:stream';
+import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+
+/** Each piece is passed on as it comes: a stream's next one may be a minute away. */
+const AT_ONCE = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
+const BROTLI_AT_ONCE = { flush: constants.BROTLI_OPERATION_FLUSH };
+const GZIP_MAGIC = 0x1f;
+const ZLIB_METHOD = 8;
+
+/** By a body's first byte, as bodies declared as gzip may be plain, and as deflate without the zlib header. */
+const DECODERS: Record<string, (first: number) => Transform> = {
+  gzip: (first) => (first === GZIP_MAGIC ? createGunzip(AT_ONCE) : new PassThrough()),
+  'x-gzip': (first) => DECODERS.gzip!(first),
+  deflate: (first) => ((first & 0x0f) === ZLIB_METHOD ? createInflate(AT_ONCE) : createInflateRaw(AT_ONCE)),
+  br: () => createBrotliDecompress(BROTLI_AT_ONCE),
+};
+
+/** Decodes a body by its `Content-Encoding` (RFC 9110 section 8.4), which some providers use unasked. */
+export function decodeBody(body: Readable, contentEncoding: string): Readable {
+  const names = contentEncoding.toLowerCase().split(',').reverse();
+  return names.reduce((source, name) => {
+    const decoder = DECODERS[name.trim()];
+    // Errors and closing travel along the pipeline, so that each end closes the other.
+    return decoder ? pipeline(source, new Decoder(decoder), () => {}) : source;
+  }, body);
+}
+
+class Decoder extends Transform {
+  private decoder?: Transform;
+
+  constructor(private readonly make: (first: number) => Transform) {
+    super();
+  }
+
+  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.decoder ??= this.open(chunk[0]!);
+    // A full decoder asks for no more until it has been read.
+    if (this.decoder.write(chunk)) done();
+    else this.decoder.once('drain', done);
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (!this.decoder) return done();
+    this.decoder.once('end', () => done());
+    this.decoder.end();
+  }
+
+  override _read(size: number): void {
+    this.decoder?.resume();
+    super._read(size);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.decoder?.destroy();
+    done(error);
+  }
+
+  private open(first: number): Transform {
+    const decoder = this.make(first);
+    decoder.on('data', (piece: Buffer) => {
+      if (!this.push(piece)) decoder.pause();
+    });
+    decoder.on('error', (error) => this.destroy(error));
+    return decoder;
+  }
+}

@@ -1,0 +1,70 @@
+import { toUSVString } from 'node:util';
+import { isObject, type ProviderChunk } from './provider.chunk.js';
+import { ReplySource } from './provider.js';
+
+const MAX_SOURCES = 100;
+const MAX_URL_LENGTH = 2048;
+const MAX_TITLE_LENGTH = 300;
+
+/**
+ * Web pages that a provider names as a reply's sources: each once, first seen first. Also in Zhipu's `web_search`, and in
+ * Qwen's and Hunyuan's `search_info`.
+ */
+export class ReplySources {
+  private readonly byUrl = new Map<string, ReplySource>();
+
+  /** @returns whether the chunk named one that was not known, or a title that was not */
+  add(chunk: ProviderChunk, choice: Record<string, unknown> | undefined): boolean {
+    const inChunk = this.addFrom(chunk);
+    const inDelta = this.addFrom(choice?.delta);
+    return this.addFrom(choice?.message) || inDelta || inChunk;
+  }
+
+  get list(): ReplySource[] {
+    return [...this.byUrl.values()].map((source) => ({ ...source }));
+  }
+
+  private addFrom(holder: unknown): boolean {
+    if (!isObject(holder)) return false;
+    const { citations, search_results, annotations, web_search, search_info } = holder;
+    // Nearly every chunk has none.
+    if (!(citations || search_results || annotations || web_search || search_info)) return false;
+    const inner = isObject(search_info) ? search_info.search_results : undefined;
+    const entries = [citations, search_results, annotations, web_search, inner].filter(Array.isArray).flat();
+    return entries.filter((each) => this.addOne(each)).length > 0;
+  }
+
+  private addOne(entry: unknown): boolean {
+    const { url, title } = readSource(entry);
+    if (!url) return false;
+    const known = this.byUrl.get(url);
+    if (known ? known.title !== null || title === null : this.byUrl.size >= MAX_SOURCES) return false;
+    if (known) known.title = title;
+    else this.byUrl.set(url, { url, title });
+    return true;
+  }
+}
+
+function readSource(entry: unknown): { url?: string; title: string | null } {
+  if (typeof entry === 'string') return { url: readUrl(entry), title: null };
+  if (!isObject(entry)) return { title: null };
+  const { url_citation } = entry;
+  const { url, link, title, name } = isObject(url_citation) ? url_citation : entry;
+  return { url: readUrl(url ?? link), title: readTitle(title ?? name) };
+}
+
+/** Only what a client can show as a link without harm. */
+function readUrl(url: unknown): string | undefined {
+  if (typeof url !== 'string' || url.length > MAX_URL_LENGTH) return undefined;
+  const trimmed = url.trim();
+  return /^https?:\/\//i.test(trimmed) && URL.canParse(trimmed) ? clean(trimmed) : undefined;
+}
+
+function readTitle(title: unknown): string | null {
+  if (typeof title !== 'string') return null;
+  return clean(title.slice(0, MAX_TITLE_LENGTH)).trim() || null;
+}
+
+function clean(text: string): string {
+  return toUSVString(text).replaceAll('\0', '\ufffd');
+}

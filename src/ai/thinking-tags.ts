@@ -1,0 +1,141 @@
+/** A closing tag alone counts within this much of the reply. Bytes of UTF-8. */
+const MAX_LONE_BYTES = 256 * 1024;
+/** White space before a leading tag is held back up to this length. UTF-16 code units. */
+const MAX_BLANK = 1024;
+const NAMES = ['<think>', '<thinking>', '<thought>', '[think]'];
+const TAGS = [...NAMES, ...NAMES.map(closing)];
+const ANY_TAG = /<\/?(?:think|thinking|thought)>|\[\/?think\]/i;
+
+export interface Thoughts {
+  content: string;
+  reasoning: string;
+  /** All content so far was reasoning: its opening tag was in the provider's prompt template. */
+  moved: boolean;
+}
+
+/**
+ * Takes the reasoning out of a reply's content, for providers that leave a model's tags in it: `<think>` at its start,
+ * or a closing tag alone. Later tags are text.
+ */
+export class ThinkingTags {
+  private state: 'start' | 'thinking' | 'watching' | 'plain' = 'start';
+  /** The beginning of what may be a tag. */
+  private held = '';
+  private end = '';
+  private endPattern = /$/;
+  private mayBeLone = true;
+  private trimming = false;
+  private seenBytes = 0;
+
+  /** Reasoning came apart from the content, so that a closing tag alone is text. */
+  expectNoLoneTag(): void {
+    this.mayBeLone = false;
+    if (this.state === 'watching') this.state = 'plain';
+  }
+
+  /** @returns null where the delta is content as it stands */
+  add(delta: string): Thoughts | null {
+    if (this.held === '' && !this.trimming) {
+      if (this.state === 'plain') return null;
+      if (this.state === 'watching' && !mayHaveTag(delta)) return this.watch(delta);
+    }
+    const text = this.trim(this.held + delta);
+    this.held = '';
+    if (this.state === 'start') return this.begin(text);
+    if (this.state === 'thinking') return this.think(text);
+    return this.state === 'watching' ? this.search(text) : said(text);
+  }
+
+  /** What was held back, once nothing follows. */
+  flush(): Thoughts {
+    const { held } = this;
+    this.held = '';
+    return this.state === 'thinking' ? thought(held) : said(held);
+  }
+
+  /** White space around a tag belongs to neither part. */
+  private trim(text: string): string {
+    if (!this.trimming) return text;
+    const trimmed = text.trimStart();
+    this.trimming = trimmed === '';
+    return trimmed;
+  }
+
+  private begin(text: string): Thoughts {
+    const lead = text.trimStart();
+    const start = lead.toLowerCase();
+    const name = NAMES.find((each) => start.startsWith(each));
+    if (name) {
+      this.state = 'thinking';
+      this.trimming = true;
+      this.end = closing(name);
+      this.endPattern = new RegExp(this.end.replace('[', '\\['), 'i');
+      return this.think(this.trim(lead.slice(name.length)));
+    }
+    if (NAMES.some((each) => each.startsWith(start)) && text.length <= MAX_BLANK) return this.hold(text, 0);
+    this.state = this.mayBeLone ? 'watching' : 'plain';
+    return this.mayBeLone ? this.search(text) : said(text);
+  }
+
+  private think(text: string): Thoughts {
+    const at = text.search(this.endPattern);
+    if (at < 0) return this.hold(text, partialTagAt(text, [this.end]));
+    return this.leave(text.slice(0, at), text.slice(at + this.end.length));
+  }
+
+  private watch(delta: string): null {
+    this.seenBytes += Buffer.byteLength(delta);
+    if (this.seenBytes > MAX_LONE_BYTES) this.state = 'plain';
+    return null;
+  }
+
+  private search(text: string): Thoughts {
+    const found = ANY_TAG.exec(text);
+    const before = found ? text.slice(0, found.index) : text;
+    this.watch(before);
+    if (!found) {
+      return this.state === 'plain' ? said(text) : this.hold(text, partialTagAt(text, TAGS));
+    }
+    const isClosing = found[0][1] === '/';
+    if (isClosing && this.state === 'watching') {
+      return { ...this.leave(before, text.slice(before.length + found[0].length)), moved: true };
+    }
+    this.state = 'plain';
+    return said(text);
+  }
+
+  private leave(reasoning: string, rest: string): Thoughts {
+    this.state = 'plain';
+    this.trimming = true;
+    return { reasoning, content: this.trim(rest), moved: false };
+  }
+
+  private hold(text: string, from: number): Thoughts {
+    this.held = text.slice(from);
+    const rest = text.slice(0, from);
+    return this.state === 'thinking' ? thought(rest) : said(rest);
+  }
+}
+
+function closing(name: string): string {
+  return `${name[0]}/${name.slice(1)}`;
+}
+
+function said(content: string): Thoughts {
+  return { content, reasoning: '', moved: false };
+}
+
+function thought(reasoning: string): Thoughts {
+  return { content: '', reasoning, moved: false };
+}
+
+function mayHaveTag(text: string): boolean {
+  return text.includes('<') || text.includes('[');
+}
+
+/** Where a text ends in the beginning of a tag; its length where it does not. */
+function partialTagAt(text: string, tags: string[]): number {
+  const at = Math.max(text.lastIndexOf('<'), text.lastIndexOf('['));
+  const tail = text.slice(at).toLowerCase();
+  return at >= 0 && tags.some((tag) => tag.startsWith(tail)) ? at : text.length;
+}
