@@ -1,6 +1,7 @@
 import { InitialSchema1760000000000 } from '../migrations/1760000000000-InitialSchema.js';
 import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.js';
 import { SearchIndex1764200000000 } from '../migrations/1764200000000-SearchIndex.js';
+import { MessageSources1764310000000 } from '../migrations/1764310000000-MessageSources.js';
 import { ClientMessageSpelling1764340000000 } from '../migrations/1764340000000-ClientMessageSpelling.js';
 import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
 import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
@@ -37,6 +38,7 @@ export const SCHEMA = {
     InitialSchema1760000000000,
     Deployment1764100000000,
     SearchIndex1764200000000,
+    MessageSources1764310000000,
     ClientMessageSpelling1764340000000,
     EmailKey1764360000000,
     TitleKey1764360100000,

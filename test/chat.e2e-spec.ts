@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { loadTokenizer } from '../src/ai/tokenizer.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { until } from './support/process.js';
-import { finish, gate, noDone, reasoning, usage, type PlayedProvider } from './support/provider.js';
+import { finish, gate, cut, reasoning, usage, type PlayedProvider } from './support/provider.js';
 import type { Thing } from './support/http.js';
 import type { SeenEvent } from './support/event-log.js';
 import type { ChatAnswer, TestUser } from './support/user.js';
@@ -151,7 +151,7 @@ describe('POST /conversations/{id}/chat', () => {
 
   it('answers a failed reply with a 502 problem and both messages', async () => {
     const { id } = await ada.createConversation();
-    provider.willStream('Half a', noDone());
+    provider.willStream('Half a', cut());
 
     const { status, headers, body } = await ada.send(id, 'Hi');
 

@@ -192,7 +192,7 @@ export type UpdateConfig = {
 };
 
 export type ConfigFault = {
-    code: 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'content_filtered';
+    code: 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered';
     /**
      * The provider's own sentence, where it gave one.
      */
@@ -304,6 +304,11 @@ export type Usage = {
     estimated: boolean;
 };
 
+export type Source = {
+    url: string;
+    title: string | null;
+};
+
 export type Message = {
     id: number;
     conversation_id: number;
@@ -325,6 +330,10 @@ export type Message = {
     error: ReplyError | null;
     model_name: string | null;
     usage: Usage | null;
+    /**
+     * Named by a provider that searches the web, first seen first.
+     */
+    sources: Array<Source>;
     client_message_id: string | null;
     /**
      * All messages in its place, itself included, oldest first: edits and regenerated replies.
@@ -562,6 +571,7 @@ export type Problem = {
      * - `upstream_unreachable`: No connection to the model provider could be made, or may be made.
      * - `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
      * - `upstream_error`: The model provider failed, and said so.
+     * - `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      * - `content_filtered`: The model provider's content filter cut the reply off.
      * - `internal_error`: A fault of ours; the log has it under `request_id`.
      * - `unavailable`: The server cannot answer now: try again.
@@ -569,7 +579,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is away; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */
@@ -2257,6 +2267,8 @@ export type SendMessageErrors = {
      *
      * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
      *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
+     *
      * `upstream_error`: The model provider failed, and said so.
      *
      * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
@@ -2354,6 +2366,8 @@ export type AddMessageErrors = {
      * `upstream_auth`: The model provider refuses the API key.
      *
      * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      *
      * `upstream_error`: The model provider failed, and said so.
      *
@@ -2456,6 +2470,8 @@ export type RegenerateReplyErrors = {
      * `upstream_auth`: The model provider refuses the API key.
      *
      * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      *
      * `upstream_error`: The model provider failed, and said so.
      *
@@ -2560,6 +2576,8 @@ export type EditMessageErrors = {
      * `upstream_auth`: The model provider refuses the API key.
      *
      * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      *
      * `upstream_error`: The model provider failed, and said so.
      *

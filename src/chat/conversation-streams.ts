@@ -230,10 +230,12 @@ export class ConversationStreams {
 
   private catchUp(
     userId: number,
-    { message, attempt }: Attempted,
+    { message, attempt: stored }: Attempted,
     seen: Cursor | null,
     listener: EventListener,
   ): void {
+    // A reply's next attempt is stored a moment before its text begins anew.
+    const attempt = this.engine.find(message.id)?.attempt ?? stored;
     const current = this.withTextSoFar(userId, message, attempt);
     missedOf({ message: current, attempt }, seen).forEach(listener);
   }

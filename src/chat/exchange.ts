@@ -94,6 +94,7 @@ export const EMPTY = {
   completionTokens: null,
   totalTokens: null,
   usageEstimated: null,
+  sources: null,
   clientMessageId: null,
   clientMessageSpelling: null,
   completedAt: null,

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../ai/ai.service.js';
-import type { ModelProvider, PromptMessage, TokenUsage } from '../ai/provider.js';
+import type { ModelProvider, PromptMessage, ReplySource, TokenUsage } from '../ai/provider.js';
 import { logProviderFault, logRetries, type ProviderTask } from '../ai/provider-fault-log.js';
 import { ProviderError } from '../ai/provider.error.js';
 import { isDatabaseAway } from '../common/database-errors.js';
@@ -39,6 +39,7 @@ interface Outcome {
   status: FinalReply['status'];
   finishReason?: string;
   usage?: TokenUsage;
+  sources?: ReplySource[];
   error?: { code: string; detail: string };
 }
 
@@ -155,14 +156,16 @@ export class ReplyEngine {
     const outcome: Outcome = { status: 'complete' };
     const task = taskOf(reply, run);
     try {
-      prompt = await this.prompt(reply, run);
+      prompt = await this.whenAvailable(reply, run.prompt);
       const batches = this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task));
       for await (const batch of batches) {
+        if (batch.restarted) await this.restart(reply);
         for (const part of REPLY_PARTS) {
           if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
         }
         if (batch.finishReason) outcome.finishReason = batch.finishReason;
         if (batch.usage) outcome.usage = batch.usage;
+        if (batch.sources) outcome.sources = batch.sources;
         const full = this.journal.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
         if (full) await full;
       }
@@ -172,11 +175,19 @@ export class ReplyEngine {
     await this.end(reply, run, await finalReply(reply, prompt, outcome));
   }
 
+  /** Makes reasoning of the reply's content so far. The database comes first, as other nodes read the attempt there. */
+  private async restart(reply: Reply): Promise<void> {
+    const { content, attempt, message } = reply;
+    await this.whenAvailable(reply, () => this.store.restart(message.id, this.nodeId, attempt + 1, content));
+    this.journal.forget(reply);
+    for (const event of reply.restart(content)) this.hub.publish(reply.userId, event);
+  }
+
   /** The database may be away just now: that need not fail a reply that was acknowledged. */
-  private async prompt({ abort }: Reply, run: ReplyRun): Promise<PromptMessage[]> {
+  private async whenAvailable<T>({ abort }: Reply, work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await run.prompt();
+        return await work();
       } catch (error) {
         if (!isDatabaseAway(error)) throw error;
       }
@@ -256,6 +267,7 @@ async function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcom
     errorCode: outcome.error?.code ?? null,
     errorDetail: outcome.error?.detail ?? null,
     ...usageColumns(await usageOf(prompt, reasoning + content, outcome.usage)),
+    sources: outcome.sources ?? null,
     completedAt: new Date(),
   };
 }

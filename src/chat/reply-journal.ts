@@ -45,6 +45,11 @@ export class ReplyJournal {
     this.ending.delete(messageId);
   }
 
+  /** The reply's text begins anew, so that what is unsaved of it need not be written. */
+  forget(reply: Reply): void {
+    this.shrink(reply.unsavedLength);
+  }
+
   /**
    * Counts text that a reply has taken in.
    * @returns null, or what to wait for before more is taken from its provider; an abort ends the wait

@@ -7,8 +7,12 @@ import { ReplyEngine, type ReplyRun } from './reply-engine.js';
 import { ReplyRunsService } from './reply-runs.service.js';
 import { type RunningReply, ReplyStore } from './reply-store.js';
 
-/** In all: a reply that crashes its node must not go on to crash every other. */
-const MAX_ATTEMPTS = 2;
+/**
+ * A reply's first run has the attempts 1 and 2 (where its text began anew), its second has 3 and 4. There is no third: a
+ * reply that crashes its node must not go on to crash every other.
+ */
+const ATTEMPTS_A_RUN = 2;
+const SECOND_RUN = ATTEMPTS_A_RUN + 1;
 
 /** Runs the reply of a dead node again, from its start, where RETRY_INTERRUPTED asks for that. */
 @Injectable()
@@ -27,10 +31,11 @@ export class ReplyRetries {
   async retry(messageId: number): Promise<boolean> {
     if (!this.settings.retryInterrupted) return false;
     const running = await this.store.findRunning({ id: messageId });
-    if (!running || running.reply.attempt >= MAX_ATTEMPTS) return false;
+    if (!running || running.reply.attempt >= SECOND_RUN) return false;
     const run = await this.prepare(running);
     if (!run) return false;
-    if (await this.store.claim(running.reply, this.engine.nodeId)) await this.restart(running, run);
+    if (await this.store.claim(running.reply, this.engine.nodeId, SECOND_RUN))
+      await this.restart(running, run);
     return true;
   }
 
@@ -47,9 +52,8 @@ export class ReplyRetries {
   private async restart({ reply, conversation }: RunningReply, run: ReplyRun): Promise<void> {
     await this.store.deleteChunks([reply.id]);
     const message = await this.store.toDto(reply);
-    const attempt = reply.attempt + 1;
-    this.engine.start(message, conversation.userId, attempt, run);
-    this.hub.publish(conversation.userId, messageRestarted(message, attempt));
+    this.engine.start(message, conversation.userId, SECOND_RUN, run);
+    this.hub.publish(conversation.userId, messageRestarted(message, SECOND_RUN));
     this.logger.warn(`Reply ${reply.id} begins again: its node is gone.`);
   }
 }

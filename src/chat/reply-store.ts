@@ -4,11 +4,11 @@ import { DataSource, EntityManager, In, IsNull, MoreThan } from 'typeorm';
 import { isHighSurrogate } from '../common/utf16.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
-import { Message, MessageStatus } from '../conversations/message.entity.js';
+import { Message, type MessageSource, MessageStatus } from '../conversations/message.entity.js';
 import { MessagesService } from '../conversations/messages.service.js';
 import { isMysql } from '../database/data-source.js';
 import { retryContention } from '../database/retry.js';
-import { ReplyChunk, chunksBefore } from '../conversations/reply-chunk.entity.js';
+import { ReplyChunk, chunksBefore, chunksOf } from '../conversations/reply-chunk.entity.js';
 import type { UnsavedChunk } from './reply.js';
 import type { Usage } from './usage.js';
 
@@ -31,6 +31,7 @@ export interface FinalReply {
   completionTokens: number | null;
   totalTokens: number | null;
   usageEstimated: boolean | null;
+  sources: MessageSource[] | null;
   completedAt: Date;
 }
 
@@ -85,15 +86,26 @@ export class ReplyStore {
     return !isMysql(this.database) || content.length + reasoning.length <= LENGTH_A_STATEMENT;
   }
 
-  /** Takes over a dead node's reply, to run it again from the start. */
-  async claim({ id, nodeId: owner, attempt }: Message, nodeId: string): Promise<boolean> {
+  /** Begins the text of this node's reply anew, as another attempt that has this reasoning. */
+  async restart(id: number, nodeId: string, attempt: number, reasoning: string): Promise<void> {
+    const seq = chunksBefore(attempt) + 1;
+    await retryContention(() =>
+      this.database.transaction(async (manager) => {
+        await manager.update(Message, { id, status: 'streaming', nodeId }, { attempt });
+        await manager.query(`${this.insertChunks}(?,?,?,?)`, [id, seq, 'reasoning', reasoning]);
+      }),
+    );
+  }
+
+  /**
+   * Takes over a dead node's reply, to run it again from the start.
+   * @param next its attempt from then on
+   */
+  async claim({ id, nodeId: owner, attempt }: Message, nodeId: string, next: number): Promise<boolean> {
     const result = await retryContention(() =>
       this.database
         .getRepository(Message)
-        .update(
-          { id, status: 'streaming', nodeId: owner ?? IsNull(), attempt },
-          { nodeId, attempt: attempt + 1 },
-        ),
+        .update({ id, status: 'streaming', nodeId: owner ?? IsNull(), attempt }, { nodeId, attempt: next }),
     );
     return result.affected === 1;
   }
@@ -140,7 +152,7 @@ export class ReplyStore {
 
   async textOf(messageId: number, attempt: number): Promise<{ content: string; reasoning: string }> {
     const chunks = await this.database.getRepository(ReplyChunk).find({
-      where: { messageId, seq: MoreThan(chunksBefore(attempt)) },
+      where: { messageId, seq: chunksOf(attempt) },
       order: { seq: 'ASC' },
     });
     const join = (part: string) =>
@@ -195,7 +207,7 @@ function* pieces(text: string): Generator<string> {
   }
 }
 
-const NO_REASON = { finishReason: null, errorCode: null, errorDetail: null };
+const NO_REASON = { finishReason: null, errorCode: null, errorDetail: null, sources: null };
 
 export function usageColumns({ estimated, ...tokens }: Usage) {
   return { ...tokens, usageEstimated: estimated };

@@ -7,13 +7,13 @@ import { GrowingText } from './growing-text.js';
 
 /** A reply's text as it grows. */
 export class ReplyText {
-  protected readonly text = { content: new GrowingText(), reasoning: new GrowingText() };
+  protected text = { content: new GrowingText(), reasoning: new GrowingText() };
   private readonly heads: Record<ReplyPart, string>;
 
   constructor(
     /** As it was created: its text is here, not there. */
     readonly message: MessageDto,
-    readonly attempt: number,
+    public attempt: number,
   ) {
     const { id: message_id, conversation_id } = message;
     const headOf = (part: ReplyPart) => deltaHead({ conversation_id, message_id, part });

@@ -1,6 +1,8 @@
 import type { MessageDto } from '../conversations/message.dto.js';
 import { ParleyEvent } from '../events/event-hub.js';
 import { chunksBefore, type ReplyPart } from '../conversations/reply-chunk.entity.js';
+import { messageRestarted } from './chat.events.js';
+import { GrowingText } from './growing-text.js';
 import type { FinalReply } from './reply-store.js';
 import { ReplyText, withText } from './reply-text.js';
 
@@ -57,6 +59,7 @@ export class Reply extends ReplyText {
         total_tokens: final.totalTokens,
         estimated: final.usageEstimated,
       },
+      sources: final.sources ?? [],
       completed_at: final.completedAt.toISOString(),
     });
   }
@@ -76,6 +79,17 @@ export class Reply extends ReplyText {
 
   giveBack(chunks: UnsavedChunk[]): void {
     this.returned = [...chunks, ...this.returned];
+  }
+
+  /** Begins its text anew, as another attempt that is stored with this reasoning. @returns the events that say so */
+  restart(reasoning: string): ParleyEvent[] {
+    this.attempt++;
+    this.seq = chunksBefore(this.attempt) + 1;
+    this.text = { content: new GrowingText(), reasoning: new GrowingText() };
+    this.returned = [];
+    this.runs = [];
+    const restarted = messageRestarted(this.message, this.attempt);
+    return reasoning ? [restarted, super.append('reasoning', reasoning)] : [restarted];
   }
 
   override append(part: ReplyPart, text: string): ParleyEvent {

@@ -27,6 +27,15 @@ export class ReplyErrorDto {
   detail!: string;
 }
 
+/** A web page that a reply rests on. */
+export class SourceDto {
+  @ApiProperty({ format: 'uri', example: 'https://example.com/monads' })
+  url!: string;
+
+  @ApiProperty({ type: 'string', nullable: true, example: 'Monads, explained' })
+  title!: string | null;
+}
+
 /** A message of a user, or the reply to it. */
 export class MessageDto {
   @ApiProperty({ type: 'integer', example: 12 })
@@ -69,6 +78,10 @@ export class MessageDto {
   @ApiProperty({ type: () => UsageDto, nullable: true })
   usage!: UsageDto | null;
 
+  /** Named by a provider that searches the web, first seen first. */
+  @ApiProperty({ type: () => [SourceDto], example: [] })
+  sources!: SourceDto[];
+
   @ApiProperty({
     type: 'string',
     format: 'uuid',
@@ -100,6 +113,7 @@ export class MessageDto {
       error: errorOf(message),
       model_name: message.modelName,
       usage: usageOf(message),
+      sources: message.sources ?? [],
       client_message_id: message.clientMessageSpelling ?? message.clientMessageId,
       sibling_ids: siblingIds,
       created_at: message.createdAt.toISOString(),

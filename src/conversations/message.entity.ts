@@ -1,8 +1,13 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { ID, TEXT, TIME } from '../database/columns.js';
+import { ID, JSON_TEXT, TEXT, TIME } from '../database/columns.js';
 import { Conversation } from './conversation.entity.js';
 
 export type MessageRole = 'user' | 'assistant';
+/** A web page that a reply rests on, as its provider named it. */
+export interface MessageSource {
+  url: string;
+  title: string | null;
+}
 export type MessageStatus = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
 
 @Entity('messages')
@@ -87,6 +92,9 @@ export class Message {
 
   @Column({ name: 'usage_estimated', type: 'boolean', nullable: true })
   usageEstimated!: boolean | null;
+
+  @Column({ ...JSON_TEXT, nullable: true })
+  sources!: MessageSource[] | null;
 
   /** A UUID of the client's, lower-cased, that makes its send safe to repeat. */
   @Column({ name: 'client_message_id', type: 'varchar', length: 36, nullable: true })

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { In, MoreThan, Not, Repository, SelectQueryBuilder } from 'typeorm';
+import { In, Not, Repository, SelectQueryBuilder } from 'typeorm';
 import { firstFitting, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
-import { ReplyChunk, ReplyPart, chunksBefore } from './reply-chunk.entity.js';
+import { ReplyChunk, ReplyPart, chunksOf } from './reply-chunk.entity.js';
 
 export interface PageOptions {
   limit: number;
@@ -104,7 +104,12 @@ export class MessagesService {
   }
 
   hasOtherCompleteReply(conversationId: number, replyId: number): Promise<boolean> {
-    return this.messages.existsBy({ conversationId, role: 'assistant', status: 'complete', id: Not(replyId) });
+    return this.messages.existsBy({
+      conversationId,
+      role: 'assistant',
+      status: 'complete',
+      id: Not(replyId),
+    });
   }
 
   private async findSiblings(messages: Message[]): Promise<Map<string, number[]>> {
@@ -149,7 +154,7 @@ export class MessagesService {
   private async withText(message: Message): Promise<Message> {
     if (message.status !== 'streaming') return message;
     const chunks = await this.chunks.find({
-      where: { messageId: message.id, seq: MoreThan(chunksBefore(message.attempt)) },
+      where: { messageId: message.id, seq: chunksOf(message.attempt) },
       order: { seq: 'ASC' },
     });
     // It may have ended since it was read, and its chunks gone.

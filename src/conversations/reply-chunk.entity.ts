@@ -1,16 +1,21 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Between, Column, Entity, type FindOperator, PrimaryColumn } from 'typeorm';
 import { ID, TEXT } from '../database/columns.js';
 
 /** In the order in which they come. */
 export const REPLY_PARTS = ['reasoning', 'content'] as const;
 export type ReplyPart = (typeof REPLY_PARTS)[number];
 
-/** Numbers that an attempt has for its chunks: what a lost node still writes of the one before stays apart from it. */
-const CHUNKS_AN_ATTEMPT = 1_000_000_000;
+/** Chunk numbers reserved for an attempt, so that late writes of an earlier one stay apart from it. */
+const CHUNKS_AN_ATTEMPT = 100_000_000;
 
 /** The chunks of an attempt have numbers above this. */
 export function chunksBefore(attempt: number): number {
   return (attempt - 1) * CHUNKS_AN_ATTEMPT;
+}
+
+/** The condition on `seq` that selects an attempt's chunks. */
+export function chunksOf(attempt: number): FindOperator<number> {
+  return Between(chunksBefore(attempt) + 1, chunksBefore(attempt + 1));
 }
 
 /**

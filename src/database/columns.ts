@@ -7,8 +7,8 @@ const toNumber: ValueTransformer = {
 };
 
 const json: ValueTransformer = {
-  to: (value: unknown) => JSON.stringify(value),
-  from: (value: string) => JSON.parse(value),
+  to: (value: unknown) => (value === null ? null : JSON.stringify(value)),
+  from: (value: string | null) => (value === null ? null : JSON.parse(value)),
 };
 
 /** Column options that several entities share; MySQL's names, which the SQLite driver maps to its own. */
