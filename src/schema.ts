@@ -5,6 +5,7 @@ import { MessageSources1764310000000 } from '../migrations/1764310000000-Message
 import { ClientMessageSpelling1764340000000 } from '../migrations/1764340000000-ClientMessageSpelling.js';
 import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
 import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
+import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-SearchIndexVersion.js';
 import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
@@ -42,5 +43,6 @@ export const SCHEMA = {
     ClientMessageSpelling1764340000000,
     EmailKey1764360000000,
     TitleKey1764360100000,
+    SearchIndexVersion1764360200000,
   ],
 };

@@ -2,12 +2,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Between, DataSource } from 'typeorm';
+import { foldText } from '../src/common/fold-text.js';
+import { isVisible } from '../src/common/visible-text.js';
 import { Conversation } from '../src/conversations/conversation.entity.js';
 import { Message } from '../src/conversations/message.entity.js';
 import { MessageSearch } from '../src/conversations/message-search.js';
 import { SearchBits } from '../src/conversations/search-bits.entity.js';
 import { SearchBlock } from '../src/conversations/search-block.entity.js';
-import { bucketsOf } from '../src/conversations/search-grams.js';
+import { bucketsOf, INDEX_VERSION } from '../src/conversations/search-grams.js';
 import { SearchIndex, SearchSizes } from '../src/conversations/search-index.js';
 import { SearchIndexer } from '../src/conversations/search-indexer.js';
 import { isMysql } from '../src/database/data-source.js';
@@ -62,7 +64,7 @@ async function write(...args: Parameters<typeof rowsOf>): Promise<number[]> {
 const hay = (count: number) => Array.from({ length: count }, (_, index) => `hay ${index}`);
 
 interface SearchAnswer {
-  results: { message: { id: number } | null }[];
+  results: { message: { id: number } | null; snippet: string }[];
   has_more: boolean;
 }
 
@@ -80,12 +82,10 @@ async function search(user: TestUser, q: string, limit = 100): Promise<number[]>
   return found;
 }
 
-/** What a scan of everything finds. */
+/** What there is to be found. */
 async function scan(user: TestUser, q: string): Promise<number[]> {
-  const sql =
-    'SELECT id FROM messages WHERE user_id = ? AND INSTR(LOWER(content), LOWER(?)) > 0 ORDER BY id DESC';
-  const rows = await manager().query<{ id: number | string }[]>(sql, [user.id, q]);
-  return rows.map(({ id }) => Number(id));
+  const all = await manager().find(Message, { where: { userId: user.id }, order: { id: 'DESC' } });
+  return all.filter(({ content }) => foldText(content).includes(foldText(q))).map(({ id }) => id);
 }
 
 /** Has a user's messages indexed, so many of them. */
@@ -104,9 +104,11 @@ async function untilIndexed(user: TestUser, count: number): Promise<SearchBlock[
 }
 
 describe('a search', () => {
-  const unit = fc.constantFrom(...'aAbBcC ikIK.0中文字圖😀😁éÉßẞсСтТİıſKΣσς𐐀𐐨');
+  const unit = fc.constantFrom(
+    ...'aAbBcC ikIK.0中文字圖😀😁éÉßẞсСтТİıſKΣσς𐐀𐐨１ａﬁが\u0301\u0307\u200d\u00ad',
+  );
   const text = fc.string({ unit, maxLength: 25 });
-  const query = fc.string({ unit, minLength: 1, maxLength: 4 }).filter((q) => q.trim() !== '');
+  const query = fc.string({ unit, minLength: 1, maxLength: 4 }).filter(isVisible);
   const texts = fc.array(text, { minLength: 2 * MOST, maxLength: 4 * MOST });
 
   it('finds what a scan finds, in any text, in pages of any length', async () => {
@@ -129,7 +131,7 @@ describe('a search', () => {
       const rest = contents.length % MOST;
       await index(user, contents.length - (rest < LEAST ? rest : 0));
       const parts = contents.slice(0, 8).map((content) => [...content].slice(1, 6).join(''));
-      for (const q of [...queries, ...parts.filter((part) => part.trim() !== '')]) {
+      for (const q of [...queries, ...parts.filter(isVisible)]) {
         expect(await search(user, q, limit)).toEqual(await scan(user, q));
       }
     }
@@ -196,22 +198,92 @@ describe('a search', () => {
     expect(await search(ada, 'needle')).toEqual([young[0], old[0]]);
   });
 
-  it('takes no two characters for one that the grams tell apart', async () => {
-    for (let start = 1; start < 0x20000; start += 0x4000) {
-      const characters = Array.from({ length: 0x4000 }, (_, i) => String.fromCodePoint(start + i));
-      const stored = characters.filter((character) => character.isWellFormed());
-      const [id] = await write(ada, conversationId, [stored.join('')]);
-      const [row] = await manager().query<Record<'of_column' | 'of_query', string>[]>(
-        'SELECT LOWER(content) AS of_column, LOWER(?) AS of_query FROM messages WHERE id = ?',
-        [stored.join(''), id],
-      );
-      for (const lower of [[...row!.of_column], [...row!.of_query]]) {
-        expect(lower).toHaveLength(stored.length);
-        const changed = stored.flatMap((from, at) => (from === lower[at] ? [] : [{ from, to: lower[at]! }]));
-        const apart = changed.filter(({ from, to }) => bucketsOf(from)[0] !== bucketsOf(to)[0]);
-        expect(apart).toEqual([]);
-      }
+  /** What is found by each query, and what is not. */
+  const FOLDED: [content: string, found: string[], others: string[]][] = [
+    ['ПРИВЕТ, мир', ['привет', 'Привет', 'МИР'], ['приветы']],
+    ['Ο ΟΔΟΣ', ['οδος', 'οδοσ', 'ΟΔΟΣ', 'ΟΔΟ'], ['ὁδός']],
+    ['cafe\u0301 noir', ['café', 'CAFÉ', 'CAFE\u0301'], ['cafe', 'cafè']],
+    ['naïve', ['NAI\u0308VE', 'naïve'], ['naive']],
+    ['Ｔｅｌ １２３－４５', ['tel 123-45', 'ＴＥＬ', '１２３'], ['1234']],
+    ['tel 678', ['６７８', 'ｔｅｌ'], []],
+    ['Große STRASSE', ['GROSSE', 'große', 'GROẞE', 'straße'], ['grose']],
+    ['İstanbul, ISPARTA', ['istanbul', 'İSTANBUL', 'ısparta', 'isparta'], ['ustanbul']],
+    ['ｶﾞﾗｽ と か\u3099', ['ガラス', 'が'], ['がらす', 'か゚']],
+    ['ﬁne x² ½ №', ['fine', 'x2', '1⁄2', 'no'], ['fme']],
+    ['hy\u00adphen\u200bation', ['hyphenation', 'hyphen\u00adation'], ['hyphe nation']],
+    ['می\u200cخواهم', ['میخواهم', 'می\u200cخواهم'], ['خواهمی']],
+    ['a ❤️ b 👩‍💻 c', ['❤', '❤️', '👩‍💻', '👩'], ['🧑']],
+    ["100% sure_thing \\ it's", ['100%', '%', 'SURE_', '\\', "'s"], ['100_', 'sure%', '1%0', "''"]],
+    ['ꮳꮃꭹ ⰰ 𐐨', ['ᏣᎳᎩ', 'Ⰰ', '𐐀'], ['ᏣᎳᎳ']],
+    ['\u1112\u1161\u11ab국', ['한국'], ['하국']],
+    ['café au lait'.padStart(20_000, 'ﬁ '), ['CAFÉ AU LAIT'], ['cafe au']],
+  ];
+
+  describe.each([
+    ['scanned', false],
+    ['indexed', true],
+  ])('that is %s', (_, indexed) => {
+    it.each(FOLDED)('folds %j alike on every database', async (content, found, others) => {
+      const [id] = await write(ada, conversationId, [content, ...hay(LEAST)]);
+      if (indexed) await index(ada, LEAST + 1);
+
+      const finds = async (q: string) => (await search(ada, q)).includes(id!);
+      expect(await Promise.all(found.map(finds))).toEqual(found.map(() => true));
+      expect(await Promise.all(others.map(finds))).toEqual(others.map(() => false));
+    });
+  });
+
+  it.each(FOLDED.filter(([content]) => content.length <= 200))(
+    'finds the title %j too',
+    async (title, found, others) => {
+      await ada.createConversation({ title });
+
+      const total = async (q: string) => {
+        const { body } = await ada.get<{ total: number }>(`/conversations?q=${encodeURIComponent(q)}`);
+        const { body: results } = await ada.get<SearchAnswer>(
+          `/conversations/search?q=${encodeURIComponent(q)}`,
+        );
+        return [body.total, results.results.length];
+      };
+      expect(await Promise.all(found.map(total))).toEqual(found.map(() => [1, 1]));
+      expect(await Promise.all(others.map(total))).toEqual(others.map(() => [0, 0]));
+    },
+  );
+
+  it.each([
+    ['characters that become more', 'ﬁ ½ ẞ '.repeat(300)],
+    ['characters that become fewer', 'e\u0301\u00ad'.repeat(300)],
+    ['emoji', '👩‍💻'.repeat(200)],
+    ['more than is read with others', 'ß\u0301 '.repeat(9000)],
+  ])('shows the place that it found, after %s', async (_, before) => {
+    await write(ada, conversationId, [`${before}Needle${before}`]);
+    const path = `/conversations/search?q=${encodeURIComponent('ＮＥＥＤＬＥ')}`;
+    const { snippet } = (await ada.get<SearchAnswer>(path)).body.results[0]!;
+
+    expect(snippet.indexOf('Needle')).toBeGreaterThanOrEqual(40);
+    expect(before + 'Needle' + before).toContain(snippet);
+    expect([...snippet]).toHaveLength(160);
+  });
+
+  it('refuses what shows as nothing', async () => {
+    for (const q of ['', ' ', '\u200b', '\u2800', '\u3164', '\u0301']) {
+      const { status, body } = await ada.get(`/conversations/search?q=${encodeURIComponent(q)}`);
+      expect([status, (body.errors as { field: string }[])[0]!.field]).toEqual([422, 'q']);
     }
+  });
+
+  it('uses no blocks of another version, and has them made anew', async () => {
+    const [needle] = await write(ada, conversationId, ['ПРИВЕТ', ...hay(MOST - 1)]);
+    await index(ada, MOST);
+    const claimedAt = new Date(Date.now() - HOUR_MS);
+    await manager().update(SearchBlock, { userId: ada.id }, { version: 0, claimedAt });
+    await manager().query('DELETE FROM search_bits');
+
+    expect(await search(ada, 'привет')).toEqual([needle]);
+    await until(async () =>
+      (await blocksOf(ada)).some(({ version, ready }) => version === INDEX_VERSION && ready),
+    );
+    expect(await search(ada, 'привет')).toEqual([needle]);
   });
 });
 

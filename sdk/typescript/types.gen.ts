@@ -1820,7 +1820,7 @@ export type ListConversationsData = {
          */
         cursor?: string;
         /**
-         * Text in the title, in either case.
+         * Text in the title, compared as in a search.
          */
         q?: string;
         /**
@@ -1939,7 +1939,7 @@ export type SearchConversationsData = {
     path?: never;
     query: {
         /**
-         * Text to look for, in either case.
+         * Text to look for, without regard to case, composition, width and characters that nobody can see. Accents count.
          */
         q: string;
         limit?: number;

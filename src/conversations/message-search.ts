@@ -2,46 +2,46 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Repository, SelectQueryBuilder } from 'typeorm';
+import { foldText, isAscii } from '../common/fold-text.js';
+import { isMysql } from '../database/data-source.js';
 import { Message } from './message.entity.js';
+import { type Hit, MessageMatcher, type MatchedRow, READ_CHARACTERS } from './message-matcher.js';
 import { ownMessages } from './own-messages.js';
 import type { SearchQuery } from './query.dto.js';
 import { bucketsOf } from './search-grams.js';
 import { hasGaps, SearchIndex, SearchSizes, type Span, spansOf } from './search-index.js';
 import { SearchIndexer } from './search-indexer.js';
 
-const SNIPPET_CHARACTERS = 160;
-/** How much of a snippet goes before what was found. */
-const LEAD_CHARACTERS = 60;
-/** Messages that are looked at in one statement, of those that may have the text: some, and then more. */
-const FIRST_CHECK = 50;
-const LAST_CHECK = 800;
-
-export interface Hit {
-  id: number | string;
-  snippet: string;
-}
+/** Messages that are read in one statement, of those that may have the text: some, and then more. */
+const FIRST_READ = 50;
+const LAST_READ = 400;
 
 /** Finds a user's messages that have a text: what blocks tell of by them, and the others by a scan. */
 @Injectable()
 export class MessageSearch {
+  private readonly matcher: MessageMatcher;
+
   constructor(
     @InjectRepository(Message) private readonly messages: Repository<Message>,
     private readonly index: SearchIndex,
     private readonly indexer: SearchIndexer,
     private readonly sizes: SearchSizes,
-  ) {}
+  ) {
+    this.matcher = new MessageMatcher(messages);
+  }
 
   /** The newest first, and one more than the limit, where there are: it reads no further back than that takes. */
   async find(userId: number, { q, limit, before_id }: SearchQuery): Promise<Hit[]> {
     const hits: Hit[] = [];
+    const key = foldText(q);
     const blocks = await this.index.list(userId);
-    const buckets = bucketsOf(q);
+    const buckets = bucketsOf(key);
     for (const span of spansOf(blocks, before_id ?? Number.MAX_SAFE_INTEGER)) {
       const ids = span.blocks.length > 0 ? await this.index.candidates(span.blocks, buckets) : null;
       const missing = limit + 1 - hits.length;
       const found = ids
-        ? await this.check(userId, q, below(span.end, ids), missing)
-        : await this.scan(userId, q, span, missing);
+        ? await this.check(userId, key, below(span.end, ids), missing)
+        : await this.scan(userId, key, span, missing);
       hits.push(...found);
       if (hits.length > limit) break;
       await nextTurn();
@@ -51,13 +51,12 @@ export class MessageSearch {
   }
 
   /** Goes through all messages of a span. Where they are many, there had better be a block. */
-  private async scan(userId: number, q: string, span: Span, limit: number): Promise<Hit[]> {
+  private async scan(userId: number, key: string, span: Span, limit: number): Promise<Hit[]> {
     const hits: Hit[] = [];
     let isLong = false;
     for (let { end } = span; end > span.start && hits.length < limit;) {
       const start = await this.startOfStretch(userId, { start: span.start, end });
-      const take = limit - hits.length;
-      hits.push(...(await this.queryStretch(userId, q, { start, end }).limit(take).getRawMany<Hit>()));
+      hits.push(...(await this.scanStretch(userId, key, { start, end }, limit - hits.length)));
       isLong ||= start > span.start;
       end = start;
       await nextTurn(); // SQLite answers within one, and another stretch would be read in the same
@@ -77,48 +76,61 @@ export class MessageSearch {
     return Number(first?.id ?? span.start);
   }
 
+  private async scanStretch(
+    userId: number,
+    key: string,
+    { start, end }: { start: number; end: number },
+    limit: number,
+  ): Promise<Hit[]> {
+    const hits: Hit[] = [];
+    for (let below = end, count = FIRST_READ; ; count = Math.min(2 * count, LAST_READ)) {
+      const query = this.queryStretch(userId, key, { start, end: below }).limit(count);
+      const rows = await query.getRawMany<MatchedRow>();
+      hits.push(...(await this.matcher.match(rows, key, limit - hits.length)));
+      if (rows.length < count || hits.length === limit) return hits;
+      below = Number(rows.at(-1)!.id);
+    }
+  }
+
   queryStretch(
     userId: number,
-    q: string,
+    key: string,
     stretch: { start: number; end: number },
   ): SelectQueryBuilder<Message> {
     const own = ownMessages(this.messages, userId, 'DESC');
-    return toHits(own.andWhere('message.id >= :start AND message.id < :end', stretch), q);
+    return this.mayHave(own.andWhere('message.id >= :start AND message.id < :end', stretch), key);
   }
 
   /** Looks at messages that may have the text, the newest first. */
-  private async check(userId: number, q: string, ids: number[], limit: number): Promise<Hit[]> {
+  private async check(userId: number, key: string, ids: number[], limit: number): Promise<Hit[]> {
     const hits: Hit[] = [];
-    for (let at = 0, count = FIRST_CHECK; at < ids.length && hits.length < limit;) {
-      const some = ids.slice(at, at + count);
-      hits.push(
-        ...(await this.queryHits(userId, q, some)
-          .limit(limit - hits.length)
-          .getRawMany<Hit>()),
-      );
+    for (let at = 0, count = FIRST_READ; at < ids.length && hits.length < limit;) {
+      const rows = await this.queryHits(userId, key, ids.slice(at, at + count)).getRawMany<MatchedRow>();
+      hits.push(...(await this.matcher.match(rows, key, limit - hits.length)));
       at += count;
-      count = Math.min(2 * count, LAST_CHECK);
+      count = Math.min(2 * count, LAST_READ);
     }
     return hits;
   }
 
-  queryHits(userId: number, q: string, ids: number[]): SelectQueryBuilder<Message> {
+  queryHits(userId: number, key: string, ids: number[]): SelectQueryBuilder<Message> {
     const some = this.messages
       .createQueryBuilder('message')
       .where('message.id IN (:...ids) AND message.userId = :userId', { ids, userId })
       .orderBy('message.id', 'DESC');
-    return toHits(some, q);
+    return this.mayHave(some, key);
   }
-}
 
-/** INSTR and SUBSTR count characters, not code units, on both databases. */
-function toHits(messages: SelectQueryBuilder<Message>, q: string): SelectQueryBuilder<Message> {
-  const at = 'INSTR(LOWER(message.content), LOWER(:q))';
-  const start = `CASE WHEN ${at} > ${LEAD_CHARACTERS} THEN ${at} - ${LEAD_CHARACTERS} ELSE 1 END`;
-  return messages
-    .select('message.id', 'id')
-    .addSelect(`SUBSTR(message.content, ${start}, ${SNIPPET_CHARACTERS})`, 'snippet')
-    .andWhere(`${at} > 0`, { q });
+  /** Leaves to the database what it folds as foldText does: text of ASCII alone. A fold to ASCII may be of other text. */
+  private mayHave(messages: SelectQueryBuilder<Message>, key: string): SelectQueryBuilder<Message> {
+    const isOther = isMysql(this.messages.manager.dataSource)
+      ? 'LENGTH(message.content) <> CHAR_LENGTH(message.content)'
+      : 'LENGTH(CAST(message.content AS BLOB)) <> LENGTH(message.content)';
+    return messages
+      .select('message.id', 'id')
+      .addSelect(`SUBSTR(message.content, 1, ${READ_CHARACTERS})`, 'beginning')
+      .andWhere(isAscii(key) ? `(${isOther} OR INSTR(LOWER(message.content), :key) > 0)` : isOther, { key });
+  }
 }
 
 const below = (end: number, ids: number[]) => ids.filter((id) => id < end);

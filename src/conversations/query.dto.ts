@@ -19,7 +19,7 @@ export class ListConversationsQuery {
   @IsText({ max: 512 })
   cursor?: string;
 
-  /** Text in the title, in either case. */
+  /** Text in the title, compared as in a search. */
   @ApiPropertyOptional({ maxLength: 200, example: 'kyoto' })
   @EmptyIsAbsent()
   @MayBeAbsent()
@@ -39,9 +39,9 @@ export class PageQuery {
 }
 
 export class SearchQuery {
-  /** Text to look for, in either case. */
+  /** Text to look for, without regard to case, composition, width and characters that nobody can see. Accents count. */
   @ApiProperty({ minLength: 1, maxLength: 200, example: 'temple' })
-  @IsText({ min: 1, max: 200, notBlank: true })
+  @IsText({ min: 1, max: 200, visible: true })
   q!: string;
 
   @QueryInteger({ min: 1, max: 100, default: 20 })

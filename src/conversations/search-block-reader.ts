@@ -1,4 +1,5 @@
 import { Repository } from 'typeorm';
+import { foldPieces } from './folded-pieces.js';
 import { Message } from './message.entity.js';
 import { ownMessages } from './own-messages.js';
 import { BitRows } from './search-bits.js';
@@ -8,9 +9,8 @@ import type { SearchSizes } from './search-index.js';
 /** What SQLite, which holds up the process, reads in a few milliseconds. */
 const MESSAGES_A_READ = 128;
 const CHARACTERS_A_MESSAGE = 8000;
-/** For so long it works before the process looks at what else there is; and so much text before it looks at the clock. */
+/** For so long it works before the process looks at what else there is. */
 const TURN_MS = 3;
-const PIECE_LENGTH = 8192;
 /** It will not change any more, and none with a lower id is still to come. */
 const SETTLED = "message.status <> 'streaming' AND message.createdAt <= :settled";
 
@@ -87,8 +87,8 @@ export class BlockReader {
     const isWhole = beginning.length < CHARACTERS_A_MESSAGE;
     const text = isWhole ? beginning : await this.readText(id);
     reader.begin();
-    for (let at = 0; at < text.length;) {
-      at = reader.read(text, at, Math.min(text.length, at + PIECE_LENGTH));
+    for (const { folded } of foldPieces(text)) {
+      reader.read(folded);
       if (performance.now() - this.turnBegan > TURN_MS) await this.giveWay();
     }
   }

@@ -38,7 +38,11 @@ export class SearchBlock {
   @Column({ ...TIME, name: 'claimed_at' })
   claimedAt!: Date;
 
-  /** See `packAscending`. The last column, so that SQLite passes it over. */
+  /** See `packAscending`. */
   @Column({ ...BYTES, name: 'message_ids' })
   messageIds!: Buffer;
+
+  /** The INDEX_VERSION of the node that made it. */
+  @Column({ type: 'int', default: 0 })
+  version!: number;
 }

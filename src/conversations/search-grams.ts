@@ -1,7 +1,8 @@
+/** Of how grams are made and text is folded: to be raised with any change. Blocks of other versions are made anew. */
+export const INDEX_VERSION = 1;
 /** A character of ASCII has a bucket of its own. */
 const ASCII = 128;
 const HASH_BITS = 14;
-/** Stored blocks were made with these and with `fold`: whoever changes either empties the tables in a migration. */
 export const BUCKETS = ASCII + 2 ** HASH_BITS;
 /** More would filter no better, and each is a row to be read of every block. */
 const BUCKETS_A_QUERY = 8;
@@ -10,8 +11,8 @@ const { imul } = Math;
 
 /**
  * Tells the grams of a text, each as the bucket that it hashes to: every character, every three in a row, and every two
- * that are not ASCII (in Chinese, two are a word). Whatever text contains another has the other's grams too, by the
- * LOWER of each of our databases: `fold` makes the same of a character as of its lower case there.
+ * that are not ASCII (in Chinese, two are a word). Whatever text contains another has the other's grams too. It is to be
+ * folded text, of both.
  */
 export class GramReader {
   private previous = NONE;
@@ -23,18 +24,13 @@ export class GramReader {
     this.previous = this.beforePrevious = NONE;
   }
 
-  /**
-   * Reads a text, or the next piece of it.
-   * @returns where to read on: `end`, or one more, where that were the middle of a character
-   */
-  read(text: string, start = 0, end = text.length): number {
-    let at = start;
-    while (at < end) {
+  /** Reads a text, or the next piece of it, which begins with a whole character. */
+  read(text: string): void {
+    for (let at = 0; at < text.length;) {
       const codePoint = text.codePointAt(at)!;
       at += codePoint > 0xffff ? 2 : 1;
-      this.next(fold(codePoint));
+      this.next(codePoint);
     }
-    return at;
   }
 
   private next(last: number): void {
@@ -68,21 +64,4 @@ function bucketOf(first: number, second: number, third: number): number {
   hash = imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   hash = imul(hash ^ (hash >>> 12), 0x297a2d39);
   return ASCII + (hash >>> (32 - HASH_BITS));
-}
-
-/** Folded code points, 256 at a time, made when the first of them is met. */
-const folded: (Uint32Array | undefined)[] = [];
-
-/** A code point that it shares with its lower case, in any database's opinion. */
-function fold(codePoint: number): number {
-  return (folded[codePoint >> 8] ??= foldPage(codePoint & ~255))[codePoint & 255]!;
-}
-
-/** Of a lower case that is several (that of İ), the first. */
-function foldPage(start: number): Uint32Array {
-  return Uint32Array.from({ length: 256 }, (_, index) =>
-    String.fromCodePoint(start + index)
-      .toLowerCase()
-      .codePointAt(0)!,
-  );
 }

@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
 import { intersect, unpackAscending } from './search-bits.js';
 import { SearchBlock } from './search-block.entity.js';
+import { INDEX_VERSION } from './search-grams.js';
 
 /** The tests' are smaller. */
 @Injectable()
@@ -37,6 +38,7 @@ const COLUMNS = {
   ready: true,
   stale: true,
   claimedAt: true,
+  version: true,
 } as const;
 
 /** Reads what the indexer has made. */
@@ -44,9 +46,11 @@ const COLUMNS = {
 export class SearchIndex {
   constructor(@InjectRepository(SearchBlock) private readonly blocks: Repository<SearchBlock>) {}
 
-  /** In the order of their messages; also those that are not ready. */
-  list(userId: number): Promise<Block[]> {
-    return this.blocks.find({ select: COLUMNS, where: { userId }, order: { firstMessageId: 'ASC' } });
+  /** In the order of their messages; also those that are not ready, as none of another version is. */
+  async list(userId: number): Promise<Block[]> {
+    const order = { firstMessageId: 'ASC' } as const;
+    const blocks = await this.blocks.find({ select: COLUMNS, where: { userId }, order });
+    return blocks.map((block) => ({ ...block, ready: block.ready && block.version === INDEX_VERSION }));
   }
 
   /**

@@ -7,7 +7,7 @@ import { Message } from './message.entity.js';
 import { packAscending } from './search-bits.js';
 import { BlockReader, type Gap } from './search-block-reader.js';
 import { SearchBlock } from './search-block.entity.js';
-import { BUCKETS } from './search-grams.js';
+import { BUCKETS, INDEX_VERSION } from './search-grams.js';
 import { type Block, SearchIndex, SearchSizes } from './search-index.js';
 
 /** After so long, whoever claimed a block is taken for dead. */
@@ -141,6 +141,7 @@ export class SearchIndexer implements OnModuleDestroy {
       stale: false,
       claimedAt: new Date(),
       messageIds: Buffer.alloc(0),
+      version: INDEX_VERSION,
     };
     try {
       const { identifiers } = await this.blocks.insert(claim);

@@ -6,13 +6,14 @@ import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json-size.js';
 import { ConversationDto } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
 import { Message } from './message.entity.js';
-import { type Hit, MessageSearch } from './message-search.js';
+import type { Hit } from './message-matcher.js';
+import { MessageSearch } from './message-search.js';
 import { MessagesService } from './messages.service.js';
 import type { SearchQuery, SearchResultDto, SearchResultsDto } from './query.dto.js';
 
 /**
- * Looks for text, in either case (SQLite folds the case of ASCII alone), in a user's titles and messages, of archived
- * conversations and of all branches too.
+ * Looks for text, by foldText's key, in a user's titles and messages, of archived conversations and of all branches
+ * too.
  */
 @Injectable()
 export class SearchService {
