@@ -104,8 +104,14 @@ describe('The sentence of an error', () => {
   it('is looked for in bounds', () => {
     const deep = JSON.parse('{"error":'.repeat(5000) + '{"message":"x"}' + '}'.repeat(5000)) as unknown;
     const wide = { error: Object.fromEntries(Array.from({ length: 200_000 }, (_, n) => [`k${n}`, {}])) };
+    const bushy = (depth: number): object =>
+      depth === 0
+        ? {}
+        : Object.fromEntries(['error', 'message', 'detail', 'a', 'b', 'c'].map((n) => [n, bushy(depth - 1)]));
+    const tree = bushy(6);
     const start = performance.now();
 
+    expect(sentenceIn(tree)).toBeUndefined();
     expect(sentenceIn(deep)).toBeUndefined();
     expect(statusIn(deep)).toBeUndefined();
     expect(sentenceIn(wide)).toBeUndefined();

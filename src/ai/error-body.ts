@@ -1,17 +1,11 @@
 import { isObject } from './provider.chunk.js';
 
-/** Members in which providers put their sentence, the most telling first. */
-const SENTENCES = [
-  'message',
-  'msg',
-  'detail',
-  'error_description',
-  'error_msg',
-  'error_message',
-  'errorMessage',
+/** Members in which providers put their sentence, the most telling first; the last are names rather than words. */
+const WORDED = [
+  ...['message', 'msg', 'detail', 'error_description', 'error_msg', 'error_message', 'errorMessage'],
+  ...['error', 'errors', 'base_resp', 'status_msg', 'details', 'response', 'body', 'data'],
+  ...['reason', 'description', 'title', 'type', 'code', 'status'],
 ];
-const CONTAINERS = ['error', 'errors', 'base_resp', 'status_msg', 'details', 'response', 'body', 'data'];
-const LAST_RESORT = ['reason', 'description', 'title', 'type', 'code', 'status'];
 /** What a validator says of a field (FastAPI): `{loc: ['body', 'max_tokens'], msg}`. */
 const REQUEST_PARTS = new Set<unknown>(['body', 'query']);
 const MAX_DEPTH = 8;
@@ -27,9 +21,7 @@ const UNREADABLE = /[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]/g;
 export function sentenceIn(value: unknown, depth = 0): string | undefined {
   if (typeof value === 'string') return sentenceInText(value, depth);
   if (!isObject(value) || depth > MAX_DEPTH) return undefined;
-  if (Array.isArray(value)) return sentenceInList(value, depth);
-  const found = isObject(value.error) ? sentenceIn(value.error, depth + 1) : undefined;
-  return found ?? sentenceInMembers(value, depth);
+  return Array.isArray(value) ? sentenceInList(value, depth) : sentenceInMembers(value, depth);
 }
 
 /** All objects of an error's body, the outer ones first. */
@@ -50,13 +42,18 @@ export function paramsIn(body: unknown): string[] {
   });
 }
 
+/** Each member is visited once, as bodies may be deep and wide. */
 function sentenceInMembers(value: Record<string, unknown>, depth: number): string | undefined {
-  for (const name of [...SENTENCES, ...CONTAINERS, ...LAST_RESORT]) {
+  const names = isObject(value.error) ? ['error', ...WORDED] : WORDED;
+  for (const name of new Set(names)) {
     const sentence = sentenceIn(value[name], depth + 1);
     if (sentence) return withRaw(withField(sentence, value.loc), value.metadata, depth);
   }
-  const others = Object.values(value).map((each) => sentenceIn(each, depth + 1));
-  return others.find((each) => each?.includes(' '));
+  for (const name of Object.keys(value).slice(0, MAX_OBJECTS)) {
+    const sentence = WORDED.includes(name) ? undefined : sentenceIn(value[name], depth + 1);
+    if (sentence?.includes(' ')) return sentence;
+  }
+  return undefined;
 }
 
 function sentenceInList(list: unknown[], depth: number): string | undefined {
