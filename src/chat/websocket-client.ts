@@ -166,7 +166,10 @@ export class WebSocketClient {
     const command = isCommand(type) ? COMMANDS.get(type) : undefined;
     if (!command) throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
     // The conversation that the socket is on need not be named.
-    const named = type === 'auth.refresh' ? body : { ...body, conversation_id: body.conversation_id ?? this.conversationId };
+    const named =
+      type === 'auth.refresh'
+        ? body
+        : { ...body, conversation_id: body.conversation_id ?? this.conversationId };
     const dto = (await this.pipe.transform(named, { type: 'body', metatype: command.dto })) as object;
     return command.run(this.services.commands, this.peer, dto);
   }

@@ -20,6 +20,7 @@ export function setUpDocs(app: NestExpressApplication): void {
     '/asyncapi.json',
     once(() => JSON.stringify(buildAsyncApi(openApi()))),
   );
+  redirectToDocs(app);
   SwaggerModule.setup('docs', app, openApi, {
     raw: false,
     customSiteTitle: 'Parley API',
@@ -37,6 +38,15 @@ function serve(app: NestExpressApplication, path: string, json: () => string): v
   const express: Application = app.getHttpAdapter().getInstance();
   express.get(path, (_request, response) => {
     response.type('application/json').send(json());
+  });
+}
+
+/** Relative URLs of the page are right on one of the two paths only. */
+function redirectToDocs(app: NestExpressApplication): void {
+  const express: Application = app.getHttpAdapter().getInstance();
+  express.get('/docs/', (request, response, next) => {
+    if (request.path.endsWith('/')) response.redirect('../docs');
+    else next();
   });
 }
 

@@ -72,25 +72,28 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
 }
 
 function frame(): Omit<OpenAPIObject, 'paths'> {
-  return new DocumentBuilder()
-    .setOpenAPIVersion('3.1.1')
-    .setTitle('Parley')
-    .setDescription(DESCRIPTION)
-    .setVersion(VERSION)
-    .setLicense('MIT', 'https://opensource.org/license/mit')
-    .addServer('/', 'This server')
-    .addBearerAuth({ type: 'http', description: 'The access_token of a login.' }, 'bearer')
-    .addSecurityRequirements('bearer')
-    .addTag('Accounts', 'Signing up, tokens, and what belongs to a user')
-    .addTag('Sessions', 'Where a user is logged in')
-    .addTag(
-      'Model configurations',
-      'The models that answer: any OpenAI-compatible provider, its key stored encrypted',
-    )
-    .addTag('Conversations', 'Conversations and their messages, and searching them')
-    .addTag('Chat', 'Sending messages, and what becomes of their replies')
-    .addTag('health', 'For load balancers and orchestrators')
-    .build();
+  return (
+    new DocumentBuilder()
+      .setOpenAPIVersion('3.1.1')
+      .setTitle('Parley')
+      .setDescription(DESCRIPTION)
+      .setVersion(VERSION)
+      .setLicense('MIT', 'https://opensource.org/license/mit')
+      // Relative to the document, so that it holds under whatever path a proxy serves it.
+      .addServer('.', 'This server')
+      .addBearerAuth({ type: 'http', description: 'The access_token of a login.' }, 'bearer')
+      .addSecurityRequirements('bearer')
+      .addTag('Accounts', 'Signing up, tokens, and what belongs to a user')
+      .addTag('Sessions', 'Where a user is logged in')
+      .addTag(
+        'Model configurations',
+        'The models that answer: any OpenAI-compatible provider, its key stored encrypted',
+      )
+      .addTag('Conversations', 'Conversations and their messages, and searching them')
+      .addTag('Chat', 'Sending messages, and what becomes of their replies')
+      .addTag('health', 'For load balancers and orchestrators')
+      .build()
+  );
 }
 
 function modernizeSchemas(document: OpenAPIObject): void {

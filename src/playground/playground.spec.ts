@@ -26,6 +26,12 @@ describe('the playground', () => {
       ]);
   });
 
+  it('names nothing by a path from the root, so that it works under a path', () => {
+    expect(read('index.html')).not.toMatch(/(?:src|href|action)="\//);
+    for (const script of scripts) expect(read(script)).not.toMatch(/(?:from|import|fetch\() ?['"`]\//);
+    expect(read('style.css')).not.toMatch(/url\(["']?\//);
+  });
+
   it('has nothing of anybody else’s in it', () => {
     expect(read('index.html')).not.toMatch(/(?:src|href|action)="(?:https?:)?\/\//);
     expect(read('style.css')).not.toMatch(/@import|url\(["']?(?:https?:)?\/\//);

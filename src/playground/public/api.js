@@ -73,7 +73,11 @@ async function spend(refreshToken) {
 async function fetchJson(method, path, body, token) {
   const headers = { ...(body && { 'Content-Type': 'application/json' }) };
   if (token) headers.Authorization = `Bearer ${token}`;
-  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) }).catch(() => {
+  const response = await fetch(new URL(`.${path}`, import.meta.url), {
+    method,
+    headers,
+    body: body && JSON.stringify(body),
+  }).catch(() => {
     throw new ProblemError({ detail: 'The server cannot be reached.' });
   });
   if (response.status === 204) return undefined;

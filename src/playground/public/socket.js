@@ -1,6 +1,6 @@
 /** The live connection: Socket.IO, namespace /chat. */
 
-import { io } from '/socket.io/socket.io.esm.min.js';
+import { io } from './socket.io/socket.io.esm.min.js';
 import { accessToken, ProblemError, signedIn } from './api.js';
 
 const ACK_TIMEOUT_MS = 15_000;
@@ -16,7 +16,8 @@ export class ConnectionLost extends Error {
 export class LiveConnection {
   /** @param handlers `onEvent(name, body)`, and `onConnected()`, `onLost()`, which may be called many times */
   constructor({ onEvent, onConnected, onLost }) {
-    this.socket = io('/chat', { auth: (give) => this.#authenticate(give), forceNew: true });
+    const { pathname: path } = new URL('./socket.io/', import.meta.url); // a proxy may serve it all under a prefix
+    this.socket = io('/chat', { path, auth: (give) => this.#authenticate(give), forceNew: true });
     this.socket.on('connect', onConnected);
     this.socket.on('disconnect', (reason) => {
       onLost();

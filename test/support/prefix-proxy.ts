@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** A reverse proxy that serves another server under a path, and takes that off. */
+export class PrefixProxy {
+  private readonly server = createServer((incoming, response) => {
+    const outgoing = this.pass(incoming).on('response', (answer) => {
+      response.writeHead(answer.statusCode!, answer.rawHeaders);
+      answer.pipe(response);
+    });
+    outgoing.on('error', () => response.destroy());
+    incoming.pipe(outgoing);
+  });
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(
+    private readonly prefix: string,
+    private readonly target: () => string,
+    private readonly headers: Record<string, string>,
+  ) {
+    this.server.on('connection', (socket: Socket) => this.sockets.add(socket));
+    this.server.on('upgrade', (incoming: IncomingMessage, near: Duplex) => this.upgrade(incoming, near));
+  }
+
+  /** @param headers that the proxy adds, such as X-Forwarded-Prefix */
+  static async start(prefix: string, target: () => string, headers = {}): Promise<PrefixProxy> {
+    const proxy = new PrefixProxy(prefix, target, headers);
+    await once(proxy.server.listen(0, '127.0.0.1'), 'listening');
+    return proxy;
+  }
+
+  /** With the prefix, and a slash behind it. */
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${this.prefix}/`;
+  }
+
+  stop(): void {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  /** What is not under the prefix is another server's, which answers all with 404. */
+  private pass({ method, url = '', headers }: IncomingMessage) {
+    const path = url.startsWith(`${this.prefix}/`) ? url.slice(this.prefix.length) : '/another-server';
+    return request(this.target() + path, { method, headers: { ...headers, ...this.headers } });
+  }
+
+  private upgrade(incoming: IncomingMessage, near: Duplex): void {
+    const outgoing = this.pass(incoming);
+    outgoing.on('upgrade', (answer, far, early) => {
+      const head = Object.entries(answer.headers).map(([name, value]) => `${name}: ${String(value)}`);
+      near.write(['HTTP/1.1 101 Switching Protocols', ...head, '', ''].join('\r\n'));
+      near.write(early);
+      for (const end of [near, far]) end.on('error', () => undefined);
+      near.pipe(far).pipe(near);
+    });
+    outgoing.on('response', () => near.destroy()).on('error', () => near.destroy());
+    outgoing.end();
+  }
+}
