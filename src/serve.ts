@@ -92,7 +92,7 @@ function explain(error: unknown, { databaseUrl, port }: Settings): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return `Parley cannot start: port ${port} is taken. Choose another with PORT.`;
   if (isDatabaseAway(error)) {
-    return `Parley cannot start: the database ${withoutPassword(databaseUrl)} cannot be reached (${code}).`;
+    return `Parley cannot start: the database ${withoutPassword(databaseUrl)} cannot be reached or used: ${message || code}.`;
   }
   return `Parley cannot start: ${message || code}`;
 }

@@ -63,7 +63,7 @@ describe.each(documents)('%s', (document) => {
   });
 
   it('quotes tests that there are', () => {
-    const specs = sources.filter((path) => path.endsWith('spec.ts'));
+    const specs = sources.filter((path) => path.endsWith('spec.ts') || path.startsWith('test/support/'));
     // A name stands in a line of its own where the whole is too long.
     const tests = specs.map((path) => read(path).replace(/\(\s+'/g, "('"));
     const quoted = document.startsWith('docs') ? quotesIn(text) : [];

@@ -1,5 +1,6 @@
 /** What the reply engine does at moments that no client can bring about: asked of its services, on a real database. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { Node } from '../src/chat/node.entity.js';
 import { ReaperPace } from '../src/chat/reaper.js';
@@ -7,6 +8,7 @@ import { ReplyEngine } from '../src/chat/reply-engine.js';
 import { ReplyStore } from '../src/chat/reply-store.js';
 import { Message } from '../src/conversations/message.entity.js';
 import { ReplyChunk } from '../src/conversations/reply-chunk.entity.js';
+import { isMysql } from '../src/database/data-source.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { BLANK } from './support/messages.js';
 import { until } from './support/process.js';
@@ -82,6 +84,22 @@ describe('a node that watches the others', () => {
     // Once the node has stood still before its eyes, it is dead.
     await until(async () => (await statusOf(reply)) === 'interrupted');
     expect(now.call(performance) - wokeAt).toBeGreaterThanOrEqual(LEASE_MS);
+  });
+
+  it('takes nobody for dead while its own beats are not stored', async () => {
+    await database().save(Node, { id: 'silent', beat: 1 });
+    const reply = await replyOf('silent', 'so far');
+    await database().query(
+      isMysql(t.app.get(DataSource))
+        ? "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290"
+        : "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    );
+    await delay(2 * LEASE_MS);
+    const status = await statusOf(reply);
+    await database().query('DROP TRIGGER no_beats');
+
+    expect(status).toBe('streaming');
+    await until(async () => (await statusOf(reply)) === 'interrupted');
   });
 
   it('deletes chunks that no running reply owns, and no others', async () => {

@@ -494,10 +494,10 @@ export type Liveness = {
 export type Readiness = {
     status: 'ok';
     /**
-     * Each part that the server needs, by name.
+     * Each part by name. Requests fail while one is down, and are served with less while one is degraded.
      */
     parts: {
-        [key: string]: 'up' | 'down';
+        [key: string]: 'up' | 'degraded' | 'down';
     };
 };
 
@@ -577,7 +577,7 @@ export type Problem = {
      * - `unavailable`: The server cannot answer now: try again.
      * - `database_unavailable`: The database is away: try again after `Retry-After` seconds.
      * - `draining`: This server is on its way out: try again, and another one answers.
-     * - `not_ready`: A part that the server needs is away; `parts` says which.
+     * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
     code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
@@ -2898,7 +2898,7 @@ export type CheckReadinessErrors = {
     /**
      * `draining`: This server is on its way out: try again, and another one answers.
      *
-     * `not_ready`: A part that the server needs is away; `parts` says which.
+     * `not_ready`: A part that the server needs is down; `parts` says which.
      */
     503: Problem;
 };

@@ -17,6 +17,7 @@ import { ChatWebSocket } from './chat.websocket.js';
 import { ConversationReader } from './conversation-reader.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { ExchangesService } from './exchanges.service.js';
+import { Heartbeat } from './heartbeat.js';
 import { PromptService } from './prompt.service.js';
 import { Reaper, ReaperPace } from './reaper.js';
 import { RemoteReplies } from './remote-replies.js';
@@ -40,12 +41,13 @@ import { WebSocketClients } from './websocket-clients.js';
   controllers: [ChatController],
   providers: [
     ...[Admission, Beginnings, ChatService, ExchangesService, PromptService, ReplyRunsService],
-    ...[Reaper, ReaperPace, RemoteReplies, ReplyEngine, ReplyJournal, ReplyRetries, ReplyStore, ChatShutdown],
+    ...[Heartbeat, Reaper, ReaperPace, RemoteReplies, ReplyRetries, ChatShutdown],
+    ...[ReplyEngine, ReplyJournal, ReplyStore],
     ...[ConversationReader, ConversationStreams, ReplyAnswers, SlowReaders],
     ...[ChatGateway, ChatSockets, SocketAudiences, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],
     { provide: RunningReplies, useClass: EngineReplies },
   ],
-  exports: [RunningReplies],
+  exports: [Heartbeat, RunningReplies],
 })
 export class ChatModule {}

@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../common/draining.js';
 import { isDatabaseAway } from '../common/database-errors.js';
 import { Message } from '../conversations/message.entity.js';
+import { Heartbeat } from './heartbeat.js';
 import { Node } from './node.entity.js';
 import { ReplyEngine } from './reply-engine.js';
 import { ReplyRetries } from './reply-retries.js';
@@ -12,7 +13,7 @@ import { ReplyAborted } from './reply.js';
 
 /** After so long a silent node's row goes too. */
 const FORGET_MS = 60_000;
-/** When this node itself has looked away for so long, what it saw before proves nothing. */
+/** After so long without a look, or without a beat of its own that was stored, what a node saw before proves nothing. */
 const GAP_MS = 3000;
 /** Between two sweeps for chunks that nobody owns. */
 const SWEEP_INTERVAL_MS = 60_000;
@@ -35,7 +36,8 @@ interface Watch {
 
 /**
  * Beats for this node, and ends the replies of nodes that no longer do. Who is dead is decided by watching a counter
- * stand still, on the watcher's own clock: no two clocks are compared, and a database that was away proves nothing.
+ * stand still, on the watcher's own clock: no two clocks are compared, and a database that was away, or took no writes,
+ * proves nothing.
  */
 @Injectable()
 export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -53,11 +55,12 @@ export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly retries: ReplyRetries,
     private readonly draining: Draining,
     private readonly pace: ReaperPace,
+    private readonly heartbeat: Heartbeat,
   ) {}
 
   /** Beats apart from watching, so that a node with much to end does not seem dead itself. */
   async onApplicationBootstrap(): Promise<void> {
-    const beat = oneAtATime(() => this.showLife());
+    const beat = () => this.beat();
     const watch = oneAtATime(() => this.watch());
     await beat();
     const { beatIntervalMs } = this.pace;
@@ -72,7 +75,7 @@ export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
   private async watch(): Promise<void> {
     if (this.draining.active) return;
     const now = performance.now();
-    if (now - this.lastWatch > GAP_MS) this.forgetAll();
+    if (Math.max(now - this.lastWatch, this.heartbeat.silentMs) > GAP_MS) this.forgetAll();
     this.lastWatch = now;
     try {
       await this.watchNodes();
@@ -91,14 +94,13 @@ export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
     this.replies.clear();
   }
 
-  private async showLife(): Promise<void> {
-    const nodes = this.database.getRepository(Node);
-    const { nodeId: id } = this.engine;
+  private async beat(): Promise<void> {
     try {
-      const { affected } = await nodes.increment({ id }, 'beat', 1);
-      if (affected === 0) await nodes.insert({ id, beat: 0 });
+      await this.heartbeat.beat();
     } catch (error) {
-      if (!isDatabaseAway(error)) this.logger.error({ error }, 'This node cannot show that it is alive');
+      // The other nodes' counters stand still too while nobody can write.
+      this.forgetAll();
+      if (!isDatabaseAway(error)) this.logger.error({ error }, 'Heartbeat failed');
     }
   }
 

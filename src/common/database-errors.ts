@@ -23,7 +23,7 @@ const UNAVAILABLE_ERRNOS = new Set([
 
 /** SQLite's sentences for PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL and NOTADB. */
 const SQLITE_MESSAGES =
-  /^(access permission denied|database (table |schema )?is locked|out of memory|attempt to write a readonly database|disk I\/O error|database disk image is malformed|database or disk is full|unable to open database file|locking protocol|file is not a database|database is not open)/;
+  /(?:^|: )(access permission denied|database (table |schema )?is locked|out of memory|attempt to write a readonly database|disk I\/O error|database disk image is malformed|database or disk is full|unable to open database file|locking protocol|file is not a database|database is not open)/;
 
 interface DriverError {
   code?: string;

@@ -16,7 +16,7 @@ const LOCK_WAIT_SECONDS = 1;
 /** A reply may have 10 MiB, which this must hold as one value. Bytes; MariaDB's default, a quarter of MySQL's. */
 const LEAST_PACKET = 16 * 1024 * 1024;
 /** Seconds that a statement waits for a table, or for a server that a backup has locked. */
-const TABLE_WAIT_SECONDS = 2;
+const TABLE_WAIT_SECONDS = 1;
 /** Whatever changes the meaning, the commit or the reach of a statement, whatever the server's defaults are. */
 const SESSION_VARIABLES = [
   'NAMES utf8mb4 COLLATE utf8mb4_bin',

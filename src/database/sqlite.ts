@@ -58,6 +58,7 @@ class SqliteDriver extends BetterSqlite3Driver {
   protected override async createDatabaseConnection(): Promise<SqliteDatabase> {
     const database: SqliteDatabase = await super.createDatabaseConnection();
     database.pragma('busy_timeout = 0');
+    this.statements.clear(); // those of an earlier connection
     return database;
   }
 

@@ -159,8 +159,8 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     detail: 'This server is shutting down; try again.',
   },
   not_ready: {
-    meaning: 'A part that the server needs is away; `parts` says which.',
+    meaning: 'A part that the server needs is down; `parts` says which.',
     detail: 'A part that the server needs is away.',
-    members: { parts: { database: 'down' } },
+    members: { parts: { database: 'down', redis: 'up' } },
   },
 };

@@ -5,15 +5,17 @@ export class LivenessDto {
   status!: 'ok';
 }
 
+export type PartState = 'up' | 'degraded' | 'down';
+
 export class ReadinessDto {
   @ApiProperty({ enum: ['ok'] })
   status!: 'ok';
 
-  /** Each part that the server needs, by name. */
+  /** Each part by name. Requests fail while one is down, and are served with less while one is degraded. */
   @ApiProperty({
     type: 'object',
-    additionalProperties: { type: 'string', enum: ['up', 'down'] },
-    example: { database: 'up' },
+    additionalProperties: { type: 'string', enum: ['up', 'degraded', 'down'] },
+    example: { database: 'up', redis: 'degraded' },
   })
-  parts!: Record<string, 'up' | 'down'>;
+  parts!: Record<string, PartState>;
 }

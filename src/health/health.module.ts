@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { ChatModule } from '../chat/chat.module.js';
 import { HealthController } from './health.controller.js';
 import { HealthService } from './health.service.js';
 import { RedisPing } from './redis-ping.js';
 
 @Module({
-  imports: [TerminusModule.forRoot({ logger: false })],
+  imports: [ChatModule, TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],
   providers: [HealthService, RedisPing],
 })

@@ -1,19 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
-import { DataSource } from 'typeorm';
+import { Heartbeat } from '../chat/heartbeat.js';
 import { Draining } from '../common/draining.js';
 import { ProblemError, UnavailableError } from '../common/errors.js';
-import type { ReadinessDto } from './health.dto.js';
+import type { PartState, ReadinessDto } from './health.dto.js';
 import { RedisPing } from './redis-ping.js';
 
-const TIMEOUT_MS = 1500;
+const DATABASE_TIMEOUT_MS = 1500;
+/** Less, since a probe without an answer within a second counts as a failure to Kubernetes. */
+const REDIS_TIMEOUT_MS = 500;
 const RETRY_AFTER_SECONDS = 5;
 
 @Injectable()
 export class HealthService {
   constructor(
     private readonly indicators: HealthIndicatorService,
-    private readonly dataSource: DataSource,
+    private readonly heartbeat: Heartbeat,
     private readonly redis: RedisPing,
     private readonly draining: Draining,
   ) {}
@@ -21,8 +23,7 @@ export class HealthService {
   /** @throws ProblemError 503 naming each part's state, which says nothing of why: anybody may ask */
   async checkReadiness(): Promise<ReadinessDto> {
     if (this.draining.announced) throw new UnavailableError('draining', 'The server is shutting down.');
-    const checks = Object.entries(this.parts()).map(([name, ping]) => this.check(name, ping));
-    const parts = Object.fromEntries(await Promise.all(checks));
+    const parts = Object.fromEntries(await Promise.all(this.checks()));
     if (Object.values(parts).includes('down')) {
       const extras = { retryAfterSeconds: RETRY_AFTER_SECONDS, members: { parts } };
       throw new ProblemError(503, 'not_ready', 'A part that the server needs is away.', extras);
@@ -30,13 +31,20 @@ export class HealthService {
     return { status: 'ok', parts };
   }
 
-  private parts(): Record<string, () => Promise<void>> {
-    const database = async () => void (await this.dataSource.query('SELECT 1'));
-    return this.redis.isNeeded ? { database, redis: () => this.redis.ping() } : { database };
+  /** The database is required, and probed by a write. Redis is optional: without it each node serves its own clients. */
+  private checks(): Promise<[string, PartState]>[] {
+    const database = this.check('database', () => this.heartbeat.beat(), DATABASE_TIMEOUT_MS, 'down');
+    if (!this.redis.isConfigured) return [database];
+    return [database, this.check('redis', () => this.redis.ping(), REDIS_TIMEOUT_MS, 'degraded')];
   }
 
-  private async check(name: string, ping: () => Promise<void>): Promise<[string, 'up' | 'down']> {
-    const result = await this.indicators.check(name).attempt(ping).withTimeout(TIMEOUT_MS);
-    return [name, result[name]?.status === 'up' ? 'up' : 'down'];
+  private async check(
+    name: string,
+    probe: () => Promise<void>,
+    timeoutMs: number,
+    otherwise: PartState,
+  ): Promise<[string, PartState]> {
+    const result = await this.indicators.check(name).attempt(probe).withTimeout(timeoutMs);
+    return [name, result[name]?.status === 'up' ? 'up' : otherwise];
   }
 }

@@ -9,7 +9,7 @@ export class RedisPing implements OnModuleInit, OnApplicationShutdown {
 
   constructor(private readonly settings: Settings) {}
 
-  get isNeeded(): boolean {
+  get isConfigured(): boolean {
     return this.settings.redisUrl !== undefined;
   }
 
