@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startTestApp, type TestApp } from './support/app.js';
-import { errorEvent, PlayedProvider, raw, type Refusal } from './support/provider.js';
+import { errorEvent, PlayedProvider, type Refusal, stall } from './support/provider.js';
 import type { TestUser } from './support/user.js';
 
 let t: TestApp;
@@ -176,10 +176,10 @@ describe('The detail', () => {
   });
 });
 
-it('A refused reply before its text leaves no connection open', async () => {
-  refuseOnce([200, '']);
-  provider.willStream(raw(': wait\n\n'), 'Hello');
+it('A reply that failed before its text leaves no connection open', async () => {
+  provider.willStream(errorEvent({ code: 500, message: 'Not now' }), stall());
 
-  expect(await send()).toMatchObject({ status: 'complete', content: 'Hello' });
-  await Promise.all(provider.chats.map(({ closed }) => closed));
+  expect(await send()).toMatchObject(COMPLETE);
+  await provider.chats[0]!.closed;
+  expect(provider.chats[0]!.finished).toBe(false);
 });
