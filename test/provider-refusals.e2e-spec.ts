@@ -56,6 +56,7 @@ describe('stream_options', () => {
     ['403', [403, { message: 'include_usage is not allowed for your plan' }]],
     ['a TypeError with 500', [500, { detail: "unexpected keyword argument 'stream_options'" }]],
     ['an error with 200', [200, { error: { message: 'stream_options: unknown field' } }]],
+    ['MiniMax’s with 200', [200, { base_resp: { status_code: 2013, status_msg: 'invalid params' } }]],
     ['an error event', [200, `data: ${JSON.stringify(openAi('Bad', 'stream_options'))}\n\n`]],
   ])('refused in %s are left out once, and from then on', async (_, refusal) => {
     provider.refuse = ({ stream_options }) => (stream_options ? refusal : undefined);
@@ -175,6 +176,7 @@ describe('The system role', () => {
         { detail: [{ loc: ['body', 'messages', 0, 'role'], msg: "Input should be 'user' or 'assistant'" }] },
       ],
     ],
+    ['Baidu', [200, { error_code: 336006, error_msg: 'the role of message with even index must be user' }]],
     ['a sentence', [400, { message: 'invalid role: system' }]],
     ['its instruction', [400, { message: 'The input system_instruction is not supported.' }]],
     [
