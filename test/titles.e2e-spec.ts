@@ -159,3 +159,17 @@ describe('A title is asked for', () => {
     expect(titleRequests()).toHaveLength(before + 2);
   });
 });
+
+/** The last of this file, as two applications of one process share their strategies of passport. */
+it('comes from the demo model too', async () => {
+  const demo = await startTestApp({ env: { DEMO_MODEL: 'true' } });
+  try {
+    ada = await demo.user().create();
+    const { id } = await ada.createConversation();
+    await ada.send(id, 'How do lighthouses work?');
+
+    expect(await titled(id)).toMatchObject({ title: 'How do lighthouses work' });
+  } finally {
+    await demo.stop();
+  }
+});

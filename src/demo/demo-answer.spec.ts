@@ -1,12 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { TITLE_PROMPT } from '../chat/titles.js';
 import { demoAnswer, deltasOf } from './demo-answer.js';
 
 const ask = (...texts: string[]) => demoAnswer(texts.map((text) => ({ role: 'user', text })));
-const titleOf = (text: string) =>
-  demoAnswer([
-    { role: 'system', text: 'Write a title for this conversation.' },
-    { role: 'user', text },
-  ]);
+const titleOf = (text: string) => ask(`${TITLE_PROMPT}\n\n${text}`);
 
 describe('demoAnswer', () => {
   it('answers with a heading, bold words of the question, a list and a code block', () => {

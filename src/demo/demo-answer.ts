@@ -1,3 +1,5 @@
+import { TITLE_PROMPT } from '../chat/titles.js';
+
 /** A message as the demo model sees it. */
 export interface DemoMessage {
   role: string;
@@ -40,10 +42,8 @@ const FUNCTION_WORDS = new Set(
  */
 export function demoAnswer(messages: DemoMessage[]): string {
   const asked = messages.filter((message) => message.role === 'user').map((message) => message.text);
-  if (messages.some((message) => message.role === 'system' && message.text.includes('Write a title'))) {
-    return title(asked[0] ?? '');
-  }
   const text = asked.at(-1) ?? '';
+  if (text.startsWith(TITLE_PROMPT)) return title(text.slice(TITLE_PROMPT.length).trimStart());
   const question = {
     quote: quote(text),
     keywords: keywords(text),
@@ -102,7 +102,7 @@ ${CONFIG_EXAMPLE}
 任何兼容 OpenAI 的服务商都可以，之后就由它来回答。`;
 }
 
-/** The first words of a transcript (`User: …`) or of a message, without quotes and without a sentence's end. */
+/** The first words of a transcript (`User: …`), without quotes and without a sentence's end. */
 function title(text: string): string {
   const plain = firstLine(text)
     .replace(/^User: /, '')
