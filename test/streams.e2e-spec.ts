@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { DataSource } from 'typeorm';
 import { messageCompleted, messageCreated, messageRestarted } from '../src/chat/chat.events.js';
 import { ConversationStreams } from '../src/chat/conversation-streams.js';
-import { parseCursor } from '../src/chat/cursor.js';
 import { RemoteReplies } from '../src/chat/remote-replies.js';
 import type { MessageDto } from '../src/conversations/message.dto.js';
 import { Message } from '../src/conversations/message.entity.js';
@@ -14,6 +13,7 @@ import { startTestApp, type TestApp } from './support/app.js';
 import { EventLog, type SeenEvent } from './support/event-log.js';
 import { BLANK } from './support/messages.js';
 import { until } from './support/process.js';
+import { gate } from './support/provider.js';
 import type { TestUser } from './support/user.js';
 
 let t: TestApp;
@@ -88,27 +88,32 @@ describe('a client that resumes', () => {
     ]);
   });
 
-  it('is told once of what was stored before it was published', async () => {
-    const { id } = await exchange();
-    const [asked, reply] = (await ada.history(id)) as unknown as [MessageDto, MessageDto];
-    const beginning = parseCursor(`${asked.id - 1}.1.0.0`)!;
-    const log: SeenEvent[] = [];
-    const follow = t.app.get(ConversationStreams);
-    ends.push(await follow.follow(ada.id, id, beginning, (event) => log.push(seen(event))));
+  it.each(['has ended', 'still runs'])(
+    'is told once of what was stored before it was published, of a reply that %s',
+    async (state) => {
+      const { id, cursors } = await exchange('message.completed');
+      const held = gate();
+      t.provider.willStream('Hello', ...(state === 'still runs' ? [held] : []));
+      const sent = await ada.sse(`/conversations/${id}/chat`, { content: 'Second' });
+      await sent.until(
+        ({ type }) => type === (state === 'still runs' ? 'message.delta' : 'message.completed'),
+      );
+      const sse = await ada.sse(`/conversations/${id}/events`, undefined, { 'Last-Event-ID': cursors[0]! });
+      await sse.until(({ type }) => type === 'conversation.updated');
+      const before = sse.events.length;
 
-    [messageCreated(asked), messageCreated(reply), messageCompleted(reply, 1)].forEach((event) =>
-      hub().deliver(ada.id, event),
-    );
+      const [asked, reply] = (await ada.history(id)).slice(-2) as unknown as [MessageDto, MessageDto];
+      const late = [messageCreated(asked), messageCreated(reply)];
+      if (state === 'has ended') late.push(messageCompleted(reply, 1));
+      for (const event of late) hub().deliver(ada.id, event);
+      await ada.post(`/conversations/${id}/update`, { title: 'Renamed' });
+      await sse.until(() => sse.events.filter(({ type }) => type === 'conversation.updated').length === 2);
 
-    const types = log.map(({ type, message }) => [type, (message as MessageDto | undefined)?.role]);
-    expect(types).toEqual([
-      ['message.created', 'user'],
-      ['message.created', 'assistant'],
-      ['message.delta', undefined],
-      ['message.completed', 'assistant'],
-      ['conversation.updated', undefined],
-    ]);
-  });
+      expect(sse.events.slice(before).map(({ type }) => type)).toEqual(['conversation.updated']);
+      held.open();
+      await sent.ended;
+    },
+  );
 });
 
 describe('a client that waits for a reply of another node', () => {

@@ -78,7 +78,7 @@ export class ConversationStreams {
         // No cursor tells whether its title or its active branch is another by now.
         if (seen) listener(conversationUpdated(conversation));
         unsubscribe = this.hub.follow(userId, conversationId, (event) => {
-          if (!told.has(milestoneOf(event))) listener(event);
+          if (!told.has(milestoneOf(event)) && !isWritten(event, seen, place)) listener(event);
         });
       });
     }
@@ -244,6 +244,14 @@ export class ConversationStreams {
 function concerns(event: ParleyEvent, messageId: number): boolean {
   const { message_id, message } = event.body as { message_id?: number; message?: MessageDto };
   return event.type === 'conversation.deleted' || message_id === messageId || message?.id === messageId;
+}
+
+/** Whether the message was written on the way from one place to the other: its own event may be published later. */
+function isWritten(event: ParleyEvent, from: Cursor | null, to: Cursor | null): boolean {
+  if (!from || !to || milestoneOf(event) === '') return false;
+  const { id } = event.body.message as MessageDto;
+  if (id <= from.messageId || id > to.messageId) return false;
+  return event.type === 'message.created' || id < to.messageId || to.done;
 }
 
 /** A message is created once and completed once; empty for all other events. */
