@@ -3,7 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { createParser } from 'eventsource-parser';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import type { Namespace } from 'socket.io';
 import type { WebSocket } from 'ws';
+import { ChatSockets } from '../src/chat/chat-sockets.js';
+import { EventHub, ParleyEvent } from '../src/events/event-hub.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { EventLog, within, type SeenEvent } from './support/event-log.js';
 import type { Thing } from './support/http.js';
@@ -223,6 +226,42 @@ describe('A client that reads', () => {
     expect((snapshot.messages as Thing[])[1]!.content === TEXT).toBe(true);
     expect(opened.data.messages[1]!.content === TEXT).toBe(true);
     await Promise.all([polling, live, ws, late, opening, resumed].map((client) => client.close()));
+  });
+});
+
+describe('A client that is recovered', () => {
+  it('is not cut for what it had missed, where something happens before it has read that', async () => {
+    const socket = ada.recoveringSocket();
+    const log = new EventLog('The recovered client');
+    socket.io.onAny((type: string, body: object) => log.push({ ...body, type }));
+    await socket.emit('conversation.open', { conversation_id: id });
+    await ada.post(`/conversations/${id}/update`, { title: 'So that there is an event' });
+    await log.until(({ type }) => type === 'conversation.updated');
+    socket.io.io.engine.close();
+    await socket.disconnected;
+    // Of 3 bytes each: together more than may wait for a client that keeps up.
+    const [ended, running] = ['語', '話'].map((letter) => letter.repeat(0.3 * MIB)) as [string, string];
+    const held = gate();
+    provider.willStream(ended).willStream(running, held);
+    await ada.send(id, 'Hi');
+    const sender = await ada.sse(`/conversations/${id}/chat`, { content: 'And?' });
+    await sender.until(() => textOf(sender.events) === running);
+
+    const { namespace } = t.app.get(ChatSockets) as unknown as { namespace: Namespace };
+    const live = new ParleyEvent('config.changed', { configs: [] });
+    // In the turn in which the socket is brought what it had missed.
+    namespace.once('connection', () => t.app.get(EventHub).deliver(ada.id, live));
+    const back = once(socket.io as never, 'connect');
+    socket.io.connect();
+    await back;
+    await log.until(({ type }) => type === 'config.changed');
+    held.open();
+    await log.until(({ message }) => (message as Thing | undefined)?.content === running);
+
+    expect(socket.io.recovered).toBe(true);
+    expect((log.events.find(isCompleted)!.message as Thing).content === ended).toBe(true);
+    expect(textOf(log.events) === running).toBe(true);
+    await socket.close();
   });
 });
 
