@@ -1,13 +1,17 @@
 import { MigrationInterface, QueryRunner, Table, TableColumnOptions } from 'typeorm';
 
-/** The same schema on SQLite and on MySQL, through TypeORM's Table API. */
+/**
+ * The same schema on SQLite and on MySQL, through TypeORM's Table API. Repeatable, as MySQL commits each statement: what
+ * a start that was cut off has made is kept.
+ */
 export class InitialSchema1760000000000 implements MigrationInterface {
   name = 'InitialSchema1760000000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
     const mysql = isMysql(queryRunner);
     for (const table of tables(columnTypes(mysql))) {
-      await queryRunner.createTable(table);
+      if (await queryRunner.hasTable(table.name)) await refuseForeign(queryRunner, table);
+      else await queryRunner.createTable(table);
       // Binary order: keys compare alike on both databases, and no collation merges what differs.
       if (mysql) {
         await queryRunner.query(
@@ -19,8 +23,16 @@ export class InitialSchema1760000000000 implements MigrationInterface {
 
   async down(queryRunner: QueryRunner): Promise<void> {
     const names = tables(columnTypes(isMysql(queryRunner))).map((table) => table.name);
-    for (const name of names.reverse()) await queryRunner.dropTable(name);
+    for (const name of names.reverse()) await queryRunner.dropTable(name, true);
   }
+}
+
+/** @throws where the table belongs to another program */
+async function refuseForeign(queryRunner: QueryRunner, { name, columns }: Table): Promise<void> {
+  const existing = await queryRunner.getTable(name);
+  const namesOf = (of: { name: string }[]) => of.map((column) => column.name).sort();
+  if (String(namesOf(existing?.columns ?? [])) === String(namesOf(columns))) return;
+  throw new Error(`The table ${name} exists and is not Parley's: give Parley a database of its own.`);
 }
 
 function isMysql(queryRunner: QueryRunner): boolean {

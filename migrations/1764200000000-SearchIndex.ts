@@ -1,18 +1,21 @@
 import { MigrationInterface, QueryRunner, Table, TableColumnOptions, TableForeignKeyOptions } from 'typeorm';
 
-/** Blocks of a user's messages, and which of their messages have what, for searches in long histories. */
+/**
+ * Blocks of a user's messages, and which of their messages have what, for searches in long histories. Repeatable, as
+ * MySQL commits each statement.
+ */
 export class SearchIndex1764200000000 implements MigrationInterface {
   name = 'SearchIndex1764200000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
     const mysql = queryRunner.dataSource.options.type !== 'better-sqlite3';
-    await queryRunner.createTable(blocks(mysql));
-    await queryRunner.createTable(bits(mysql));
+    await queryRunner.createTable(blocks(mysql), true);
+    await queryRunner.createTable(bits(mysql), true);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropTable('search_bits');
-    await queryRunner.dropTable('search_blocks');
+    await queryRunner.dropTable('search_bits', true);
+    await queryRunner.dropTable('search_blocks', true);
   }
 }
 

@@ -3,6 +3,7 @@ import { Deployment1764100000000 } from '../migrations/1764100000000-Deployment.
 import { SearchIndex1764200000000 } from '../migrations/1764200000000-SearchIndex.js';
 import { MessageSources1764310000000 } from '../migrations/1764310000000-MessageSources.js';
 import { ClientMessageSpelling1764340000000 } from '../migrations/1764340000000-ClientMessageSpelling.js';
+import { PurgeIndexes1764350000000 } from '../migrations/1764350000000-PurgeIndexes.js';
 import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
 import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
 import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-SearchIndexVersion.js';
@@ -41,6 +42,7 @@ export const SCHEMA = {
     SearchIndex1764200000000,
     MessageSources1764310000000,
     ClientMessageSpelling1764340000000,
+    PurgeIndexes1764350000000,
     EmailKey1764360000000,
     TitleKey1764360100000,
     SearchIndexVersion1764360200000,

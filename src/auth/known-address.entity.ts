@@ -1,4 +1,4 @@
-import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
 import { ID, TIME } from '../database/columns.js';
 import { User } from './user.entity.js';
 
@@ -19,6 +19,7 @@ export class KnownAddress {
   @PrimaryColumn({ type: 'varchar', length: 64 })
   address!: string;
 
+  @Index('ix_known_addresses_last_login_at')
   @Column({ ...TIME, name: 'last_login_at' })
   lastLoginAt!: Date;
 }

@@ -21,6 +21,7 @@ export class RefreshToken {
   @Column({ name: 'token_hash', type: 'varchar', length: 64 })
   tokenHash!: string;
 
+  @Index('ix_refresh_tokens_expires_at')
   @Column({ ...TIME, name: 'expires_at' })
   expiresAt!: Date;
 

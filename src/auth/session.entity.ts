@@ -24,6 +24,7 @@ export class Session {
   lastUsedAt!: Date;
 
   /** When its newest refresh token runs out. */
+  @Index('ix_sessions_expires_at')
   @Column({ ...TIME, name: 'expires_at' })
   expiresAt!: Date;
 
