@@ -145,6 +145,23 @@ check('text is not lost', [
     { content: 'whole' },
   ],
   [
+    'nor doubled by messages that grow beside the deltas',
+    ['a', 'b', 'c']
+      .map((content, index) =>
+        event({ choices: [{ delta: { content }, message: { content: 'abc'.slice(0, index + 1) } }] }),
+      )
+      .join('') +
+      event({ choices: [{ delta: { content: '' }, message: { content: 'abcd' }, finish_reason: 'stop' }] }) +
+      event({ choices: [{ delta: {}, message: { content: 'abcd' }, finish_reason: 'stop' }] }) +
+      D,
+    { content: 'abcd' },
+  ],
+  [
+    'nor doubled by a long message that comes twice',
+    event({ choices: [{ message: { content: 'long '.repeat(20) } }] }).repeat(2) + D,
+    { content: 'long '.repeat(20) },
+  ],
+  [
     'in messages instead of deltas',
     event({ choices: [{ message: { content: 'a' } }] }) +
       event({ choices: [{ message: { content: 'a' } }] }) +
@@ -207,6 +224,11 @@ check('a failure is one', [
     'as an object of that name, after text',
     t('Hel') + event({ object: 'error', message: 'Died' }) + D,
     { content: 'Hel', error: failed('Died') },
+  ],
+  [
+    'in x_groq',
+    t('Hel') + event({ x_groq: { error: 'over capacity' }, choices: [{ delta: {} }] }) + D,
+    { content: 'Hel', error: {} },
   ],
   ['as type error', event({ type: 'error', message: 'Died' }) + D, { error: failed('Died') }],
   [

@@ -2,8 +2,8 @@ import { toUSVString } from 'node:util';
 
 /** As much as is kept of a finish reason, which is a word as a rule. UTF-16 code units. */
 const MAX_LENGTH = 64;
-/** Python's, JSON's and Go's way to write that there is none. */
-const NONE = /^\s*(?:null|none|nil|undefined)?\s*$/i;
+/** Python's, JSON's, Go's and Gemini's way to write that there is none. */
+const NONE = /^\s*(?:null|none|nil|undefined|finish_reason_unspecified)?\s*$/i;
 /** Also Gemini's (`SAFETY`, `content_filter: RECITATION`), Zhipu's, Anthropic's and Bedrock's. */
 const FILTERED =
   /content_?filter|sensitive|safety|prohibited|blocklist|blocked|recitation|spii|guardrail|moderation|refus|censor|inspection|risk|policy/i;

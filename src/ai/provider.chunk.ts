@@ -59,7 +59,8 @@ export function asksForTool(choice: Record<string, unknown>): boolean {
 
 /** The part of a chunk, or of a whole answer, that says what went wrong; undefined where it says nothing of the kind. */
 export function readError(chunk: ProviderChunk): unknown {
-  const { error, choices } = chunk;
+  const { choices, x_groq: groq } = chunk;
+  const error = chunk.error ?? (isObject(groq) ? groq.error : undefined);
   if (error && isFilled(error)) return isObject(error) ? error : chunk;
   if (Array.isArray(choices) && choices.length > 0) {
     const choiceError = choiceOf(chunk)?.error;

@@ -3,7 +3,7 @@ import type { ProviderDelta } from './provider.chunk.js';
 /** Enough of a text to tell whether another begins with it. UTF-16 code units. */
 const HEAD_LENGTH = 64;
 
-/** Tells the part of a stream's final `message` that its deltas have not said. */
+/** Tells the part of a stream's `message` that has not been said, which is all of it where messages come in pieces. */
 export class WholeMessage {
   private readonly content = new HeardText();
   private readonly reasoning = new HeardText();
@@ -13,8 +13,8 @@ export class WholeMessage {
       const content = this.content.rest(said.content);
       return { ...said, content, reasoning: this.reasoning.rest(said.reasoning) };
     }
-    this.content.note(said.content);
-    this.reasoning.note(said.reasoning);
+    if (said.content) this.content.note(said.content);
+    if (said.reasoning) this.reasoning.note(said.reasoning);
     return said;
   }
 }
@@ -23,14 +23,23 @@ export class WholeMessage {
 class HeardText {
   private head = '';
   private length = 0;
+  private hasDeltas = false;
 
   note(delta: string): void {
-    if (this.length < HEAD_LENGTH) this.head = (this.head + delta).slice(0, HEAD_LENGTH);
-    this.length += delta.length;
+    this.hasDeltas = true;
+    this.append(delta);
   }
 
-  rest(whole: string): string {
-    if (this.length === 0) return whole;
-    return whole.startsWith(this.head) ? whole.slice(this.length) : '';
+  rest(message: string): string {
+    const isRepeat = (this.hasDeltas || this.length >= HEAD_LENGTH) && message.startsWith(this.head);
+    if (this.hasDeltas && !isRepeat) return '';
+    const rest = isRepeat ? message.slice(this.length) : message;
+    this.append(rest);
+    return rest;
+  }
+
+  private append(delta: string): void {
+    if (this.length < HEAD_LENGTH) this.head = (this.head + delta).slice(0, HEAD_LENGTH);
+    this.length += delta.length;
   }
 }

@@ -121,7 +121,7 @@ export class ReplyRunsService {
     let title = '';
     const signal = AbortSignal.timeout(TITLE_TIMEOUT_MS);
     for await (const batch of this.ai.stream(bareProvider, messages, signal, onRetry)) {
-      title += batch.content;
+      title = batch.restarted ? batch.content : title + batch.content;
       if (title.length > TITLE_ANSWER_LENGTH || isCutOff(batch.finishReason)) return null;
     }
     return titleFromModel(title);

@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ThinkingTags } from './thinking-tags.js';
+
+/** What a client has in the end, with how often its content became reasoning. */
+function read(deltas: string[]) {
+  const tags = new ThinkingTags();
+  const read = { content: '', reasoning: '', moves: 0 };
+  for (const delta of deltas) take(tags.add(delta) ?? { content: delta, reasoning: '', moved: false });
+  take(tags.flush());
+  return read;
+
+  function take({ content, reasoning, moved }: ReturnType<ThinkingTags['flush']>) {
+    if (moved) Object.assign(read, { reasoning: read.content, content: '', moves: read.moves + 1 });
+    read.content += content;
+    read.reasoning += reasoning;
+  }
+}
+
+const pieces = fc.constantFrom(
+  '<think>',
+  '</think>',
+  '[THINK]',
+  '[/think]',
+  '<',
+  '</',
+  'think',
+  '>',
+  ' ',
+  '\n',
+  'a',
+  'İ',
+  '👩',
+);
+const texts = fc.array(pieces, { maxLength: 12 }).map((all) => all.join(''));
+const cutAt = (text: string, cuts: number[]) =>
+  [0, ...cuts.map((cut) => cut % (text.length + 1)).sort((a, b) => a - b), text.length]
+    .map((cut, index, all) => text.slice(all[index - 1] ?? 0, cut))
+    .slice(1);
+
+describe('ThinkingTags', () => {
+  it('reads the same wherever the text was cut', () => {
+    fc.assert(
+      fc.property(texts, fc.array(fc.nat()), (text, cuts) => {
+        expect(read(cutAt(text, cuts))).toEqual(read([text]));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('leaves text without a closing tag as it is', () => {
+    const plain = texts.filter(
+      (text) => !/<\/think>|\[\/think\]/i.test(text) && !/^\s*(<think>|\[think\])/i.test(text),
+    );
+    fc.assert(
+      fc.property(plain, fc.array(fc.nat()), (text, cuts) => {
+        expect(read(cutAt(text, cuts))).toEqual({ content: text, reasoning: '', moves: 0 });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it.each<[text: string, content: string, reasoning: string]>([
+    ['<THINK>a</Think>b', 'b', 'a'],
+    ['<think>a</thinking></think>b', 'b', 'a</thinking>'],
+    ['İİ</think>b', 'b', 'İİ'],
+    ['a <think> b </think> c', 'a <think> b </think> c', ''],
+    ['a</think>b</think>c', 'b</think>c', 'a'],
+    ['</think>b', 'b', ''],
+    ['<think>a', '', 'a'],
+    ['<think', '<think', ''],
+    [`${' '.repeat(2_000)}a`, `${' '.repeat(2_000)}a`, ''],
+  ])('%j is %j after %j', (text, content, reasoning) => {
+    expect(read([...text])).toMatchObject({ content, reasoning });
+  });
+
+  it('takes time in proportion to text that is full of what may be tags', () => {
+    const start = performance.now();
+    read(Array<string>(200_000).fill('<'));
+    read(Array<string>(200_000).fill('<think>'));
+
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+});
