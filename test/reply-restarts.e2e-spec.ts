@@ -17,12 +17,17 @@ const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 const WHOLE = { content: 'The answer.', reasoning: `${THOUGHTS}Yes.`, status: 'complete' };
 
 let t: TestApp;
+let another: TestApp;
 let ada: TestUser;
 beforeAll(async () => {
   t = await startTestApp();
+  another = await t.startNode();
   ada = await t.user().withConfig(t.provider).create();
 });
-afterAll(() => t.stop());
+afterAll(async () => {
+  await another.stop();
+  await t.stop();
+});
 
 /** Thoughts, and at the first gate their end; at the second one the rest of the answer. */
 function play(app = t) {
@@ -104,6 +109,10 @@ describe('A reply whose text turns out to be reasoning', () => {
     expect(first?.text.startsWith(THOUGHTS)).toBe(true);
     await sse.until(({ text }) => text === 'The ');
     expect((await ada.history(id)).at(-1)).toMatchObject({ content: 'The ', reasoning: `${THOUGHTS}Yes.` });
+    // Another node has it from the database.
+    const shown = async () => (await ada.on(another).history(id)).at(-1)!;
+    while ((await shown()).content !== 'The ');
+    expect(await shown()).toMatchObject({ reasoning: `${THOUGHTS}Yes.`, status: 'streaming' });
     held.answer.open();
     await sse.until(isCompleted);
     expect((await ada.history(id)).at(-1)).toMatchObject(WHOLE);

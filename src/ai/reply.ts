@@ -139,8 +139,7 @@ export class Reply {
     const { watchdog, idleSeconds } = this;
     if (patience === 'tail') watchdog.allow(TAIL_SECONDS, NO_HANGUP, { isDeadline: true });
     else if (patience === 'lull') watchdog.allow(idleSeconds, NO_HANGUP, { isDeadline: true });
-    else if (patience === 'idle')
-      watchdog.allow(idleSeconds, `The provider sent nothing for ${idleSeconds} seconds.`);
+    else watchdog.allow(idleSeconds, `The provider sent nothing for ${idleSeconds} seconds.`);
   }
 
   private keep(batch: ReplyBatch | undefined): void {
