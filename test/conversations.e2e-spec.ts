@@ -359,22 +359,91 @@ describe('pages of conversations by cursor', () => {
     expect(await walk(`?limit=1&archived=true&q=${encodeURIComponent('Привет')}`)).toEqual([ids[2], ids[4]]);
   });
 
-  it('neither repeat nor skip one while others come, go, and move to the top', async () => {
-    const ids = await fill(12);
-    const [gone, touched] = [ids[4]!, ids[3]!];
-    let turn = 0;
-    const seen = await walk('?limit=2', async (before) => {
-      turn++;
-      await ada.createConversation({ title: 'new on top' });
-      if (turn === 1) await remove(ids[0]!);
-      if (turn === 2) await remove(gone);
-      if (turn === 3) await manager().update(Conversation, { id: touched }, { updatedAt: new Date() });
-      if (turn === 4) await update(before[4]!, { archived: true });
-    });
+  /** The first three are pinned, a page has two, and each change comes after the second page. */
+  const CHANGES: [name: string, change: (ids: number[]) => Promise<unknown>, gone?: number][] = [
+    ['new ones come', () => ada.createConversation({ title: 'new' })],
+    ['one that was seen is deleted', (ids) => remove(ids[1]!)],
+    ['one that is to come is deleted', (ids) => remove(ids[6]!), 6],
+    ['the last that was seen is deleted', (ids) => remove(ids[3]!)],
+    ['one that was seen gets a message', (ids) => ada.send(ids[3]!, 'Hi')],
+    ['one that is to come gets a message', (ids) => ada.send(ids[8]!, 'Hi')],
+    ['one that is to come gets two', (ids) => ada.send(ids[8]!, 'Hi').then(() => ada.send(ids[8]!, 'You'))],
+    [
+      'many that are to come get messages',
+      (ids) => Promise.all(ids.slice(5, 10).map((id) => ada.send(id, 'Hi'))),
+    ],
+    ['one that is to come is pinned', (ids) => update(ids[9]!, { pinned: true })],
+    [
+      'one that is to come is pinned and written to',
+      (ids) => update(ids[9]!, { pinned: true }).then(() => ada.send(ids[9]!, 'Hi')),
+    ],
+    ['one that was seen is pinned', (ids) => update(ids[3]!, { pinned: true })],
+    ['one that was seen pinned is unpinned', (ids) => update(ids[0]!, { pinned: false })],
+    [
+      'one that was seen pinned is written to and unpinned',
+      (ids) => ada.send(ids[0]!, 'Hi').then(() => update(ids[0]!, { pinned: false })),
+    ],
+    ['one that was seen is archived', (ids) => update(ids[2]!, { archived: true })],
+    ['one that is to come is renamed', (ids) => update(ids[7]!, { title: 'renamed' })],
+  ];
 
-    // What is new comes below the pinned ones, of which the first page is.
-    expect(new Set(seen).size).toBe(seen.length);
-    expect(seen.filter((id) => ids.includes(id))).toEqual(ids.filter((id) => id !== gone));
+  it.each(CHANGES.map(([name, change, gone]) => ({ name, change, gone })))(
+    'neither repeat nor skip one while $name',
+    async ({ name, change, gone }) => {
+      ada = await t.user().withConfig(t.provider).create();
+      for (let i = 0; i < 12; i++) {
+        const { id } = await ada.createConversation();
+        if (i % 2) await ada.send(id as number, 'first');
+      }
+      // The oldest are pinned, as then unpinned ones would come again below.
+      const old = idsOf(await list('?limit=100')).slice(-3);
+      for (const id of old) await update(id, { pinned: true });
+      for (const limit of [2, 3, 4]) {
+        const ids = idsOf(await list('?limit=100'));
+        let turns = 0;
+        const seen = await walk(`?limit=${limit}`, () =>
+          ++turns === (limit < 4 ? 2 : 1) ? change(ids) : Promise.resolve(),
+        );
+
+        expect(new Set(seen).size).toBe(seen.length);
+        const missing = ids.filter((id) => !seen.includes(id));
+        expect(missing).toEqual(gone === undefined ? [] : [ids[gone]]);
+        if (/deleted|archived/.test(name)) return;
+      }
+    },
+  );
+
+  it('remember many pinned ones', async () => {
+    const ids = await fill(3);
+    const row = await manager().findOneByOrFail(Conversation, { id: ids[0] });
+    await manager().insert(
+      Conversation,
+      Array.from({ length: 150 }, () => ({ ...row, id: undefined })) as object[],
+    );
+
+    const seen = await walk('?limit=50', () => update(ids[2]!, { archived: true }));
+    expect([seen.length, new Set(seen).size]).toEqual([152, 152]);
+  });
+
+  it('neither repeat nor skip one while all changes at once, again and again', async () => {
+    ada = await t.user().withConfig(t.provider).create();
+    for (let i = 0; i < 20; i++) await ada.createConversation();
+    const ids = idsOf(await list('?limit=100'));
+    for (let round = 0; round < 4; round++) {
+      let turn = 0;
+      const seen = await walk('?limit=3', async () => {
+        const at = (step: number) => ids[(turn * 7 + step * 5 + round) % ids.length]!;
+        turn++;
+        await Promise.all([
+          ada.send(at(1), 'Hi'),
+          ada.send(at(2), 'Hi'),
+          update(at(3), { pinned: turn % 2 === 0 }),
+        ]);
+        await ada.createConversation({ title: 'new' });
+      });
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(ids.filter((id) => !seen.includes(id))).toEqual([]);
+    }
   });
 
   it('are bounded by bytes too, long system prompts and all', async () => {
@@ -396,7 +465,7 @@ describe('pages of conversations by cursor', () => {
     ['one that was changed', (cursor) => (cursor[0] === 'A' ? 'B' : 'A') + cursor.slice(1)],
     ['one with another end', (cursor) => cursor.slice(0, -2) + (cursor.endsWith('AA') ? 'BB' : 'AA')],
     ['a NUL', () => '\0'],
-    ['a long one', () => 'A'.repeat(513)],
+    ['a long one', () => 'A'.repeat(2049)],
     ['another alphabet', (cursor) => `${cursor}==`],
     ['a position in the clear', () => Buffer.from('1.1.1').toString('base64url')],
   ])('refuse %s', async (_, change) => {
@@ -917,8 +986,8 @@ describe('the cost of a list', () => {
   it.each([
     [{ offset: 40 }, null],
     [{ offset: 40, archived: true }, null],
-    [{ offset: 0 }, { pinned: true, updatedAt: Date.now(), id: 9 }],
-    [{ offset: 0 }, { pinned: false, updatedAt: Date.now(), id: 9 }],
+    [{ offset: 0 }, { pinned: true, updatedAt: Date.now(), id: 9, since: Date.now(), got: [1, 2] }],
+    [{ offset: 0 }, { pinned: false, updatedAt: Date.now(), id: 9, since: Date.now(), got: null }],
   ])('of conversations is one index, nothing sorted: %j after %j', async (query, after) => {
     const statements = t.app.get(ConversationList).statements(eve.id, { limit: 20, ...query }, after);
     for (const statement of statements) {

@@ -10,11 +10,16 @@ import { EntityReader, type Row } from '../database/entity-reader.js';
 import { ConversationDto, ConversationListDto } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
 import { decodeCursor, encodeCursor, type ListPosition } from './list-cursor.js';
+import { Message } from './message.entity.js';
 import type { ListConversationsQuery } from './query.dto.js';
 
 type Statement = [sql: string, parameters: unknown[]];
 
 const ORDER = 'ORDER BY c.pinned DESC, c.updated_at DESC, c.id DESC';
+/** So many ids a cursor remembers; of more pinned ones, what is pinned or unpinned meanwhile may repeat or be left out. */
+const MOST_GOT = 100;
+/** Of what has moved up since the page before, so many are looked at. */
+const MOST_MOVED = 200;
 
 /** Lists a user's conversations: pinned first, then newest activity. */
 @Injectable()
@@ -29,17 +34,24 @@ export class ConversationList {
   }
 
   async list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
+    const { limit, offset } = query;
     const after = this.positionOf(user, query);
-    const [found, total] = await Promise.all([this.read(user.id, query, after), this.count(user, query)]);
-    const dtos = found.slice(0, query.limit).map((conversation) => ConversationDto.from(conversation));
+    // Before the rows: what moves up in between is found by the next page.
+    const newest = after || offset > 0 ? await this.newestActivity(user.id, query) : 0;
+    const moved = after ? await this.findMoved(user.id, query, after) : [];
+    const [rest, total] = await Promise.all([this.read(user.id, query, after), this.count(user, query)]);
+    const found = [...moved, ...rest];
+    const dtos = found.slice(0, limit).map((conversation) => ConversationDto.from(conversation));
     const conversations = firstFitting(dtos, MAX_PAGE_BYTES);
-    const last = found[conversations.length - 1];
+    const page = found.slice(0, conversations.length);
+    const before = after ?? { ...TOP, got: offset === 0 ? [] : null };
+    const next = found.length > page.length ? nextPosition(before, newest, moved, page) : null;
     return {
       conversations,
       total,
-      limit: query.limit,
-      offset: query.offset,
-      next_cursor: last && found.length > conversations.length ? this.cursorAfter(last, query) : null,
+      limit,
+      offset,
+      next_cursor: next && (await this.cursorOf(user.id, query, next)),
     };
   }
 
@@ -47,28 +59,93 @@ export class ConversationList {
   statements(userId: number, query: ListConversationsQuery, after: ListPosition | null): Statement[] {
     const { condition, parameters } = matching(userId, query);
     const select = `SELECT ${this.rows.columns} FROM conversations c WHERE ${condition}`;
-    if (!after)
-      return [[`${select} ${ORDER} LIMIT ? OFFSET ?`, [...parameters, query.limit + 1, query.offset]]];
+    const count = query.limit + 1;
+    if (!after) return [[`${select} ${ORDER} LIMIT ? OFFSET ?`, [...parameters, count, query.offset]]];
     const time = this.timeParameter(after.updatedAt);
     const place = 'c.pinned = ? AND c.updated_at <= ? AND (c.updated_at < ? OR c.id < ?)';
     const values = [...parameters, Number(after.pinned), time, time, after.id];
-    const rest: Statement = [`${select} AND ${place} ${ORDER} LIMIT ?`, [...values, query.limit + 1]];
-    const unpinned: Statement = [
-      `${select} AND c.pinned = 0 ${ORDER} LIMIT ?`,
-      [...parameters, query.limit + 1],
-    ];
-    return after.pinned ? [rest, unpinned] : [rest];
+    const got = after.got ?? [];
+    const unpinned = `c.pinned = 0 AND ${notIn(got)}`;
+    return after.pinned
+      ? [
+          [`${select} AND ${place} ${ORDER} LIMIT ?`, [...values, count]],
+          [`${select} AND ${unpinned} ${ORDER} LIMIT ?`, [...parameters, ...got, count]],
+        ]
+      : [[`${select} AND ${place} AND ${unpinned} ${ORDER} LIMIT ?`, [...values, ...got, count]]];
   }
 
   /** @returns one more than the limit, where there are */
   private async read(userId: number, query: ListConversationsQuery, after: ListPosition | null) {
     const found: Conversation[] = [];
-    for (const [sql, parameters] of this.statements(userId, query, after)) {
-      const rows = await this.database.query<Row[]>(sql, parameters);
-      found.push(...rows.map((row) => this.rows.read(row)));
+    for (const statement of this.statements(userId, query, after)) {
+      found.push(...(await this.query(statement)));
       if (found.length > query.limit) break;
     }
     return found.slice(0, query.limit + 1);
+  }
+
+  /**
+   * Finds what was below a position and is above it now, by a message or a pin: the client has not got it yet.
+   * @returns the pinned ones, then those with the oldest activity
+   */
+  private async findMoved(userId: number, query: ListConversationsQuery, after: ListPosition) {
+    const { condition, parameters } = matching(userId, query);
+    const got = after.got ?? [];
+    const since = this.timeParameter(after.since);
+    const select = `SELECT ${this.rows.columns} FROM conversations c
+      WHERE ${condition} AND c.created_at <= ? AND ${notIn(got)}`;
+    const values = [...parameters, since, ...got];
+    const pinned = `${select} AND c.pinned = 1 ${ORDER} LIMIT ${MOST_MOVED}`;
+    const active = `${select} AND c.pinned = 0 AND c.updated_at > ? ORDER BY c.updated_at, c.id LIMIT ${MOST_MOVED}`;
+    const candidates = after.got && got.length < MOST_GOT ? await this.query([pinned, values]) : [];
+    if (!after.pinned) candidates.push(...(await this.query([active, [...values, since]])));
+    const moved: Conversation[] = [];
+    for (const each of candidates) if (await this.wasBelow(each, after)) moved.push(each);
+    return moved;
+  }
+
+  /** Those that are still below a pinned one come with the rest. */
+  private async wasBelow(conversation: Conversation, after: ListPosition): Promise<boolean> {
+    if (after.pinned) return !isBelow(after, conversation.updatedAt, conversation);
+    return isBelow(after, await this.activityThen(conversation, after.since), conversation);
+  }
+
+  /** The newest activity by a time: that of the newest message by then, or the beginning. */
+  private async activityThen({ id, updatedAt, createdAt }: Conversation, since: number): Promise<Date> {
+    if (updatedAt.getTime() <= since) return updatedAt;
+    const message = await this.database
+      .getRepository(Message)
+      .createQueryBuilder('message')
+      .useIndex('ix_messages_conversation_id')
+      .where('message.conversationId = :id AND message.createdAt <= :since', { id, since: new Date(since) })
+      .orderBy('message.id', 'DESC')
+      .limit(1)
+      .getOne();
+    return message?.createdAt ?? createdAt;
+  }
+
+  private async newestActivity(userId: number, query: ListConversationsQuery): Promise<number> {
+    const { condition, parameters } = matching(userId, { ...query, q: undefined });
+    const newest = (pinned: number): Statement => [
+      `SELECT ${this.rows.columns} FROM conversations c
+        WHERE ${condition} AND c.pinned = ${pinned} ${ORDER} LIMIT 1`,
+      parameters,
+    ];
+    const found = [...(await this.query(newest(1))), ...(await this.query(newest(0)))];
+    return Math.max(0, ...found.map(({ updatedAt }) => updatedAt.getTime()));
+  }
+
+  /** A first page of pinned ones alone does not tell what the newest activity is. */
+  private async cursorOf(userId: number, query: ListConversationsQuery, next: ListPosition): Promise<string> {
+    const isUnknown = next.pinned && query.cursor === undefined;
+    const newest = isUnknown ? await this.newestActivity(userId, query) : 0;
+    const position = { ...next, since: Math.max(next.since, newest) };
+    return encodeCursor(position, scopeOf(userId, query), this.deployment.id);
+  }
+
+  private async query([sql, parameters]: Statement): Promise<Conversation[]> {
+    const rows = await this.database.query<Row[]>(sql, parameters);
+    return rows.map((row) => this.rows.read(row));
   }
 
   private async count(user: User, query: ListConversationsQuery): Promise<number> {
@@ -89,19 +166,38 @@ export class ConversationList {
     return position;
   }
 
-  private cursorAfter(
-    { userId, pinned, updatedAt, id }: Conversation,
-    query: ListConversationsQuery,
-  ): string {
-    const position = { pinned, updatedAt: updatedAt.getTime(), id };
-    return encodeCursor(position, scopeOf(userId, query), this.deployment.id);
-  }
-
   private timeParameter(time: number): unknown {
     const column = this.database.getMetadata(Conversation).findColumnWithPropertyName('updatedAt')!;
     return this.database.driver.preparePersistentValue(new Date(time), column);
   }
 }
+
+const TOP = { pinned: true, updatedAt: 0, id: 0, since: 0 };
+
+/** A page may have less of what has moved than there is: then the next one looks for it again. */
+function nextPosition(
+  before: ListPosition,
+  newest: number,
+  moved: Conversation[],
+  page: Conversation[],
+): ListPosition {
+  const last = page.slice(moved.length).at(-1);
+  const isCut = page.length < moved.length;
+  const got = page.filter(({ pinned }) => pinned || isCut).map(({ id }) => id);
+  const activity = page.map(({ updatedAt }) => updatedAt.getTime());
+  return {
+    ...before,
+    ...(last && { pinned: last.pinned, updatedAt: last.updatedAt.getTime(), id: last.id }),
+    since: isCut ? before.since : Math.max(newest, before.since, ...activity),
+    got: before.got && [...before.got, ...got].slice(0, MOST_GOT),
+  };
+}
+
+const isBelow = (after: ListPosition, time: Date, { id }: Conversation) =>
+  time.getTime() < after.updatedAt || (time.getTime() === after.updatedAt && id < after.id);
+
+const notIn = (ids: number[]) =>
+  ids.length > 0 ? `c.id NOT IN (${ids.map(() => '?').join(', ')})` : '1 = 1';
 
 const badField = (field: string, message: string) => new ValidationFailedError([{ field, message }]);
 

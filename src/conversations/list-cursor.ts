@@ -1,36 +1,50 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** Where a page of conversations ended: the last one's place in the list. */
+/** How far a client has come in a list of conversations. */
 export interface ListPosition {
+  /** The place of the last one: pinned or not, its activity in milliseconds since the epoch, and its id. */
   pinned: boolean;
-  /** Milliseconds since the epoch. */
   updatedAt: number;
   id: number;
+  /** The newest activity that was in the list then, by which is told what has moved up since. */
+  since: number;
+  /** Ids that are never listed again: of the pinned ones that the client has got, above all; null where they are unknown. */
+  got: number[] | null;
 }
 
 /** What a cursor belongs to: another user, or another list of theirs, cannot use it. */
 export type ListScope = readonly (string | number | boolean)[];
 
 const MAC_BYTES = 12;
-const PATTERN = /^([01])\.(\d{1,16})\.(\d{1,16})$/;
 
 /** @param key of all nodes on a database */
-export function encodeCursor({ pinned, updatedAt, id }: ListPosition, scope: ListScope, key: string): string {
-  const position = `${Number(pinned)}.${updatedAt}.${id}`;
-  return Buffer.concat([macOf(position, scope, key), Buffer.from(position)]).toString('base64url');
+export function encodeCursor(position: ListPosition, scope: ListScope, key: string): string {
+  const { pinned, updatedAt, id, since, got } = position;
+  const numbers = [Number(pinned), updatedAt, id, since, ...(got ? [got.length, ...got] : [])];
+  const text = numbers.map((each) => each.toString(36)).join('.');
+  return Buffer.concat([macOf(text, scope, key), Buffer.from(text)]).toString('base64url');
 }
 
 /** @returns null for what this has not made for the scope */
 export function decodeCursor(cursor: string, scope: ListScope, key: string): ListPosition | null {
   const bytes = Buffer.from(cursor, 'base64url');
-  const position = bytes.subarray(MAC_BYTES).toString();
-  const match = PATTERN.exec(position);
-  if (!match || bytes.toString('base64url') !== cursor) return null;
-  if (!timingSafeEqual(bytes.subarray(0, MAC_BYTES), macOf(position, scope, key))) return null;
-  return { pinned: match[1] === '1', updatedAt: Number(match[2]), id: Number(match[3]) };
+  const text = bytes.subarray(MAC_BYTES).toString();
+  const mac = bytes.subarray(0, MAC_BYTES);
+  if (mac.length < MAC_BYTES || bytes.toString('base64url') !== cursor) return null;
+  if (!timingSafeEqual(mac, macOf(text, scope, key))) return null;
+  const [pinned, updatedAt, id, since, count, ...got] = text.split('.').map((each) => parseInt(each, 36));
+  return {
+    pinned: pinned === 1,
+    updatedAt: updatedAt!,
+    id: id!,
+    since: since!,
+    got: count === undefined ? null : got,
+  };
 }
 
-function macOf(position: string, scope: ListScope, key: string): Buffer {
-  const text = JSON.stringify([position, ...scope]);
-  return createHmac('sha256', key).update(text).digest().subarray(0, MAC_BYTES);
+function macOf(text: string, scope: ListScope, key: string): Buffer {
+  return createHmac('sha256', key)
+    .update(JSON.stringify([text, ...scope]))
+    .digest()
+    .subarray(0, MAC_BYTES);
 }

@@ -13,10 +13,10 @@ export class ListConversationsQuery {
   offset = 0;
 
   /** The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out. */
-  @ApiPropertyOptional({ maxLength: 512 })
+  @ApiPropertyOptional({ maxLength: 2048 })
   @EmptyIsAbsent()
   @MayBeAbsent()
-  @IsText({ max: 512 })
+  @IsText({ max: 2048 })
   cursor?: string;
 
   /** Text in the title, compared as in a search. */
