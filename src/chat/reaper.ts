@@ -47,6 +47,7 @@ export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly timers: NodeJS.Timeout[] = [];
   private lastWatch = 0;
   private lastSweep = -Infinity;
+  private failing = false;
 
   constructor(
     @InjectDataSource() private readonly database: DataSource,
@@ -94,13 +95,17 @@ export class Reaper implements OnApplicationBootstrap, OnApplicationShutdown {
     this.replies.clear();
   }
 
+  /** Says once that beats fail, and why: it is what makes the node not ready. */
   private async beat(): Promise<void> {
     try {
       await this.heartbeat.beat();
+      if (this.failing) this.logger.log('Heartbeats are stored again.');
+      this.failing = false;
     } catch (error) {
       // The other nodes' counters stand still too while nobody can write.
       this.forgetAll();
-      if (!isDatabaseAway(error)) this.logger.error({ error }, 'Heartbeat failed');
+      if (!this.failing) this.logger.warn(`Heartbeat failed: ${(error as Error).message}`);
+      this.failing = true;
     }
   }
 

@@ -14,6 +14,7 @@ describe('errors of MySQL and MariaDB', () => {
     ['innodb_read_only', { errno: 1836 }, true, true],
     ['a read-only schema', { errno: 3989 }, true, true],
     ['a group without quorum', { errno: 3100 }, true, true],
+    ['a statement-based binary log', { errno: 1665 }, true, true],
     ['shutting down', { errno: 1053 }, true, false],
     ['offline mode', { errno: 3032 }, true, false],
     ['a Galera node that is not ready', { errno: 1047 }, true, false],

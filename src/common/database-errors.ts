@@ -5,9 +5,9 @@ const CONNECTION_CODES =
 /**
  * MySQL's and MariaDB's errors where all writes are refused: read_only (1290), a read-only transaction (1792),
  * innodb_read_only (1836, 1874), a global read lock (1223), a read-only table or schema (1036, 3989), a group
- * replication member without a quorum (3100).
+ * replication member without a quorum (3100), a statement-based binary log (1665).
  */
-const READ_ONLY_ERRNOS = new Set([1036, 1223, 1290, 1792, 1836, 1874, 3100, 3989]);
+const READ_ONLY_ERRNOS = new Set([1036, 1223, 1290, 1665, 1792, 1836, 1874, 3100, 3989]);
 
 /** Errors of a server that cannot run a right statement just now; `fatal` marks the ones that arrive on connecting. */
 const UNAVAILABLE_ERRNOS = new Set([
