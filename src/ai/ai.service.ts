@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { measure } from '../common/measures.js';
 import { Settings } from '../env/settings.js';
 import { readModels } from './model-list.js';
 import { Outbound } from './outbound.js';
@@ -145,13 +146,17 @@ export class AiService implements OnApplicationShutdown {
     messages: PromptMessage[],
     watchdog: Watchdog,
     faults: ProviderFaults,
-    retries: Pick<StreamOptions, 'attempts' | 'onRetry'>,
+    { attempts, onRetry }: Pick<StreamOptions, 'attempts' | 'onRetry'>,
   ) {
     const request = new ReplyRequest(await this.reach(provider), provider, messages, watchdog, faults, {
       firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
       known: this.known,
-      ...retries,
+      attempts,
+      onRetry: (fault, delaySeconds) => {
+        measure('upstream.retried', {});
+        onRetry?.(fault, delaySeconds);
+      },
       rounds: this.rounds,
     });
     return request.open();
@@ -161,7 +166,10 @@ export class AiService implements OnApplicationShutdown {
     if (!provider.trusted) this.outbound.checkUrl(provider.modelUrl);
     const dispatcher = await this.outbound.dispatcher(provider.trusted);
     const client = await (this.loading ??= this.load());
-    return (call) => client.ask(provider, dispatcher, call);
+    return (call) => {
+      measure('upstream.asked', {});
+      return client.ask(provider, dispatcher, call);
+    };
   }
 
   /** What it takes, some 300 modules, is loaded by the first who asks, so that the start does not wait for it. */

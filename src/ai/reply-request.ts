@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { measure } from '../common/measures.js';
+import { hostClassOf } from './host-class.js';
 import { isTransient, MAX_WAIT_SECONDS, ProviderFaults } from './provider-faults.js';
 import type { OutboundResponse } from './outbound-fetch.js';
 import type { ProviderCall } from './provider-client.js';
@@ -80,16 +82,24 @@ export class ReplyRequest {
     this.watchdog.allow(firstByteSeconds, `The provider did not answer within ${firstByteSeconds} seconds.`);
     const { signal } = this.watchdog;
     const call = { path: '/chat/completions', signal, body: this.changes.body };
+    const askedAt = performance.now();
     const response = await this.watchdog.wait(this.askProvider(call));
     let isEmpty = true;
     response.body.once('data', () => (isEmpty = false));
     const reply = new Reply(response, this.watchdog, idleSeconds, this.faults, rounds);
     try {
-      return { reply, first: await reply.next() };
+      const first = await reply.next();
+      if (!first.done) this.measureBeginning(askedAt);
+      return { reply, first };
     } catch (error) {
       response.body.destroy();
       throw isEmpty ? this.faults.ofNothing(error) : error;
     }
+  }
+
+  private measureBeginning(askedAt: number): void {
+    const seconds = (performance.now() - askedAt) / 1000;
+    measure('upstream.begun', { hostClass: hostClassOf(this.provider), seconds });
   }
 
   private async backOff(attempt: number, fault: ProviderError): Promise<void> {

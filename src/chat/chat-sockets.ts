@@ -58,6 +58,11 @@ export class ChatSockets {
     socket.handshake.auth = NO_TOKEN;
   }
 
+  /** Sockets that are connected. */
+  get count(): number {
+    return this.namespace.sockets.size;
+  }
+
   /** Closes connections, not sessions: clients come back by themselves, to a node that is up. */
   closeAll(): void {
     for (const socket of this.namespace.sockets.values()) socket.conn.close();

@@ -9,6 +9,7 @@ import { RunningReplies } from '../conversations/running-replies.js';
 import { Admission } from './admission.js';
 import { Beginnings } from './beginnings.js';
 import { ChatController } from './chat.controller.js';
+import { ChatLoad } from './chat-load.js';
 import { ChatGateway } from './chat.gateway.js';
 import { ChatService } from './chat.service.js';
 import { ChatShutdown } from './chat-shutdown.js';
@@ -46,8 +47,9 @@ import { WebSocketClients } from './websocket-clients.js';
     ...[ConversationReader, ConversationStreams, ReplyAnswers, SlowReaders],
     ...[ChatGateway, ChatSockets, SocketAudiences, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],
+    ChatLoad,
     { provide: RunningReplies, useClass: EngineReplies },
   ],
-  exports: [Heartbeat, RunningReplies],
+  exports: [ChatLoad, Heartbeat, RemoteReplies, RunningReplies],
 })
 export class ChatModule {}

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ConflictError, NotFoundError } from '../common/errors.js';
+import { measure } from '../common/measures.js';
+import { toProblemError } from '../common/problem.js';
 import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
@@ -62,8 +64,20 @@ export class ChatService {
     return message;
   }
 
+  private ask(userId: number, conversationId: number, ask: Ask, configId?: number): Promise<Exchange> {
+    return this.answer(userId, conversationId, ask, configId).catch((error: unknown) => {
+      measure('send.refused', { code: toProblemError(error).code });
+      throw error;
+    });
+  }
+
   /** A repeat is looked for first: it costs nothing and is refused for nothing. */
-  private async ask(userId: number, conversationId: number, ask: Ask, configId?: number): Promise<Exchange> {
+  private async answer(
+    userId: number,
+    conversationId: number,
+    ask: Ask,
+    configId?: number,
+  ): Promise<Exchange> {
     const owned = this.conversations.getOwned(userId, conversationId);
     const config = this.runs.resolve(userId, conversationId, configId);
     // It is read meanwhile; what is wrong with it is told after whatever else is.

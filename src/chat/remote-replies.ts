@@ -45,6 +45,11 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     this.mirrors.forEach((mirror) => mirror.close());
   }
 
+  /** Undefined where there is no Redis to be connected to. */
+  get isConnected(): boolean | undefined {
+    return this.relay?.isConnected;
+  }
+
   override send(userId: number, event: ParleyEvent): void {
     this.relay?.send(userId, event);
   }

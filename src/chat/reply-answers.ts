@@ -61,6 +61,11 @@ export class ReplyAnswers {
     stream.onEnd(unsubscribe);
   }
 
+  /** Event streams that are open. */
+  get streamCount(): number {
+    return this.following.size;
+  }
+
   /** So that clients come back, to another node. */
   endAll(): void {
     this.following.forEach((stream) => stream.end());

@@ -2,9 +2,10 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../ai/ai.service.js';
-import type { ModelProvider, PromptMessage, ReplySource, TokenUsage } from '../ai/provider.js';
+import type { ModelProvider, PromptMessage, ReplyBatch, ReplySource, TokenUsage } from '../ai/provider.js';
 import { logProviderFault, logRetries, type ProviderTask } from '../ai/provider-fault-log.js';
 import { ProviderError } from '../ai/provider.error.js';
+import { measure } from '../common/measures.js';
 import { isDatabaseAway } from '../common/database-errors.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { REPLY_PARTS } from '../conversations/reply-chunk.entity.js';
@@ -14,7 +15,7 @@ import { messageCompleted } from './chat.events.js';
 import { ReplyJournal } from './reply-journal.js';
 import { ReplyRunsService } from './reply-runs.service.js';
 import { FinalReply, ReplyStore, type RunningReply, usageColumns } from './reply-store.js';
-import { logReplyEnd } from './reply-log.js';
+import { recordReplyEnd } from './reply-log.js';
 import { Reply, ReplyAborted } from './reply.js';
 import { usageOf } from './usage.js';
 
@@ -132,7 +133,7 @@ export class ReplyEngine {
     );
     if (!message) return null;
     this.journal.discard(messageId);
-    logReplyEnd(message, running.conversation.userId);
+    recordReplyEnd(message, running.conversation.userId);
     this.hub.publish(running.conversation.userId, messageCompleted(message, running.reply.attempt));
     return message;
   }
@@ -155,11 +156,13 @@ export class ReplyEngine {
     let prompt: PromptMessage[] = [];
     const outcome: Outcome = { status: 'complete' };
     const task = taskOf(reply, run);
+    let hasBegun = false;
     try {
       prompt = await this.whenAvailable(reply, run.prompt);
       const batches = this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task));
       for await (const batch of batches) {
         if (batch.restarted) await this.restart(reply);
+        if (!hasBegun) hasBegun = noteBeginning(reply, batch);
         for (const part of REPLY_PARTS) {
           if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
         }
@@ -219,7 +222,7 @@ export class ReplyEngine {
       this.hub.publish(reply.userId, messageCompleted(message, reply.attempt));
     // Another node that ended it has logged that; where its conversation is gone, nobody else has.
     if (!message || message.completed_at === final.completedAt.toISOString())
-      logReplyEnd(message ?? reply.endedAs(final), reply.userId);
+      recordReplyEnd(message ?? reply.endedAs(final), reply.userId);
     reply.resolveEnded(message);
     if (message) run.ended?.(message);
   }
@@ -250,6 +253,13 @@ export class ReplyEngine {
         reply.abort.abort(new ReplyAborted('stopped'));
     });
   }
+}
+
+/** @returns whether the batch has the reply's first text */
+function noteBeginning({ message }: Reply, { content, reasoning }: ReplyBatch): boolean {
+  if (content === '' && reasoning === '') return false;
+  measure('reply.begun', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
+  return true;
 }
 
 function taskOf({ message, userId }: Reply, { configId }: ReplyRun): ProviderTask {

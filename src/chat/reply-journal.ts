@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { measure } from '../common/measures.js';
 import { ReplyStore } from './reply-store.js';
 import { lengthOf, type Reply } from './reply.js';
 
@@ -24,8 +25,25 @@ export class ReplyJournal {
   private unsaved = 0;
   private waiting: (() => void)[] = [];
   private failing = false;
+  /** When the text was taken that the last write stored. */
+  private savedAt = performance.now();
 
   constructor(private readonly store: ReplyStore) {}
+
+  /** Replies that have ended, and whose end is not stored yet. */
+  get endsWaiting(): number {
+    return this.ending.size;
+  }
+
+  /** UTF-16 code units. */
+  get unsavedLength(): number {
+    return this.unsaved;
+  }
+
+  /** How long the oldest unsaved text has waited, at most. */
+  get unsavedMs(): number {
+    return this.unsaved > 0 ? performance.now() - this.savedAt : 0;
+  }
 
   add(reply: Reply): void {
     this.replies.add(reply);
@@ -89,6 +107,7 @@ export class ReplyJournal {
   private async append(): Promise<void> {
     const taken = [...this.replies].map((reply) => ({ reply, chunks: reply.takeUnsaved() }));
     const chunks = taken.flatMap((entry) => entry.chunks);
+    const startedAt = performance.now();
     try {
       await this.store.append(chunks);
     } catch (error) {
@@ -96,6 +115,10 @@ export class ReplyJournal {
       throw error;
     }
     this.shrink(lengthOf(chunks));
+    // Text of replies that have ended is not among the chunks: it waits for its end to be stored.
+    if (chunks.length > 0 || this.unsaved === 0) this.savedAt = startedAt;
+    const seconds = (performance.now() - startedAt) / 1000;
+    if (chunks.length > 0) measure('replies.saved', { seconds, rows: chunks.length });
   }
 
   private async deleteEnded(): Promise<void> {

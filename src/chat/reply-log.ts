@@ -1,10 +1,12 @@
 import { Logger } from '@nestjs/common';
+import { measure } from '../common/measures.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 
 const logger = new Logger('Replies');
 
-/** One line for each reply's end, without a word of it. */
-export function logReplyEnd(message: MessageDto, userId: number): void {
+/** Counts each reply's end, and logs it in one line, without a word of the reply. */
+export function recordReplyEnd(message: MessageDto, userId: number): void {
+  measure('reply.ended', { status: message.status });
   const { usage, completed_at, created_at } = message;
   const fields = {
     message_id: message.id,

@@ -46,6 +46,11 @@ export class WebSocketClients implements OnModuleDestroy {
     this.admit(socket, request, id).catch((error: unknown) => this.refuse(socket, error));
   }
 
+  /** WebSockets that were admitted. */
+  get count(): number {
+    return this.clients.size;
+  }
+
   /** 1012: "service restart"; clients come back, to a node that is up. */
   closeAll(): void {
     this.clients.forEach((client) => client.socket.close(CLOSE_CODES.restart));

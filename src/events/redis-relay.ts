@@ -61,6 +61,10 @@ export class RedisRelay {
     for (const client of [this.publisher, this.subscriber]) if (client.isOpen) client.destroy();
   }
 
+  get isConnected(): boolean {
+    return this.publisher.isReady && this.subscriber.isReady;
+  }
+
   send(userId: number, { type, cursor = '', json }: ParleyEvent): void {
     if (!this.publisher.isReady) return void this.unsent.add(userId);
     this.publisher

@@ -1,10 +1,16 @@
-import { Global, MiddlewareConsumer, Module, NestModule } from '@nestjs/common';
+import { MiddlewareConsumer, Module, NestModule } from '@nestjs/common';
+import { ChatModule } from '../chat/chat.module.js';
+import { FlowMetrics } from './flow-metrics.js';
 import { HttpMetricsMiddleware } from './http-metrics.middleware.js';
 import { MetricsController } from './metrics.controller.js';
 import { Metrics } from './metrics.js';
+import { StateMetrics } from './state-metrics.js';
 
-@Global()
-@Module({ controllers: [MetricsController], providers: [Metrics], exports: [Metrics] })
+@Module({
+  imports: [ChatModule],
+  controllers: [MetricsController],
+  providers: [Metrics, FlowMetrics, StateMetrics],
+})
 export class MetricsModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
     consumer.apply(HttpMetricsMiddleware).forRoutes('{*path}');
