@@ -154,7 +154,8 @@ export class CompletionState {
   }
 
   private note({ content, reasoning, finishReason }: ProviderDelta): void {
-    const hasText = Boolean(content || reasoning);
+    if (!finishReason && this.ending === 'none') return;
+    const hasText = (content + reasoning).trim() !== '';
     if (finishReason) {
       this.finish(finishReason, hasText);
     } else if (hasText && this.ending !== 'none') {

@@ -116,7 +116,7 @@ function reasoningIn(message: Record<string, unknown>): string {
 
 /** Content as a list of parts, or as one part; those of type `thinking` or the like are reasoning. */
 function readParts(content: unknown): Said {
-  if (!isObject(content)) return NOTHING;
+  if (!isObject(content)) return { content: textOf(content), reasoning: '' };
   const parts: unknown[] = Array.isArray(content) ? content : [content];
   const isReasoning = (part: unknown) =>
     isObject(part) && typeof part.type === 'string' && REASONING_TYPE.test(part.type);
@@ -129,6 +129,7 @@ function readParts(content: unknown): Said {
 /** A string, or the text of a part or of a list of parts (`{type: 'text', text}`). */
 function textOf(value: unknown, depth = 0): string {
   if (typeof value === 'string') return value;
+  if (typeof value === 'number') return String(value); // a proxy's, which took a token for one
   if (!isObject(value) || depth > MAX_DEPTH) return '';
   if (Array.isArray(value)) return value.map((part) => textOf(part, depth + 1)).join('');
   const { text, thinking, reasoning, summary, content, value: inner } = value;

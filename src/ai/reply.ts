@@ -129,7 +129,7 @@ export class Reply {
     const batch = this.reader.push(bytes);
     this.keep(batch);
     const { patience } = this.reader;
-    if (patience !== this.patience || (patience === 'lull' && batch)) this.allow(patience);
+    if (patience !== this.patience || (patience === 'lull' && batch && speaks(batch))) this.allow(patience);
     if (this.taker) this.answer(this.taker);
   }
 
@@ -178,6 +178,10 @@ function joined(earlier: ReplyBatch, later: ReplyBatch): ReplyBatch {
 
 function hasText({ content, reasoning, restarted }: ReplyBatch): boolean {
   return content !== '' || reasoning !== '' || restarted === true;
+}
+
+function speaks({ content, reasoning }: ReplyBatch): boolean {
+  return (content + reasoning).trim() !== '';
 }
 
 function lengthOf(batch: ReplyBatch | undefined): number {
