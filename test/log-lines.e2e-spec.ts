@@ -7,6 +7,7 @@ import type { Thing } from './support/http.js';
 import { type LogLine, LogLines } from './support/log-lines.js';
 import { until } from './support/process.js';
 import { errorEvent, gate, type Piece, stall, usage } from './support/provider.js';
+import { sendRaw } from './support/raw.js';
 import type { TestUser } from './support/user.js';
 
 const log = new LogLines();
@@ -145,7 +146,10 @@ describe('the fault of a provider', () => {
     t.provider.willAnswer(401, error);
     const answer = await ada.post(`/auth/config/${configId}/test`);
     expect(answer.body).toMatchObject({ ok: false });
-    expect(lines('Provider failed', { task: 'test' })).toEqual([expect.objectContaining(task())]);
+    expect(answer.body.error).not.toHaveProperty('status');
+    expect(lines('Provider failed', { task: 'test' })).toEqual([
+      expect.objectContaining({ ...task(), upstream_status: 401 }),
+    ]);
 
     const away = { model_url: 'http://127.0.0.1:1/v1', model_name: 'x', api_key: 'x' };
     const { body } = await ada.post('/auth/config/create', away);
@@ -223,6 +227,13 @@ describe('what a socket is refused', () => {
       { status: 403, code: 'origin_forbidden' },
     ]);
   });
+});
+
+it('says of what is not HTTP that it was refused, and no word of it', async () => {
+  const answer = await sendRaw(t.url, `GET /planted HTTP/1.1\r\nplanted\r\n\r\n`);
+
+  const [, request_id] = /"request_id":"([^"]+)"/.exec(answer)!;
+  expect(lines('Unreadable request refused', { request_id })).toMatchObject([{ status: 400 }]);
 });
 
 describe('the end of a reply on two nodes', () => {

@@ -193,6 +193,20 @@ describe('an Upgrade to WebSocket', () => {
     },
   );
 
+  it.each([
+    ['POST /auth/login', 422],
+    ['TRACE /', 405],
+    ['HEAD /health/live', 200],
+    ['POST /conversations/ws/1', 404],
+  ])('is ignored on %s: its handshake is a GET', async (target, status) => {
+    const answers = await sendRaw(
+      t.url,
+      requestOf(target, handshake('websocket')) + requestOf('GET /health/ready', ['Connection: close']),
+    );
+
+    expect(statuses(answers)).toEqual([status, 200]);
+  });
+
   it.each(['/', '/nowhere', '/health/live'])('is 404 on %s, where no socket is', async (path) => {
     expect(await sendRaw(t.url, requestOf(`GET ${path}`, handshake('websocket')))).toMatch(/^HTTP\/1.1 404 /);
   });

@@ -5,7 +5,7 @@ import { readModels } from './model-list.js';
 import { Outbound } from './outbound.js';
 import type { ProviderClient } from './provider-client.js';
 import { ProviderFaults } from './provider-faults.js';
-import type { ProviderError, ProviderErrorCode } from './provider.error.js';
+import type { ProviderError } from './provider.error.js';
 import type { OnRetry } from './provider-fault-log.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
 import { ReplyBatches } from './reply-batches.js';
@@ -24,7 +24,7 @@ export interface ProviderTest {
   ok: boolean;
   latencyMs: number;
   model: string;
-  error?: { code: ProviderErrorCode; detail: string; hint?: string };
+  error?: Pick<ProviderError, 'code' | 'detail' | 'status'> & { hint?: string };
 }
 
 interface StreamOptions {
@@ -86,8 +86,8 @@ export class AiService implements OnApplicationShutdown {
     const latencyMs = Math.round(performance.now() - start);
     const result = { ok: !fault, latencyMs, model: provider.modelName };
     if (!fault) return result;
-    const hint = await this.findHint(provider, fault);
-    return { ...result, error: { code: fault.code, detail: fault.detail, ...(hint && { hint }) } };
+    const { code, detail, status } = fault;
+    return { ...result, error: { code, detail, status, hint: await this.findHint(provider, fault) } };
   }
 
   onApplicationShutdown(): Promise<void> {

@@ -51,6 +51,14 @@ describe('SlowReaders', () => {
     }
   };
 
+  it('keeps one listener on a connection that is served anew', () => {
+    const before = inServer.listenerCount('close');
+
+    slowReaders.watch(inServer);
+
+    expect(inServer.listenerCount('close')).toBe(before);
+  });
+
   it('cuts a client that takes nothing for 10 s, also in the middle of one long write', async () => {
     await askForMuch();
     jest.advanceTimersByTime(2_000);

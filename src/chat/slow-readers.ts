@@ -36,7 +36,9 @@ export class SlowReaders implements OnApplicationBootstrap, OnModuleDestroy {
     clearInterval(this.timer);
   }
 
+  /** Also called for a connection whose request is served again without its `Upgrade`. */
   watch(connection: Socket): void {
+    if (this.connections.has(connection)) return;
     this.connections.add(connection);
     connection.on('close', this.forget);
   }

@@ -23,7 +23,7 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
   if (socket.writableEnded) return;
   const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
   if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent) return void socket.destroy();
-  refuseUpgrade(socket, problemOf(error));
+  refuseUpgrade(socket, problemOf(error), 'Unreadable request');
   linger(socket);
 }
 

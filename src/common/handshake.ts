@@ -33,9 +33,9 @@ export function handshakeFault(
   return new ProblemError(403, 'origin_forbidden', 'This origin is not allowed.');
 }
 
-/** Answers an upgrade request over HTTP, as far as that goes without Express, and ends the connection. */
-export function refuseUpgrade(socket: Duplex, error: ProblemError): void {
-  const { status, headers, body } = refusalOf(error);
+/** Answers a request over HTTP, as far as that goes without Express, and ends the connection. */
+export function refuseUpgrade(socket: Duplex, error: ProblemError, what = 'Handshake'): void {
+  const { status, headers, body } = refusalOf(error, what);
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const statusLine = `HTTP/1.1 ${status} ${STATUS_CODES[status]}`;
   // The client may be gone already.
@@ -45,13 +45,13 @@ export function refuseUpgrade(socket: Duplex, error: ProblemError): void {
 
 /** Answers a request of long polling that would begin a connection. */
 export function refuseRequest(response: ServerResponse, error: ProblemError): void {
-  const { status, headers, body } = refusalOf(error);
+  const { status, headers, body } = refusalOf(error, 'Handshake');
   response.writeHead(status, headers).end(body);
 }
 
-function refusalOf(error: ProblemError) {
+function refusalOf(error: ProblemError, what: string) {
   const requestId = randomUUID();
-  logger.log({ request_id: requestId, status: error.getStatus(), code: error.code }, 'Handshake refused');
+  logger.log({ request_id: requestId, status: error.getStatus(), code: error.code }, `${what} refused`);
   const body = JSON.stringify(toProblem(error, requestId));
   const { headers, retryAfterSeconds } = error.extras;
   return {

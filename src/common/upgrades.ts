@@ -1,9 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Whether `Upgrade`, a list of protocols, offers the one that is spoken here. */
-export function isWebSocket({ headers }: IncomingMessage): boolean {
-  return /(^|,)\s*websocket\s*(,|$)/i.test(headers.upgrade ?? '');
+/** Whether `Upgrade`, a list of protocols, offers the one that is spoken here. Its handshake is a GET (RFC 6455 section 4.1). */
+export function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && /(^|,)\s*websocket\s*(,|$)/i.test(headers.upgrade ?? '');
 }
 
 /**

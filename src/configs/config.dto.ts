@@ -171,7 +171,8 @@ export class ConfigTestDto {
   error?: ConfigFaultDto;
 
   static from({ ok, latencyMs, model, error }: ProviderTest): ConfigTestDto {
-    return Object.assign(new ConfigTestDto(), { ok, latency_ms: latencyMs, model, ...(error && { error }) });
+    const fault = error && { code: error.code, detail: error.detail, hint: error.hint };
+    return Object.assign(new ConfigTestDto(), { ok, latency_ms: latencyMs, model, error: fault });
   }
 }
 
