@@ -124,6 +124,8 @@ describe('Streaming', () => {
     ['501', [501, { detail: "Streaming isn't supported" }]],
     ['an error with 200', [200, { error: { message: 'This model does not support streaming.' } }]],
     ['Chinese', [400, { message: '该模型不支持流式输出' }]],
+    ['403', [403, { message: 'Streaming is disabled for this key' }]],
+    ['words of today', [422, { error: 'Streaming is currently unavailable for this model' }]],
   ])('refused in %s is given up once, and from then on', async (_, refusal) => {
     provider.refuse = ({ stream }) => (stream ? refusal : undefined);
 
@@ -178,6 +180,7 @@ describe('The system role', () => {
     ],
     ['Baidu', [200, { error_code: 336006, error_msg: 'the role of message with even index must be user' }]],
     ['a sentence', [400, { message: 'invalid role: system' }]],
+    ['LM Studio', [400, { error: 'Error: Only user and assistant roles are supported!' }]],
     ['its instruction', [400, { message: 'The input system_instruction is not supported.' }]],
     [
       'OpenRouter, as another’s words',
@@ -205,6 +208,24 @@ describe('The system role', () => {
       folded,
       [{ role: 'user', content: 'Hi' }],
     ]);
+  });
+});
+
+describe('What one account is refused', () => {
+  it('is still asked for with another key', async () => {
+    provider.refuse = ({ stream }, _, headers) =>
+      stream && headers.authorization === 'Bearer sk-test'
+        ? [400, openAi('Your organization must be verified to stream this model.', 'stream')]
+        : undefined;
+    await send();
+    const bob = await t
+      .user()
+      .withConfig(provider, { model_name: 'strict', api_key: 'sk-verified' })
+      .create();
+    const { id } = await bob.createConversation({ title: 'Strict' });
+    await bob.send(id, 'Hi');
+
+    expect(asked().map(({ stream }) => stream)).toEqual([true, false, true]);
   });
 });
 
@@ -270,23 +291,47 @@ describe('A parameter', () => {
     },
   );
 
-  it('for the length is dropped where its value is refused by either name, which another value is not', async () => {
-    provider.refuse = ({ max_tokens: one, max_completion_tokens: other }) => {
-      const length = (one ?? other) as number;
-      return length > 100
-        ? [400, openAi(`max_tokens is too large: ${length}`, one ? 'max_tokens' : 'max_completion_tokens')]
-        : undefined;
-    };
+  it('for the length is dropped where it is refused by either name, and so is its value alone', async () => {
+    provider.refuse = ({ max_tokens: one, max_completion_tokens: other }) =>
+      one || other ? [400, openAi('Not for you', one ? 'max_tokens' : 'max_completion_tokens')] : undefined;
 
-    for (const max_tokens of [900, 900, 50]) expect(await send({ max_tokens })).toMatchObject(COMPLETE);
+    for (const max_tokens of [900, 900]) expect(await send({ max_tokens })).toMatchObject(COMPLETE);
 
     expect(asked()).toEqual([
       { ...STREAMED, max_tokens: 900 },
       { ...STREAMED, max_completion_tokens: 900 },
       STREAMED,
       STREAMED,
+    ]);
+  });
+
+  it.each([
+    'max_tokens is too large: 900. This model supports at most 100 completion tokens.',
+    'Invalid max_tokens value, the valid range of max_tokens is [1, 100]',
+    '`max_tokens` must be less than or equal to `100`',
+    'max_tokens参数非法：取值范围[1,100]',
+    'max_tokens 超过上限',
+  ])('for the length keeps its name where its value is refused: %s', async (message) => {
+    provider.refuse = ({ max_tokens }) => (Number(max_tokens) > 100 ? [400, openAi(message)] : undefined);
+
+    for (const max_tokens of [900, 900, 50]) expect(await send({ max_tokens })).toMatchObject(COMPLETE);
+
+    expect(asked()).toEqual([
+      { ...STREAMED, max_tokens: 900 },
+      STREAMED,
+      STREAMED,
       { ...STREAMED, max_tokens: 50 },
     ]);
+  });
+
+  it('for the length is not swapped where it has the right name already', async () => {
+    provider.refuse = (body) => ('max_tokens' in body ? [400, unsupported('max_tokens')] : undefined);
+
+    await send({ max_tokens: 9 });
+    await send({ max_completion_tokens: 5 });
+
+    expect(asked().at(-1)).toEqual({ ...STREAMED, max_completion_tokens: 5 });
+    expect(asked()).toHaveLength(3);
   });
 
   it.each<[string, object, Refusal]>([
@@ -319,6 +364,15 @@ describe('A parameter', () => {
     ],
     ['stop', { stop: ['x'] }, [400, unsupported('stop')]],
     ['seed', { seed: 1 }, [400, [{ error: { message: 'Unknown name "seed": Cannot find field.' } }]]],
+    ['seed', { seed: 1 }, [400, openAi('Unrecognized request argument supplied: seed')]],
+    ['stop', { stop: ['x'] }, [400, { error: 'Model grok-4 does not support parameter stop.' }]],
+    [
+      'presence_penalty',
+      { presence_penalty: 1 },
+      [400, { error: 'Argument not supported: presencePenalty' }],
+    ],
+    ['top_p', { top_p: 0.7 }, [400, { message: '#/topP: extraneous key [topP] is not permitted' }]],
+    ['top_p', { top_p: 1 }, [400, openAi('<400> InvalidParameter: Range of top_p should be (0.0, 1.0)')]],
     [
       'reasoning_effort',
       { reasoning_effort: 'low' },

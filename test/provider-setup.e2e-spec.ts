@@ -134,8 +134,12 @@ describe('the key', () => {
   });
 
   it('is trimmed, as are URL and model', async () => {
-    const model_url = `\t${provider.url}/Chat/Completions \r\n`;
-    const config = await addConfig({ model_url, model_name: ' test-model\n', api_key: '\nsk-trimmed ' });
+    const model_url = `\u200b\t${provider.url}/Chat/Completions \r\n\u2060`;
+    const config = await addConfig({
+      model_url,
+      model_name: ' test-model\n\ufeff',
+      api_key: '\nsk-trimmed\u200b ',
+    });
 
     const { headers, body } = await chat();
 

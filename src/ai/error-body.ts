@@ -2,7 +2,16 @@ import { isObject } from './provider.chunk.js';
 
 /** Members in which providers put their sentence, the most telling first; the last are names rather than words. */
 const WORDED = [
-  ...['message', 'msg', 'detail', 'error_description', 'error_msg', 'error_message', 'errorMessage'],
+  ...[
+    'message',
+    'Message',
+    'msg',
+    'detail',
+    'error_description',
+    'error_msg',
+    'error_message',
+    'errorMessage',
+  ],
   ...['error', 'errors', 'base_resp', 'status_msg', 'details', 'response', 'body', 'data'],
   ...['reason', 'description', 'title', 'type', 'code', 'status'],
 ];
@@ -15,6 +24,10 @@ const MAX_LISTED = 5;
 /** The sentence in what looks like JSON but is none: cut off, or written by Python's repr(). */
 const QUOTED_SENTENCE = /["'](?:message|msg|detail|error_msg)["']\s*:\s*(["'])((?:\\.|(?!\1).)+)/s;
 const LOOKS_LIKE_JSON = /^(?:\{\s*["'}]|\[\s*[{\]])/;
+/** A page, rather than text that begins with a bracket, such as Alibaba's `<400> InternalError`. */
+const PAGE = /^<(?:[a-z]|[!?/])/i;
+/** The fields of an event stream before JSON. */
+const EVENT_FIELDS = /(?:^|\s)(?:event:[^\n]*\n)?(?:data|error):\s*$|[\s:,-]+$/g;
 const UNREADABLE = /[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]/g;
 
 /** Finds the sentence for people in an error's body, in the shapes that providers use; never JSON, a page or binary. */
@@ -75,10 +88,10 @@ function withRaw(sentence: string, metadata: unknown, depth: number): string {
 
 function sentenceInText(text: string, depth: number): string | undefined {
   const trimmed = text.slice(0, MAX_TEXT).trim();
-  if (trimmed === '' || trimmed.startsWith('<') || isBinary(trimmed)) return undefined;
+  if (trimmed === '' || PAGE.test(trimmed) || isBinary(trimmed)) return undefined;
   const start = trimmed.search(/[{[]/);
   if (start < 0) return trimmed;
-  const lead = trimmed.slice(0, start).replace(/(?:^|\s)(?:data|error):\s*$|[\s:,-]+$/g, '');
+  const lead = trimmed.slice(0, start).replace(EVENT_FIELDS, '');
   const json = trimmed.slice(start);
   const inner = depth > MAX_DEPTH ? undefined : sentenceInJson(json, depth);
   if (inner) return lead ? `${lead}: ${inner}` : inner;

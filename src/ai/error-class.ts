@@ -10,10 +10,16 @@ const FILTERED_SENTENCE = /^content exists risk/i;
 const CODES = ['code', 'status', 'status_code', 'http_code', 'error_code', 'type', 'error'];
 /** Words for an HTTP status: OpenAI's, Anthropic's and Google's. */
 const STATUS_WORDS: [RegExp, number][] = [
-  [/^(?:invalid_?api_?key|api_?key_?invalid|authentication(?:_?error)?|unauthenticated|unauthorized)$/i, 401],
-  [/^(?:permission_?(?:denied|error)|forbidden|access_?denied)$/i, 403],
-  [/rate_?limit|too_?many_?requests|resource_?exhausted|insufficient_quota|throttling/i, 429],
-  [/overloaded|server_?error|internal_?error|unavailable|bad_?gateway/i, 500],
+  [
+    /^(?:invalid_?api_?key|api_?key_?invalid|(?:invalid_?)?authentication(?:_?error)?|unauthenticated|unauthorized)$/i,
+    401,
+  ],
+  [/^(?:permission_?(?:denied_?)?(?:error)?|forbidden|access_?denied)$/i, 403],
+  [
+    /rate[_ -]?limit|too_?many_?requests|resource_?exhausted|insufficient_quota|exceeded_\w*quota|throttling/i,
+    429,
+  ],
+  [/overloaded|server_?error|internal_?(?:\w*_?error|$)|unavailable|bad_?gateway/i, 500],
 ];
 /** MiniMax's, in `base_resp.status_code`. */
 const MINIMAX: Record<string, number> = { 1002: 429, 1004: 401, 1013: 500, 1039: 429, 2013: 400, 2049: 401 };

@@ -24,8 +24,11 @@ const PARAMS = [
 ];
 /** Names that are words of any sentence too: they count where they stand alone, or are quoted. */
 const WORDS = new Set(['seed', 'stop']);
-/** Statuses with which a provider refuses what it was sent, rather than who sent it or when. */
-const REFUSALS = new Set([400, 404, 405, 406, 413, 415, 422, 500, 501, 505]);
+/** Statuses with which a provider may refuse what it was sent, rather than who sent it or when. */
+const REFUSALS = new Set([400, 403, 404, 405, 406, 413, 415, 422, 500, 501, 505]);
+/** What is wrong with a value, whose parameter is known by its name. */
+const VALUE =
+  /too (?:large|big|high|long|many|small|low)|exceed|greater than|less than|at (?:most|least)|maximum|minimum|between|range|[<>≤≥]=? ?\d|上限|范围|超过|超出|大于|小于|取值|最大|最多/i;
 
 const USAGE = /stream_?options|include_?usage/i;
 const REFUSAL =
@@ -33,7 +36,7 @@ const REFUSAL =
 const STREAM_REFUSAL = new RegExp(
   [
     '^stream$',
-    "\\bstream(?:ing|ed)?\\b.{0,60}?(?:(?:not|n['’]t)(?: be| been)? ?(?:support|allow|avail|enabl|permit|implement)|unsupported|disabled|must be|不支持)",
+    "\\bstream(?:ing|ed)?\\b.{0,60}?(?:(?:not|n['’]t)(?: be| been)? ?(?:support|allow|avail|enabl|permit|implement)|unsupported|unavailable|disabled|must be|不支持)",
     "(?:unsupported|not (?:yet )?(?:support|allow|permit)\\w*|n['’]t support|cannot|unable to|verified to|disable)\\W+(?:\\w+\\W+){0,3}?stream",
     '不支持.{0,10}(?:stream|流式)',
   ].join('|'),
@@ -46,6 +49,7 @@ const SYSTEM_REFUSAL = new RegExp(
     '\\brole\\b\\W+(?:\\w+\\W+){0,3}?(?:system|developer)\\b',
     '[\'"`](?:system|developer)[\'"`]',
     'roles? must alternate|must be user|even index',
+    'only [\'"`]?user[\'"`]?(?:,| and| or| &|/) ?[\'"`]?assistant[\'"`]? (?:roles?|messages?)',
     'messages(?:\\.0|\\[0\\])\\.role',
   ].join('|'),
   'i',
@@ -55,7 +59,8 @@ const SYSTEM_REFUSAL = new RegExp(
 export function refusedIn(error: ProviderError, body: CompletionBody): Refused | undefined {
   const { code, status, words } = error;
   if (body.stream_options && USAGE.test(words) && code !== 'upstream_rate_limited') return 'usage';
-  if (code !== 'upstream_error' || (status !== undefined && !REFUSALS.has(status))) return undefined;
+  const mayRefuse = code === 'upstream_error' || status === 403;
+  if (!mayRefuse || !REFUSALS.has(status ?? 400)) return undefined;
   const isBadRequest = status === 400 || status === 422;
   if (isBadRequest || REFUSAL.test(words)) {
     if (body.messages[0]?.role === 'system' && SYSTEM_REFUSAL.test(words)) return 'system';
@@ -66,6 +71,11 @@ export function refusedIn(error: ProviderError, body: CompletionBody): Refused |
   return isBadRequest ? 'unknown' : undefined;
 }
 
+/** Whether a refusal is about the value of a parameter, rather than about its name. */
+export function isAboutValue(words: string): boolean {
+  return VALUE.test(words);
+}
+
 /** The parameter of the request that is mentioned first. */
 function paramNamedIn(words: string, body: CompletionBody): string | undefined {
   const mentions = PARAMS.filter((name) => name in body)
@@ -74,10 +84,12 @@ function paramNamedIn(words: string, body: CompletionBody): string | undefined {
   return mentions.sort((one, other) => one.at - other.at)[0]?.name;
 }
 
+/** Also in camel case, as gateways to other APIs write it. */
 function mentionOf(name: string): RegExp {
-  if (!WORDS.has(name)) return new RegExp(`(?<!\\w)${name}(?!\\w)`);
+  const camelCase = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  if (!WORDS.has(name)) return new RegExp(`(?<!\\w)(?:${name}|${camelCase})(?!\\w)`);
   return new RegExp(
-    `^${name}(?=:|$)|['"\`]${name}['"\`]|(?:parameter|argument|field)s?:? ${name}(?!\\w)`,
+    `^${name}(?=:|$)|['"\`]${name}['"\`]|(?:parameter|argument|field|property|option|supplied|support)s?:? ${name}(?!\\w)`,
     'm',
   );
 }

@@ -1,23 +1,28 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type Change, KnownChanges } from './request-changes.js';
 import type { ModelProvider } from './provider.js';
 
-const provider = (n: number): ModelProvider => ({
+const provider = (n: number, others: Partial<ModelProvider> = {}): ModelProvider => ({
   modelUrl: `https://provider${n}.example.com/v1`,
   modelName: 'model',
   apiKey: '',
   params: {},
+  ...others,
+});
+
+afterEach(() => {
+  jest.useRealTimers();
 });
 
 describe('KnownChanges', () => {
-  it('keeps those of the 1000 providers that were the last to need some', () => {
+  it('keeps those of the 10,000 accounts that were the last to need some', () => {
     const known = new KnownChanges();
     const needed = new Set<Change>(['no usage']);
-    for (let n = 1; n <= 1000; n++) known.remember(provider(n), needed);
+    for (let n = 1; n <= 10_000; n++) known.remember(provider(n), needed);
     known.remember(provider(2), needed);
-    for (let n = 1001; n <= 1003; n++) known.remember(provider(n), needed);
+    for (let n = 10_001; n <= 10_003; n++) known.remember(provider(n), needed);
 
-    const all = Array.from({ length: 1003 }, (_, index) => index + 1);
+    const all = Array.from({ length: 10_003 }, (_, index) => index + 1);
     expect(all.filter((n) => known.of(provider(n)).size === 0)).toEqual([1, 3, 4]);
   });
 
@@ -27,5 +32,28 @@ describe('KnownChanges', () => {
     known.remember(provider(1), new Set(changes));
 
     expect([...known.of(provider(1))]).toEqual(changes.slice(10));
+  });
+
+  it.each<[what: string, other: Partial<ModelProvider>, isKnown: boolean]>([
+    ['the same', { params: { seed: 1 } }, true],
+    ['another URL', { modelUrl: 'https://provider1.example.com/v2' }, false],
+    ['another model', { modelName: 'other' }, false],
+    ['another key', { apiKey: 'sk-other' }, false],
+  ])('are those of %s: %j %s', (_, other, isKnown) => {
+    const known = new KnownChanges();
+    known.remember(provider(1), new Set(['no stream']));
+
+    expect(known.of(provider(1, other)).has('no stream')).toBe(isKnown);
+  });
+
+  it('are forgotten after an hour, as a provider may have changed', () => {
+    jest.useFakeTimers();
+    const known = new KnownChanges();
+    known.remember(provider(1), new Set(['no stream']));
+
+    jest.advanceTimersByTime(3_599_000);
+    expect(known.of(provider(1)).size).toBe(1);
+    jest.advanceTimersByTime(1_000);
+    expect(known.of(provider(1)).size).toBe(0);
   });
 });

@@ -1,33 +1,51 @@
+import { createHash } from 'node:crypto';
 import type { ProviderError } from './provider.error.js';
 import type { ModelProvider, PromptMessage } from './provider.js';
-import { type CompletionBody, refusedIn } from './refusals.js';
-
-/** A change to requests that a provider refused. A dropped parameter is remembered with its value. */
-export type Change = 'no usage' | 'no stream' | 'no system' | 'swap length' | `drop ${string}`;
+import { type CompletionBody, isAboutValue, refusedIn } from './refusals.js';
 
 const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;
-const MAX_PROVIDERS = 1_000;
+type LengthName = (typeof LENGTH_NAMES)[number];
+
+/**
+ * A change to requests that a provider refused. A dropped parameter is remembered with its value, and a swapped one with
+ * its name, so that a mistake changes no other request.
+ */
+export type Change = 'no usage' | 'no stream' | 'no system' | `swap ${LengthName}` | `drop ${string}`;
+
+const MAX_ACCOUNTS = 10_000;
+/** After this time a request is tried unchanged again: accounts are verified, and servers replaced. */
+const REMEMBERED_MS = 60 * 60_000;
 const MAX_CHANGES = 50;
 /** As much as is remembered of a value. UTF-16 code units. */
 const MAX_VALUE_LENGTH = 100;
 
-/** The changes that each provider and model has turned out to need. */
+interface Remembered {
+  changes: ReadonlySet<Change>;
+  until: number;
+}
+
+/**
+ * The changes that each provider and model has turned out to need. Each API key has its own, as providers refuse to one
+ * account what they grant to another.
+ */
 export class KnownChanges {
   /** The latest last. */
-  private readonly changes = new Map<string, ReadonlySet<Change>>();
+  private readonly remembered = new Map<string, Remembered>();
 
   of(provider: ModelProvider): ReadonlySet<Change> {
-    return this.changes.get(keyOf(provider)) ?? new Set();
+    const known = this.remembered.get(keyOf(provider));
+    return known && known.until > Date.now() ? known.changes : new Set();
   }
 
   remember(provider: ModelProvider, changes: ReadonlySet<Change>): void {
     const key = keyOf(provider);
-    this.changes.delete(key);
-    for (const oldest of this.changes.keys()) {
-      if (this.changes.size < MAX_PROVIDERS) break;
-      this.changes.delete(oldest);
+    this.remembered.delete(key);
+    for (const oldest of this.remembered.keys()) {
+      if (this.remembered.size < MAX_ACCOUNTS) break;
+      this.remembered.delete(oldest);
     }
-    this.changes.set(key, new Set([...changes].slice(-MAX_CHANGES)));
+    const latest = new Set([...changes].slice(-MAX_CHANGES));
+    this.remembered.set(key, { changes: latest, until: Date.now() + REMEMBERED_MS });
   }
 }
 
@@ -51,7 +69,9 @@ export class RequestChanges {
     const has = (change: Change) => this.changes.has(change);
     const kept = Object.entries(this.original).filter(([name, value]) => !has(dropOf(name, value)));
     const body = Object.fromEntries(kept) as CompletionBody;
-    if (has('swap length')) swapLength(body);
+    for (const name of LENGTH_NAMES) {
+      if (has(`swap ${name}`) && name in body) rename(body, name, otherLengthName(name));
+    }
     if (has('no system')) body.messages = withoutSystem(body.messages);
     if (has('no stream')) body.stream = false;
     if (has('no usage') || has('no stream')) delete body.stream_options;
@@ -62,7 +82,7 @@ export class RequestChanges {
   learn(refusal: ProviderError): boolean {
     const refused = refusedIn(refusal, this.body);
     if (refused === undefined) return false;
-    if (typeof refused === 'object') return this.changeParam(refused.param);
+    if (typeof refused === 'object') return this.changeParam(refused.param, refusal.words);
     return this.add(refused === 'unknown' ? 'no usage' : `no ${refused}`);
   }
 
@@ -71,15 +91,20 @@ export class RequestChanges {
     this.add('no usage');
   }
 
-  private changeParam(name: string): boolean {
-    const isLength = LENGTH_NAMES.some((each) => each === name);
-    const isSwapped = this.changes.has('swap length');
-    if (isLength && !isSwapped && !LENGTH_NAMES.every((each) => each in this.original))
-      return this.add('swap length');
-    // Refused under both names, it is the value.
-    if (isLength && !this.known.has('swap length')) this.changes.delete('swap length');
-    const original = isLength && !(name in this.original) ? otherLengthName(name) : name;
-    return this.add(dropOf(original, this.original[original]));
+  private changeParam(name: string, words: string): boolean {
+    if (!isLengthName(name)) return this.drop(name);
+    const other = otherLengthName(name);
+    if (this.changes.has(`swap ${other}`) && other in this.original) {
+      // Refused under both names, it is the value.
+      if (!this.known.has(`swap ${other}`)) this.changes.delete(`swap ${other}`);
+      return this.drop(other);
+    }
+    const mayBeSwapped = !(other in this.original) && (words.includes(other) || !isAboutValue(words));
+    return (mayBeSwapped && this.add(`swap ${name}`)) || this.drop(name);
+  }
+
+  private drop(name: string): boolean {
+    return this.add(dropOf(name, this.original[name]));
   }
 
   private add(change: Change): boolean {
@@ -89,23 +114,27 @@ export class RequestChanges {
   }
 }
 
-function keyOf({ modelUrl, modelName }: ModelProvider): string {
-  return `${modelUrl} ${modelName}`;
+function keyOf({ modelUrl, modelName, apiKey }: ModelProvider): string {
+  const account = createHash('sha256').update(apiKey).digest('base64');
+  return `${modelUrl} ${modelName} ${account}`;
 }
 
 function dropOf(name: string, value: unknown): Change {
   return `drop ${name} ${(JSON.stringify(value) ?? '').slice(0, MAX_VALUE_LENGTH)}`;
 }
 
-function otherLengthName(name: string): string {
-  return LENGTH_NAMES.find((each) => each !== name)!;
+function isLengthName(name: string): name is LengthName {
+  return LENGTH_NAMES.some((each) => each === name);
 }
 
-function swapLength(body: CompletionBody): void {
-  const name = LENGTH_NAMES.find((each) => each in body);
-  if (!name || otherLengthName(name) in body) return;
-  body[otherLengthName(name)] = body[name];
-  delete body[name];
+function otherLengthName(name: LengthName): LengthName {
+  return name === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens';
+}
+
+function rename(body: CompletionBody, from: string, to: string): void {
+  if (to in body) return;
+  body[to] = body[from];
+  delete body[from];
 }
 
 /** The system prompt goes before the first user message. */

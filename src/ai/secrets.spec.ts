@@ -58,6 +58,7 @@ describe('maskSecrets', () => {
     ['hexadecimal in capitals', hex(KEY).toUpperCase()],
     ['hexadecimal with spaces', hex(KEY).replace(/../g, '$& ')],
     ['hexadecimal with colons', hex(KEY).replace(/..(?!$)/g, '$&:')],
+    ['bytes in hexadecimal', [...Buffer.from(KEY)].map((byte) => `0x${byte.toString(16)}`).join(', ')],
     ['hexadecimal of a header', hex(`Bearer ${KEY}`)],
     ['hexadecimal of a part', hex(KEY.slice(4, 14))],
   ])('masks the key in %s, with nothing left of it', (_, echo) => {

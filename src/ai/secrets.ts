@@ -6,7 +6,7 @@ const MIN_KEY_LENGTH = 4;
 const BASE64_PIECE = 8;
 /** A character as it may be written in an echo: percent-encoded (again), as an escape, as an HTML entity, or as it is. */
 const WRITTEN =
-  /%(?:25)*([0-9a-f]{2})|\\+u([0-9a-f]{4})|\\+x([0-9a-f]{2})|(?:\\+u\{|&#x)0*([0-9a-f]{1,6})[;}]|&#0*(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|lowbar|hyphen|num);|\\*(.)/gisu;
+  /%(?:25)*([0-9a-f]{2})|\\+u([0-9a-f]{4})|(?:\\+x|\b0x(?=..\b))([0-9a-f]{2})(?:[,\s]+(?=0x))?|(?:\\+u\{|&#x)0*([0-9a-f]{1,6})[;}]|&#0*(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|lowbar|hyphen|num);|\\*(.)/gisu;
 const ENTITIES: Record<string, string> = {
   amp: '&',
   lt: '<',

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { registerDecorator, type ValidationArguments } from 'class-validator';
 import { isHighSurrogate, isLowSurrogate } from './utf16.js';
-import { isVisible, stripBidiControls } from './visible-text.js';
+import { isVisible, stripBidiControls, trimInvisible } from './visible-text.js';
 
 export interface TextOptions {
   /** In Unicode code points. */
@@ -33,9 +33,11 @@ export function IsText(options: TextOptions): PropertyDecorator {
     });
 }
 
-/** Removes white space around a text before it is validated. */
+/** Removes white space and invisible characters, such as pages have, around a text before it is validated. */
 export function Trimmed(): PropertyDecorator {
-  return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.trim() : value));
+  return Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? trimInvisible(value) : value,
+  );
 }
 
 /** A name for a thing of the user's: it loses directional controls, which would reorder what is shown around it. */

@@ -11,3 +11,13 @@ export const isVisible = (text: string) => VISIBLE.test(text);
 
 /** Keeps the marks (LRM, RLM, ALM), which do no harm. */
 export const stripBidiControls = (text: string) => text.replace(BIDI_CONTROLS, '');
+
+const BLANK = /[\s\p{Cf}]/u;
+
+/** Removes white space and format characters around a text, in linear time. */
+export function trimInvisible(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && BLANK.test(text[start]!)) start++;
+  while (start < end && BLANK.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}

@@ -58,7 +58,7 @@ export class PlayedProvider implements WritingStyle {
   /** Asked first, for title requests too; without an answer of its own, things go on as ever. */
   onRequest?: (body: CompletionBody) => Script | undefined;
   /** Asked before that, whatever the path. */
-  refuse?: (body: CompletionBody, path: string) => Refusal | undefined;
+  refuse?: (body: CompletionBody, path: string, headers: IncomingHttpHeaders) => Refusal | undefined;
   /** Everything that was asked. */
   readonly requests: PlayedRequest[] = [];
   /** How many connections were opened so far. */
@@ -145,7 +145,7 @@ export class PlayedProvider implements WritingStyle {
     const request = new PlayedRequest(method, url, headers, body, response);
     this.requests.push(request);
     this.arrivals.emit('request');
-    const refusal = this.refuse?.(body, url);
+    const refusal = this.refuse?.(body, url, headers);
     if (refusal) return answer(response, ...refusal);
     const path = url.split('?')[0]!.slice(this.base.length);
     if (!url.startsWith(this.base)) answer(response, 404, '404 page not found');
