@@ -65,6 +65,13 @@ describe('/metrics', () => {
     expect(measured).toBeLessThan(passed);
   });
 
+  it('has a series for each end of a reply before there is one', async () => {
+    const fresh = await samples(await start());
+
+    for (const status of ['complete', 'stopped', 'failed', 'interrupted'])
+      expect(fresh[`parley_replies_ended_total{status="${status}"}`]).toBe(0);
+  });
+
   it('belongs to one app of the process', async () => {
     const [one, two] = [await start(), await start()];
     const ada = await two.user().create(); // the tokens of the newest app are those that are known

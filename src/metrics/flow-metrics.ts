@@ -3,6 +3,7 @@ import { Counter, Histogram } from 'prom-client';
 import { onMeasure } from '../common/measures.js';
 import { Metrics } from './metrics.js';
 
+const ENDS = ['complete', 'stopped', 'failed', 'interrupted'];
 const FIRST_TEXT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Counts what happens: sends, replies, requests to providers and writes of text. */
@@ -28,6 +29,8 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
       labelNames: ['status'],
       registers,
     });
+    // A rate needs the series before the first end.
+    for (const status of ENDS) ended.inc({ status }, 0);
     const firstText = new Histogram({
       name: 'parley_first_token_seconds',
       help: 'From a send to the first token of its reply.',
