@@ -10,13 +10,34 @@ import { gate, reasoning } from './support/provider.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 import { TestUser } from './support/user.js';
 
-const textOf = (events: SeenEvent[]) =>
+const textOf = (events: SeenEvent[], start = '') =>
   events
     .filter(({ type, part }) => type === 'message.delta' && part === 'content')
     .reduce((text, { offset, text: more }) => {
       expect(offset).toBeLessThanOrEqual(text.length);
       return text.slice(0, offset as number) + String(more);
-    }, '');
+    }, start);
+
+const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
+
+/** @returns the text that was there at the join, and what resolves to all events that came by the reply's end */
+async function joinOver(face: 'websocket' | 'events' | 'socket.io', user: TestUser, id: number) {
+  const soFar = (messages: unknown) => String((messages as Thing[]).at(-1)!.content);
+  if (face === 'events') {
+    const sse = await user.sse(`/conversations/${id}/events`);
+    return { start: '', events: () => sse.until(isCompleted).then(() => sse.events) };
+  }
+  if (face === 'websocket') {
+    const ws = user.ws(id);
+    const { messages } = await ws.until(({ type }) => type === 'conversation.snapshot');
+    return { start: soFar(messages), events: () => ws.until(isCompleted).then(() => ws.frames) };
+  }
+  const socket = user.socket();
+  const { data } = await socket.emit('conversation.open', { conversation_id: id });
+  const isItsEnd = (event: SeenEvent) => isCompleted(event) && event.conversation_id === id;
+  const own = () => socket.events.filter(({ conversation_id }) => conversation_id === id);
+  return { start: soFar(data.messages), events: () => socket.until(isItsEnd).then(own) };
+}
 
 describe('Two nodes on one database', () => {
   let one: TestApp;
@@ -126,6 +147,30 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     }
     expect((await adaOnTwo.history(id))[1]).toMatchObject({ content: whole, status: 'complete' });
   });
+
+  it.each(['websocket', 'events', 'socket.io'] as const)(
+    'bring all of a reply’s text before its end to who joins just before it (%s)',
+    async (face) => {
+      const words = Array.from({ length: 60 }, (_, n) => `word${n} 🧵 `);
+      one.provider.delayMs = 10;
+      const join = async (leftMs: number) => {
+        const { id } = await ada.createConversation({ title: 'Joined late' });
+        one.provider.willStream(...words);
+        const asked = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
+        await asked.until(({ offset }) => Number(offset) > (words.length - leftMs / 10) * 8);
+        const { events, start } = await joinOver(face, adaOnTwo, id);
+        await asked.ended;
+        return { events, start, whole: (asked.events.at(-1)!.message as Thing).content };
+      };
+      const joined = await Promise.all(Array.from({ length: 12 }, (_, n) => join(80 + 35 * n)));
+      one.provider.delayMs = undefined;
+
+      for (const { events, start, whole } of joined) {
+        const deltas = await events();
+        expect(textOf(deltas, start)).toBe(whole);
+      }
+    },
+  );
 
   it('stop a reply of the other, which keeps its text to the last character', async () => {
     const { id } = await ada.createConversation();

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { startTestApp, type TestApp } from './support/app.js';
+import { onRedis } from './support/database.js';
 import type { CompletionBody, Script, Step } from './support/provider.js';
 import { pause } from './support/provider.js';
 import { RovingClient, type Face, type Stay } from './support/roving-client.js';
@@ -13,16 +14,14 @@ const SEED = Number(process.env.RESUME_SEED ?? 20260131);
 const CONVERSATIONS = 40;
 const CLIENTS = 3;
 
-let t: TestApp;
-let users: TestUser[];
 const scripts = new Map<string, Script>();
 
-beforeAll(async () => {
-  t = await startTestApp();
-  users = await Promise.all(Array.from({ length: 4 }, () => t.user().withConfig(t.provider).create()));
-  t.provider.onRequest = (body: CompletionBody) => scripts.get(body.messages!.at(-1)!.content);
-});
-afterAll(() => t.stop());
+/** The first node's provider is everybody's. @returns users, each at every node */
+async function usersOf([first, ...others]: [TestApp, ...TestApp[]]): Promise<TestUser[][]> {
+  first.provider.onRequest = (body: CompletionBody) => scripts.get(body.messages!.at(-1)!.content);
+  const users = Array.from({ length: 4 }, () => first.user().withConfig(first.provider).create());
+  return (await Promise.all(users)).map((user) => [user, ...others.map((node) => user.on(node))]);
+}
 
 /** How a piece of text travels: in one delta, one byte a packet, or as a delta for each half of a surrogate pair. */
 type Travel = 'whole' | 'bytes' | 'halves';
@@ -36,7 +35,7 @@ interface TextPiece {
 
 interface Scenario {
   pieces: TextPiece[];
-  itineraries: { stays: Stay[]; last: Face }[];
+  itineraries: { stays: Stay[]; last: Face; lastNode: number }[];
 }
 
 const text = fc.oneof(
@@ -69,12 +68,14 @@ const piece = (part: TextPiece['part']) =>
 
 const stay = fc.record<Stay>({
   face: fc.constantFrom(...FACES),
+  node: fc.nat(1),
   events: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
 });
 
 const itinerary = fc.record({
   stays: fc.array(stay, { minLength: 2, maxLength: 5 }),
   last: fc.constantFrom(...FACES),
+  lastNode: fc.nat(1),
 });
 
 const scenario = fc.record<Scenario>({
@@ -111,19 +112,20 @@ function sent(pieces: TextPiece[], part: TextPiece['part']): string {
   return texts.join('').replaceAll('\0', '\ufffd');
 }
 
-async function runScenario({ pieces, itineraries }: Scenario, index: number): Promise<number> {
-  const user = users[index % users.length]!;
+async function runScenario(users: TestUser[][], { pieces, itineraries }: Scenario, index: number) {
+  const nodes = users[index % users.length]!;
+  const user = nodes[0]!;
   const { id } = await user.createConversation({ title: 'Resumed' });
   const message = { content: `Scenario ${index} ${randomUUID()}`, client_message_id: randomUUID() };
   scripts.set(message.content, play(pieces));
 
   const clients = itineraries.map(
-    (_, n) => new RovingClient(`client ${index}.${n}`, user, id, message, n === 0),
+    (_, n) => new RovingClient(`client ${index}.${n}`, nodes, id, message, n === 0),
   );
   await Promise.all(
-    itineraries.map(async ({ stays, last }, n) => {
+    itineraries.map(async ({ stays, last, lastNode }, n) => {
       for (const each of stays) await clients[n]!.stay(each);
-      await clients[n]!.stayOn(last);
+      await clients[n]!.stayOn(last, lastNode);
     }),
   );
 
@@ -136,16 +138,50 @@ async function runScenario({ pieces, itineraries }: Scenario, index: number): Pr
   return clients.reduce((sum, { drops }) => sum + drops, 0);
 }
 
-it('gives every client the same text, wherever and however often it drops, over whichever face it comes back', async () => {
+/** @returns how often clients dropped in the middle */
+async function runAll(users: TestUser[][]): Promise<number> {
   const scenarios = fc.array(scenario, { minLength: CONVERSATIONS, maxLength: CONVERSATIONS });
   let drops = 0;
-
   const property = fc.asyncProperty(scenarios, async (all) => {
-    drops = (await Promise.all(all.map(runScenario))).reduce((sum, each) => sum + each, 0);
+    const each = await Promise.all(all.map((made, index) => runScenario(users, made, index)));
+    drops = each.reduce((sum, count) => sum + count, 0);
   });
   await fc.assert(property, { seed: SEED, numRuns: 1, endOnFailure: true });
-
   if (process.env.DEBUG) console.log(`${drops} drops in the middle`);
-  expect(drops).toBeGreaterThan(300);
-  expect(t.provider.chats).toHaveLength(CONVERSATIONS);
-}, 180_000);
+  return drops;
+}
+
+describe('One node', () => {
+  let t: TestApp;
+  beforeAll(async () => {
+    t = await startTestApp();
+  });
+  afterAll(() => t.stop());
+
+  it('gives every client the same text, wherever and however often it drops, over whichever face it comes back', async () => {
+    const drops = await runAll(await usersOf([t]));
+
+    expect(drops).toBeGreaterThan(300);
+    expect(t.provider.chats).toHaveLength(CONVERSATIONS);
+  }, 180_000);
+});
+
+onRedis('Two nodes', (REDIS_URL) => {
+  let one: TestApp;
+  let two: TestApp;
+  beforeAll(async () => {
+    one = await startTestApp({ env: { REDIS_URL } });
+    two = await one.startNode();
+  });
+  afterAll(async () => {
+    await two.stop();
+    await one.stop();
+  });
+
+  it('give every client the same text, at whichever of them it comes back', async () => {
+    const drops = await runAll(await usersOf([one, two]));
+
+    expect(drops).toBeGreaterThan(200);
+    expect(one.provider.chats).toHaveLength(CONVERSATIONS);
+  }, 180_000);
+});

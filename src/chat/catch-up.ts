@@ -54,3 +54,37 @@ export function missedOf({ message, attempt }: Attempted, seen: Cursor | null): 
   const end = message.status === 'streaming' ? [] : [messageCompleted(message, attempt)];
   return [...beginning, ...text, ...end];
 }
+
+/** What a client has been told of from the database, which may be ahead of events that are still on their way. */
+export class ToldMessages {
+  private readonly created = new Set<number>();
+  private readonly ended = new Set<number>();
+
+  /** @param from where the client stood, @param to where it stands once all in between was written */
+  constructor(
+    private readonly from: Cursor | null,
+    private readonly to: Cursor | null,
+  ) {}
+
+  add({ id, status }: MessageDto): void {
+    this.created.add(id);
+    if (status !== 'streaming') this.ended.add(id);
+  }
+
+  /** Whether an event is late: what is said twice would overwrite what the client has by now. */
+  cover({ type, body }: ParleyEvent): boolean {
+    const { message_id, message } = body as { message_id?: number; message?: MessageDto };
+    const id = message_id ?? message?.id;
+    if (id === undefined) return false;
+    return this.hasEnded(id) || (type === 'message.created' && (this.isWritten(id) || this.created.has(id)));
+  }
+
+  private hasEnded(id: number): boolean {
+    const isLast = id === this.to?.messageId;
+    return this.ended.has(id) || (isLast ? this.to!.done : this.isWritten(id));
+  }
+
+  private isWritten(id: number): boolean {
+    return this.from !== null && this.to !== null && id > this.from.messageId && id <= this.to.messageId;
+  }
+}

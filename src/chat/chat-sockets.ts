@@ -8,7 +8,7 @@ import { bearerToken } from '../auth/bearer-token.js';
 import { claimsOf, type Identity } from '../auth/identity.js';
 import { NotFoundError, UnauthenticatedError } from '../common/errors.js';
 import { addressOf } from '../common/handshake.js';
-import { EventHub } from '../events/event-hub.js';
+import { EventHub, type ParleyEvent } from '../events/event-hub.js';
 import type { RecoveryAdapter } from './recovery.adapter.js';
 import { SocketAudiences } from './socket-audiences.js';
 import { type ChatSocket, SocketIoClient } from './socket-io-client.js';
@@ -34,7 +34,7 @@ export class ChatSockets {
     this.namespace = namespace;
     this.audiences.attach(namespace);
     const { adapter } = namespace as unknown as { adapter: RecoveryAdapter };
-    adapter.canBringUp = (userId, offset) => this.audiences.missedSince(userId, offset) !== null;
+    adapter.canBringUp = (userId, offset, opened) => this.audiences.canBringUp(userId, offset, opened);
     namespace.use((socket, next) => {
       this.admit(socket).then(
         () => next(),
@@ -106,9 +106,17 @@ export class ChatSockets {
     const { userId, opened = [], client } = data;
     const missed = this.audiences.missedSince(userId, String(handshake.auth.offset));
     if (!missed) return void socket.conn.close();
-    for (const { event, offset } of missed)
-      socket.emit(event.type, event.body, ...(data.recovery ? [offset] : []));
-    for (const { type, body } of this.audiences.textSoFar(new Set(opened))) socket.emit(type, body);
+    const follows = new Set(opened);
+    const send = (event: ParleyEvent, ...offset: string[]) => {
+      socket.emit(event.type, event.body, ...offset);
+      client.excuse();
+    };
+    for (const { event, offset } of missed) {
+      if (follows.has(event.conversationId!))
+        this.audiences.textBefore(event).forEach((delta) => send(delta));
+      send(event, ...(data.recovery ? [offset] : []));
+    }
+    this.audiences.textSoFar(follows).forEach((event) => send(event));
     for (const id of opened) client.join(id);
   }
 }

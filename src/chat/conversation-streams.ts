@@ -3,7 +3,7 @@ import { ConversationsService } from '../conversations/conversations.service.js'
 import { ConversationPageDto } from '../conversations/conversation.dto.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { EventHub, EventListener, ParleyEvent } from '../events/event-hub.js';
-import { type Attempted, beginningOf, type EventWriter, missedOf } from './catch-up.js';
+import { type Attempted, beginningOf, type EventWriter, missedOf, ToldMessages } from './catch-up.js';
 import { conversationUpdated } from './chat.events.js';
 import { ConversationReader } from './conversation-reader.js';
 import { type Cursor, parseCursor } from './cursor.js';
@@ -62,7 +62,8 @@ export class ConversationStreams {
     writer: EventWriter,
     listener: EventListener,
   ): Promise<() => void> {
-    let place = seen ?? (await this.reader.beginningOfRunning(conversationId));
+    const start = seen ?? (await this.reader.beginningOfRunning(conversationId));
+    let place = start;
     let unsubscribe: (() => void) | undefined;
     const read = async () => ({
       conversation: await this.conversations.getOwned(userId, conversationId),
@@ -74,33 +75,16 @@ export class ConversationStreams {
       if (place) place = await this.reader.writeMissed(conversationId, place, writer);
       await this.readThenJoin(userId, conversationId, read, ({ conversation, missed, hasMore }) => {
         if (hasMore) return;
-        const told = this.tellMissed(userId, missed, place, listener);
+        const told = new ToldMessages(start, place);
+        for (const entry of missed) told.add(this.catchUp(userId, entry, place, listener));
         // No cursor tells whether its title or its active branch is another by now.
         if (seen) listener(conversationUpdated(conversation));
         unsubscribe = this.hub.follow(userId, conversationId, (event) => {
-          if (!told.has(milestoneOf(event)) && !isWritten(event, seen, place)) listener(event);
+          if (!told.cover(event)) listener(event);
         });
       });
     }
     return unsubscribe;
-  }
-
-  /** @returns the milestones: what is stored may be read before its own event is out, and is not told twice */
-  private tellMissed(
-    userId: number,
-    missed: Attempted[],
-    place: Cursor | null,
-    listener: EventListener,
-  ): Set<string> {
-    const told = new Set(place?.done ? [`message.completed ${place.messageId}`] : []);
-    for (const entry of missed) {
-      this.catchUp(userId, entry, place, (event) => {
-        told.add(milestoneOf(event));
-        listener(event);
-      });
-    }
-    told.delete('');
-    return told;
   }
 
   /**
@@ -223,39 +207,30 @@ export class ConversationStreams {
 
   /** Deltas since the read are in the running reply: it is looked at in the turn of the join. */
   private withTextSoFar(userId: number, message: MessageDto, attempt = 1): MessageDto {
-    if (message.status !== 'streaming') return message;
+    if (message.status !== 'streaming') {
+      this.remote.finish(message);
+      return message;
+    }
     const running = this.engine.find(message.id) ?? this.remote.follow(userId, message, attempt);
     return running?.snapshot() ?? message;
   }
 
+  /** @returns the message as it is told */
   private catchUp(
     userId: number,
     { message, attempt: stored }: Attempted,
     seen: Cursor | null,
     listener: EventListener,
-  ): void {
+  ): MessageDto {
     // A reply's next attempt is stored a moment before its text begins anew.
     const attempt = this.engine.find(message.id)?.attempt ?? stored;
     const current = this.withTextSoFar(userId, message, attempt);
     missedOf({ message: current, attempt }, seen).forEach(listener);
+    return current;
   }
 }
 
 function concerns(event: ParleyEvent, messageId: number): boolean {
   const { message_id, message } = event.body as { message_id?: number; message?: MessageDto };
   return event.type === 'conversation.deleted' || message_id === messageId || message?.id === messageId;
-}
-
-/** Whether the message was written on the way from one place to the other: its own event may be published later. */
-function isWritten(event: ParleyEvent, from: Cursor | null, to: Cursor | null): boolean {
-  if (!from || !to || milestoneOf(event) === '') return false;
-  const { id } = event.body.message as MessageDto;
-  if (id <= from.messageId || id > to.messageId) return false;
-  return event.type === 'message.created' || id < to.messageId || to.done;
-}
-
-/** A message is created once and completed once; empty for all other events. */
-function milestoneOf({ type, body }: ParleyEvent): string {
-  const once = type === 'message.created' || type === 'message.completed';
-  return once ? `${type} ${(body.message as MessageDto).id}` : '';
 }

@@ -10,7 +10,7 @@ interface KeptSession {
 }
 
 /** Whether a user's socket can still be brought up from where it stood. */
-export type CanBringUp = (userId: number, offset: string) => boolean;
+export type CanBringUp = (userId: number, offset: string, opened: number[]) => boolean;
 
 /**
  * Keeps who was connected, and to what, for a client that loses its connection. What it misses is not kept here, as
@@ -36,7 +36,8 @@ export class RecoveryAdapter extends Adapter {
     this.forgetExpired();
     const session = this.kept.get(pid)?.session;
     this.kept.delete(pid);
-    const recoverable = session && this.canBringUp((session.data as { userId: number }).userId, offset);
+    const { userId, opened = [] } = (session?.data ?? {}) as Partial<SocketData>;
+    const recoverable = session && this.canBringUp(userId!, offset, opened);
     return Promise.resolve(recoverable ? { ...session, missedPackets: [] } : NOT_RECOVERED);
   }
 

@@ -51,6 +51,10 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
   }
 
   override send(userId: number, event: ParleyEvent): void {
+    const { id } = (event.body.message ?? {}) as Partial<MessageDto>;
+    // A reply that ends or begins again here is no other node's any more.
+    if (event.type === 'message.completed' || event.type === 'message.restarted')
+      this.drop(this.mirrors.get(id!));
     this.relay?.send(userId, event);
   }
 
@@ -96,8 +100,15 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     }
     if (event.type === 'message.restarted') this.restart(userId, message!, event.cursor);
     if (event.type === 'connection.resume') this.dropAllOf(userId);
-    if (event.type === 'message.completed') this.drop(this.mirrors.get(message!.id));
+    if (event.type === 'message.completed') this.finish(message!);
     this.hub.deliver(userId, event);
+  }
+
+  /** Delivers what is missing of an ended reply's text, so that nothing of it comes after its end. */
+  finish(message: MessageDto): void {
+    const mirror = this.mirrors.get(message.id);
+    mirror?.finish(message);
+    this.drop(mirror);
   }
 
   /** Who followed may have missed something, and is sent to come back: from where they stand nothing is lost. */
@@ -167,6 +178,11 @@ class Mirror extends ReplyText {
 
   healSoon(): void {
     this.timer ??= setTimeout(() => void this.heal(), HEAL_AFTER_MS).unref();
+  }
+
+  /** Deltas that are on their way do no harm after these, but their end would come first. */
+  finish(message: MessageDto): void {
+    this.missingOf(message).forEach((event) => this.deliver(event));
   }
 
   close(): void {

@@ -17,6 +17,7 @@ import { ReplyRunsService } from './reply-runs.service.js';
 import { FinalReply, ReplyStore, type RunningReply, usageColumns } from './reply-store.js';
 import { recordReplyEnd } from './reply-log.js';
 import { Reply, ReplyAborted } from './reply.js';
+import { wholeText } from './reply-text.js';
 import { usageOf } from './usage.js';
 
 /** Between two tries while the database is away. */
@@ -133,8 +134,12 @@ export class ReplyEngine {
     );
     if (!message) return null;
     this.journal.discard(messageId);
-    recordReplyEnd(message, running.conversation.userId);
-    this.hub.publish(running.conversation.userId, messageCompleted(message, running.reply.attempt));
+    const { userId } = running.conversation;
+    const { attempt } = running.reply;
+    recordReplyEnd(message, userId);
+    // Those here who follow it may have less than was stored, or more, of the node that ran it.
+    wholeText(message, attempt).forEach((event) => this.hub.deliver(userId, event));
+    this.hub.publish(userId, messageCompleted(message, attempt));
     return message;
   }
 
@@ -218,8 +223,10 @@ export class ReplyEngine {
     this.journal.discard(reply.message.id);
     this.replies.delete(reply.message.id);
     // A node that was taken for dead may find that another runs its reply by now.
-    if (message && message.status !== 'streaming')
-      this.hub.publish(reply.userId, messageCompleted(message, reply.attempt));
+    if (message && message.status !== 'streaming') {
+      const end = messageCompleted(message, reply.attempt);
+      [...reply.missingOf(message), end].forEach((event) => this.hub.publish(reply.userId, event));
+    }
     // Another node that ended it has logged that; where its conversation is gone, nobody else has.
     if (!message || message.completed_at === final.completedAt.toISOString())
       recordReplyEnd(message ?? reply.endedAs(final), reply.userId);

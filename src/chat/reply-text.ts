@@ -20,6 +20,11 @@ export class ReplyText {
     this.heads = { content: headOf('content'), reasoning: headOf('reasoning') };
   }
 
+  /** Of both parts, in UTF-16 code units. */
+  get length(): number {
+    return this.text.content.length + this.text.reasoning.length;
+  }
+
   get content(): string {
     return String(this.text.content);
   }
@@ -31,6 +36,12 @@ export class ReplyText {
   /** Its text from the given places on, as deltas: what a client that comes late has missed. */
   since(offsets: { content: number; reasoning: number }): ParleyEvent[] {
     return textSince(this.snapshot(), this.attempt, offsets);
+  }
+
+  /** What makes the text so far that of the message as it has ended, elsewhere perhaps. */
+  missingOf(message: MessageDto): ParleyEvent[] {
+    const { content, reasoning } = this.text;
+    return textSince(message, this.attempt, { content: content.length, reasoning: reasoning.length });
   }
 
   /** The message with its text so far. */
@@ -75,5 +86,17 @@ export function textSince(
     at[part] = length;
     const place = { messageId: message_id, attempt, ...at, done: false };
     return [messageDelta({ conversation_id, message_id, part, offset, text }, () => cursorText(place))];
+  });
+}
+
+/** A message's text as deltas that set each part, whatever a client has of it. */
+export function wholeText(message: MessageDto, attempt: number): ParleyEvent[] {
+  const { id: message_id, conversation_id } = message;
+  const place = { messageId: message_id, attempt, content: 0, reasoning: 0, done: false };
+  return REPLY_PARTS.map((part) => {
+    const text = message[part];
+    place[part] = text.length;
+    const cursor = cursorText(place);
+    return messageDelta({ conversation_id, message_id, part, offset: 0, text }, () => cursor);
   });
 }

@@ -1,15 +1,20 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
 import type { Namespace } from 'socket.io';
+import type { MessageDto } from '../conversations/message.dto.js';
 import { EventHub, type EventListener, ParleyEvent } from '../events/event-hub.js';
 import { OpenConversations } from './open-conversations.js';
 import { RecentEvents, type RecentEvent } from './recent-events.js';
 import { RECOVERY_MS } from './recovery.adapter.js';
 import { RemoteReplies } from './remote-replies.js';
 import { ReplyEngine } from './reply-engine.js';
+import { type ReplyText, wholeText } from './reply-text.js';
 import { SharedPacket } from './shared-packet.js';
 import type { ChatSocket } from './socket-io-client.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
+
+/** Running replies' text that a recovered socket is sent at once: a whole reply's. UTF-16 code units. */
+const MOST_TEXT = 10 * 1024 * 1024;
 
 /** The sockets of one user. */
 interface Audience {
@@ -62,11 +67,26 @@ export class SocketAudiences implements OnModuleDestroy {
     return this.audiences.get(userId)?.recent?.since(offset) ?? null;
   }
 
-  /** Of deltas none is kept: the replies that run in these conversations are sent again, from their start. */
+  /** Whether what a socket has missed is still kept, and is not too much to be sent at once. */
+  canBringUp(userId: number, offset: string, opened: number[]): boolean {
+    const lengths = this.runningIn(new Set(opened)).map(({ length }) => length);
+    const sum = lengths.reduce((total, length) => total + length, 0);
+    return sum <= MOST_TEXT && this.missedSince(userId, offset) !== null;
+  }
+
+  /** Of deltas none is kept: the whole text goes before a reply's end. */
+  textBefore({ type, body }: ParleyEvent): ParleyEvent[] {
+    return type === 'message.completed' ? wholeText(body.message as MessageDto, 1) : [];
+  }
+
+  /** The replies that run in these conversations are sent again, from their start. */
   textSoFar(conversationIds: Set<number>): ParleyEvent[] {
-    return [...this.engine.all(), ...this.remote.all()]
-      .filter(({ message }) => conversationIds.has(message.conversation_id))
-      .flatMap((reply) => reply.since({ content: 0, reasoning: 0 }));
+    return this.runningIn(conversationIds).flatMap((reply) => reply.since({ content: 0, reasoning: 0 }));
+  }
+
+  private runningIn(conversationIds: Set<number>): ReplyText[] {
+    const all: ReplyText[] = [...this.engine.all(), ...this.remote.all()];
+    return all.filter(({ message }) => conversationIds.has(message.conversation_id));
   }
 
   conversationsOf(socket: ChatSocket): OpenConversations {

@@ -6,6 +6,11 @@ import { EventType, ParleyEvent } from './event-hub.js';
 /** A connection on which not even a ping is answered is dead, though nothing says so, and is made anew after this. */
 const SILENCE_MS = 10_000;
 const PING_INTERVAL_MS = 3000;
+/**
+ * Redis cuts a subscriber for which 32 MB wait, and with it all users of its node: what is longer is left to the
+ * database, from which the user's clients on other nodes are sent to catch up. UTF-16 code units.
+ */
+const LONGEST = 2 * 1024 * 1024;
 /** Of its own accord the client gives up on a connection that died so. Many nodes do not come back in step. */
 const reconnectStrategy = (retries: number) => Math.min(50 * 2 ** retries, 1000) + Math.random() * 100;
 
@@ -66,6 +71,7 @@ export class RedisRelay {
   }
 
   send(userId: number, { type, cursor = '', json }: ParleyEvent): void {
+    if (json.length > LONGEST) return this.send(userId, new ParleyEvent('connection.resume', {}));
     if (!this.publisher.isReady) return void this.unsent.add(userId);
     this.publisher
       .publish(this.channels + userId, `${this.nodeId} ${type} ${cursor} ${json}`)

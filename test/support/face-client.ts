@@ -14,7 +14,7 @@ export class FaceClient {
 
   constructor(
     name: string,
-    protected readonly user: TestUser,
+    protected user: TestUser,
     protected readonly conversationId: number,
   ) {
     this.reader = new ReplyReader(name, conversationId);

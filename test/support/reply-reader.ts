@@ -174,12 +174,10 @@ export class ReplyReader {
     this.messages.set(message.id, message);
   }
 
-  /** Who has followed a reply's text has all of it at its end. A crash may have taken the last of an interrupted one. */
+  /** Who has followed a reply's text has all of it at its end, and no more. */
   private compare(known: ReadMessage, message: ReadMessage): void {
     for (const part of ['content', 'reasoning'] as const) {
-      const same = known[part] === message[part];
-      const cutOff = message.status === 'interrupted' && known[part].startsWith(message[part]);
-      if (same || cutOff) continue;
+      if (known[part] === message[part]) continue;
       throw this.complaint(`the end of ${message.id} has other ${part}: ${known[part]} / ${message[part]}`);
     }
   }

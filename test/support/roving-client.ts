@@ -11,6 +11,8 @@ const PATIENCE_MS = 60_000;
 /** A stay with the server: over which face, and for how many events, on each of its connections. */
 export interface Stay {
   face: Face;
+  /** Which of the nodes it is at, where there are several. */
+  node?: number;
   /** Several where the connection breaks and is recovered (Socket.IO) or taken up again (SSE). */
   events: number[];
 }
@@ -25,18 +27,22 @@ export class RovingClient extends FaceClient {
   /** How often it left in the middle of the reply. */
   drops = 0;
 
-  /** @param message sent with the first stay, and again until it is known to have arrived; else it only reads */
+  /**
+   * @param nodes the user at each of the nodes
+   * @param message sent with the first stay, and again until it is known to have arrived; else it only reads
+   */
   constructor(
     name: string,
-    user: TestUser,
+    private readonly nodes: TestUser[],
     conversationId: number,
     private readonly message: SentMessage,
     private readonly sends: boolean,
   ) {
-    super(name, user, conversationId);
+    super(name, nodes[0]!, conversationId);
   }
 
-  async stay({ face, events }: Stay): Promise<void> {
+  async stay({ face, events, node = 0 }: Stay): Promise<void> {
+    this.user = this.nodes[node % this.nodes.length]!;
     if (face === 'socket.io') return this.stayOnSocket(events);
     for (const count of events) {
       const replays = face === 'post' || (face === 'events' && this.standsMidway);
@@ -47,8 +53,8 @@ export class RovingClient extends FaceClient {
   }
 
   /** Stays until the reply has ended. */
-  async stayOn(face: Face): Promise<void> {
-    await this.stay({ face, events: [Infinity] });
+  async stayOn(face: Face, node?: number): Promise<void> {
+    await this.stay({ face, events: [Infinity], node });
   }
 
   private get standsMidway(): boolean {
@@ -112,7 +118,8 @@ export class RovingClient extends FaceClient {
       await this.listen(count, false);
       if (index === stays.length - 1) break;
       // From here on, as what was missed comes before `connect`.
-      this.reader.connect('socket.io again');
+      // Recovered before its command was acknowledged, it gets text of a message that it has not been told of.
+      this.reader.connect('socket.io again', { joinsMidway: !opened });
       io.io.engine.close();
       await turn();
     }
