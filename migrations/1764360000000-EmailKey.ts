@@ -1,6 +1,6 @@
+import { isEmail } from 'class-validator';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { MigrationInterface, QueryRunner, TableIndex } from 'typeorm';
-import { emailKey, exactEmailKey } from '../src/auth/email-key.js';
-import { foldText } from '../src/common/fold-text.js';
 
 const INDEX = 'uq_users_email_key';
 const ROWS_A_READ = 1000;
@@ -71,4 +71,45 @@ function isAscii({ dataSource }: QueryRunner, column: string): string {
   return sqlite
     ? `LENGTH(CAST(${column} AS BLOB)) = LENGTH(${column})`
     : `LENGTH(${column}) = CHAR_LENGTH(${column})`;
+}
+
+// Copies of what src/ had at the time: a migration does the same for ever.
+
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb\u{1d159}\u{13441}\u{13442}]/gu;
+const ASCII = /^[\0-\x7f]*$/;
+const DOTTED_I = 'i\u0307';
+const DOMAIN = /^[a-z0-9.\-\u0080-\u{10ffff}]+$/u;
+const QUOTED = /^"(.*)"$/u;
+const DOT_ATOM = /^[^\s"(),:;<>@[\]\\.]+(\.[^\s"(),:;<>@[\]\\.]+)*$/u;
+
+export function foldText(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
+  const lower = normalize(text).toLowerCase().toUpperCase().toLowerCase();
+  return lower.replaceAll('ς', 'σ').replaceAll(DOTTED_I, 'i').normalize('NFKC');
+}
+
+const normalize = (text: string) => text.normalize('NFKC').replace(INVISIBLE, '');
+
+function emailKey(email: string): string | null {
+  const text = normalize(email);
+  const at = text.lastIndexOf('@');
+  const key = `${localKey(text.slice(0, Math.max(at, 0)))}@${domainKey(text.slice(at + 1))}`;
+  return isEmail(key) ? key : null;
+}
+
+const exactEmailKey = (email: string) => ` ${email}`;
+
+function localKey(local: string): string {
+  const quoted = QUOTED.exec(local)?.[1]?.replace(/\\(.)/gu, '$1');
+  return foldText(quoted !== undefined && DOT_ATOM.test(quoted) ? quoted : local);
+}
+
+function domainKey(domain: string): string {
+  const name = lowerCase(domain.replace(/\.$/, ''));
+  return DOMAIN.test(name) ? domainToASCII(lowerCase(normalize(domainToUnicode(name)))) : '';
+}
+
+function lowerCase(domain: string): string {
+  const labels = domain.split(/[.。]/u).map((label) => label.toLowerCase());
+  return labels.join('.').replaceAll(DOTTED_I, 'i');
 }

@@ -1,5 +1,5 @@
 import { MigrationInterface, QueryRunner } from 'typeorm';
-import { foldText } from '../src/common/fold-text.js';
+import { foldText } from './1764360000000-EmailKey.js';
 
 const ROWS_A_WRITE = 500;
 

@@ -104,6 +104,12 @@ describe('the migrations', () => {
     expect(SCHEMA.migrations.map(({ name }) => name)).toEqual(files);
   });
 
+  it('import nothing that changes with the server', () => {
+    const sources = migrationFiles().map((file) => readFileSync(join(MIGRATIONS, file), 'utf8'));
+
+    expect(sources.flatMap((source) => source.match(/from '(?:\.\.|\.\/(?!\d)).*'/g) ?? [])).toEqual([]);
+  });
+
   it('are as they were released: a change of the schema is a new migration', () => {
     const listed = readFileSync(join(MIGRATIONS, 'checksums.txt'), 'utf8').trim().split('\n');
 

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { Matches, ValidateBy } from 'class-validator';
+import { isEmail, Matches, ValidateBy } from 'class-validator';
 import { foldText } from '../common/fold-text.js';
 import { IsText } from '../common/text.decorator.js';
 import { isVisible, stripBidiControls } from '../common/visible-text.js';
@@ -28,6 +28,16 @@ export const IsEmailAddress = (): PropertyDecorator =>
     ),
     IsText({ max: 255 }),
     Satisfies((email) => emailKey(email) !== null, 'Must be an email address.'),
+  );
+
+/** Any address that an account may have; earlier versions took some that have no key. */
+export const IsGivenEmailAddress = (): PropertyDecorator =>
+  applyDecorators(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? value.trim().toLowerCase() : value,
+    ),
+    IsText({ max: 255 }),
+    Satisfies((email) => emailKey(email) !== null || isEmail(email), 'Must be an email address.'),
   );
 
 /** A password that is being chosen; see also `refuseGuessablePassword`. */

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { MayBeAbsent } from '../common/optional.decorator.js';
 import { IsText } from '../common/text.decorator.js';
-import { IsEmailAddress, IsPassword, IsUsername } from './account-fields.decorator.js';
+import { IsEmailAddress, IsGivenEmailAddress, IsPassword, IsUsername } from './account-fields.decorator.js';
 
 /** A password that was chosen before: what is wrong with it, its hash tells. */
 const IsGivenPassword = () => IsText({ min: 1, max: 128 });
@@ -27,7 +27,7 @@ export class RegisterDto {
 
 export class LoginDto {
   @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.com' })
-  @IsEmailAddress()
+  @IsGivenEmailAddress()
   email!: string;
 
   @ApiProperty({ format: 'password', minLength: 1, maxLength: 128, writeOnly: true, example: PASSWORD })

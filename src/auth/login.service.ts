@@ -60,12 +60,9 @@ export class LoginService {
    */
   private async findTarget(email: string, client: Client): Promise<Target> {
     const address = addressKey(client.address);
-    const key = emailKey(email)!;
-    const [row] = await this.dataSource.query<Row[]>(this.findTargetSql, [
-      address,
-      exactEmailKey(email),
-      key,
-    ]);
+    const exactKey = exactEmailKey(email);
+    const key = emailKey(email) ?? exactKey;
+    const [row] = await this.dataSource.query<Row[]>(this.findTargetSql, [address, exactKey, key]);
     const user = row ? this.users.read(row) : null;
     return { user, budget: row?.known_address ? `${key} ${address}` : key };
   }
