@@ -164,6 +164,43 @@ describe('A conversation whose reply runs', () => {
   });
 });
 
+describe('A client that opens many long conversations at once', () => {
+  let ids: number[];
+  beforeAll(async () => {
+    ids = [];
+    for (let n = 0; n < 6; n++) {
+      const { id } = await ada.createConversation();
+      await plant(id, times(3, { content: 'x'.repeat(2 * MIB) }));
+      ids.push(id);
+    }
+  });
+
+  const expectWhole = (pages: Page[]) =>
+    expect(pages.map((page) => [page.id, page.messages.length])).toEqual(ids.map((id) => [id, 3]));
+
+  it.each(['websocket', 'polling'] as const)(
+    'gets all of them, and stays connected (%s)',
+    async (transport) => {
+      const socket = ada.socket({ transports: [transport] });
+      const opened = ids.map((id) =>
+        socket.emit<Page>('conversation.open', { conversation_id: id }, PATIENCE_MS),
+      );
+
+      expectWhole((await Promise.all(opened)).map(({ data }) => data));
+      expect(socket.io.connected).toBe(true);
+      await socket.close();
+    },
+  );
+
+  it('gets all of them over one WebSocket', async () => {
+    const ws = ada.ws(ids[0]!);
+    const opened = ids.map((id) => ws.request('conversation.open', { conversation_id: id }, PATIENCE_MS));
+
+    expectWhole((await Promise.all(opened)).map(({ data }) => data as Page));
+    await ws.close();
+  });
+});
+
 describe('A search', () => {
   const word = 'needle';
   let texts: string[];

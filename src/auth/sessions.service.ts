@@ -19,6 +19,8 @@ import { User } from './user.entity.js';
 const TOUCH_INTERVAL_MS = 60_000;
 
 const MAX_LISTED = 1000;
+/** SQLite binds at most 32,766 values. */
+const IDS_A_STATEMENT = 1000;
 
 /** A session's id and the newest of its refresh tokens, which nobody can read again. */
 export interface SessionGrant {
@@ -114,7 +116,8 @@ export class SessionsService {
 export async function deleteOthers(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
   const others = await manager.find(Session, { select: { id: true }, where: { userId, id: Not(id) } });
   const ids = others.map((other) => other.id);
-  if (ids.length > 0) await manager.delete(Session, { id: In(ids) });
+  for (let start = 0; start < ids.length; start += IDS_A_STATEMENT)
+    await manager.delete(Session, { id: In(ids.slice(start, start + IDS_A_STATEMENT)) });
   return ids;
 }
 

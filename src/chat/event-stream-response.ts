@@ -36,7 +36,7 @@ export class EventStreamResponse implements Outlet {
   send(event: ParleyEvent): void {
     if (!this.open || event.isInternal) return;
     // Bytes rather than text, so that what waits is counted in bytes.
-    const frame = Buffer.from(`${headOf(event)}${event.json}\n\n`);
+    const frame = event.type === 'message.delta' ? frameOf(event) : sharedFrameOf(event);
     const hasRoom = this.live ? this.backlog.hasRoomFor(frame.length) : this.backlog.hasRoomForMissed();
     if (hasRoom) this.response.write(frame);
     else this.cut();
@@ -106,6 +106,19 @@ export class EventStreamResponse implements Outlet {
 
 function headOf({ cursor, type }: ParleyEvent): string {
   return `${cursor ? `id: ${cursor}\n` : ''}event: ${type}\ndata: `;
+}
+
+function frameOf(event: ParleyEvent): Buffer {
+  return Buffer.from(`${headOf(event)}${event.json}\n\n`);
+}
+
+/** Of events that go to several streams, of which some are megabytes long. */
+const frames = new WeakMap<ParleyEvent, Buffer>();
+
+function sharedFrameOf(event: ParleyEvent): Buffer {
+  let frame = frames.get(event);
+  if (!frame) frames.set(event, (frame = frameOf(event)));
+  return frame;
 }
 
 function* piecesOf(event: ParleyEvent): Generator<string> {

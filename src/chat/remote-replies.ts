@@ -51,10 +51,9 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
   }
 
   override send(userId: number, event: ParleyEvent): void {
-    const { id } = (event.body.message ?? {}) as Partial<MessageDto>;
     // A reply that ends or begins again here is no other node's any more.
     if (event.type === 'message.completed' || event.type === 'message.restarted')
-      this.drop(this.mirrors.get(id!));
+      this.drop(this.mirrors.get((event.body.message as MessageDto).id));
     this.relay?.send(userId, event);
   }
 

@@ -25,6 +25,8 @@ export interface SocketPeer {
   join(conversationId: number): void;
   leave(conversationId: number): void;
   renew(claims: AccessClaims): void;
+  /** Runs a command with a long answer once the one before has been taken. */
+  inTurn<T>(command: () => Promise<T>): Promise<T>;
 }
 
 /** What a socket's client may ask for: the same over Socket.IO and over plain WebSocket. */
@@ -36,16 +38,9 @@ export class SocketCommands {
     private readonly auth: AuthService,
   ) {}
 
-  async open(
-    peer: SocketPeer,
-    { conversation_id, limit }: OpenConversationDto,
-  ): Promise<ConversationPageDto> {
-    let page!: ConversationPageDto;
-    await this.streams.open(peer.userId, conversation_id, limit, (read) => {
-      page = read;
-      peer.join(conversation_id);
-    });
-    return page;
+  /** A client that comes back opens all of its conversations at once. */
+  open(peer: SocketPeer, dto: OpenConversationDto): Promise<ConversationPageDto> {
+    return peer.inTurn(() => this.openNow(peer, dto));
   }
 
   close(peer: SocketPeer, { conversation_id }: ConversationRefDto): Record<string, never> {
@@ -86,6 +81,18 @@ export class SocketCommands {
     }
     peer.renew(claimsOf(identity));
     return { expires_at: new Date(identity.expiresAt).toISOString() };
+  }
+
+  private async openNow(
+    peer: SocketPeer,
+    { conversation_id, limit }: OpenConversationDto,
+  ): Promise<ConversationPageDto> {
+    let page!: ConversationPageDto;
+    await this.streams.open(peer.userId, conversation_id, limit, (read) => {
+      page = read;
+      peer.join(conversation_id);
+    });
+    return page;
   }
 
   private async join(peer: SocketPeer, { userMessage, assistantMessage }: Exchange): Promise<ExchangeDto> {

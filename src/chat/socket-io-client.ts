@@ -5,6 +5,7 @@ import type { EventHub } from '../events/event-hub.js';
 import { ConnectionBacklog } from './connection-backlog.js';
 import { LiveSession, type LiveSessionEvents } from './live-session.js';
 import type { OpenConversations } from './open-conversations.js';
+import { PacedTurns } from './paced-turns.js';
 import type { SocketAudiences } from './socket-audiences.js';
 import type { SocketPeer } from './socket-commands.js';
 import { type EventMeter, tooManyEvents } from './socket-limits.js';
@@ -31,6 +32,7 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
   private readonly backlog: ConnectionBacklog;
   /** Made with the first, as many sockets have none. */
   private opened?: OpenConversations;
+  private turns?: PacedTurns;
 
   constructor(
     private readonly socket: ChatSocket,
@@ -49,6 +51,11 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
 
   get openConversations(): number[] {
     return this.opened?.ids ?? [];
+  }
+
+  inTurn<T>(command: () => Promise<T>): Promise<T> {
+    this.turns ??= new PacedTurns(this.backlog, () => this.socket.connected);
+    return this.turns.run(command);
   }
 
   join(conversationId: number): void {

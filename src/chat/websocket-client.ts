@@ -8,6 +8,7 @@ import { Backlog } from './backlog.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { LiveSession } from './live-session.js';
 import { OpenConversations } from './open-conversations.js';
+import { PacedTurns } from './paced-turns.js';
 import { SocketCommands, SocketPeer } from './socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from './socket-limits.js';
 import { Acknowledgement, refusal, type SocketRequest } from './socket-problem.filter.js';
@@ -67,10 +68,12 @@ export class WebSocketClient {
     this.meter = services.limits.meter();
     this.backlog = new Backlog(socket);
     this.opened = new OpenConversations(services.hub, ({ type, json }) => this.write(type, json));
+    const turns = new PacedTurns(socket, () => socket.readyState === socket.OPEN);
     this.peer = {
       userId: claims.userId,
       join: (id) => this.opened.open(id),
       leave: (id) => this.opened.close(id),
+      inTurn: (command) => turns.run(command),
       renew: (renewed) => this.session?.renew(renewed),
     };
     socket.on('pong', () => (this.alive = true));
@@ -125,17 +128,19 @@ export class WebSocketClient {
     const { type, conversationId } = event;
     if (event.isInternal || conversationId === undefined) return;
     const own = conversationId === this.conversationId;
-    if (own || this.opened.has(conversationId)) this.write(type, event.json);
+    if (own || this.opened.has(conversationId)) this.send(sharedFrameOf(event), false);
     if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
   }
 
   /** @param json an object, whose fields stand beside `type` */
   private write(type: string, json: string): void {
+    this.send(frameOf(type, json), type === 'message.delta');
+  }
+
+  private send(frame: Buffer, alone: boolean): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    const fields = json === '{}' ? '' : `,${json.slice(1, -1)}`;
-    const frame = textFrame(`{"type":"${type}"${fields}}`);
     if (!this.backlog.hasRoomFor(frame.length)) this.socket.terminate();
-    else if (type === 'message.delta') sendFrame(this.socket, frame);
+    else if (alone) sendFrame(this.socket, frame);
     else sendFrameWithNext(this.socket, frame);
   }
 
@@ -173,6 +178,19 @@ export class WebSocketClient {
     const dto = (await this.pipe.transform(named, { type: 'body', metatype: command.dto })) as object;
     return command.run(this.services.commands, this.peer, dto);
   }
+}
+
+function frameOf(type: string, json: string): Buffer {
+  return textFrame(json === '{}' ? `{"type":"${type}"}` : `{"type":"${type}",${json.slice(1)}`);
+}
+
+/** Of events that go to several sockets, of which some are megabytes long. */
+const frames = new WeakMap<ParleyEvent, Buffer>();
+
+function sharedFrameOf(event: ParleyEvent): Buffer {
+  let frame = frames.get(event);
+  if (!frame) frames.set(event, (frame = frameOf(event.type, event.json)));
+  return frame;
 }
 
 const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
