@@ -3,10 +3,26 @@ import { DataSource } from 'typeorm';
 import { RESOLVE_HOST } from '../src/ai/resolve-host.js';
 import { ModelConfig } from '../src/configs/model-config.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
-import { finish, noDone, PlayedProvider, raw, reasoning, type Refusal, stall } from './support/provider.js';
+import {
+  cut,
+  errorEvent,
+  finish,
+  noDone,
+  PlayedProvider,
+  raw,
+  reasoning,
+  type Refusal,
+  stall,
+} from './support/provider.js';
 import type { TestUser } from './support/user.js';
 
-const AZURE = ['unit.openai.azure.com', 'unit.cognitiveservices.azure.com', 'UNIT.OpenAI.Azure.com.'];
+const AZURE = [
+  'unit.openai.azure.com',
+  'unit.cognitiveservices.azure.com',
+  'UNIT.OpenAI.Azure.com.',
+  'unit.services.ai.azure.com',
+  'unit.openai.azure.us',
+];
 const NOT_AZURE = ['openai.azure.com.evil.test', 'evilopenai.azure.com', 'api.openai.test'];
 
 let t: TestApp;
@@ -265,6 +281,8 @@ describe('a test', () => {
   });
 
   it.each<[what: string, play: () => void]>([
+    ['fails after its first text', () => provider.willStream('Hel', errorEvent({ message: 'No' }))],
+    ['breaks off in its first text', () => provider.willStream('Hel', noDone(), cut())],
     ['breaks off in white space', () => provider.willStream(raw(DELTA), noDone())],
     ['fails after its thoughts', () => provider.willStream(reasoning('Hm'), noDone())],
     ['refuses a parameter for good', () => (provider.refuse = () => [400, { error: { message: 'No' } }])],

@@ -18,6 +18,8 @@ import { Watchdog } from './watchdog.js';
 const ATTEMPTS = 3;
 /** For what somebody waits on in front of a form. */
 const TEST_SECONDS = 30;
+/** How long a test reads on after the first text, as a reply may fail in the middle. */
+const READ_ON_MS = 2_000;
 const TEST_PROMPT: PromptMessage[] = [{ role: 'user', content: 'Say hello.' }];
 
 export interface ProviderTest {
@@ -77,13 +79,14 @@ export class AiService implements OnApplicationShutdown {
   }
 
   /**
-   * Asks for a real completion and leaves at its first text, as models disagree on the name of the parameter that would
-   * keep it short. Never throws for a provider's failure.
+   * Asks for a real completion and leaves soon after its first text, as models disagree on the name of the parameter that
+   * would keep it short. Never throws for a provider's failure. The latency is that of the first text.
    */
   async test(provider: ModelProvider): Promise<ProviderTest> {
     const start = performance.now();
-    const fault = await this.findFault(provider);
-    const latencyMs = Math.round(performance.now() - start);
+    let end: number | undefined;
+    const fault = await this.findFault(provider, () => (end = performance.now()));
+    const latencyMs = Math.round((end ?? performance.now()) - start);
     const result = { ok: !fault, latencyMs, model: provider.modelName };
     if (!fault) return result;
     const { code, detail, status } = fault;
@@ -99,21 +102,30 @@ export class AiService implements OnApplicationShutdown {
     this.outbound.checkUrl(modelUrl);
   }
 
-  private async findFault(provider: ModelProvider) {
+  private async findFault(
+    provider: ModelProvider,
+    onFirstText?: () => void,
+  ): Promise<ProviderError | undefined> {
     const options = { attempts: 1, totalSeconds: TEST_SECONDS };
-    const batches = this.iterate(provider, TEST_PROMPT, new AbortController().signal, options);
+    const enough = new AbortController();
+    const batches = this.iterate(provider, TEST_PROMPT, enough.signal, options);
     let isThinking = false;
+    let readOn: NodeJS.Timeout | undefined;
     try {
       for (let next = await batches.next(); !next.done; next = await batches.next()) {
-        if (next.value.content.trim() !== '') return undefined;
         isThinking ||= next.value.reasoning !== '';
+        if (readOn || next.value.content.trim() === '') continue;
+        onFirstText?.();
+        readOn = setTimeout(() => enough.abort(), READ_ON_MS);
       }
       return undefined;
     } catch (error) {
+      if (enough.signal.aborted) return undefined;
       const fault = new ProviderFaults(provider.apiKey).of(error);
       // A model that thinks for longer than a test lasts works.
       return isThinking && fault.code === 'upstream_timeout' ? undefined : fault;
     } finally {
+      clearTimeout(readOn);
       await batches.return();
     }
   }

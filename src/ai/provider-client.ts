@@ -7,8 +7,8 @@ import { ProviderError } from './provider.error.js';
 /** What an HTTP header can carry (RFC 9110 section 5.5). fetch would show the key in its complaint about any other. */
 const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]*$/;
 
-/** Azure OpenAI takes keys in a header of its own; `Authorization` is for tokens there. */
-const AZURE_HOST = /\.(?:openai|cognitiveservices)\.azure\.com\.?$/;
+/** Azure takes keys in a header of its own; `Authorization` is for tokens there. Its sovereign clouds have other ends. */
+const AZURE_HOST = /\.(?:openai|cognitiveservices|services\.ai)\.azure\.(?:com|us|cn)\.?$/;
 
 type BuildRequest = OpenAI['buildRequest'];
 
