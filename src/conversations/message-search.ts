@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Repository, SelectQueryBuilder } from 'typeorm';
 import { foldText, isAscii } from '../common/fold-text.js';
+import { firstFitting } from '../common/json-size.js';
 import { isMysql } from '../database/data-source.js';
 import { Message } from './message.entity.js';
 import { type Hit, MessageMatcher, type MatchedRow, READ_CHARACTERS } from './message-matcher.js';
@@ -15,6 +16,17 @@ import { SearchIndexer } from './search-indexer.js';
 /** Messages that are read in one statement, of those that may have the text: some, and then more. */
 const FIRST_READ = 50;
 const LAST_READ = 400;
+
+const BYTES_A_READ = 4 * 1024 * 1024;
+/** SQLite knows it without reading the text. */
+const BYTES = 'OCTET_LENGTH(message.content)';
+
+interface SizedRow {
+  id: number;
+  bytes: number;
+}
+
+const bytesOf = ({ bytes }: SizedRow) => bytes;
 
 /** Finds a user's messages that have a text: what blocks tell of by them, and the others by a scan. */
 @Injectable()
@@ -67,13 +79,40 @@ export class MessageSearch {
 
   /** @returns the id that the last stretch of a span begins with */
   private async startOfStretch(userId: number, span: { start: number; end: number }): Promise<number> {
-    const first = await ownMessages(this.messages, userId, 'DESC')
+    const own = ownMessages(this.messages, userId, 'DESC');
+    const inSpan = own
       .select('message.id', 'id')
-      .andWhere('message.id >= :start AND message.id < :end', span)
+      .andWhere('message.id >= :start AND message.id < :end', span);
+    if (!this.isMysql) return this.startOfShortStretch(inSpan, span.start);
+    const first = await inSpan
       .offset(this.sizes.stretchMessages - 1)
       .limit(1)
       .getRawOne<{ id: number | string }>();
     return Number(first?.id ?? span.start);
+  }
+
+  /** As many messages as SQLite, which reads in this thread, looks through in a few milliseconds. */
+  private async startOfShortStretch(inSpan: SelectQueryBuilder<Message>, start: number): Promise<number> {
+    const most = this.sizes.stretchMessages;
+    const rows = await inSpan.addSelect(BYTES, 'bytes').limit(most).getRawMany<SizedRow>();
+    const stretch = firstFitting(rows, BYTES_A_READ, bytesOf);
+    const isAll = rows.length < most && stretch.length === rows.length;
+    return isAll ? start : stretch.at(-1)!.id;
+  }
+
+  /** As many of the first ids. */
+  private async readable(userId: number, ids: number[]): Promise<number[]> {
+    if (this.isMysql) return ids;
+    const rows = await this.queryIds(userId, ids)
+      .select('message.id', 'id')
+      .addSelect(BYTES, 'bytes')
+      .getRawMany<SizedRow>();
+    const last = firstFitting(rows, BYTES_A_READ, bytesOf).at(-1);
+    return last && last !== rows.at(-1) ? ids.slice(0, ids.indexOf(last.id) + 1) : ids;
+  }
+
+  private get isMysql(): boolean {
+    return isMysql(this.messages.manager.dataSource);
   }
 
   private async scanStretch(
@@ -105,25 +144,29 @@ export class MessageSearch {
   private async check(userId: number, key: string, ids: number[], limit: number): Promise<Hit[]> {
     const hits: Hit[] = [];
     for (let at = 0, count = FIRST_READ; at < ids.length && hits.length < limit;) {
-      const rows = await this.queryHits(userId, key, ids.slice(at, at + count)).getRawMany<MatchedRow>();
+      const some = await this.readable(userId, ids.slice(at, at + count));
+      const rows = await this.queryHits(userId, key, some).getRawMany<MatchedRow>();
       hits.push(...(await this.matcher.match(rows, key, limit - hits.length)));
-      at += count;
+      at += some.length;
       count = Math.min(2 * count, LAST_READ);
     }
     return hits;
   }
 
   queryHits(userId: number, key: string, ids: number[]): SelectQueryBuilder<Message> {
-    const some = this.messages
+    return this.mayHave(this.queryIds(userId, ids), key);
+  }
+
+  private queryIds(userId: number, ids: number[]): SelectQueryBuilder<Message> {
+    return this.messages
       .createQueryBuilder('message')
       .where('message.id IN (:...ids) AND message.userId = :userId', { ids, userId })
       .orderBy('message.id', 'DESC');
-    return this.mayHave(some, key);
   }
 
   /** Leaves to the database what it folds as foldText does: text of ASCII alone. A fold to ASCII may be of other text. */
   private mayHave(messages: SelectQueryBuilder<Message>, key: string): SelectQueryBuilder<Message> {
-    const isOther = isMysql(this.messages.manager.dataSource)
+    const isOther = this.isMysql
       ? 'LENGTH(message.content) <> CHAR_LENGTH(message.content)'
       : 'LENGTH(CAST(message.content AS BLOB)) <> LENGTH(message.content)';
     return messages
