@@ -892,7 +892,7 @@ describe('listModels', () => {
 });
 
 describe('test', () => {
-  it('asks for a real completion, and leaves at the first sign of life', async () => {
+  it('asks for a real completion, and leaves soon after the first sign of life', async () => {
     played.willStream('Hel', stall());
 
     expect(await ai.test(provider())).toEqual({

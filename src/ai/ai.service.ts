@@ -109,12 +109,13 @@ export class AiService implements OnApplicationShutdown {
     const options = { attempts: 1, totalSeconds: TEST_SECONDS };
     const enough = new AbortController();
     const batches = this.iterate(provider, TEST_PROMPT, enough.signal, options);
-    let isThinking = false;
+    let hasBegun = false;
     let readOn: NodeJS.Timeout | undefined;
     try {
       for (let next = await batches.next(); !next.done; next = await batches.next()) {
-        isThinking ||= next.value.reasoning !== '';
-        if (readOn || next.value.content.trim() === '') continue;
+        const isText = next.value.content.trim() !== '';
+        hasBegun ||= isText || next.value.reasoning !== '';
+        if (readOn || !isText) continue;
         onFirstText?.();
         readOn = setTimeout(() => enough.abort(), READ_ON_MS);
       }
@@ -122,8 +123,8 @@ export class AiService implements OnApplicationShutdown {
     } catch (error) {
       if (enough.signal.aborted) return undefined;
       const fault = new ProviderFaults(provider.apiKey).of(error);
-      // A model that thinks for longer than a test lasts works.
-      return isThinking && fault.code === 'upstream_timeout' ? undefined : fault;
+      // A model that thinks or writes for longer than a test lasts works.
+      return hasBegun && fault.code === 'upstream_timeout' ? undefined : fault;
     } finally {
       clearTimeout(readOn);
       await batches.return();
