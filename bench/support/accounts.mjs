@@ -65,6 +65,7 @@ export class Accounts {
       username: `user${id}`,
       username_key: `user${id}`,
       email: `user${id}@example.com`,
+      email_key: `user${id}@example.com`,
     }));
     const sessions = this.users.map(({ id }) => sessionRow(id));
     const configs = this.users.map(({ id }) => ({ ...config, id, user_id: id }));
@@ -94,6 +95,7 @@ export function conversationRow(id, userId) {
     id,
     user_id: userId,
     title: `Conversation ${id}`,
+    title_key: `conversation ${id}`,
     title_source: 'user',
     config_id: null,
     system_prompt: null,
