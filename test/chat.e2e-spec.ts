@@ -181,6 +181,23 @@ describe('POST /conversations/{id}/chat', () => {
     });
   });
 
+  it('sends long messages whole and in their place, among short ones', async () => {
+    const eve = await t.user().withConfig(provider, { context_tokens: 1_000_000 }).create();
+    const { id } = await eve.createConversation();
+    const contents = [
+      'short',
+      'é '.repeat(50_000),
+      'short again',
+      'x'.repeat(65_536),
+      'y'.repeat(65_537),
+      'last',
+    ];
+    for (const content of contents) await eve.send(id, content);
+
+    const sent = provider.chats.at(-1)!.body.messages!.filter(({ role }) => role === 'user');
+    expect(sent.map(({ content }) => contents.indexOf(content))).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
   it('leaves the oldest messages out where the context is too small', async () => {
     const eve = await t
       .user()

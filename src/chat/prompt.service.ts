@@ -7,6 +7,15 @@ import { MessagesService } from '../conversations/messages.service.js';
 
 /** Messages a read: few, as each may be long. */
 const PAGE = 20;
+/** What is longer is read by itself, once it is its turn: it may be megabytes. */
+const SHORT_CONTENT = 'CASE WHEN OCTET_LENGTH(message.content) <= 65536 THEN message.content END';
+
+interface PromptRow {
+  id: number | string;
+  role: MessageDto['role'];
+  content: string | null;
+}
+
 /** What a chat message costs beside its text, generously: OpenAI's models take 3 and a name. */
 export const TOKENS_A_MESSAGE = 5;
 /** Kept free for a reply whose length the params do not bound, at most a quarter of the context. */
@@ -51,11 +60,14 @@ export class PromptService {
     for (let beforeId = last.id; ;) {
       const page = await this.messages
         .queryPage(last.conversation_id, { limit: PAGE, beforeId })
-        .select(['message.id', 'message.role', 'message.content'])
-        .getMany();
-      yield* page;
+        .select('message.id', 'id')
+        .addSelect('message.role', 'role')
+        .addSelect(SHORT_CONTENT, 'content')
+        .getRawMany<PromptRow>();
+      for (const { id, role, content } of page)
+        yield { role, content: content ?? (await this.messages.readContent(Number(id))) };
       if (page.length < PAGE) return;
-      beforeId = page.at(-1)!.id;
+      beforeId = Number(page.at(-1)!.id);
     }
   }
 }

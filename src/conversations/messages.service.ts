@@ -97,6 +97,12 @@ export class MessagesService {
     return whole.map((message) => MessageDto.from(message, siblings.get(placeOf(message)) ?? [message.id]));
   }
 
+  /** Of a message that is gone meanwhile, nothing. */
+  async readContent(id: number): Promise<string> {
+    const message = await this.messages.findOne({ select: { id: true, content: true }, where: { id } });
+    return message?.content ?? '';
+  }
+
   /** The ids of all messages in a message's place, itself included, ascending. */
   async siblingIds(message: Message): Promise<number[]> {
     const siblings = await this.findSiblings([message]);
