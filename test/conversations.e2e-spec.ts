@@ -413,6 +413,19 @@ describe('pages of conversations by cursor', () => {
     },
   );
 
+  it('have one whose activity is committed after a later one', async () => {
+    ada = await t.user().withConfig(t.provider).create();
+    const ids = await fill(8);
+    const first = await list('?limit=4');
+    const updatedAt = new Date();
+    await ada.send(ids[3]!, 'Hi');
+    const second = await after(first.next_cursor!, '&limit=2');
+    await manager().update(Conversation, { id: ids[7] }, { updatedAt });
+    const third = await after(second.next_cursor!, '&limit=4');
+
+    expect([first, second, third].flatMap(idsOf)).toEqual([...ids.slice(0, 6), ids[7], ids[6]]);
+  });
+
   it('remember many pinned ones', async () => {
     const ids = await fill(3);
     const row = await manager().findOneByOrFail(Conversation, { id: ids[0] });

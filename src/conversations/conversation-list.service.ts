@@ -16,8 +16,10 @@ import type { ListConversationsQuery } from './query.dto.js';
 type Statement = [sql: string, parameters: unknown[]];
 
 const ORDER = 'ORDER BY c.pinned DESC, c.updated_at DESC, c.id DESC';
-/** So many ids a cursor remembers; of more pinned ones, what is pinned or unpinned meanwhile may repeat or be left out. */
-const MOST_GOT = 100;
+/** So many ids a cursor remembers; beyond, what is pinned, unpinned or active meanwhile may repeat or be left out. */
+const MOST_GOT = 200;
+/** An activity may be committed so long after its time, which is another node's, whose clock may differ. */
+const SETTLED_AFTER_MS = 2000;
 /** Of what has moved up since the page before, so many are looked at. */
 const MOST_MOVED = 200;
 
@@ -37,7 +39,7 @@ export class ConversationList {
     const { limit, offset } = query;
     const after = this.positionOf(user, query);
     // Before the rows: what moves up in between is found by the next page.
-    const newest = after || offset > 0 ? await this.newestActivity(user.id, query) : 0;
+    const settled = Date.now() - SETTLED_AFTER_MS;
     const moved = after ? await this.findMoved(user.id, query, after) : [];
     const [rest, total] = await Promise.all([this.read(user.id, query, after), this.count(user, query)]);
     const found = [...moved, ...rest];
@@ -45,13 +47,13 @@ export class ConversationList {
     const conversations = firstFitting(dtos, MAX_PAGE_BYTES);
     const page = found.slice(0, conversations.length);
     const before = after ?? { ...TOP, got: offset === 0 ? [] : null };
-    const next = found.length > page.length ? nextPosition(before, newest, moved, page) : null;
+    const next = found.length > page.length ? nextPosition(before, settled, moved, page) : null;
     return {
       conversations,
       total,
       limit,
       offset,
-      next_cursor: next && (await this.cursorOf(user.id, query, next)),
+      next_cursor: next && encodeCursor(next, scopeOf(user.id, query), this.deployment.id),
     };
   }
 
@@ -91,22 +93,24 @@ export class ConversationList {
   private async findMoved(userId: number, query: ListConversationsQuery, after: ListPosition) {
     const { condition, parameters } = matching(userId, query);
     const got = after.got ?? [];
-    const since = this.timeParameter(after.since);
+    const above = this.timeParameter(Math.max(after.since, after.updatedAt - 1));
     const select = `SELECT ${this.rows.columns} FROM conversations c
-      WHERE ${condition} AND c.created_at <= ? AND ${notIn(got)}`;
-    const values = [...parameters, since, ...got];
+      WHERE ${condition} AND ${notIn(got)}`;
+    const values = [...parameters, ...got];
     const pinned = `${select} AND c.pinned = 1 ${ORDER} LIMIT ${MOST_MOVED}`;
     const active = `${select} AND c.pinned = 0 AND c.updated_at > ? ORDER BY c.updated_at, c.id LIMIT ${MOST_MOVED}`;
     const candidates = after.got && got.length < MOST_GOT ? await this.query([pinned, values]) : [];
-    if (!after.pinned) candidates.push(...(await this.query([active, [...values, since]])));
+    if (!after.pinned) candidates.push(...(await this.query([active, [...values, above]])));
     const moved: Conversation[] = [];
-    for (const each of candidates) if (await this.wasBelow(each, after)) moved.push(each);
+    for (const each of candidates) if (await this.hasMoved(each, after)) moved.push(each);
     return moved;
   }
 
-  /** Those that are still below a pinned one come with the rest. */
-  private async wasBelow(conversation: Conversation, after: ListPosition): Promise<boolean> {
-    if (after.pinned) return !isBelow(after, conversation.updatedAt, conversation);
+  /** Those that are still below come with the rest. */
+  private async hasMoved(conversation: Conversation, after: ListPosition): Promise<boolean> {
+    const isStillBelow =
+      conversation.pinned === after.pinned && isBelow(after, conversation.updatedAt, conversation);
+    if (isStillBelow || after.pinned) return !isStillBelow;
     return isBelow(after, await this.activityThen(conversation, after.since), conversation);
   }
 
@@ -122,25 +126,6 @@ export class ConversationList {
       .limit(1)
       .getOne();
     return message?.createdAt ?? createdAt;
-  }
-
-  private async newestActivity(userId: number, query: ListConversationsQuery): Promise<number> {
-    const { condition, parameters } = matching(userId, { ...query, q: undefined });
-    const newest = (pinned: number): Statement => [
-      `SELECT ${this.rows.columns} FROM conversations c
-        WHERE ${condition} AND c.pinned = ${pinned} ${ORDER} LIMIT 1`,
-      parameters,
-    ];
-    const found = [...(await this.query(newest(1))), ...(await this.query(newest(0)))];
-    return Math.max(0, ...found.map(({ updatedAt }) => updatedAt.getTime()));
-  }
-
-  /** A first page of pinned ones alone does not tell what the newest activity is. */
-  private async cursorOf(userId: number, query: ListConversationsQuery, next: ListPosition): Promise<string> {
-    const isUnknown = next.pinned && query.cursor === undefined;
-    const newest = isUnknown ? await this.newestActivity(userId, query) : 0;
-    const position = { ...next, since: Math.max(next.since, newest) };
-    return encodeCursor(position, scopeOf(userId, query), this.deployment.id);
   }
 
   private async query([sql, parameters]: Statement): Promise<Conversation[]> {
@@ -177,19 +162,19 @@ const TOP = { pinned: true, updatedAt: 0, id: 0, since: 0 };
 /** A page may have less of what has moved than there is: then the next one looks for it again. */
 function nextPosition(
   before: ListPosition,
-  newest: number,
+  settled: number,
   moved: Conversation[],
   page: Conversation[],
 ): ListPosition {
   const last = page.slice(moved.length).at(-1);
   const isCut = page.length < moved.length;
-  const got = page.filter(({ pinned }) => pinned || isCut).map(({ id }) => id);
-  const activity = page.map(({ updatedAt }) => updatedAt.getTime());
+  const since = isCut ? before.since : settled;
+  const got = page.filter(({ pinned, updatedAt }) => pinned || isCut || updatedAt.getTime() > since);
   return {
     ...before,
     ...(last && { pinned: last.pinned, updatedAt: last.updatedAt.getTime(), id: last.id }),
-    since: isCut ? before.since : Math.max(newest, before.since, ...activity),
-    got: before.got && [...before.got, ...got].slice(0, MOST_GOT),
+    since,
+    got: before.got && [...before.got, ...got.map(({ id }) => id)].slice(0, MOST_GOT),
   };
 }
 

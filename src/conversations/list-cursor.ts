@@ -6,9 +6,9 @@ export interface ListPosition {
   pinned: boolean;
   updatedAt: number;
   id: number;
-  /** The newest activity that was in the list then, by which is told what has moved up since. */
+  /** When all earlier activity was in the list, by which is told what has moved up since. */
   since: number;
-  /** Ids that are never listed again: of the pinned ones that the client has got, above all; null where they are unknown. */
+  /** Ids that are never listed again: the client has got them, pinned or newly active; null where they are unknown. */
   got: number[] | null;
 }
 
