@@ -11,6 +11,9 @@ const COMPLETION = [
 ];
 const TOTAL = ['total_tokens', 'totalTokens', 'totalTokenCount'];
 
+/** What the database's columns hold: a greater count would keep a reply's end from being stored. */
+const MOST = 2 ** 31 - 1;
+
 /** Counts that a provider reports of one reply, wherever in its chunks; a zero never replaces a count. */
 export class UsageCount {
   private prompt = 0;
@@ -36,7 +39,7 @@ export class UsageCount {
     return {
       promptTokens: this.prompt,
       completionTokens: this.completion,
-      totalTokens: Math.max(this.total, sum),
+      totalTokens: Math.min(Math.max(this.total, sum), MOST),
     };
   }
 }
@@ -53,7 +56,6 @@ function countIn(usage: Record<string, unknown>, names: string[]): number | unde
   return undefined;
 }
 
-/** What the database's columns hold. */
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MOST;
 }
