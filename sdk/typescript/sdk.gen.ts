@@ -154,6 +154,89 @@ export const revokeSession = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * Send a message and get its reply
+ *
+ * As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.
+ */
+export const sendMessage = <ThrowOnError extends boolean = false>(options: Options<SendMessageData, ThrowOnError>) => (options.client ?? client).post<SendMessageResponses, SendMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/conversations/{id}/chat',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Send a message and get its reply (the same as /chat)
+ */
+export const addMessage = <ThrowOnError extends boolean = false>(options: Options<AddMessageData, ThrowOnError>) => (options.client ?? client).post<AddMessageResponses, AddMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/conversations/{id}/messages',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask for another reply to the same message
+ */
+export const regenerateReply = <ThrowOnError extends boolean = false>(options: Options<RegenerateReplyData, ThrowOnError>) => (options.client ?? client).post<RegenerateReplyResponses, RegenerateReplyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/conversations/{id}/messages/{message_id}/regenerate',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Send a changed message in place of an earlier one
+ */
+export const editMessage = <ThrowOnError extends boolean = false>(options: Options<EditMessageData, ThrowOnError>) => (options.client ?? client).post<EditMessageResponses, EditMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/conversations/{id}/messages/{message_id}/edit',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Make the branch of a message the active one
+ */
+export const activateMessage = <ThrowOnError extends boolean = false>(options: Options<ActivateMessageData, ThrowOnError>) => (options.client ?? client).post<ActivateMessageResponses, ActivateMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/conversations/{id}/messages/{message_id}/activate',
+    ...options
+});
+
+/**
+ * Stop the reply that runs; its text so far is kept
+ */
+export const stopReply = <ThrowOnError extends boolean = false>(options: Options<StopReplyData, ThrowOnError>) => (options.client ?? client).post<StopReplyResponses, StopReplyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/conversations/{id}/stop',
+    ...options
+});
+
+/**
+ * Follow a conversation, live
+ *
+ * Server-sent events, without end. With `Last-Event-ID` everything since that event comes first; without it, a running reply's text so far.
+ */
+export const streamEvents = <ThrowOnError extends boolean = false>(options: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/conversations/{id}/events',
+    ...options
+});
+
+/**
  * List your model configurations
  */
 export const listConfigs = <ThrowOnError extends boolean = false>(options?: Options<ListConfigsData, ThrowOnError>) => (options?.client ?? client).get<ListConfigsResponses, ListConfigsErrors, ThrowOnError>({
@@ -274,89 +357,6 @@ export const updateConversation = <ThrowOnError extends boolean = false>(options
 export const deleteConversation = <ThrowOnError extends boolean = false>(options: Options<DeleteConversationData, ThrowOnError>) => (options.client ?? client).post<DeleteConversationResponses, DeleteConversationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/conversations/{id}/delete',
-    ...options
-});
-
-/**
- * Send a message and get its reply
- *
- * As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.
- */
-export const sendMessage = <ThrowOnError extends boolean = false>(options: Options<SendMessageData, ThrowOnError>) => (options.client ?? client).post<SendMessageResponses, SendMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/conversations/{id}/chat',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Send a message and get its reply (the same as /chat)
- */
-export const addMessage = <ThrowOnError extends boolean = false>(options: Options<AddMessageData, ThrowOnError>) => (options.client ?? client).post<AddMessageResponses, AddMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/conversations/{id}/messages',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Ask for another reply to the same message
- */
-export const regenerateReply = <ThrowOnError extends boolean = false>(options: Options<RegenerateReplyData, ThrowOnError>) => (options.client ?? client).post<RegenerateReplyResponses, RegenerateReplyErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/conversations/{id}/messages/{message_id}/regenerate',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Send a changed message in place of an earlier one
- */
-export const editMessage = <ThrowOnError extends boolean = false>(options: Options<EditMessageData, ThrowOnError>) => (options.client ?? client).post<EditMessageResponses, EditMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/conversations/{id}/messages/{message_id}/edit',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Make the branch of a message the active one
- */
-export const activateMessage = <ThrowOnError extends boolean = false>(options: Options<ActivateMessageData, ThrowOnError>) => (options.client ?? client).post<ActivateMessageResponses, ActivateMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/conversations/{id}/messages/{message_id}/activate',
-    ...options
-});
-
-/**
- * Stop the reply that runs; its text so far is kept
- */
-export const stopReply = <ThrowOnError extends boolean = false>(options: Options<StopReplyData, ThrowOnError>) => (options.client ?? client).post<StopReplyResponses, StopReplyErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/conversations/{id}/stop',
-    ...options
-});
-
-/**
- * Follow a conversation, live
- *
- * Server-sent events, without end. With `Last-Event-ID` everything since that event comes first; without it, a running reply's text so far.
- */
-export const streamEvents = <ThrowOnError extends boolean = false>(options: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/conversations/{id}/events',
     ...options
 });
 

@@ -99,6 +99,104 @@ export type SessionList = {
     sessions: Array<Session>;
 };
 
+export type SendMessage = {
+    content: string;
+    /**
+     * A UUID of the client's: the same one never makes a second message or a second call of the provider.
+     */
+    client_message_id?: string;
+    /**
+     * The model configuration that answers this once; absent, the conversation's, or the default.
+     */
+    config_id?: number;
+};
+
+export type MessageRole = 'user' | 'assistant';
+
+export type MessageStatus = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
+
+export type ReplyError = {
+    code: string;
+    /**
+     * A sentence for people: the provider's own, where it gave one.
+     */
+    detail: string;
+};
+
+export type Usage = {
+    prompt_tokens: number;
+    completion_tokens: number;
+    total_tokens: number;
+    /**
+     * Whether they are our own count, the provider having given none.
+     */
+    estimated: boolean;
+};
+
+export type Source = {
+    url: string;
+    title: string | null;
+};
+
+export type Message = {
+    id: number;
+    conversation_id: number;
+    /**
+     * The message that it follows; null for a first one.
+     */
+    parent_id: number | null;
+    role: MessageRole;
+    content: string;
+    /**
+     * What a reasoning model thought, apart from what it said.
+     */
+    reasoning: string;
+    status: MessageStatus;
+    /**
+     * The provider's word, such as `stop` or `length`.
+     */
+    finish_reason: string | null;
+    error: ReplyError | null;
+    model_name: string | null;
+    usage: Usage | null;
+    /**
+     * Named by a provider that searches the web, first seen first.
+     */
+    sources: Array<Source>;
+    client_message_id: string | null;
+    /**
+     * All messages in its place, itself included, oldest first: edits and regenerated replies.
+     */
+    sibling_ids: Array<number>;
+    created_at: string;
+    completed_at: string | null;
+};
+
+export type Exchange = {
+    user_message: Message;
+    assistant_message: Message;
+};
+
+export type Regenerate = {
+    /**
+     * The model configuration that answers this once; absent, the conversation's, or the default.
+     */
+    config_id?: number;
+};
+
+export type EditMessage = {
+    content: string;
+    /**
+     * A UUID of the client's: the same one never makes a second message or a second call of the provider.
+     */
+    client_message_id?: string;
+};
+
+/**
+ * Who named it: nobody yet, the model, or the user.
+ */
+export type TitleSource = 'default' | 'auto' | 'user';
+
 export type ModelParams = {
     temperature?: number | null;
     top_p?: number | null;
@@ -123,6 +221,41 @@ export type ModelParams = {
     extra_body?: {
         [key: string]: unknown;
     } | null;
+};
+
+export type ConversationPage = {
+    id: number;
+    title: string;
+    /**
+     * Who named it: nobody yet, the model, or the user.
+     */
+    title_source: TitleSource;
+    config_id: number | null;
+    system_prompt: string | null;
+    params: ModelParams;
+    pinned: boolean;
+    archived: boolean;
+    /**
+     * Of all branches.
+     */
+    message_count: number;
+    /**
+     * The last message of the active branch.
+     */
+    active_message_id: number | null;
+    created_at: string;
+    /**
+     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
+     */
+    updated_at: string;
+    /**
+     * The oldest first.
+     */
+    messages: Array<Message>;
+    /**
+     * Whether there are older ones: `before_id` is the first message's id then.
+     */
+    has_more: boolean;
 };
 
 export type Config = {
@@ -217,11 +350,6 @@ export type ModelList = {
     models: Array<string>;
 };
 
-/**
- * Who named it: nobody yet, the model, or the user.
- */
-export type TitleSource = 'default' | 'auto' | 'user';
-
 export type Conversation = {
     id: number;
     title: string;
@@ -282,67 +410,6 @@ export type CreateConversation = {
     params?: ModelParams;
 };
 
-export type MessageRole = 'user' | 'assistant';
-
-export type MessageStatus = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
-
-export type ReplyError = {
-    code: string;
-    /**
-     * A sentence for people: the provider's own, where it gave one.
-     */
-    detail: string;
-};
-
-export type Usage = {
-    prompt_tokens: number;
-    completion_tokens: number;
-    total_tokens: number;
-    /**
-     * Whether they are our own count, the provider having given none.
-     */
-    estimated: boolean;
-};
-
-export type Source = {
-    url: string;
-    title: string | null;
-};
-
-export type Message = {
-    id: number;
-    conversation_id: number;
-    /**
-     * The message that it follows; null for a first one.
-     */
-    parent_id: number | null;
-    role: MessageRole;
-    content: string;
-    /**
-     * What a reasoning model thought, apart from what it said.
-     */
-    reasoning: string;
-    status: MessageStatus;
-    /**
-     * The provider's word, such as `stop` or `length`.
-     */
-    finish_reason: string | null;
-    error: ReplyError | null;
-    model_name: string | null;
-    usage: Usage | null;
-    /**
-     * Named by a provider that searches the web, first seen first.
-     */
-    sources: Array<Source>;
-    client_message_id: string | null;
-    /**
-     * All messages in its place, itself included, oldest first: edits and regenerated replies.
-     */
-    sibling_ids: Array<number>;
-    created_at: string;
-    completed_at: string | null;
-};
-
 export type SearchResult = {
     conversation: Conversation;
     message: Message | null;
@@ -354,41 +421,6 @@ export type SearchResult = {
 
 export type SearchResults = {
     results: Array<SearchResult>;
-    has_more: boolean;
-};
-
-export type ConversationPage = {
-    id: number;
-    title: string;
-    /**
-     * Who named it: nobody yet, the model, or the user.
-     */
-    title_source: TitleSource;
-    config_id: number | null;
-    system_prompt: string | null;
-    params: ModelParams;
-    pinned: boolean;
-    archived: boolean;
-    /**
-     * Of all branches.
-     */
-    message_count: number;
-    /**
-     * The last message of the active branch.
-     */
-    active_message_id: number | null;
-    created_at: string;
-    /**
-     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
-     */
-    updated_at: string;
-    /**
-     * The oldest first.
-     */
-    messages: Array<Message>;
-    /**
-     * Whether there are older ones: `before_id` is the first message's id then.
-     */
     has_more: boolean;
 };
 
@@ -417,38 +449,6 @@ export type UpdateConversation = {
      * Archived ones are listed apart.
      */
     archived?: boolean;
-};
-
-export type SendMessage = {
-    content: string;
-    /**
-     * A UUID of the client's: the same one never makes a second message or a second call of the provider.
-     */
-    client_message_id?: string;
-    /**
-     * The model configuration that answers this once; absent, the conversation's, or the default.
-     */
-    config_id?: number;
-};
-
-export type Exchange = {
-    user_message: Message;
-    assistant_message: Message;
-};
-
-export type Regenerate = {
-    /**
-     * The model configuration that answers this once; absent, the conversation's, or the default.
-     */
-    config_id?: number;
-};
-
-export type EditMessage = {
-    content: string;
-    /**
-     * A UUID of the client's: the same one never makes a second message or a second call of the provider.
-     */
-    client_message_id?: string;
 };
 
 export type ExportedConversation = {
@@ -1413,6 +1413,622 @@ export type RevokeSessionResponses = {
 
 export type RevokeSessionResponse = RevokeSessionResponses[keyof RevokeSessionResponses];
 
+export type SendMessageData = {
+    body: SendMessage;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/chat';
+};
+
+export type SendMessageErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `client_message_id_reused`: The `client_message_id` was used for other content.
+     *
+     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
+     *
+     * `no_model_config`: There is no model configuration to chat with: create one.
+     *
+     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `content_filtered`: The model provider's content filter cut the reply off.
+     *
+     * `upstream_auth`: The model provider refuses the API key.
+     *
+     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
+     *
+     * `upstream_error`: The model provider failed, and said so.
+     *
+     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
+     *
+     * `upstream_timeout`: The model provider took too long.
+     *
+     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
+     */
+    502: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `draining`: This server is on its way out: try again, and another one answers.
+     */
+    503: Problem;
+};
+
+export type SendMessageError = SendMessageErrors[keyof SendMessageErrors];
+
+export type SendMessageResponses = {
+    /**
+     * OK
+     */
+    200: Exchange;
+};
+
+export type SendMessageResponse = SendMessageResponses[keyof SendMessageResponses];
+
+export type AddMessageData = {
+    body: SendMessage;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/messages';
+};
+
+export type AddMessageErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `client_message_id_reused`: The `client_message_id` was used for other content.
+     *
+     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
+     *
+     * `no_model_config`: There is no model configuration to chat with: create one.
+     *
+     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `content_filtered`: The model provider's content filter cut the reply off.
+     *
+     * `upstream_auth`: The model provider refuses the API key.
+     *
+     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
+     *
+     * `upstream_error`: The model provider failed, and said so.
+     *
+     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
+     *
+     * `upstream_timeout`: The model provider took too long.
+     *
+     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
+     */
+    502: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `draining`: This server is on its way out: try again, and another one answers.
+     */
+    503: Problem;
+};
+
+export type AddMessageError = AddMessageErrors[keyof AddMessageErrors];
+
+export type AddMessageResponses = {
+    /**
+     * OK
+     */
+    200: Exchange;
+};
+
+export type AddMessageResponse = AddMessageResponses[keyof AddMessageResponses];
+
+export type RegenerateReplyData = {
+    body?: Regenerate;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+        /**
+         * The message's id.
+         */
+        message_id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/messages/{message_id}/regenerate';
+};
+
+export type RegenerateReplyErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
+     *
+     * `no_model_config`: There is no model configuration to chat with: create one.
+     *
+     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
+     *
+     * `wrong_role`: Only replies are regenerated, and only messages of the user are edited.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `content_filtered`: The model provider's content filter cut the reply off.
+     *
+     * `upstream_auth`: The model provider refuses the API key.
+     *
+     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
+     *
+     * `upstream_error`: The model provider failed, and said so.
+     *
+     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
+     *
+     * `upstream_timeout`: The model provider took too long.
+     *
+     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
+     */
+    502: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `draining`: This server is on its way out: try again, and another one answers.
+     */
+    503: Problem;
+};
+
+export type RegenerateReplyError = RegenerateReplyErrors[keyof RegenerateReplyErrors];
+
+export type RegenerateReplyResponses = {
+    /**
+     * OK
+     */
+    200: Exchange;
+};
+
+export type RegenerateReplyResponse = RegenerateReplyResponses[keyof RegenerateReplyResponses];
+
+export type EditMessageData = {
+    body: EditMessage;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+        /**
+         * The message's id.
+         */
+        message_id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/messages/{message_id}/edit';
+};
+
+export type EditMessageErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `client_message_id_reused`: The `client_message_id` was used for other content.
+     *
+     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
+     *
+     * `no_model_config`: There is no model configuration to chat with: create one.
+     *
+     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
+     *
+     * `wrong_role`: Only replies are regenerated, and only messages of the user are edited.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `content_filtered`: The model provider's content filter cut the reply off.
+     *
+     * `upstream_auth`: The model provider refuses the API key.
+     *
+     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     *
+     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
+     *
+     * `upstream_error`: The model provider failed, and said so.
+     *
+     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
+     *
+     * `upstream_timeout`: The model provider took too long.
+     *
+     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
+     */
+    502: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     *
+     * `draining`: This server is on its way out: try again, and another one answers.
+     */
+    503: Problem;
+};
+
+export type EditMessageError = EditMessageErrors[keyof EditMessageErrors];
+
+export type EditMessageResponses = {
+    /**
+     * OK
+     */
+    200: Exchange;
+};
+
+export type EditMessageResponse = EditMessageResponses[keyof EditMessageResponses];
+
+export type ActivateMessageData = {
+    body?: never;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+        /**
+         * The message's id.
+         */
+        message_id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/messages/{message_id}/activate';
+};
+
+export type ActivateMessageErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ActivateMessageError = ActivateMessageErrors[keyof ActivateMessageErrors];
+
+export type ActivateMessageResponses = {
+    /**
+     * OK
+     */
+    200: ConversationPage;
+};
+
+export type ActivateMessageResponse = ActivateMessageResponses[keyof ActivateMessageResponses];
+
+export type StopReplyData = {
+    body?: never;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/stop';
+};
+
+export type StopReplyErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `no_reply_running`: There is nothing to stop.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type StopReplyError = StopReplyErrors[keyof StopReplyErrors];
+
+export type StopReplyResponses = {
+    /**
+     * OK
+     */
+    200: Message;
+};
+
+export type StopReplyResponse = StopReplyResponses[keyof StopReplyResponses];
+
+export type StreamEventsData = {
+    body?: never;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/events';
+};
+
+export type StreamEventsErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
+
+export type StreamEventsResponses = {
+    /**
+     * Server-sent events, whose bodies /asyncapi.json describes.
+     */
+    200: string;
+};
+
+export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
 export type ListConfigsData = {
     body?: never;
     path?: never;
@@ -2196,622 +2812,6 @@ export type DeleteConversationResponses = {
 };
 
 export type DeleteConversationResponse = DeleteConversationResponses[keyof DeleteConversationResponses];
-
-export type SendMessageData = {
-    body: SendMessage;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/chat';
-};
-
-export type SendMessageErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `client_message_id_reused`: The `client_message_id` was used for other content.
-     *
-     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
-     *
-     * `no_model_config`: There is no model configuration to chat with: create one.
-     *
-     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
-     */
-    409: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `content_filtered`: The model provider's content filter cut the reply off.
-     *
-     * `upstream_auth`: The model provider refuses the API key.
-     *
-     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
-     *
-     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
-     *
-     * `upstream_error`: The model provider failed, and said so.
-     *
-     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
-     *
-     * `upstream_timeout`: The model provider took too long.
-     *
-     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
-     */
-    502: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     *
-     * `draining`: This server is on its way out: try again, and another one answers.
-     */
-    503: Problem;
-};
-
-export type SendMessageError = SendMessageErrors[keyof SendMessageErrors];
-
-export type SendMessageResponses = {
-    /**
-     * OK
-     */
-    200: Exchange;
-};
-
-export type SendMessageResponse = SendMessageResponses[keyof SendMessageResponses];
-
-export type AddMessageData = {
-    body: SendMessage;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/messages';
-};
-
-export type AddMessageErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `client_message_id_reused`: The `client_message_id` was used for other content.
-     *
-     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
-     *
-     * `no_model_config`: There is no model configuration to chat with: create one.
-     *
-     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
-     */
-    409: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `content_filtered`: The model provider's content filter cut the reply off.
-     *
-     * `upstream_auth`: The model provider refuses the API key.
-     *
-     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
-     *
-     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
-     *
-     * `upstream_error`: The model provider failed, and said so.
-     *
-     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
-     *
-     * `upstream_timeout`: The model provider took too long.
-     *
-     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
-     */
-    502: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     *
-     * `draining`: This server is on its way out: try again, and another one answers.
-     */
-    503: Problem;
-};
-
-export type AddMessageError = AddMessageErrors[keyof AddMessageErrors];
-
-export type AddMessageResponses = {
-    /**
-     * OK
-     */
-    200: Exchange;
-};
-
-export type AddMessageResponse = AddMessageResponses[keyof AddMessageResponses];
-
-export type RegenerateReplyData = {
-    body?: Regenerate;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-        /**
-         * The message's id.
-         */
-        message_id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/messages/{message_id}/regenerate';
-};
-
-export type RegenerateReplyErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
-     *
-     * `no_model_config`: There is no model configuration to chat with: create one.
-     *
-     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
-     *
-     * `wrong_role`: Only replies are regenerated, and only messages of the user are edited.
-     */
-    409: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `content_filtered`: The model provider's content filter cut the reply off.
-     *
-     * `upstream_auth`: The model provider refuses the API key.
-     *
-     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
-     *
-     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
-     *
-     * `upstream_error`: The model provider failed, and said so.
-     *
-     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
-     *
-     * `upstream_timeout`: The model provider took too long.
-     *
-     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
-     */
-    502: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     *
-     * `draining`: This server is on its way out: try again, and another one answers.
-     */
-    503: Problem;
-};
-
-export type RegenerateReplyError = RegenerateReplyErrors[keyof RegenerateReplyErrors];
-
-export type RegenerateReplyResponses = {
-    /**
-     * OK
-     */
-    200: Exchange;
-};
-
-export type RegenerateReplyResponse = RegenerateReplyResponses[keyof RegenerateReplyResponses];
-
-export type EditMessageData = {
-    body: EditMessage;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-        /**
-         * The message's id.
-         */
-        message_id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/messages/{message_id}/edit';
-};
-
-export type EditMessageErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `client_message_id_reused`: The `client_message_id` was used for other content.
-     *
-     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
-     *
-     * `no_model_config`: There is no model configuration to chat with: create one.
-     *
-     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
-     *
-     * `wrong_role`: Only replies are regenerated, and only messages of the user are edited.
-     */
-    409: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `content_filtered`: The model provider's content filter cut the reply off.
-     *
-     * `upstream_auth`: The model provider refuses the API key.
-     *
-     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
-     *
-     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
-     *
-     * `upstream_error`: The model provider failed, and said so.
-     *
-     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
-     *
-     * `upstream_timeout`: The model provider took too long.
-     *
-     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
-     */
-    502: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     *
-     * `draining`: This server is on its way out: try again, and another one answers.
-     */
-    503: Problem;
-};
-
-export type EditMessageError = EditMessageErrors[keyof EditMessageErrors];
-
-export type EditMessageResponses = {
-    /**
-     * OK
-     */
-    200: Exchange;
-};
-
-export type EditMessageResponse = EditMessageResponses[keyof EditMessageResponses];
-
-export type ActivateMessageData = {
-    body?: never;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-        /**
-         * The message's id.
-         */
-        message_id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/messages/{message_id}/activate';
-};
-
-export type ActivateMessageErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
-     */
-    409: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type ActivateMessageError = ActivateMessageErrors[keyof ActivateMessageErrors];
-
-export type ActivateMessageResponses = {
-    /**
-     * OK
-     */
-    200: ConversationPage;
-};
-
-export type ActivateMessageResponse = ActivateMessageResponses[keyof ActivateMessageResponses];
-
-export type StopReplyData = {
-    body?: never;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/stop';
-};
-
-export type StopReplyErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `no_reply_running`: There is nothing to stop.
-     */
-    409: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type StopReplyError = StopReplyErrors[keyof StopReplyErrors];
-
-export type StopReplyResponses = {
-    /**
-     * OK
-     */
-    200: Message;
-};
-
-export type StopReplyResponse = StopReplyResponses[keyof StopReplyResponses];
-
-export type StreamEventsData = {
-    body?: never;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/events';
-};
-
-export type StreamEventsErrors = {
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
-
-export type StreamEventsResponses = {
-    /**
-     * Server-sent events, whose bodies /asyncapi.json describes.
-     */
-    200: string;
-};
-
-export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
 
 export type ExportAccountData = {
     body?: never;

@@ -5,6 +5,11 @@ import { ParleyEvent } from '../events/event-hub.js';
 import { cursorAt } from './cursor.js';
 import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
 
+/** A body's JSON with its type beside the fields, as WebSocket frames and server-sent events have it. */
+export function jsonWithType(type: string, json: string): string {
+  return json === '{}' ? `{"type":"${type}"}` : `{"type":"${type}",${json.slice(1)}`;
+}
+
 /** Events of API.md 6 about messages. */
 export function messageCreated(message: MessageDto): ParleyEvent {
   const blank = message.role === 'assistant' ? blankReply(message) : message;

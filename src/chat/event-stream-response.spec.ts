@@ -65,8 +65,8 @@ describe('EventStreamResponse', () => {
     stream.send(new ParleyEvent('conversation.updated', { conversation: { id: 1 } }));
 
     expect(response.text).toBe(
-      'id: 5.1.3.0\nevent: message.delta\ndata: {"conversation_id":1,"text":"a\\nb"}\n\n' +
-        'event: conversation.updated\ndata: {"conversation":{"id":1}}\n\n',
+      'id: 5.1.3.0\nevent: message.delta\ndata: {"type":"message.delta","conversation_id":1,"text":"a\\nb"}\n\n' +
+        'event: conversation.updated\ndata: {"type":"conversation.updated","conversation":{"id":1}}\n\n',
     );
   });
 

@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import { inTurns, isLong, jsonPieces } from '../common/json-pieces.js';
 import type { ParleyEvent } from '../events/event-hub.js';
 import { Backlog, type Outlet } from './backlog.js';
+import { jsonWithType } from './chat.events.js';
 
 /** Proxies close what is silent for a minute or so. */
 const HEARTBEAT_MS = 15_000;
@@ -108,8 +109,12 @@ function headOf({ cursor, type }: ParleyEvent): string {
   return `${cursor ? `id: ${cursor}\n` : ''}event: ${type}\ndata: `;
 }
 
+function textOf(event: ParleyEvent): string {
+  return `${headOf(event)}${jsonWithType(event.type, event.json)}\n\n`;
+}
+
 function frameOf(event: ParleyEvent): Buffer {
-  return Buffer.from(`${headOf(event)}${event.json}\n\n`);
+  return Buffer.from(textOf(event));
 }
 
 /** Of events that go to several streams, of which some are megabytes long. */
@@ -122,8 +127,9 @@ function sharedFrameOf(event: ParleyEvent): Buffer {
 }
 
 function* piecesOf(event: ParleyEvent): Generator<string> {
-  if (!isLong(event.body)) return yield `${headOf(event)}${event.json}\n\n`;
+  const { type, body } = event;
+  if (!isLong(body)) return yield textOf(event);
   yield headOf(event);
-  yield* jsonPieces(event.body);
+  yield* jsonPieces({ type, ...body });
   yield '\n\n';
 }

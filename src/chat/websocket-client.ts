@@ -5,6 +5,7 @@ import { ProblemError, ValidationFailedError } from '../common/errors.js';
 import { bodyPipe } from '../common/validation.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { Backlog } from './backlog.js';
+import { jsonWithType } from './chat.events.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { LiveSession } from './live-session.js';
 import { OpenConversations } from './open-conversations.js';
@@ -181,7 +182,7 @@ export class WebSocketClient {
 }
 
 function frameOf(type: string, json: string): Buffer {
-  return textFrame(json === '{}' ? `{"type":"${type}"}` : `{"type":"${type}",${json.slice(1)}`);
+  return textFrame(jsonWithType(type, json));
 }
 
 /** Of events that go to several sockets, of which some are megabytes long. */

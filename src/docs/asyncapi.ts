@@ -19,6 +19,8 @@ interface Face {
   wrap: (name: string, body: Schema) => Schema;
 }
 
+const withType: Face['wrap'] = (name, body) => withMembers({ type: { const: name } }, body);
+
 const FACES: Face[] = [
   {
     channel: 'chat',
@@ -45,7 +47,7 @@ const FACES: Face[] = [
       'the conversation, whose id may then be left out of frames: the first frame is `conversation.snapshot`. Close ' +
       'codes: 4401 token bad, expired or revoked, 4404 no such conversation, 4408 no token in time, 4413 frame too ' +
       'large, 4429 too much.',
-    wrap: (name, body) => withMembers({ type: { const: name } }, body),
+    wrap: withType,
   },
   {
     channel: 'events',
@@ -54,9 +56,9 @@ const FACES: Face[] = [
     server: 'http',
     commands: false,
     description:
-      '`event:` is the name, `data:` the body on one line, `id:` what to resume with in `Last-Event-ID`. Without ' +
+      '`event:` is the name, `data:` the body on one line with the name as `type`, `id:` what to resume with in `Last-Event-ID`. Without ' +
       "one, a running reply's text so far comes first. A comment every 15 s keeps proxies from closing it.",
-    wrap: (_name, body) => body,
+    wrap: withType,
   },
 ];
 

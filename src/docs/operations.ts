@@ -88,7 +88,7 @@ const EVENT_STREAM = {
   example: [
     'id: 12.1.10.0',
     'event: message.delta',
-    'data: {"conversation_id":3,"message_id":12,"part":"content","offset":0,"text":"A monad is"}',
+    'data: {"type":"message.delta","conversation_id":3,"message_id":12,"part":"content","offset":0,"text":"A monad is"}',
     '',
     '',
   ].join('\n'),

@@ -70,7 +70,9 @@ export class SseReader {
     const parser = createParser({
       onEvent: ({ event, id, data }) => {
         this.lastEventId = id ?? this.lastEventId;
-        const seen = { ...JSON.parse(data), type: event ?? 'message', ...(id !== undefined && { id }) };
+        const body = JSON.parse(data) as SeenEvent;
+        if (body.type !== event) throw new Error(`An event ${event} has data of the type ${body.type}`);
+        const seen = { ...body, ...(id !== undefined && { id }) };
         this.log.push(seen);
         this.listener?.(seen);
       },
