@@ -132,6 +132,11 @@ check('text is not lost', [
       D,
     { content: 'ab' },
   ],
+  [
+    'of the first of several where none has index 0',
+    event({ choices: [1, 2].map((index) => ({ index, delta: { content: `${index}` } })) }) + D,
+    { content: '1' },
+  ],
   ['in a number', t('4') + t(2) + t(0) + D, { content: '420' }],
   ['in a delta that is a string', c('a') + D, { content: 'a' }],
   [
@@ -227,6 +232,11 @@ check('a failure is one', [
     t('Hel') + choice({ delta: {}, finish_reason: reason }) + D,
     { content: 'Hel', error: { code: 'content_filtered' } },
   ]),
+  [
+    'by a reason that is an object',
+    t('Hel') + choice({ delta: {}, finish_reason: { type: 'abort', message: 'Aborted' } }) + D,
+    { content: 'Hel', finishReason: 'abort', error: { code: 'upstream_error' } },
+  ],
   [
     'as an object of that name',
     event({ object: 'error', message: 'Too long', type: 'BadRequestError', code: 400 }) + D,
@@ -538,7 +548,29 @@ check('reasoning', [
   ]),
 ]);
 
+const counts = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 };
+const zeros = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
+const counted = { usage: { promptTokens: 1, completionTokens: 2, totalTokens: 3 } };
+
 check('usage', [
+  [
+    'in x_groq beside zeros',
+    t('a') + event({ choices: [], usage: zeros, x_groq: { usage: counts } }) + D,
+    counted,
+  ],
+  ['in the choice beside zeros', t('a') + event({ choices: [{ usage: counts }], usage: zeros }) + D, counted],
+  [
+    'under one name beside zeros under another',
+    t('a') + event({ choices: [], usage: { ...zeros, input_tokens: 1, output_tokens: 2 } }) + D,
+    counted,
+  ],
+  [
+    'of the prompt before that of the answer',
+    event({ choices: [{ delta: { content: 'a' } }], usage: { input_tokens: 1 } }) +
+      event({ choices: [], usage: { output_tokens: 2 } }) +
+      D,
+    counted,
+  ],
   [
     'in the choice',
     t('a') +
@@ -809,6 +841,20 @@ describe('Content-Encoding', () => {
     server.close();
   });
 
+  it('is decoded to where the connection was cut', async () => {
+    const server = createHttpServer((_, response) => {
+      response.writeHead(200, { 'Content-Encoding': 'gzip' });
+      const encoder = createGzip({ flush: constants.Z_SYNC_FLUSH });
+      encoder.on('data', (bytes) => response.write(bytes, () => response.destroy()));
+      encoder.write(t('a'));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const modelUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+
+    expect(await reader.read(reader.provider({ modelUrl }))).toMatchObject({ content: 'a', error: {} });
+    server.close();
+  });
+
   it.each<[string, (text: string) => Uint8Array]>([
     ['gzip', gzipSync],
     ['br', brotliCompressSync],
@@ -840,6 +886,8 @@ describe('100 Continue', () => {
   it.each<[string, string[]]>([
     ['alone', ['HTTP/1.1 100 Continue\r\n\r\n', body]],
     ['together with the answer', [`HTTP/1.1 100 Continue\r\n\r\n${body}`]],
+    ['byte by byte', [...'HTTP/1.1 100 Continue\r\n\r\n', body]],
+    ['after 103', [`HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n${body}`]],
     ['with headers, in pieces', ['HTTP/1.1 100 Cont', 'inue\r\nX: y\r\n\r', `\n${body}`]],
     [
       'twice, and another',

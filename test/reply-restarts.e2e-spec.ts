@@ -1,6 +1,8 @@
 /** A closing tag alone: what a client took for the answer was reasoning. On every transport, and where clients come late. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
+import { Message } from '../src/conversations/message.entity.js';
+import { MessagesService } from '../src/conversations/messages.service.js';
 import { ReplyChunk } from '../src/conversations/reply-chunk.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onRedis } from './support/database.js';
@@ -135,6 +137,17 @@ describe('A reply whose text turns out to be reasoning', () => {
     expect(early!.events.filter(isRestarted)).toHaveLength(1);
     expect(late!.events.filter(isRestarted)).toHaveLength(0);
     expect(late!.events.filter(isDelta)).toMatchObject([{ part: 'content', offset: 4, text: 'answer.' }]);
+  });
+
+  it('has its last attempt where it ended while it was read', async () => {
+    const { id, held, sse } = await begin();
+    const row = await t.app.get(DataSource).getRepository(Message).findOneByOrFail({ streamingIn: id });
+    held.thoughts.open();
+    held.answer.open();
+    await sse.until(isCompleted);
+
+    expect(await t.app.get(MessagesService).toDtos([row])).toMatchObject([WHOLE]);
+    expect(row.attempt).toBe(2);
   });
 
   it('can be stopped, with what it had', async () => {

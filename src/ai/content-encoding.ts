@@ -1,4 +1,4 @@
-import { PassThrough, pipeline, type Readable, Transform, type TransformCallback } from 'node:stream';
+import { finished, PassThrough, type Readable, Transform, type TransformCallback } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 
 /** Each piece is passed on as it comes: a stream's next one may be a minute away. */
@@ -20,16 +20,30 @@ export function decodeBody(body: Readable, contentEncoding: string): Readable {
   const names = contentEncoding.toLowerCase().split(',').reverse();
   return names.reduce((source, name) => {
     const decoder = DECODERS[name.trim()];
-    // Errors and closing travel along the pipeline, so that each end closes the other.
-    return decoder ? pipeline(source, new Decoder(decoder), () => {}) : source;
+    return decoder ? connect(source, new Decoder(decoder)) : source;
   }, body);
+}
+
+/** Each end closes the other, as a pipeline's do, but what came before a source broke off is decoded first. */
+function connect(source: Readable, decoder: Decoder): Decoder {
+  finished(source, (error) => error && decoder.breakOff(error));
+  finished(decoder, () => source.destroy());
+  return source.pipe(decoder);
 }
 
 class Decoder extends Transform {
   private decoder?: Transform;
+  private fault?: Error;
 
   constructor(private readonly make: (first: number) => Transform) {
     super();
+  }
+
+  /** Nobody may be reading any more, so that there is no end to wait for. */
+  breakOff(error: Error): void {
+    this.fault = error;
+    if (this.readableFlowing) this.end();
+    else this.destroy(error);
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
@@ -40,8 +54,8 @@ class Decoder extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    if (!this.decoder) return done();
-    this.decoder.once('end', () => done());
+    if (!this.decoder) return done(this.fault);
+    this.decoder.once('end', () => done(this.fault));
     this.decoder.end();
   }
 
@@ -60,7 +74,7 @@ class Decoder extends Transform {
     decoder.on('data', (piece: Buffer) => {
       if (!this.push(piece)) decoder.pause();
     });
-    decoder.on('error', (error) => this.destroy(error));
+    decoder.on('error', (error) => this.destroy(this.fault ?? error));
     return decoder;
   }
 }

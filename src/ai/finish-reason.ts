@@ -6,7 +6,7 @@ const MAX_LENGTH = 64;
 const NONE = /^\s*(?:null|none|nil|undefined|finish_reason_unspecified)?\s*$/i;
 /** Also Gemini's (`SAFETY`, `content_filter: RECITATION`), Zhipu's, Anthropic's and Bedrock's. */
 const FILTERED =
-  /content_?filter|sensitive|safety|prohibited|blocklist|blocked|recitation|spii|guardrail|moderation|refus|censor|inspection|risk|policy/i;
+  /content_?filter|sensitive|safety|prohibited|blocklist|blocked|recitation|spii|guardrail|moderation|toxic|refus|censor|inspection|risk|policy/i;
 /** Also Zhipu's `network_error`, DeepSeek's `insufficient_system_resource` and vLLM's `abort`. */
 const FAILED =
   /error|abort|cancell?ed|fail|exception|interrupted|time_?out|overload|unavailable|insufficient_system_resource/i;

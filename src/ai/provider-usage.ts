@@ -14,33 +14,37 @@ const TOTAL = ['total_tokens', 'totalTokens', 'totalTokenCount'];
 /** What the database's columns hold: a greater count would keep a reply's end from being stored. */
 const MOST = 2 ** 31 - 1;
 
-/** Counts that a provider reports of one reply, wherever in its chunks; a zero never replaces a count. */
+/**
+ * Counts that a provider reports of one reply, wherever in its chunks, and each in a chunk of its own where it likes; a
+ * zero never replaces a count.
+ */
 export class UsageCount {
-  private prompt = 0;
-  private completion = 0;
+  private prompt?: number;
+  private completion?: number;
   private total = 0;
 
-  /** @returns whether the chunk had a count */
+  /** @returns whether the chunk had a count, and both are known by now */
   add(chunk: ProviderChunk, choice: Record<string, unknown> | undefined): boolean {
-    const usage = chunk.usage ?? choice?.usage ?? groqUsage(chunk.x_groq) ?? chunk.usageMetadata;
-    if (!isObject(usage)) return false;
-    const prompt = countIn(usage, PROMPT);
-    const completion = countIn(usage, COMPLETION);
-    if (prompt === undefined || completion === undefined || prompt + completion === 0) return false;
-    this.prompt = prompt || this.prompt;
-    this.completion = completion || this.completion;
-    this.total = countIn(usage, TOTAL) || this.total;
-    return true;
+    const places = [chunk.usage, choice?.usage, groqUsage(chunk.x_groq), chunk.usageMetadata];
+    const hasNew = places.filter(isObject).filter((usage) => this.addFrom(usage)).length > 0;
+    return hasNew && this.prompt !== undefined && this.completion !== undefined;
   }
 
   /** A total below its parts is an older one. */
   get value(): TokenUsage {
-    const sum = this.prompt + this.completion;
-    return {
-      promptTokens: this.prompt,
-      completionTokens: this.completion,
-      totalTokens: Math.min(Math.max(this.total, sum), MOST),
-    };
+    const { prompt: promptTokens = 0, completion: completionTokens = 0, total } = this;
+    const sum = promptTokens + completionTokens;
+    return { promptTokens, completionTokens, totalTokens: Math.min(Math.max(total, sum), MOST) };
+  }
+
+  private addFrom(usage: Record<string, unknown>): boolean {
+    const prompt = countIn(usage, PROMPT);
+    const completion = countIn(usage, COMPLETION);
+    if (!prompt && !completion) return false;
+    this.prompt = prompt || (this.prompt ?? prompt);
+    this.completion = completion || (this.completion ?? completion);
+    this.total = countIn(usage, TOTAL) || this.total;
+    return true;
   }
 }
 
@@ -48,12 +52,13 @@ function groqUsage(xGroq: unknown): unknown {
   return isObject(xGroq) ? xGroq.usage : undefined;
 }
 
+/** The first count that is not zero, or else the zero. */
 function countIn(usage: Record<string, unknown>, names: string[]): number | undefined {
-  for (const name of names) {
-    const value = typeof usage[name] === 'string' ? Number(usage[name] || NaN) : usage[name];
-    if (isCount(value)) return value;
-  }
-  return undefined;
+  const values = names.map((name) =>
+    typeof usage[name] === 'string' ? Number(usage[name] || NaN) : usage[name],
+  );
+  const counts = values.filter(isCount);
+  return counts.find(Boolean) ?? counts[0];
 }
 
 function isCount(value: unknown): value is number {

@@ -30,16 +30,15 @@ const SUCCESS = /^(?:0*|200|20000|ok|success)$/i;
 /** A lone choice whatever its index, as some providers count it up; of several the one with index 0. */
 export function choiceOf({ choices }: ProviderChunk): Record<string, unknown> | undefined {
   if (!Array.isArray(choices)) return undefined;
-  const first: unknown =
-    choices.length === 1
-      ? choices[0]
-      : choices.find((each) => isObject(each) && Number(each.index ?? 0) === 0);
+  const isFirst = (each: unknown) => isObject(each) && Number(each.index ?? 0) === 0;
+  const first: unknown = (choices.length > 1 && choices.find(isFirst)) || choices[0];
   return isObject(first) ? first : undefined;
 }
 
 /** What a choice says; other providers' ways to say the same are understood. */
 export function readChoice(choice: Record<string, unknown>): ProviderDelta {
-  const finishReason = readFinishReason(choice.finish_reason ?? choice.finishReason);
+  const reason = choice.finish_reason ?? choice.finishReason;
+  const finishReason = readFinishReason(isObject(reason) ? reason.type : reason); // SGLang's may be an object
   const delta = readMessage(choice.delta);
   const isSilent = delta.content === '' && delta.reasoning === '';
   const isMessage = isSilent && choice.message !== undefined;

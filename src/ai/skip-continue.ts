@@ -1,36 +1,57 @@
 import type { Socket } from 'node:net';
 
-const CONTINUE = /^HTTP\/1\.[01] 100\b/;
-const STATUS_LENGTH = 'HTTP/1.1 100 '.length;
+/** An informational response; 101 is none, as it changes the protocol. */
+const INFORMATIONAL = /^HTTP\/1\.[01] 1(?!01)\d\d/;
+const STATUS = 'HTTP/1.1 1xx';
+const MAY_BE = ['HTTP/1.0 1', 'HTTP/1.1 1'];
 const HEADERS_END = '\r\n\r\n';
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Drops `100 Continue` responses from what a socket reads: a client must accept them unasked (RFC 9110 section 15.2), but
- * undici closes the connection.
+ * Drops informational responses from what a socket reads, however they were cut: a client must accept them unasked
+ * (RFC 9110 section 15.2), but undici closes the connection at a `100 Continue`.
  */
 export function skipContinue(socket: Socket): void {
   const read = socket.read.bind(socket);
-  let held: Buffer | undefined;
+  const write = socket.write.bind(socket);
+  let held: Buffer = Buffer.alloc(0);
+  // They come only between a request and its response: a body may have the same bytes.
+  let isAwaited = true;
+  socket.write = ((...args: Parameters<Socket['write']>) => {
+    isAwaited = true;
+    return write(...args);
+  }) as Socket['write'];
   socket.read = (size?: number): Buffer | null => {
     const bytes = read(size) as Buffer | null;
-    if (!bytes || (!held && !isContinue(bytes))) return bytes;
-    const { rest, isWhole } = withoutContinue(held ? Buffer.concat([held, bytes]) : bytes);
-    held = isWhole ? undefined : rest;
-    return isWhole && rest.length > 0 ? rest : null;
+    if (!bytes || !isAwaited) return bytes;
+    held = withoutInformational(Buffer.concat([held, bytes]));
+    if (held.length === 0 || (mayGoOn(held) && held.length <= MAX_BYTES)) return null;
+    const response = held;
+    held = Buffer.alloc(0);
+    isAwaited = false;
+    return response;
   };
 }
 
-function isContinue(bytes: Buffer): boolean {
-  return bytes[0] === 0x48 && CONTINUE.test(bytes.toString('latin1', 0, STATUS_LENGTH));
-}
-
-function withoutContinue(bytes: Buffer): { rest: Buffer; isWhole: boolean } {
+function withoutInformational(bytes: Buffer): Buffer {
   let rest = bytes;
-  while (isContinue(rest)) {
+  while (INFORMATIONAL.test(startOf(rest))) {
     const end = rest.indexOf(HEADERS_END);
-    if (end < 0) return { rest, isWhole: rest.length > MAX_BYTES };
+    if (end < 0) break;
     rest = rest.subarray(end + HEADERS_END.length);
   }
-  return { rest, isWhole: true };
+  return rest;
+}
+
+/** Whether the bytes begin an informational response, or may turn out to. */
+function mayGoOn(bytes: Buffer): boolean {
+  const start = startOf(bytes);
+  return (
+    INFORMATIONAL.test(start) ||
+    (start.length < STATUS.length && MAY_BE.some((each) => each.startsWith(start.slice(0, 10))))
+  );
+}
+
+function startOf(bytes: Buffer): string {
+  return bytes.toString('latin1', 0, STATUS.length);
 }

@@ -163,9 +163,9 @@ export class MessagesService {
       where: { messageId: message.id, seq: chunksOf(message.attempt) },
       order: { seq: 'ASC' },
     });
-    // It may have ended since it was read, and its chunks gone.
+    // It may have ended since it was read, and its chunks gone; its attempt may be another by then too.
     const now = await this.messages.findOneBy({ id: message.id });
-    if (now && now.status !== 'streaming') return now;
+    if (now && now.status !== 'streaming') return Object.assign(message, now);
     const text = { content: join(chunks, 'content'), reasoning: join(chunks, 'reasoning') };
     return Object.assign(message, text);
   }
