@@ -121,8 +121,10 @@ onOwnServer('a database server', () => {
     await t.stop();
   });
 
-  const onlyMysql = isMariadb ? it.skip : it;
-  onlyMysql(
+  // MariaDB's test server runs without privileges, so that read_only does not bind its root.
+  if (isMariadb) return;
+
+  it(
     'that is read-only for longer than the lease costs no living node its replies',
     async () => {
       await server.query('DROP DATABASE IF EXISTS parley');

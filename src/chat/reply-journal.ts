@@ -137,7 +137,7 @@ export class ReplyJournal {
   /** Says once that the database is away, and once that it is back. */
   private report(error: unknown): void {
     if (error && !this.failing)
-      this.logger.warn(`Replies cannot be stored for now: ${(error as Error).message}`);
+      this.logger.warn(`Failed to store replies, trying again: ${(error as Error).message}`);
     if (!error && this.failing) this.logger.log('Replies are stored again.');
     this.failing = Boolean(error);
   }
