@@ -261,6 +261,8 @@ describe('upgrades', () => {
       status: 400,
       body: { message: 'Unsupported protocol version' },
     });
+    const upgrade = `GET /socket.io/?EIO=3&transport=websocket HTTP/1.1\r\nHost: a\r\n${UPGRADE}\r\n`;
+    expect(await sendRaw(t.url, upgrade)).toMatch(/^HTTP\/1.1 400 .*Unsupported protocol version/s);
   });
 
   it('of Socket.IO by polling are told apart by their origin, to caches too', async () => {

@@ -4,6 +4,8 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../src/common/draining.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onMysql } from './support/database.js';
+import { until } from './support/process.js';
+import { TcpProxy } from './support/tcp-proxy.js';
 
 const NOT_READY = { code: 'not_ready', parts: { database: 'down' } };
 
@@ -67,8 +69,37 @@ describe('health, with Redis', () => {
     expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 
+  it('starts, and is ready, while Redis takes connections and says nothing', async () => {
+    const silent = await TcpProxy.start('127.0.0.1', 1);
+    await silent.hang();
+    t = await startTestApp({ env: { REDIS_URL: `redis://127.0.0.1:${silent.port}` } });
+
+    expect(await t.http.get('/health/ready')).toMatchObject({
+      status: 200,
+      body: { parts: { database: 'up', redis: 'degraded' } },
+    });
+    await t.stop();
+    await silent.close();
+  });
+
   const redisUrl = process.env.TEST_REDIS_URL;
   if (redisUrl) {
+    it('is up again once Redis is, where old connections stay dead though they are written to', async () => {
+      const { hostname, port } = new URL(redisUrl);
+      const proxy = await TcpProxy.start(hostname, Number(port));
+      t = await startTestApp({ env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
+      const redis = async () => (await t.http.get('/health/ready')).body.parts as { redis: string };
+      await until(async () => (await redis()).redis === 'up');
+      const mend = await proxy.lose();
+      expect(await redis()).toMatchObject({ redis: 'degraded' });
+
+      await mend();
+
+      await until(async () => (await redis()).redis === 'up', 20_000);
+      await t.stop();
+      await proxy.close();
+    }, 30_000);
+
     it('is ready with Redis there', async () => {
       t = await startTestApp({ env: { REDIS_URL: redisUrl } });
 

@@ -7,7 +7,7 @@ import type { Server, ServerOptions, Socket } from 'socket.io';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Draining } from '../common/draining.js';
 import { EdgeWarnings } from '../common/edge-warnings.js';
-import { type ProblemError, RateLimitedError, ValidationFailedError } from '../common/errors.js';
+import { ProblemError, RateLimitedError, ValidationFailedError } from '../common/errors.js';
 import { addressOf, handshakeFault, refuseRequest, refuseUpgrade } from '../common/handshake.js';
 import { Settings } from '../env/settings.js';
 import type { ChatSocket } from './socket-io-client.js';
@@ -25,6 +25,7 @@ type Asked = IncomingMessage & { _query?: Record<string, string>; res: ServerRes
 
 const noSuchCommand = () =>
   new ValidationFailedError([{ field: 'event', message: 'There is no such command.' }]);
+const unknownProtocol = () => new ProblemError(400, 'bad_request', 'Unsupported protocol version');
 const tooManyConnections = () => new RateLimitedError(10, 'Too many connections.');
 
 /** Engine.IO, which is not called back, would answer 400 or 403, whatever the reason. */
@@ -83,8 +84,10 @@ export class SocketIoAdapter extends IoAdapter {
 
   /** A connection costs memory before it says who it is, and asking for one, by polling, is a short request. */
   private newcomerFault(request: IncomingMessage): ProblemError | undefined {
-    const { sid } = (request as Asked)._query ?? {};
+    const { sid, EIO } = (request as Asked)._query ?? {};
     if (sid !== undefined) return undefined;
+    // Engine.IO would say so over the socket once that is open, which is no frame.
+    if (EIO !== '4' && request.headers.upgrade) return unknownProtocol();
     const isCrowded = this.limits.isCrowded(addressOf(request, this.express));
     return this.draining.refusal() ?? (isCrowded ? tooManyConnections() : undefined);
   }

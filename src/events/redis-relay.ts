@@ -1,18 +1,14 @@
 import { Logger } from '@nestjs/common';
 import { createClient } from 'redis';
 import { randomUUID } from 'node:crypto';
+import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
 import { EventType, ParleyEvent } from './event-hub.js';
 
-/** A connection on which not even a ping is answered is dead, though nothing says so, and is made anew after this. */
-const SILENCE_MS = 10_000;
-const PING_INTERVAL_MS = 3000;
 /**
  * Redis cuts a subscriber for which 32 MB wait, and with it all users of its node: what is longer is left to the
  * database, from which the user's clients on other nodes are sent to catch up. UTF-16 code units.
  */
 const LONGEST = 2 * 1024 * 1024;
-/** Of its own accord the client gives up on a connection that died so. Many nodes do not come back in step. */
-const reconnectStrategy = (retries: number) => Math.min(50 * 2 ** retries, 1000) + Math.random() * 100;
 
 export interface RelayReceiver {
   /** An event that another node has published. */
@@ -45,11 +41,11 @@ export class RedisRelay {
     private readonly receiver: RelayReceiver,
   ) {
     this.channels = `parley:${deploymentId}:events:`;
-    const socket = { socketTimeout: SILENCE_MS, reconnectStrategy };
-    const options = { url, socket, pingInterval: PING_INTERVAL_MS };
+    const options = redisOptions(url);
     // What cannot be sent now is not sent later: it would be out of order, and clients catch up from the database.
     this.publisher = createClient({ ...options, disableOfflineQueue: true });
     this.subscriber = createClient(options);
+    reconnectWhenSilent(this.publisher);
     this.publisher.on('error', () => undefined);
     this.publisher.on('ready', () => this.makeUp());
     this.subscriber.on('error', (error: Error) => this.noticeLoss(error));

@@ -153,4 +153,16 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
 
     expect((await other.peek(key, budget.windowMs)).used).toBeGreaterThan(0);
   });
+
+  it('leaves a connection that stays silent, however much is written to it', async () => {
+    const key = randomUUID();
+    const store = await throughProxy();
+    const other = await node(REDIS_URL);
+    pairs.forEach(({ client, server }) => [client.unpipe(), server.pause()]);
+
+    while ((await other.peek(key, budget.windowMs)).used === 0)
+      await store.take(key, { ...budget, limit: 1e6 });
+
+    expect((await other.peek(key, budget.windowMs)).used).toBeGreaterThan(0);
+  }, 30_000);
 });

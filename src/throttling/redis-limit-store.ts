@@ -1,5 +1,7 @@
 import { Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { once } from 'node:events';
 import { createClient } from 'redis';
+import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
 import { Budget, LimitStore, Take } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { scripts } from './redis-scripts.js';
@@ -8,8 +10,8 @@ import { scripts } from './redis-scripts.js';
 const ANSWER_TIMEOUT_MS = 300;
 /** After a failed call, how long it is left alone, so that a hanging Redis does not slow every request down. */
 const REST_MS = 1000;
-/** Between two attempts to connect; many nodes do not come back in step. */
-const reconnectDelayMs = () => 250 + Math.random() * 500;
+/** How long a start waits for Redis, which may accept a connection and say nothing. */
+const START_TIMEOUT_MS = 2000;
 
 /**
  * One budget for all nodes, in Redis. While Redis is away, each node counts for itself: people can go on working,
@@ -27,23 +29,17 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     private readonly fallback: MemoryLimitStore,
   ) {
     super();
-    this.client = createClient({
-      url,
-      scripts,
-      disableOfflineQueue: true,
-      socket: { reconnectStrategy: reconnectDelayMs },
-    });
+    this.client = createClient({ ...redisOptions(url), scripts, disableOfflineQueue: true });
+    reconnectWhenSilent(this.client);
     this.client.on('error', (error) => this.lost(error));
     this.client.on('ready', () => this.found());
   }
 
   /** Waits for the first attempt to connect; when that fails, the client goes on trying by itself. */
   async onModuleInit(): Promise<void> {
-    const settled = new Promise<void>((resolve) =>
-      this.client.once('ready', resolve).once('error', () => resolve()),
-    );
+    const ready = once(this.client, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
     this.client.connect().catch((error) => this.lost(error));
-    await settled;
+    await ready.catch((error: unknown) => this.lost(error));
   }
 
   onApplicationShutdown(): void {
