@@ -129,7 +129,7 @@ describe('a token', () => {
   const TOKEN = 'token ';
   const TOKENS = 50;
   /** A frame’s, but for its token and the digits of its numbers, which differ from one run to another. */
-  const MOST_BYTES: Record<string, number> = { 'Socket.IO': 95, SSE: 108, WebSocket: 94 };
+  const MOST_BYTES: Record<string, number> = { 'Socket.IO': 95, SSE: 131, WebSocket: 94 };
 
   const faces: Record<string, (onFrame: (frame: string) => void) => Promise<void>> = {
     async 'Socket.IO'(onFrame) {
