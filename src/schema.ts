@@ -7,9 +7,11 @@ import { PurgeIndexes1764350000000 } from '../migrations/1764350000000-PurgeInde
 import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
 import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
 import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-SearchIndexVersion.js';
+import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
 import { KnownAddress } from './auth/known-address.entity.js';
 import { RefreshToken } from './auth/refresh-token.entity.js';
 import { Session } from './auth/session.entity.js';
+import { StreamTicket } from './auth/stream-ticket.entity.js';
 import { User } from './auth/user.entity.js';
 import { Node } from './chat/node.entity.js';
 import { ReplyChunk } from './conversations/reply-chunk.entity.js';
@@ -26,6 +28,7 @@ export const SCHEMA = {
     User,
     Session,
     RefreshToken,
+    StreamTicket,
     KnownAddress,
     ModelConfig,
     Conversation,
@@ -46,5 +49,6 @@ export const SCHEMA = {
     EmailKey1764360000000,
     TitleKey1764360100000,
     SearchIndexVersion1764360200000,
+    StreamTickets1764380000000,
   ],
 };

@@ -4,6 +4,7 @@ import { KnownAddress } from '../src/auth/known-address.entity.js';
 import { RefreshToken } from '../src/auth/refresh-token.entity.js';
 import { hashRefreshToken } from '../src/auth/refresh-tokens.js';
 import { SessionPurge } from '../src/auth/session-purge.service.js';
+import { StreamTicket } from '../src/auth/stream-ticket.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Tokens } from './support/user.js';
 
@@ -35,6 +36,17 @@ describe('the hourly purge', () => {
     );
     expect(kept).toEqual([false, true, true]);
     expect((await ada.get('/auth/me')).status).toBe(200);
+  });
+
+  it('deletes stream tickets that have expired', async () => {
+    const ada = await t.user().create();
+    await ada.post('/auth/stream-ticket');
+    await database().updateAll(StreamTicket, { expiresAt: new Date(Date.now() - 1000) });
+    await ada.post('/auth/stream-ticket');
+
+    await t.app.get(SessionPurge).run();
+
+    expect(await database().count(StreamTicket)).toBe(1);
   });
 
   it('deletes the addresses that a user last logged in from more than 90 days ago', async () => {

@@ -129,6 +129,7 @@ describe('what the hourly purge looks for', () => {
   it.each([
     ['sessions', 'expires_at'],
     ['refresh_tokens', 'expires_at'],
+    ['stream_tickets', 'expires_at'],
     ['known_addresses', 'last_login_at'],
   ])('is found by an index: %s', async (table, column) => {
     const command = isMysql(clean) ? 'EXPLAIN' : 'EXPLAIN QUERY PLAN';

@@ -54,6 +54,17 @@ export type Refresh = {
     refresh_token: string;
 };
 
+export type StreamTicket = {
+    /**
+     * Opens one event stream or WebSocket, as `?ticket=` in its URL.
+     */
+    ticket: string;
+    /**
+     * When it can no longer be used: 30 s after it was issued, or earlier when the access token expires.
+     */
+    expires_at: string;
+};
+
 export type ChangeUsername = {
     username: string;
 };
@@ -862,6 +873,67 @@ export type RefreshTokensResponses = {
 };
 
 export type RefreshTokensResponse = RefreshTokensResponses[keyof RefreshTokensResponses];
+
+export type CreateStreamTicketData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/auth/stream-ticket';
+};
+
+export type CreateStreamTicketErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateStreamTicketError = CreateStreamTicketErrors[keyof CreateStreamTicketErrors];
+
+export type CreateStreamTicketResponses = {
+    /**
+     * OK
+     */
+    200: StreamTicket;
+};
+
+export type CreateStreamTicketResponse = CreateStreamTicketResponses[keyof CreateStreamTicketResponses];
 
 export type LogoutData = {
     body?: never;
@@ -1983,7 +2055,12 @@ export type StreamEventsData = {
          */
         id: number;
     };
-    query?: never;
+    query?: {
+        /**
+         * From `POST /auth/stream-ticket`, in place of the Authorization header.
+         */
+        ticket?: string;
+    };
     url: '/conversations/{id}/events';
 };
 
@@ -2004,6 +2081,10 @@ export type StreamEventsErrors = {
      * `not_found`: There is no such thing, or it is not yours.
      */
     404: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */

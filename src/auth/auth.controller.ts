@@ -5,12 +5,14 @@ import { Limit } from '../throttling/limit.decorator.js';
 import { AccountsService } from './accounts.service.js';
 import { LoginDto, RefreshDto, RegisterDto } from './auth.dto.js';
 import { type Client, CurrentClient } from './client.decorator.js';
-import { CurrentSession } from './identity.js';
+import { CurrentIdentity, CurrentSession, type Identity } from './identity.js';
 import { LoginService } from './login.service.js';
 import { Public } from './public.decorator.js';
 import { RefreshService } from './refresh.service.js';
 import { Session } from './session.entity.js';
 import { SessionsService } from './sessions.service.js';
+import { StreamTicketDto } from './stream-ticket.dto.js';
+import { StreamTickets } from './stream-tickets.service.js';
 import { TokenPairDto } from './token-pair.dto.js';
 import { TokensService } from './tokens.service.js';
 import { UserDto } from './user.dto.js';
@@ -24,6 +26,7 @@ export class AuthController {
     private readonly refreshes: RefreshService,
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
+    private readonly tickets: StreamTickets,
   ) {}
 
   @Post('register')
@@ -59,6 +62,21 @@ export class AuthController {
   @ApiProblems('401 unauthenticated', '401 token_expired', '401 token_revoked', '401 token_reused')
   async refresh(@Body() dto: RefreshDto, @CurrentClient() client: Client): Promise<TokenPairDto> {
     return this.tokens.pairFor(await this.refreshes.rotate(dto.refresh_token, client));
+  }
+
+  @Post('stream-ticket')
+  @HttpCode(200)
+  @ApiBearerAuth()
+  @ApiOperation({
+    operationId: 'createStreamTicket',
+    summary: 'Get a ticket that opens one event stream or WebSocket',
+    description:
+      "For a browser's EventSource, which cannot set a header: `GET /conversations/{id}/events?ticket=…`, or the " +
+      'WebSocket `/conversations/ws/{id}?ticket=…`. Nothing else accepts it. The stream ends with the session, and ' +
+      'when the access token expires.',
+  })
+  createStreamTicket(@CurrentIdentity() identity: Identity): Promise<StreamTicketDto> {
+    return this.tickets.issue(identity);
   }
 
   @Post('logout')

@@ -10,6 +10,8 @@ export const noToken = () => new UnauthenticatedError('unauthenticated', 'An acc
 export const invalidToken = () =>
   new UnauthenticatedError('unauthenticated', 'The access token is not valid.');
 
+export const invalidTicket = () => new UnauthenticatedError('unauthenticated', 'The ticket is not valid.');
+
 export const expiredToken = () => new UnauthenticatedError('token_expired', 'The access token has expired.');
 
 export const revokedToken = () => new UnauthenticatedError('token_revoked', 'The session has ended.');

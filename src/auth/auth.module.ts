@@ -18,6 +18,7 @@ import { RefreshService } from './refresh.service.js';
 import { SessionPurge } from './session-purge.service.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
+import { StreamTickets } from './stream-tickets.service.js';
 import { TokensService } from './tokens.service.js';
 
 /** Users, sessions and tokens, and the guard that every HTTP route is behind. */
@@ -39,6 +40,7 @@ import { TokensService } from './tokens.service.js';
     RefreshService,
     SessionPurge,
     SessionsService,
+    StreamTickets,
     TokensService,
   ],
   exports: [AccountsService, AuditLog, AuthService, SessionsService],

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { revokedToken } from './auth.errors.js';
 import type { Identity } from './identity.js';
 import { SessionsService } from './sessions.service.js';
+import { StreamTickets } from './stream-tickets.service.js';
 import { AccessClaims, TokensService } from './tokens.service.js';
 
 /** Tells whom an access token speaks for, over every transport. */
@@ -10,11 +11,24 @@ export class AuthService {
   constructor(
     private readonly tokens: TokensService,
     private readonly sessions: SessionsService,
+    private readonly tickets: StreamTickets,
   ) {}
 
   /** @throws {UnauthenticatedError} `unauthenticated`, `token_expired`, `token_revoked` */
   async authenticate(accessToken: string): Promise<Identity> {
     return this.identify(this.tokens.verify(accessToken));
+  }
+
+  /**
+   * The identity that a ticket was issued to; the ticket is used up.
+   * @throws {UnauthenticatedError} `unauthenticated`, `token_revoked`
+   */
+  async redeemTicket(ticket: string): Promise<Identity> {
+    const { sessionId, accessExpiresAt } = await this.tickets.redeem(ticket);
+    const found = sessionId === null ? null : await this.sessions.findWithUser(sessionId);
+    if (!found) throw revokedToken();
+    this.sessions.touch(found.session);
+    return { ...found, expiresAt: accessExpiresAt.getTime() };
   }
 
   /** @throws {UnauthenticatedError} `token_revoked` once the session has ended, or the user is gone */

@@ -1,20 +1,37 @@
 import { ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
+import type { Request } from 'express';
 import { noToken } from './auth.errors.js';
+import { AuthService } from './auth.service.js';
+import { bearerToken } from './bearer-token.js';
+import type { Identity } from './identity.js';
+import { TICKET_METADATA, ticketOf } from './ticket.js';
 import { tokenError } from './tokens.service.js';
 
-/** Global: every HTTP route needs a valid access token, but for those marked `@Public()`. */
+/**
+ * Global: every HTTP route needs a valid access token, but for those marked `@Public()`. Those marked
+ * `@AcceptsTicket()` can be called with a ticket instead.
+ */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard('jwt') {
-  constructor(private readonly reflector: Reflector) {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly auth: AuthService,
+  ) {
     super();
   }
 
   /** Sockets are authenticated in their handshake; Nest runs global guards on gateways too. */
-  override canActivate(context: ExecutionContext) {
-    if (context.getType() !== 'http' || this.isPublic(context)) return true;
-    return super.canActivate(context);
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http' || this.isMarked('isPublic', context)) return true;
+    const request = context.switchToHttp().getRequest<Request & { user?: Identity }>();
+    // A header takes precedence, and leaves the ticket unused.
+    const acceptsTicket = this.isMarked(TICKET_METADATA, context) && bearerToken(request) === null;
+    const ticket = acceptsTicket ? ticketOf(request) : undefined;
+    if (ticket === undefined) return super.canActivate(context) as Promise<boolean>;
+    request.user = await this.auth.redeemTicket(ticket);
+    return true;
   }
 
   /** @param info why the token was refused: passport's own Error where there was none, else jsonwebtoken's */
@@ -24,9 +41,9 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     throw isMissing(info) ? noToken() : tokenError(info);
   }
 
-  private isPublic(context: ExecutionContext): boolean {
+  private isMarked(metadata: string, context: ExecutionContext): boolean {
     const targets = [context.getHandler(), context.getClass()];
-    return this.reflector.getAllAndOverride<boolean | undefined>('isPublic', targets) ?? false;
+    return this.reflector.getAllAndOverride<boolean | undefined>(metadata, targets) ?? false;
   }
 }
 

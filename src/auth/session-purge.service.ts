@@ -4,6 +4,7 @@ import { DataSource, LessThan } from 'typeorm';
 import { KnownAddress } from './known-address.entity.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { Session } from './session.entity.js';
+import { StreamTicket } from './stream-ticket.entity.js';
 
 const INTERVAL_MS = 60 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
@@ -43,6 +44,7 @@ export class SessionPurge implements OnApplicationBootstrap, OnApplicationShutdo
     const before = (ageMs: number) => LessThan(new Date(now.getTime() - ageMs));
     await manager.delete(Session, { expiresAt: before(EXPIRED_KEPT_MS) });
     await manager.delete(RefreshToken, { expiresAt: before(EXPIRED_KEPT_MS) });
+    await manager.delete(StreamTicket, { expiresAt: before(0) });
     await manager.delete(KnownAddress, { lastLoginAt: before(ADDRESSES_KEPT_MS) });
   }
 }

@@ -1,7 +1,8 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { CurrentIdentity, CurrentUser, type Identity } from '../auth/identity.js';
+import { AcceptsTicket } from '../auth/ticket.js';
 import { User } from '../auth/user.entity.js';
 import { ApiProblems, type ProblemAnswer } from '../common/api-problems.decorator.js';
 import { IdPipe } from '../common/id.pipe.js';
@@ -9,7 +10,7 @@ import { ConversationPageDto } from '../conversations/conversation.dto.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Limit } from '../throttling/limit.decorator.js';
 import { TakesLong } from '../throttling/takes-long.decorator.js';
-import { EditMessageDto, ExchangeDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
+import { EditMessageDto, EventsQuery, ExchangeDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
 import { ChatService } from './chat.service.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { ReplyAnswers } from './reply-answers.js';
@@ -152,14 +153,18 @@ export class ChatController {
     summary: 'Follow a conversation, live',
     description:
       'Server-sent events, without end. With `Last-Event-ID` everything since that event comes first; without it, ' +
-      "a running reply's text so far.",
+      "a running reply's text so far. A browser's EventSource, which cannot set a header, opens it with " +
+      '`?ticket=` (`POST /auth/stream-ticket`).',
   })
   @ApiOkResponse({ content: { 'text/event-stream': { schema: { type: 'string' } } } })
   @Get('events')
+  @AcceptsTicket()
   async events(
     @CurrentIdentity() identity: Identity,
     @Param('id', IdPipe) id: number,
     @Headers('last-event-id') lastEventId: string | undefined,
+    // The authentication guard reads it; here it is validated and documented.
+    @Query() _query: EventsQuery,
     @Res() response: Response,
   ): Promise<void> {
     await this.answers.follow(response, identity, id, lastEventId);

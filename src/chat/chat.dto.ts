@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsUUID, Min } from 'class-validator';
 import { MayBeAbsent } from '../common/optional.decorator.js';
+import { EmptyIsAbsent } from '../common/query.decorators.js';
 import { IsText } from '../common/text.decorator.js';
 import { MessageDto } from '../conversations/message.dto.js';
 
@@ -43,4 +44,13 @@ export class ExchangeDto {
 
   @ApiProperty({ type: () => MessageDto })
   assistant_message!: MessageDto;
+}
+
+export class EventsQuery {
+  /** From `POST /auth/stream-ticket`, in place of the Authorization header. */
+  @ApiPropertyOptional({ maxLength: 64, example: 'x0Yq7cT3vN2bKpE9sLwR5mUaJ8dFhG1iZ4oXtPnQyVk' })
+  @EmptyIsAbsent()
+  @MayBeAbsent()
+  @IsText({ max: 64 })
+  ticket?: string;
 }

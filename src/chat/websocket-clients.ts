@@ -6,6 +6,7 @@ import type { WebSocket } from 'ws';
 import { AuthService } from '../auth/auth.service.js';
 import { bearerToken } from '../auth/bearer-token.js';
 import { claimsOf, type Identity } from '../auth/identity.js';
+import { ticketOf } from '../auth/ticket.js';
 import { NotFoundError, ProblemError, RateLimitedError, UnauthenticatedError } from '../common/errors.js';
 import { addressOf } from '../common/handshake.js';
 import { IdPipe } from '../common/id.pipe.js';
@@ -60,15 +61,20 @@ export class WebSocketClients implements OnModuleDestroy {
     const early = new EarlyFrames(socket);
     const address = addressOf(request, this.host.httpAdapter.getInstance<Express>());
     socket.once('close', this.limits.admitAddress(address));
-    const identity = await this.limits.authenticate(address, async () =>
-      this.auth.authenticate(tokenOf(request) ?? (await early.token())),
-    );
+    const identity = await this.limits.authenticate(address, () => this.identify(request, early));
     // Who has left meanwhile would never be seen to leave.
     if (socket.readyState !== socket.OPEN) return;
     socket.once('close', this.limits.admitUser(identity.user.id));
     const client = this.clientFor(socket, identity, new IdPipe().transform(id));
     await client.start();
     early.handOver((frame, isBinary) => void client.receive(frame, isBinary));
+  }
+
+  private async identify(request: IncomingMessage, early: EarlyFrames): Promise<Identity> {
+    const token = tokenOf(request);
+    const ticket = token === undefined ? ticketOf(request) : undefined;
+    if (ticket !== undefined) return this.auth.redeemTicket(ticket);
+    return this.auth.authenticate(token ?? (await early.token()));
   }
 
   private clientFor(socket: WebSocket, identity: Identity, conversationId: number): WebSocketClient {

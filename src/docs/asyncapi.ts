@@ -43,7 +43,7 @@ const FACES: Face[] = [
     commands: true,
     description:
       'For clients without Socket.IO: JSON text frames. The token comes in the Authorization header, as the ' +
-      'subprotocols `bearer, <token>`, or in a first frame `{"type": "auth", "token": …}` within 5 s. Opening it opens ' +
+      'subprotocols `bearer, <token>`, as a ticket in `?ticket=` (`POST /auth/stream-ticket`: one use, 30 s), or in a first frame `{"type": "auth", "token": …}` within 5 s. Opening it opens ' +
       'the conversation, whose id may then be left out of frames: the first frame is `conversation.snapshot`. Close ' +
       'codes: 4401 token bad, expired or revoked, 4404 no such conversation, 4408 no token in time, 4413 frame too ' +
       'large, 4429 too much.',
@@ -57,7 +57,8 @@ const FACES: Face[] = [
     commands: false,
     description:
       '`event:` is the name, `data:` the body on one line with the name as `type`, `id:` what to resume with in `Last-Event-ID`. Without ' +
-      "one, a running reply's text so far comes first. A comment every 15 s keeps proxies from closing it.",
+      "one, a running reply's text so far comes first. A comment every 15 s keeps proxies from closing it. A browser's " +
+      'EventSource, which cannot set a header, sends `?ticket=` (`POST /auth/stream-ticket`: one use, 30 s).',
     wrap: withType,
   },
 ];

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { createHash, randomBytes } from 'node:crypto';
+import { DataSource, Repository } from 'typeorm';
+import { invalidTicket } from './auth.errors.js';
+import type { Identity } from './identity.js';
+import { StreamTicketDto } from './stream-ticket.dto.js';
+import { StreamTicket } from './stream-ticket.entity.js';
+import { STREAM_TICKET_SECONDS } from './token-lifetimes.js';
+
+/** One-time tickets in the URL, for clients that cannot set a header: a browser's EventSource and WebSocket. */
+@Injectable()
+export class StreamTickets {
+  private readonly tickets: Repository<StreamTicket>;
+
+  constructor(@InjectDataSource() dataSource: DataSource) {
+    this.tickets = dataSource.getRepository(StreamTicket);
+  }
+
+  /** @param expiresAt expiry of the access token in milliseconds since the epoch, which bounds the stream's life */
+  async issue({ session, expiresAt }: Omit<Identity, 'user'>): Promise<StreamTicketDto> {
+    const ticket = randomBytes(32).toString('base64url');
+    const ticketExpiresAt = new Date(Math.min(Date.now() + STREAM_TICKET_SECONDS * 1000, expiresAt));
+    await this.tickets.insert({
+      tokenHash: hash(ticket),
+      sessionId: session.id,
+      expiresAt: ticketExpiresAt,
+      accessExpiresAt: new Date(expiresAt),
+    });
+    return { ticket, expires_at: ticketExpiresAt.toISOString() };
+  }
+
+  /**
+   * The delete decides between simultaneous requests, on any node.
+   * @throws {UnauthenticatedError} `unauthenticated`, without saying whether it is unknown, used or expired
+   */
+  async redeem(ticket: string): Promise<StreamTicket> {
+    const tokenHash = hash(ticket);
+    const found = await this.tickets.findOneBy({ tokenHash });
+    if (!found || found.expiresAt.getTime() <= Date.now()) throw invalidTicket();
+    const { affected } = await this.tickets.delete({ tokenHash });
+    if (affected !== 1) throw invalidTicket();
+    return found;
+  }
+}
+
+/** Unsalted and fast, which suffices for 256 random bits. */
+const hash = (ticket: string) => createHash('sha256').update(ticket).digest('hex');
