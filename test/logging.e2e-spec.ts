@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { DataSource, QueryFailedError } from 'typeorm';
+import { Draining } from '../src/common/draining.js';
 import { ConversationsService } from '../src/conversations/conversations.service.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { stall } from './support/provider.js';
@@ -89,6 +90,20 @@ describe('a request', () => {
     expect(status).toBe(500);
     const line = await log.ofRequest(headers.get('X-Request-Id'));
     expect(line).toMatchObject({ level: 'error', status: 500 });
+  });
+
+  it('is a warning where a provider or a node that leaves is at fault', async () => {
+    t.app.get(Draining).begin();
+    const { status, headers } = await t.http.get('/health/ready');
+    expect(status).toBe(503);
+    expect((await log.ofRequest(headers.get('X-Request-Id'))).level).toBe('warn');
+    await t.restart();
+
+    const ada = await t.user().withConfig(t.provider).create();
+    t.provider.willAnswer(401, {});
+    const failed = await ada.send((await ada.createConversation()).id, 'Hi');
+    expect(failed.status).toBe(502);
+    expect((await log.ofRequest(failed.headers.get('X-Request-Id'))).level).toBe('warn');
   });
 
   it('says that its client left before the answer', async () => {

@@ -11,6 +11,7 @@ import type { WsExceptionFilter } from '@nestjs/common';
 import { map, Observable } from 'rxjs';
 import { randomUUID } from 'node:crypto';
 import { logUnexpected } from '../common/problem.filter.js';
+import { levelOf } from '../common/request-log.js';
 import type { ChatSocket } from './socket-io-client.js';
 import { Problem, toProblem, toProblemError } from '../common/problem.js';
 
@@ -33,7 +34,8 @@ export function refusal(error: unknown, request: SocketRequest): { ok: false; er
   const requestId = randomUUID();
   const line = { request_id: requestId, ...request, status: problem.getStatus(), code: problem.code };
   logUnexpected(logger, problem, error, requestId);
-  logger[line.status >= 500 ? 'error' : 'log'](line, 'Socket command refused');
+  const level = levelOf(line.status);
+  logger[level === 'info' ? 'log' : level](line, 'Socket command refused');
   return { ok: false, error: toProblem(problem, requestId) };
 }
 

@@ -26,7 +26,7 @@ export function requestLog(logger: Logger): RequestHandler {
     response.once('close', () => {
       const aborted = delivered ? undefined : true;
       const line = { ...describe(request, response), duration_ms: msSince(startedAt), address, aborted };
-      logger[response.statusCode >= 500 ? 'error' : 'info'](line, 'request');
+      logger[levelOf(response.statusCode)](line, 'request');
     });
     next();
   };
@@ -42,6 +42,12 @@ export class LoggingInterceptor implements NestInterceptor {
     }
     return next.handle();
   }
+}
+
+/** An error is a fault of this server; 502 is a provider's, and 503 also a node's that is leaving. */
+export function levelOf(status: number): 'error' | 'warn' | 'info' {
+  if (status === 500) return 'error';
+  return status > 500 ? 'warn' : 'info';
 }
 
 function requestId(request: Request): string {
