@@ -82,11 +82,11 @@ export class SocketIoAdapter extends IoAdapter {
     return this.app.getHttpAdapter().getInstance() as Express;
   }
 
-  /** A connection costs memory before it says who it is, and asking for one, by polling, is a short request. */
+  /** Refuses a new connection early: it costs memory before its token is known. */
   private newcomerFault(request: IncomingMessage): ProblemError | undefined {
     const { sid, EIO } = (request as Asked)._query ?? {};
     if (sid !== undefined) return undefined;
-    // Engine.IO would say so over the socket once that is open, which is no frame.
+    // Engine.IO would write its HTTP answer into the open WebSocket.
     if (EIO !== '4' && request.headers.upgrade) return unknownProtocol();
     const isCrowded = this.limits.isCrowded(addressOf(request, this.express));
     return this.draining.refusal() ?? (isCrowded ? tooManyConnections() : undefined);

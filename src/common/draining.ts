@@ -1,18 +1,18 @@
 import { Global, Injectable, Module, OnModuleDestroy } from '@nestjs/common';
 import { UnavailableError } from './errors.js';
 
-/** How far this process is on its way out: first balancers learn of it, then it takes nothing new. */
+/** Stages of a shutdown: first readiness fails, then new work is refused. */
 @Injectable()
 export class Draining implements OnModuleDestroy {
   #announced = false;
   #active = false;
 
-  /** Not ready any more, so that balancers choose other nodes, and serving what they still send. */
+  /** Not ready, so that balancers choose other nodes, but still serving. */
   get announced(): boolean {
     return this.#announced;
   }
 
-  /** Finishes what runs and takes nothing new. */
+  /** Lets running replies end and refuses new work. */
   get active(): boolean {
     return this.#active;
   }

@@ -6,8 +6,8 @@ import { refuseUnreadable } from './closing.js';
 import { isWebSocket, serveWithoutUpgrade } from './upgrades.js';
 
 /**
- * Node's server, deciding what Socket.IO gets to see: that takes over the listeners of `request`, and answers whatever
- * it is sent.
+ * Node's server with a filter before its `request` and `upgrade` events. Socket.IO takes over the listeners of
+ * `request`, and would read large bodies, and answer TRACE, by itself.
  */
 export class EdgeServer extends Server {
   constructor(
@@ -15,7 +15,7 @@ export class EdgeServer extends Server {
     private readonly express: Express,
   ) {
     super(options, express);
-    // All headers are seen, as `serveWithoutUpgrade` writes them again; `maxHeaderSize` bounds them.
+    // No header may be dropped, as `serveWithoutUpgrade` writes them again; `maxHeaderSize` bounds them.
     this.maxHeadersCount = 0;
     this.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       if (!declaresTooMuch(request)) response.writeContinue();

@@ -1,15 +1,15 @@
 import { Global, Injectable, Logger, Module } from '@nestjs/common';
 import type { Request } from 'express';
 
-/** Strangers choose origins and addresses: past this many of a kind, further ones are not logged. */
+/** Bounds what clients can make the process remember: they choose origins and addresses. */
 const MAX_REMEMBERED = 100;
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[\w.~:[\]-]{1,200}$/i;
 const FORWARDED = ['X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host'];
 
-/** What is read of a request, of Express's or of an upgrade's view. */
+/** The part of a request, or of an upgrade's view, that is read here. */
 export type SeenRequest = Pick<Request, 'app' | 'headers' | 'host' | 'protocol' | 'socket'>;
 
-/** Tells the operator, once a case, which setting is wrong where requests are refused or proxies not believed. */
+/** Logs once a case which setting to change when requests are refused or `X-Forwarded-*` is ignored. */
 @Injectable()
 export class EdgeWarnings {
   private readonly logger = new Logger('Edge');
@@ -31,7 +31,7 @@ export class EdgeWarnings {
     ]);
   }
 
-  /** Warns where a peer that is not trusted sent what only proxies send. */
+  /** Warns of `X-Forwarded-*` from a peer that is not trusted. */
   check({ app, headers, socket }: SeenRequest): void {
     const ignored = FORWARDED.filter((name) => headers[name.toLowerCase()] !== undefined);
     if (ignored.length === 0) return;
@@ -58,5 +58,5 @@ export class EdgeWarnings {
 @Module({ providers: [EdgeWarnings], exports: [EdgeWarnings] })
 export class EdgeWarningsModule {}
 
-/** Headers hold what a stranger typed: only what has the form of an origin is logged. */
+/** Headers may hold anything: only text in the form of an origin is logged. */
 const shown = (origin: string) => (origin === 'null' || ORIGIN.test(origin) ? origin : '(malformed)');

@@ -14,7 +14,7 @@ const SCHEMES = new Map([
 ]);
 const DEFAULT_PORT: Record<string, RegExp> = { http: /:80$/, https: /:443$/ };
 
-/** Replaces Express's getters for what proxies say, which take `X-Forwarded-*` literally. */
+/** Replaces Express's getters `ip`, `protocol` and `host`, which take `X-Forwarded-*` literally. */
 export function readForwarded(prototype: object): void {
   Object.defineProperties(prototype, {
     ip: { configurable: true, get: clientAddress },
@@ -23,7 +23,7 @@ export function readForwarded(prototype: object): void {
   });
 }
 
-/** The nearest address that is no trusted proxy's; the connection's own where that hop names none. */
+/** The nearest address that is no trusted proxy's, or the connection's own if that hop names none. */
 function clientAddress(this: Request): string | undefined {
   const trust = this.app.get('trust proxy fn') as Trust;
   const peer = addressIn(this.socket.remoteAddress ?? '');

@@ -12,7 +12,7 @@ interface IntegerRange {
   description?: string;
 }
 
-/** A form sends what nobody filled in as `q=`. */
+/** Takes `q=`, as a form sends an empty field, for absent. */
 export const EmptyIsAbsent = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (value === '' ? undefined : value));
 

@@ -1,15 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Whether `Upgrade`, a list of protocols, offers the one that is spoken here. Its handshake is a GET (RFC 6455 section 4.1). */
+/** Whether `Upgrade`, a list of protocols, offers WebSocket. Its handshake is a GET (RFC 6455 section 4.1). */
 export function isWebSocket({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && /(^|,)\s*websocket\s*(,|$)/i.test(headers.upgrade ?? '');
 }
 
 /**
- * Serves a request whose `Upgrade` is ignored (RFC 9110 section 7.8). Node has stopped to read the connection as HTTP: it
- * gets the request again, without that header. Its `shouldUpgradeCallback` is not in Node 20, and loses what is pipelined
- * behind the request in 24.21.
+ * Serves a request and ignores its `Upgrade` (RFC 9110 section 7.8). Node no longer parses the connection as HTTP, so the
+ * request is given back to it without that header. `shouldUpgradeCallback` is missing in Node 20, and in 24.21 loses
+ * requests that are pipelined behind this one.
  */
 export function serveWithoutUpgrade(
   server: Server,
@@ -29,7 +29,7 @@ export function serveWithoutUpgrade(
   return true;
 }
 
-/** Calls back once earlier requests of the connection are answered: answers have to leave in their order. */
+/** Calls back once earlier requests of the connection are answered: HTTP/1.1 answers in the order of requests. */
 function onceAnswered(socket: Socket, callback: () => void): void {
   const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
   if (answer) answer.once('close', () => onceAnswered(socket, callback));

@@ -1,4 +1,4 @@
-/** Schemes whose pages share one origin with strangers, or that are no page's. */
+/** Schemes whose pages have no origin of their own, or that have no pages. */
 const NO_APP = ['about', 'blob', 'data', 'file', 'filesystem', 'ftp', 'javascript', 'ws', 'wss'];
 const HOST_AND_PORT = /^([\w.~-]+|\[[\da-f:.]+\])(:\d+)?$/i;
 
@@ -9,7 +9,7 @@ export function originFault(text: string): string | null {
   if (text.includes('*')) return 'has a wildcard: name each origin';
   const [, scheme, rest = ''] = /^([a-z][a-z\d+.-]*):\/\/(.*)$/is.exec(text) ?? [];
   if (!scheme) return 'has no scheme: write scheme://host[:port]';
-  if (NO_APP.includes(scheme.toLowerCase())) return 'has a scheme that no app has to itself';
+  if (NO_APP.includes(scheme.toLowerCase())) return 'has a scheme whose pages have no origin of their own';
   return addressFault(rest) ?? spellingFault(text, scheme);
 }
 
