@@ -56,7 +56,12 @@ describe('health', () => {
 
 describe('health, with Redis', () => {
   let t: TestApp;
-  afterEach(() => t?.stop());
+  let proxy: TcpProxy | undefined;
+  afterEach(async () => {
+    await t.stop();
+    await proxy?.close();
+    proxy = undefined;
+  });
 
   it('is ready while Redis is away, which is degraded and answered for within a second', async () => {
     t = await startTestApp({ env: { REDIS_URL: 'redis://127.0.0.1:1' } });
@@ -70,23 +75,21 @@ describe('health, with Redis', () => {
   });
 
   it('starts, and is ready, while Redis takes connections and says nothing', async () => {
-    const silent = await TcpProxy.start('127.0.0.1', 1);
-    await silent.hang();
-    t = await startTestApp({ env: { REDIS_URL: `redis://127.0.0.1:${silent.port}` } });
+    proxy = await TcpProxy.start('127.0.0.1', 1);
+    await proxy.hang();
+    t = await startTestApp({ env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
 
     expect(await t.http.get('/health/ready')).toMatchObject({
       status: 200,
       body: { parts: { database: 'up', redis: 'degraded' } },
     });
-    await t.stop();
-    await silent.close();
   });
 
   const redisUrl = process.env.TEST_REDIS_URL;
   if (redisUrl) {
     it('is up again once Redis is, where old connections stay dead though they are written to', async () => {
       const { hostname, port } = new URL(redisUrl);
-      const proxy = await TcpProxy.start(hostname, Number(port));
+      proxy = await TcpProxy.start(hostname, Number(port));
       t = await startTestApp({ env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
       const redis = async () => (await t.http.get('/health/ready')).body.parts as { redis: string };
       await until(async () => (await redis()).redis === 'up');
@@ -96,8 +99,6 @@ describe('health, with Redis', () => {
       await mend();
 
       await until(async () => (await redis()).redis === 'up', 20_000);
-      await t.stop();
-      await proxy.close();
     }, 30_000);
 
     it('is ready with Redis there', async () => {
