@@ -8,7 +8,7 @@ import { DrainingModule } from './common/draining.js';
 import { EdgeWarningsModule } from './common/edge-warnings.js';
 import { RouteMisses } from './common/route-misses.js';
 import { DatabaseModule } from './database/database.module.js';
-import { DemoProviderModule } from './demo-provider.module.js';
+import { DemoProviderModule } from './demo/demo-provider.module.js';
 import { EncryptionModule } from './encryption/encryption.module.js';
 import { EnvModule } from './env/env.module.js';
 import { EventsModule } from './events/events.module.js';

@@ -2,7 +2,7 @@ import { EnvironmentError, loadSettings, readDotEnv, type Settings } from './env
 
 // What is wrong with the environment is said at once; the rest takes a second to load.
 const settings = checkEnvironment();
-const { serve } = await import('./serve.js');
+const { serve } = await import('./boot/serve.js');
 await serve(settings);
 
 function checkEnvironment(): Settings {

@@ -1,11 +1,11 @@
 import { Global, Injectable, Module } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { AddressInfo } from 'node:net';
-import type { ModelProvider } from './ai/provider.js';
-import { DemoProvider } from './configs/demo-provider.js';
-import { DemoModel } from './demo/demo-model.js';
-import { DemoModule } from './demo/demo.module.js';
-import { Settings } from './env/settings.js';
+import type { ModelProvider } from '../ai/provider.js';
+import { DemoProvider } from '../configs/demo-provider.js';
+import { DemoModel } from './demo-model.js';
+import { DemoModule } from './demo.module.js';
+import { Settings } from '../env/settings.js';
 
 /** The built-in model as a provider like any other: reached over HTTP, at whatever this server listens on. */
 @Injectable()

@@ -3,7 +3,7 @@ import { createDataSource } from '../database/data-source.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { loadSettings, readDotEnv } from '../env/settings.js';
 import { SCHEMA } from '../schema.js';
-import { rotateKeys, RotationProgress } from './key-rotation.js';
+import { rotateKeys, RotationProgress } from '../configs/key-rotation.js';
 
 readDotEnv();
 const settings = loadSettings(process.env);

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Settings } from './env/settings.js';
+import type { Settings } from '../env/settings.js';
 
 /** Says where to go: to a person in development, as a log line elsewhere. */
 export function announce(settings: Settings, url: string, logger: Logger): void {
