@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { DataSource } from 'typeorm';
-import { Draining } from '../src/common/draining.js';
+import { Draining } from '../src/common/lifecycle/draining.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onMysql } from './support/database.js';
 import { until } from './support/process.js';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { DataSource, QueryFailedError } from 'typeorm';
-import { Draining } from '../src/common/draining.js';
+import { Draining } from '../src/common/lifecycle/draining.js';
 import { ConversationsService } from '../src/conversations/conversations.service.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { stall } from './support/provider.js';

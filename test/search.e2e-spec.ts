@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Between, DataSource } from 'typeorm';
-import { foldText } from '../src/common/fold-text.js';
-import { isVisible } from '../src/common/visible-text.js';
+import { foldText } from '../src/common/text/fold-text.js';
+import { isVisible } from '../src/common/text/visible-text.js';
 import { Conversation } from '../src/conversations/conversation.entity.js';
 import { Message } from '../src/conversations/message.entity.js';
 import { MessageSearch } from '../src/conversations/message-search.js';

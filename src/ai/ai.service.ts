@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { measure } from '../common/measures.js';
+import { measure } from '../common/logging/measures.js';
 import { Settings } from '../env/settings.js';
 import { readModels } from './model-list.js';
 import { Outbound } from './outbound.js';

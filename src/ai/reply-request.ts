@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { measure } from '../common/measures.js';
+import { measure } from '../common/logging/measures.js';
 import { hostClassOf } from './host-class.js';
 import { isTransient, MAX_WAIT_SECONDS, ProviderFaults } from './provider-faults.js';
 import type { OutboundResponse } from './outbound-fetch.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { AuditLog } from '../common/audit-log.js';
+import { AuditLog } from '../common/logging/audit-log.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import type { Client } from './client.decorator.js';
 import type { Identity } from './identity.js';

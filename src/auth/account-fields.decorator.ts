@@ -1,10 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { isEmail, Matches, ValidateBy } from 'class-validator';
-import { foldText } from '../common/fold-text.js';
-import { IsText } from '../common/text.decorator.js';
-import { isVisible, stripBidiControls } from '../common/visible-text.js';
-import { emailKey } from './email-key.js';
+import { foldText } from '../common/text/fold-text.js';
+import { IsText } from '../common/validation/text.decorator.js';
+import { isVisible, stripBidiControls } from '../common/text/visible-text.js';
+import { emailKey } from '../common/text/email-key.js';
 
 /** The column's length, which composed characters can outgrow when they are folded. */
 const MAX_KEY_LENGTH = 255;

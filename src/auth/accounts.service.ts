@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, Repository } from 'typeorm';
-import { AuditLog } from '../common/audit-log.js';
-import { foldText } from '../common/fold-text.js';
+import { AuditLog } from '../common/logging/audit-log.js';
+import { foldText } from '../common/text/fold-text.js';
 import { isDuplicateKey } from '../database/retry.js';
 import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from './auth.dto.js';
 import { emailTaken, usernameTaken } from './auth.errors.js';
 import type { Client } from './client.decorator.js';
-import { emailKey } from './email-key.js';
+import { emailKey } from '../common/text/email-key.js';
 import type { Identity } from './identity.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { PasswordService } from './password.service.js';

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { MayBeAbsent } from '../common/optional.decorator.js';
-import { IsText } from '../common/text.decorator.js';
+import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsText } from '../common/validation/text.decorator.js';
 import { IsEmailAddress, IsGivenEmailAddress, IsPassword, IsUsername } from './account-fields.decorator.js';
 
 /** A password that was chosen before: what is wrong with it, its hash tells. */

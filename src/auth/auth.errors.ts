@@ -3,7 +3,7 @@ import {
   ProblemError,
   UnauthenticatedError,
   ValidationFailedError,
-} from '../common/errors.js';
+} from '../common/errors/errors.js';
 
 export const noToken = () => new UnauthenticatedError('unauthenticated', 'An access token is needed.', false);
 

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { AuditLog } from '../common/audit-log.js';
+import { AuditLog } from '../common/logging/audit-log.js';
 import { addressKey } from '../throttling/address-key.js';
 import type { LoginDto } from './auth.dto.js';
 import { wrongCredentials } from './auth.errors.js';
 import { EntityReader, type Row } from '../database/entity-reader.js';
 import type { Client } from './client.decorator.js';
-import { emailKey, exactEmailKey } from './email-key.js';
+import { emailKey, exactEmailKey } from '../common/text/email-key.js';
 import { PasswordChecks } from './password-checks.service.js';
 import { PasswordService } from './password.service.js';
 import { SessionGrant, SessionsService } from './sessions.service.js';

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiProblems } from '../common/api-problems.decorator.js';
+import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { Limit } from '../throttling/limit.decorator.js';
 import { AccountDeletionService } from './account-deletion.service.js';
 import { AccountsService } from './accounts.service.js';

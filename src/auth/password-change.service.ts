@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
-import { AuditLog } from '../common/audit-log.js';
+import { AuditLog } from '../common/logging/audit-log.js';
 import { transaction } from '../database/retry.js';
 import type { ChangePasswordDto } from './auth.dto.js';
 import { revokedToken, wrongPassword } from './auth.errors.js';

@@ -1,4 +1,4 @@
-import { foldText } from '../common/fold-text.js';
+import { foldText } from '../common/text/fold-text.js';
 import { badField } from './auth.errors.js';
 import { isCommonPassword } from './common-passwords.js';
 

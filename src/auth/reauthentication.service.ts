@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog } from '../common/audit-log.js';
+import { AuditLog } from '../common/logging/audit-log.js';
 import { reauthenticationRequired, wrongPassword } from './auth.errors.js';
 import type { Client } from './client.decorator.js';
 import type { Identity } from './identity.js';

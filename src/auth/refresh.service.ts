@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, IsNull, Not } from 'typeorm';
-import { AuditLog } from '../common/audit-log.js';
+import { AuditLog } from '../common/logging/audit-log.js';
 import { transaction } from '../database/retry.js';
 import { expiredRefreshToken, invalidRefreshToken, reusedRefreshToken, revokedToken } from './auth.errors.js';
 import type { Client } from './client.decorator.js';

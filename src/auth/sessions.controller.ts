@@ -1,6 +1,6 @@
 import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { IdPipe } from '../common/id.pipe.js';
+import { IdPipe } from '../common/validation/id.pipe.js';
 import { type Client, CurrentClient } from './client.decorator.js';
 import { CurrentSession } from './identity.js';
 import { SessionListDto } from './session.dto.js';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, In, LessThan, MoreThan, Not, Repository } from 'typeorm';
-import { AuditLog } from '../common/audit-log.js';
-import { NotFoundError } from '../common/errors.js';
+import { AuditLog } from '../common/logging/audit-log.js';
+import { NotFoundError } from '../common/errors/errors.js';
 import { transaction } from '../database/retry.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { addressKey } from '../throttling/address-key.js';

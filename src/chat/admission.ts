@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { Draining } from '../common/draining.js';
-import { RateLimitedError } from '../common/errors.js';
+import { Draining } from '../common/lifecycle/draining.js';
+import { RateLimitedError } from '../common/errors/errors.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { Message } from '../conversations/message.entity.js';
 import { Settings } from '../env/settings.js';

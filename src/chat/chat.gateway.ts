@@ -7,7 +7,7 @@ import {
   WebSocketGateway,
 } from '@nestjs/websockets';
 import type { Namespace } from 'socket.io';
-import { bodyPipe } from '../common/validation.js';
+import { bodyPipe } from '../common/validation/validation.js';
 import { ChatSockets } from './chat-sockets.js';
 import { SocketCommands } from './socket-commands.js';
 import type { ChatSocket } from './socket-io-client.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { ConflictError, NotFoundError } from '../common/errors.js';
-import { measure } from '../common/measures.js';
-import { toProblemError } from '../common/problem.js';
+import { ConflictError, NotFoundError } from '../common/errors/errors.js';
+import { measure } from '../common/logging/measures.js';
+import { toProblemError } from '../common/errors/problem.js';
 import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { RawData, WebSocket } from 'ws';
-import { ProblemError, UnauthenticatedError } from '../common/errors.js';
+import { ProblemError, UnauthenticatedError } from '../common/errors/errors.js';
 import { CLOSE_CODES } from './websocket-client.js';
 import { MAX_FRAME_BYTES } from './socket-limits.js';
 

@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import { inTurns, isLong, jsonPieces } from '../common/json-pieces.js';
+import { inTurns, isLong, jsonPieces } from '../common/json/json-pieces.js';
 import type { ParleyEvent } from '../events/event-hub.js';
 import { Backlog, type Outlet } from './backlog.js';
 import { jsonWithType } from './chat.events.js';

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { ConflictError, NotFoundError } from '../common/errors.js';
+import { ConflictError, NotFoundError } from '../common/errors/errors.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import type { ConversationsService } from '../conversations/conversations.service.js';
 import { Message } from '../conversations/message.entity.js';

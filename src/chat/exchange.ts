@@ -1,4 +1,4 @@
-import { foldText } from '../common/fold-text.js';
+import { foldText } from '../common/text/fold-text.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message } from '../conversations/message.entity.js';

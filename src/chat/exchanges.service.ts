@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
-import { Batches } from '../common/batches.js';
-import { ConflictError } from '../common/errors.js';
+import { Batches } from '../common/async/batches.js';
+import { ConflictError } from '../common/errors/errors.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { Message } from '../conversations/message.entity.js';

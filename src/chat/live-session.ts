@@ -1,6 +1,6 @@
 import type { AuthService } from '../auth/auth.service.js';
 import type { AccessClaims } from '../auth/tokens.service.js';
-import { UnauthenticatedError } from '../common/errors.js';
+import { UnauthenticatedError } from '../common/errors/errors.js';
 import { EventHub, type ParleyEvent } from '../events/event-hub.js';
 
 /** How long before its access token runs out a socket is told. */

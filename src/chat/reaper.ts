@@ -1,8 +1,8 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { Draining } from '../common/draining.js';
-import { isDatabaseAway } from '../common/database-errors.js';
+import { Draining } from '../common/lifecycle/draining.js';
+import { isDatabaseAway } from '../common/errors/database-errors.js';
 import { Message } from '../conversations/message.entity.js';
 import { Heartbeat } from './heartbeat.js';
 import { Node } from './node.entity.js';

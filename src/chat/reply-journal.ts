@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { measure } from '../common/measures.js';
+import { measure } from '../common/logging/measures.js';
 import { ReplyStore } from './reply-store.js';
 import { lengthOf, type Reply } from './reply.js';
 

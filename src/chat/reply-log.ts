@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { measure } from '../common/measures.js';
+import { measure } from '../common/logging/measures.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 
 const logger = new Logger('Replies');

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ProblemError } from '../common/errors.js';
+import { ProblemError } from '../common/errors/errors.js';
 import { Settings } from '../env/settings.js';
 import { EventHub } from '../events/event-hub.js';
 import { messageRestarted } from './chat.events.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, In, IsNull, MoreThan } from 'typeorm';
-import { isHighSurrogate } from '../common/utf16.js';
+import { isHighSurrogate } from '../common/text/utf16.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/message.dto.js';
 import { Message, type MessageSource, MessageStatus } from '../conversations/message.entity.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuthService } from '../auth/auth.service.js';
 import { claimsOf } from '../auth/identity.js';
 import type { AccessClaims } from '../auth/tokens.service.js';
-import { UnauthenticatedError } from '../common/errors.js';
+import { UnauthenticatedError } from '../common/errors/errors.js';
 import type { ConversationPageDto } from '../conversations/conversation.dto.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { ExchangeDto } from './chat.dto.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Identity } from '../auth/identity.js';
-import { RateLimitedError, UnauthenticatedError } from '../common/errors.js';
+import { RateLimitedError, UnauthenticatedError } from '../common/errors/errors.js';
 import { addressKey } from '../throttling/address-key.js';
 import { Places } from '../throttling/places.js';
 import { RateLimits } from '../throttling/rate-limits.js';

@@ -10,10 +10,10 @@ import {
 import type { WsExceptionFilter } from '@nestjs/common';
 import { map, Observable } from 'rxjs';
 import { randomUUID } from 'node:crypto';
-import { logUnexpected } from '../common/problem.filter.js';
-import { levelOf } from '../common/request-log.js';
+import { logUnexpected } from '../common/http/problem.filter.js';
+import { levelOf } from '../common/logging/request-log.js';
 import type { ChatSocket } from './socket-io-client.js';
-import { Problem, toProblem, toProblemError } from '../common/problem.js';
+import { Problem, toProblem, toProblemError } from '../common/errors/problem.js';
 
 export type Acknowledgement = { ok: true; data: unknown } | { ok: false; error: Problem };
 

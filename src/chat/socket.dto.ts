@@ -1,6 +1,6 @@
 import { IntersectionType } from '@nestjs/swagger';
 import { IsInt, IsString, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent } from '../common/optional.decorator.js';
+import { MayBeAbsent } from '../common/validation/optional.decorator.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
 
 /** What sockets send (API.md 6). */

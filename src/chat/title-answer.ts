@@ -1,4 +1,4 @@
-import { isVisible } from '../common/visible-text.js';
+import { isVisible } from '../common/text/visible-text.js';
 import { oneLine } from './titles.js';
 
 const MAX_TITLE_LENGTH = 100;

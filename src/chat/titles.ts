@@ -1,4 +1,4 @@
-import { isVisible, stripBidiControls } from '../common/visible-text.js';
+import { isVisible, stripBidiControls } from '../common/text/visible-text.js';
 
 const WORDS_LENGTH = 60;
 

@@ -7,10 +7,15 @@ import { AuthService } from '../auth/auth.service.js';
 import { bearerToken } from '../auth/bearer-token.js';
 import { claimsOf, type Identity } from '../auth/identity.js';
 import { ticketOf } from '../auth/ticket.js';
-import { NotFoundError, ProblemError, RateLimitedError, UnauthenticatedError } from '../common/errors.js';
-import { addressOf } from '../common/handshake.js';
-import { IdPipe } from '../common/id.pipe.js';
-import { toProblemError } from '../common/problem.js';
+import {
+  NotFoundError,
+  ProblemError,
+  RateLimitedError,
+  UnauthenticatedError,
+} from '../common/errors/errors.js';
+import { addressOf } from '../common/http/handshake.js';
+import { IdPipe } from '../common/validation/id.pipe.js';
+import { toProblemError } from '../common/errors/problem.js';
 import { EventHub } from '../events/event-hub.js';
 import { ConversationStreams } from './conversation-streams.js';
 import { EarlyFrames, NoTokenError } from './early-frames.js';

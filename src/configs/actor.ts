@@ -2,7 +2,7 @@ import { createParamDecorator, ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { clientOf } from '../auth/client.decorator.js';
 import type { Identity } from '../auth/identity.js';
-import type { AuditSubject } from '../common/audit-log.js';
+import type { AuditSubject } from '../common/logging/audit-log.js';
 
 /** Who makes a change, as the audit trail names them. */
 export class Actor implements AuditSubject {

@@ -1,6 +1,6 @@
 import { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
 import { User } from '../auth/user.entity.js';
-import { ConflictError, NotFoundError, ValidationFailedError } from '../common/errors.js';
+import { ConflictError, NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
 import { transaction } from '../database/retry.js';
 import { ModelConfig } from './model-config.entity.js';
 

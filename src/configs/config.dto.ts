@@ -2,9 +2,9 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
 import type { ProviderTest } from '../ai/ai.service.js';
 import type { ProviderErrorCode } from '../ai/provider.error.js';
-import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
-import { MayBeAbsent } from '../common/optional.decorator.js';
-import { IsLabel, IsText, Trimmed } from '../common/text.decorator.js';
+import { IsModelParams, ModelParams } from '../common/validation/model-params.dto.js';
+import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsLabel, IsText, Trimmed } from '../common/validation/text.decorator.js';
 import type { ModelConfig } from './model-config.entity.js';
 
 export const DEFAULT_CONTEXT_TOKENS = 32_768;

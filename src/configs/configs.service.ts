@@ -5,7 +5,7 @@ import { AiService } from '../ai/ai.service.js';
 import { logProviderFault } from '../ai/provider-fault-log.js';
 import { ProviderError } from '../ai/provider.error.js';
 import type { ModelProvider } from '../ai/provider.js';
-import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors.js';
+import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors/errors.js';
 import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { EntityReader } from '../database/entity-reader.js';

@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
-import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json-size.js';
-import { IsModelParams, ModelParams } from '../common/model-params.dto.js';
-import { MayBeAbsent } from '../common/optional.decorator.js';
-import { IsLabel, IsText } from '../common/text.decorator.js';
+import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json/json-size.js';
+import { IsModelParams, ModelParams } from '../common/validation/model-params.dto.js';
+import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsLabel, IsText } from '../common/validation/text.decorator.js';
 import type { Conversation, TitleSource } from './conversation.entity.js';
 import { MessageDto } from './message.dto.js';
 

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../auth/identity.js';
 import { User } from '../auth/user.entity.js';
-import { IdPipe } from '../common/id.pipe.js';
+import { IdPipe } from '../common/validation/id.pipe.js';
 import {
   ConversationDto,
   ConversationListDto,

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { MayBeAbsent } from '../common/optional.decorator.js';
-import { EmptyIsAbsent, QueryBoolean, QueryInteger } from '../common/query.decorators.js';
-import { IsText } from '../common/text.decorator.js';
+import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { EmptyIsAbsent, QueryBoolean, QueryInteger } from '../common/validation/query.decorators.js';
+import { IsText } from '../common/validation/text.decorator.js';
 import { ConversationDto } from './conversation.dto.js';
 import { MessageDto } from './message.dto.js';
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
-import { foldText } from '../common/fold-text.js';
-import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json-size.js';
+import { foldText } from '../common/text/fold-text.js';
+import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json/json-size.js';
 import { ConversationDto } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
 import { Message } from './message.entity.js';

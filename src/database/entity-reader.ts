@@ -1,6 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
-import { Batches } from '../common/batches.js';
+import { Batches } from '../common/async/batches.js';
 import { isMysql } from './data-source.js';
 
 /** A long SELECT takes the database longer than several short ones. Between two batches: some statements' time. */

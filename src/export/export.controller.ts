@@ -3,8 +3,8 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swa
 import type { Response } from 'express';
 import { type Client, CurrentClient } from '../auth/client.decorator.js';
 import { CurrentIdentity, type Identity } from '../auth/identity.js';
-import { AuditLog } from '../common/audit-log.js';
-import { sendPieces } from '../common/json-pieces.js';
+import { AuditLog } from '../common/logging/audit-log.js';
+import { sendPieces } from '../common/json/json-pieces.js';
 import { TakesLong } from '../throttling/takes-long.decorator.js';
 import { ExportDto } from './export.dto.js';
 import { ExportService } from './export.service.js';

@@ -5,7 +5,7 @@ import { AccountsService } from '../auth/accounts.service.js';
 import type { Identity } from '../auth/identity.js';
 import { SessionListDto } from '../auth/session.dto.js';
 import { SessionsService } from '../auth/sessions.service.js';
-import { inTurns, jsonPieces } from '../common/json-pieces.js';
+import { inTurns, jsonPieces } from '../common/json/json-pieces.js';
 import { ConfigsService } from '../configs/configs.service.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { Conversation } from '../conversations/conversation.entity.js';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { Heartbeat } from '../chat/heartbeat.js';
-import { Draining } from '../common/draining.js';
-import { ProblemError, UnavailableError } from '../common/errors.js';
+import { Draining } from '../common/lifecycle/draining.js';
+import { ProblemError, UnavailableError } from '../common/errors/errors.js';
 import type { PartState, ReadinessDto } from './health.dto.js';
 import { RedisPing } from './redis-ping.js';
 

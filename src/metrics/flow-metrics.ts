@@ -1,6 +1,6 @@
 import { Injectable, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Counter, Histogram } from 'prom-client';
-import { onMeasure } from '../common/measures.js';
+import { onMeasure } from '../common/logging/measures.js';
 import { Metrics } from './metrics.js';
 
 const ENDS = ['complete', 'stopped', 'failed', 'interrupted'];

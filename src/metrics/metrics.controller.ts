@@ -4,7 +4,7 @@ import { SkipThrottle } from '@nestjs/throttler';
 import type { Request } from 'express';
 import ipaddr from 'ipaddr.js';
 import { Public } from '../auth/public.decorator.js';
-import { NotFoundError } from '../common/errors.js';
+import { NotFoundError } from '../common/errors/errors.js';
 import { Settings } from '../env/settings.js';
 import { Metrics } from './metrics.js';
 

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { isProbe } from '../common/probes.js';
+import { isProbe } from '../common/http/probes.js';
 import { addressKey } from './address-key.js';
 import { RateLimits } from './rate-limits.js';
 

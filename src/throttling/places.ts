@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { RateLimitedError } from '../common/errors.js';
+import { RateLimitedError } from '../common/errors/errors.js';
 import type { ConcurrencyLimitName } from './limits.js';
 import { LimitKey, RateLimits } from './rate-limits.js';
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { RateLimitedError } from '../common/errors.js';
+import { RateLimitedError } from '../common/errors/errors.js';
 import { Settings } from '../env/settings.js';
 import { LimitStore, Take } from './limit-store.js';
 import {

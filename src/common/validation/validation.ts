@@ -1,6 +1,6 @@
 import { ArgumentMetadata, Injectable, ValidationError, ValidationPipe } from '@nestjs/common';
-import { FieldError, ValidationFailedError } from './errors.js';
-import { dtoFault, jsonFault } from './json-fault.js';
+import { FieldError, ValidationFailedError } from '../errors/errors.js';
+import { dtoFault, jsonFault } from '../errors/json-fault.js';
 
 const SHARED = {
   transform: true,

@@ -1,5 +1,5 @@
 import { Global, Injectable, Module, OnModuleDestroy } from '@nestjs/common';
-import { UnavailableError } from './errors.js';
+import { UnavailableError } from '../errors/errors.js';
 
 /** Stages of a shutdown: first readiness fails, then new work is refused. */
 @Injectable()

@@ -2,7 +2,7 @@ import type { Response } from 'express';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isHighSurrogate } from './utf16.js';
+import { isHighSurrogate } from '../text/utf16.js';
 
 /** Text of this length is encoded at a time, in a millisecond at most. UTF-16 code units. */
 const PIECE_LENGTH = 64 * 1024;

@@ -1,9 +1,9 @@
 import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { closeWhereUnread } from './closing.js';
-import { ProblemError } from './errors.js';
-import { inTurns, isLong, jsonPieces, sendPieces } from './json-pieces.js';
-import { toProblem, toProblemError } from './problem.js';
+import { ProblemError } from '../errors/errors.js';
+import { inTurns, isLong, jsonPieces, sendPieces } from '../json/json-pieces.js';
+import { toProblem, toProblemError } from '../errors/problem.js';
 
 /** Every HTTP failure leaves through here, as RFC 9457 `application/problem+json`. */
 @Catch()

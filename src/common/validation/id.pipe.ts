@@ -1,5 +1,5 @@
 import { Injectable, PipeTransform } from '@nestjs/common';
-import { NotFoundError } from './errors.js';
+import { NotFoundError } from '../errors/errors.js';
 
 /** An id in a path; what is no positive integer names nothing, so it is "not found" (API.md 1). */
 @Injectable()

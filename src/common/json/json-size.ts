@@ -1,4 +1,4 @@
-import { isHighSurrogate, isLowSurrogate } from './utf16.js';
+import { isHighSurrogate, isLowSurrogate } from '../text/utf16.js';
 
 /** What a frame or an acknowledgement has around a page. */
 const ENVELOPE_BYTES = 1024;

@@ -1,6 +1,6 @@
 import { isEmail } from 'class-validator';
 import { domainToASCII, domainToUnicode } from 'node:url';
-import { DOTTED_I, foldText, normalize } from '../common/fold-text.js';
+import { DOTTED_I, foldText, normalize } from './fold-text.js';
 
 /** The functions of node:url take other ASCII for a port, a path or an escape. */
 const DOMAIN = /^[a-z0-9.\-\u0080-\u{10ffff}]+$/u;

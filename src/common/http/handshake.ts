@@ -5,9 +5,9 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Duplex } from 'node:stream';
 import { isOriginAllowed } from './cors.js';
 import type { EdgeWarnings } from './edge-warnings.js';
-import { ProblemError } from './errors.js';
+import { ProblemError } from '../errors/errors.js';
 import { httpsRequired } from './https.js';
-import { toProblem } from './problem.js';
+import { toProblem } from '../errors/problem.js';
 
 const logger = new Logger('Sockets');
 

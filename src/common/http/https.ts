@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { EdgeWarnings } from './edge-warnings.js';
-import { ProblemError } from './errors.js';
+import { ProblemError } from '../errors/errors.js';
 import { isProbe } from './probes.js';
 
 /**

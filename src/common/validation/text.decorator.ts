@@ -1,8 +1,8 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { registerDecorator, type ValidationArguments } from 'class-validator';
-import { isHighSurrogate, isLowSurrogate } from './utf16.js';
-import { isVisible, stripBidiControls, trimInvisible } from './visible-text.js';
+import { isHighSurrogate, isLowSurrogate } from '../text/utf16.js';
+import { isVisible, stripBidiControls, trimInvisible } from '../text/visible-text.js';
 
 export interface TextOptions {
   /** In Unicode code points. */
