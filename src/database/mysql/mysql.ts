@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { DataSource, ReplicationMode } from 'typeorm';
 import { MysqlDriver } from 'typeorm/driver/mysql/MysqlDriver.js';
 import { MysqlQueryRunner } from 'typeorm/driver/mysql/MysqlQueryRunner.js';
-import { isReadOnly } from '../common/errors/database-errors.js';
+import { isReadOnly } from '../../common/errors/database-errors.js';
 
 /** After this long without an answer to a statement, and every so often from then, the server is probed. */
 const PATIENCE_MS = 2000;

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSource, ColumnType } from 'typeorm';
 import { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3Driver.js';
 import { BetterSqlite3QueryRunner } from 'typeorm/driver/better-sqlite3/BetterSqlite3QueryRunner.js';
-import { isLocked } from './retry.js';
+import { isLocked } from '../retry.js';
 
 /** How long a caller waits for a lock that another process holds on the file, and how often it looks. */
 const LOCK_WAIT_MS = 3000;

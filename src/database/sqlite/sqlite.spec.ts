@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
-import { createDataSource } from './data-source.js';
+import { createDataSource } from '../data-source.js';
 
 /** Takes SQLite some milliseconds. */
 const LONG =
