@@ -27,4 +27,4 @@ await build({
 });
 cpSync('dist/src/playground/public', `${OUT}/public`, { recursive: true });
 // Threads start from a file of their own.
-cpSync('dist/src/ai/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);
+cpSync('dist/src/ai/tokenizer/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);

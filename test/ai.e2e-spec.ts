@@ -3,10 +3,10 @@ import { AddressInfo, createServer, Server, Socket } from 'node:net';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { request } from 'undici';
 import { AiService } from '../src/ai/ai.service.js';
-import { Outbound } from '../src/ai/outbound.js';
-import { ProviderError } from '../src/ai/provider.error.js';
-import { ModelProvider, PromptMessage, ReplyBatch } from '../src/ai/provider.js';
-import { type ResolveHost, resolveHost } from '../src/ai/resolve-host.js';
+import { Outbound } from '../src/ai/egress/outbound.js';
+import { ProviderError } from '../src/ai/provider/provider.error.js';
+import { ModelProvider, PromptMessage, ReplyBatch } from '../src/ai/provider/provider.js';
+import { type ResolveHost, resolveHost } from '../src/ai/egress/resolve-host.js';
 import { Settings } from '../src/env/settings.js';
 import {
   cut,

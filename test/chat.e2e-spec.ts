@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { loadTokenizer } from '../src/ai/tokenizer.js';
+import { loadTokenizer } from '../src/ai/tokenizer/tokenizer.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { until } from './support/process.js';
 import { finish, gate, cut, reasoning, usage, type PlayedProvider } from './support/provider.js';

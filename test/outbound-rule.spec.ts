@@ -1,4 +1,4 @@
-/** The lint rules that keep src/ai/outbound.ts the one way out, and text from being run. */
+/** The lint rules that keep src/ai/egress/outbound.ts the one way out, and text from being run. */
 import { expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

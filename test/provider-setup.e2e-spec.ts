@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { RESOLVE_HOST } from '../src/ai/resolve-host.js';
+import { RESOLVE_HOST } from '../src/ai/egress/resolve-host.js';
 import { ModelConfig } from '../src/configs/model-config.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import {

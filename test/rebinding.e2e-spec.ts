@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { Outbound } from '../src/ai/outbound.js';
-import { RESOLVE_HOST, type ResolveHost, resolveName } from '../src/ai/resolve-host.js';
+import { Outbound } from '../src/ai/egress/outbound.js';
+import { RESOLVE_HOST, type ResolveHost, resolveName } from '../src/ai/egress/resolve-host.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { DnsServer } from './support/dns.js';
 import { LogLines } from './support/log-lines.js';

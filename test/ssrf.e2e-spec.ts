@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { DataSource } from 'typeorm';
-import { type ResolveHost, RESOLVE_HOST, resolveName } from '../src/ai/resolve-host.js';
+import { type ResolveHost, RESOLVE_HOST, resolveName } from '../src/ai/egress/resolve-host.js';
 import { ModelConfig } from '../src/configs/model-config.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { DnsServer } from './support/dns.js';

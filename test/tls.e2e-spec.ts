@@ -7,7 +7,7 @@ import { createServer as createHttpsServer, type Server } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RESOLVE_HOST, type ResolveHost } from '../src/ai/resolve-host.js';
+import { RESOLVE_HOST, type ResolveHost } from '../src/ai/egress/resolve-host.js';
 import { createDataSource } from '../src/database/data-source.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onMysql } from './support/database.js';

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AiService } from './ai.service.js';
-import { Outbound } from './outbound.js';
-import { RESOLVE_HOST, resolveHost } from './resolve-host.js';
+import { Outbound } from './egress/outbound.js';
+import { RESOLVE_HOST, resolveHost } from './egress/resolve-host.js';
 
 @Module({
   providers: [AiService, Outbound, { provide: RESOLVE_HOST, useValue: resolveHost }],

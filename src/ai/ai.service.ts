@@ -1,19 +1,19 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { measure } from '../common/logging/measures.js';
 import { Settings } from '../env/settings.js';
-import { readModels } from './model-list.js';
-import { Outbound } from './outbound.js';
-import type { ProviderClient } from './provider-client.js';
-import { ProviderFaults } from './provider-faults.js';
-import type { ProviderError } from './provider.error.js';
-import type { OnRetry } from './provider-fault-log.js';
-import { ModelProvider, PromptMessage, ReplyBatch } from './provider.js';
-import { ReplyBatches } from './reply-batches.js';
-import { ReadRounds } from './read-rounds.js';
-import { type Ask, ReplyRequest } from './reply-request.js';
-import { KnownChanges } from './request-changes.js';
-import { closeTokenizer } from './tokenizer.js';
-import { Watchdog } from './watchdog.js';
+import { readModels } from './client/model-list.js';
+import { Outbound } from './egress/outbound.js';
+import type { ProviderClient } from './client/provider-client.js';
+import { ProviderFaults } from './errors/provider-faults.js';
+import type { ProviderError } from './provider/provider.error.js';
+import type { OnRetry } from './errors/provider-fault-log.js';
+import { ModelProvider, PromptMessage, ReplyBatch } from './provider/provider.js';
+import { ReplyBatches } from './completion/reply-batches.js';
+import { ReadRounds } from './completion/read-rounds.js';
+import { type Ask, ReplyRequest } from './request/reply-request.js';
+import { KnownChanges } from './request/request-changes.js';
+import { closeTokenizer } from './tokenizer/tokenizer.js';
+import { Watchdog } from './completion/watchdog.js';
 
 const ATTEMPTS = 3;
 /** For what somebody waits on in front of a form. */
@@ -187,7 +187,7 @@ export class AiService implements OnApplicationShutdown {
 
   /** What it takes, some 300 modules, is loaded by the first who asks, so that the start does not wait for it. */
   private async load(): Promise<ProviderClient> {
-    const { ProviderClient } = await import('./provider-client.js');
+    const { ProviderClient } = await import('./client/provider-client.js');
     return new ProviderClient(this.settings.upstreamTotalTimeoutSeconds);
   }
 }

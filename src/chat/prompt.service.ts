@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { PromptMessage } from '../ai/provider.js';
-import { countTokens } from '../ai/tokenizer.js';
+import type { PromptMessage } from '../ai/provider/provider.js';
+import { countTokens } from '../ai/tokenizer/tokenizer.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import type { MessageDto } from '../conversations/message.dto.js';
 import { MessagesService } from '../conversations/messages.service.js';

@@ -2,9 +2,15 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../ai/ai.service.js';
-import type { ModelProvider, PromptMessage, ReplyBatch, ReplySource, TokenUsage } from '../ai/provider.js';
-import { logProviderFault, logRetries, type ProviderTask } from '../ai/provider-fault-log.js';
-import { ProviderError } from '../ai/provider.error.js';
+import type {
+  ModelProvider,
+  PromptMessage,
+  ReplyBatch,
+  ReplySource,
+  TokenUsage,
+} from '../ai/provider/provider.js';
+import { logProviderFault, logRetries, type ProviderTask } from '../ai/errors/provider-fault-log.js';
+import { ProviderError } from '../ai/provider/provider.error.js';
 import { measure } from '../common/logging/measures.js';
 import { isDatabaseAway } from '../common/errors/database-errors.js';
 import type { MessageDto } from '../conversations/message.dto.js';

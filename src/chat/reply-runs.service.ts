@@ -1,8 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AiService } from '../ai/ai.service.js';
-import type { ModelProvider, PromptMessage } from '../ai/provider.js';
-import { logProviderFault, logRetries, type OnRetry, type ProviderTask } from '../ai/provider-fault-log.js';
-import { ProviderError } from '../ai/provider.error.js';
+import type { ModelProvider, PromptMessage } from '../ai/provider/provider.js';
+import {
+  logProviderFault,
+  logRetries,
+  type OnRetry,
+  type ProviderTask,
+} from '../ai/errors/provider-fault-log.js';
+import { ProviderError } from '../ai/provider/provider.error.js';
 import { ProblemError } from '../common/errors/errors.js';
 import { mergeParams } from '../common/validation/model-params.dto.js';
 import { DEFAULT_CONTEXT_TOKENS } from '../configs/config.dto.js';

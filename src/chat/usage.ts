@@ -1,5 +1,5 @@
-import type { PromptMessage, TokenUsage } from '../ai/provider.js';
-import { countTokens } from '../ai/tokenizer.js';
+import type { PromptMessage, TokenUsage } from '../ai/provider/provider.js';
+import { countTokens } from '../ai/tokenizer/tokenizer.js';
 import { TOKENS_A_MESSAGE } from './prompt.service.js';
 
 /** Longer text is estimated from its beginning: a count of megabytes would hold up the reply's end. UTF-16 code units. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type QueryDeepPartialEntity } from 'typeorm';
 import { AiService } from '../ai/ai.service.js';
-import { ModelUrlError } from '../ai/provider.error.js';
+import { ModelUrlError } from '../ai/provider/provider.error.js';
 import { AuditLog } from '../common/logging/audit-log.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
 import { mergeParams } from '../common/validation/model-params.dto.js';

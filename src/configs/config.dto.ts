@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
 import type { ProviderTest } from '../ai/ai.service.js';
-import type { ProviderErrorCode } from '../ai/provider.error.js';
+import type { ProviderErrorCode } from '../ai/provider/provider.error.js';
 import { IsModelParams, ModelParams } from '../common/validation/model-params.dto.js';
 import { MayBeAbsent } from '../common/validation/optional.decorator.js';
 import { IsLabel, IsText, Trimmed } from '../common/validation/text.decorator.js';

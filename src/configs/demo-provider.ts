@@ -1,4 +1,4 @@
-import type { ModelProvider } from '../ai/provider.js';
+import type { ModelProvider } from '../ai/provider/provider.js';
 
 /** The demo model, which answers while a user has no configuration. The composition root binds it. */
 export abstract class DemoProvider {

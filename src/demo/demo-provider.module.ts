@@ -1,7 +1,7 @@
 import { Global, Injectable, Module } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { AddressInfo } from 'node:net';
-import type { ModelProvider } from '../ai/provider.js';
+import type { ModelProvider } from '../ai/provider/provider.js';
 import { DemoProvider } from '../configs/demo-provider.js';
 import { DemoModel } from './demo-model.js';
 import { DemoModule } from './demo.module.js';

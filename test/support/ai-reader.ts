@@ -1,8 +1,8 @@
 import { AiService } from '../../src/ai/ai.service.js';
-import { Outbound } from '../../src/ai/outbound.js';
-import type { ProviderError } from '../../src/ai/provider.error.js';
-import type { ModelProvider, PromptMessage, ReplyBatch } from '../../src/ai/provider.js';
-import { resolveHost } from '../../src/ai/resolve-host.js';
+import { Outbound } from '../../src/ai/egress/outbound.js';
+import type { ProviderError } from '../../src/ai/provider/provider.error.js';
+import type { ModelProvider, PromptMessage, ReplyBatch } from '../../src/ai/provider/provider.js';
+import { resolveHost } from '../../src/ai/egress/resolve-host.js';
 import type { Settings } from '../../src/env/settings.js';
 import { type Piece, PlayedProvider } from './provider.js';
 

@@ -1,4 +1,4 @@
-import type { ProviderDelta } from './provider.chunk.js';
+import type { ProviderDelta } from '../provider/provider.chunk.js';
 
 /** Enough of a text to tell whether another begins with it. UTF-16 code units. */
 const HEAD_LENGTH = 64;

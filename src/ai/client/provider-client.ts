@@ -1,8 +1,8 @@
 import { APIError, OpenAI } from 'openai';
 import type { Dispatcher } from 'undici';
-import { outboundFetch, type OutboundResponse } from './outbound-fetch.js';
-import { ModelProvider } from './provider.js';
-import { ProviderError } from './provider.error.js';
+import { outboundFetch, type OutboundResponse } from '../egress/outbound-fetch.js';
+import { ModelProvider } from '../provider/provider.js';
+import { ProviderError } from '../provider/provider.error.js';
 
 /** What an HTTP header can carry (RFC 9110 section 5.5). fetch would show the key in its complaint about any other. */
 const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]*$/;

@@ -1,5 +1,5 @@
 import { toUSVString } from 'node:util';
-import { isHighSurrogate } from '../common/text/utf16.js';
+import { isHighSurrogate } from '../../common/text/utf16.js';
 
 /** Puts the deltas of one part together, into text that is well-formed and can be stored everywhere. */
 export class ReplyText {

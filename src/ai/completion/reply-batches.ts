@@ -1,5 +1,5 @@
-import { ProviderFaults } from './provider-faults.js';
-import { ReplyBatch } from './provider.js';
+import { ProviderFaults } from '../errors/provider-faults.js';
+import { ReplyBatch } from '../provider/provider.js';
 import { END, type NextBatch, Reply } from './reply.js';
 import { Watchdog } from './watchdog.js';
 

@@ -1,4 +1,4 @@
-import { isObject } from './provider.chunk.js';
+import { isObject } from '../provider/provider.chunk.js';
 
 /** Members in which providers put their sentence, the most telling first; the last are names rather than words. */
 const WORDED = [

@@ -2,8 +2,8 @@ import { toUSVString } from 'node:util';
 import { APIError } from 'openai/core/error';
 import { paramsIn, sentenceIn } from './error-body.js';
 import { codeOf, statusIn } from './error-class.js';
-import { isObject } from './provider.chunk.js';
-import { ProviderError, ProviderErrorCode, type ProviderErrorOptions } from './provider.error.js';
+import { isObject } from '../provider/provider.chunk.js';
+import { ProviderError, ProviderErrorCode, type ProviderErrorOptions } from '../provider/provider.error.js';
 import { maskSecrets } from './secrets.js';
 
 /** A provider that wants to be left alone for longer is not asked again; its user is told how long. */

@@ -1,5 +1,5 @@
-import { emptyReplySentence, finishOf } from './finish-reason.js';
-import { ProviderFaults } from './provider-faults.js';
+import { emptyReplySentence, finishOf } from '../provider/finish-reason.js';
+import { ProviderFaults } from '../errors/provider-faults.js';
 import {
   asksForTool,
   choiceOf,
@@ -7,9 +7,9 @@ import {
   type ProviderDelta,
   readChoice,
   readError,
-} from './provider.chunk.js';
-import { ProviderError } from './provider.error.js';
-import { ReplyBatch } from './provider.js';
+} from '../provider/provider.chunk.js';
+import { ProviderError } from '../provider/provider.error.js';
+import { ReplyBatch } from '../provider/provider.js';
 import { UsageCount } from './provider-usage.js';
 import { ReplySources } from './reply-sources.js';
 import { ReplyText } from './reply-text.js';

@@ -1,6 +1,6 @@
 import { toUSVString } from 'node:util';
-import { isObject, type ProviderChunk } from './provider.chunk.js';
-import { ReplySource } from './provider.js';
+import { isObject, type ProviderChunk } from '../provider/provider.chunk.js';
+import { ReplySource } from '../provider/provider.js';
 
 const MAX_SOURCES = 100;
 const MAX_URL_LENGTH = 2048;

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import os from 'node:os';
 import { request } from 'undici';
-import { Settings } from '../env/settings.js';
+import { Settings } from '../../env/settings.js';
 import { Outbound } from './outbound.js';
-import { ModelUrlError } from './provider.error.js';
+import { ModelUrlError } from '../provider/provider.error.js';
 
 function complaintAbout(modelUrl: string, changes: Partial<Settings> = {}): string | undefined {
   const defaults = { production: true, modelUrlAllowedHosts: [] as string[], loopbackModelsAllowed: false };

@@ -1,4 +1,4 @@
-import { ProviderError } from './provider.error.js';
+import { ProviderError } from '../provider/provider.error.js';
 
 /**
  * Ends a request through `signal` when its caller lets go, when the provider keeps us waiting too long, or when the

@@ -1,5 +1,5 @@
-import type { ProviderError } from './provider.error.js';
-import type { PromptMessage } from './provider.js';
+import type { ProviderError } from '../provider/provider.error.js';
+import type { PromptMessage } from '../provider/provider.js';
 
 /** A request for a completion, before it is JSON. */
 export type CompletionBody = Record<string, unknown> & { messages: PromptMessage[]; stream: boolean };

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
-import type { OutboundResponse } from './outbound-fetch.js';
-import { ProviderFaults } from './provider-faults.js';
-import { ReplyBatch } from './provider.js';
+import type { OutboundResponse } from '../egress/outbound-fetch.js';
+import { ProviderFaults } from '../errors/provider-faults.js';
+import { ReplyBatch } from '../provider/provider.js';
 import { ReadRounds } from './read-rounds.js';
 import { type Patience, ReplyReader } from './reply-reader.js';
 import { Watchdog } from './watchdog.js';

@@ -1,4 +1,4 @@
-import type { ModelProvider } from './provider.js';
+import type { ModelProvider } from '../provider/provider.js';
 
 /** Providers by the domains that they serve from. */
 const DOMAINS: Record<string, string> = {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type Change, KnownChanges } from './request-changes.js';
-import type { ModelProvider } from './provider.js';
+import type { ModelProvider } from '../provider/provider.js';
 
 const provider = (n: number, others: Partial<ModelProvider> = {}): ModelProvider => ({
   modelUrl: `https://provider${n}.example.com/v1`,

@@ -1,6 +1,6 @@
-import { OutboundResponse } from './outbound-fetch.js';
-import { ProviderFaults } from './provider-faults.js';
-import { isObject } from './provider.chunk.js';
+import { OutboundResponse } from '../egress/outbound-fetch.js';
+import { ProviderFaults } from '../errors/provider-faults.js';
+import { isObject } from '../provider/provider.chunk.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_MODELS = 2_000;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ProviderError } from './provider.error.js';
-import type { ModelProvider, PromptMessage } from './provider.js';
+import type { ProviderError } from '../provider/provider.error.js';
+import type { ModelProvider, PromptMessage } from '../provider/provider.js';
 import { type CompletionBody, isAboutValue, refusedIn } from './refusals.js';
 
 const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { ProviderError } from './provider.error.js';
+import type { ProviderError } from '../provider/provider.error.js';
 
 const logger = new Logger('Providers');
 

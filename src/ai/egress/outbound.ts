@@ -1,9 +1,9 @@
 import { isIP, LookupFunction } from 'node:net';
 import { Inject, Injectable, OnApplicationShutdown } from '@nestjs/common';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
-import { Settings } from '../env/settings.js';
+import { Settings } from '../../env/settings.js';
 import { isLoopbackAddress, isOwnAddress, isPublicAddress } from './addresses.js';
-import { ModelUrlError } from './provider.error.js';
+import { ModelUrlError } from '../provider/provider.error.js';
 import { isLocalName, RESOLVE_HOST, type ResolveHost } from './resolve-host.js';
 import { skipContinue } from './skip-continue.js';
 

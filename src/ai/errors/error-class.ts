@@ -1,5 +1,5 @@
 import { objectsIn } from './error-body.js';
-import type { ProviderErrorCode } from './provider.error.js';
+import type { ProviderErrorCode } from '../provider/provider.error.js';
 
 /** OpenAI's, Azure's, Alibaba's and MiniMax's names for a prompt or an answer that was held back. */
 const FILTERED =

@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { measure } from '../common/logging/measures.js';
-import { hostClassOf } from './host-class.js';
-import { isTransient, MAX_WAIT_SECONDS, ProviderFaults } from './provider-faults.js';
-import type { OutboundResponse } from './outbound-fetch.js';
-import type { ProviderCall } from './provider-client.js';
-import { ProviderError } from './provider.error.js';
-import type { OnRetry } from './provider-fault-log.js';
-import { ModelProvider, PromptMessage } from './provider.js';
-import { ReadRounds } from './read-rounds.js';
-import { type NextBatch, Reply } from './reply.js';
+import { measure } from '../../common/logging/measures.js';
+import { hostClassOf } from '../client/host-class.js';
+import { isTransient, MAX_WAIT_SECONDS, ProviderFaults } from '../errors/provider-faults.js';
+import type { OutboundResponse } from '../egress/outbound-fetch.js';
+import type { ProviderCall } from '../client/provider-client.js';
+import { ProviderError } from '../provider/provider.error.js';
+import type { OnRetry } from '../errors/provider-fault-log.js';
+import { ModelProvider, PromptMessage } from '../provider/provider.js';
+import { ReadRounds } from '../completion/read-rounds.js';
+import { type NextBatch, Reply } from '../completion/reply.js';
 import type { CompletionBody } from './refusals.js';
 import { KnownChanges, RequestChanges } from './request-changes.js';
-import { Watchdog } from './watchdog.js';
+import { Watchdog } from '../completion/watchdog.js';
 
 const BASE_DELAY_SECONDS = 0.5;
 /** Statuses of servers that fail over what they do not know, instead of refusing it. */

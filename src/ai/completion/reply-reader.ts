@@ -1,9 +1,9 @@
 import { CompletionState, MAX_REPLY_BYTES } from './completion-state.js';
 import { EventStream, ServerSentEvent } from './event-stream.js';
-import { ProviderFaults } from './provider-faults.js';
-import { ProviderChunk, isObject } from './provider.chunk.js';
-import { ProviderError } from './provider.error.js';
-import { ReplyBatch } from './provider.js';
+import { ProviderFaults } from '../errors/provider-faults.js';
+import { ProviderChunk, isObject } from '../provider/provider.chunk.js';
+import { ProviderError } from '../provider/provider.error.js';
+import { ReplyBatch } from '../provider/provider.js';
 
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;

@@ -1,5 +1,5 @@
-import { isObject, type ProviderChunk } from './provider.chunk.js';
-import { TokenUsage } from './provider.js';
+import { isObject, type ProviderChunk } from '../provider/provider.chunk.js';
+import { TokenUsage } from '../provider/provider.js';
 
 const PROMPT = ['prompt_tokens', 'input_tokens', 'promptTokens', 'inputTokens', 'promptTokenCount'];
 const COMPLETION = [
