@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { KnownAddress } from '../src/auth/known-address.entity.js';
-import { RefreshToken } from '../src/auth/refresh-token.entity.js';
-import { hashRefreshToken } from '../src/auth/refresh-tokens.js';
-import { SessionPurge } from '../src/auth/session-purge.service.js';
-import { StreamTicket } from '../src/auth/stream-ticket.entity.js';
+import { KnownAddress } from '../src/auth/sessions/known-address.entity.js';
+import { RefreshToken } from '../src/auth/sessions/refresh-token.entity.js';
+import { hashRefreshToken } from '../src/auth/sessions/refresh-tokens.js';
+import { SessionPurge } from '../src/auth/tokens/session-purge.service.js';
+import { StreamTicket } from '../src/auth/tokens/stream-ticket.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Tokens } from './support/user.js';
 

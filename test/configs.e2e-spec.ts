@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
-import { User } from '../src/auth/user.entity.js';
+import { User } from '../src/auth/users/user.entity.js';
 import { ConfigsService } from '../src/configs/configs.service.js';
 import { rotateKeys } from '../src/configs/key-rotation.js';
 import { ModelConfig } from '../src/configs/model-config.entity.js';

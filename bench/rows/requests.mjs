@@ -9,7 +9,7 @@ const USERS = 100;
 const CONVERSATIONS = 30;
 const REQUESTS = 2000;
 const CONCURRENCY = 16;
-/** As in src/auth/password.service.ts. */
+/** As in src/auth/passwords/password.service.ts. */
 const HASHINGS_AT_ONCE = Math.min(2, Math.max(1, availableParallelism() - 1));
 
 /** The process's CPU for a list of 20 conversations. */

@@ -2,20 +2,20 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { Limit } from '../throttling/limit.decorator.js';
-import { AccountsService } from './accounts.service.js';
+import { AccountsService } from './users/accounts.service.js';
 import { LoginDto, RefreshDto, RegisterDto } from './auth.dto.js';
 import { type Client, CurrentClient } from './client.decorator.js';
-import { CurrentIdentity, CurrentSession, type Identity } from './identity.js';
+import { CurrentIdentity, CurrentSession, type Identity } from './identity.decorator.js';
 import { LoginService } from './login.service.js';
 import { Public } from './public.decorator.js';
-import { RefreshService } from './refresh.service.js';
-import { Session } from './session.entity.js';
-import { SessionsService } from './sessions.service.js';
-import { StreamTicketDto } from './stream-ticket.dto.js';
-import { StreamTickets } from './stream-tickets.service.js';
-import { TokenPairDto } from './token-pair.dto.js';
-import { TokensService } from './tokens.service.js';
-import { UserDto } from './user.dto.js';
+import { RefreshService } from './tokens/refresh.service.js';
+import { Session } from './sessions/session.entity.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { StreamTicketDto } from './tokens/stream-ticket.dto.js';
+import { StreamTickets } from './tokens/stream-tickets.service.js';
+import { TokenPairDto } from './tokens/token-pair.dto.js';
+import { TokensService } from './tokens/tokens.service.js';
+import { UserDto } from './users/user.dto.js';
 
 @ApiTags('Accounts')
 @Controller('auth')

@@ -2,24 +2,24 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { AuditLog } from '../common/logging/audit-log.js';
-import { AccountDeletionService } from './account-deletion.service.js';
-import { AccountsService } from './accounts.service.js';
+import { AccountDeletionService } from './users/account-deletion.service.js';
+import { AccountsService } from './users/accounts.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LoginService } from './login.service.js';
-import { MeController } from './me.controller.js';
-import { PasswordChangeService } from './password-change.service.js';
-import { PasswordChecks } from './password-checks.service.js';
-import { ARGON2_PARAMETERS, PasswordService } from './password.service.js';
-import { Reauthentication } from './reauthentication.service.js';
-import { RefreshService } from './refresh.service.js';
-import { SessionPurge } from './session-purge.service.js';
-import { SessionsController } from './sessions.controller.js';
-import { SessionsService } from './sessions.service.js';
-import { StreamTickets } from './stream-tickets.service.js';
-import { TokensService } from './tokens.service.js';
+import { MeController } from './users/me.controller.js';
+import { PasswordChangeService } from './passwords/password-change.service.js';
+import { PasswordChecks } from './passwords/password-checks.service.js';
+import { ARGON2_PARAMETERS, PasswordService } from './passwords/password.service.js';
+import { Reauthentication } from './passwords/reauthentication.service.js';
+import { RefreshService } from './tokens/refresh.service.js';
+import { SessionPurge } from './tokens/session-purge.service.js';
+import { SessionsController } from './sessions/sessions.controller.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { StreamTickets } from './tokens/stream-tickets.service.js';
+import { TokensService } from './tokens/tokens.service.js';
 
 /** Users, sessions and tokens, and the guard that every HTTP route is behind. */
 @Module({

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { revokedToken } from './auth.errors.js';
-import type { Identity } from './identity.js';
-import { SessionsService } from './sessions.service.js';
-import { StreamTickets } from './stream-tickets.service.js';
-import { AccessClaims, TokensService } from './tokens.service.js';
+import type { Identity } from './identity.decorator.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { StreamTickets } from './tokens/stream-tickets.service.js';
+import { AccessClaims, TokensService } from './tokens/tokens.service.js';
 
 /** Tells whom an access token speaks for, over every transport. */
 @Injectable()

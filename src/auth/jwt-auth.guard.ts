@@ -4,10 +4,10 @@ import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
 import { noToken } from './auth.errors.js';
 import { AuthService } from './auth.service.js';
-import { bearerToken } from './bearer-token.js';
-import type { Identity } from './identity.js';
-import { TICKET_METADATA, ticketOf } from './ticket.js';
-import { tokenError } from './tokens.service.js';
+import { bearerToken } from './tokens/bearer-token.js';
+import type { Identity } from './identity.decorator.js';
+import { TICKET_METADATA, ticketOf } from './ticket.decorator.js';
+import { tokenError } from './tokens/tokens.service.js';
 
 /**
  * Global: every HTTP route needs a valid access token, but for those marked `@Public()`. Those marked

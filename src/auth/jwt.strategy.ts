@@ -3,9 +3,9 @@ import { PassportStrategy } from '@nestjs/passport';
 import type { Jwt } from 'jsonwebtoken';
 import { SecretOrKeyProvider, Strategy } from 'passport-jwt';
 import { AuthService } from './auth.service.js';
-import { bearerToken } from './bearer-token.js';
-import type { Identity } from './identity.js';
-import { TokensService, VERIFY_OPTIONS } from './tokens.service.js';
+import { bearerToken } from './tokens/bearer-token.js';
+import type { Identity } from './identity.decorator.js';
+import { TokensService, VERIFY_OPTIONS } from './tokens/tokens.service.js';
 
 /** Reads the access token of an HTTP request. What makes one valid is TokensService's and AuthService's to say. */
 @Injectable()

@@ -8,10 +8,10 @@ import { wrongCredentials } from './auth.errors.js';
 import { EntityReader, type Row } from '../database/entity-reader.js';
 import type { Client } from './client.decorator.js';
 import { emailKey, exactEmailKey } from '../common/text/email-key.js';
-import { PasswordChecks } from './password-checks.service.js';
-import { PasswordService } from './password.service.js';
-import { SessionGrant, SessionsService } from './sessions.service.js';
-import { User } from './user.entity.js';
+import { PasswordChecks } from './passwords/password-checks.service.js';
+import { PasswordService } from './passwords/password.service.js';
+import { SessionGrant, SessionsService } from './sessions/sessions.service.js';
+import { User } from './users/user.entity.js';
 
 /** Whom a login is aimed at. */
 interface Target {

@@ -1,6 +1,6 @@
 import type { DefaultEventsMap, Socket } from 'socket.io';
 import type { AuthService } from '../auth/auth.service.js';
-import type { AccessClaims } from '../auth/tokens.service.js';
+import type { AccessClaims } from '../auth/tokens/tokens.service.js';
 import type { EventHub } from '../events/event-hub.js';
 import { ConnectionBacklog } from './connection-backlog.js';
 import { LiveSession, type LiveSessionEvents } from './live-session.js';

@@ -4,9 +4,9 @@ import type { Express } from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { AuthService } from '../auth/auth.service.js';
-import { bearerToken } from '../auth/bearer-token.js';
-import { claimsOf, type Identity } from '../auth/identity.js';
-import { ticketOf } from '../auth/ticket.js';
+import { bearerToken } from '../auth/tokens/bearer-token.js';
+import { claimsOf, type Identity } from '../auth/identity.decorator.js';
+import { ticketOf } from '../auth/ticket.decorator.js';
 import {
   NotFoundError,
   ProblemError,

@@ -1,5 +1,5 @@
 import { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
-import { User } from '../auth/user.entity.js';
+import { User } from '../auth/users/user.entity.js';
 import { ConflictError, NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
 import { transaction } from '../database/retry.js';
 import { ModelConfig } from './model-config.entity.js';

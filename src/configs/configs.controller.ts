@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentUser } from '../auth/identity.js';
-import { User } from '../auth/user.entity.js';
+import { CurrentUser } from '../auth/identity.decorator.js';
+import { User } from '../auth/users/user.entity.js';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../common/validation/id.pipe.js';
 import { TakesLong } from '../throttling/takes-long.decorator.js';

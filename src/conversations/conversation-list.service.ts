@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { User } from '../auth/user.entity.js';
+import { User } from '../auth/users/user.entity.js';
 import { ValidationFailedError } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { firstFitting, MAX_PAGE_BYTES } from '../common/json/json-size.js';

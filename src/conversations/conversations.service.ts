@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, type QueryDeepPartialEntity, Repository } from 'typeorm';
-import { User } from '../auth/user.entity.js';
+import { User } from '../auth/users/user.entity.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { ModelConfig } from '../configs/model-config.entity.js';

@@ -2,7 +2,7 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { type Client, CurrentClient } from '../auth/client.decorator.js';
-import { CurrentIdentity, type Identity } from '../auth/identity.js';
+import { CurrentIdentity, type Identity } from '../auth/identity.decorator.js';
 import { AuditLog } from '../common/logging/audit-log.js';
 import { sendPieces } from '../common/json/json-pieces.js';
 import { TakesLong } from '../throttling/takes-long.decorator.js';

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { SessionDto } from '../auth/session.dto.js';
-import { UserDto } from '../auth/user.dto.js';
+import { SessionDto } from '../auth/sessions/session.dto.js';
+import { UserDto } from '../auth/users/user.dto.js';
 import { ConfigDto } from '../configs/config.dto.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { MessageDto } from '../conversations/message.dto.js';

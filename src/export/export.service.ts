@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
-import { AccountsService } from '../auth/accounts.service.js';
-import type { Identity } from '../auth/identity.js';
-import { SessionListDto } from '../auth/session.dto.js';
-import { SessionsService } from '../auth/sessions.service.js';
+import { AccountsService } from '../auth/users/accounts.service.js';
+import type { Identity } from '../auth/identity.decorator.js';
+import { SessionListDto } from '../auth/sessions/session.dto.js';
+import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { inTurns, jsonPieces } from '../common/json/json-pieces.js';
 import { ConfigsService } from '../configs/configs.service.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';

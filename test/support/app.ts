@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { AppModule } from '../../src/app.module.js';
-import { PasswordService } from '../../src/auth/password.service.js';
+import { PasswordService } from '../../src/auth/passwords/password.service.js';
 import { HttpAdapter } from '../../src/common/http/http-adapter.js';
 import { createLogger, PinoLogger } from '../../src/common/logging/logging.js';
 import { configureApp } from '../../src/configure-app.js';

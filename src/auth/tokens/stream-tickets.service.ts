@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { createHash, randomBytes } from 'node:crypto';
 import { DataSource, Repository } from 'typeorm';
-import { invalidTicket } from './auth.errors.js';
-import type { Identity } from './identity.js';
+import { invalidTicket } from '../auth.errors.js';
+import type { Identity } from '../identity.decorator.js';
 import { StreamTicketDto } from './stream-ticket.dto.js';
 import { StreamTicket } from './stream-ticket.entity.js';
-import { STREAM_TICKET_SECONDS } from './token-lifetimes.js';
+import { STREAM_TICKET_SECONDS } from '../sessions/token-lifetimes.js';
 
 /** One-time tickets in the URL, for clients that cannot set a header: a browser's EventSource and WebSocket. */
 @Injectable()

@@ -1,8 +1,8 @@
 import { createParamDecorator, ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
-import { Session } from './session.entity.js';
-import type { AccessClaims } from './tokens.service.js';
-import { User } from './user.entity.js';
+import { Session } from './sessions/session.entity.js';
+import type { AccessClaims } from './tokens/tokens.service.js';
+import { User } from './users/user.entity.js';
 
 /** Who a valid access token speaks for: on HTTP it is `request.user`. */
 export interface Identity {

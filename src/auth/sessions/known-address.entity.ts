@@ -1,6 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { ID, TIME } from '../database/columns.js';
-import { User } from './user.entity.js';
+import { ID, TIME } from '../../database/columns.js';
+import { User } from '../users/user.entity.js';
 
 /**
  * Where a user has logged in from. It outlives the session, so that whoever guesses at an account cannot lock its

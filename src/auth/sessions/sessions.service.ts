@@ -1,19 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, In, LessThan, MoreThan, Not, Repository } from 'typeorm';
-import { AuditLog } from '../common/logging/audit-log.js';
-import { NotFoundError } from '../common/errors/errors.js';
-import { transaction } from '../database/retry.js';
-import { EventHub, ParleyEvent } from '../events/event-hub.js';
-import { addressKey } from '../throttling/address-key.js';
-import type { Client } from './client.decorator.js';
+import { AuditLog } from '../../common/logging/audit-log.js';
+import { NotFoundError } from '../../common/errors/errors.js';
+import { transaction } from '../../database/retry.js';
+import { EventHub, ParleyEvent } from '../../events/event-hub.js';
+import { addressKey } from '../../throttling/address-key.js';
+import type { Client } from '../client.decorator.js';
 import { KnownAddress } from './known-address.entity.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { hashRefreshToken, newRefreshToken } from './refresh-tokens.js';
 import { SessionReader, SessionWithUser } from './session-reader.js';
 import { Session } from './session.entity.js';
 import { REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
-import { User } from './user.entity.js';
+import { User } from '../users/user.entity.js';
 
 /** How exact `last_used_at` is, so that not every request writes. */
 const TOUCH_INTERVAL_MS = 60_000;

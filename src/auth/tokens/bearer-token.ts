@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { invalidToken } from './auth.errors.js';
+import { invalidToken } from '../auth.errors.js';
 
 /**
  * The access token of the Authorization header, which is the only place where one is looked for (RFC 6750 section

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog } from '../common/logging/audit-log.js';
-import { reauthenticationRequired, wrongPassword } from './auth.errors.js';
-import type { Client } from './client.decorator.js';
-import type { Identity } from './identity.js';
+import { AuditLog } from '../../common/logging/audit-log.js';
+import { reauthenticationRequired, wrongPassword } from '../auth.errors.js';
+import type { Client } from '../client.decorator.js';
+import type { Identity } from '../identity.decorator.js';
 import { PasswordChecks } from './password-checks.service.js';
 
 const FRESH_LOGIN_MS = 15 * 60_000;

@@ -1,5 +1,5 @@
-import { foldText } from '../common/text/fold-text.js';
-import { badField } from './auth.errors.js';
+import { foldText } from '../../common/text/fold-text.js';
+import { badField } from '../auth.errors.js';
 import { isCommonPassword } from './common-passwords.js';
 
 /**

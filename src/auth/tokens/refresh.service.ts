@@ -1,15 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, IsNull, Not } from 'typeorm';
-import { AuditLog } from '../common/logging/audit-log.js';
-import { transaction } from '../database/retry.js';
-import { expiredRefreshToken, invalidRefreshToken, reusedRefreshToken, revokedToken } from './auth.errors.js';
-import type { Client } from './client.decorator.js';
-import { RefreshToken } from './refresh-token.entity.js';
-import { hashRefreshToken, newRefreshToken, openSuccessor, sealSuccessor } from './refresh-tokens.js';
-import { Session } from './session.entity.js';
-import { SessionGrant, SessionsService } from './sessions.service.js';
-import { REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
+import { AuditLog } from '../../common/logging/audit-log.js';
+import { transaction } from '../../database/retry.js';
+import {
+  expiredRefreshToken,
+  invalidRefreshToken,
+  reusedRefreshToken,
+  revokedToken,
+} from '../auth.errors.js';
+import type { Client } from '../client.decorator.js';
+import { RefreshToken } from '../sessions/refresh-token.entity.js';
+import {
+  hashRefreshToken,
+  newRefreshToken,
+  openSuccessor,
+  sealSuccessor,
+} from '../sessions/refresh-tokens.js';
+import { Session } from '../sessions/session.entity.js';
+import { SessionGrant, SessionsService } from '../sessions/sessions.service.js';
+import { REFRESH_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
 
 /** How long a spent token gets its unused successor again: for a phone that lost the answer, or 50 requests at once. */
 const GRACE_MS = 60 * 60_000;

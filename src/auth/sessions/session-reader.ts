@@ -1,7 +1,7 @@
 import { DataSource } from 'typeorm';
-import { EntityReader, type Row } from '../database/entity-reader.js';
+import { EntityReader, type Row } from '../../database/entity-reader.js';
 import { Session } from './session.entity.js';
-import { User } from './user.entity.js';
+import { User } from '../users/user.entity.js';
 
 export interface SessionWithUser {
   session: Session;

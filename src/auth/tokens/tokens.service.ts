@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { JwtSecretRequestType, JwtService } from '@nestjs/jwt';
 import type { Jwt, SignOptions, VerifyOptions } from 'jsonwebtoken';
 import { KeyObject, randomUUID } from 'node:crypto';
-import { Settings } from '../env/settings.js';
-import { expiredToken, invalidToken } from './auth.errors.js';
+import { Settings } from '../../env/settings.js';
+import { expiredToken, invalidToken } from '../auth.errors.js';
 import { KeyRing } from './key-ring.js';
-import type { SessionGrant } from './sessions.service.js';
-import { ACCESS_TOKEN_SECONDS } from './token-lifetimes.js';
+import type { SessionGrant } from '../sessions/sessions.service.js';
+import { ACCESS_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
 import { TokenPairDto } from './token-pair.dto.js';
 
 /** What an access token says, once it is verified. */

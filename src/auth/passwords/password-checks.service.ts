@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, type AuditSubject } from '../common/logging/audit-log.js';
-import { RateLimits } from '../throttling/rate-limits.js';
+import { AuditLog, type AuditSubject } from '../../common/logging/audit-log.js';
+import { RateLimits } from '../../throttling/rate-limits.js';
 import { PasswordService } from './password.service.js';
 
 /** Lets a password be tried, but not often. */

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ACCESS_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
+import { ACCESS_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
 
 export class TokenPairDto {
   /** A JWT, to be sent as `Authorization: Bearer <access_token>`. */

@@ -1,8 +1,8 @@
 import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { IdPipe } from '../common/validation/id.pipe.js';
-import { type Client, CurrentClient } from './client.decorator.js';
-import { CurrentSession } from './identity.js';
+import { IdPipe } from '../../common/validation/id.pipe.js';
+import { type Client, CurrentClient } from '../client.decorator.js';
+import { CurrentSession } from '../identity.decorator.js';
 import { SessionListDto } from './session.dto.js';
 import { Session } from './session.entity.js';
 import { SessionsService } from './sessions.service.js';

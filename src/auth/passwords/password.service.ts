@@ -1,8 +1,8 @@
 import argon2 from 'argon2';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { UnavailableError } from '../common/errors/errors.js';
-import { QueueFullError, WorkQueue } from '../common/async/work-queue.js';
+import { UnavailableError } from '../../common/errors/errors.js';
+import { QueueFullError, WorkQueue } from '../../common/async/work-queue.js';
 
 /** OWASP's Password Storage Cheat Sheet: Argon2id with 19 MiB, 2 passes, 1 lane. */
 export const ARGON2_PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };

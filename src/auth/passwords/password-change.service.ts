@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
-import { AuditLog } from '../common/logging/audit-log.js';
-import { transaction } from '../database/retry.js';
-import type { ChangePasswordDto } from './auth.dto.js';
-import { revokedToken, wrongPassword } from './auth.errors.js';
-import type { Client } from './client.decorator.js';
-import type { Identity } from './identity.js';
+import { AuditLog } from '../../common/logging/audit-log.js';
+import { transaction } from '../../database/retry.js';
+import type { ChangePasswordDto } from '../auth.dto.js';
+import { revokedToken, wrongPassword } from '../auth.errors.js';
+import type { Client } from '../client.decorator.js';
+import type { Identity } from '../identity.decorator.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { PasswordService } from './password.service.js';
 import { Reauthentication } from './reauthentication.service.js';
-import { Session } from './session.entity.js';
-import { deleteOthers, SessionsService } from './sessions.service.js';
-import { User } from './user.entity.js';
+import { Session } from '../sessions/session.entity.js';
+import { deleteOthers, SessionsService } from '../sessions/sessions.service.js';
+import { User } from '../users/user.entity.js';
 
 @Injectable()
 export class PasswordChangeService {

@@ -1,5 +1,5 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { ID, TIME } from '../database/columns.js';
+import { ID, TIME } from '../../database/columns.js';
 import { Session } from './session.entity.js';
 
 /** One link of a session's lineage: each refresh spends one token and makes its successor. */

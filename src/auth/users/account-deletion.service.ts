@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { AuditLog } from '../common/logging/audit-log.js';
-import { EventHub, ParleyEvent } from '../events/event-hub.js';
-import type { Client } from './client.decorator.js';
-import type { Identity } from './identity.js';
-import { Reauthentication } from './reauthentication.service.js';
-import { Session } from './session.entity.js';
-import { SessionsService } from './sessions.service.js';
+import { AuditLog } from '../../common/logging/audit-log.js';
+import { EventHub, ParleyEvent } from '../../events/event-hub.js';
+import type { Client } from '../client.decorator.js';
+import type { Identity } from '../identity.decorator.js';
+import { Reauthentication } from '../passwords/reauthentication.service.js';
+import { Session } from '../sessions/session.entity.js';
+import { SessionsService } from '../sessions/sessions.service.js';
 import { User } from './user.entity.js';
 
 @Injectable()

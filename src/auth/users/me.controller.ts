@@ -1,13 +1,13 @@
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiProblems } from '../common/errors/api-problems.decorator.js';
-import { Limit } from '../throttling/limit.decorator.js';
+import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
+import { Limit } from '../../throttling/limit.decorator.js';
 import { AccountDeletionService } from './account-deletion.service.js';
 import { AccountsService } from './accounts.service.js';
-import { ChangeEmailDto, ChangePasswordDto, ChangeUsernameDto, DeleteAccountDto } from './auth.dto.js';
-import { type Client, CurrentClient } from './client.decorator.js';
-import { CurrentIdentity, CurrentUser, type Identity } from './identity.js';
-import { PasswordChangeService } from './password-change.service.js';
+import { ChangeEmailDto, ChangePasswordDto, ChangeUsernameDto, DeleteAccountDto } from '../auth.dto.js';
+import { type Client, CurrentClient } from '../client.decorator.js';
+import { CurrentIdentity, CurrentUser, type Identity } from '../identity.decorator.js';
+import { PasswordChangeService } from '../passwords/password-change.service.js';
 import { UserDto } from './user.dto.js';
 import { User } from './user.entity.js';
 

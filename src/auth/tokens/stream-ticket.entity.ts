@@ -1,6 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { ID, TIME } from '../database/columns.js';
-import { Session } from './session.entity.js';
+import { ID, TIME } from '../../database/columns.js';
+import { Session } from '../sessions/session.entity.js';
 
 /** A one-time credential for an event stream or a WebSocket. Its row is deleted when it is used. */
 @Entity('stream_tickets')

@@ -3,7 +3,7 @@ import argon2 from 'argon2';
 import { isCommonPassword } from './common-passwords.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { ARGON2_PARAMETERS, PasswordService } from './password.service.js';
-import { QueueFullError, WorkQueue } from '../common/async/work-queue.js';
+import { QueueFullError, WorkQueue } from '../../common/async/work-queue.js';
 
 const passwords = new PasswordService(ARGON2_PARAMETERS);
 

@@ -1,6 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { ID, TIME } from '../database/columns.js';
-import { User } from './user.entity.js';
+import { ID, TIME } from '../../database/columns.js';
+import { User } from '../users/user.entity.js';
 
 /** A login. Its row is its life: without the row, its tokens are worth nothing. */
 @Entity('sessions')

@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, Repository } from 'typeorm';
-import { AuditLog } from '../common/logging/audit-log.js';
-import { foldText } from '../common/text/fold-text.js';
-import { isDuplicateKey } from '../database/retry.js';
-import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from './auth.dto.js';
-import { emailTaken, usernameTaken } from './auth.errors.js';
-import type { Client } from './client.decorator.js';
-import { emailKey } from '../common/text/email-key.js';
-import type { Identity } from './identity.js';
-import { refuseGuessablePassword } from './password-rules.js';
-import { PasswordService } from './password.service.js';
-import { Reauthentication } from './reauthentication.service.js';
+import { AuditLog } from '../../common/logging/audit-log.js';
+import { foldText } from '../../common/text/fold-text.js';
+import { isDuplicateKey } from '../../database/retry.js';
+import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from '../auth.dto.js';
+import { emailTaken, usernameTaken } from '../auth.errors.js';
+import type { Client } from '../client.decorator.js';
+import { emailKey } from '../../common/text/email-key.js';
+import type { Identity } from '../identity.decorator.js';
+import { refuseGuessablePassword } from '../passwords/password-rules.js';
+import { PasswordService } from '../passwords/password.service.js';
+import { Reauthentication } from '../passwords/reauthentication.service.js';
 import { UserDto } from './user.dto.js';
 import { User } from './user.entity.js';
 

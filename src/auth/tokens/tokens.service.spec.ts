@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHmac, generateKeyPairSync, sign as signWithKey } from 'node:crypto';
-import { Settings } from '../env/settings.js';
-import { hashRefreshToken, newRefreshToken, openSuccessor, sealSuccessor } from './refresh-tokens.js';
+import { Settings } from '../../env/settings.js';
+import {
+  hashRefreshToken,
+  newRefreshToken,
+  openSuccessor,
+  sealSuccessor,
+} from '../sessions/refresh-tokens.js';
 import { TokensService } from './tokens.service.js';
 
 const SECRET = 'a secret that only this test knows of, 0123456789';

@@ -1,5 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import { ID, TIME } from '../database/columns.js';
+import { ID, TIME } from '../../database/columns.js';
 
 @Entity('users')
 export class User {
