@@ -14,12 +14,12 @@ import { Session } from './auth/sessions/session.entity.js';
 import { StreamTicket } from './auth/tokens/stream-ticket.entity.js';
 import { User } from './auth/users/user.entity.js';
 import { Node } from './chat/node.entity.js';
-import { ReplyChunk } from './conversations/reply-chunk.entity.js';
+import { ReplyChunk } from './conversations/messages/reply-chunk.entity.js';
 import { ModelConfig } from './configs/model-config.entity.js';
 import { Conversation } from './conversations/conversation.entity.js';
-import { Message } from './conversations/message.entity.js';
-import { SearchBits } from './conversations/search-bits.entity.js';
-import { SearchBlock } from './conversations/search-block.entity.js';
+import { Message } from './conversations/messages/message.entity.js';
+import { SearchBits } from './conversations/search/index/search-bits.entity.js';
+import { SearchBlock } from './conversations/search/index/search-block.entity.js';
 import { Deployment } from './database/deployment.entity.js';
 
 /** All tables and how they came to be: as classes, since globs do not survive a build. */

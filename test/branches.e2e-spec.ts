@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { DataSource, type EntityManager, type Logger } from 'typeorm';
 import { Branches } from '../src/chat/branches.js';
 import { Conversation } from '../src/conversations/conversation.entity.js';
-import { Message } from '../src/conversations/message.entity.js';
+import { Message } from '../src/conversations/messages/message.entity.js';
 import { isMysql } from '../src/database/data-source.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Thing } from './support/http.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { Message } from '../src/conversations/message.entity.js';
+import { Message } from '../src/conversations/messages/message.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Thing } from './support/http.js';
 import { gate } from './support/provider.js';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { DataSource } from 'typeorm';
-import { Message } from '../src/conversations/message.entity.js';
+import { Message } from '../src/conversations/messages/message.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { type SeenEvent, within } from './support/event-log.js';
 import type { Thing } from './support/http.js';

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { ExchangesService } from '../src/chat/exchanges.service.js';
 import { ReplyEngine } from '../src/chat/reply-engine.js';
-import { MessagesService } from '../src/conversations/messages.service.js';
+import { MessagesService } from '../src/conversations/messages/messages.service.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { gate, type PlayedRequest, type Script } from './support/provider.js';
 import type { Thing } from './support/http.js';

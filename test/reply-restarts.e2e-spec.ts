@@ -1,9 +1,9 @@
 /** A closing tag alone: what a client took for the answer was reasoning. On every transport, and where clients come late. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { Message } from '../src/conversations/message.entity.js';
-import { MessagesService } from '../src/conversations/messages.service.js';
-import { ReplyChunk } from '../src/conversations/reply-chunk.entity.js';
+import { Message } from '../src/conversations/messages/message.entity.js';
+import { MessagesService } from '../src/conversations/messages/messages.service.js';
+import { ReplyChunk } from '../src/conversations/messages/reply-chunk.entity.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onRedis } from './support/database.js';
 import type { SeenEvent } from './support/event-log.js';

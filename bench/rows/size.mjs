@@ -15,7 +15,7 @@ const PAIRS = 200;
 /** Of a kind of query, at most: the slow ones are asked but once. */
 const SEARCHES = 20;
 const SEARCH_MS = 1000;
-/** The newest messages are not indexed before they are so many: see src/conversations/search-index.ts. */
+/** The newest messages are not indexed before they are so many: see src/conversations/search/index/search-index.ts. */
 const LEAST_INDEXED = 8192;
 const INDEXING_MS = 180_000;
 const INDEX_POLL_MS = 100;

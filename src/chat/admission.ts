@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../common/lifecycle/draining.js';
 import { RateLimitedError } from '../common/errors/errors.js';
 import { Conversation } from '../conversations/conversation.entity.js';
-import { Message } from '../conversations/message.entity.js';
+import { Message } from '../conversations/messages/message.entity.js';
 import { Settings } from '../env/settings.js';
 import { RateLimits } from '../throttling/rate-limits.js';
 

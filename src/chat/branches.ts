@@ -1,5 +1,5 @@
 import { EntityManager, In, LessThanOrEqual, MoreThan } from 'typeorm';
-import { Message } from '../conversations/message.entity.js';
+import { Message } from '../conversations/messages/message.entity.js';
 
 /** Ids a read: a branch is walked without loading its text. */
 const STEP = 1000;

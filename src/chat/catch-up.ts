@@ -1,4 +1,4 @@
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 import type { ParleyEvent } from '../events/event-hub.js';
 import { messageCompleted, messageCreated, messageRestarted } from './chat.events.js';
 import type { Cursor } from './cursor.js';

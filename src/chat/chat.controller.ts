@@ -7,7 +7,7 @@ import { User } from '../auth/users/user.entity.js';
 import { ApiProblems, type ProblemAnswer } from '../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../common/validation/id.pipe.js';
 import { ConversationPageDto } from '../conversations/conversation.dto.js';
-import { MessageDto } from '../conversations/message.dto.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
 import { Limit } from '../throttling/limit.decorator.js';
 import { TakesLong } from '../throttling/takes-long.decorator.js';
 import { EditMessageDto, EventsQuery, ExchangeDto, RegenerateDto, SendMessageDto } from './chat.dto.js';

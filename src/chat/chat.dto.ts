@@ -3,7 +3,7 @@ import { IsInt, IsUUID, Min } from 'class-validator';
 import { MayBeAbsent } from '../common/validation/optional.decorator.js';
 import { EmptyIsAbsent } from '../common/validation/query.decorators.js';
 import { IsText } from '../common/validation/text.decorator.js';
-import { MessageDto } from '../conversations/message.dto.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
 
 export const CONTENT_LIMITS = { min: 1, max: 100_000, notBlank: true };
 

@@ -1,9 +1,9 @@
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { ParleyEvent } from '../events/event-hub.js';
 import { cursorAt } from './cursor.js';
-import type { ReplyPart } from '../conversations/reply-chunk.entity.js';
+import type { ReplyPart } from '../conversations/messages/reply-chunk.entity.js';
 
 /** A body's JSON with its type beside the fields, as WebSocket frames and server-sent events have it. */
 export function jsonWithType(type: string, json: string): string {

@@ -4,7 +4,7 @@ import { AiModule } from '../ai/ai.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { ConfigsModule } from '../configs/configs.module.js';
 import { ConversationsModule } from '../conversations/conversations.module.js';
-import { Message } from '../conversations/message.entity.js';
+import { Message } from '../conversations/messages/message.entity.js';
 import { RunningReplies } from '../conversations/running-replies.js';
 import { Admission } from './admission.js';
 import { Beginnings } from './beginnings.js';

@@ -5,7 +5,7 @@ import { toProblemError } from '../common/errors/problem.js';
 import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { EventHub } from '../events/event-hub.js';
 import { Admission } from './admission.js';
 import { Beginnings } from './beginnings.js';

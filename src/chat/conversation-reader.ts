@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
-import { Message } from '../conversations/message.entity.js';
-import { MessagesService } from '../conversations/messages.service.js';
+import { Message } from '../conversations/messages/message.entity.js';
+import { MessagesService } from '../conversations/messages/messages.service.js';
 import type { ParleyEvent } from '../events/event-hub.js';
 import { type Attempted, beginningOf, type EventWriter, lackingOf, missedOf, placeAt } from './catch-up.js';
 import type { Cursor } from './cursor.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { ConversationPageDto } from '../conversations/conversation.dto.js';
-import { MessageDto } from '../conversations/message.dto.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
 import { EventHub, EventListener, ParleyEvent } from '../events/event-hub.js';
 import { type Attempted, beginningOf, type EventWriter, missedOf, ToldMessages } from './catch-up.js';
 import { conversationUpdated } from './chat.events.js';

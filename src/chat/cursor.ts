@@ -1,4 +1,4 @@
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 
 /**
  * Where a client stands in a conversation: the newest message it knows, and how much of that. One reply runs in a

@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { ConflictError, NotFoundError } from '../common/errors/errors.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import type { ConversationsService } from '../conversations/conversations.service.js';
-import { Message } from '../conversations/message.entity.js';
+import { Message } from '../conversations/messages/message.entity.js';
 import type { EntityWriter } from '../database/entity-writer.js';
 import { Branches } from './branches.js';
 import {

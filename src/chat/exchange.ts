@@ -1,7 +1,7 @@
 import { foldText } from '../common/text/fold-text.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
-import { MessageDto } from '../conversations/message.dto.js';
-import { Message } from '../conversations/message.entity.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
+import { Message } from '../conversations/messages/message.entity.js';
 import { titleFromText } from './titles.js';
 
 /** A message after the active branch's end. */

@@ -5,7 +5,7 @@ import { Batches } from '../common/async/batches.js';
 import { ConflictError } from '../common/errors/errors.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
-import { Message } from '../conversations/message.entity.js';
+import { Message } from '../conversations/messages/message.entity.js';
 import { isMysql } from '../database/data-source.js';
 import { EntityReader } from '../database/entity-reader.js';
 import { EntityWriter } from '../database/entity-writer.js';

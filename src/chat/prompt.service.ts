@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { PromptMessage } from '../ai/provider/provider.js';
 import { countTokens } from '../ai/tokenizer/tokenizer.js';
 import { Conversation } from '../conversations/conversation.entity.js';
-import type { MessageDto } from '../conversations/message.dto.js';
-import { MessagesService } from '../conversations/messages.service.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
+import { MessagesService } from '../conversations/messages/messages.service.js';
 
 /** Messages a read: few, as each may be long. */
 const PAGE = 20;

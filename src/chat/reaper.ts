@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Draining } from '../common/lifecycle/draining.js';
 import { isDatabaseAway } from '../common/errors/database-errors.js';
-import { Message } from '../conversations/message.entity.js';
+import { Message } from '../conversations/messages/message.entity.js';
 import { Heartbeat } from './heartbeat.js';
 import { Node } from './node.entity.js';
 import { ReplyEngine } from './reply-engine.js';

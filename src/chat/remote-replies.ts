@@ -1,6 +1,6 @@
 import { Injectable, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
-import type { MessageDto } from '../conversations/message.dto.js';
-import { REPLY_PARTS, type ReplyPart } from '../conversations/reply-chunk.entity.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
+import { REPLY_PARTS, type ReplyPart } from '../conversations/messages/reply-chunk.entity.js';
 import { Deployment } from '../database/deployment.entity.js';
 import { Settings } from '../env/settings.js';
 import { EventHub, EventRelay, ParleyEvent } from '../events/event-hub.js';

@@ -13,8 +13,8 @@ import { logProviderFault, logRetries, type ProviderTask } from '../ai/errors/pr
 import { ProviderError } from '../ai/provider/provider.error.js';
 import { measure } from '../common/logging/measures.js';
 import { isDatabaseAway } from '../common/errors/database-errors.js';
-import type { MessageDto } from '../conversations/message.dto.js';
-import { REPLY_PARTS } from '../conversations/reply-chunk.entity.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
+import { REPLY_PARTS } from '../conversations/messages/reply-chunk.entity.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
 import { Beginnings } from './beginnings.js';
 import { messageCompleted } from './chat.events.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { MessageDto } from '../conversations/message.dto.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
 import { MAX_UNSAVED, ReplyJournal } from './reply-journal.js';
 import type { ReplyStore } from './reply-store.js';
 import { Reply, type UnsavedChunk } from './reply.js';

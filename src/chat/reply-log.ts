@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { measure } from '../common/logging/measures.js';
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 
 const logger = new Logger('Replies');
 

@@ -3,12 +3,12 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, In, IsNull, MoreThan } from 'typeorm';
 import { isHighSurrogate } from '../common/text/utf16.js';
 import { Conversation } from '../conversations/conversation.entity.js';
-import { MessageDto } from '../conversations/message.dto.js';
-import { Message, type MessageSource, MessageStatus } from '../conversations/message.entity.js';
-import { MessagesService } from '../conversations/messages.service.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
+import { Message, type MessageSource, MessageStatus } from '../conversations/messages/message.entity.js';
+import { MessagesService } from '../conversations/messages/messages.service.js';
 import { isMysql } from '../database/data-source.js';
 import { retryContention } from '../database/retry.js';
-import { ReplyChunk, chunksBefore, chunksOf } from '../conversations/reply-chunk.entity.js';
+import { ReplyChunk, chunksBefore, chunksOf } from '../conversations/messages/reply-chunk.entity.js';
 import type { UnsavedChunk } from './reply.js';
 import type { Usage } from './usage.js';
 

@@ -1,5 +1,5 @@
-import type { MessageDto } from '../conversations/message.dto.js';
-import { REPLY_PARTS, type ReplyPart } from '../conversations/reply-chunk.entity.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
+import { REPLY_PARTS, type ReplyPart } from '../conversations/messages/reply-chunk.entity.js';
 import { ParleyEvent } from '../events/event-hub.js';
 import { deltaHead, messageDelta } from './chat.events.js';
 import { cursorText } from './cursor.js';

@@ -1,6 +1,6 @@
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { ParleyEvent } from '../events/event-hub.js';
-import { chunksBefore, type ReplyPart } from '../conversations/reply-chunk.entity.js';
+import { chunksBefore, type ReplyPart } from '../conversations/messages/reply-chunk.entity.js';
 import { messageRestarted } from './chat.events.js';
 import { GrowingText } from './growing-text.js';
 import type { FinalReply } from './reply-store.js';

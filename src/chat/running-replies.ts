@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { RunningReplies } from '../conversations/running-replies.js';
 import { ReplyEngine } from './reply-engine.js';
 

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import type { ConversationsService } from '../conversations/conversations.service.js';
-import type { Message } from '../conversations/message.entity.js';
+import type { Message } from '../conversations/messages/message.entity.js';
 import type { EntityWriter } from '../database/entity-writer.js';
 import {
   type Beginning,

@@ -1,6 +1,6 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
 import type { Namespace } from 'socket.io';
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { EventHub, type EventListener, ParleyEvent } from '../events/event-hub.js';
 import { OpenConversations } from './open-conversations.js';
 import { RecentEvents, type RecentEvent } from './recent-events.js';

@@ -4,7 +4,7 @@ import { claimsOf } from '../auth/identity.decorator.js';
 import type { AccessClaims } from '../auth/tokens/tokens.service.js';
 import { UnauthenticatedError } from '../common/errors/errors.js';
 import type { ConversationPageDto } from '../conversations/conversation.dto.js';
-import type { MessageDto } from '../conversations/message.dto.js';
+import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { ExchangeDto } from './chat.dto.js';
 import { ChatService } from './chat.service.js';
 import { ConversationStreams } from './conversation-streams.js';

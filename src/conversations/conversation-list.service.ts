@@ -10,7 +10,7 @@ import { EntityReader, type Row } from '../database/entity-reader.js';
 import { ConversationDto, ConversationListDto } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
 import { decodeCursor, encodeCursor, type ListPosition } from './list-cursor.js';
-import { Message } from './message.entity.js';
+import { Message } from './messages/message.entity.js';
 import type { ListConversationsQuery } from './query.dto.js';
 
 type Statement = [sql: string, parameters: unknown[]];

@@ -5,7 +5,7 @@ import { IsModelParams, ModelParams } from '../common/validation/model-params.dt
 import { MayBeAbsent } from '../common/validation/optional.decorator.js';
 import { IsLabel, IsText } from '../common/validation/text.decorator.js';
 import type { Conversation, TitleSource } from './conversation.entity.js';
-import { MessageDto } from './message.dto.js';
+import { MessageDto } from './messages/message.dto.js';
 
 export const MAX_TITLE_CHARACTERS = 200;
 const MAX_SYSTEM_PROMPT_CHARACTERS = 100_000;

@@ -13,7 +13,7 @@ import {
 import { ConversationsService } from './conversations.service.js';
 import { ListConversationsQuery, PageQuery, SearchQuery, SearchResultsDto } from './query.dto.js';
 import { RunningReplies } from './running-replies.js';
-import { SearchService } from './search.service.js';
+import { SearchService } from './search/search.service.js';
 
 @ApiTags('Conversations')
 @ApiBearerAuth()

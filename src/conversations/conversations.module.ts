@@ -4,14 +4,14 @@ import { Conversation } from './conversation.entity.js';
 import { ConversationList } from './conversation-list.service.js';
 import { ConversationsController } from './conversations.controller.js';
 import { ConversationsService } from './conversations.service.js';
-import { Message } from './message.entity.js';
-import { MessageSearch } from './message-search.js';
-import { MessagesService } from './messages.service.js';
-import { ReplyChunk } from './reply-chunk.entity.js';
-import { SearchBlock } from './search-block.entity.js';
-import { SearchIndex, SearchSizes } from './search-index.js';
-import { SearchIndexer } from './search-indexer.js';
-import { SearchService } from './search.service.js';
+import { Message } from './messages/message.entity.js';
+import { MessageSearch } from './search/message-search.js';
+import { MessagesService } from './messages/messages.service.js';
+import { ReplyChunk } from './messages/reply-chunk.entity.js';
+import { SearchBlock } from './search/index/search-block.entity.js';
+import { SearchIndex, SearchSizes } from './search/index/search-index.js';
+import { SearchIndexer } from './search/index/search-indexer.js';
+import { SearchService } from './search/search.service.js';
 
 /** Needs RunningReplies, from the chat engine. */
 @Module({

@@ -19,10 +19,10 @@ import {
   UpdateConversationDto,
 } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
-import { Message } from './message.entity.js';
-import { MessagesService, PageOptions } from './messages.service.js';
+import { Message } from './messages/message.entity.js';
+import { MessagesService, PageOptions } from './messages/messages.service.js';
 import type { ListConversationsQuery } from './query.dto.js';
-import { SearchIndexer } from './search-indexer.js';
+import { SearchIndexer } from './search/index/search-indexer.js';
 
 const DEFAULT_TITLE = 'New conversation';
 const OWNED = 'WHERE c.id = ? AND c.user_id = ?';

@@ -3,7 +3,7 @@ import { MayBeAbsent } from '../common/validation/optional.decorator.js';
 import { EmptyIsAbsent, QueryBoolean, QueryInteger } from '../common/validation/query.decorators.js';
 import { IsText } from '../common/validation/text.decorator.js';
 import { ConversationDto } from './conversation.dto.js';
-import { MessageDto } from './message.dto.js';
+import { MessageDto } from './messages/message.dto.js';
 
 export class ListConversationsQuery {
   @QueryInteger({ min: 1, max: 100, default: 20 })

@@ -1,4 +1,4 @@
-import type { MessageDto } from './message.dto.js';
+import type { MessageDto } from './messages/message.dto.js';
 
 /** What conversations need of the replies that run in them; the chat engine, which is above, provides it. */
 export abstract class RunningReplies {

@@ -3,7 +3,7 @@ import { SessionDto } from '../auth/sessions/session.dto.js';
 import { UserDto } from '../auth/users/user.dto.js';
 import { ConfigDto } from '../configs/config.dto.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
-import { MessageDto } from '../conversations/message.dto.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
 
 /** A conversation with its messages, those of all branches, oldest first. */
 export class ExportedConversationDto extends ConversationDto {

@@ -9,8 +9,8 @@ import { inTurns, jsonPieces } from '../common/json/json-pieces.js';
 import { ConfigsService } from '../configs/configs.service.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { Conversation } from '../conversations/conversation.entity.js';
-import { MessageDto } from '../conversations/message.dto.js';
-import { MessagesService } from '../conversations/messages.service.js';
+import { MessageDto } from '../conversations/messages/message.dto.js';
+import { MessagesService } from '../conversations/messages/messages.service.js';
 import type { ExportDto } from './export.dto.js';
 
 const PAGE = 50;

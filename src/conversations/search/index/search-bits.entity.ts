@@ -1,5 +1,5 @@
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { BYTES, ID } from '../database/columns.js';
+import { BYTES, ID } from '../../../database/columns.js';
 import { SearchBlock } from './search-block.entity.js';
 
 /** Which messages of a block have a gram of a bucket; there is no row where none has. */

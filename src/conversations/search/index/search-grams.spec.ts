@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { foldText } from '../common/text/fold-text.js';
+import { foldText } from '../../../common/text/fold-text.js';
 import { foldPieces } from './folded-pieces.js';
 import { BUCKETS, bucketsOf, GramReader } from './search-grams.js';
 

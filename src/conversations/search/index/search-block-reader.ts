@@ -1,7 +1,7 @@
 import { Repository } from 'typeorm';
 import { foldPieces } from './folded-pieces.js';
-import { Message } from './message.entity.js';
-import { ownMessages } from './own-messages.js';
+import { Message } from '../../messages/message.entity.js';
+import { ownMessages } from '../../messages/own-messages.js';
 import { BitRows } from './search-bits.js';
 import { BUCKETS, GramReader } from './search-grams.js';
 import type { SearchSizes } from './search-index.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Not, Repository, SelectQueryBuilder } from 'typeorm';
-import { firstFitting, MAX_PAGE_BYTES } from '../common/json/json-size.js';
+import { firstFitting, MAX_PAGE_BYTES } from '../../common/json/json-size.js';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
 import { ReplyChunk, ReplyPart, chunksOf } from './reply-chunk.entity.js';

@@ -1,5 +1,5 @@
 import { Between, Column, Entity, type FindOperator, PrimaryColumn } from 'typeorm';
-import { ID, TEXT } from '../database/columns.js';
+import { ID, TEXT } from '../../database/columns.js';
 
 /** In the order in which they come. */
 export const REPLY_PARTS = ['reasoning', 'content'] as const;

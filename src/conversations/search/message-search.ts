@@ -2,16 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Repository, SelectQueryBuilder } from 'typeorm';
-import { foldText, isAscii } from '../common/text/fold-text.js';
-import { firstFitting } from '../common/json/json-size.js';
-import { isMysql } from '../database/data-source.js';
-import { Message } from './message.entity.js';
+import { foldText, isAscii } from '../../common/text/fold-text.js';
+import { firstFitting } from '../../common/json/json-size.js';
+import { isMysql } from '../../database/data-source.js';
+import { Message } from '../messages/message.entity.js';
 import { type Hit, MessageMatcher, type MatchedRow, READ_CHARACTERS } from './message-matcher.js';
-import { ownMessages } from './own-messages.js';
-import type { SearchQuery } from './query.dto.js';
-import { bucketsOf } from './search-grams.js';
-import { hasGaps, SearchIndex, SearchSizes, type Span, spansOf } from './search-index.js';
-import { SearchIndexer } from './search-indexer.js';
+import { ownMessages } from '../messages/own-messages.js';
+import type { SearchQuery } from '../query.dto.js';
+import { bucketsOf } from './index/search-grams.js';
+import { hasGaps, SearchIndex, SearchSizes, type Span, spansOf } from './index/search-index.js';
+import { SearchIndexer } from './index/search-indexer.js';
 
 /** Messages that are read in one statement, of those that may have the text: some, and then more. */
 const FIRST_READ = 50;

@@ -1,6 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { User } from '../auth/users/user.entity.js';
-import { BYTES, ID, TIME } from '../database/columns.js';
+import { User } from '../../../auth/users/user.entity.js';
+import { BYTES, ID, TIME } from '../../../database/columns.js';
 
 /** All of a user's messages with ids from the first to the last, whose words search_bits tells once it is ready. */
 @Entity('search_blocks')

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
-import { foldText } from '../common/text/fold-text.js';
-import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json/json-size.js';
-import { ConversationDto } from './conversation.dto.js';
-import { Conversation } from './conversation.entity.js';
-import { Message } from './message.entity.js';
+import { foldText } from '../../common/text/fold-text.js';
+import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../../common/json/json-size.js';
+import { ConversationDto } from '../conversation.dto.js';
+import { Conversation } from '../conversation.entity.js';
+import { Message } from '../messages/message.entity.js';
 import type { Hit } from './message-matcher.js';
 import { MessageSearch } from './message-search.js';
-import { MessagesService } from './messages.service.js';
-import type { SearchQuery, SearchResultDto, SearchResultsDto } from './query.dto.js';
+import { MessagesService } from '../messages/messages.service.js';
+import type { SearchQuery, SearchResultDto, SearchResultsDto } from '../query.dto.js';
 
 /**
  * Looks for text, by foldText's key, in a user's titles and messages, of archived conversations and of all branches

@@ -1,6 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
-import { ID, JSON_TEXT, TEXT, TIME } from '../database/columns.js';
-import { Conversation } from './conversation.entity.js';
+import { ID, JSON_TEXT, TEXT, TIME } from '../../database/columns.js';
+import { Conversation } from '../conversation.entity.js';
 
 export type MessageRole = 'user' | 'assistant';
 /** A web page that a reply rests on, as its provider named it. */
