@@ -1,7 +1,7 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import { SocketIoAdapter } from './chat/socket-io.adapter.js';
+import { SocketIoAdapter } from './chat/transports/socket-io/socket-io.adapter.js';
 import { readBody } from './common/http/body.js';
 import { corsOptions, varyByOrigin } from './common/http/cors.js';
 import { EdgeWarnings } from './common/http/edge-warnings.js';

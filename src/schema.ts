@@ -13,7 +13,7 @@ import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
 import { Session } from './auth/sessions/session.entity.js';
 import { StreamTicket } from './auth/tokens/stream-ticket.entity.js';
 import { User } from './auth/users/user.entity.js';
-import { Node } from './chat/node.entity.js';
+import { Node } from './chat/replies/recovery/node.entity.js';
 import { ReplyChunk } from './conversations/messages/reply-chunk.entity.js';
 import { ModelConfig } from './configs/model-config.entity.js';
 import { Conversation } from './conversations/conversation.entity.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { DataSource, type EntityManager, type Logger } from 'typeorm';
-import { Branches } from '../src/chat/branches.js';
+import { Branches } from '../src/chat/turns/branches.js';
 import { Conversation } from '../src/conversations/conversation.entity.js';
 import { Message } from '../src/conversations/messages/message.entity.js';
 import { isMysql } from '../src/database/data-source.js';

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Express } from 'express';
 import type { Server } from 'node:http';
 import type { Namespace } from 'socket.io';
-import { ChatSockets } from '../src/chat/chat-sockets.js';
-import { ReaperPace } from '../src/chat/reaper.js';
-import { ReplyAnswers } from '../src/chat/reply-answers.js';
+import { ChatSockets } from '../src/chat/transports/socket-io/chat-sockets.js';
+import { ReaperPace } from '../src/chat/replies/recovery/reaper.js';
+import { ReplyAnswers } from '../src/chat/transports/http/reply-answers.js';
 import { Places } from '../src/throttling/places.js';
-import { WebSocketClients } from '../src/chat/websocket-clients.js';
+import { WebSocketClients } from '../src/chat/transports/websocket/websocket-clients.js';
 import { EventHub } from '../src/events/event-hub.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { EventLog } from './support/event-log.js';

@@ -1,7 +1,7 @@
 /** What the log says of replies, providers and sockets: one line each, by ids, without anybody's words. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { ReplyEngine } from '../src/chat/reply-engine.js';
+import { ReplyEngine } from '../src/chat/replies/reply-engine.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { Thing } from './support/http.js';
 import { type LogLine, LogLines } from './support/log-lines.js';

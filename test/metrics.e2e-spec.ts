@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { Heartbeat } from '../src/chat/heartbeat.js';
-import { ReplyStore } from '../src/chat/reply-store.js';
+import { Heartbeat } from '../src/chat/replies/recovery/heartbeat.js';
+import { ReplyStore } from '../src/chat/replies/reply-store.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onRedis } from './support/database.js';
 import { until } from './support/process.js';

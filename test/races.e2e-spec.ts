@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
-import { ExchangesService } from '../src/chat/exchanges.service.js';
-import { ReplyEngine } from '../src/chat/reply-engine.js';
+import { ExchangesService } from '../src/chat/turns/exchanges.service.js';
+import { ReplyEngine } from '../src/chat/replies/reply-engine.js';
 import { MessagesService } from '../src/conversations/messages/messages.service.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { gate, type PlayedRequest, type Script } from './support/provider.js';

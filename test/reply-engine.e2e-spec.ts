@@ -2,10 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
-import { Node } from '../src/chat/node.entity.js';
-import { ReaperPace } from '../src/chat/reaper.js';
-import { ReplyEngine } from '../src/chat/reply-engine.js';
-import { ReplyStore } from '../src/chat/reply-store.js';
+import { Node } from '../src/chat/replies/recovery/node.entity.js';
+import { ReaperPace } from '../src/chat/replies/recovery/reaper.js';
+import { ReplyEngine } from '../src/chat/replies/reply-engine.js';
+import { ReplyStore } from '../src/chat/replies/reply-store.js';
 import { Message } from '../src/conversations/messages/message.entity.js';
 import { ReplyChunk } from '../src/conversations/messages/reply-chunk.entity.js';
 import { isMysql } from '../src/database/data-source.js';

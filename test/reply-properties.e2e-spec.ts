@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ReaperPace } from '../src/chat/reaper.js';
+import { ReaperPace } from '../src/chat/replies/recovery/reaper.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { ChatModel, type ModelMessage, type ReplyPlan, type Request } from './support/chat-model.js';
 import { ChatWorld, type AskingFace } from './support/chat-world.js';

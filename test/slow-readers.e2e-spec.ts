@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Namespace } from 'socket.io';
 import type { WebSocket } from 'ws';
-import { ChatSockets } from '../src/chat/chat-sockets.js';
+import { ChatSockets } from '../src/chat/transports/socket-io/chat-sockets.js';
 import { EventHub, ParleyEvent } from '../src/events/event-hub.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { EventLog, within, type SeenEvent } from './support/event-log.js';

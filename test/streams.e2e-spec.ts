@@ -1,9 +1,9 @@
 /** How clients are joined to what happens, at moments that are too short to be met from outside: asked of the services. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
-import { messageCompleted, messageCreated, messageRestarted } from '../src/chat/chat.events.js';
-import { ConversationStreams } from '../src/chat/conversation-streams.js';
-import { RemoteReplies } from '../src/chat/remote-replies.js';
+import { messageCompleted, messageCreated, messageRestarted } from '../src/chat/events/chat.events.js';
+import { ConversationStreams } from '../src/chat/streams/conversation-streams.js';
+import { RemoteReplies } from '../src/chat/streams/remote-replies.js';
 import type { MessageDto } from '../src/conversations/messages/message.dto.js';
 import { Message } from '../src/conversations/messages/message.entity.js';
 import { MessagesService } from '../src/conversations/messages/messages.service.js';

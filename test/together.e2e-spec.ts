@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
-import { ExchangesService } from '../src/chat/exchanges.service.js';
+import { ExchangesService } from '../src/chat/turns/exchanges.service.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { onMysql } from './support/database.js';
 import type { Answer, Thing } from './support/http.js';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { revokedToken } from '../src/auth/auth.errors.js';
 import { AuthService } from '../src/auth/auth.service.js';
-import { WebSocketClients } from '../src/chat/websocket-clients.js';
+import { WebSocketClients } from '../src/chat/transports/websocket/websocket-clients.js';
 import { tokenWithSecondsLeft } from './support/access-token.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import { within, type SeenEvent } from './support/event-log.js';

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { ChatSockets } from './chat-sockets.js';
-import { ReplyAnswers } from './reply-answers.js';
-import { ReplyEngine } from './reply-engine.js';
-import { ReplyJournal } from './reply-journal.js';
-import { WebSocketClients } from './websocket-clients.js';
+import { ChatSockets } from './transports/socket-io/chat-sockets.js';
+import { ReplyAnswers } from './transports/http/reply-answers.js';
+import { ReplyEngine } from './replies/reply-engine.js';
+import { ReplyJournal } from './replies/reply-journal.js';
+import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
 /** What this node carries at the moment. */
 @Injectable()

@@ -1,9 +1,9 @@
 import { BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
-import { ChatSockets } from './chat-sockets.js';
-import { ReplyAnswers } from './reply-answers.js';
-import { ReplyEngine } from './reply-engine.js';
-import { WebSocketClients } from './websocket-clients.js';
+import { ChatSockets } from './transports/socket-io/chat-sockets.js';
+import { ReplyAnswers } from './transports/http/reply-answers.js';
+import { ReplyEngine } from './replies/reply-engine.js';
+import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
 /** Running replies get their grace, what is left keeps its text; then clients are sent to come back elsewhere. */
 @Injectable()

@@ -7,15 +7,15 @@ import type { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { EventHub } from '../events/event-hub.js';
-import { Admission } from './admission.js';
-import { Beginnings } from './beginnings.js';
-import { conversationUpdated, messageCreated } from './chat.events.js';
+import { Admission } from './turns/admission.js';
+import { Beginnings } from './turns/beginnings.js';
+import { conversationUpdated, messageCreated } from './events/chat.events.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
-import type { Ask, Exchange, Written } from './exchange.js';
-import { ExchangesService } from './exchanges.service.js';
-import type { Reply } from './reply.js';
-import { ReplyEngine, type ReplyRun } from './reply-engine.js';
-import { ReplyRunsService } from './reply-runs.service.js';
+import type { Ask, Exchange, Written } from './turns/exchange.js';
+import { ExchangesService } from './turns/exchanges.service.js';
+import type { Reply } from './replies/reply.js';
+import { ReplyEngine, type ReplyRun } from './replies/reply-engine.js';
+import { ReplyRunsService } from './replies/reply-runs.service.js';
 
 /** What every face asks for: messages to be answered, edited, answered again. The reply runs on its own. */
 @Injectable()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { TITLE_PROMPT } from '../chat/titles.js';
+import { TITLE_PROMPT } from '../chat/turns/titles.js';
 import { demoAnswer, deltasOf } from './demo-answer.js';
 
 const ask = (...texts: string[]) => demoAnswer(texts.map((text) => ({ role: 'user', text })));

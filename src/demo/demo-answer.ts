@@ -1,4 +1,4 @@
-import { TITLE_PROMPT } from '../chat/titles.js';
+import { TITLE_PROMPT } from '../chat/turns/titles.js';
 
 /** A message as the demo model sees it. */
 export interface DemoMessage {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
-import { Heartbeat } from '../chat/heartbeat.js';
+import { Heartbeat } from '../chat/replies/recovery/heartbeat.js';
 import { Draining } from '../common/lifecycle/draining.js';
 import { ProblemError, UnavailableError } from '../common/errors/errors.js';
 import type { PartState, ReadinessDto } from './health.dto.js';

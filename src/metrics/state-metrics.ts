@@ -1,8 +1,8 @@
 import { Injectable, OnModuleInit } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { ChatLoad } from '../chat/chat-load.js';
-import { Heartbeat } from '../chat/heartbeat.js';
-import { RemoteReplies } from '../chat/remote-replies.js';
+import { Heartbeat } from '../chat/replies/recovery/heartbeat.js';
+import { RemoteReplies } from '../chat/streams/remote-replies.js';
 import { Settings } from '../env/settings.js';
 import { Metrics } from './metrics.js';
 

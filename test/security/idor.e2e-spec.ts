@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MetadataScanner } from '@nestjs/core';
 import { DataSource } from 'typeorm';
-import { ChatGateway } from '../../src/chat/chat.gateway.js';
+import { ChatGateway } from '../../src/chat/transports/socket-io/chat.gateway.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { HttpClient, Thing } from '../support/http.js';
 import type { TestUser } from '../support/user.js';

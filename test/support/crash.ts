@@ -1,12 +1,12 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Server } from 'node:http';
 import { DataSource } from 'typeorm';
-import { ChatSockets } from '../../src/chat/chat-sockets.js';
-import { Reaper } from '../../src/chat/reaper.js';
-import { ReplyEngine } from '../../src/chat/reply-engine.js';
-import { ReplyStore } from '../../src/chat/reply-store.js';
-import { ReplyAborted } from '../../src/chat/reply.js';
-import { WebSocketClients } from '../../src/chat/websocket-clients.js';
+import { ChatSockets } from '../../src/chat/transports/socket-io/chat-sockets.js';
+import { Reaper } from '../../src/chat/replies/recovery/reaper.js';
+import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
+import { ReplyStore } from '../../src/chat/replies/reply-store.js';
+import { ReplyAborted } from '../../src/chat/replies/reply.js';
+import { WebSocketClients } from '../../src/chat/transports/websocket/websocket-clients.js';
 
 /**
  * What `kill -9` does, as near as an application that shares its process with the test can come to it: from here on it

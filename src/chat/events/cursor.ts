@@ -1,0 +1,44 @@
+import type { MessageDto } from '../../conversations/messages/message.dto.js';
+
+/**
+ * Where a client stands in a conversation: the newest message it knows, and how much of that. One reply runs in a
+ * conversation at a time and ids rise, so that this says all that it has seen. As text it is an SSE event's id.
+ */
+export interface Cursor {
+  messageId: number;
+  attempt: number;
+  /** UTF-16 code units of each part. */
+  content: number;
+  reasoning: number;
+  done: boolean;
+}
+
+const PATTERN = /^(\d{1,16})\.(\d{1,9})\.(\d{1,9})\.(\d{1,9})(\.done)?$/;
+
+export function cursorText({ messageId, attempt, content, reasoning, done }: Cursor): string {
+  return `${messageId}.${attempt}.${content}.${reasoning}${done ? '.done' : ''}`;
+}
+
+/** @returns null for what no server of ours has sent */
+export function parseCursor(text: string | undefined): Cursor | null {
+  const match = PATTERN.exec(text ?? '');
+  if (!match) return null;
+  const [messageId, attempt, content, reasoning] = match.slice(1, 5).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { messageId, attempt, content, reasoning, done: match[5] !== undefined };
+}
+
+/** The cursor of a client that has the message as it is. */
+export function cursorAt(message: MessageDto, attempt: number): string {
+  return cursorText({
+    messageId: message.id,
+    attempt,
+    content: message.content.length,
+    reasoning: message.reasoning.length,
+    done: message.status !== 'streaming',
+  });
+}

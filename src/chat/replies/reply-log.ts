@@ -1,0 +1,23 @@
+import { Logger } from '@nestjs/common';
+import { measure } from '../../common/logging/measures.js';
+import type { MessageDto } from '../../conversations/messages/message.dto.js';
+
+const logger = new Logger('Replies');
+
+/** Counts each reply's end, and logs it in one line, without a word of the reply. */
+export function recordReplyEnd(message: MessageDto, userId: number): void {
+  measure('reply.ended', { status: message.status });
+  const { usage, completed_at, created_at } = message;
+  const fields = {
+    message_id: message.id,
+    conversation_id: message.conversation_id,
+    user_id: userId,
+    status: message.status,
+    code: message.error?.code,
+    duration_ms: Date.parse(completed_at!) - Date.parse(created_at),
+    prompt_tokens: usage?.prompt_tokens,
+    completion_tokens: usage?.completion_tokens,
+    tokens_estimated: usage?.estimated,
+  };
+  logger.log(fields, 'Reply ended');
+}

@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import type { MessageDto } from '../../conversations/messages/message.dto.js';
+import { RunningReplies } from '../../conversations/running-replies.js';
+import { ReplyEngine } from './reply-engine.js';
+
+/** Tells ConversationsModule, which lies below, of the replies that run. */
+@Injectable()
+export class EngineReplies extends RunningReplies {
+  constructor(private readonly engine: ReplyEngine) {
+    super();
+  }
+
+  override overlay(message: MessageDto): MessageDto {
+    return this.engine.find(message.id)?.snapshot() ?? message;
+  }
+
+  override async stopIn(conversationId: number): Promise<void> {
+    await this.engine.stopIn(conversationId);
+  }
+}

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
+import { Message } from '../../conversations/messages/message.entity.js';
+import { MessagesService } from '../../conversations/messages/messages.service.js';
+import type { ParleyEvent } from '../../events/event-hub.js';
+import { type Attempted, beginningOf, type EventWriter, lackingOf, missedOf, placeAt } from './catch-up.js';
+import type { Cursor } from '../events/cursor.js';
+
+/** Messages a read, and bytes of their text, but for a longer message. */
+const PAGE = { limit: 20, maxBytes: 1024 * 1024 };
+/** Text of a running reply that is left to the turn of the join. UTF-16 code units. */
+const LITTLE = 64 * 1024;
+
+/** Reads what clients have missed from the database, and writes it to them page by page. */
+@Injectable()
+export class ConversationReader {
+  constructor(
+    private readonly reader: MessagesService,
+    @InjectRepository(Message) private readonly messages: Repository<Message>,
+  ) {}
+
+  /** Writes what was missed, but for the last of a running reply. @returns where the client stands then */
+  async writeMissed(conversationId: number, seen: Cursor, writer: EventWriter): Promise<Cursor> {
+    for (let place = seen; ;) {
+      const { missed } = await this.readSince(conversationId, place);
+      if (missed.length === 0) return place;
+      for (const entry of missed) {
+        if (isNearEnd(entry, place) || !(await writeAll(missedOf(entry, place), writer))) return place;
+        place = placeAt(entry);
+      }
+    }
+  }
+
+  /** As writeMissed, of one reply. */
+  async writeReply(id: number, start: Cursor, writer: EventWriter): Promise<Cursor> {
+    let place = start;
+    while (!place.done) {
+      const entry = await this.readOne(id);
+      if (!entry || isNearEnd(entry, place) || !(await writeAll(missedOf(entry, place), writer))) break;
+      place = placeAt(entry);
+    }
+    return place;
+  }
+
+  /** Messages from a place on, of all branches. */
+  async readSince(
+    conversationId: number,
+    { messageId, done }: Cursor,
+  ): Promise<{ missed: Attempted[]; hasMore: boolean }> {
+    const query = this.reader.queryFrom(conversationId, done ? messageId + 1 : messageId);
+    const { messages, hasMore } = await this.reader.readFitting(query, PAGE);
+    return { missed: await this.attempted(messages), hasMore };
+  }
+
+  async readRunning(conversationId: number): Promise<Attempted[]> {
+    return this.attempted(await this.messages.findBy({ streamingIn: conversationId }));
+  }
+
+  /** The place before a running reply's first character. */
+  async beginningOfRunning(conversationId: number): Promise<Cursor | null> {
+    const running = await this.messages.findOne({
+      select: { id: true, attempt: true },
+      where: { streamingIn: conversationId },
+    });
+    return running && beginningOf(running.id, running.attempt);
+  }
+
+  async readOne(id: number): Promise<Attempted | undefined> {
+    const [message] = await this.attempted(await this.messages.findBy({ id }));
+    return message;
+  }
+
+  /** With the text so far where they run. */
+  private async attempted(messages: Message[]): Promise<Attempted[]> {
+    const dtos = await this.reader.toDtos(messages);
+    return dtos.map((message, index) => ({ message, attempt: messages[index]!.attempt }));
+  }
+}
+
+/** Whether the rest can be told in the turn of the join. */
+function isNearEnd(entry: Attempted, place: Cursor): boolean {
+  return entry.message.status === 'streaming' && lackingOf(entry, place) < LITTLE;
+}
+
+/** @returns false once the client has left */
+async function writeAll(events: ParleyEvent[], writer: EventWriter): Promise<boolean> {
+  for (const event of events) if (!(await writer.write(event))) return false;
+  return true;
+}

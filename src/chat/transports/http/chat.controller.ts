@@ -1,0 +1,172 @@
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { CurrentIdentity, CurrentUser, type Identity } from '../../../auth/identity.decorator.js';
+import { AcceptsTicket } from '../../../auth/ticket.decorator.js';
+import { User } from '../../../auth/users/user.entity.js';
+import { ApiProblems, type ProblemAnswer } from '../../../common/errors/api-problems.decorator.js';
+import { IdPipe } from '../../../common/validation/id.pipe.js';
+import { ConversationPageDto } from '../../../conversations/conversation.dto.js';
+import { MessageDto } from '../../../conversations/messages/message.dto.js';
+import { Limit } from '../../../throttling/limit.decorator.js';
+import { TakesLong } from '../../../throttling/takes-long.decorator.js';
+import { EditMessageDto, EventsQuery, ExchangeDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
+import { ChatService } from '../../chat.service.js';
+import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { ReplyAnswers } from './reply-answers.js';
+
+const CHAT_PROBLEMS: ProblemAnswer[] = [
+  '409 reply_in_progress',
+  '409 no_model_config',
+  '409 key_unreadable',
+  '409 client_message_id_reused',
+  '502 upstream_auth',
+  '502 upstream_rate_limited',
+  '502 upstream_timeout',
+  '502 upstream_unreachable',
+  '502 upstream_bad_response',
+  '502 upstream_error',
+  '502 upstream_empty',
+  '502 content_filtered',
+  '503 draining',
+];
+
+/** A reply as a whole (JSON) or as it comes (server-sent events), by the request's Accept header. */
+@ApiTags('Chat')
+@ApiBearerAuth()
+@Controller('conversations/:id')
+export class ChatController {
+  constructor(
+    private readonly chat: ChatService,
+    private readonly streams: ConversationStreams,
+    private readonly answers: ReplyAnswers,
+  ) {}
+
+  @ApiOperation({
+    operationId: 'sendMessage',
+    summary: 'Send a message and get its reply',
+    description: 'As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.',
+  })
+  @ApiOkResponse({ type: ExchangeDto })
+  @ApiProduces('application/json', 'text/event-stream')
+  @ApiProblems(...CHAT_PROBLEMS)
+  @Limit('chat')
+  @HttpCode(200)
+  @Post('chat')
+  @TakesLong()
+  async send(
+    @CurrentUser() user: User,
+    @Param('id', IdPipe) id: number,
+    @Body() message: SendMessageDto,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    await this.answers.write(request, response, user.id, await this.chat.send(user.id, id, message));
+  }
+
+  @ApiOperation({
+    operationId: 'addMessage',
+    summary: 'Send a message and get its reply (the same as /chat)',
+  })
+  @ApiOkResponse({ type: ExchangeDto })
+  @ApiProduces('application/json', 'text/event-stream')
+  @ApiProblems(...CHAT_PROBLEMS)
+  @Limit('chat')
+  @HttpCode(200)
+  @Post('messages')
+  @TakesLong()
+  addMessage(
+    @CurrentUser() user: User,
+    @Param('id', IdPipe) id: number,
+    @Body() message: SendMessageDto,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    return this.send(user, id, message, request, response);
+  }
+
+  @ApiOperation({ operationId: 'regenerateReply', summary: 'Ask for another reply to the same message' })
+  @ApiOkResponse({ type: ExchangeDto })
+  @ApiProduces('application/json', 'text/event-stream')
+  @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS.filter((problem) => !problem.includes('client_message_id')))
+  @Limit('chat')
+  @HttpCode(200)
+  @Post('messages/:message_id/regenerate')
+  @TakesLong()
+  async regenerate(
+    @CurrentUser() user: User,
+    @Param('id', IdPipe) id: number,
+    @Param('message_id', IdPipe) messageId: number,
+    @Body() changes: RegenerateDto,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    const exchange = await this.chat.regenerate(user.id, id, messageId, changes);
+    await this.answers.write(request, response, user.id, exchange);
+  }
+
+  @ApiOperation({ operationId: 'editMessage', summary: 'Send a changed message in place of an earlier one' })
+  @ApiOkResponse({ type: ExchangeDto })
+  @ApiProduces('application/json', 'text/event-stream')
+  @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS)
+  @Limit('chat')
+  @HttpCode(200)
+  @Post('messages/:message_id/edit')
+  @TakesLong()
+  async edit(
+    @CurrentUser() user: User,
+    @Param('id', IdPipe) id: number,
+    @Param('message_id', IdPipe) messageId: number,
+    @Body() changes: EditMessageDto,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    const exchange = await this.chat.edit(user.id, id, messageId, changes);
+    await this.answers.write(request, response, user.id, exchange);
+  }
+
+  @ApiOperation({ operationId: 'activateMessage', summary: 'Make the branch of a message the active one' })
+  @ApiOkResponse({ type: ConversationPageDto })
+  @ApiProblems('409 reply_in_progress')
+  @HttpCode(200)
+  @Post('messages/:message_id/activate')
+  async activate(
+    @CurrentUser() user: User,
+    @Param('id', IdPipe) id: number,
+    @Param('message_id', IdPipe) messageId: number,
+  ): Promise<ConversationPageDto> {
+    await this.chat.activate(user.id, id, messageId);
+    return this.streams.read(user.id, id);
+  }
+
+  @ApiOperation({ operationId: 'stopReply', summary: 'Stop the reply that runs; its text so far is kept' })
+  @ApiOkResponse({ type: MessageDto })
+  @ApiProblems('409 no_reply_running')
+  @HttpCode(200)
+  @Post('stop')
+  stop(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<MessageDto> {
+    return this.chat.stop(user.id, id);
+  }
+
+  @ApiOperation({
+    operationId: 'streamEvents',
+    summary: 'Follow a conversation, live',
+    description:
+      'Server-sent events, without end. With `Last-Event-ID` everything since that event comes first; without it, ' +
+      "a running reply's text so far. A browser's EventSource, which cannot set a header, opens it with " +
+      '`?ticket=` (`POST /auth/stream-ticket`).',
+  })
+  @ApiOkResponse({ content: { 'text/event-stream': { schema: { type: 'string' } } } })
+  @Get('events')
+  @AcceptsTicket()
+  async events(
+    @CurrentIdentity() identity: Identity,
+    @Param('id', IdPipe) id: number,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    // The authentication guard reads it; here it is validated and documented.
+    @Query() _query: EventsQuery,
+    @Res() response: Response,
+  ): Promise<void> {
+    await this.answers.follow(response, identity, id, lastEventId);
+  }
+}

@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import { AuthService } from '../../../auth/auth.service.js';
+import { claimsOf } from '../../../auth/identity.decorator.js';
+import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
+import { UnauthenticatedError } from '../../../common/errors/errors.js';
+import type { ConversationPageDto } from '../../../conversations/conversation.dto.js';
+import type { MessageDto } from '../../../conversations/messages/message.dto.js';
+import { ExchangeDto } from '../../chat.dto.js';
+import { ChatService } from '../../chat.service.js';
+import { ConversationStreams } from '../../streams/conversation-streams.js';
+import type { Exchange } from '../../turns/exchange.js';
+import {
+  ConversationRefDto,
+  OpenConversationDto,
+  SocketEditDto,
+  SocketRegenerateDto,
+  SocketSendDto,
+  TokenDto,
+} from './socket.dto.js';
+
+/** A connected client, over whichever kind of socket. */
+export interface SocketPeer {
+  readonly userId: number;
+  /** From this turn on it gets the conversation's deltas. */
+  join(conversationId: number): void;
+  leave(conversationId: number): void;
+  renew(claims: AccessClaims): void;
+  /** Runs a command with a long answer once the one before has been taken. */
+  inTurn<T>(command: () => Promise<T>): Promise<T>;
+}
+
+/** What a socket's client may ask for: the same over Socket.IO and over plain WebSocket. */
+@Injectable()
+export class SocketCommands {
+  constructor(
+    private readonly chat: ChatService,
+    private readonly streams: ConversationStreams,
+    private readonly auth: AuthService,
+  ) {}
+
+  /** A client that comes back opens all of its conversations at once. */
+  open(peer: SocketPeer, dto: OpenConversationDto): Promise<ConversationPageDto> {
+    return peer.inTurn(() => this.openNow(peer, dto));
+  }
+
+  close(peer: SocketPeer, { conversation_id }: ConversationRefDto): Record<string, never> {
+    peer.leave(conversation_id);
+    return {};
+  }
+
+  async send(peer: SocketPeer, { conversation_id, ...message }: SocketSendDto): Promise<ExchangeDto> {
+    return this.join(peer, await this.chat.send(peer.userId, conversation_id, message));
+  }
+
+  async regenerate(
+    peer: SocketPeer,
+    { conversation_id, message_id, ...rest }: SocketRegenerateDto,
+  ): Promise<ExchangeDto> {
+    return this.join(peer, await this.chat.regenerate(peer.userId, conversation_id, message_id, rest));
+  }
+
+  async edit(
+    peer: SocketPeer,
+    { conversation_id, message_id, ...rest }: SocketEditDto,
+  ): Promise<ExchangeDto> {
+    return this.join(peer, await this.chat.edit(peer.userId, conversation_id, message_id, rest));
+  }
+
+  async stop(
+    peer: SocketPeer,
+    { conversation_id }: ConversationRefDto,
+  ): Promise<{ assistant_message: MessageDto }> {
+    return { assistant_message: await this.chat.stop(peer.userId, conversation_id) };
+  }
+
+  /** @throws {UnauthenticatedError} also where the token is another user's */
+  async refresh(peer: SocketPeer, { token }: TokenDto): Promise<{ expires_at: string }> {
+    const identity = await this.auth.authenticate(token);
+    if (identity.user.id !== peer.userId) {
+      throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
+    }
+    peer.renew(claimsOf(identity));
+    return { expires_at: new Date(identity.expiresAt).toISOString() };
+  }
+
+  private async openNow(
+    peer: SocketPeer,
+    { conversation_id, limit }: OpenConversationDto,
+  ): Promise<ConversationPageDto> {
+    let page!: ConversationPageDto;
+    await this.streams.open(peer.userId, conversation_id, limit, (read) => {
+      page = read;
+      peer.join(conversation_id);
+    });
+    return page;
+  }
+
+  private async join(peer: SocketPeer, { userMessage, assistantMessage }: Exchange): Promise<ExchangeDto> {
+    let answer!: ExchangeDto;
+    await this.streams.joinReply(peer.userId, assistantMessage, (reply) => {
+      answer = { user_message: userMessage, assistant_message: reply };
+      peer.join(reply.conversation_id);
+    });
+    return answer;
+  }
+}

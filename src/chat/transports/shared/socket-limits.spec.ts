@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Settings } from '../../../env/settings.js';
+import { MemoryLimitStore } from '../../../throttling/memory-limit-store.js';
+import { Places } from '../../../throttling/places.js';
+import { RateLimits } from '../../../throttling/rate-limits.js';
+import { EventMeter, SocketLimits } from './socket-limits.js';
+
+function limitsAt(rateLimitScale: number): SocketLimits {
+  const store = new MemoryLimitStore();
+  const limits = new RateLimits(Object.assign(new Settings(), { rateLimitScale }), store, store);
+  return new SocketLimits(limits, new Places(limits));
+}
+
+describe('SocketLimits', () => {
+  it('have 20 places for a user, each given back once', () => {
+    const limits = limitsAt(1);
+    const places = Array.from({ length: 20 }, () => limits.admitUser(1));
+
+    expect(() => limits.admitUser(1)).toThrow('Too many sockets');
+    limits.admitUser(2);
+    places[0]!();
+    places[0]!();
+    limits.admitUser(1);
+    expect(() => limits.admitUser(1)).toThrow('Too many sockets');
+  });
+
+  it('have 100 places for an address, and for all of an IPv6 subscriber’s', () => {
+    const limits = limitsAt(1);
+    for (let n = 0; n < 100; n++) limits.admitAddress(`2001:db8::${n}`);
+
+    expect(() => limits.admitAddress('2001:db8::ffff')).toThrow('Too many sockets');
+    limits.admitAddress('2001:db8:0:1::1');
+  });
+
+  it('keep nothing of who has left', () => {
+    const limits = limitsAt(1);
+    for (let user = 0; user < 50; user++) limits.admitUser(user)();
+
+    const { places } = limits as unknown as { places: { counts: Map<string, number> } };
+    expect(places.counts.size).toBe(0);
+  });
+
+  it('are off at scale 0', () => {
+    const limits = limitsAt(0);
+    for (let n = 0; n < 1000; n++) limits.admitUser(1);
+
+    expect(limits.meter().count()).toBe('answer');
+  });
+});
+
+describe('EventMeter', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ now: 0 });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  const verdicts = (meter: EventMeter, count: number) => {
+    const counted = { answer: 0, refuse: 0, close: 0 };
+    for (let n = 0; n < count; n++) counted[meter.count()]++;
+    return counted;
+  };
+
+  it('answers 50 events a second, refuses up to four times as many, and closes beyond', () => {
+    expect(verdicts(limitsAt(1).meter(), 300)).toEqual({ answer: 50, refuse: 150, close: 100 });
+  });
+
+  it('begins anew with each second', () => {
+    const meter = limitsAt(1).meter();
+    verdicts(meter, 60);
+    jest.advanceTimersByTime(1000);
+
+    expect(verdicts(meter, 60)).toEqual({ answer: 50, refuse: 10, close: 0 });
+  });
+});

@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import type { Identity } from '../../../auth/identity.decorator.js';
+import { RateLimitedError, UnauthenticatedError } from '../../../common/errors/errors.js';
+import { addressKey } from '../../../throttling/address-key.js';
+import { Places } from '../../../throttling/places.js';
+import { RateLimits } from '../../../throttling/rate-limits.js';
+
+/** A content of 100,000 characters fits, however it is escaped: `\ud83d\ude00` takes twelve bytes. */
+export const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
+
+const TOO_MANY = 'Too many sockets are connected.';
+
+/** A socket that goes on beyond its budget by this factor is closed rather than answered. */
+const PATIENCE = 4;
+
+/** Counts sockets, of either kind, by user and by address. */
+@Injectable()
+export class SocketLimits {
+  constructor(
+    private readonly limits: RateLimits,
+    private readonly places: Places,
+  ) {}
+
+  /**
+   * Before anybody is signed in.
+   * @returns what gives the place back
+   * @throws {RateLimitedError} where the address has too many sockets
+   */
+  admitAddress(address: string): () => void {
+    return this.places.take('address_connections', addressKey(address), TOO_MANY);
+  }
+
+  /**
+   * @returns what gives the place back
+   * @throws {RateLimitedError} where the user has too many sockets
+   */
+  admitUser(userId: number): () => void {
+    return this.places.take('socket_connections', userId, TOO_MANY);
+  }
+
+  /** Counts a connection of Socket.IO's, which may have any number of sockets or none. @returns what ends it */
+  enter(address: string): () => void {
+    return this.places.enter('address_handshakes', addressKey(address));
+  }
+
+  /** Whether an address may have no more of these. */
+  isCrowded(address: string): boolean {
+    return this.places.isFull('address_handshakes', addressKey(address));
+  }
+
+  /** Counts what fails against the budget that failing HTTP requests of the address have (see refuseFloods). */
+  async authenticate(address: string, attempt: () => Promise<Identity>): Promise<Identity> {
+    const key = addressKey(address);
+    if (await this.limits.isExhausted('unauthenticated', key)) {
+      await this.limits.consume('unauthenticated', key);
+    }
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof UnauthenticatedError) void this.limits.take('unauthenticated', key);
+      throw error;
+    }
+  }
+
+  /** Counts one socket's events. */
+  meter(): EventMeter {
+    return new EventMeter(this.limits.allowance('socket_events'));
+  }
+}
+
+export const tooManyEvents = () => new RateLimitedError(1, 'Too many events; slow down.');
+
+/** One socket's events in the running second. */
+export class EventMeter {
+  private second = 0;
+  private events = 0;
+
+  constructor(private readonly allowance: number) {}
+
+  /** @returns whether the event may be answered, has to be refused, or is one too many for the socket to stay */
+  count(): 'answer' | 'refuse' | 'close' {
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.second) this.events = 0;
+    this.second = second;
+    this.events++;
+    if (this.events <= this.allowance) return 'answer';
+    return this.events <= this.allowance * PATIENCE ? 'refuse' : 'close';
+  }
+}

@@ -1,0 +1,73 @@
+import { UseFilters, UseInterceptors, UsePipes } from '@nestjs/common';
+import {
+  ConnectedSocket,
+  MessageBody,
+  OnGatewayInit,
+  SubscribeMessage,
+  WebSocketGateway,
+} from '@nestjs/websockets';
+import type { Namespace } from 'socket.io';
+import { bodyPipe } from '../../../common/validation/validation.js';
+import { ChatSockets } from './chat-sockets.js';
+import { SocketCommands } from '../shared/socket-commands.js';
+import type { ChatSocket } from './socket-io-client.js';
+import {
+  ConversationRefDto,
+  OpenConversationDto,
+  SocketEditDto,
+  SocketRegenerateDto,
+  SocketSendDto,
+  TokenDto,
+} from '../shared/socket.dto.js';
+import { AcknowledgeInterceptor, SocketProblemFilter } from '../shared/socket-problem.filter.js';
+
+/** Socket.IO's face. Nest's global pipes, filters and interceptors do not reach gateways: these are its own. */
+@WebSocketGateway({ namespace: '/chat' })
+@UsePipes(bodyPipe())
+@UseFilters(SocketProblemFilter)
+@UseInterceptors(AcknowledgeInterceptor)
+export class ChatGateway implements OnGatewayInit<Namespace> {
+  constructor(
+    private readonly commands: SocketCommands,
+    private readonly sockets: ChatSockets,
+  ) {}
+
+  afterInit(namespace: Namespace): void {
+    this.sockets.attach(namespace);
+  }
+
+  @SubscribeMessage('conversation.open')
+  open(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: OpenConversationDto) {
+    return this.commands.open(socket.data.client, dto);
+  }
+
+  @SubscribeMessage('conversation.close')
+  close(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
+    return this.commands.close(socket.data.client, dto);
+  }
+
+  @SubscribeMessage('chat.send')
+  send(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketSendDto) {
+    return this.commands.send(socket.data.client, dto);
+  }
+
+  @SubscribeMessage('chat.stop')
+  stop(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
+    return this.commands.stop(socket.data.client, dto);
+  }
+
+  @SubscribeMessage('chat.regenerate')
+  regenerate(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketRegenerateDto) {
+    return this.commands.regenerate(socket.data.client, dto);
+  }
+
+  @SubscribeMessage('chat.edit')
+  edit(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketEditDto) {
+    return this.commands.edit(socket.data.client, dto);
+  }
+
+  @SubscribeMessage('auth.refresh')
+  refresh(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: TokenDto) {
+    return this.commands.refresh(socket.data.client, dto);
+  }
+}

@@ -1,0 +1,113 @@
+import type { DefaultEventsMap, Socket } from 'socket.io';
+import type { AuthService } from '../../../auth/auth.service.js';
+import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
+import type { EventHub } from '../../../events/event-hub.js';
+import { ConnectionBacklog } from '../shared/connection-backlog.js';
+import { LiveSession, type LiveSessionEvents } from '../shared/live-session.js';
+import type { OpenConversations } from '../shared/open-conversations.js';
+import { PacedTurns } from '../shared/paced-turns.js';
+import type { SocketAudiences } from './socket-audiences.js';
+import type { SocketPeer } from '../shared/socket-commands.js';
+import { type EventMeter, tooManyEvents } from '../shared/socket-limits.js';
+import { refuse } from '../shared/socket-problem.filter.js';
+
+export interface SocketData {
+  /** Of a recovered socket, that of the one before it. */
+  userId: number;
+  /** Of a recovered socket: what the one before it had open. */
+  opened?: number[];
+  /** Whether its client asked for connection state recovery, and so gets each event's offset. */
+  recovery: boolean;
+  claims: AccessClaims;
+  client: SocketIoClient;
+  /** Gives back the places that the socket takes. */
+  leave: () => void;
+}
+
+export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>;
+
+/** One Socket.IO socket that was admitted. There may be many that do nothing: it is small. */
+export class SocketIoClient implements SocketPeer, LiveSessionEvents {
+  private readonly session: LiveSession;
+  private readonly backlog: ConnectionBacklog;
+  /** Made with the first, as many sockets have none. */
+  private opened?: OpenConversations;
+  private turns?: PacedTurns;
+
+  constructor(
+    private readonly socket: ChatSocket,
+    hub: EventHub,
+    auth: AuthService,
+    private readonly audiences: SocketAudiences,
+    private readonly meter: EventMeter,
+  ) {
+    this.session = new LiveSession(hub, auth, socket.data.claims, this);
+    this.backlog = new ConnectionBacklog(socket.conn);
+  }
+
+  get userId(): number {
+    return this.socket.data.userId;
+  }
+
+  get openConversations(): number[] {
+    return this.opened?.ids ?? [];
+  }
+
+  inTurn<T>(command: () => Promise<T>): Promise<T> {
+    this.turns ??= new PacedTurns(this.backlog, () => this.socket.connected);
+    return this.turns.run(command);
+  }
+
+  join(conversationId: number): void {
+    this.opened ??= this.audiences.conversationsOf(this.socket);
+    this.opened.open(conversationId);
+  }
+
+  leave(conversationId: number): void {
+    this.opened?.close(conversationId);
+  }
+
+  renew(newer: AccessClaims): void {
+    this.session.renew(newer);
+  }
+
+  expiring(expiresAt: Date): void {
+    this.socket.emit('session.expiring', { expires_at: expiresAt.toISOString() });
+  }
+
+  ended(): void {
+    this.socket.disconnect(true);
+  }
+
+  resume(): void {
+    this.socket.conn.close();
+  }
+
+  /** @returns false where the packet has to go through Engine.IO */
+  sendFrame(frame: Buffer, alone: boolean): boolean {
+    return this.backlog.sendFrame(frame, alone);
+  }
+
+  /** All that waits for it now is what it had missed and came back for. */
+  excuse(): void {
+    this.backlog.excuse();
+  }
+
+  end(): void {
+    this.session.close();
+    this.backlog.end();
+    this.opened?.closeAll();
+  }
+
+  /**
+   * Counts an event: over its budget its events are refused, far over it the socket is closed.
+   * @param command its name, where it is one of ours
+   * @returns whether the event may be answered
+   */
+  mayAnswer(acknowledge: unknown, command: string | undefined): boolean {
+    const verdict = this.meter.count();
+    if (verdict !== 'answer') refuse(this.socket, acknowledge, tooManyEvents(), command);
+    if (verdict === 'close') this.socket.conn.close();
+    return verdict === 'answer';
+  }
+}

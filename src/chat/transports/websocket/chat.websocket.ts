@@ -1,0 +1,78 @@
+import { Injectable, OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Express } from 'express';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ServerOptions, WebSocket } from 'ws';
+import { Draining } from '../../../common/lifecycle/draining.js';
+import { EdgeWarnings } from '../../../common/http/edge-warnings.js';
+import { handshakeFault, refuseUpgrade } from '../../../common/http/handshake.js';
+import { Settings } from '../../../env/settings.js';
+import { ProblemError } from '../../../common/errors/errors.js';
+import { FrameServer } from '../shared/frame-server.js';
+import { MAX_FRAME_BYTES } from '../shared/socket-limits.js';
+import { CLOSE_CODES } from './websocket-client.js';
+import { isBearer, WebSocketClients } from './websocket-clients.js';
+
+const PATH = /^\/conversations\/ws\/([^/?]+)$/;
+
+/** RFC 6455, section 7.4.1. */
+const MESSAGE_TOO_BIG = 1009;
+
+/** Its types do not know of `closeTimeout` yet. */
+const OPTIONS: ServerOptions & { closeTimeout: number } = {
+  noServer: true,
+  perMessageDeflate: false,
+  maxPayload: MAX_FRAME_BYTES,
+  // A client that does not answer our close is cut.
+  closeTimeout: 1000,
+  // The chosen one is echoed as the client wrote it: a browser fails the handshake over any other.
+  handleProtocols: (protocols) => [...protocols].find(isBearer) ?? false,
+};
+
+/** The plain WebSocket's door: `/conversations/ws/{id}`, for clients without Socket.IO. */
+@Injectable()
+export class ChatWebSocket implements OnApplicationBootstrap {
+  private readonly server = new FrameServer(OPTIONS);
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly settings: Settings,
+    private readonly clients: WebSocketClients,
+    private readonly warnings: EdgeWarnings,
+    private readonly draining: Draining,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const http = this.host.httpAdapter.getHttpServer() as Server;
+    http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
+  }
+
+  private upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Not a URL, which would have to be valid: the client may send anything.
+    const [pathname = ''] = (incoming.url ?? '').split('?');
+    // Socket.IO listens for its own upgrades.
+    if (pathname.startsWith('/socket.io/')) return;
+    const id = PATH.exec(pathname)?.[1];
+    const refused = id
+      ? this.check(incoming)
+      : new ProblemError(404, 'not_found', 'There is nothing at this address.');
+    if (refused) refuseUpgrade(socket, refused);
+    else
+      this.server.handleUpgrade(incoming, socket, head, (client) => {
+        this.clients.add(closingAsAgreed(client), incoming, id!);
+      });
+  }
+
+  private check(incoming: IncomingMessage): ProblemError | undefined {
+    const express = this.host.httpAdapter.getInstance<Express>();
+    return handshakeFault(incoming, express, this.settings, this.warnings) ?? this.draining.refusal();
+  }
+}
+
+/** ws refuses what is larger than `maxPayload` before it keeps any of it, with 1009; our contract says 4413. */
+function closingAsAgreed(client: WebSocket): WebSocket {
+  const close = client.close.bind(client);
+  client.close = (code, reason) => close(code === MESSAGE_TOO_BIG ? CLOSE_CODES.tooLarge : code, reason);
+  return client;
+}

@@ -1,0 +1,230 @@
+import type { RawData, WebSocket } from 'ws';
+import type { AuthService } from '../../../auth/auth.service.js';
+import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
+import { ProblemError, ValidationFailedError } from '../../../common/errors/errors.js';
+import { bodyPipe } from '../../../common/validation/validation.js';
+import { EventHub, ParleyEvent } from '../../../events/event-hub.js';
+import { Backlog } from '../shared/backlog.js';
+import { jsonWithType } from '../../events/chat.events.js';
+import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { LiveSession } from '../shared/live-session.js';
+import { OpenConversations } from '../shared/open-conversations.js';
+import { PacedTurns } from '../shared/paced-turns.js';
+import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
+import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
+import { Acknowledgement, refusal, type SocketRequest } from '../shared/socket-problem.filter.js';
+import {
+  ConversationRefDto,
+  OpenConversationDto,
+  SocketEditDto,
+  SocketRegenerateDto,
+  SocketSendDto,
+  TokenDto,
+} from '../shared/socket.dto.js';
+import { sendFrame, sendFrameWithNext, textFrame } from '../shared/text-frame.js';
+
+/** RFC 6455, section 7.4; 4000–4999 are ours (API.md 6). */
+export const CLOSE_CODES = {
+  internal: 1011,
+  restart: 1012,
+  tryLater: 1013,
+  token: 4401,
+  notFound: 4404,
+  noToken: 4408,
+  tooLarge: 4413,
+  tooMuch: 4429,
+} as const;
+
+interface Services {
+  auth: AuthService;
+  streams: ConversationStreams;
+  commands: SocketCommands;
+  limits: SocketLimits;
+  hub: EventHub;
+}
+
+interface Frame {
+  type?: unknown;
+  id?: unknown;
+  [field: string]: unknown;
+}
+
+/** One plain WebSocket on one conversation. */
+export class WebSocketClient {
+  private readonly peer: SocketPeer;
+  private readonly meter: EventMeter;
+  private readonly backlog: Backlog;
+  private readonly pipe = bodyPipe();
+  /** Its own conversation, and others that it opened by their ids. */
+  private readonly opened: OpenConversations;
+  private session?: LiveSession;
+  private alive = true;
+
+  constructor(
+    readonly socket: WebSocket,
+    private readonly claims: AccessClaims,
+    private readonly conversationId: number,
+    private readonly services: Services,
+  ) {
+    this.meter = services.limits.meter();
+    this.backlog = new Backlog(socket);
+    this.opened = new OpenConversations(services.hub, ({ type, json }) => this.write(type, json));
+    const turns = new PacedTurns(socket, () => socket.readyState === socket.OPEN);
+    this.peer = {
+      userId: claims.userId,
+      join: (id) => this.opened.open(id),
+      leave: (id) => this.opened.close(id),
+      inTurn: (command) => turns.run(command),
+      renew: (renewed) => this.session?.renew(renewed),
+    };
+    socket.on('pong', () => (this.alive = true));
+  }
+
+  /** Opens the conversation: the first frame is its snapshot. @throws {NotFoundError} */
+  async start(): Promise<void> {
+    const { userId } = this.peer;
+    await this.services.streams.open(userId, this.conversationId, undefined, (page) => this.begin(page));
+  }
+
+  async receive(data: RawData, isBinary: boolean): Promise<void> {
+    // A client whose socket is being closed, as its session has ended, say, may go on sending.
+    if (this.socket.readyState !== this.socket.OPEN) return;
+    const verdict = this.meter.count();
+    if (verdict === 'close') {
+      refusal(tooManyEvents(), this.describe(null));
+      return this.socket.close(CLOSE_CODES.tooMuch);
+    }
+    const frame = isBinary ? null : parse(String(data));
+    this.write('ack', await this.answer(frame, verdict === 'refuse'));
+  }
+
+  /** Ends the connection where the last ping was not answered. */
+  ping(): void {
+    if (!this.alive) return this.socket.terminate();
+    this.alive = false;
+    this.socket.ping();
+  }
+
+  private begin(page: object): void {
+    const { socket, services } = this;
+    if (socket.readyState !== socket.OPEN) return;
+    this.write('conversation.snapshot', JSON.stringify(page));
+    this.opened.open(this.conversationId);
+    const unsubscribe = services.hub.subscribe(this.peer.userId, (event) => this.pass(event));
+    const session = new LiveSession(services.hub, services.auth, this.claims, {
+      expiring: (expiresAt) =>
+        this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
+      ended: (reason) => socket.close(CLOSE_CODES.token, reason),
+      resume: () => socket.close(CLOSE_CODES.restart),
+    });
+    this.session = session;
+    socket.once('close', () => {
+      unsubscribe();
+      session.close();
+      this.opened.closeAll();
+    });
+  }
+
+  private pass(event: ParleyEvent): void {
+    const { type, conversationId } = event;
+    if (event.isInternal || conversationId === undefined) return;
+    const own = conversationId === this.conversationId;
+    if (own || this.opened.has(conversationId)) this.send(sharedFrameOf(event), false);
+    if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
+  }
+
+  /** @param json an object, whose fields stand beside `type` */
+  private write(type: string, json: string): void {
+    this.send(frameOf(type, json), type === 'message.delta');
+  }
+
+  private send(frame: Buffer, alone: boolean): void {
+    if (this.socket.readyState !== this.socket.OPEN) return;
+    if (!this.backlog.hasRoomFor(frame.length)) this.socket.terminate();
+    else if (alone) sendFrame(this.socket, frame);
+    else sendFrameWithNext(this.socket, frame);
+  }
+
+  /** An acknowledgement as JSON; a problem also where an answer cannot be encoded. */
+  private async answer(frame: Frame | null, refused: boolean): Promise<string> {
+    const id = isFrameId(frame?.id) ? frame.id : undefined;
+    const encode = (acknowledgement: Acknowledgement) => JSON.stringify({ id, ...acknowledgement });
+    try {
+      if (refused) throw tooManyEvents();
+      if (!frame) throw new ProblemError(400, 'bad_request', 'A frame must be a JSON object, as text.');
+      return encode({ ok: true, data: await this.run(frame) });
+    } catch (error) {
+      return encode(refusal(error, this.describe(frame)));
+    }
+  }
+
+  private describe(frame: Frame | null): SocketRequest {
+    const { userId: user_id, sessionId: session_id } = this.claims;
+    const command = isCommand(frame?.type) ? frame.type : undefined;
+    const conversation_id = this.conversationId;
+    return { transport: 'websocket', command, user_id, session_id, conversation_id };
+  }
+
+  private async run({ type, id, ...body }: Frame): Promise<unknown> {
+    if (id !== undefined && id !== null && !isFrameId(id)) {
+      throw new ValidationFailedError([{ field: 'id', message: 'Must be a number or text.' }]);
+    }
+    const command = isCommand(type) ? COMMANDS.get(type) : undefined;
+    if (!command) throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
+    // The conversation that the socket is on need not be named.
+    const named =
+      type === 'auth.refresh'
+        ? body
+        : { ...body, conversation_id: body.conversation_id ?? this.conversationId };
+    const dto = (await this.pipe.transform(named, { type: 'body', metatype: command.dto })) as object;
+    return command.run(this.services.commands, this.peer, dto);
+  }
+}
+
+function frameOf(type: string, json: string): Buffer {
+  return textFrame(jsonWithType(type, json));
+}
+
+/** Of events that go to several sockets, of which some are megabytes long. */
+const frames = new WeakMap<ParleyEvent, Buffer>();
+
+function sharedFrameOf(event: ParleyEvent): Buffer {
+  let frame = frames.get(event);
+  if (!frame) frames.set(event, (frame = frameOf(event.type, event.json)));
+  return frame;
+}
+
+const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
+
+const isCommand = (type: unknown): type is string => typeof type === 'string' && COMMANDS.has(type);
+
+interface Command {
+  dto: new () => object;
+  run(commands: SocketCommands, peer: SocketPeer, dto: object): unknown;
+}
+
+function command<T extends object>(
+  dto: new () => T,
+  run: (commands: SocketCommands, peer: SocketPeer, dto: T) => unknown,
+): Command {
+  return { dto, run: run as Command['run'] };
+}
+
+const COMMANDS = new Map<string, Command>([
+  ['conversation.open', command(OpenConversationDto, (commands, peer, dto) => commands.open(peer, dto))],
+  ['conversation.close', command(ConversationRefDto, (commands, peer, dto) => commands.close(peer, dto))],
+  ['chat.send', command(SocketSendDto, (commands, peer, dto) => commands.send(peer, dto))],
+  ['chat.stop', command(ConversationRefDto, (commands, peer, dto) => commands.stop(peer, dto))],
+  ['chat.regenerate', command(SocketRegenerateDto, (commands, peer, dto) => commands.regenerate(peer, dto))],
+  ['chat.edit', command(SocketEditDto, (commands, peer, dto) => commands.edit(peer, dto))],
+  ['auth.refresh', command(TokenDto, (commands, peer, dto) => commands.refresh(peer, dto))],
+]);
+
+function parse(text: string): Frame | null {
+  try {
+    const frame: unknown = JSON.parse(text);
+    return typeof frame === 'object' && frame !== null && !Array.isArray(frame) ? (frame as Frame) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,132 @@
+import { Injectable, OnModuleDestroy } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Express } from 'express';
+import type { IncomingMessage } from 'node:http';
+import type { WebSocket } from 'ws';
+import { AuthService } from '../../../auth/auth.service.js';
+import { bearerToken } from '../../../auth/tokens/bearer-token.js';
+import { claimsOf, type Identity } from '../../../auth/identity.decorator.js';
+import { ticketOf } from '../../../auth/ticket.decorator.js';
+import {
+  NotFoundError,
+  ProblemError,
+  RateLimitedError,
+  UnauthenticatedError,
+} from '../../../common/errors/errors.js';
+import { addressOf } from '../../../common/http/handshake.js';
+import { IdPipe } from '../../../common/validation/id.pipe.js';
+import { toProblemError } from '../../../common/errors/problem.js';
+import { EventHub } from '../../../events/event-hub.js';
+import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { EarlyFrames, NoTokenError } from './early-frames.js';
+import { SocketCommands } from '../shared/socket-commands.js';
+import { SocketLimits } from '../shared/socket-limits.js';
+import { refusal } from '../shared/socket-problem.filter.js';
+import { CLOSE_CODES, WebSocketClient } from './websocket-client.js';
+
+/** A client that answers none of our pings in this time is gone; and proxies close what is silent for a minute. */
+const PING_INTERVAL_MS = 30_000;
+
+/** Admits plain WebSockets: who is it, may they, which conversation; then hands them over to their client. */
+@Injectable()
+export class WebSocketClients implements OnModuleDestroy {
+  private readonly clients = new Set<WebSocketClient>();
+  private readonly pings = setInterval(() => this.ping(), PING_INTERVAL_MS).unref();
+
+  constructor(
+    private readonly auth: AuthService,
+    private readonly streams: ConversationStreams,
+    private readonly commands: SocketCommands,
+    private readonly limits: SocketLimits,
+    private readonly hub: EventHub,
+    private readonly host: HttpAdapterHost,
+  ) {}
+
+  onModuleDestroy(): void {
+    clearInterval(this.pings);
+  }
+
+  add(socket: WebSocket, request: IncomingMessage, id: string): void {
+    // Without a listener an error would end the process. ws closes the socket by itself.
+    socket.on('error', () => undefined);
+    this.admit(socket, request, id).catch((error: unknown) => this.refuse(socket, error));
+  }
+
+  /** WebSockets that were admitted. */
+  get count(): number {
+    return this.clients.size;
+  }
+
+  /** 1012: "service restart"; clients come back, to a node that is up. */
+  closeAll(): void {
+    this.clients.forEach((client) => client.socket.close(CLOSE_CODES.restart));
+  }
+
+  private async admit(socket: WebSocket, request: IncomingMessage, id: string): Promise<void> {
+    const early = new EarlyFrames(socket);
+    const address = addressOf(request, this.host.httpAdapter.getInstance<Express>());
+    socket.once('close', this.limits.admitAddress(address));
+    const identity = await this.limits.authenticate(address, () => this.identify(request, early));
+    // Who has left meanwhile would never be seen to leave.
+    if (socket.readyState !== socket.OPEN) return;
+    socket.once('close', this.limits.admitUser(identity.user.id));
+    const client = this.clientFor(socket, identity, new IdPipe().transform(id));
+    await client.start();
+    early.handOver((frame, isBinary) => void client.receive(frame, isBinary));
+  }
+
+  private async identify(request: IncomingMessage, early: EarlyFrames): Promise<Identity> {
+    const token = tokenOf(request);
+    const ticket = token === undefined ? ticketOf(request) : undefined;
+    if (ticket !== undefined) return this.auth.redeemTicket(ticket);
+    return this.auth.authenticate(token ?? (await early.token()));
+  }
+
+  private clientFor(socket: WebSocket, identity: Identity, conversationId: number): WebSocketClient {
+    const { auth, streams, commands, limits, hub } = this;
+    const client = new WebSocketClient(socket, claimsOf(identity), conversationId, {
+      auth,
+      streams,
+      commands,
+      limits,
+      hub,
+    });
+    this.clients.add(client);
+    socket.once('close', () => this.clients.delete(client));
+    return client;
+  }
+
+  private refuse(socket: WebSocket, cause: unknown): void {
+    const error = toProblemError(cause);
+    refusal(cause, { transport: 'websocket', command: 'connect' });
+    // A close reason is at most 123 bytes.
+    socket.close(closeCode(error), Buffer.from(error.detail).subarray(0, 120));
+  }
+
+  private ping(): void {
+    this.clients.forEach((client) => client.ping());
+  }
+}
+
+/** From the Authorization header, or as the subprotocol after `bearer` (browsers can set no header). */
+function tokenOf(request: IncomingMessage): string | undefined {
+  const header = bearerToken(request);
+  if (header) return header;
+  const [scheme, token] = (request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map((text) => text.trim());
+  return scheme !== undefined && isBearer(scheme) ? token : undefined;
+}
+
+/** Schemes of authentication heed no case (RFC 9110 section 11.1). */
+export function isBearer(protocol: string): boolean {
+  return protocol.toLowerCase() === 'bearer';
+}
+
+function closeCode(error: ProblemError): number {
+  if (error instanceof NoTokenError) return CLOSE_CODES.noToken;
+  if (error instanceof UnauthenticatedError) return CLOSE_CODES.token;
+  if (error instanceof NotFoundError) return CLOSE_CODES.notFound;
+  if (error instanceof RateLimitedError) return CLOSE_CODES.tooMuch;
+  return error.getStatus() === 503 ? CLOSE_CODES.tryLater : CLOSE_CODES.internal;
+}
