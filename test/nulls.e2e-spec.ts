@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Schema } from '../src/docs/examples.js';
+import type { Schema } from '../src/docs/openapi/examples.js';
 import { ApiDocument } from './security/api-document.js';
 import { startTestApp, type TestApp } from './support/app.js';
 import type { TestUser } from './support/user.js';

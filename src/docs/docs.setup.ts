@@ -1,8 +1,8 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { Application } from 'express';
-import { buildAsyncApi } from './asyncapi.js';
-import { buildOpenApi } from './openapi.js';
+import { buildAsyncApi } from './asyncapi/asyncapi.js';
+import { buildOpenApi } from './openapi/openapi.js';
 
 /**
  * Serves /openapi.json, /asyncapi.json and Swagger UI at /docs. To be called before the app is initialised, as

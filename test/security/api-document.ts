@@ -2,7 +2,7 @@ import type { OpenAPIObject, OperationObject, ParameterObject, ReferenceObject }
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { resolve, type Schema } from '../../src/docs/examples.js';
+import { resolve, type Schema } from '../../src/docs/openapi/examples.js';
 import { ServerProcess } from '../support/server-process.js';
 
 export interface Operation {

@@ -1,4 +1,4 @@
-import type { Schema } from '../../src/docs/examples.js';
+import type { Schema } from '../../src/docs/openapi/examples.js';
 import type { ApiDocument, Operation } from './api-document.js';
 
 export type Kind = 'conversation' | 'message' | 'config' | 'session';

@@ -1,7 +1,7 @@
 import type { OpenAPIObject, OperationObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
-import { PROBLEMS_EXTENSION, ProblemAnswer } from '../common/errors/api-problems.decorator.js';
-import { isProbe } from '../common/http/probes.js';
+import { PROBLEMS_EXTENSION, ProblemAnswer } from '../../common/errors/api-problems.decorator.js';
+import { isProbe } from '../../common/http/probes.js';
 import { PROBLEM_CODES } from './problem-codes.js';
 
 /** An operation before its extension has been written out. */

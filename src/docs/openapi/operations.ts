@@ -8,7 +8,7 @@ import {
   type ParameterObject,
 } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
-import { isProbe } from '../common/http/probes.js';
+import { isProbe } from '../../common/http/probes.js';
 import { exampleOf } from './examples.js';
 import { addProblemResponses } from './problem-responses.js';
 

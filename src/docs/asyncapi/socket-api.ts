@@ -1,5 +1,5 @@
 import type { ReferenceObject } from '@nestjs/swagger';
-import type { Schema } from './examples.js';
+import type { Schema } from '../openapi/examples.js';
 
 export interface SocketEvent {
   summary: string;

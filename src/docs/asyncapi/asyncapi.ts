@@ -1,6 +1,6 @@
 import type { OpenAPIObject, ReferenceObject } from '@nestjs/swagger';
-import { exampleOf, type Schema } from './examples.js';
-import { modernizeExamples, schemasUsedBy } from './schemas.js';
+import { exampleOf, type Schema } from '../openapi/examples.js';
+import { modernizeExamples, schemasUsedBy } from '../openapi/schemas.js';
 import { SOCKET_COMMANDS, SOCKET_EVENTS, type SocketCommand } from './socket-api.js';
 
 type Schemas = Record<string, Schema | ReferenceObject>;
