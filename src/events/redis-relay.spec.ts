@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { EventLog } from '../../test/support/event-log.js';
-import { onRedis } from '../../test/support/database.js';
-import { TcpProxy } from '../../test/support/tcp-proxy.js';
+import { EventLog } from '../../test/support/clients/event-log.js';
+import { onRedis } from '../../test/support/infrastructure/database.js';
+import { TcpProxy } from '../../test/support/infrastructure/tcp-proxy.js';
 import { ParleyEvent } from './event-hub.js';
 import { RedisRelay } from './redis-relay.js';
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolve, type Schema } from '../../src/docs/openapi/examples.js';
-import { ServerProcess } from '../support/server-process.js';
+import { ServerProcess } from '../support/app/server-process.js';
 
 export interface Operation {
   /** `POST /conversations/{id}/chat` */

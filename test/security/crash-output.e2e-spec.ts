@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ServerProcess } from '../support/server-process.js';
+import { ServerProcess } from '../support/app/server-process.js';
 
 const PLANTED = randomBytes(16).toString('hex');
 const JWT_SECRETS = randomBytes(48).toString('base64');

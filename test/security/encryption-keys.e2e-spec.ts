@@ -9,9 +9,9 @@ import { DataSource } from 'typeorm';
 import { ModelConfig } from '../../src/configs/model-config.entity.js';
 import { EncryptionService } from '../../src/encryption/encryption.service.js';
 import { Settings } from '../../src/env/settings.js';
-import { startTestApp, type TestApp } from '../support/app.js';
-import type { Thing } from '../support/http.js';
-import type { TestUser } from '../support/user.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { Thing } from '../support/clients/http.js';
+import type { TestUser } from '../support/app/user.js';
 
 const ROTATE = join(__dirname, '../../dist/server/rotate-keys.js');
 

@@ -1,10 +1,10 @@
-/** Hostile input at every operation and every command; test/edge.e2e-spec.ts has more of it, at one of them. */
+/** Hostile input at every operation and every command; test/api/edge.e2e-spec.ts has more of it, at one of them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { DataSource } from 'typeorm';
-import { startTestApp, type TestApp } from '../support/app.js';
-import { sendRaw } from '../support/raw.js';
-import type { TestUser } from '../support/user.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { sendRaw } from '../support/clients/raw.js';
+import type { TestUser } from '../support/app/user.js';
 import { ApiDocument, type Operation } from './api-document.js';
 import { readLastingState } from './tables.js';
 

@@ -1,10 +1,10 @@
 /** Forged access tokens at every door: src/auth/tokens/tokens.service.spec.ts tries more of them, on the verifier alone. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHmac, generateKeyPairSync, sign as signWithKey } from 'node:crypto';
-import { startTestApp, type TestApp } from '../support/app.js';
-import type { ConnectError } from '../support/socket.js';
-import type { TestUser } from '../support/user.js';
-import { WebSocketClient } from '../support/websocket.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { ConnectError } from '../support/clients/socket.js';
+import type { TestUser } from '../support/app/user.js';
+import { WebSocketClient } from '../support/clients/websocket.js';
 
 let t: TestApp;
 let ada: TestUser;

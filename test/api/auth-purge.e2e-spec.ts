@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { KnownAddress } from '../../src/auth/sessions/known-address.entity.js';
+import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
+import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
+import { SessionPurge } from '../../src/auth/tokens/session-purge.service.js';
+import { StreamTicket } from '../../src/auth/tokens/stream-ticket.entity.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { Tokens } from '../support/app/user.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startTestApp();
+});
+afterAll(() => t?.stop());
+
+const database = () => t.app.get(DataSource).manager;
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000);
+
+describe('the hourly purge', () => {
+  it('deletes the refresh tokens of a session in use a week after they expired', async () => {
+    const ada = await t.user().create();
+    const tokens = [ada.tokens.refresh_token];
+    for (let i = 0; i < 2; i++) {
+      const { body } = await t.http.post<Tokens>('/auth/refresh', { refresh_token: tokens.at(-1)! });
+      tokens.push(body.refresh_token);
+    }
+    const [first, second, newest] = tokens.map(hashRefreshToken) as [string, string, string];
+    await database().update(RefreshToken, { tokenHash: first }, { expiresAt: daysAgo(8) });
+    await database().update(RefreshToken, { tokenHash: second }, { expiresAt: daysAgo(6) });
+
+    await t.app.get(SessionPurge).run();
+
+    const kept = await Promise.all(
+      [first, second, newest].map((tokenHash) => database().existsBy(RefreshToken, { tokenHash })),
+    );
+    expect(kept).toEqual([false, true, true]);
+    expect((await ada.get('/auth/me')).status).toBe(200);
+  });
+
+  it('deletes stream tickets that have expired', async () => {
+    const ada = await t.user().create();
+    await ada.post('/auth/stream-ticket');
+    await database().updateAll(StreamTicket, { expiresAt: new Date(Date.now() - 1000) });
+    await ada.post('/auth/stream-ticket');
+
+    await t.app.get(SessionPurge).run();
+
+    expect(await database().count(StreamTicket)).toBe(1);
+  });
+
+  it('deletes the addresses that a user last logged in from more than 90 days ago', async () => {
+    const ada = await t.user().create();
+    const known = (address: string, days: number) => ({
+      userId: ada.id,
+      address,
+      lastLoginAt: daysAgo(days),
+    });
+    await database().insert(KnownAddress, [known('198.51.100.1', 91), known('198.51.100.2', 89)]);
+
+    await t.app.get(SessionPurge).run();
+
+    const kept = await database().findBy(KnownAddress, { userId: ada.id });
+    expect(kept.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '198.51.100.2']);
+  });
+});

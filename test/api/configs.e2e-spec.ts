@@ -1,0 +1,667 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import { User } from '../../src/auth/users/user.entity.js';
+import { ConfigsService } from '../../src/configs/configs.service.js';
+import { rotateKeys } from '../../src/configs/key-rotation.js';
+import { ModelConfig } from '../../src/configs/model-config.entity.js';
+import { EncryptionService } from '../../src/encryption/encryption.service.js';
+import { Settings } from '../../src/env/settings.js';
+import { EventHub, ParleyEvent } from '../../src/events/event-hub.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { Answer, Thing } from '../support/clients/http.js';
+import type { TestUser } from '../support/app/user.js';
+
+let t: TestApp;
+let ada: TestUser;
+let eve: TestUser;
+
+beforeAll(async () => {
+  t = await startTestApp();
+  eve = await t.user().withConfig(t.provider).create();
+});
+afterAll(() => t.stop());
+beforeEach(async () => {
+  ada = await t.user().create();
+});
+
+interface Config extends Thing {
+  name: string;
+  model_url: string;
+  is_default: boolean;
+  params: object;
+  updated_at: string;
+}
+
+const KEY = 'sk-very-secret-0123456789';
+const valid = () => ({ model_url: t.provider.url, model_name: 'test-model', api_key: KEY });
+const create = (extra: object = {}, user = ada) =>
+  user.post<Config>('/auth/config/create', { ...valid(), ...extra });
+const update = (id: number, body: object, user = ada) => user.post<Config>(`/auth/config/${id}/update`, body);
+const remove = (id: number, user = ada) => user.post(`/auth/config/${id}/delete`);
+const list = async (user = ada) =>
+  (await user.get<{ configs: Config[]; total: number }>('/auth/config')).body.configs;
+const made = async (extra: object = {}, user = ada) => {
+  const { status, body } = await create(extra, user);
+  expect([status, body]).toEqual([201, body]);
+  return body;
+};
+const defaults = async () => (await list()).filter((config) => config.is_default).map((config) => config.id);
+const database = () => t.app.get(DataSource);
+
+function badFields(answer: Answer<unknown>): string[] {
+  const { code, errors } = answer.body as { code: string; errors: { field: string }[] };
+  expect([answer.status, code]).toEqual([422, 'validation_failed']);
+  return errors.map((error) => error.field);
+}
+
+function expectProblem(answer: Answer<unknown>, status: number, code: string): void {
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect([answer.status, (answer.body as { code: string }).code]).toEqual([status, code]);
+}
+
+describe('creating a configuration', () => {
+  it('answers with everything but the key', async () => {
+    const { status, body } = await create();
+
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      id: expect.any(Number),
+      name: 'test-model',
+      model_url: t.provider.url,
+      model_name: 'test-model',
+      is_default: true,
+      context_tokens: 32_768,
+      params: {},
+      key_status: 'ok',
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      updated_at: expect.stringMatching(/Z$/),
+    });
+    expect(await list()).toEqual([body]);
+  });
+
+  it('takes directional controls out of its name, given or not', async () => {
+    expect((await made({ name: '\u202eWork\u202c 👩‍💻' })).name).toBe('Work 👩‍💻');
+    expect((await made({ model_name: 'gpt\u202e' })).name).toBe('gpt');
+  });
+
+  it('stores the key encrypted', async () => {
+    const { id } = await made();
+    const row = await database().manager.findOneByOrFail(ModelConfig, { id });
+
+    expect(JSON.stringify(row)).not.toContain(KEY);
+    expect(t.app.get(EncryptionService).decrypt(row.encryptedApiKey)).toBe(KEY);
+  });
+
+  it.each([
+    ['https://api.openai.com/v1', 'https://api.openai.com/v1'],
+    ['https://api.openai.com/v1/', 'https://api.openai.com/v1'],
+    ['https://api.openai.com/v1///', 'https://api.openai.com/v1'],
+    ['https://api.openai.com/v1/chat/completions', 'https://api.openai.com/v1'],
+    ['https://api.openai.com/v1//chat/completions/', 'https://api.openai.com/v1'],
+    ['https://api.openai.com', 'https://api.openai.com'],
+    ['\t https://api.openai.com/v1 \n', 'https://api.openai.com/v1'],
+    ['https://api.openai.com/V1/Chat/Completions/', 'https://api.openai.com/V1'],
+    ['https://api.openai.com/v1/completions', 'https://api.openai.com/v1'],
+    ['https://api.openai.com/v1/models', 'https://api.openai.com/v1'],
+    ['https://api.anthropic.com/v1/messages', 'https://api.anthropic.com/v1'],
+    ['https://x.services.ai.azure.com/models', 'https://x.services.ai.azure.com/models'],
+    ['https://example.com/v1?', 'https://example.com/v1'],
+    ['https://example.com/v1?key=1', 'https://example.com/v1?key=1'],
+    ['https://example.com/v1/chat/completions/?a=1&a=2', 'https://example.com/v1?a=1&a=2'],
+    ['https://example.com?x=/chat/completions', 'https://example.com?x=/chat/completions'],
+    [
+      'https://x.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2024-10-21',
+      'https://x.openai.azure.com/openai/deployments/gpt?api-version=2024-10-21',
+    ],
+  ])('keeps of the URL %s its base', async (modelUrl, base) => {
+    expect((await made({ model_url: modelUrl })).model_url).toBe(base);
+  });
+
+  it.each([
+    ['a word', 'nonsense'],
+    ['nothing', ''],
+    ['what is nothing once it is trimmed', '///'],
+    ['another scheme', 'ftp://example.com/v1'],
+    ['a script', 'javascript:alert(1)'],
+    ['credentials', 'https://user:pass@example.com/v1'],
+    ['white space within', 'https://example.com/a b'],
+    ['a line break', 'https://exam\nple.com/v1'],
+    ['a NUL', 'https://example.com/\0'],
+    ['a key in its query', 'https://example.com/v1?api-version=1&API_KEY=0123456789abcdef'],
+    ['a token in its query', 'https://example.com/v1?access%5Ftoken=0123456789abcdef'],
+    ['credentials before a query', 'https://user:pass@example.com?v1'],
+    ['a query alone', '?api-version=1'],
+    ['a private address with a query', 'https://10.0.0.1?@example.com/v1'],
+    ['a fragment', 'https://example.com/v1#a'],
+    ['a fragment after a query', 'https://example.com/v1?a=1#b'],
+    ['more than 2048 characters', `https://example.com/${'a'.repeat(2048)}`],
+    ['a private address', 'https://10.0.0.1/v1'],
+    ['the metadata address', 'http://169.254.169.254/latest'],
+    ['no host', 'https:///v1'],
+    ['no host and no path', 'https://'],
+    ['more slashes', 'https:////example.com/v1'],
+    ['one slash', 'https:/example.com/v1'],
+    ['no slash', 'https:example.com/v1'],
+    ['backslashes', 'https:\\\\example.com\\v1'],
+    ['a slash and a backslash', 'https:/\\example.com/v1'],
+    ['a backslash after its slashes', 'https://\\example.com/v1'],
+    ['a backslash in its path', 'https://example.com\\v1'],
+    ['a tab within', 'https://exam\tple.com/v1'],
+    ['a tab in its scheme', 'ht\ttps://example.com/v1'],
+    ['full-width slashes', 'https:／／example.com/v1'],
+    ['a port alone', 'https://:443/v1'],
+    ['a query in place of a host', 'https://?a=1'],
+    ['empty credentials', 'https://@example.com/v1'],
+    ['an empty name and password', 'https://:@example.com/v1'],
+    ['a number', 7],
+    ['null', null],
+  ])('refuses a model_url that is or has %s', async (_, modelUrl) => {
+    expect(badFields(await create({ model_url: modelUrl }))).toEqual(['model_url']);
+  });
+
+  it.each<[string, object, string]>([
+    ['a key with a space', { api_key: 'sk a' }, 'api_key'],
+    ['a key that would end its header', { api_key: 'sk\r\nX-Evil: 1' }, 'api_key'],
+    ['a key beyond ASCII', { api_key: 'sk-é' }, 'api_key'],
+    ['a key of 4097 characters', { api_key: 'k'.repeat(4097) }, 'api_key'],
+    ['an object for a key', { api_key: { $ne: 1 } }, 'api_key'],
+    ['no model name', { model_name: '' }, 'model_name'],
+    ['a blank model name', { model_name: ' ' }, 'model_name'],
+    ['a model name of 201 characters', { model_name: '😀'.repeat(201) }, 'model_name'],
+    ['a name that shows as nothing', { name: '\u200b\u2800' }, 'name'],
+    ['a name of overrides', { name: '\u202e\u2069' }, 'name'],
+    ['a model name that shows as nothing', { model_name: '\u3164\ufe0f' }, 'model_name'],
+    ['a name with a NUL', { name: 'a\0b' }, 'name'],
+    ['a name with a lone surrogate', { name: 'a\ud800' }, 'name'],
+    ['too small a context', { context_tokens: 255 }, 'context_tokens'],
+    ['too large a context', { context_tokens: 10_000_001 }, 'context_tokens'],
+    ['half a token', { context_tokens: 1000.5 }, 'context_tokens'],
+    ['a context in text', { context_tokens: '1000' }, 'context_tokens'],
+    ['a default in text', { is_default: 'true' }, 'is_default'],
+    ['an unknown field', { colour: 'red' }, 'colour'],
+    ["another user's id", { user_id: 1 }, 'user_id'],
+  ])('refuses %s', async (_, extra, field) => {
+    expect(badFields(await create(extra))).toEqual([field]);
+    expect(await list()).toEqual([]);
+  });
+
+  it('names every bad field at once, and repeats no key', async () => {
+    const answer = await ada.post('/auth/config/create', { api_key: 'sk secret', context_tokens: 1, x: 1 });
+
+    expect(badFields(answer).sort()).toEqual(['api_key', 'context_tokens', 'model_name', 'model_url', 'x']);
+    expect(JSON.stringify(answer.body)).not.toContain('sk secret');
+  });
+
+  it('keeps names of any script exactly, up to 200 characters', async () => {
+    const name = '👩‍💻 مرحبا ' + '😀'.repeat(190);
+
+    expect((await made({ name })).name).toBe(name);
+    expect((await list())[0]!.name).toBe(name);
+  });
+
+  it('refuses the 51st, also among requests at once', async () => {
+    for (let i = 0; i < 46; i++) await made();
+    const answers = await Promise.all(Array.from({ length: 12 }, () => create()));
+    const refused = answers.filter(({ status }) => status !== 201);
+
+    expect(refused).toHaveLength(8);
+    for (const answer of refused) expectProblem(answer, 409, 'config_limit');
+    expect(await list()).toHaveLength(50);
+  });
+});
+
+describe('in production', () => {
+  it('refuses an http model_url unless its host is allowed', async () => {
+    const settings = t.app.get(Settings);
+    const before = { ...settings };
+    Object.assign(settings, { production: true, modelUrlAllowedHosts: ['ollama.test:11434'] });
+    try {
+      expect(badFields(await create({ model_url: 'http://example.com/v1' }))).toEqual(['model_url']);
+      expect((await create({ model_url: 'http://ollama.test:11434/v1' })).status).toBe(201);
+      expect((await create({ model_url: 'https://example.com/v1' })).status).toBe(201);
+    } finally {
+      Object.assign(settings, before);
+    }
+  });
+});
+
+describe('params', () => {
+  const params = {
+    temperature: 0.7,
+    top_p: 1,
+    max_tokens: 100,
+    max_completion_tokens: 100,
+    frequency_penalty: -2,
+    presence_penalty: 2,
+    seed: -5,
+    stop: ['\n', 'END'],
+    logit_bias: { '50256': -100 },
+    reasoning_effort: 'low',
+    response_format: {
+      type: 'json_schema',
+      json_schema: { name: 'x', schema: { type: 'object' } },
+    },
+    verbosity: 'high',
+    extra_body: { enable_thinking: false, provider: { order: ['a'], zdr: null }, x: 'x'.repeat(16_000) },
+  };
+
+  it('come back as they were sent', async () => {
+    expect((await made({ params })).params).toEqual(params);
+    expect((await list())[0]!.params).toEqual(params);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['temperature', 2.1, 'params.temperature'],
+    ['temperature', '1', 'params.temperature'],
+    ['top_p', -0.1, 'params.top_p'],
+    ['max_tokens', 0, 'params.max_tokens'],
+    ['max_tokens', 1.5, 'params.max_tokens'],
+    ['frequency_penalty', 3, 'params.frequency_penalty'],
+    ['seed', 1.5, 'params.seed'],
+    ['stop', [], 'params.stop'],
+    ['stop', ['a', 'b', 'c', 'd', 'e'], 'params.stop'],
+    ['stop', [1], 'params.stop'],
+    ['logit_bias', { hello: 1 }, 'params.logit_bias'],
+    ['logit_bias', { '1': 101 }, 'params.logit_bias'],
+    ['logit_bias', [], 'params.logit_bias'],
+    ['reasoning_effort', 'huge', 'params.reasoning_effort'],
+    ['response_format', { type: 'xml' }, 'params.response_format'],
+    ['verbosity', 1, 'params.verbosity'],
+    ['model', 'another-model', 'params.model'],
+    ['stream', false, 'params.stream'],
+    ['messages', [], 'params.messages'],
+    ['top_k', 5, 'params.top_k'],
+    ['extra_body', [], 'params.extra_body'],
+    ['extra_body', 'top_k=5', 'params.extra_body'],
+    ['extra_body', { model: 'other' }, 'params.extra_body'],
+    ['extra_body', { Messages: [] }, 'params.extra_body'],
+    ['extra_body', { stream: false }, 'params.extra_body'],
+    ['extra_body', { N: 3 }, 'params.extra_body'],
+    ['extra_body', { x: 'x'.repeat(16_384) }, 'params.extra_body'],
+    ['extra_body', { x: 'a\0' }, 'params.extra_body'],
+    ['extra_body', JSON.parse('{"__proto__":{"a":1}}'), 'params.extra_body.__proto__'],
+  ])('refuse %s: %j', async (name, value, field) => {
+    expect(badFields(await create({ params: { [name]: value } }))).toEqual([field]);
+  });
+
+  it.each([['text'], [[]], [[{ temperature: 1 }]], [7]])('refuse to be %j', async (value) => {
+    expect(badFields(await create({ params: value }))).toEqual(['params']);
+  });
+
+  it.each(['__proto__', 'constructor', 'toString'])('refuse the key %s, at any depth', async (key) => {
+    const body = (json: string) => JSON.stringify(valid()).replace(/}$/, `,"params":${json}}`);
+
+    expect(badFields(await ada.post('/auth/config/create', body(`{"${key}":{"a":1}}`)))).toEqual([
+      `params.${key}`,
+    ]);
+    const deep = `{"response_format":{"type":"json_schema","x":{"${key}":1}}}`;
+    expect(badFields(await ada.post('/auth/config/create', body(deep)))).toEqual([
+      `params.response_format.x.${key}`,
+    ]);
+    expect(({} as Record<string, unknown>).a).toBeUndefined();
+  });
+
+  it('refuse more than 16 KiB, and more than 8 levels', async () => {
+    const format = (x: unknown) => ({ params: { response_format: { type: 'json_schema', x } } });
+    const nested = (levels: number): object => (levels === 0 ? {} : { a: nested(levels - 1) });
+
+    expect((await create(format('x'.repeat(16_000)))).status).toBe(201);
+    expect(badFields(await create(format('x'.repeat(16_384))))).toEqual(['params']);
+    expect((await create(format(nested(5)))).status).toBe(201);
+    expect(badFields(await create(format(nested(6))))).toEqual(['params']);
+    expect(badFields(await create(format('a\0')))).toEqual(['params']);
+  });
+});
+
+describe('the default', () => {
+  it('is the first one made, then whichever is chosen, and always exactly one', async () => {
+    const [one, two] = [await made({ is_default: false }), await made()];
+    expect(await defaults()).toEqual([one.id]);
+
+    const three = await made({ is_default: true });
+    expect(three.is_default).toBe(true);
+    expect(await defaults()).toEqual([three.id]);
+
+    expect((await update(two.id, { is_default: true })).body.is_default).toBe(true);
+    expect(await defaults()).toEqual([two.id]);
+  });
+
+  it('is the oldest where the chosen one is deleted', async () => {
+    const [one, two] = [await made(), await made({ is_default: true })];
+    await made();
+    await remove(two.id);
+
+    expect(await defaults()).toEqual([one.id]);
+  });
+
+  it('cannot be given up, only given to another', async () => {
+    const [one, two] = [await made(), await made()];
+
+    expect(badFields(await update(one.id, { is_default: false }))).toEqual(['is_default']);
+    expect((await update(two.id, { is_default: false })).status).toBe(200);
+    expect(await defaults()).toEqual([one.id]);
+  });
+
+  it("never becomes another user's, whatever the row says", async () => {
+    const [hers] = await list(eve);
+    const mine = await made();
+    await database().manager.update(User, { id: ada.id }, { defaultConfigId: hers!.id });
+
+    expect(await defaults()).toEqual([mine.id]);
+    const { id } = await ada.createConversation();
+    expect((await t.app.get(ConfigsService).resolveIn(ada.id, id)).configId).toBe(mine.id);
+  });
+});
+
+describe('updating a configuration', () => {
+  it('changes what is sent, and nothing else', async () => {
+    const before = await made({ name: 'Work', params: { temperature: 1 } });
+    const { status, body } = await update(before.id, { model_name: 'other', params: { top_p: 0.5 } });
+
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      ...before,
+      model_name: 'other',
+      params: { top_p: 0.5 },
+      updated_at: body.updated_at,
+    });
+    expect(await list()).toEqual([body]);
+  });
+
+  it.each([{ name: 'Other' }, { api_key: 'sk-other' }, { params: {} }])('notes when: %j', async (changes) => {
+    const { id, created_at } = await made();
+    const past = new Date(Date.parse(created_at as string) - 60_000);
+    await database().manager.update(ModelConfig, { id }, { createdAt: past, updatedAt: past });
+
+    const { body } = await update(id, changes);
+
+    expect(body.created_at).toBe(past.toISOString());
+    expect(Date.parse(body.updated_at)).toBeGreaterThanOrEqual(Date.parse(created_at as string));
+  });
+
+  it('changes nothing for an empty body', async () => {
+    const before = await made();
+
+    expect((await update(before.id, {})).body).toEqual(before);
+  });
+
+  it('refuses another origin without the key, and sends the old key nowhere', async () => {
+    const { id } = await made({ model_url: 'https://one.example/v1' });
+    const elsewhere = ['https://two.example/v1', 'http://one.example/v1', 'https://one.example:8443/v1'];
+    for (const model_url of elsewhere)
+      expect(badFields(await update(id, { model_url }))).toEqual(['api_key']);
+    expect((await list())[0]!.model_url).toBe('https://one.example/v1');
+
+    expect((await update(id, { model_url: 'https://ONE.example:443/v2' })).status).toBe(200);
+    const answer = await update(id, { model_url: 'https://two.example/v1', api_key: 'sk-two' });
+    expect(answer.body.model_url).toBe('https://two.example/v1');
+    const { provider } = await t.app.get(ConfigsService).resolve(ada.id, id);
+    expect(provider).toMatchObject({ modelUrl: 'https://two.example/v1', apiKey: 'sk-two' });
+  });
+
+  it.each<[object, string]>([
+    [{ model_url: 'http://169.254.169.254', api_key: 'k' }, 'model_url'],
+    [{ id: 3 }, 'id'],
+    [{ params: { temperature: 9 } }, 'params.temperature'],
+  ])('refuses %j', async (body, field) => {
+    const before = await made();
+
+    expect(badFields(await update(before.id, body))).toEqual([field]);
+    expect(await list()).toEqual([before]);
+  });
+});
+
+describe('deleting a configuration', () => {
+  it('answers 204 and leaves conversations that used it with the default', async () => {
+    const { id } = await made();
+    const conversation = await ada.createConversation({ config_id: id });
+    const { status, body } = await remove(id);
+
+    expect([status, body]).toEqual([204, '']);
+    expect(await list()).toEqual([]);
+    expect((await ada.get(`/conversations/${conversation.id}`)).body.config_id).toBeNull();
+    expectProblem(await remove(id), 404, 'not_found');
+  });
+});
+
+describe("another user's configuration", () => {
+  const calls: [string, (id: number | string) => Promise<Answer<unknown>>][] = [
+    ['update', (id) => ada.post(`/auth/config/${id}/update`, { name: 'mine now' })],
+    ['delete', (id) => ada.post(`/auth/config/${id}/delete`)],
+    ['test', (id) => ada.post(`/auth/config/${id}/test`)],
+    ['models', (id) => ada.get(`/auth/config/${id}/models`)],
+  ];
+
+  it.each(calls)('does not exist for %s', async (_, call) => {
+    const [hers] = await list(eve);
+    const asked = t.provider.requests.length;
+    const answer = await call(hers!.id);
+    const missing = await call(999_999_999);
+    const without = (body: unknown) => ({ ...(body as object), instance: '', request_id: '' });
+
+    expectProblem(answer, 404, 'not_found');
+    expect(without(answer.body)).toEqual(without(missing.body));
+    expect(await list(eve)).toEqual([hers]);
+    expect(t.provider.requests).toHaveLength(asked);
+  });
+
+  it.each(calls)('nor do ids that are none, for %s', async (_, call) => {
+    for (const id of ['0', '-1', '1.5', '9223372036854775808', 'abc', '1e1', '%00', '01']) {
+      expectProblem(await call(id), 404, 'not_found');
+    }
+  });
+
+  it('cannot be had without a token', async () => {
+    expectProblem(await t.http.get('/auth/config'), 401, 'unauthenticated');
+    expectProblem(await t.http.post('/auth/config/create', valid()), 401, 'unauthenticated');
+  });
+});
+
+describe('trying a configuration', () => {
+  it('makes one real completion with the stored key', async () => {
+    const { id } = await made();
+    const before = t.provider.requests.length;
+    const { status, body } = await ada.post(`/auth/config/${id}/test`);
+
+    expect(status).toBe(200);
+    expect(body).toEqual({ ok: true, latency_ms: expect.any(Number), model: 'test-model' });
+    const asked = t.provider.requests.slice(before);
+    expect(asked.map((request) => request.headers.authorization)).toEqual([`Bearer ${KEY}`]);
+  });
+
+  it("reports the provider's refusal as a result, without the key", async () => {
+    const { id } = await made();
+    t.provider.willAnswer(401, { error: { message: `Incorrect API key provided: ${KEY}.` } });
+    const { status, body } = await ada.post(`/auth/config/${id}/test`);
+
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ ok: false, error: { code: 'upstream_auth', detail: expect.any(String) } });
+    expect(JSON.stringify(body)).not.toContain(KEY);
+  });
+
+  it("lists the provider's models", async () => {
+    const { id } = await made();
+
+    expect((await ada.get(`/auth/config/${id}/models`)).body).toEqual({ models: ['test-model'] });
+  });
+
+  it('answers 502 where the models cannot be had', async () => {
+    const { id } = await made({ model_url: `${t.provider.url}/nowhere` });
+    const closed = await made({ model_url: 'http://127.0.0.1:1/v1' });
+
+    expect((await ada.get<{ code: string }>(`/auth/config/${id}/models`)).body.code).toMatch(/^upstream_/);
+    expectProblem(await ada.get(`/auth/config/${closed.id}/models`), 502, 'upstream_unreachable');
+  });
+});
+
+describe('a key that no encryption key opens', () => {
+  async function unreadable(): Promise<Config> {
+    const config = await made();
+    const encryptedApiKey = foreignRing().encrypt(KEY);
+    await database().manager.update(ModelConfig, { id: config.id }, { encryptedApiKey });
+    return config;
+  }
+
+  it('is told by its status, and leaves all else working', async () => {
+    const [lost, fine] = [await unreadable(), await made()];
+
+    expect((await list()).map((config) => config.key_status)).toEqual(['unreadable', 'ok']);
+    expectProblem(await ada.post(`/auth/config/${lost.id}/test`), 409, 'key_unreadable');
+    expectProblem(await ada.get(`/auth/config/${lost.id}/models`), 409, 'key_unreadable');
+    expect((await ada.post(`/auth/config/${fine.id}/test`)).body).toMatchObject({ ok: true });
+    expect((await update(lost.id, { name: 'Still mine' })).status).toBe(200);
+  });
+
+  it('is mended by sending it again', async () => {
+    const { id } = await unreadable();
+
+    expect((await update(id, { api_key: KEY })).body.key_status).toBe('ok');
+  });
+
+  it('fails a chat with 409', async () => {
+    const { id } = await unreadable();
+
+    await expect(t.app.get(ConfigsService).resolve(ada.id, id)).rejects.toMatchObject({
+      code: 'key_unreadable',
+      status: 409,
+    });
+  });
+});
+
+describe('resolving', () => {
+  const resolve = (configId: number) => t.app.get(ConfigsService).resolve(ada.id, configId);
+  const resolveIn = async (user: TestUser, config_id?: number) => {
+    const { id } = await user.createConversation({ config_id });
+    return t.app.get(ConfigsService).resolveIn(ada.id, id);
+  };
+
+  it('gives a conversation’s own configuration, or else the default, and only the user’s', async () => {
+    const [one, two, three] = [await made(), await made(), await made()];
+    const [hers] = await list(eve);
+    await update(two.id, { is_default: true });
+
+    expect((await resolveIn(ada)).configId).toBe(two.id);
+    expect((await resolveIn(ada, three.id)).configId).toBe(three.id);
+    expect((await resolveIn(ada, one.id)).configId).toBe(one.id);
+    expect((await resolveIn(eve, hers!.id)).configId).toBe(two.id);
+  });
+
+  it('gives the oldest where none was chosen, or the chosen one was deleted', async () => {
+    const [one, two, three] = [await made(), await made(), await made()];
+    expect((await resolveIn(ada)).configId).toBe(one.id);
+
+    await update(three.id, { is_default: true });
+    await remove(three.id);
+    expect((await resolveIn(ada)).configId).toBe(one.id);
+
+    await remove(one.id);
+    expect((await resolveIn(ada)).configId).toBe(two.id);
+  });
+
+  it('gives the named configuration', async () => {
+    const two = await made({ context_tokens: 1000, params: { seed: 1 } });
+
+    expect(await resolve(two.id)).toEqual({
+      configId: two.id,
+      contextTokens: 1000,
+      provider: { modelUrl: t.provider.url, modelName: 'test-model', apiKey: KEY, params: { seed: 1 } },
+    });
+  });
+
+  it('refuses an id that is not the user’s, whether it exists or not', async () => {
+    const [hers] = await list(eve);
+    for (const id of [hers!.id, 999_999_999]) {
+      await expect(resolve(id)).rejects.toMatchObject({
+        code: 'validation_failed',
+        extras: { errors: [{ field: 'config_id' }] },
+      });
+    }
+  });
+
+  it('is a conflict where there is neither a configuration nor the demo model', async () => {
+    await expect(resolveIn(ada)).rejects.toMatchObject({ code: 'no_model_config', status: 409 });
+  });
+});
+
+describe('changes', () => {
+  it('are announced to their user alone, without keys', async () => {
+    const seen: ParleyEvent[] = [];
+    const others: ParleyEvent[] = [];
+    const hub = t.app.get(EventHub);
+    const ends = [
+      hub.subscribe(ada.id, (event) => seen.push(event)),
+      hub.subscribe(eve.id, (event) => others.push(event)),
+    ];
+    const { id } = await made();
+    const { body } = await update(id, { name: 'Renamed' });
+    await remove(id);
+    ends.forEach((end) => end());
+
+    expect(seen.map(({ type }) => type)).toEqual(['config.changed', 'config.changed', 'config.changed']);
+    expect(JSON.parse(seen[1]!.json)).toEqual({ configs: [body] });
+    expect(JSON.parse(seen[2]!.json)).toEqual({ configs: [] });
+    expect(seen.map(({ json }) => json).join()).not.toContain(KEY);
+    expect(others).toEqual([]);
+  });
+});
+
+describe('rotating keys', () => {
+  it('re-encrypts every row that it can read, leaves the others alone, and may be repeated', async () => {
+    const { manager } = database();
+    await manager.deleteAll(ModelConfig);
+    const old = t.app.get(EncryptionService);
+    const [fresh, ring] = ringsWith(t.settings.encryptionKeys);
+    const ids = [(await made()).id, (await made()).id, (await made()).id];
+    const lost = foreignRing().encrypt(KEY);
+    await manager.update(ModelConfig, { id: ids[1] }, { encryptedApiKey: lost });
+    const reports: object[] = [];
+
+    const first = await rotateKeys(database(), ring, (progress) => reports.push({ ...progress }));
+    const second = await rotateKeys(database(), ring, () => undefined);
+
+    expect(first).toEqual({ seen: 3, rotated: 2, unreadable: 1 });
+    expect(second).toEqual({ seen: 3, rotated: 0, unreadable: 1 });
+    expect(reports.at(-1)).toEqual(first);
+    const rows = await manager.find(ModelConfig, { order: { id: 'ASC' } });
+    expect([rows[0], rows[2]].map((row) => fresh.decrypt(row!.encryptedApiKey))).toEqual([KEY, KEY]);
+    expect(rows[1]!.encryptedApiKey).toBe(lost);
+    expect(old.isReadable(rows[0]!.encryptedApiKey)).toBe(false);
+  });
+
+  it('does not undo a key that is changed meanwhile', async () => {
+    const { manager } = database();
+    await manager.deleteAll(ModelConfig);
+    const { id } = await made();
+    const [, ring] = ringsWith(t.settings.encryptionKeys);
+    const changed = ring.encrypt('sk-new');
+    const configs = manager.getRepository(ModelConfig);
+    const overtaken = Object.assign(Object.create(configs) as typeof configs, {
+      update: async (...rotation: Parameters<typeof configs.update>) => {
+        await configs.update({ id }, { encryptedApiKey: changed });
+        return configs.update(...rotation);
+      },
+    });
+    const source = { getRepository: () => overtaken } as unknown as DataSource;
+    const progress = await rotateKeys(source, ring, () => undefined);
+
+    expect(progress).toEqual({ seen: 1, rotated: 0, unreadable: 0 });
+    expect((await manager.findOneByOrFail(ModelConfig, { id })).encryptedApiKey).toBe(changed);
+  });
+});
+
+function newKey(): string {
+  return randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+}
+
+function ringOf(...encryptionKeys: string[]): EncryptionService {
+  return new EncryptionService(Object.assign(new Settings(), { encryptionKeys }));
+}
+
+const foreignRing = () => ringOf(newKey());
+
+/** A new key alone, and a ring that has it before the old ones. */
+function ringsWith(olderKeys: string[]): [EncryptionService, EncryptionService] {
+  const key = newKey();
+  return [ringOf(key), ringOf(key, ...olderKeys)];
+}

@@ -1,0 +1,279 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { sendRaw } from '../support/clients/raw.js';
+
+const UPGRADE = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  '',
+].join('\r\n');
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startTestApp({ env: { CORS_ORIGINS: 'https://app.example.com' } });
+});
+afterAll(() => t?.stop());
+
+describe('problems', () => {
+  it('are RFC 9457 documents that name the request', async () => {
+    const { status, headers, body } = await t.http.get('/nowhere');
+
+    expect(status).toBe(404);
+    expect(headers.get('Content-Type')).toMatch(/^application\/problem\+json/);
+    expect(body).toEqual({
+      type: 'about:blank',
+      title: 'Not Found',
+      status: 404,
+      detail: expect.any(String),
+      instance: '/nowhere',
+      code: 'not_found',
+      request_id: headers.get('X-Request-Id'),
+    });
+  });
+
+  it('say which methods a known path has', async () => {
+    const { status, headers, body } = await t.http.request('PUT', '/auth/login');
+
+    expect([status, body.code]).toEqual([405, 'method_not_allowed']);
+    expect(headers.get('Allow')).toBe('OPTIONS, POST');
+  });
+
+  it.each(['GET', 'DELETE', 'PATCH'])(
+    'refuse %s where only POST is, before asking for a token',
+    async (method) => {
+      expect(await t.http.request(method, '/conversations/1/stop')).toMatchObject({ status: 405 });
+    },
+  );
+
+  it.each([
+    ['/', 'GET, HEAD, OPTIONS'],
+    ['/app.js', 'GET, HEAD, OPTIONS'],
+    ['/health/live', 'GET, HEAD, OPTIONS'],
+    ['/auth/login', 'OPTIONS, POST'],
+    ['/docs', 'GET, HEAD, OPTIONS'],
+    ['/docs/swagger-ui.css', 'GET, HEAD, OPTIONS, POST'],
+    ['/socket.io/?EIO=4&transport=polling', 'GET, HEAD, OPTIONS, POST'],
+    ['/socket.io/socket.io.esm.min.js', 'GET, HEAD, OPTIONS, POST'],
+    ['/nowhere', 'GET, HEAD, OPTIONS, POST'],
+  ])('refuse TRACE %s, and reflect nothing of it', async (path, allow) => {
+    const request = `TRACE ${path} HTTP/1.1\r\nHost: a\r\nX-Secret: reflected\r\nConnection: close\r\n\r\n`;
+    const answer = await sendRaw(t.url, request);
+
+    expect(answer).toMatch(/^HTTP\/1.1 405 /);
+    expect(answer).toContain(`\r\nAllow: ${allow}\r\n`);
+    expect(answer).toContain('"method_not_allowed"');
+    expect(answer).not.toContain('reflected');
+  });
+
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('refuse %s of the page and its files', async (method) => {
+    for (const path of ['/', '/index.html', '/app.js'])
+      expect(await t.http.request(method, path)).toMatchObject({
+        status: 405,
+        body: { code: 'method_not_allowed' },
+      });
+  });
+
+  it('answer OPTIONS and HEAD', async () => {
+    const options = await t.http.request('OPTIONS', '/health/live');
+
+    expect([options.status, options.headers.get('Allow')]).toEqual([204, 'GET, HEAD, OPTIONS']);
+    expect(await t.http.request('HEAD', '/health/live')).toMatchObject({ status: 200, body: '' });
+  });
+
+  it('answer a path that is not well encoded with 400', async () => {
+    expect(await t.http.get('/conversations/%FF')).toMatchObject({
+      status: 400,
+      body: { code: 'bad_request' },
+    });
+  });
+});
+
+describe('request ids', () => {
+  it('are the client’s own where they are sane', async () => {
+    const { headers } = await t.http.get('/health/live', { 'X-Request-Id': 'mobile-42.a_b' });
+
+    expect(headers.get('X-Request-Id')).toBe('mobile-42.a_b');
+  });
+
+  it.each(['short', 'x'.repeat(65), 'with space', '{"a":1}', 'ünïcödé!'])(
+    'are made where %j comes',
+    async (id) => {
+      const { headers } = await t.http.get('/health/live', {
+        'X-Request-Id': encodeURI(id).replaceAll('%20', ' '),
+      });
+
+      expect(headers.get('X-Request-Id')).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+    },
+  );
+});
+
+describe('headers', () => {
+  it('protect every answer, and do not say what serves it', async () => {
+    for (const path of ['/health/live', '/nowhere', '/', '/docs']) {
+      const { headers } = await t.http.get(path);
+
+      expect(headers.get('X-Powered-By')).toBeNull();
+      expect(headers.get('X-Content-Type-Options')).toBe('nosniff');
+      expect(headers.get('X-Frame-Options')).toBe('DENY');
+      expect(headers.get('Content-Security-Policy')).toMatch(/^default-src 'self';/);
+      expect(headers.get('Strict-Transport-Security')).toBeNull();
+    }
+  });
+
+  it.each([
+    '/vendor/',
+    '/..%2f..%2fpackage.json',
+    '/.env',
+    '/%2e%2e/package.json',
+    '/app.js/',
+    '/api.js%00.html',
+  ])('belong to files that are named, and to no folder or hidden file: %s', async (path) => {
+    expect([400, 404]).toContain((await t.http.get(path)).status);
+  });
+
+  it('keep what the API answers out of every cache', async () => {
+    const { headers } = await t.http.get('/auth/me');
+
+    expect(headers.get('Cache-Control')).toBe('no-store');
+    expect(headers.get('ETag')).toBeNull();
+  });
+
+  it('allow no script but the server’s own, and inline styles to Swagger UI alone', async () => {
+    const policyOf = async (path: string) => (await t.http.get(path)).headers.get('Content-Security-Policy');
+
+    expect(await policyOf('/')).not.toContain('unsafe');
+    expect(await policyOf('/docsx')).not.toContain('unsafe');
+    expect((await policyOf('/docs'))?.split(';').filter((part) => part.includes('unsafe'))).toEqual([
+      "style-src 'self' 'unsafe-inline'",
+    ]);
+  });
+
+  it('let the page open sockets to its own host, and a made-up host add nothing', async () => {
+    const policyFor = async (host: string) =>
+      /Content-Security-Policy: (.*)\r\n/.exec(
+        await sendRaw(t.url, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+      )?.[1];
+
+    expect(await policyFor('chat.example.com')).toContain('ws://chat.example.com wss://chat.example.com;');
+    expect(await policyFor("a; script-src 'unsafe-inline'")).not.toMatch(/unsafe/);
+  });
+});
+
+/** Origins that look like the listed one. */
+const TWINS = [
+  'null',
+  'http://app.example.com',
+  'https://app.example.com:8443',
+  'https://app.example.com.evil.com',
+  'https://evilapp.example.com',
+  'https://sub.app.example.com',
+  'https://APP.example.com',
+  'https://app.example.com/',
+];
+
+describe('CORS', () => {
+  const from = (origin: string, method = 'GET', headers = {}) =>
+    t.http.request(method, '/health/live', undefined, { Origin: origin, ...headers });
+
+  it('lets a listed origin read, headers included', async () => {
+    const { headers } = await from('https://app.example.com');
+
+    expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
+    expect(headers.get('Access-Control-Allow-Credentials')).toBeNull();
+    expect(headers.get('Access-Control-Expose-Headers')).toContain('X-Request-Id');
+    expect(headers.get('Vary')).toBe('Origin');
+  });
+
+  it('lets the server’s own origin read', async () => {
+    expect((await from(t.url)).headers.get('Access-Control-Allow-Origin')).toBe(t.url);
+  });
+
+  it('answers the preflight of a listed origin', async () => {
+    const { status, headers } = await from('https://app.example.com', 'OPTIONS', {
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'authorization,content-type',
+    });
+
+    expect(status).toBe(204);
+    expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
+    expect(headers.get('Access-Control-Allow-Methods')).toContain('POST');
+    expect(headers.get('Access-Control-Allow-Headers')).toContain('Authorization');
+    expect(headers.get('Vary')).toContain('Origin');
+  });
+
+  it.each(TWINS)('says nothing to %s, in its preflight neither', async (origin) => {
+    for (const method of ['GET', 'OPTIONS']) {
+      const { headers } = await from(origin, method, { 'Access-Control-Request-Method': 'POST' });
+
+      expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
+      expect(headers.get('Vary')).toContain('Origin');
+    }
+  });
+});
+
+describe('slow senders', () => {
+  it.each([
+    ['headers', 'GET /health/live HTTP/1.1\r\nHost: a\r\nX-Slow: '],
+    [
+      'a body',
+      'POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    ],
+  ])('of %s are cut', async (_what, bytes) => {
+    Object.assign(t.app.getHttpServer(), { headersTimeout: 100, requestTimeout: 100 });
+
+    expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  it('of oversize headers are refused', async () => {
+    const bytes = `GET / HTTP/1.1\r\nHost: a\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`;
+
+    expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 431 /);
+  });
+});
+
+describe('upgrades', () => {
+  it.each(['//', '/nowhere', '/conversations/ws/', '/socket.io', '*', 'http://[', '/%FF'])(
+    'to %s, where no socket is, are refused, and the server goes on',
+    async (path) => {
+      const bytes = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+
+      expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 404 /);
+      expect((await t.http.get('/health/live')).status).toBe(200);
+    },
+  );
+
+  it.each(['/socket.io/?EIO=4&transport=websocket', '/conversations/ws/1'])(
+    'to %s from an origin that is not allowed are refused',
+    async (path) => {
+      const upgradeFrom = (origin: string) =>
+        sendRaw(t.url, `GET ${path} HTTP/1.1\r\nHost: a\r\nOrigin: ${origin}\r\n${UPGRADE}\r\n`);
+
+      for (const origin of TWINS) {
+        expect(await upgradeFrom(origin)).toMatch(/^HTTP\/1.1 403 .*"origin_forbidden"/s);
+      }
+    },
+  );
+
+  it('of Socket.IO 2 are told that their protocol is not spoken', async () => {
+    expect(await t.http.get('/socket.io/?EIO=3&transport=polling')).toMatchObject({
+      status: 400,
+      body: { message: 'Unsupported protocol version' },
+    });
+    const upgrade = `GET /socket.io/?EIO=3&transport=websocket HTTP/1.1\r\nHost: a\r\n${UPGRADE}\r\n`;
+    expect(await sendRaw(t.url, upgrade)).toMatch(/^HTTP\/1.1 400 .*Unsupported protocol version/s);
+  });
+
+  it('of Socket.IO by polling are told apart by their origin, to caches too', async () => {
+    const poll = (origin: string) => t.http.get('/socket.io/?EIO=4&transport=polling', { Origin: origin });
+
+    const allowed = await poll('https://app.example.com');
+    expect([allowed.status, allowed.headers.get('Vary')]).toEqual([200, 'Origin']);
+    expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
+    for (const origin of TWINS) {
+      const refused = await poll(origin);
+      expect([refused.status, refused.headers.get('Access-Control-Allow-Origin')]).toEqual([403, null]);
+    }
+  });
+});

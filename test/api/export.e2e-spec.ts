@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { Message } from '../../src/conversations/messages/message.entity.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { Thing } from '../support/clients/http.js';
+import { gate } from '../support/provider/provider.js';
+import type { TestUser } from '../support/app/user.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startTestApp();
+});
+afterAll(() => t.stop());
+
+interface ExportDocument {
+  exported_at: string;
+  user: Thing;
+  sessions: Thing[];
+  configs: Thing[];
+  conversations: (Thing & { messages: Thing[] })[];
+}
+
+const exportOf = (user: TestUser) => user.get<ExportDocument>('/auth/me/export');
+
+/** Messages of a conversation, every third of them off the active branch. */
+async function plantMessages(user: TestUser, conversationId: number, count: number): Promise<void> {
+  const messages = Array.from({ length: count }, (_, i) => ({
+    conversationId,
+    userId: user.id,
+    parentId: null,
+    active: i % 3 > 0,
+    role: 'user' as const,
+    content: `Message ${i} 😀 "quoted"\n`,
+    reasoning: '',
+    status: 'complete' as const,
+    attempt: 1,
+    createdAt: new Date(),
+  }));
+  await t.app.get(DataSource).getRepository(Message).insert(messages);
+}
+
+describe('GET /auth/me/export', () => {
+  it('answers everything that the user owns, as the other calls show it', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const other = await ada.signInAgain();
+    const first = await ada.createConversation({ title: 'First' });
+    const second = await ada.createConversation({ title: 'Second', system_prompt: 'Answer in verse.' });
+    t.provider.willStream('Hello', ' there');
+    await ada.send(first.id, 'Hi');
+
+    const { status, headers, body } = await exportOf(ada);
+
+    expect(status).toBe(200);
+    expect(headers.get('Content-Type')).toMatch(/^application\/json/);
+    expect(headers.get('Content-Disposition')).toBe('attachment; filename=parley-export.json');
+    expect(Object.keys(body)).toEqual(['exported_at', 'user', 'sessions', 'configs', 'conversations']);
+    expect(body.user).toEqual((await ada.get('/auth/me')).body);
+    expect(body.sessions).toEqual((await ada.get('/auth/sessions')).body.sessions);
+    expect(body.sessions).toHaveLength(2);
+    expect(body.configs).toEqual((await ada.get('/auth/config')).body.configs);
+    const { has_more, ...page } = (await ada.get(`/conversations/${first.id}`)).body;
+    expect(has_more).toBe(false);
+    expect(body.conversations).toEqual([page, expect.objectContaining({ id: second.id, messages: [] })]);
+    expect((await other.get('/auth/me')).status).toBe(200);
+  });
+
+  it('has no secret in it', async () => {
+    const key = 'sk-planted-key-0123456789';
+    const ada = await t.user().withConfig(t.provider, { api_key: key }).create();
+    const text = JSON.stringify((await exportOf(ada)).body);
+
+    for (const secret of [
+      key,
+      ada.password,
+      '$argon2',
+      ada.tokens.refresh_token,
+      'gAAAA',
+      'hash',
+      'token_',
+    ]) {
+      expect(text).not.toContain(secret);
+    }
+  });
+
+  it("has nothing of another user's", async () => {
+    const [ada, bob] = [await t.user().withConfig(t.provider).create(), await t.user().create()];
+    await ada.createConversation({ title: 'Private' });
+
+    expect((await exportOf(bob)).body).toMatchObject({
+      user: { id: bob.id },
+      sessions: [{ current: true }],
+      configs: [],
+      conversations: [],
+    });
+  });
+
+  it('has the messages of all branches, each once, oldest first, however many pages they are', async () => {
+    const ada = await t.user().create();
+    const conversations = [];
+    for (let i = 0; i < 3; i++) conversations.push(await ada.createConversation());
+    await plantMessages(ada, conversations[0]!.id, 173);
+    await plantMessages(ada, conversations[2]!.id, 50);
+
+    const { body } = await exportOf(ada);
+
+    expect(body.conversations.map(({ messages }) => messages.length)).toEqual([173, 0, 50]);
+    body.conversations[0]!.messages.forEach(({ content }, i) =>
+      expect(content).toBe(`Message ${i} 😀 "quoted"\n`),
+    );
+  });
+
+  it('has all conversations, however many pages they are', async () => {
+    const ada = await t.user().create();
+    const made: number[] = [];
+    for (let i = 0; i < 101; i++) made.push((await ada.createConversation()).id);
+
+    expect((await exportOf(ada)).body.conversations.map(({ id }) => id)).toEqual(made);
+  });
+
+  it('has the text so far of a reply that runs', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    const hold = gate();
+    t.provider.willStream('Half', hold, ' and the rest');
+    const socket = ada.socket();
+    const { data } = await socket.emit('chat.send', { conversation_id: id, content: 'Hi' });
+
+    const reply = async () => (await exportOf(ada)).body.conversations[0]!.messages[1]!;
+    // Its text reaches the database within 250 ms.
+    while ((await reply()).content === '') await new Promise(setImmediate);
+    expect(await reply()).toMatchObject({
+      id: (data.assistant_message as Thing).id,
+      status: 'streaming',
+      content: 'Half',
+    });
+    hold.open();
+    await socket.until(({ type }) => type === 'message.completed');
+  });
+
+  it('breaks off, and leaves the server as it was, when the client goes away in the middle', async () => {
+    const ada = await t.user().create();
+    const { id } = await ada.createConversation();
+    await plantMessages(ada, id, 500);
+    const leaving = new AbortController();
+    const response = await ada.fetch('GET', '/auth/me/export', undefined, {}, leaving.signal);
+    expect(response.status).toBe(200);
+    leaving.abort();
+
+    expect((await exportOf(ada)).body.conversations[0]!.messages).toHaveLength(500);
+  });
+
+  it('needs a token', async () => {
+    expect((await t.http.get('/auth/me/export')).status).toBe(401);
+  });
+});

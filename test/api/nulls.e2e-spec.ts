@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Schema } from '../../src/docs/openapi/examples.js';
+import { ApiDocument } from '../security/api-document.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { TestUser } from '../support/app/user.js';
+
+type Body = Record<string, unknown>;
+
+let t: TestApp;
+let document: ApiDocument;
+beforeAll(async () => {
+  [t, document] = await Promise.all([startTestApp(), ApiDocument.ofBuild()]);
+});
+afterAll(() => t?.stop());
+
+/** A user with one thing of each kind; the same, but for ids, each time. */
+interface World {
+  user: TestUser;
+  conversation: number;
+  asked: number;
+  reply: number;
+  config: number;
+}
+
+async function makeWorld(): Promise<World> {
+  const config = { name: 'Mine', context_tokens: 4096, params: { temperature: 0.5 } };
+  const user = await t.user().withConfig(t.provider, config).create();
+  const settings = { title: 'Trip', system_prompt: 'Briefly.', params: { top_p: 0.5 } };
+  const { id: conversation } = await user.createConversation({ ...settings, config_id: user.configId });
+  const { body } = await user.send(conversation, 'Hi');
+  const [asked, reply] = [body.user_message.id, body.assistant_message.id];
+  return { user, conversation, asked, reply, config: user.configId! };
+}
+
+/** What each operation and command with optional fields is sent beside them. */
+const REQUIRED: Record<string, (world: World) => Body> = {
+  'POST /auth/me/email': ({ user }) => ({ email: `new-${user.email}` }),
+  'POST /auth/me/password': () => ({ password: 'another long pass phrase' }),
+  'POST /auth/config/create': () => ({ model_url: t.provider.url, model_name: 'test-model' }),
+  'POST /auth/config/{id}/update': () => ({}),
+  'POST /conversations/create': () => ({}),
+  'POST /conversations/{id}/update': () => ({}),
+  'POST /conversations/{id}/chat': () => ({ content: 'Hi' }),
+  'POST /conversations/{id}/messages': () => ({ content: 'Hi' }),
+  'POST /conversations/{id}/messages/{message_id}/regenerate': () => ({}),
+  'POST /conversations/{id}/messages/{message_id}/edit': () => ({ content: 'Ho' }),
+  'conversation.open': () => ({}),
+  'conversation.close': () => ({}),
+  'chat.send': () => ({ content: 'Hi' }),
+  'chat.stop': () => ({}),
+  'chat.regenerate': ({ reply }) => ({ message_id: reply }),
+  'chat.edit': ({ asked }) => ({ message_id: asked, content: 'Ho' }),
+};
+
+/** Fields whose null the contract gives a meaning of its own: it unsets them. */
+const UNSETS = ['config_id', 'system_prompt'];
+
+/** Ids, times and random names are another world's. */
+const withoutIds = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (key, inner: unknown) => {
+      if (/(^|_)ids?$|_at$|^(email|username|latency_ms|instance)$/.test(key)) return undefined;
+      return inner;
+    }) ?? 'null',
+  );
+
+/** Those that may be absent, and that null does not unset. */
+function optionalOf(name: string, schema: Schema): string[] {
+  const names = document.propertiesOf(schema).map(([property]) => property);
+  const unset = name.endsWith('{id}/update') ? UNSETS : [];
+  return names.filter((property) => !schema.required?.includes(property) && !unset.includes(property));
+}
+
+const nulls = (names: string[]): Body => Object.fromEntries(names.map((name) => [name, null]));
+
+/** The answer to the same call of a new user each time. */
+async function overHttp(name: string, extra: Body): Promise<unknown> {
+  const world = await makeWorld();
+  const [method, template] = name.split(' ') as [string, string];
+  const id = template.startsWith('/auth/config') ? world.config : world.conversation;
+  const message = template.endsWith('edit') ? world.asked : world.reply;
+  const path = template.replace('{id}', `${id}`).replace('{message_id}', `${message}`);
+  const answer = await world.user.request(method, path, { ...REQUIRED[name]!(world), ...extra });
+  return withoutIds([answer.status, answer.body]);
+}
+
+async function overSocketIo(name: string, extra: Body): Promise<unknown> {
+  const world = await makeWorld();
+  const socket = world.user.socket();
+  const body = { conversation_id: world.conversation, ...REQUIRED[name]!(world), ...extra };
+  const ack = await socket.emit(name, body);
+  await socket.close();
+  return withoutIds(ack);
+}
+
+async function overWebSocket(name: string, extra: Body): Promise<unknown> {
+  const world = await makeWorld();
+  const ws = world.user.ws(world.conversation);
+  await ws.send({ type: name, ...REQUIRED[name]!(world), ...extra });
+  const ack = await ws.until(({ type }) => type === 'ack');
+  await ws.close();
+  return withoutIds(ack);
+}
+
+type Call = typeof overHttp;
+
+/** Each optional field alone, and all of them, as null and absent. */
+async function compare(call: Call, name: string, optional: string[]): Promise<void> {
+  const absent = await call(name, {});
+  expect([name, JSON.stringify(absent)]).toEqual([name, expect.not.stringContaining('validation_failed')]);
+  for (const fields of [...optional.map((field) => [field]), optional]) {
+    expect([name, fields, await call(name, nulls(fields))]).toEqual([name, fields, absent]);
+  }
+}
+
+describe('null for an optional field of a body means absent', () => {
+  it('in every operation, but where it unsets', async () => {
+    const operations = document.operations.flatMap(({ name, body }) => {
+      const optional = body ? optionalOf(name, body.schema) : [];
+      return optional.length > 0 ? [{ name, optional }] : [];
+    });
+    expect(operations.length).toBeGreaterThan(8);
+    for (const { name, optional } of operations) await compare(overHttp, name, optional);
+  }, 120_000);
+
+  it.each<[channel: string, call: Call]>([
+    ['chat', overSocketIo],
+    ['conversation', overWebSocket],
+  ])(
+    'in every command of the channel %s',
+    async (channel, call) => {
+      const commands = document.commandsOf(channel).flatMap(({ name, body }) => {
+        const optional = optionalOf(name, body);
+        return optional.length > 0 && name !== 'auth.refresh' ? [{ name, optional }] : [];
+      });
+      expect(commands.length).toBeGreaterThan(3);
+      for (const { name, optional } of commands) await compare(call, name, optional);
+    },
+    120_000,
+  );
+
+  it('but unsets the configuration, the system prompt and params where they are changed', async () => {
+    const { user, conversation, config } = await makeWorld();
+    const unset = { config_id: null, system_prompt: null, params: { temperature: null } };
+
+    const changed = await user.post(`/conversations/${conversation}/update`, unset);
+    const kept = await user.post(`/auth/config/${config}/update`, { params: null, context_tokens: null });
+
+    expect([changed.status, changed.body]).toMatchObject([200, unset]);
+    expect(kept.body).toMatchObject({ params: { temperature: 0.5 }, context_tokens: 4096 });
+  });
+
+  it('but is refused for a field that is required', async () => {
+    const { user, conversation } = await makeWorld();
+
+    expect(await user.post(`/conversations/${conversation}/chat`, { content: null })).toMatchObject({
+      status: 422,
+      body: { errors: [{ field: 'content' }] },
+    });
+  });
+});

@@ -1,0 +1,497 @@
+/** Searches in histories that are long enough for an index, which its blocks' sizes make short here. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Between, DataSource } from 'typeorm';
+import { foldText } from '../../src/common/text/fold-text.js';
+import { isVisible } from '../../src/common/text/visible-text.js';
+import { Conversation } from '../../src/conversations/conversation.entity.js';
+import { Message } from '../../src/conversations/messages/message.entity.js';
+import { MessageSearch } from '../../src/conversations/search/message-search.js';
+import { SearchBits } from '../../src/conversations/search/index/search-bits.entity.js';
+import { SearchBlock } from '../../src/conversations/search/index/search-block.entity.js';
+import { bucketsOf, INDEX_VERSION } from '../../src/conversations/search/index/search-grams.js';
+import { SearchIndex, SearchSizes } from '../../src/conversations/search/index/search-index.js';
+import { SearchIndexer } from '../../src/conversations/search/index/search-indexer.js';
+import { isMysql } from '../../src/database/data-source.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { onMysql } from '../support/infrastructure/database.js';
+import { BLANK } from '../support/app/messages.js';
+import { until } from '../support/app/process.js';
+import { StatementLog } from '../support/app/statements.js';
+import type { TestUser } from '../support/app/user.js';
+
+const RUNS = Math.ceil(Number(process.env.PROPERTY_RUNS ?? 12) / 3);
+const LEAST = 8;
+const MOST = 20;
+const SIZES = { stretchMessages: 5, leastBlockMessages: LEAST, mostBlockMessages: MOST, settledMs: 60_000 };
+const ABSENT = 'nowhere';
+/** Its grams are in no other text of these tests. */
+const SECRET = '龘靐';
+const HOUR_MS = 3_600_000;
+
+let t: TestApp;
+let ada: TestUser;
+let conversationId: number;
+
+beforeAll(async () => {
+  t = await startTestApp({ providers: [[SearchSizes, SIZES]] });
+});
+afterAll(() => t.stop());
+beforeEach(async () => {
+  ada = await t.user().create();
+  conversationId = (await ada.createConversation()).id;
+});
+
+const manager = () => t.app.get(DataSource).manager;
+const blocksOf = ({ id: userId }: TestUser) =>
+  manager().find(SearchBlock, { where: { userId }, order: { firstMessageId: 'ASC' } });
+
+/** Of an hour ago. */
+function rowsOf(user: TestUser, conversation: number, contents: string[], like: Partial<Message> = {}) {
+  const createdAt = new Date(Date.now() - HOUR_MS);
+  const place = { conversationId: conversation, userId: user.id, parentId: null, role: 'user' as const };
+  return contents.map((content) => ({ ...BLANK, ...place, createdAt, content, ...like }) as object);
+}
+
+/** @returns the messages' ids */
+async function write(...args: Parameters<typeof rowsOf>): Promise<number[]> {
+  const rows = rowsOf(...args);
+  await manager().insert(Message, rows);
+  const newest = { where: { userId: args[0].id }, order: { id: 'DESC' as const }, take: rows.length };
+  return (await manager().find(Message, newest)).map(({ id }) => id).reverse();
+}
+
+const hay = (count: number) => Array.from({ length: count }, (_, index) => `hay ${index}`);
+
+interface SearchAnswer {
+  results: { message: { id: number } | null; snippet: string }[];
+  has_more: boolean;
+}
+
+/** All that a user's search finds, page by page. */
+async function search(user: TestUser, q: string, limit = 100): Promise<number[]> {
+  const found: number[] = [];
+  for (let more = true; more;) {
+    const before = found.length > 0 ? `&before_id=${found.at(-1)}` : '';
+    const path = `/conversations/search?q=${encodeURIComponent(q)}&limit=${limit}${before}`;
+    const { body } = await user.get<SearchAnswer>(path);
+    const ids = body.results.flatMap(({ message }) => (message ? [message.id] : []));
+    found.push(...ids);
+    more = body.has_more && ids.length > 0;
+  }
+  return found;
+}
+
+/** What there is to be found. */
+async function scan(user: TestUser, q: string): Promise<number[]> {
+  const all = await manager().find(Message, { where: { userId: user.id }, order: { id: 'DESC' } });
+  return all.filter(({ content }) => foldText(content).includes(foldText(q))).map(({ id }) => id);
+}
+
+/** Has a user's messages indexed, so many of them. */
+async function index(user: TestUser, count: number, asked = user): Promise<SearchBlock[]> {
+  await search(asked, ABSENT);
+  return untilIndexed(user, count);
+}
+
+async function untilIndexed(user: TestUser, count: number): Promise<SearchBlock[]> {
+  await until(async () => {
+    const blocks = await blocksOf(user);
+    const whole = blocks.every(({ ready, stale }) => ready && !stale);
+    return whole && blocks.reduce((sum, { messageCount }) => sum + messageCount, 0) === count;
+  });
+  return blocksOf(user);
+}
+
+describe('a search', () => {
+  const unit = fc.constantFrom(
+    ...'aAbBcC ikIK.0中文字圖😀😁éÉßẞсСтТİıſKΣσς𐐀𐐨１ａﬁが\u0301\u0307\u200d\u00ad',
+  );
+  const text = fc.string({ unit, maxLength: 25 });
+  const query = fc.string({ unit, minLength: 1, maxLength: 4 }).filter(isVisible);
+  const texts = fc.array(text, { minLength: 2 * MOST, maxLength: 4 * MOST });
+
+  it('finds what a scan finds, in any text, in pages of any length', async () => {
+    const eve = await t.user().create();
+    const hers = (await eve.createConversation()).id;
+    await fc.assert(
+      fc.asyncProperty(texts, fc.array(query, { minLength: 8 }), fc.integer({ min: 3, max: 30 }), check),
+      { numRuns: RUNS },
+    );
+
+    /** Of a new user, whose messages' ids are between another's. */
+    async function check(contents: string[], queries: string[], limit: number) {
+      const user = await t.user().create();
+      const { id } = await user.createConversation();
+      const rows = contents.flatMap((content) => [
+        ...rowsOf(user, id, [content]),
+        ...rowsOf(eve, hers, [content]),
+      ]);
+      await manager().insert(Message, rows);
+      const rest = contents.length % MOST;
+      await index(user, contents.length - (rest < LEAST ? rest : 0));
+      const parts = contents.slice(0, 8).map((content) => [...content].slice(1, 6).join(''));
+      for (const q of [...queries, ...parts.filter(isVisible)]) {
+        expect(await search(user, q, limit)).toEqual(await scan(user, q));
+      }
+    }
+  }, 120_000);
+
+  it('reads no messages that blocks tell are in vain', async () => {
+    await write(ada, conversationId, hay(10 * MOST));
+    await index(ada, 10 * MOST);
+    const statements = new StatementLog(t);
+    await search(ada, ABSENT);
+
+    // Where the newest are that have no block yet begin, and these; the indexer may still look whether they are enough.
+    const reads = statements.take().filter((statement) => statement === 'SELECT messages');
+    expect(reads.length).toBeLessThanOrEqual(3);
+  });
+
+  it('reads of the index what it needs, by its key', async () => {
+    await write(ada, conversationId, hay(10 * MOST));
+    const blocks = await index(ada, 10 * MOST);
+    const [sql, parameters] = t.app.get(SearchIndex).bitsStatement(blocks, bucketsOf('hay 123'));
+    const mysql = isMysql(t.app.get(DataSource));
+    const plan = await manager().query<object[]>(
+      `${mysql ? 'EXPLAIN FORMAT=JSON' : 'EXPLAIN QUERY PLAN'} ${sql}`,
+      parameters,
+    );
+
+    // Both parts of it; by the first alone it would read all of a block.
+    expect(JSON.stringify(plan)).toMatch(
+      mysql ? /block_id\\*",[^\]]*\\*"bucket\\*"/ : /SEARCH found [^"]*\(block_id=\? AND bucket=\?\)/,
+    );
+  });
+
+  it('scans what a block was of that is taken down while it reads', async () => {
+    const [needle] = await write(ada, conversationId, ['a needle', ...hay(MOST - 1)]);
+    const [block] = await index(ada, MOST);
+    const candidates = () => t.app.get(SearchIndex).candidates([block!], bucketsOf('needle'));
+    expect(await candidates()).toEqual([needle]);
+    await manager().update(SearchBlock, { userId: ada.id }, { ready: false });
+
+    expect(await candidates()).toBeNull();
+    expect(await search(ada, 'needle')).toEqual([needle]);
+  });
+
+  it('lets the process do other things, however much it has to scan', async () => {
+    await write(ada, conversationId, hay(10 * MOST), { createdAt: new Date() });
+    let turns = 0;
+    let over = false;
+    const count = () => {
+      turns++;
+      if (!over) setImmediate(count);
+    };
+    count();
+    await t.app.get(MessageSearch).find(ada.id, { q: ABSENT, limit: 20 });
+    over = true;
+
+    expect(turns).toBeGreaterThanOrEqual((10 * MOST) / SIZES.stretchMessages);
+  });
+
+  it('finds what has come since', async () => {
+    const old = await write(ada, conversationId, ['a needle', ...hay(LEAST)]);
+    await index(ada, LEAST + 1);
+    const young = await write(ada, conversationId, ['another Needle']);
+
+    expect(await search(ada, 'needle')).toEqual([young[0], old[0]]);
+  });
+
+  /** What is found by each query, and what is not. */
+  const FOLDED: [content: string, found: string[], others: string[]][] = [
+    ['ПРИВЕТ, мир', ['привет', 'Привет', 'МИР'], ['приветы']],
+    ['Ο ΟΔΟΣ', ['οδος', 'οδοσ', 'ΟΔΟΣ', 'ΟΔΟ'], ['ὁδός']],
+    ['cafe\u0301 noir', ['café', 'CAFÉ', 'CAFE\u0301'], ['cafe', 'cafè']],
+    ['naïve', ['NAI\u0308VE', 'naïve'], ['naive']],
+    ['Ｔｅｌ １２３－４５', ['tel 123-45', 'ＴＥＬ', '１２３'], ['1234']],
+    ['tel 678', ['６７８', 'ｔｅｌ'], []],
+    ['Große STRASSE', ['GROSSE', 'große', 'GROẞE', 'straße'], ['grose']],
+    ['İstanbul, ISPARTA', ['istanbul', 'İSTANBUL', 'ısparta', 'isparta'], ['ustanbul']],
+    ['ｶﾞﾗｽ と か\u3099', ['ガラス', 'が'], ['がらす', 'か゚']],
+    ['ﬁne x² ½ №', ['fine', 'x2', '1⁄2', 'no'], ['fme']],
+    ['hy\u00adphen\u200bation', ['hyphenation', 'hyphen\u00adation'], ['hyphe nation']],
+    ['می\u200cخواهم', ['میخواهم', 'می\u200cخواهم'], ['خواهمی']],
+    ['a ❤️ b 👩‍💻 c', ['❤', '❤️', '👩‍💻', '👩'], ['🧑']],
+    ["100% sure_thing \\ it's", ['100%', '%', 'SURE_', '\\', "'s"], ['100_', 'sure%', '1%0', "''"]],
+    ['ꮳꮃꭹ ⰰ 𐐨', ['ᏣᎳᎩ', 'Ⰰ', '𐐀'], ['ᏣᎳᎳ']],
+    ['\u1112\u1161\u11ab국', ['한국'], ['하국']],
+    ['café au lait'.padStart(20_000, 'ﬁ '), ['CAFÉ AU LAIT'], ['cafe au']],
+  ];
+
+  describe.each([
+    ['scanned', false],
+    ['indexed', true],
+  ])('that is %s', (_, indexed) => {
+    it.each(FOLDED)('folds %j alike on every database', async (content, found, others) => {
+      const [id] = await write(ada, conversationId, [content, ...hay(LEAST)]);
+      if (indexed) await index(ada, LEAST + 1);
+
+      const finds = async (q: string) => (await search(ada, q)).includes(id!);
+      expect(await Promise.all(found.map(finds))).toEqual(found.map(() => true));
+      expect(await Promise.all(others.map(finds))).toEqual(others.map(() => false));
+    });
+  });
+
+  it.each(FOLDED.filter(([content]) => content.length <= 200))(
+    'finds the title %j too',
+    async (title, found, others) => {
+      await ada.createConversation({ title });
+
+      const total = async (q: string) => {
+        const { body } = await ada.get<{ total: number }>(`/conversations?q=${encodeURIComponent(q)}`);
+        const { body: results } = await ada.get<SearchAnswer>(
+          `/conversations/search?q=${encodeURIComponent(q)}`,
+        );
+        return [body.total, results.results.length];
+      };
+      expect(await Promise.all(found.map(total))).toEqual(found.map(() => [1, 1]));
+      expect(await Promise.all(others.map(total))).toEqual(others.map(() => [0, 0]));
+    },
+  );
+
+  it.each([
+    ['characters that become more', 'ﬁ ½ ẞ '.repeat(300)],
+    ['characters that become fewer', 'e\u0301\u00ad'.repeat(300)],
+    ['emoji', '👩‍💻'.repeat(200)],
+    ['more than is read with others', 'ß\u0301 '.repeat(9000)],
+  ])('shows the place that it found, after %s', async (_, before) => {
+    await write(ada, conversationId, [`${before}Needle${before}`]);
+    const path = `/conversations/search?q=${encodeURIComponent('ＮＥＥＤＬＥ')}`;
+    const { snippet } = (await ada.get<SearchAnswer>(path)).body.results[0]!;
+
+    expect(snippet.indexOf('Needle')).toBeGreaterThanOrEqual(40);
+    expect(before + 'Needle' + before).toContain(snippet);
+    expect([...snippet]).toHaveLength(160);
+  });
+
+  it('refuses what shows as nothing', async () => {
+    for (const q of ['', ' ', '\u200b', '\u2800', '\u3164', '\u0301']) {
+      const { status, body } = await ada.get(`/conversations/search?q=${encodeURIComponent(q)}`);
+      expect([status, (body.errors as { field: string }[])[0]!.field]).toEqual([422, 'q']);
+    }
+  });
+
+  it('uses no blocks of another version, and has them made anew', async () => {
+    const [needle] = await write(ada, conversationId, ['ПРИВЕТ', ...hay(MOST - 1)]);
+    await index(ada, MOST);
+    const claimedAt = new Date(Date.now() - HOUR_MS);
+    await manager().update(SearchBlock, { userId: ada.id }, { version: 0, claimedAt });
+    await manager().query('DELETE FROM search_bits');
+
+    expect(await search(ada, 'привет')).toEqual([needle]);
+    await until(async () =>
+      (await blocksOf(ada)).some(({ version, ready }) => version === INDEX_VERSION && ready),
+    );
+    expect(await search(ada, 'привет')).toEqual([needle]);
+  });
+});
+
+describe('blocks', () => {
+  it('are made of long histories alone, once a search has had to scan', async () => {
+    await write(ada, conversationId, hay(3 * MOST));
+    const eve = await t.user().create();
+    await write(eve, (await eve.createConversation()).id, hay(LEAST - 1));
+    expect(await blocksOf(ada)).toEqual([]);
+
+    const blocks = await index(ada, 3 * MOST);
+    await search(eve, ABSENT);
+    expect(blocks.map(({ messageCount }) => messageCount)).toEqual([MOST, MOST, MOST]);
+    for (const [at, block] of blocks.slice(1).entries())
+      expect(block.firstMessageId).toBe(blocks[at]!.lastMessageId + 1);
+    // One at a time: hers would have been made before this.
+    await write(ada, conversationId, hay(LEAST));
+    await index(ada, 3 * MOST + LEAST);
+    expect(await blocksOf(eve)).toEqual([]);
+  });
+
+  it('end before a reply that is running, and before what has just come', async () => {
+    const streaming = { status: 'streaming', streamingIn: conversationId } as const;
+    await write(ada, conversationId, hay(LEAST));
+    const [reply] = await write(ada, conversationId, [''], streaming);
+    await write(ada, conversationId, hay(2 * LEAST));
+    await index(ada, LEAST);
+    await manager().update(
+      Message,
+      { id: reply },
+      { content: 'a needle', status: 'complete', streamingIn: null },
+    );
+    await write(ada, conversationId, hay(LEAST), { createdAt: new Date() });
+
+    const blocks = await index(ada, LEAST + MOST - 3);
+    expect(blocks.map(({ messageCount }) => messageCount)).toEqual([LEAST, 2 * LEAST + 1]);
+    expect(await search(ada, 'needle')).toEqual([reply]);
+  });
+
+  it('are made again where one is missing between others, however short', async () => {
+    const ids = await write(ada, conversationId, hay(4 * MOST));
+    const [, { id, firstMessageId, lastMessageId }] = (await index(ada, 4 * MOST)) as [unknown, SearchBlock];
+    await manager().delete(SearchBlock, { id });
+    await manager().delete(Message, { userId: ada.id, id: Between(firstMessageId + 3, lastMessageId) });
+
+    const needle = ids.find((message) => message >= firstMessageId)!;
+    expect(await search(ada, `hay ${ids.indexOf(needle)}`)).toEqual([needle]);
+    const after = await untilIndexed(ada, 3 * MOST + 3);
+    expect(after.map(({ messageCount }) => messageCount)).toEqual([MOST, 3, MOST, MOST]);
+    expect(after[1]).toMatchObject({ firstMessageId, lastMessageId });
+  });
+
+  it('go with their user', async () => {
+    await write(ada, conversationId, hay(MOST));
+    const [block] = await index(ada, MOST);
+    await manager().query('DELETE FROM users WHERE id = ?', [ada.id]);
+
+    expect(await blocksOf(ada)).toEqual([]);
+    expect(await manager().countBy(SearchBits, { blockId: block!.id })).toBe(0);
+  });
+});
+
+describe('the deletion of a conversation', () => {
+  const isRemembered = async () => {
+    const blockId = (await blocksOf(ada)).map(({ id }) => id);
+    const [bucket] = bucketsOf(SECRET);
+    const counts = await Promise.all(
+      blockId.map((id) => manager().countBy(SearchBits, { blockId: id, bucket })),
+    );
+    return counts.some((count) => count > 0);
+  };
+
+  it('takes its words out of the blocks that it was in, and leaves the others alone', async () => {
+    const { id: other } = await ada.createConversation();
+    await write(ada, other, hay(2 * MOST));
+    await write(ada, conversationId, [SECRET]);
+    const needle = await write(ada, other, ['a needle', ...hay(2 * MOST - 2)]);
+    const before = await index(ada, 4 * MOST);
+    expect(await isRemembered()).toBe(true);
+    // Claimed long ago, as after a second's build a deletion could have come in between.
+    await manager().update(SearchBlock, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
+
+    await ada.post(`/conversations/${conversationId}/delete`);
+    const after = await untilIndexed(ada, 4 * MOST - 1);
+    expect(await isRemembered()).toBe(false);
+    expect(await search(ada, 'needle')).toEqual([needle[0]]);
+    const ids = (blocks: SearchBlock[]) => blocks.map(({ id }) => id);
+    expect(ids(after).filter((id) => !ids(before).includes(id))).toHaveLength(1);
+  });
+
+  it('leaves what finds the others until that is done, by whoever searches next', async () => {
+    const { id: other } = await ada.createConversation();
+    const needle = await write(ada, other, ['a needle', ...hay(LEAST)]);
+    await write(ada, conversationId, [SECRET]);
+    await index(ada, LEAST + 2);
+    // As a node leaves it that ends here.
+    await manager().query('DELETE FROM messages WHERE conversation_id = ?', [conversationId]);
+    await manager().update(SearchBlock, { userId: ada.id }, { stale: true });
+
+    expect(await search(ada, SECRET)).toEqual([]);
+    expect(await search(ada, 'needle')).toEqual([needle[0]]);
+    await untilIndexed(ada, LEAST + 1);
+    expect(await isRemembered()).toBe(false);
+  });
+
+  it('is not missed by a block that is being made', async () => {
+    const { id: other } = await ada.createConversation();
+    await write(ada, other, hay(LEAST));
+    await write(ada, conversationId, [SECRET, ...big(LEAST)]);
+    await search(ada, ABSENT);
+    await until(async () => (await blocksOf(ada)).length > 0);
+    // So long that only the deletion itself can tell it.
+    const claimedAt = new Date(Date.now() - 60_000);
+    await manager().update(SearchBlock, { userId: ada.id }, { claimedAt });
+    await ada.post(`/conversations/${conversationId}/delete`);
+
+    await untilIndexed(ada, LEAST);
+    expect(await isRemembered()).toBe(false);
+  });
+
+  // SQLite has one transaction at a time.
+  onMysql('on MySQL', () => {
+    it('is not missed by a block that is made while it goes on', async () => {
+      await write(ada, (await ada.createConversation()).id, hay(LEAST));
+      await write(ada, conversationId, [SECRET]);
+      const indexer = t.app.get(SearchIndexer);
+      const began = new Date();
+      await manager().transaction(async (deletion) => {
+        await indexer.markStale(deletion, ada.id, conversationId);
+        await deletion.delete(Conversation, { id: conversationId });
+        await index(ada, LEAST + 1);
+      });
+      expect(await isRemembered()).toBe(true);
+      indexer.request(ada.id, began);
+
+      await untilIndexed(ada, LEAST);
+      expect(await isRemembered()).toBe(false);
+    });
+  });
+});
+
+/** Takes a while to read: much longer than to see that it has begun, also where much else goes on. */
+const big = (count: number) => Array.from({ length: count }, (_, index) => `big ${index} `.repeat(200_000));
+
+describe('a claim', () => {
+  const claim = (claimedAt: Date) =>
+    manager().insert(SearchBlock, {
+      userId: ada.id,
+      firstMessageId: 0,
+      lastMessageId: 0,
+      messageCount: 0,
+      ready: false,
+      stale: false,
+      claimedAt,
+      messageIds: Buffer.alloc(0),
+    });
+
+  it('of another node is left to it, until it must be dead', async () => {
+    const eve = await t.user().create();
+    const [needle] = await write(ada, conversationId, ['a needle', ...hay(MOST)]);
+    await write(eve, (await eve.createConversation()).id, hay(MOST));
+    await claim(new Date());
+    await search(ada, ABSENT);
+    await index(eve, MOST);
+
+    expect(await blocksOf(ada)).toMatchObject([{ ready: false }]);
+    expect(await search(ada, 'needle')).toEqual([needle]);
+    await manager().update(SearchBlock, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
+    await index(ada, MOST);
+    expect(await search(ada, 'needle')).toEqual([needle]);
+  });
+
+  it('that is lost ends the work of whoever had it', async () => {
+    await write(ada, conversationId, ['a needle', ...big(LEAST)]);
+    await search(ada, ABSENT);
+    await until(async () => (await manager().delete(SearchBlock, { userId: ada.id })).affected === 1);
+    const eve = await t.user().create();
+    await write(eve, (await eve.createConversation()).id, hay(MOST));
+    await index(eve, MOST);
+
+    expect(await blocksOf(ada)).toEqual([]);
+    await index(ada, LEAST + 1);
+    expect(await search(ada, 'needle')).toHaveLength(1);
+  });
+
+  it('is given up by a node that stops, which does not go on first', async () => {
+    await write(ada, conversationId, ['a needle', ...big(LEAST)]);
+    await search(ada, ABSENT);
+    await until(async () => (await blocksOf(ada)).length > 0);
+    await t.restart();
+
+    const [left] = await blocksOf(ada);
+    expect(left).toMatchObject({ ready: false, claimedAt: new Date(0) });
+    await index(ada, LEAST + 1);
+    expect(await search(ada, 'needle')).toHaveLength(1);
+  });
+
+  it('is one node’s where two would have it', async () => {
+    const node = await t.startNode();
+    try {
+      await write(ada, conversationId, hay(10 * MOST));
+      await Promise.all([search(ada, ABSENT), search(ada.on(node), ABSENT)]);
+      // The node that was late leaves the rest to the other.
+      const blocks = await untilIndexed(ada, 10 * MOST);
+      expect(blocks.map(({ messageCount }) => messageCount)).toEqual(Array(10).fill(MOST));
+      expect(await search(ada, 'hay')).toHaveLength(10 * MOST);
+    } finally {
+      await node.stop();
+    }
+  });
+});

@@ -1,0 +1,139 @@
+/** What a database of an earlier version becomes when a server of this one starts on it. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { EmailKey1764360000000 } from '../../migrations/1764360000000-EmailKey.js';
+import { TitleKey1764360100000 } from '../../migrations/1764360100000-TitleKey.js';
+import { SCHEMA } from '../../src/schema.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { TestUser } from '../support/app/user.js';
+
+let t: TestApp;
+
+beforeAll(async () => {
+  t = await startTestApp();
+});
+afterAll(() => t.stop());
+
+const query = (sql: string, parameters: unknown[] = []) => t.app.get(DataSource).query(sql, parameters);
+
+/** Takes down a migration, and all that came after it. */
+async function undo(migration: (typeof SCHEMA.migrations)[number]): Promise<void> {
+  const count = SCHEMA.migrations.length - SCHEMA.migrations.indexOf(migration);
+  for (let left = count; left > 0; left--) await t.app.get(DataSource).undoLastMigration();
+}
+
+describe('the keys of email addresses', () => {
+  const logIn = async (email: string, { password }: TestUser) =>
+    (await t.http.post('/auth/login', { email, password })).status;
+
+  /** @returns users whose addresses were stored so by an earlier version */
+  async function usersOf(emails: string[]): Promise<TestUser[]> {
+    const users: TestUser[] = [];
+    for (const email of emails) {
+      const user = await t.user().create();
+      await query('UPDATE users SET email = ? WHERE id = ?', [email, user.id]);
+      users.push(user);
+    }
+    return users;
+  }
+
+  /** Earlier versions took them; none has a key. */
+  const unusual = [
+    'o\u00b4brien@example.com',
+    'wait\u2026@example.com',
+    'ada@xn--zzzzzz.com',
+    'ada@\u05be.com',
+  ];
+
+  it('let everybody log in as before, and in other spellings', async () => {
+    const emails = [
+      'plain@example.com',
+      'idn@bücher.example',
+      'puny@xn--bcher-kva.example',
+      '"quoted"@example.com',
+      ...unusual,
+    ];
+    const users = await usersOf(emails);
+    await undo(EmailKey1764360000000);
+    await t.restart();
+
+    for (const [at, user] of users.entries()) expect(await logIn(emails[at]!, user)).toBe(200);
+    const others = [
+      'pl\u00adain@example.com',
+      'idn@xn--bcher-kva.example',
+      'puny@Bücher.example',
+      'quoted@example.com',
+    ];
+    for (const [at, other] of others.entries()) expect(await logIn(other, users[at]!)).toBe(200);
+  });
+
+  it('keep two accounts of one address apart, each found by its own spelling', async () => {
+    const emails = [
+      'two@bücher.example',
+      'two@xn--bcher-kva.example',
+      't\u200bwo@bücher.example',
+      't\u202ewo@bücher.example',
+    ];
+    const users = await usersOf(emails);
+    await undo(EmailKey1764360000000);
+    await t.restart();
+
+    for (const [at, user] of users.entries()) {
+      expect(await logIn(emails[at]!, user)).toBe(200);
+      for (const other of users.filter((each) => each !== user))
+        expect(await logIn(emails[at]!, other)).toBe(401);
+    }
+    const taken = await (
+      await t.user().create()
+    ).post('/auth/me/email', { email: 'TWO@bu\u0308cher.example' });
+    expect(taken.status).toBe(409);
+  });
+
+  it('are made by the next start where one was killed half-way', async () => {
+    const [user] = await usersOf(['half@bücher.example']);
+    await undo(EmailKey1764360000000);
+    await query('ALTER TABLE users ADD COLUMN email_key varchar(320)');
+    await t.restart();
+
+    expect(await logIn('half@xn--bcher-kva.example', user!)).toBe(200);
+  });
+
+  it('come with names folded as they are now, where nobody else has the name', async () => {
+    const [ada, bob, eve] = [await t.user().create(), await t.user().create(), await t.user().create()];
+    const rename = (user: TestUser, username: string, key: string) =>
+      query('UPDATE users SET username = ?, username_key = ? WHERE id = ?', [username, key, user.id]);
+    await undo(EmailKey1764360000000);
+    await rename(ada, 'İnci', 'i\u0307nci');
+    await rename(bob, 'bob\u2800', 'bob\u2800');
+    await rename(eve, 'bob', 'bob');
+    await t.restart();
+
+    const taken = async (username: string) => (await eve.post('/auth/me/username', { username })).status;
+    expect(await taken('inci')).toBe(409);
+    expect(await taken('Bob')).toBe(200);
+    expect((await bob.get('/auth/me')).body.username).toBe('bob\u2800');
+  });
+});
+
+describe('the keys of titles', () => {
+  it.each([
+    ['missing', []],
+    [
+      'half made',
+      [
+        'ALTER TABLE conversations ADD COLUMN title_key text',
+        "UPDATE conversations SET title_key = 'trip 100%' WHERE title = 'Trip 100%'",
+      ],
+    ],
+  ])('find titles of before in any case: %s', async (_, halfWay) => {
+    const ada = await t.user().create();
+    for (const title of ['Trip 100%', 'ПРИВЕТ', 'Ｒｅｐｏｒｔ １２']) await ada.createConversation({ title });
+    await undo(TitleKey1764360100000);
+    for (const statement of halfWay) await query(statement);
+    await t.restart();
+
+    const found = async (q: string) =>
+      (await ada.get<{ total: number }>(`/conversations?q=${encodeURIComponent(q)}`)).body.total;
+    expect(await Promise.all(['TRIP', 'привет', 'report 12', 'none'].map(found))).toEqual([1, 1, 1, 0]);
+  });
+});

@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { DataSource, QueryFailedError } from 'typeorm';
+import { Draining } from '../../src/common/lifecycle/draining.js';
+import { ConversationsService } from '../../src/conversations/conversations.service.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { stall } from '../support/provider/provider.js';
+import { LogLines } from '../support/app/log-lines.js';
+import type { Answer } from '../support/clients/http.js';
+import { sendRaw } from '../support/clients/raw.js';
+
+const log = new LogLines();
+let t: TestApp;
+beforeAll(async () => {
+  t = await startTestApp({ log });
+});
+afterAll(() => t?.stop());
+
+describe('a request', () => {
+  it('is one line, which says who asked for what, how it went and how long it took', async () => {
+    const ada = await t.user().create();
+    const { id } = await ada.createConversation();
+    const { headers } = await ada.get(`/conversations/${id}?limit=5`);
+
+    const line = await log.ofRequest(headers.get('X-Request-Id'));
+    expect(line).toEqual({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      msg: 'request',
+      request_id: headers.get('X-Request-Id'),
+      method: 'GET',
+      route: '/conversations/:id',
+      handler: expect.stringMatching(/^\w+Controller\.\w+$/),
+      status: 200,
+      duration_ms: expect.any(Number),
+      address: '127.0.0.1',
+      user_id: ada.id,
+      session_id: expect.any(Number),
+    });
+  });
+
+  it('is logged once, also when a guard, a pipe or nothing at all answers it', async () => {
+    const answers = [
+      await t.http.get('/auth/me'),
+      await t.http.post('/auth/login', {}),
+      await t.http.post('/auth/login', '{'),
+      await t.http.get('/nowhere'),
+    ];
+
+    for (const { status, headers } of answers) {
+      const id = headers.get('X-Request-Id');
+      expect(await log.ofRequest(id)).toMatchObject({ status });
+      expect(log.filter((line) => line.request_id === id && line.msg === 'request')).toHaveLength(1);
+    }
+  });
+
+  it.each<[string, string, Record<string, string>]>([
+    ['its path', '/nowhere/PLANTED', {}],
+    ['its query', '/auth/me?token=PLANTED', {}],
+    ['its User-Agent', '/auth/me', { 'User-Agent': 'PLANTED' }],
+    ['its token', '/auth/me', { Authorization: 'Bearer PLANTED' }],
+    ['its id, where that is none', '/auth/me', { 'X-Request-Id': 'a b\tPLANTED' }],
+    ['its id, where that is too long', '/auth/me', { 'X-Request-Id': 'PLANTED'.padEnd(65, 'x') }],
+  ])('does not bring a stranger’s words into the log: %s', async (_, path, headers) => {
+    const planted = randomUUID();
+    const put = (text: string) => text.replace('PLANTED', planted);
+    const own = Object.entries(headers).map(([name, value]) => [name, put(value)] as const);
+    const answer = await t.http.get(put(path), Object.fromEntries(own));
+
+    expect(await log.ofRequest(answer.headers.get('X-Request-Id'))).toMatchObject({ status: answer.status });
+    expect(log.text).not.toContain(planted);
+  });
+
+  it('does not bring control characters into the log', async () => {
+    const planted = randomUUID();
+    const head = `GET /auth/me HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Request-Id: a\u0001${planted}`;
+
+    expect(await sendRaw(t.url, `${head}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(log.text).not.toContain(planted);
+  });
+
+  it('is an error in the log where it is one of ours', async () => {
+    const ada = await t.user().create();
+    const fault = new Error('Nobody expected this');
+    const list = jest.spyOn(t.app.get(ConversationsService), 'list').mockRejectedValueOnce(fault);
+    const { status, headers } = await ada.get('/conversations');
+    list.mockRestore();
+
+    expect(status).toBe(500);
+    const line = await log.ofRequest(headers.get('X-Request-Id'));
+    expect(line).toMatchObject({ level: 'error', status: 500 });
+  });
+
+  it('is a warning where a provider or a node that leaves is at fault', async () => {
+    t.app.get(Draining).begin();
+    const { status, headers } = await t.http.get('/health/ready');
+    expect(status).toBe(503);
+    expect((await log.ofRequest(headers.get('X-Request-Id'))).level).toBe('warn');
+    await t.restart();
+
+    const ada = await t.user().withConfig(t.provider).create();
+    t.provider.willAnswer(401, {});
+    const failed = await ada.send((await ada.createConversation()).id, 'Hi');
+    expect(failed.status).toBe(502);
+    expect((await log.ofRequest(failed.headers.get('X-Request-Id'))).level).toBe('warn');
+  });
+
+  it('says that its client left before the answer', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    t.provider.willStream('Hel', stall());
+    const stream = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    await stream.until((event) => event.type === 'message.delta');
+    await stream.close();
+
+    const requestId = stream.response.headers.get('X-Request-Id');
+    expect(await log.ofRequest(requestId)).toMatchObject({ status: 200, aborted: true });
+  });
+});
+
+describe('the log', () => {
+  it('has no password, key, token or word of anybody', async () => {
+    const apiKey = `sk-${randomUUID()}`;
+    const words = randomUUID();
+    t.provider.willStream(words);
+    const ada = await t.user().withConfig(t.provider, { api_key: apiKey }).create();
+    const { id } = await ada.createConversation({ system_prompt: words });
+    const answers: Answer<unknown>[] = [
+      await ada.send(id, words),
+      await ada.post('/auth/refresh', { refresh_token: ada.tokens.refresh_token }),
+      await ada.post('/auth/login', { email: ada.email, password: `${ada.password}!` }),
+    ];
+    await ada.socket().chat(id, words);
+    answers.push(await ada.post('/auth/logout'));
+
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 401, 204]);
+    for (const { headers } of answers) await log.ofRequest(headers.get('X-Request-Id'));
+    const { access_token, refresh_token } = ada.tokens;
+    for (const secret of [ada.password, access_token, refresh_token, apiKey, words, ada.email]) {
+      expect(log.text).not.toContain(secret);
+    }
+  });
+
+  it('has what an operator needs of an error, and not the parameters of its statement', async () => {
+    const planted = randomUUID();
+    const error = await t.app
+      .get(DataSource)
+      .query('SELECT * FROM nowhere WHERE id = ?', [planted])
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(QueryFailedError);
+    new Logger('Test').error(error);
+    new Logger('Test').error({ error, round: 1 }, 'It failed');
+
+    const line = await log.until(({ msg }) => msg === 'It failed');
+    expect(line).toMatchObject({
+      level: 'error',
+      context: 'Test',
+      round: 1,
+      error: { name: 'QueryFailedError' },
+    });
+    expect((line.error as { stack: string }).stack).toContain('logging.e2e-spec');
+    expect(log.text).not.toContain(planted);
+  });
+
+  it('takes Nest’s own way of calling a logger', async () => {
+    const logger = new Logger('Test');
+    logger.warn('plain', { extra: 1 });
+    logger.error('with a stack', new Error('x').stack);
+
+    expect(await log.until(({ msg }) => msg === 'plain')).toMatchObject({
+      level: 'warn',
+      context: 'Test',
+      extra: 1,
+    });
+    expect(await log.until(({ msg }) => msg === 'with a stack')).toMatchObject({
+      level: 'error',
+      context: 'Test',
+      stack: expect.stringContaining('Error: x'),
+    });
+  });
+});

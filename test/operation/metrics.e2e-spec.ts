@@ -1,0 +1,288 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';
+import { ReplyStore } from '../../src/chat/replies/reply-store.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { onRedis } from '../support/infrastructure/database.js';
+import { until } from '../support/app/process.js';
+import { gate, stall } from '../support/provider/provider.js';
+import type { TestUser } from '../support/app/user.js';
+
+const running: TestApp[] = [];
+afterEach(() => Promise.all(running.splice(0).map((t) => t.stop())));
+
+async function start(env: Record<string, string> = {}): Promise<TestApp> {
+  const t = await startTestApp({ env });
+  running.push(t);
+  return t;
+}
+
+async function scrape(t: TestApp): Promise<string> {
+  const { status, body, headers } = await t.http.get<string>('/metrics');
+  expect(status).toBe(200);
+  expect(headers.get('Content-Type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  return body;
+}
+
+type Samples = Record<string, number>;
+
+/** The value of each series, by its name and labels. */
+async function samples(t: TestApp): Promise<Samples> {
+  const lines = (await scrape(t)).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(lines.map((line) => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]));
+}
+
+const requestsTo = (route: string, status: number) =>
+  `http_request_duration_seconds_count{method="GET",route="${route}",status="${status}"}`;
+
+describe('/metrics', () => {
+  it('counts requests by the pattern of their route, so that no address makes a series of its own', async () => {
+    const t = await start();
+    const ada = await t.user().create();
+    await ada.get('/conversations/1');
+    await ada.get('/conversations/2');
+    await t.http.get('/somewhere/a-stranger-typed');
+
+    const text = await scrape(t);
+
+    expect(text).toContain(`${requestsTo('/conversations/:id', 404)} 2`);
+    expect(text).toContain(`${requestsTo('none', 404)} 1`);
+    expect(text).not.toContain('a-stranger-typed');
+    expect(text).toContain('process_resident_memory_bytes ');
+  });
+
+  it('measures requests in seconds', async () => {
+    const t = await start();
+    const since = performance.now();
+    await t.http.get('/health/live');
+    const text = await scrape(t);
+    const passed = (performance.now() - since) / 1000;
+
+    const sum =
+      /^http_request_duration_seconds_sum{method="GET",route="\/health\/live",status="200"} (\S+)$/m;
+    const measured = Number(sum.exec(text)?.[1]);
+    expect(measured).toBeGreaterThan(0);
+    expect(measured).toBeLessThan(passed);
+  });
+
+  it('has a series for each end of a reply before there is one', async () => {
+    const fresh = await samples(await start());
+
+    for (const status of ['complete', 'stopped', 'failed', 'interrupted'])
+      expect(fresh[`parley_replies_ended_total{status="${status}"}`]).toBe(0);
+  });
+
+  it('belongs to one app of the process', async () => {
+    const [one, two] = [await start(), await start()];
+    const ada = await two.user().create(); // the tokens of the newest app are those that are known
+    await ada.get('/auth/me');
+
+    expect(await scrape(two)).toContain(requestsTo('/auth/me', 200));
+    expect(await scrape(one)).not.toContain(requestsTo('/auth/me', 200));
+  });
+});
+
+describe('/metrics of chats', () => {
+  let t: TestApp;
+  let ada: TestUser;
+  let id: number;
+  let before: Samples;
+  beforeAll(async () => {
+    t = await startTestApp();
+    ada = await t.user().withConfig(t.provider).create();
+  });
+  beforeEach(async () => {
+    // A title that a user gave, so that none is asked for.
+    ({ id } = await ada.createConversation({ title: 'Counted' }));
+    before = await samples(t);
+  });
+  afterAll(() => t?.stop());
+
+  /** How much has been added to each series of a name since the test began. */
+  async function added(name: string): Promise<Record<string, number>> {
+    const now = Object.entries(await samples(t)).filter(([series]) => series.replace(/{.*/, '') === name);
+    const grown = now.map(
+      ([series, value]) => [series.slice(name.length), value - (before[series] ?? 0)] as const,
+    );
+    return Object.fromEntries(grown.filter(([, amount]) => amount !== 0));
+  }
+
+  it('count a reply that is complete, its request and its first token', async () => {
+    const startedAt = performance.now();
+    await ada.send(id, 'Hi');
+    const passed = (performance.now() - startedAt) / 1000;
+
+    expect(await added('parley_replies_ended_total')).toEqual({ '{status="complete"}': 1 });
+    expect(await added('parley_upstream_attempts_total')).toEqual({ '': 1 });
+    expect(await added('parley_upstream_retries_total')).toEqual({});
+    expect(await added('parley_first_token_seconds_count')).toEqual({ '': 1 });
+    expect(await added('parley_upstream_first_token_seconds_count')).toEqual({ '{host="other"}': 1 });
+    const { '': sinceSend } = await added('parley_first_token_seconds_sum');
+    const { '{host="other"}': sinceRequest } = await added('parley_upstream_first_token_seconds_sum');
+    expect(sinceRequest).toBeGreaterThan(0);
+    expect(sinceRequest).toBeLessThan(passed);
+    expect(sinceSend ?? 0).toBeLessThan(passed);
+  });
+
+  it('show a reply while it runs, its text once that is written, and that it was stopped', async () => {
+    t.provider.willStream('so far', stall());
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    await sse.until(({ type }) => type === 'message.delta');
+    expect(await samples(t)).toMatchObject({
+      parley_replies_running: 1,
+      'parley_sockets_connected{transport="sse"}': 1,
+    });
+    await until(async () => (await added('parley_reply_flushed_rows_total'))[''] === 1);
+    expect(await added('parley_reply_flush_seconds_count')).toEqual({ '': 1 });
+    expect((await samples(t)).parley_reply_unflushed_bytes).toBe(0);
+
+    await ada.post(`/conversations/${id}/stop`);
+    await sse.ended;
+
+    expect(await added('parley_replies_ended_total')).toEqual({ '{status="stopped"}': 1 });
+    expect(await samples(t)).toMatchObject({ parley_replies_running: 0, parley_replies_ending: 0 });
+  });
+
+  it('count a fault of a provider, and each retry before', async () => {
+    t.provider.willAnswer(503).willAnswer(401, { error: { message: 'No such key' } });
+
+    await ada.send(id, 'Hi');
+
+    expect(await added('parley_replies_ended_total')).toEqual({ '{status="failed"}': 1 });
+    expect(await added('parley_upstream_attempts_total')).toEqual({ '': 2 });
+    expect(await added('parley_upstream_retries_total')).toEqual({ '': 1 });
+    expect(await added('parley_first_token_seconds_count')).toEqual({});
+    expect(await added('parley_upstream_first_token_seconds_count')).toEqual({});
+  });
+
+  it('count sends that are refused, by the reason', async () => {
+    t.provider.willStream('so far', stall());
+    const socket = ada.socket();
+    await socket.emit('chat.send', { conversation_id: id, content: 'Hi' });
+
+    await ada.send(id, 'And?');
+    await socket.emit('chat.send', { conversation_id: id, content: 'And?' });
+    await socket.emit('chat.regenerate', { conversation_id: 999_999, message_id: 1 });
+
+    expect(await added('parley_sends_refused_total')).toEqual({
+      '{code="reply_in_progress"}': 2,
+      '{code="not_found"}': 1,
+    });
+    await socket.emit('chat.stop', { conversation_id: id });
+    await socket.close();
+  });
+
+  it('show connections by their transport, for as long as they are open', async () => {
+    const [socket, ws] = [ada.socket(), ada.ws(id)];
+    const sse = await ada.sse(`/conversations/${id}/events`);
+    await Promise.all([socket.connected, ws.until(({ type }) => type === 'conversation.snapshot')]);
+    const connections = async () => {
+      const now = await samples(t);
+      const transports = ['socketio', 'websocket', 'sse'];
+      return transports.map((transport) => now[`parley_sockets_connected{transport="${transport}"}`]);
+    };
+    expect(await connections()).toEqual([1, 1, 1]);
+
+    await Promise.all([socket.close(), ws.close(), sse.close()]);
+    await until(async () => (await connections()).every((count) => count === 0));
+  });
+
+  it('show that the database is there, and no Redis where there is none', async () => {
+    const now = await samples(t);
+
+    expect(now.parley_database_up).toBe(1);
+    expect(now.parley_heartbeat_age_seconds).toBeLessThan(5);
+    expect(Object.keys(now).filter((series) => series.includes('redis'))).toEqual([]);
+  });
+
+  it('show text and ends that the database does not take, and for how long', async () => {
+    const [store, heartbeat] = [t.app.get(ReplyStore), t.app.get(Heartbeat)];
+    const away = new Error('The database is away');
+    const failing = [
+      jest.spyOn(store, 'append').mockImplementation(async ({ length }) => {
+        if (length > 0) throw away; // without text it does not ask the database
+      }),
+      jest.spyOn(store, 'end').mockRejectedValue(away),
+      jest.spyOn(heartbeat, 'silentMs', 'get').mockReturnValue(7000),
+    ];
+    const held = gate();
+    t.provider.willStream('unsaved', held);
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    await sse.until(({ type }) => type === 'message.delta');
+    await until(async () => (await samples(t)).parley_reply_unflushed_seconds! > 0.25);
+    expect(await samples(t)).toMatchObject({
+      parley_replies_running: 1,
+      parley_reply_unflushed_bytes: 2 * 'unsaved'.length,
+      parley_database_up: 0,
+      parley_heartbeat_age_seconds: 7,
+    });
+
+    held.open();
+    await until(async () => (await samples(t)).parley_replies_ending === 1);
+    expect(await samples(t)).toMatchObject({ parley_replies_running: 0 });
+    const { parley_reply_unflushed_seconds: waited } = await samples(t);
+    await until(async () => (await samples(t)).parley_reply_unflushed_seconds! > waited! + 0.25);
+    expect(await added('parley_replies_ended_total')).toEqual({});
+
+    failing.forEach((spy) => spy.mockRestore());
+    await sse.ended;
+    expect(await added('parley_replies_ended_total')).toEqual({ '{status="complete"}': 1 });
+    expect(await samples(t)).toMatchObject({
+      parley_replies_ending: 0,
+      parley_reply_unflushed_bytes: 0,
+      parley_reply_unflushed_seconds: 0,
+      parley_database_up: 1,
+    });
+  });
+});
+
+describe('docs/metrics.md', () => {
+  it('has every series of ours, and no other', async () => {
+    const t = await start({ REDIS_URL: 'redis://127.0.0.1:1' });
+    const served = [...(await scrape(t)).matchAll(/^# TYPE ((?:parley|http)_\w+)/gm)].map(([, name]) => name);
+    const documented = [...readFileSync('docs/metrics.md', 'utf8').matchAll(/^\| `(\w+)`/gm)].map(
+      ([, name]) => name,
+    );
+
+    expect(served.length).toBeGreaterThan(10);
+    expect(documented.sort()).toEqual(served.sort());
+  });
+});
+
+describe('/metrics of a node with a Redis', () => {
+  it('show that it is away', async () => {
+    const t = await start({ REDIS_URL: 'redis://127.0.0.1:1' });
+
+    expect(await samples(t)).toMatchObject({ parley_redis_up: 0 });
+  });
+});
+
+onRedis('/metrics of a node with a Redis', (REDIS_URL) => {
+  it('show that it is there', async () => {
+    const t = await start({ REDIS_URL });
+
+    await until(async () => (await samples(t)).parley_redis_up === 1);
+  });
+});
+
+describe('/metrics in production', () => {
+  const throughProxy = (t: TestApp, address: string) =>
+    t.http.get('/metrics', { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': address });
+
+  it('answers the inside, and is nowhere for the rest of the world', async () => {
+    const t = await start({ NODE_ENV: 'production', TRUST_PROXY: 'loopback' });
+
+    expect((await throughProxy(t, '10.1.2.3')).status).toBe(200);
+    expect((await throughProxy(t, 'fd00::1')).status).toBe(200);
+    for (const address of ['8.8.8.8', '2606:4700::1111', '::ffff:8.8.8.8', '100.64.0.1', 'nonsense']) {
+      const { status, body } = await throughProxy(t, address);
+      expect([address, status, body.code]).toEqual([address, 404, 'not_found']);
+    }
+  });
+
+  it('is not fooled by an address that the client itself put before its own', async () => {
+    const t = await start({ NODE_ENV: 'production', TRUST_PROXY: 'loopback' });
+
+    expect((await throughProxy(t, '10.1.2.3, 8.8.8.8')).status).toBe(404);
+  });
+});

@@ -1,0 +1,285 @@
+/** What things cost, counted rather than timed: these numbers may fall, and whoever has them rise says why. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Express } from 'express';
+import type { Server } from 'node:http';
+import type { Namespace } from 'socket.io';
+import { ChatSockets } from '../../src/chat/transports/socket-io/chat-sockets.js';
+import { ReaperPace } from '../../src/chat/replies/recovery/reaper.js';
+import { ReplyAnswers } from '../../src/chat/transports/http/reply-answers.js';
+import { Places } from '../../src/throttling/places.js';
+import { WebSocketClients } from '../../src/chat/transports/websocket/websocket-clients.js';
+import { EventHub } from '../../src/events/event-hub.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { EventLog } from '../support/clients/event-log.js';
+import { Survivors } from '../support/app/garbage.js';
+import { until } from '../support/app/process.js';
+import { gate, pause, raw, type Script } from '../support/provider/provider.js';
+import { StatementLog } from '../support/app/statements.js';
+import type { TestUser } from '../support/app/user.js';
+
+let t: TestApp;
+let statements: StatementLog;
+let ada: TestUser;
+let conversationId: number;
+
+beforeAll(async () => {
+  // Nothing beats or watches meanwhile.
+  t = await startTestApp({ providers: [[ReaperPace, { beatIntervalMs: 3_600_000, leaseMs: 3_600_000 }]] });
+  statements = new StatementLog(t);
+});
+afterAll(() => t.stop());
+beforeEach(async () => {
+  ada = await t.user().withConfig(t.provider).create();
+  // One that has a title asks no model for one.
+  conversationId = (await ada.createConversation({ title: 'Costs' })).id;
+  await ada.send(conversationId, 'Hi');
+  await settled();
+});
+
+interface Frame {
+  type?: undefined;
+  text: string;
+}
+
+const isJournal = (statement: string) => statement.endsWith(' reply_chunks');
+
+/** The journal deletes an ended reply's chunks with its next write: the last statement of a chat. */
+async function settled(): Promise<void> {
+  const seen: string[] = [];
+  await until(async () => {
+    seen.push(...statements.take());
+    return seen.includes('DELETE reply_chunks');
+  });
+}
+
+describe('a chat', () => {
+  it('takes eleven statements, and those of the journal', async () => {
+    await ada.send(conversationId, 'Hi');
+
+    const seen = statements.take().filter((statement) => !isJournal(statement));
+    // These are read at once, each over a connection of its own: either may be the first to have one.
+    expect(seen.splice(1, 2).sort()).toEqual(['SELECT conversations', 'SELECT model_configs']);
+    expect(seen).toEqual([
+      'SELECT sessions',
+      'BEGIN',
+      'SELECT conversations',
+      'INSERT messages',
+      'INSERT messages',
+      'UPDATE conversations',
+      'COMMIT',
+      'SELECT messages',
+      'UPDATE messages',
+    ]);
+  });
+
+  it('reads no messages for the first of a conversation', async () => {
+    const { id } = await ada.createConversation({ title: 'Costs' });
+    statements.take();
+
+    await ada.send(id, 'Hi');
+
+    expect(statements.take()).not.toContain('SELECT messages');
+  });
+
+  it('asks the provider once, over the connection of the one before; for a title once more, once', async () => {
+    const { id } = await ada.createConversation();
+    const before = { requests: t.provider.requests.length, connections: t.provider.connections };
+    // What the second wrongly asked for would be there when the third has ended.
+    for (const content of ['Hi', 'And?', 'Thanks']) await ada.send(id, content);
+
+    const asked = t.provider.requests.slice(before.requests);
+    expect(asked.filter(({ isTitle }) => isTitle)).toHaveLength(1);
+    expect(asked).toHaveLength(4);
+    // The title is asked for while the second reply runs, perhaps.
+    expect(t.provider.connections - before.connections).toBeLessThanOrEqual(1);
+  });
+
+  it('writes no more often the more replies run', async () => {
+    const conversations = await Promise.all(
+      Array.from({ length: 30 }, () => ada.createConversation({ title: 'Costs' })),
+    );
+    const go = gate();
+    // A second's worth: the time of five writes.
+    t.provider.onRequest = () => [
+      go,
+      ...Array<Script>(40)
+        .fill(['token ', pause(25)])
+        .flat(),
+    ];
+    const asked = t.provider.chats.length;
+    const sent = conversations.map(({ id }) => ada.send(id, 'Hi'));
+    await t.provider.waitForRequests(asked + conversations.length);
+    statements.take();
+    const began = performance.now();
+    go.open();
+    await Promise.all(sent);
+    t.provider.onRequest = undefined;
+
+    const seconds = (performance.now() - began) / 1000;
+    const written = statements.take();
+    // Five times a second, and each time ended replies' chunks are deleted, if there are any.
+    expect(written.filter(isJournal).length).toBeLessThanOrEqual(2 * (5 * seconds + 1));
+    expect(written.filter((statement) => !isJournal(statement))).toEqual(
+      Array(conversations.length).fill('UPDATE messages'),
+    );
+  });
+});
+
+describe('a token', () => {
+  const TOKEN = 'token ';
+  const TOKENS = 50;
+  /** A frame’s, but for its token and the digits of its numbers, which differ from one run to another. */
+  const MOST_BYTES: Record<string, number> = { 'Socket.IO': 95, SSE: 131, WebSocket: 94 };
+
+  const faces: Record<string, (onFrame: (frame: string) => void) => Promise<void>> = {
+    async 'Socket.IO'(onFrame) {
+      const socket = ada.socket();
+      await socket.connected;
+      socket.io.io.engine.on('data', onFrame);
+      await socket.chat(conversationId, 'Hi');
+      await socket.close();
+    },
+    async SSE(onFrame) {
+      const path = `/conversations/${conversationId}/chat`;
+      const headers = { Accept: 'text/event-stream' };
+      const answer = await ada.fetch('POST', path, { content: 'Hi' }, headers);
+      const decoder = new TextDecoder();
+      let rest = '';
+      for await (const bytes of answer.body!) {
+        const frames = (rest + decoder.decode(bytes, { stream: true })).split('\n\n');
+        rest = frames.pop()!;
+        frames.forEach((frame) => onFrame(`${frame}\n\n`));
+      }
+    },
+    async WebSocket(onFrame) {
+      const client = ada.ws(conversationId);
+      client.socket.on('message', (data) => onFrame(String(data)));
+      await client.request('chat.send', { content: 'Hi' });
+      await client.until(({ type }) => type === 'message.completed');
+      await client.close();
+    },
+  };
+
+  /** The deltas of a reply, as they were on the wire. */
+  async function chat(face: string, script: (frames: EventLog<Frame>) => Script): Promise<string[]> {
+    const log = new EventLog<Frame>(face);
+    t.provider.willStream(...script(log));
+    await faces[face]!((text) => {
+      if (text.includes('message.delta')) log.push({ text });
+    });
+    return log.events.map(({ text }) => text);
+  }
+
+  const ownBytes = (frame: string) => Buffer.byteLength(frame.replace(TOKEN, '').replace(/\d/g, ''));
+
+  it.each(Object.keys(faces))('that comes alone is one frame of few bytes: %s', async (face) => {
+    const frames = await chat(face, (log) =>
+      Array.from({ length: TOKENS }, (_, index): Script => {
+        return [TOKEN, async () => void (await log.until(() => log.events.length > index))];
+      }).flat(),
+    );
+
+    expect(frames).toHaveLength(TOKENS);
+    expect(Math.max(...frames.map(ownBytes))).toBeLessThanOrEqual(MOST_BYTES[face]!);
+  });
+
+  it.each(Object.keys(faces))('travels with those that have come with it: %s', async (face) => {
+    const choices = [{ index: 0, delta: { content: TOKEN }, finish_reason: null }];
+    const frames = await chat(face, () => [raw(`data: ${JSON.stringify({ choices })}\n\n`.repeat(TOKENS))]);
+
+    // Two, where the network has cut the bytes in two.
+    expect(frames.length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('a request', () => {
+  it('has Express’s prototypes from the start, so that V8 keeps no hidden class for it alone', async () => {
+    const { request, response } = t.app.getHttpAdapter().getInstance() as Express;
+    const made: unknown[] = [];
+    const server = t.app.getHttpServer() as Server;
+    server.prependOnceListener('request', (...pair) => made.push(...pair.map(Object.getPrototypeOf)));
+    await ada.get('/conversations');
+
+    expect(made[0]).toBe(request);
+    expect(made[1]).toBe(response);
+  });
+});
+
+describe('a closed socket', () => {
+  const SOCKETS = 20;
+  /** Each face’s own objects for the sockets that are open. */
+  const open: Record<string, () => Iterable<object>> = {
+    'Socket.IO': () => {
+      const { sockets } = namespace();
+      return [...sockets.values()].flatMap((socket) => [socket, socket.conn, socket.data.client]);
+    },
+    SSE: () => inside<Set<object>>(ReplyAnswers, 'following'),
+    WebSocket: () => inside<Set<object>>(WebSocketClients, 'clients'),
+  };
+  const connect: Record<string, () => Promise<{ close(): Promise<void> }>> = {
+    async 'Socket.IO'() {
+      const socket = ada.socket();
+      await socket.emit('conversation.open', { conversation_id: conversationId });
+      return socket;
+    },
+    SSE: () => ada.sse(`/conversations/${conversationId}/events`),
+    async WebSocket() {
+      const client = ada.ws(conversationId);
+      await client.until(() => true);
+      return client;
+    },
+  };
+
+  it.each(Object.keys(open))('leaves nothing behind: %s', async (face) => {
+    const before = held();
+    const survivors = new Survivors();
+    await openAndClose(face, survivors);
+
+    expect(survivors.total).toBeGreaterThanOrEqual(SOCKETS);
+    await until(async () => survivors.count() === 0);
+    // Socket.IO's events are kept for the user's sockets that may come back: by one listener, however many they were.
+    const kept = face === 'Socket.IO' ? 1 : 0;
+    expect(held()).toEqual({ ...before, listeners: before.listeners + kept });
+  });
+
+  it('leaves nothing behind where it was its user’s only one', async () => {
+    const survivors = new Survivors();
+    const users = [await t.user().create(), await t.user().create(), await t.user().create()];
+    await openAndClose('Socket.IO', survivors, () => Promise.all(users.map(connectOnly)));
+
+    expect(survivors.total).toBe(3 * users.length);
+    await until(async () => survivors.count() === 0);
+  });
+
+  async function connectOnly(user: TestUser) {
+    const socket = user.socket();
+    await socket.connected;
+    return socket;
+  }
+
+  /** In a function of its own, lest this test's variables hold what it looks for. */
+  async function openAndClose(
+    face: string,
+    survivors: Survivors,
+    connectAll = () => Promise.all(Array.from({ length: SOCKETS }, () => connect[face]!())),
+  ): Promise<void> {
+    const clients = await connectAll();
+    survivors.watch(open[face]!());
+    await Promise.all(clients.map((client) => client.close()));
+    await until(async () => [...open[face]!()].length === 0);
+  }
+
+  const namespace = () => inside<Namespace>(ChatSockets, 'namespace');
+
+  function held() {
+    const listeners = inside<Map<number, Set<unknown>>>(EventHub, 'listeners');
+    const readers = inside<Map<number, Set<unknown>>>(EventHub, 'readers');
+    const places = inside<Map<string, number>>(Places, 'counts');
+    return { listeners: listeners.get(ada.id)?.size ?? 0, readers: readers.size, places: places.size };
+  }
+
+  /** What no one else needs to see. */
+  function inside<T>(token: new (...parts: never[]) => unknown, member: string): T {
+    return (t.app.get(token) as Record<string, T>)[member]!;
+  }
+});

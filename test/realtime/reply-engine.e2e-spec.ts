@@ -1,0 +1,120 @@
+/** What the reply engine does at moments that no client can bring about: asked of its services, on a real database. */
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DataSource } from 'typeorm';
+import { Node } from '../../src/chat/replies/recovery/node.entity.js';
+import { ReaperPace } from '../../src/chat/replies/recovery/reaper.js';
+import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
+import { ReplyStore } from '../../src/chat/replies/reply-store.js';
+import { Message } from '../../src/conversations/messages/message.entity.js';
+import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.js';
+import { isMysql } from '../../src/database/data-source.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { BLANK } from '../support/app/messages.js';
+import { until } from '../support/app/process.js';
+import { stall } from '../support/provider/provider.js';
+import type { TestUser } from '../support/app/user.js';
+
+let t: TestApp;
+let ada: TestUser;
+afterEach(() => void jest.restoreAllMocks());
+
+const database = () => t.app.get(DataSource).manager;
+
+/** A reply that another node runs, with its text so far. */
+async function replyOf(nodeId: string, text: string): Promise<Message> {
+  const { id: conversationId } = await ada.createConversation();
+  const place = { ...BLANK, conversationId, userId: ada.id, createdAt: new Date() };
+  const asked = await database().save(Message, { ...place, role: 'user', content: 'Hi', parentId: null });
+  const running = { status: 'streaming', streamingIn: conversationId, nodeId } as const;
+  const row = { ...place, role: 'assistant', parentId: asked.id, ...running } as const;
+  const reply = await database().save(Message, row);
+  await database().insert(ReplyChunk, { messageId: reply.id, seq: 1, part: 'content', text });
+  return database().findOneByOrFail(Message, { id: reply.id });
+}
+
+const statusOf = async ({ id }: Message) => (await database().findOneByOrFail(Message, { id })).status;
+
+describe('a reply that begins when the grace of a shutdown is over', () => {
+  beforeAll(async () => {
+    t = await startTestApp();
+    ada = await t.user().withConfig(t.provider).create();
+  });
+  afterAll(() => t.stop());
+
+  it('is interrupted at once', async () => {
+    const { id } = await ada.createConversation();
+    t.provider.willStream('never ends', stall());
+    await t.app.get(ReplyEngine).drain(0);
+
+    const { body } = await ada.send(id, 'Hi');
+
+    expect(body.assistant_message).toMatchObject({ status: 'interrupted' });
+  });
+});
+
+describe('a node that watches the others', () => {
+  const LEASE_MS = 1000;
+  const pace = { beatIntervalMs: 20, leaseMs: LEASE_MS } satisfies ReaperPace;
+  beforeAll(async () => {
+    t = await startTestApp({ providers: [[ReaperPace, pace]] });
+    ada = await t.user().withConfig(t.provider).create();
+  });
+  afterAll(() => t.stop());
+
+  /** Waits until it has looked again, twice: the first look may have begun before. */
+  async function looks(): Promise<void> {
+    const listRunning = jest.spyOn(t.app.get(ReplyStore), 'listRunning');
+    await until(async () => listRunning.mock.results.length > 2);
+    listRunning.mockRestore();
+  }
+
+  it('takes nobody for dead because it has stood still itself', async () => {
+    await database().save(Node, { id: 'suspended', beat: 1 });
+    const reply = await replyOf('suspended', 'so far');
+    await looks();
+
+    const { now } = performance;
+    const wokeAt = now.call(performance);
+    jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 20_000);
+    await looks();
+    const status = await statusOf(reply);
+
+    expect([status, now.call(performance) - wokeAt < LEASE_MS]).toEqual(['streaming', true]);
+    // Once the node has stood still before its eyes, it is dead.
+    await until(async () => (await statusOf(reply)) === 'interrupted');
+    expect(now.call(performance) - wokeAt).toBeGreaterThanOrEqual(LEASE_MS);
+  });
+
+  it('takes nobody for dead while its own beats are not stored', async () => {
+    await database().save(Node, { id: 'silent', beat: 1 });
+    const reply = await replyOf('silent', 'so far');
+    await database().query(
+      isMysql(t.app.get(DataSource))
+        ? "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290"
+        : "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    );
+    await delay(2 * LEASE_MS);
+    const status = await statusOf(reply);
+    await database().query('DROP TRIGGER no_beats');
+
+    expect(status).toBe('streaming');
+    await until(async () => (await statusOf(reply)) === 'interrupted');
+  });
+
+  it('deletes chunks that no running reply owns, and no others', async () => {
+    await database().save(Node, { id: 'alive', beat: 1 });
+    const running = await replyOf('alive', 'kept');
+    const ended = await replyOf('alive', 'left behind');
+    await database().update(Message, { id: ended.id }, { status: 'complete', streamingIn: null });
+    pace.leaseMs = 60_000;
+    const gone = { messageId: ended.id + 1000, seq: 1, part: 'content', text: 'of nobody' } as const;
+    await database().insert(ReplyChunk, gone);
+
+    await t.restart(); // It looks for them once a minute, and first when it starts.
+
+    const owners = async () => (await database().find(ReplyChunk)).map(({ messageId }) => messageId);
+    await until(async () => (await owners()).length < 3);
+    expect(await owners()).toEqual([running.id]);
+  });
+});

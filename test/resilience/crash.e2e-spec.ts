@@ -1,0 +1,256 @@
+/** What a `kill -9` leaves, and what becomes of it. It runs what was built: `npm test` builds first. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { onMysql } from '../support/infrastructure/database.js';
+import type { SeenEvent } from '../support/clients/event-log.js';
+import type { Thing } from '../support/clients/http.js';
+import { startTestNodes, until, type TestNode, type TestNodes } from '../support/app/process.js';
+import { reasoning, type Script, stall } from '../support/provider/provider.js';
+import type { SseReader } from '../support/clients/sse.js';
+import type { TestUser } from '../support/app/user.js';
+
+/** What was said this long before a kill is kept; 250 ms are promised. */
+const KEPT_AFTER_MS = 300;
+/** From when a node is up, or another has died. */
+const RESCUED_WITHIN_MS = 15_000;
+
+let t: TestNodes;
+/** What the provider says to a question, in turn. */
+let scripts: Map<string, Script[]>;
+
+beforeAll(async () => {
+  t = await startTestNodes();
+  scripts = new Map();
+  t.provider.onRequest = ({ messages }) => scripts.get(messages!.at(-1)!.content)?.shift();
+});
+afterAll(() => t.stop());
+
+const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
+const isRestarted = ({ type }: SeenEvent) => type === 'message.restarted';
+
+/** What a client makes of deltas, by API.md's own rule. */
+function textOf(events: SeenEvent[], text = ''): string {
+  return events
+    .filter((event) => event.type === 'message.delta' && event.part === 'content')
+    .reduce((so, { offset, text: more }) => so.slice(0, offset as number) + String(more), text);
+}
+
+interface Begun {
+  conversationId: number;
+  replyId: number;
+  sse: SseReader;
+}
+
+/** Sends, and resolves when the client has the first words of a reply that goes on for ever. */
+async function begin(user: TestUser, question: string, words: string, ...later: Script[]): Promise<Begun> {
+  const { id } = await user.createConversation();
+  scripts.set(question, [[reasoning('Hm. '), words, stall()], ...later]);
+  const sse = await user.sse(`/conversations/${id}/chat`, { content: question });
+  await sse.until(() => textOf(sse.events) === words);
+  return { conversationId: id, replyId: (sse.events[1]!.message as Thing).id, sse };
+}
+
+/** Other tests may have kept the node from running for all that time: it answers after what was due before. */
+async function killOnceKept(node: TestNode): Promise<void> {
+  await delay(KEPT_AFTER_MS);
+  expect((await node.http.get('/health/ready')).status).toBe(200);
+  await node.kill();
+}
+
+/** A client that comes back to where it stood. */
+function comeBack(user: TestUser, { conversationId, sse }: Begun): Promise<SseReader> {
+  const headers = { 'Last-Event-ID': sse.lastEventId! };
+  return user.sse(`/conversations/${conversationId}/events`, undefined, headers);
+}
+
+const noChunksOf = ({ replyId }: Begun) =>
+  until(async () => {
+    const found = await t.query('SELECT 1 FROM reply_chunks WHERE message_id = ?', [replyId]);
+    return found.length === 0;
+  });
+
+async function storedStatus({ replyId }: Begun): Promise<string> {
+  const [row] = await t.query<{ status: string }>('SELECT status FROM messages WHERE id = ?', [replyId]);
+  return row!.status;
+}
+
+describe('a node that is killed in the middle of replies', () => {
+  let node: TestNode;
+  let ada: TestUser;
+  let alone: Begun;
+  let followed: Begun;
+  let upSince: number;
+  let sse: SseReader;
+  let opened: { messages: Thing[] };
+  let heard: Promise<SeenEvent>;
+
+  beforeAll(async () => {
+    node = await t.start();
+    ada = await node.user().withConfig(t.provider).create();
+    alone = await begin(ada, 'What is said to nobody?', 'The text so far. 👋🏽');
+    followed = await begin(ada, 'What is followed?', 'Followed so far, ');
+    await killOnceKept(node);
+
+    node = await t.start();
+    upSince = Date.now();
+    ada = node.welcome(ada);
+    const socket = ada.socket();
+    sse = await comeBack(ada, followed);
+    opened = (
+      await socket.emit<{ messages: Thing[] }>('conversation.open', {
+        conversation_id: followed.conversationId,
+      })
+    ).data;
+    heard = socket.until(
+      (event) => isCompleted(event) && (event.message as Thing).id === followed.replyId,
+      RESCUED_WITHIN_MS,
+    );
+  });
+  afterAll(() => node.kill());
+
+  it('has the text that was said 300 ms before for those who come back at once', () => {
+    expect(opened.messages.at(-1)).toMatchObject({ status: 'streaming', content: 'Followed so far, ' });
+    expect(textOf([...followed.sse.events, ...sse.events])).toBe('Followed so far, ');
+  });
+
+  it('interrupts the replies within 15 s, and tells those who are there', async () => {
+    const end = { content: 'Followed so far, ', reasoning: 'Hm. ', status: 'interrupted' };
+
+    expect(await sse.until(isCompleted, RESCUED_WITHIN_MS)).toMatchObject({ message: end });
+    expect(await heard).toMatchObject({ message: end });
+    await until(async () => (await storedStatus(alone)) === 'interrupted', RESCUED_WITHIN_MS);
+    expect(Date.now() - upSince).toBeLessThan(RESCUED_WITHIN_MS);
+  });
+
+  it('keeps the message and the text of a reply that nobody asked for', async () => {
+    expect(await ada.history(alone.conversationId)).toMatchObject([
+      { role: 'user', content: 'What is said to nobody?', status: 'complete' },
+      {
+        id: alone.replyId,
+        content: 'The text so far. 👋🏽',
+        reasoning: 'Hm. ',
+        status: 'interrupted',
+        error: null,
+        finish_reason: null,
+        completed_at: expect.any(String),
+      },
+    ]);
+  });
+
+  it('estimates what an interrupted reply took', async () => {
+    const { usage } = (await ada.history(alone.conversationId))[1] as { usage?: Record<string, number> };
+
+    expect(usage).toMatchObject({ estimated: true });
+    expect(usage!.prompt_tokens).toBeGreaterThan(5);
+    expect(usage!.completion_tokens).toBeGreaterThan(5);
+    expect(usage!.total_tokens).toBe(usage!.prompt_tokens! + usage!.completion_tokens!);
+  });
+
+  it('leaves no chunks behind', () => Promise.all([alone, followed].map(noChunksOf)));
+
+  it('takes the next message', async () => {
+    const { status, body } = await ada.send(alone.conversationId, 'Once more');
+
+    expect([status, body.assistant_message.content]).toEqual([200, 'Hello from the model.']);
+  });
+});
+
+describe('RETRY_INTERRUPTED', () => {
+  const env = { RETRY_INTERRUPTED: 'true' };
+  let node: TestNode;
+  let ada: TestUser;
+  let good: Begun;
+  let poisonous: Begun;
+  let orphaned: Begun;
+  let sse: SseReader;
+
+  beforeAll(async () => {
+    node = await t.start(env);
+    ada = await node.user().withConfig(t.provider).create();
+    good = await begin(ada, 'What is good?', 'The first attempt', ['A second ', 'attempt.']);
+    poisonous = await begin(ada, 'What kills?', 'One', ['Two', stall()], ['never asked for']);
+    const bob = await node.user().withConfig(t.provider).create();
+    orphaned = await begin(bob, 'Who answers?', 'Me', ['never asked for']);
+    await bob.post(`/auth/config/${bob.configId}/delete`);
+    await killOnceKept(node);
+
+    node = await t.start(env);
+    ada = node.welcome(ada);
+    sse = await comeBack(ada, good);
+    await sse.until(isCompleted, RESCUED_WITHIN_MS);
+  });
+  afterAll(() => node.kill());
+
+  it('runs a reply again from its start, and tells who followed the first attempt', () => {
+    const from = sse.events.findIndex(isRestarted);
+
+    expect(sse.events[from]).toMatchObject({
+      conversation_id: good.conversationId,
+      message: { id: good.replyId, content: '', reasoning: '', status: 'streaming' },
+    });
+    expect(textOf(sse.events.slice(from), 'The first attempt')).toBe('A second attempt.');
+    expect(sse.events.at(-1)).toMatchObject({
+      message: {
+        content: 'A second attempt.',
+        reasoning: '',
+        status: 'complete',
+        usage: { estimated: false },
+      },
+    });
+  });
+
+  it('tells who comes back later all the same', async () => {
+    const late = await comeBack(ada, good);
+    await late.until(isCompleted);
+
+    const types = late.events.map(({ type }) => type).filter((type) => type.startsWith('message.'));
+    expect(types).toEqual(['message.restarted', 'message.delta', 'message.completed']);
+    expect(textOf(late.events, 'The first attempt')).toBe('A second attempt.');
+  });
+
+  it('stores the second attempt in place of the first', async () => {
+    const [, reply] = await ada.history(good.conversationId);
+
+    expect(reply).toMatchObject({ id: good.replyId, content: 'A second attempt.', reasoning: '' });
+    await noChunksOf(good);
+  });
+
+  it('interrupts what has no configuration any more', async () => {
+    await until(async () => (await storedStatus(orphaned)) === 'interrupted', RESCUED_WITHIN_MS);
+  });
+
+  it('runs a reply twice at most, so that it cannot go on to kill', async () => {
+    const back = await comeBack(ada, poisonous);
+    await back.until(() => textOf(back.events, 'One') === 'Two');
+    await killOnceKept(node);
+
+    node = await t.start(env);
+    ada = node.welcome(ada);
+    const again = await comeBack(ada, { ...poisonous, sse: back });
+
+    expect(await again.until(isCompleted, RESCUED_WITHIN_MS)).toMatchObject({
+      message: { content: 'Two', reasoning: '', status: 'interrupted' },
+    });
+    await noChunksOf(poisonous);
+  });
+});
+
+onMysql('two nodes on one database', () => {
+  const LEASE_AND_MORE_MS = 12_000;
+
+  it('leave each other’s replies alone, until one of them dies', async () => {
+    const [one, other] = await Promise.all([t.start(), t.start()]);
+    const ada = await one.user().withConfig(t.provider).create();
+    const ended = await begin(ada, 'What lasts?', 'On and ');
+    await delay(LEASE_AND_MORE_MS);
+    expect(await storedStatus(ended)).toBe('streaming');
+
+    const there = await comeBack(other.welcome(ada), ended);
+    await one.kill();
+
+    expect(await there.until(isCompleted, RESCUED_WITHIN_MS)).toMatchObject({
+      message: { content: 'On and ', status: 'interrupted' },
+    });
+    await other.kill();
+  }, 60_000);
+});

@@ -1,0 +1,242 @@
+/** The database goes away in the middle of replies, in the ways that databases do. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DataSource } from 'typeorm';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { createTestDatabase, onMysql, onSqlite } from '../support/infrastructure/database.js';
+import { within } from '../support/clients/event-log.js';
+import type { Thing } from '../support/clients/http.js';
+import { SOON_MS, survives, textOf } from '../support/infrastructure/outage.js';
+import { startTestNodes, type TestNodes, until } from '../support/app/process.js';
+import { gate, stall, type Step } from '../support/provider/provider.js';
+import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
+import type { TestUser } from '../support/app/user.js';
+
+/** As another process does it: a migration, say, or a backup. */
+function lock(databaseUrl: string): { close(): void } {
+  const database = new DatabaseSync(databaseUrl.slice('sqlite:'.length));
+  database.exec('BEGIN EXCLUSIVE');
+  return database;
+}
+
+/** Opens a way to a database that can be cut. @returns it, and the database's URL by that way */
+async function openProxy(databaseUrl: string): Promise<{ proxy: TcpProxy; url: string }> {
+  const url = new URL(databaseUrl);
+  const proxy = await TcpProxy.start(url.hostname, Number(url.port || 3306));
+  url.host = `127.0.0.1:${proxy.port}`;
+  return { proxy, url: url.href };
+}
+
+onSqlite('a database that another process has locked', () => {
+  survives(async () => {
+    const t = await startTestApp();
+    const takeAway = async () => {
+      const other = lock(t.settings.databaseUrl);
+      return () => other.close();
+    };
+    return { t, takeAway, stop: () => t.stop() };
+  });
+});
+
+onMysql('a database that', () => {
+  const cuts = {
+    'is down': (proxy: TcpProxy) => proxy.refuse(),
+    'does not answer': (proxy: TcpProxy) => proxy.hang(),
+    'has lost its connections without a word': (proxy: TcpProxy) => proxy.lose(),
+  };
+
+  describe.each(Object.entries(cuts))('%s', (_way, cut) => {
+    survives(async () => {
+      const database = await createTestDatabase('');
+      const { proxy, url } = await openProxy(database.url);
+      const t = await startTestApp({ env: { DATABASE_URL: url } });
+      const stop = async () => {
+        await t.stop();
+        await proxy.close();
+        await database.drop();
+      };
+      return { t, takeAway: () => cut(proxy), stop };
+    });
+  });
+});
+
+describe('a node that is told to leave while the database is away', () => {
+  const GRACE_S = 1;
+  let t: TestNodes;
+  /** Kept: what nobody holds is collected, and its lock with it. */
+  let obstacle: { close(): unknown } | undefined;
+
+  beforeAll(async () => {
+    t = await startTestNodes();
+  });
+  afterAll(async () => {
+    await obstacle?.close();
+    await t.stop();
+  });
+
+  /** The database's URL for the node, and what takes it away. */
+  async function wayToDatabase(): Promise<{ url: string; takeAway: () => Promise<unknown> }> {
+    if (t.databaseUrl.startsWith('sqlite:')) {
+      const takeAway = async () => (obstacle = lock(t.databaseUrl));
+      return { url: t.databaseUrl, takeAway };
+    }
+    const opened = await openProxy(t.databaseUrl);
+    obstacle = opened.proxy;
+    return { url: opened.url, takeAway: () => opened.proxy.hang() };
+  }
+
+  it('exits with 0 within the grace and 10 s, and loses only what could not be written', async () => {
+    const { url, takeAway } = await wayToDatabase();
+    const node = await t.start({ DATABASE_URL: url, SHUTDOWN_GRACE_S: String(GRACE_S) });
+    const ada = await node.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    const away = gate();
+    t.provider.willStream('Written. ', away, 'Not written.', stall());
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    const stored = () => t.query<{ text: string }>('SELECT text FROM reply_chunks');
+    await until(async () => (await stored()).length === 1);
+    await takeAway();
+    away.open();
+    await sse.until(() => textOf(sse.events) === 'Written. Not written.');
+
+    const since = Date.now();
+    node.process.signal('SIGTERM');
+
+    expect(await within(node.process.exited, 'No exit', 20_000)).toMatchObject({ code: 0, stderr: '' });
+    expect(Date.now() - since).toBeLessThan((GRACE_S + 10) * 1000);
+    expect(await stored()).toMatchObject([{ text: 'Written. ' }]);
+  });
+});
+
+onMysql('transactions that get in each other’s way', () => {
+  let t: TestApp;
+  let ada: TestUser;
+  let other: Connection;
+  let conversation: Thing;
+
+  beforeAll(async () => {
+    t = await startTestApp();
+    ada = await t.user().withConfig(t.provider).create();
+  });
+  beforeEach(async () => {
+    other = await createConnection(t.settings.databaseUrl.replace(/^mariadb:/, 'mysql:'));
+    conversation = await ada.createConversation();
+    await other.query('BEGIN');
+  });
+  afterEach(() => other.end());
+  afterAll(() => t.stop());
+
+  const touch = () => other.query('UPDATE conversations SET pinned = pinned WHERE id = ?', [conversation.id]);
+
+  /** Waits until a transaction of this app waits for a lock. */
+  const someoneWaits = () =>
+    until(async () => {
+      await delay(150); // the server makes this table anew only for who has not looked for 100 ms
+      const waiting = other.query<RowDataPacket[]>(
+        `SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+           ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'`,
+      );
+      // The table's text is utf8mb3: MySQL cannot make it while anybody's statement has an emoji.
+      const [rows] = await waiting.catch(() => [[]]);
+      return rows.length > 0;
+    });
+
+  it('are tried again after a deadlock', async () => {
+    // The server gives up the transaction that has written less, which has to be the app's.
+    await other.query('UPDATE users SET created_at = NOW(3)');
+    for (let beat = 0; beat < 50; beat++) {
+      await other.query('INSERT INTO nodes (id, beat) VALUES (UUID(), ?)', [beat]);
+    }
+    const client_message_id = randomUUID();
+    await other.query('SET SESSION foreign_key_checks = 0'); // which would lock the conversation already
+    await other.query(
+      `INSERT INTO messages (conversation_id, user_id, client_message_id, active, role, content, reasoning, status, attempt, created_at)
+       VALUES (?, ?, ?, 1, 'user', '', '', 'complete', 1, NOW(3))`,
+      [conversation.id, ada.id, client_message_id],
+    );
+    const send = ada.send(conversation.id, 'Hi', { client_message_id });
+    await someoneWaits();
+
+    await touch(); // is let through: the app's transaction was ended for it
+    await other.query('ROLLBACK');
+
+    expect(await send).toMatchObject({ status: 200 });
+    expect(await ada.history(conversation.id)).toHaveLength(2);
+  });
+
+  it('are tried again after a lock wait time-out', async () => {
+    await touch();
+    const since = Date.now();
+    const send = ada.send(conversation.id, 'Hi');
+    await delay(2200); // the first try has timed out, and another one waits
+    await someoneWaits();
+    await other.query('ROLLBACK');
+
+    expect(await send).toMatchObject({ status: 200 });
+    expect(Date.now() - since).toBeGreaterThan(2000);
+    expect(await ada.history(conversation.id)).toHaveLength(2);
+  });
+
+  it('are given up soon where the lock stays', async () => {
+    await touch();
+    const since = Date.now();
+
+    expect(await ada.send(conversation.id, 'Hi')).toMatchObject({
+      status: 503,
+      body: { code: 'database_unavailable' },
+    });
+    expect(Date.now() - since).toBeLessThan(SOON_MS);
+  });
+});
+
+onMysql('a statement that takes long', () => {
+  it('is left alone while the server answers others', async () => {
+    const t = await startTestApp();
+
+    const [row] = await t.app.get(DataSource).query<{ slept: string }[]>('SELECT SLEEP(5) AS slept');
+
+    expect(Number(row!.slept)).toBe(0);
+    await t.stop();
+  });
+});
+
+describe('two hundred replies that run at once', () => {
+  const REPLIES = 200;
+  const MEASURED_MS = 3000;
+  let t: TestApp;
+
+  beforeAll(async () => {
+    t = await startTestApp();
+  });
+  afterAll(() => t.stop());
+
+  it('cost eight writes a second at most', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    t.provider.onRequest = () => [chatter];
+    const conversations = await Promise.all(Array.from({ length: REPLIES }, () => ada.createConversation()));
+    const socket = ada.socket();
+    for (const { id } of conversations) {
+      expect(await socket.emit('chat.send', { conversation_id: id, content: 'Go' })).toMatchObject({
+        ok: true,
+      });
+    }
+    await t.provider.waitForRequests(REPLIES);
+    const logged = jest.spyOn(t.app.get(DataSource).logger, 'logQuery');
+
+    await delay(MEASURED_MS);
+
+    const writes = logged.mock.calls.filter(([sql]) => /^(INSERT|UPDATE|DELETE)/.test(sql));
+    expect(writes.length).toBeGreaterThan(MEASURED_MS / 1000);
+    expect(writes.length).toBeLessThanOrEqual((8 * MEASURED_MS) / 1000);
+  }, 90_000);
+
+  const chatter: Step = async (stream) => {
+    while (!stream.gone) {
+      await stream.delta({ content: 'word ' });
+      await delay(200);
+    }
+  };
+});

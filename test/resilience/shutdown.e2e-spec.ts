@@ -1,0 +1,266 @@
+/** How a node leaves: SIGTERM. It runs what was built: `npm test` builds first. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { type SeenEvent, within } from '../support/clients/event-log.js';
+import type { Answer, Thing } from '../support/clients/http.js';
+import { startTestNodes, until, type TestNode, type TestNodes } from '../support/app/process.js';
+import { gate, reasoning, stall } from '../support/provider/provider.js';
+import type { SocketClient } from '../support/clients/socket.js';
+import type { SseReader } from '../support/clients/sse.js';
+import type { ChatAnswer, TestUser } from '../support/app/user.js';
+import type { WebSocketClient } from '../support/clients/websocket.js';
+
+const GRACE_S = 2;
+
+let t: TestNodes;
+
+beforeAll(async () => {
+  t = await startTestNodes();
+});
+afterAll(() => t.stop());
+
+const SOCKET_IO = '/socket.io/?EIO=4&transport=websocket';
+const draining = { status: 503, code: 'draining' };
+
+/** Asks for a socket, and resolves with the problem that is answered. */
+async function handshake(node: TestNode, path: string) {
+  const key = { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  const headers = path.endsWith('polling') ? {} : { Connection: 'Upgrade', Upgrade: 'websocket', ...key };
+  const [response] = await once(request(node.url + path, { headers }).end(), 'response');
+  return { status: response.statusCode, headers: response.headers, body: (await json(response)) as Thing };
+}
+
+const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
+/** Of all nodes that there have been. */
+async function beats(): Promise<number> {
+  const [row] = await t.query<{ beats: string }>('SELECT SUM(beat) AS beats FROM nodes');
+  return Number(row!.beats);
+}
+
+const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
+
+/** Resolves once the node says that it is leaving. */
+const leaving = (node: TestNode) => node.process.log.until(({ msg }) => msg === 'Shutting down');
+
+async function terminate(node: TestNode): Promise<void> {
+  node.process.signal('SIGTERM');
+  await leaving(node);
+}
+
+describe('a node that is told to leave while replies run', () => {
+  let node: TestNode;
+  let ada: TestUser;
+  let lasting: Thing;
+  let ending: Thing;
+  let fresh: Thing;
+  let socket: SocketClient;
+  let ws: WebSocketClient;
+  let other: WebSocketClient;
+  let events: SseReader;
+  let endless: SseReader;
+  let whole: Promise<Answer<ChatAnswer>>;
+  let leftAt: number;
+  const held = gate();
+
+  beforeAll(async () => {
+    node = await t.start({ SHUTDOWN_GRACE_S: String(GRACE_S) });
+    ada = await node.user().withConfig(t.provider).create();
+    [ending, lasting] = [await ada.createConversation(), await ada.createConversation()];
+    fresh = await ada.createConversation();
+    other = ada.ws(fresh.id);
+    await other.until(({ type }) => type === 'conversation.snapshot');
+    socket = ada.socket();
+    ws = ada.ws(ending.id);
+    await socket.emit('conversation.open', { conversation_id: ending.id });
+    await ws.until(({ type }) => type === 'conversation.snapshot');
+    events = await ada.sse(`/conversations/${ending.id}/events`);
+    t.provider.willStream('It ends ', held, 'in time.');
+    whole = ada.send(ending.id, 'Does it end?');
+    await Promise.all([events, ws, socket].map((client) => client.until(isDelta)));
+    t.provider.willStream(reasoning('Hm. '), 'It does ', 'not end', stall());
+    endless = await ada.sse(`/conversations/${lasting.id}/chat`, { content: 'Does this?' });
+    await endless.until(({ text }) => String(text).endsWith('not end'));
+    leftAt = Date.now();
+    await terminate(node);
+  });
+
+  it('is not ready any more at once, while it lives', async () => {
+    const ready = await node.http.get('/health/ready');
+
+    expect([ready.status, ready.body.code]).toEqual([503, 'draining']);
+    expect((await node.http.get('/health/live')).status).toBe(200);
+  });
+
+  it('takes no new reply, on any face', async () => {
+    const { id } = fresh;
+    const json = await ada.send(id, 'Hi');
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' }).catch((error) => error.answer);
+
+    expect(json).toMatchObject({ status: 503, body: draining });
+    expect(sse).toMatchObject({ status: 503, body: draining });
+    expect(Number(json.headers.get('Retry-After'))).toBeGreaterThan(0);
+    expect(Number(sse.headers.get('Retry-After'))).toBeGreaterThan(0);
+    const send = { conversation_id: id, content: 'Hi' };
+    expect(await socket.emit('chat.send', send)).toMatchObject({ ok: false, error: draining });
+    expect(await other.request('chat.send', send)).toMatchObject({ ok: false, error: draining });
+    expect(await ada.history(id)).toEqual([]);
+  });
+
+  it('takes no new socket, and says so to each kind', async () => {
+    const paths = ['/socket.io/?EIO=4&transport=polling', SOCKET_IO, `/conversations/ws/${fresh.id}`];
+    for (const path of paths) {
+      const answer = await handshake(node, path);
+      expect(answer).toMatchObject({ status: 503, body: draining });
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+      expect(answer.headers['x-request-id']).toBe(answer.body.request_id);
+    }
+  });
+
+  it('lets a reply end that ends in time', async () => {
+    held.open();
+
+    const end = { message: { content: 'It ends in time.', status: 'complete' } };
+    expect(await whole).toMatchObject({ status: 200, body: { assistant_message: end.message } });
+    for (const client of [events, ws, socket]) expect(await client.until(isCompleted)).toMatchObject(end);
+    expect(Date.now() - leftAt).toBeLessThan(GRACE_S * 1000);
+  });
+
+  it('interrupts what outlasts the grace, and says so with all its text', async () => {
+    expect(await endless.until(isCompleted)).toMatchObject({
+      message: {
+        content: 'It does not end',
+        reasoning: 'Hm. ',
+        status: 'interrupted',
+        usage: { estimated: true },
+      },
+    });
+    expect(Date.now() - leftAt).toBeGreaterThanOrEqual(GRACE_S * 1000);
+  });
+
+  it('sends its clients away in such a manner that they come back', async () => {
+    expect(await socket.disconnected).toBe('transport close');
+    expect(await ws.closed).toMatchObject({ code: 1012 });
+    await Promise.all([events.ended, endless.ended]);
+  });
+
+  it('exits with 0', async () => {
+    expect(await within(node.process.exited, 'The node did not exit')).toEqual({ code: 0, stderr: '' });
+    expect(Date.now() - leftAt).toBeLessThan(GRACE_S * 1000 + 3000);
+  });
+
+  it('leaves everything in the database for the next node', async () => {
+    const chunks = await t.query('SELECT * FROM reply_chunks');
+    const next = await t.start();
+    const here = next.welcome(ada);
+
+    expect(chunks).toEqual([]);
+    expect(await here.history(ending.id)).toMatchObject([
+      {},
+      { content: 'It ends in time.', status: 'complete' },
+    ]);
+    expect(await here.history(lasting.id)).toMatchObject([
+      { content: 'Does this?' },
+      { content: 'It does not end', reasoning: 'Hm. ', status: 'interrupted' },
+    ]);
+    expect((await here.send(lasting.id, 'And now?')).status).toBe(200);
+    await next.close();
+  });
+});
+
+describe('a node that is told to leave, before balancers know', () => {
+  it('is not ready, and serves old clients and new ones as ever', async () => {
+    const node = await t.start({ SHUTDOWN_DELAY_S: '60' });
+    const ada = await node.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    const [socket, ws] = [ada.socket(), ada.ws(id)];
+    await Promise.all([socket.connected, ws.until(({ type }) => type === 'conversation.snapshot')]);
+    await terminate(node);
+
+    expect(await node.http.get('/health/ready')).toMatchObject({ status: 503, body: draining });
+    expect((await node.http.get('/health/live')).status).toBe(200);
+    const send = { conversation_id: id, content: 'Hi' };
+    const clients = [socket, ada.socket(), ada.socket({ transports: ['polling'] })];
+    for (const client of clients) {
+      t.provider.willStream('Hello.');
+      const events = await client.chat(id, 'Hi');
+      expect(events.at(-1)).toMatchObject({ message: { content: 'Hello.', status: 'complete' } });
+    }
+    for (const client of [ws, ada.ws(id)]) {
+      t.provider.willStream('Hello.');
+      const { data } = await client.request('chat.send', send);
+      const { id: replyId } = (data as { assistant_message: Thing }).assistant_message;
+      await client.until((event) => isCompleted(event) && (event.message as Thing).id === replyId);
+    }
+    t.provider.willStream('Hello.');
+    expect((await ada.send(id, 'Hi')).status).toBe(200);
+    await node.kill();
+  });
+
+  it('listens until the delay is over, though it is idle, and then leaves at once', async () => {
+    const node = await t.start({ SHUTDOWN_DELAY_S: '1.5', SHUTDOWN_GRACE_S: '30' });
+    await terminate(node);
+    const leftAt = Date.now();
+    let answeredAt = leftAt;
+    const live = () => node.http.get('/health/live').then(() => (answeredAt = Date.now()));
+
+    await until(() => live().then(() => false, () => true)); // prettier-ignore
+
+    expect(answeredAt - leftAt).toBeGreaterThan(1000);
+    expect(await within(node.process.exited, 'The node did not exit', 4000)).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a node that is told to leave', () => {
+  it('does not wait for connections that clients keep alive', async () => {
+    const node = await t.start({ SHUTDOWN_GRACE_S: '30' });
+    const agent = new Agent({ keepAlive: true });
+    const [response] = await once(request(`${node.url}/health/live`, { agent }).end(), 'response');
+    await once(response.resume(), 'end');
+
+    await terminate(node);
+
+    expect(await within(node.process.exited, 'The node did not exit', 3000)).toMatchObject({ code: 0 });
+    agent.destroy();
+  });
+
+  it.each([
+    ['its replies have their grace', { SHUTDOWN_GRACE_S: '30' }],
+    ['balancers have their delay', { SHUTDOWN_DELAY_S: '30' }],
+  ])('goes at once when it is told twice, while %s, but not for a hang-up', async (_when, env) => {
+    const node = await t.start(env);
+    const ada = await node.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    t.provider.willStream('For ever', stall());
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    await sse.until(isDelta);
+    await terminate(node);
+    node.process.signal('SIGHUP');
+    expect((await node.http.get('/health/live')).status).toBe(200);
+
+    node.process.signal('SIGINT');
+
+    expect(await within(node.process.exited, 'The node did not exit', 1000)).toMatchObject({ code: 130 });
+  });
+
+  it('keeps its replies its own and stored while they have their grace', async () => {
+    const node = await t.start({ SHUTDOWN_GRACE_S: '30' });
+    const ada = await node.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    const held = gate();
+    t.provider.willStream('Before ', held, 'after', stall());
+    const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
+    await sse.until(isDelta);
+    await terminate(node);
+    const before = await beats();
+
+    held.open();
+
+    await until(
+      async () => (await t.query("SELECT 1 FROM reply_chunks WHERE text LIKE '%after'")).length === 1,
+    );
+    await until(async () => (await beats()) > before);
+    await node.kill();
+  });
+});

@@ -1,0 +1,152 @@
+/** Whose pages may call the server, over HTTP and sockets, and what the operator reads in the log where one may not. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { LogLines } from '../support/app/log-lines.js';
+import { sendRaw } from '../support/clients/raw.js';
+
+const PUBLIC_URL = 'https://chat.example.com/chat-api';
+const APPS = ['capacitor://localhost', 'ionic://localhost', 'tauri://localhost:1430', 'app://.'];
+const UPGRADE = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+];
+const SOCKET_IO = '/socket.io/?EIO=4&transport=websocket';
+
+let t: TestApp;
+let log: LogLines;
+const start = async (env: Record<string, string>) => {
+  log = new LogLines();
+  t = await startTestApp({ env, log });
+};
+const stop = () => t?.stop();
+
+/** The status line and headers, as the server may keep the connection open. */
+const upgrade = (path: string, ...headers: string[]) =>
+  sendRaw(t.url, [`GET ${path} HTTP/1.1`, ...headers, ...UPGRADE, '', ''].join('\r\n'), undefined, {
+    until: /\r\n\r\n/,
+  });
+
+const poll = (origin: string) =>
+  t.http.get('/socket.io/?EIO=4&transport=polling', { Origin: origin }).then(({ status }) => status);
+
+const readableBy = async (origin: string) =>
+  (await t.http.get('/health/live', { Origin: origin })).headers.get('Access-Control-Allow-Origin');
+
+const warnings = () => log.filter(({ level, context }) => level === 'warn' && context === 'Edge');
+
+describe('an origin', () => {
+  beforeAll(() => start({ PUBLIC_URL, CORS_ORIGINS: APPS.join(',') }));
+  afterAll(stop);
+
+  const taken = ['https://chat.example.com', ...APPS];
+  const refused = [
+    'null',
+    'http://chat.example.com',
+    'https://chat.example.com:8443',
+    'https://chat.example.com.evil.com',
+    'https://chat.example.com/chat-api',
+    'capacitor://localhost:1430',
+    'capacitor://localhost/',
+    'Ionic://localhost',
+    'tauri://localhost',
+    'app://',
+    'file://',
+    'http://undefined',
+  ];
+
+  it.each(taken)('is taken over HTTP and every socket: %s', async (origin) => {
+    expect(await readableBy(origin)).toBe(origin);
+    expect(await poll(origin)).toBe(200);
+    // A proxy that passes no Host: nothing but the setting can tell that the page is the server's own.
+    for (const path of [SOCKET_IO, '/conversations/ws/1']) {
+      expect(await upgrade(path, `Origin: ${origin}`)).toMatch(/^HTTP\/1.1 101 /);
+      expect(await upgrade(path, `Origin: ${origin}`, 'Host: parley:3000')).toMatch(/^HTTP\/1.1 101 /);
+    }
+  });
+
+  it.each(refused)('is refused, and named in the log once, with what to set: %s', async (origin) => {
+    expect(await readableBy(origin)).toBeNull();
+    expect(await poll(origin)).toBe(403);
+    for (const path of [SOCKET_IO, '/conversations/ws/1']) {
+      expect(await upgrade(path, `Origin: ${origin}`)).toMatch(/^HTTP\/1.1 403 /);
+    }
+
+    const shown = /^null$|^\w+:\/\/[^/]+$/.test(origin) ? origin : '(malformed)';
+    const lines = warnings().filter((line) => line.origin === shown);
+    expect(lines).toEqual([
+      expect.objectContaining({ msg: expect.stringMatching(/CORS_ORIGINS.*PUBLIC_URL/) }),
+    ]);
+  });
+
+  it('has its sockets in the content security policy, whatever the Host header says', async () => {
+    const { headers } = await t.http.get('/');
+
+    expect(headers.get('Content-Security-Policy')).toContain(' wss://chat.example.com;');
+  });
+
+  it('of which there are too many is not remembered, nor logged', async () => {
+    for (let n = 0; n < 300; n++) await readableBy(`https://a${n}.evil.example`);
+
+    const lines = warnings();
+    expect(lines).toHaveLength(100);
+    expect(lines.at(-1)!.msg).toContain('not logged');
+  });
+});
+
+describe('the log', () => {
+  beforeAll(() => start({ NODE_ENV: 'production', TRUST_PROXY: '10.0.0.0/8' }));
+  afterAll(stop);
+
+  it('says once, over all transports, why plain HTTP is refused', async () => {
+    await t.http.get('/auth/me');
+    await t.http.get('/socket.io/?EIO=4&transport=polling');
+    for (const path of [SOCKET_IO, '/conversations/ws/1']) await upgrade(path, 'Host: a');
+
+    const lines = warnings().filter(({ msg }) => String(msg).includes('https_required'));
+    expect(lines).toEqual([
+      expect.objectContaining({ peer: '127.0.0.1', msg: expect.stringContaining('TRUST_PROXY') }),
+    ]);
+  });
+});
+
+describe.each([
+  [
+    'HTTP',
+    (headers: string[]) => sendRaw(t.url, ['GET /health/live HTTP/1.0', ...headers, '', ''].join('\r\n')),
+  ],
+  ['Socket.IO', (headers: string[]) => upgrade(SOCKET_IO, ...headers)],
+  ['WebSocket', (headers: string[]) => upgrade('/conversations/ws/1', ...headers)],
+])('a proxy that is not trusted, over %s', (_transport, request) => {
+  beforeAll(() => start({ TRUST_PROXY: '10.0.0.0/8' }));
+  afterAll(stop);
+
+  it('is named in the log once, with what it sent and what to set', async () => {
+    await request([]);
+    expect(warnings()).toEqual([]);
+
+    for (const address of ['203.0.113.1', '203.0.113.2']) {
+      await request([`X-Forwarded-For: ${address}`, 'X-Forwarded-Proto: https']);
+    }
+
+    expect(warnings()).toEqual([
+      expect.objectContaining({
+        peer: '127.0.0.1',
+        msg: expect.stringMatching(/X-Forwarded-For, X-Forwarded-Proto .*TRUST_PROXY/),
+      }),
+    ]);
+    expect(log.text).not.toContain('203.0.113');
+  });
+});
+
+describe('a proxy that is trusted', () => {
+  beforeAll(() => start({ TRUST_PROXY: 'loopback' }));
+  afterAll(stop);
+
+  it('is not warned of', async () => {
+    const { status } = await t.http.get('/health/live', { 'X-Forwarded-For': '203.0.113.1' });
+
+    expect([status, warnings()]).toEqual([200, []]);
+  });
+});

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DataSource } from 'typeorm';
+import { createDataSource } from '../../../src/database/data-source.js';
+import { SCHEMA } from '../../../src/schema.js';
+import { createTestDatabase, type TestDatabase } from '../infrastructure/database.js';
+import { HttpClient } from '../clients/http.js';
+import { PlayedProvider } from '../provider/provider.js';
+import { ServerProcess } from './server-process.js';
+import { TestUser, UserBuilder } from './user.js';
+
+type Env = Partial<Record<string, string>>;
+
+/**
+ * Nodes of the built server as processes of their own, on one database, which can be killed and started again. What they
+ * have in common, and the provider, is this process's. Stop it in `afterAll`.
+ */
+export async function startTestNodes(): Promise<TestNodes> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-nodes-'));
+  return new TestNodes(folder, await createTestDatabase(folder), await PlayedProvider.start());
+}
+
+export class TestNodes {
+  private readonly nodes: TestNode[] = [];
+  private readonly secrets = {
+    JWT_SECRETS: randomBytes(48).toString('base64'),
+    ENCRYPTION_KEYS: randomBytes(32).toString('base64url') + '=',
+  };
+  private source?: DataSource;
+
+  constructor(
+    private readonly folder: string,
+    private readonly testDatabase: TestDatabase,
+    readonly provider: PlayedProvider,
+  ) {}
+
+  get databaseUrl(): string {
+    return this.testDatabase.url;
+  }
+
+  /** Starts a node; resolves once it is ready. */
+  async start(env: Env = {}): Promise<TestNode> {
+    const process = new ServerProcess(this.folder, {
+      DATABASE_URL: this.databaseUrl,
+      DEMO_MODEL: 'false',
+      RATE_LIMIT_SCALE: '0',
+      SHUTDOWN_GRACE_S: '2',
+      ...this.secrets,
+      ...env,
+    });
+    const node = new TestNode(process);
+    this.nodes.push(node);
+    await node.ready();
+    return node;
+  }
+
+  /** What the database says, whichever nodes are up. */
+  async query<T>(sql: string, parameters: unknown[] = []): Promise<T[]> {
+    this.source ??= await createDataSource(this.databaseUrl, SCHEMA).initialize();
+    return this.source.query(sql, parameters);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.close()));
+    await this.source?.destroy();
+    await this.provider.stop();
+    await this.testDatabase.drop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Looks again and again until something holds; only for what nobody tells of, such as a row in the database. */
+export async function until(holds: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`${timeoutMs} ms passed without ${holds.toString()}`);
+    await delay(25);
+  }
+}
+
+/** A node: a process, and how to speak to it. */
+export class TestNode {
+  url = '';
+  readonly http = new HttpClient(() => this.url);
+  private readonly connections = new Set<{ close(): Promise<void> }>();
+
+  constructor(readonly process: ServerProcess) {}
+
+  /** Waits until it takes requests. */
+  async ready(): Promise<void> {
+    this.url = await this.process.url();
+  }
+
+  /** A user with a random name. */
+  user(): UserBuilder {
+    return new UserBuilder(this.surroundings());
+  }
+
+  /** A user of another node, here, with the same login. */
+  welcome(user: TestUser): TestUser {
+    const here = new TestUser(this.surroundings(), user.username, user.email, user.password);
+    return Object.assign(here, { id: user.id, tokens: user.tokens, configId: user.configId });
+  }
+
+  /** As a crash does it, or an operator in despair. */
+  async kill(): Promise<void> {
+    this.process.signal('SIGKILL');
+    await this.process.exited;
+  }
+
+  async close(): Promise<void> {
+    await this.process.close();
+    await Promise.allSettled([...this.connections].map((connection) => connection.close()));
+  }
+
+  private surroundings() {
+    return {
+      url: () => this.url,
+      opened: <T extends { close(): Promise<void> }>(connection: T): T => {
+        this.connections.add(connection);
+        return connection;
+      },
+    };
+  }
+}

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import { HttpClient, type Answer, type Thing } from '../clients/http.js';
+import type { PlayedProvider } from '../provider/provider.js';
+import { SocketClient } from '../clients/socket.js';
+import { SseReader } from '../clients/sse.js';
+import { WebSocketClient, type WebSocketOptions } from '../clients/websocket.js';
+
+export interface Tokens {
+  access_token: string;
+  refresh_token: string;
+}
+
+/** What the users of a test are made with. */
+export interface Surroundings {
+  url(): string;
+  /** Has it closed when the test's server stops. */
+  opened<T extends { close(): Promise<void> }>(connection: T): T;
+}
+
+/** A signed-in user, and everything that one does. */
+export class TestUser extends HttpClient {
+  tokens!: Tokens;
+  id = 0;
+  /** The configuration made by `withConfig`. */
+  configId?: number;
+
+  constructor(
+    private readonly around: Surroundings,
+    readonly username: string,
+    readonly email: string,
+    readonly password: string,
+  ) {
+    super(
+      () => around.url(),
+      (): Record<string, string> =>
+        this.tokens ? { Authorization: `Bearer ${this.tokens.access_token}` } : {},
+    );
+  }
+
+  /** The same login, at another node. */
+  on(node: { url: string }): TestUser {
+    const { username, email, password, tokens, id, configId } = this;
+    const around = { ...this.around, url: () => node.url };
+    return Object.assign(new TestUser(around, username, email, password), { tokens, id, configId });
+  }
+
+  /** Another login of the same user: a second device. */
+  async signInAgain(): Promise<TestUser> {
+    const device = new TestUser(this.around, this.username, this.email, this.password);
+    const { email, password } = this;
+    device.id = this.id;
+    device.tokens = await expectOk(
+      new HttpClient(() => this.around.url()).post('/auth/login', { email, password }),
+    );
+    return device;
+  }
+
+  createConversation(body: object = {}): Promise<Thing> {
+    return expectOk(this.post('/conversations/create', body));
+  }
+
+  /** The messages of the active branch, oldest first. */
+  async history(conversationId: number, query = '?limit=200'): Promise<Thing[]> {
+    const page = await expectOk<{ messages: Thing[] }>(this.get(`/conversations/${conversationId}${query}`));
+    return page.messages;
+  }
+
+  /** Chats over JSON: resolves once the reply is whole. */
+  send(conversationId: number, content: string, extra: object = {}): Promise<Answer<ChatAnswer>> {
+    return this.post(
+      `/conversations/${conversationId}/chat`,
+      { content, ...extra },
+      { Accept: 'application/json' },
+    );
+  }
+
+  /** Opens an event stream: a POST where there is a body. */
+  async sse(path: string, body?: object, headers: Record<string, string> = {}): Promise<SseReader> {
+    const all = { Accept: 'text/event-stream', ...headers };
+    const method = body === undefined ? 'GET' : 'POST';
+    return this.around.opened(await SseReader.open((signal) => this.fetch(method, path, body, all, signal)));
+  }
+
+  /** A Socket.IO client, which connects by itself; what is asked of it waits for that. */
+  socket(options?: ConstructorParameters<typeof SocketClient>[2]): SocketClient {
+    return this.around.opened(new SocketClient(this.baseUrl(), this.tokens.access_token, options));
+  }
+
+  /** One that asks for connection state recovery. */
+  recoveringSocket(options: ConstructorParameters<typeof SocketClient>[2] = {}): SocketClient {
+    return this.socket({ ...options, auth: { token: this.tokens.access_token, recovery: true } });
+  }
+
+  ws(conversationId: number | string, options: WebSocketOptions = {}): WebSocketClient {
+    const url = `${this.baseUrl()}/conversations/ws/${conversationId}`;
+    return this.around.opened(new WebSocketClient(url, { token: this.tokens.access_token, ...options }));
+  }
+}
+
+export interface ChatAnswer {
+  user_message: Thing;
+  assistant_message: Thing;
+  [member: string]: unknown;
+}
+
+/** `await t.user().withConfig(t.provider).create()` */
+export class UserBuilder {
+  private provider?: PlayedProvider;
+  private config: object = {};
+
+  constructor(private readonly around: Surroundings) {}
+
+  /** Gives the user a model configuration at the provider. */
+  withConfig(provider: PlayedProvider, config: object = {}): this {
+    this.provider = provider;
+    this.config = config;
+    return this;
+  }
+
+  async create(): Promise<TestUser> {
+    const name = `u${randomBytes(6).toString('hex')}`;
+    const user = new TestUser(
+      this.around,
+      name,
+      `${name}@example.com`,
+      `pass-${randomBytes(8).toString('hex')}`,
+    );
+    const { username, email, password } = user;
+    user.id = (await expectOk<Thing>(user.post('/auth/register', { username, email, password }))).id;
+    user.tokens = await expectOk<Tokens>(user.post('/auth/login', { email, password }));
+    if (this.provider) {
+      const config = {
+        model_url: this.provider.url,
+        model_name: 'test-model',
+        api_key: 'sk-test',
+        ...this.config,
+      };
+      user.configId = (await expectOk<Thing>(user.post('/auth/config/create', config))).id;
+    }
+    return user;
+  }
+}
+
+async function expectOk<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const { status, body } = await answer;
+  if (status >= 300) throw new Error(`The test's set-up failed: ${status} ${JSON.stringify(body)}`);
+  return body;
+}

@@ -1,0 +1,89 @@
+import { AiService } from '../../../src/ai/ai.service.js';
+import { Outbound } from '../../../src/ai/egress/outbound.js';
+import type { ProviderError } from '../../../src/ai/provider/provider.error.js';
+import type { ModelProvider, PromptMessage, ReplyBatch } from '../../../src/ai/provider/provider.js';
+import { resolveHost } from '../../../src/ai/egress/resolve-host.js';
+import type { Settings } from '../../../src/env/settings.js';
+import { type Piece, PlayedProvider } from './provider.js';
+
+const HELLO: PromptMessage[] = [{ role: 'user', content: 'Hi' }];
+
+/** What a reader of one reply ends up with, as the reply engine would store it. */
+export interface Outcome {
+  content: string;
+  reasoning: string;
+  finishReason: string | null;
+  usage: ReplyBatch['usage'] | null;
+  sources: ReplyBatch['sources'] | null;
+  restarts: number;
+  error: Pick<ProviderError, 'code' | 'detail'> | null;
+}
+
+/** The real AiService in front of a played provider. */
+export class AiReader {
+  readonly ai: AiService;
+  private readonly outbound: Outbound;
+
+  constructor(
+    readonly played: PlayedProvider,
+    changes: Partial<Settings> = {},
+  ) {
+    const settings = {
+      production: false,
+      modelUrlAllowedHosts: [],
+      loopbackModelsAllowed: true,
+      upstreamFirstByteTimeoutSeconds: 5,
+      upstreamIdleTimeoutSeconds: 5,
+      upstreamTotalTimeoutSeconds: 20,
+      ...changes,
+    } as unknown as Settings;
+    this.outbound = new Outbound(settings, resolveHost);
+    this.ai = new AiService(settings, this.outbound);
+  }
+
+  provider(changes: Partial<ModelProvider> = {}): ModelProvider {
+    return { modelUrl: this.played.url, modelName: 'test-model', apiKey: 'test-key-0123456789', ...changes };
+  }
+
+  ask(...script: Piece[]): Promise<Outcome> {
+    this.played.willStream(...script);
+    return this.read();
+  }
+
+  async read(from = this.provider()): Promise<Outcome> {
+    const outcome: Outcome = {
+      content: '',
+      reasoning: '',
+      finishReason: null,
+      usage: null,
+      sources: null,
+      restarts: 0,
+      error: null,
+    };
+    try {
+      for await (const batch of this.ai.stream(from, HELLO, new AbortController().signal))
+        apply(batch, outcome);
+    } catch (error) {
+      const { code, detail } = error as ProviderError;
+      outcome.error = { code, detail };
+    }
+    return outcome;
+  }
+
+  close(): Promise<void> {
+    return this.outbound.onApplicationShutdown();
+  }
+}
+
+function apply(batch: ReplyBatch, outcome: Outcome): void {
+  if (batch.restarted) {
+    outcome.restarts++;
+    outcome.reasoning = outcome.content;
+    outcome.content = '';
+  }
+  outcome.content += batch.content;
+  outcome.reasoning += batch.reasoning;
+  outcome.finishReason = batch.finishReason ?? outcome.finishReason;
+  outcome.usage = batch.usage ?? outcome.usage;
+  outcome.sources = batch.sources ?? outcome.sources;
+}
