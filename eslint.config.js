@@ -21,7 +21,7 @@ const CLIENTS = {
 /** What opens connections without being imported. */
 const GLOBAL_CLIENTS = ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'];
 const FOREIGN_CLIENTS = ['axios', 'got', 'needle', 'node-fetch', 'request', 'superagent', 'socket.io-client'];
-const message = 'The one way out is src/ai/egress/outbound.ts, which checks where it leads.';
+const message = 'The one way out is src/ai/egress/egress-guard.ts, which checks where it leads.';
 
 const restrictedImports = [
   ...Object.entries(CLIENTS).flatMap(([name, allowImportNames]) =>
@@ -47,7 +47,7 @@ const clientNames = [...Object.keys(CLIENTS), ...FOREIGN_CLIENTS].join('|').repl
 const oneWayOut = {
   files: ['src/**/*.ts', 'src/**/*.mjs'],
   ignores: [
-    'src/ai/egress/{outbound,outbound-fetch,resolve-host}.ts',
+    'src/ai/egress/{egress-guard,egress-fetch,resolve-host}.ts',
     'src/ai/client/provider-client.ts',
     'src/**/*.spec.ts',
   ],

@@ -11,7 +11,7 @@ import { ProblemFilter } from './common/http/problem.filter.js';
 import { LoggingInterceptor, requestLog } from './common/logging/request-log.js';
 import { RequestPipe } from './common/validation/request.pipe.js';
 import { securityHeaders } from './common/http/security-headers.js';
-import { takeTurns } from './common/http/take-turns.js';
+import { yieldBetweenRequests } from './common/http/yield-between-requests.js';
 import { setUpDocs } from './docs/docs.setup.js';
 import type { Settings } from './env/settings.js';
 import { refuseFloods } from './throttling/flood.middleware.js';
@@ -30,7 +30,7 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
   if (settings.production) app.use(requireHttps(warnings));
   app.use(varyByOrigin);
   app.enableCors(corsOptions(settings.corsOrigins, warnings));
-  app.use(takeTurns());
+  app.use(yieldBetweenRequests());
   app.use(refuseFloods(app.get(RateLimits)));
   if (!settings.demoModel) app.use('/demo', nothingHere);
   app.use(readBody());

@@ -18,8 +18,8 @@ import { ReplyChunk } from './conversations/messages/reply-chunk.entity.js';
 import { ModelConfig } from './configs/model-config.entity.js';
 import { Conversation } from './conversations/conversation.entity.js';
 import { Message } from './conversations/messages/message.entity.js';
-import { SearchBits } from './conversations/search/index/search-bits.entity.js';
-import { SearchBlock } from './conversations/search/index/search-block.entity.js';
+import { SearchPosting } from './conversations/search/index/search-posting.entity.js';
+import { SearchSegment } from './conversations/search/index/search-segment.entity.js';
 import { Deployment } from './database/deployment.entity.js';
 
 /** All tables and how they came to be: as classes, since globs do not survive a build. */
@@ -34,8 +34,8 @@ export const SCHEMA = {
     Conversation,
     Message,
     ReplyChunk,
-    SearchBlock,
-    SearchBits,
+    SearchSegment,
+    SearchPosting,
     Node,
     Deployment,
   ],

@@ -183,7 +183,7 @@ export type Message = {
     completed_at: string | null;
 };
 
-export type Exchange = {
+export type Turn = {
     user_message: Message;
     assistant_message: Message;
 };
@@ -335,7 +335,7 @@ export type UpdateConfig = {
     model_name?: string;
 };
 
-export type ConfigFault = {
+export type ConfigError = {
     code: 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered';
     /**
      * The provider's own sentence, where it gave one.
@@ -354,7 +354,7 @@ export type ConfigTest = {
     /**
      * Why it did not work.
      */
-    error?: ConfigFault;
+    error?: ConfigError;
 };
 
 export type ModelList = {
@@ -1580,7 +1580,7 @@ export type SendMessageResponses = {
     /**
      * OK
      */
-    200: Exchange;
+    200: Turn;
 };
 
 export type SendMessageResponse = SendMessageResponses[keyof SendMessageResponses];
@@ -1680,7 +1680,7 @@ export type AddMessageResponses = {
     /**
      * OK
      */
-    200: Exchange;
+    200: Turn;
 };
 
 export type AddMessageResponse = AddMessageResponses[keyof AddMessageResponses];
@@ -1784,7 +1784,7 @@ export type RegenerateReplyResponses = {
     /**
      * OK
      */
-    200: Exchange;
+    200: Turn;
 };
 
 export type RegenerateReplyResponse = RegenerateReplyResponses[keyof RegenerateReplyResponses];
@@ -1890,7 +1890,7 @@ export type EditMessageResponses = {
     /**
      * OK
      */
-    200: Exchange;
+    200: Turn;
 };
 
 export type EditMessageResponse = EditMessageResponses[keyof EditMessageResponses];

@@ -2,15 +2,15 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { measure } from '../common/logging/measures.js';
 import { Settings } from '../env/settings.js';
 import { readModels } from './client/model-list.js';
-import { Outbound } from './egress/outbound.js';
+import { EgressGuard } from './egress/egress-guard.js';
 import type { ProviderClient } from './client/provider-client.js';
-import { ProviderFaults } from './errors/provider-faults.js';
+import { ProviderErrors } from './errors/provider-errors.js';
 import type { ProviderError } from './provider/provider.error.js';
-import type { OnRetry } from './errors/provider-fault-log.js';
+import type { OnRetry } from './errors/provider-error-log.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from './provider/provider.js';
-import { ReplyBatches } from './completion/reply-batches.js';
-import { ReadRounds } from './completion/read-rounds.js';
-import { type Ask, ReplyRequest } from './request/reply-request.js';
+import { CompletionIterator } from './completion/completion-iterator.js';
+import { ReadCoalescer } from './completion/read-coalescer.js';
+import { type Ask, CompletionRequest } from './request/completion-request.js';
 import { KnownChanges } from './request/request-changes.js';
 import { closeTokenizer } from './tokenizer/tokenizer.js';
 import { Watchdog } from './completion/watchdog.js';
@@ -39,12 +39,12 @@ interface StreamOptions {
 @Injectable()
 export class AiService implements OnApplicationShutdown {
   private readonly known = new KnownChanges();
-  private readonly rounds = new ReadRounds();
+  private readonly coalescer = new ReadCoalescer();
   private loading?: Promise<ProviderClient>;
 
   constructor(
     private readonly settings: Settings,
-    private readonly outbound: Outbound,
+    private readonly egress: EgressGuard,
   ) {}
 
   /**
@@ -65,7 +65,7 @@ export class AiService implements OnApplicationShutdown {
 
   /** The ids of the provider's models. Throws a ProviderError. */
   async listModels(provider: ModelProvider): Promise<string[]> {
-    const faults = new ProviderFaults(provider.apiKey);
+    const faults = new ProviderErrors(provider.apiKey);
     const watchdog = new Watchdog(new AbortController().signal, TEST_SECONDS);
     try {
       watchdog.start();
@@ -99,7 +99,7 @@ export class AiService implements OnApplicationShutdown {
 
   /** Throws a ModelUrlError naming why, for what can be seen in the text of the URL. */
   checkUrl(modelUrl: string): void {
-    this.outbound.checkUrl(modelUrl);
+    this.egress.checkUrl(modelUrl);
   }
 
   private async findFault(
@@ -122,7 +122,7 @@ export class AiService implements OnApplicationShutdown {
       return undefined;
     } catch (error) {
       if (enough.signal.aborted) return undefined;
-      const fault = new ProviderFaults(provider.apiKey).of(error);
+      const fault = new ProviderErrors(provider.apiKey).of(error);
       // A model that thinks or writes for longer than a test lasts works.
       return hasBegun && fault.code === 'upstream_timeout' ? undefined : fault;
     } finally {
@@ -146,10 +146,10 @@ export class AiService implements OnApplicationShutdown {
     messages: PromptMessage[],
     signal: AbortSignal,
     { attempts, totalSeconds, onRetry }: StreamOptions,
-  ): ReplyBatches {
+  ): CompletionIterator {
     const watchdog = new Watchdog(signal, totalSeconds);
-    const faults = new ProviderFaults(provider.apiKey);
-    return new ReplyBatches(watchdog, faults, () =>
+    const faults = new ProviderErrors(provider.apiKey);
+    return new CompletionIterator(watchdog, faults, () =>
       this.open(provider, messages, watchdog, faults, { attempts, onRetry }),
     );
   }
@@ -158,10 +158,10 @@ export class AiService implements OnApplicationShutdown {
     provider: ModelProvider,
     messages: PromptMessage[],
     watchdog: Watchdog,
-    faults: ProviderFaults,
+    faults: ProviderErrors,
     { attempts, onRetry }: Pick<StreamOptions, 'attempts' | 'onRetry'>,
   ) {
-    const request = new ReplyRequest(await this.reach(provider), provider, messages, watchdog, faults, {
+    const request = new CompletionRequest(await this.reach(provider), provider, messages, watchdog, faults, {
       firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
       idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
       known: this.known,
@@ -170,14 +170,14 @@ export class AiService implements OnApplicationShutdown {
         measure('upstream.retried', {});
         onRetry?.(fault, delaySeconds);
       },
-      rounds: this.rounds,
+      rounds: this.coalescer,
     });
     return request.open();
   }
 
   private async reach(provider: ModelProvider): Promise<Ask> {
-    if (!provider.trusted) this.outbound.checkUrl(provider.modelUrl);
-    const dispatcher = await this.outbound.dispatcher(provider.trusted);
+    if (!provider.trusted) this.egress.checkUrl(provider.modelUrl);
+    const dispatcher = await this.egress.dispatcher(provider.trusted);
     const client = await (this.loading ??= this.load());
     return (call) => {
       measure('upstream.asked', {});

@@ -2,9 +2,9 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { Limit } from '../throttling/limit.decorator.js';
-import { AccountsService } from './users/accounts.service.js';
+import { UsersService } from './users/users.service.js';
 import { LoginDto, RefreshDto, RegisterDto } from './auth.dto.js';
-import { type Client, CurrentClient } from './client.decorator.js';
+import { type ClientInfo, CurrentClientInfo } from './client-info.decorator.js';
 import { CurrentIdentity, CurrentSession, type Identity } from './identity.decorator.js';
 import { LoginService } from './login.service.js';
 import { Public } from './public.decorator.js';
@@ -21,7 +21,7 @@ import { UserDto } from './users/user.dto.js';
 @Controller('auth')
 export class AuthController {
   constructor(
-    private readonly accounts: AccountsService,
+    private readonly users: UsersService,
     private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
     private readonly sessions: SessionsService,
@@ -34,8 +34,8 @@ export class AuthController {
   @Limit('credentials')
   @ApiOperation({ operationId: 'register', summary: 'Create an account' })
   @ApiProblems('409 username_taken', '409 email_taken', '503 unavailable')
-  register(@Body() dto: RegisterDto, @CurrentClient() client: Client): Promise<UserDto> {
-    return this.accounts.register(dto, client);
+  register(@Body() dto: RegisterDto, @CurrentClientInfo() client: ClientInfo): Promise<UserDto> {
+    return this.users.register(dto, client);
   }
 
   @Post('login')
@@ -44,7 +44,7 @@ export class AuthController {
   @Limit('credentials')
   @ApiOperation({ operationId: 'login', summary: 'Log in: begins a session' })
   @ApiProblems('401 unauthenticated', '503 unavailable')
-  async login(@Body() dto: LoginDto, @CurrentClient() client: Client): Promise<TokenPairDto> {
+  async login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
     return this.tokens.pairFor(await this.logins.logIn(dto, client));
   }
 
@@ -60,7 +60,7 @@ export class AuthController {
       'successor is unused: then the same successor is answered again, with a new access token.',
   })
   @ApiProblems('401 unauthenticated', '401 token_expired', '401 token_revoked', '401 token_reused')
-  async refresh(@Body() dto: RefreshDto, @CurrentClient() client: Client): Promise<TokenPairDto> {
+  async refresh(@Body() dto: RefreshDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
     return this.tokens.pairFor(await this.refreshes.rotate(dto.refresh_token, client));
   }
 
@@ -83,7 +83,7 @@ export class AuthController {
   @HttpCode(204)
   @ApiBearerAuth()
   @ApiOperation({ operationId: 'logout', summary: 'Log out: ends the session and closes its sockets' })
-  logout(@CurrentSession() session: Session, @CurrentClient() client: Client): Promise<void> {
+  logout(@CurrentSession() session: Session, @CurrentClientInfo() client: ClientInfo): Promise<void> {
     return this.sessions.logOut(session, client);
   }
 }

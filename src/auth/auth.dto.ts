@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsText } from '../common/validation/text.decorator.js';
 import { IsEmailAddress, IsGivenEmailAddress, IsPassword, IsUsername } from './account-fields.decorator.js';
 
@@ -56,7 +56,7 @@ class CurrentPasswordDto {
     writeOnly: true,
     example: PASSWORD,
   })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsGivenPassword()
   current_password?: string;
 }

@@ -3,7 +3,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { AuditLog } from '../common/logging/audit-log.js';
 import { AccountDeletionService } from './users/account-deletion.service.js';
-import { AccountsService } from './users/accounts.service.js';
+import { UsersService } from './users/users.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
@@ -28,7 +28,7 @@ import { TokensService } from './tokens/tokens.service.js';
   providers: [
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     AccountDeletionService,
-    AccountsService,
+    UsersService,
     AuditLog,
     AuthService,
     JwtStrategy,
@@ -43,6 +43,6 @@ import { TokensService } from './tokens/tokens.service.js';
     StreamTickets,
     TokensService,
   ],
-  exports: [AccountsService, AuditLog, AuthService, SessionsService],
+  exports: [UsersService, AuditLog, AuthService, SessionsService],
 })
 export class AuthModule {}

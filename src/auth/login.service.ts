@@ -5,8 +5,8 @@ import { AuditLog } from '../common/logging/audit-log.js';
 import { addressKey } from '../throttling/address-key.js';
 import type { LoginDto } from './auth.dto.js';
 import { wrongCredentials } from './auth.errors.js';
-import { EntityReader, type Row } from '../database/entity-reader.js';
-import type { Client } from './client.decorator.js';
+import { RawEntityQuery, type Row } from '../database/raw-entity-query.js';
+import type { ClientInfo } from './client-info.decorator.js';
 import { emailKey, exactEmailKey } from '../common/text/email-key.js';
 import { PasswordChecks } from './passwords/password-checks.service.js';
 import { PasswordService } from './passwords/password.service.js';
@@ -23,7 +23,7 @@ interface Target {
 
 @Injectable()
 export class LoginService {
-  private readonly users: EntityReader<User>;
+  private readonly users: RawEntityQuery<User>;
   private readonly findTargetSql: string;
 
   constructor(
@@ -33,14 +33,14 @@ export class LoginService {
     private readonly sessions: SessionsService,
     private readonly audit: AuditLog,
   ) {
-    this.users = new EntityReader(dataSource, User, 'u');
+    this.users = new RawEntityQuery(dataSource, User, 'u');
     this.findTargetSql = `SELECT ${this.users.columns}, a.address AS known_address FROM users u
       LEFT JOIN known_addresses a ON a.user_id = u.id AND a.address = ?
       WHERE u.email_key IN (?, ?) ORDER BY u.email_key LIMIT 1`;
   }
 
   /** @throws {UnauthenticatedError} the same, in the same time, for an unknown email as for a wrong password */
-  async logIn({ email, password }: LoginDto, client: Client): Promise<SessionGrant> {
+  async logIn({ email, password }: LoginDto, client: ClientInfo): Promise<SessionGrant> {
     const { user, budget } = await this.findTarget(email, client);
     const subject = { userId: user?.id, address: client.address };
     const right = await this.checks.isRight(password, user?.passwordHash, budget, subject);
@@ -58,7 +58,7 @@ export class LoginService {
    * has logged in to it has its own, so that the guesser cannot lock the owner out. One query, whoever is asked for.
    * An exact key sorts before a folded one.
    */
-  private async findTarget(email: string, client: Client): Promise<Target> {
+  private async findTarget(email: string, client: ClientInfo): Promise<Target> {
     const address = addressKey(client.address);
     const exactKey = exactEmailKey(email);
     const key = emailKey(email) ?? exactKey;
@@ -67,7 +67,7 @@ export class LoginService {
     return { user, budget: row?.known_address ? `${key} ${address}` : key };
   }
 
-  private async openSession(user: User, password: string, client: Client): Promise<SessionGrant | null> {
+  private async openSession(user: User, password: string, client: ClientInfo): Promise<SessionGrant | null> {
     const outdated = this.passwords.isOutdated(user.passwordHash);
     const hash = outdated ? await this.passwords.hash(password) : user.passwordHash;
     return this.sessions.open(user, hash, client);

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { ChatSockets } from './transports/socket-io/chat-sockets.js';
-import { ReplyAnswers } from './transports/http/reply-answers.js';
+import { SocketLifecycle } from './transports/socket-io/socket-lifecycle.js';
+import { ReplyResponder } from './transports/http/reply-responder.js';
 import { ReplyEngine } from './replies/reply-engine.js';
-import { ReplyJournal } from './replies/reply-journal.js';
+import { ReplyWriteBuffer } from './replies/reply-write-buffer.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
 /** What this node carries at the moment. */
@@ -10,32 +10,36 @@ import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 export class ChatLoad {
   constructor(
     private readonly engine: ReplyEngine,
-    private readonly journal: ReplyJournal,
-    private readonly sockets: ChatSockets,
+    private readonly writeBuffer: ReplyWriteBuffer,
+    private readonly lifecycle: SocketLifecycle,
     private readonly webSockets: WebSocketClients,
-    private readonly answers: ReplyAnswers,
+    private readonly responder: ReplyResponder,
   ) {}
 
   get runningReplies(): number {
-    return this.engine.all().length - this.journal.endsWaiting;
+    return this.engine.all().length - this.writeBuffer.endsWaiting;
   }
 
   /** Replies whose end is not stored yet. */
   get endsWaiting(): number {
-    return this.journal.endsWaiting;
+    return this.writeBuffer.endsWaiting;
   }
 
   /** UTF-16 code units. */
   get unsavedLength(): number {
-    return this.journal.unsavedLength;
+    return this.writeBuffer.unsavedLength;
   }
 
   /** How long the oldest unsaved text has waited, at most. */
   get unsavedSeconds(): number {
-    return this.journal.unsavedMs / 1000;
+    return this.writeBuffer.unsavedMs / 1000;
   }
 
   get connections(): Record<'socketio' | 'websocket' | 'sse', number> {
-    return { socketio: this.sockets.count, websocket: this.webSockets.count, sse: this.answers.streamCount };
+    return {
+      socketio: this.lifecycle.count,
+      websocket: this.webSockets.count,
+      sse: this.responder.streamCount,
+    };
   }
 }

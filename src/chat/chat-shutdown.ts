@@ -1,7 +1,7 @@
 import { BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
-import { ChatSockets } from './transports/socket-io/chat-sockets.js';
-import { ReplyAnswers } from './transports/http/reply-answers.js';
+import { SocketLifecycle } from './transports/socket-io/socket-lifecycle.js';
+import { ReplyResponder } from './transports/http/reply-responder.js';
 import { ReplyEngine } from './replies/reply-engine.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
@@ -11,15 +11,15 @@ export class ChatShutdown implements BeforeApplicationShutdown {
   constructor(
     private readonly settings: Settings,
     private readonly engine: ReplyEngine,
-    private readonly answers: ReplyAnswers,
-    private readonly sockets: ChatSockets,
+    private readonly responder: ReplyResponder,
+    private readonly lifecycle: SocketLifecycle,
     private readonly webSockets: WebSocketClients,
   ) {}
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.engine.drain(this.settings.shutdownGraceSeconds);
-    this.answers.endAll();
-    this.sockets.closeAll();
+    this.responder.endAll();
+    this.lifecycle.closeAll();
     this.webSockets.closeAll();
   }
 }

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsUUID, Min } from 'class-validator';
-import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { EmptyIsAbsent } from '../common/validation/query.decorators.js';
 import { IsText } from '../common/validation/text.decorator.js';
 import { MessageDto } from '../conversations/messages/message.dto.js';
@@ -10,7 +10,7 @@ export const CONTENT_LIMITS = { min: 1, max: 100_000, notBlank: true };
 export class RegenerateDto {
   /** The model configuration that answers this once; absent, the conversation's, or the default. */
   @ApiPropertyOptional({ example: 1, type: 'integer' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsInt()
   @Min(1)
   config_id?: number;
@@ -23,7 +23,7 @@ export class EditMessageDto {
 
   /** A UUID of the client's: the same one never makes a second message or a second call of the provider. */
   @ApiPropertyOptional({ example: '0b8f7a4e-3c63-4c5f-9a55-6d3ce1d3b7aa', format: 'uuid' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsUUID()
   client_message_id?: string;
 }
@@ -31,14 +31,14 @@ export class EditMessageDto {
 export class SendMessageDto extends EditMessageDto {
   /** The model configuration that answers this once; absent, the conversation's, or the default. */
   @ApiPropertyOptional({ example: 1, type: 'integer' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsInt()
   @Min(1)
   config_id?: number;
 }
 
 /** A message and its reply. */
-export class ExchangeDto {
+export class TurnDto {
   @ApiProperty({ type: () => MessageDto })
   user_message!: MessageDto;
 
@@ -50,7 +50,7 @@ export class EventsQuery {
   /** From `POST /auth/stream-ticket`, in place of the Authorization header. */
   @ApiPropertyOptional({ maxLength: 64, example: 'x0Yq7cT3vN2bKpE9sLwR5mUaJ8dFhG1iZ4oXtPnQyVk' })
   @EmptyIsAbsent()
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsText({ max: 64 })
   ticket?: string;
 }

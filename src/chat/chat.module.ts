@@ -6,31 +6,31 @@ import { ConfigsModule } from '../configs/configs.module.js';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { Message } from '../conversations/messages/message.entity.js';
 import { RunningReplies } from '../conversations/running-replies.js';
-import { Admission } from './turns/admission.js';
-import { Beginnings } from './turns/beginnings.js';
+import { ReplyQuota } from './turns/reply-quota.js';
+import { PendingTurns } from './turns/pending-turns.js';
 import { ChatController } from './transports/http/chat.controller.js';
 import { ChatLoad } from './chat-load.js';
 import { ChatGateway } from './transports/socket-io/chat.gateway.js';
 import { ChatService } from './chat.service.js';
 import { ChatShutdown } from './chat-shutdown.js';
-import { ChatSockets } from './transports/socket-io/chat-sockets.js';
+import { SocketLifecycle } from './transports/socket-io/socket-lifecycle.js';
 import { ChatWebSocket } from './transports/websocket/chat.websocket.js';
 import { ConversationReader } from './streams/conversation-reader.js';
 import { ConversationStreams } from './streams/conversation-streams.js';
-import { ExchangesService } from './turns/exchanges.service.js';
+import { TurnsService } from './turns/turns.service.js';
 import { Heartbeat } from './replies/recovery/heartbeat.js';
 import { PromptService } from './replies/prompt.service.js';
-import { Reaper, ReaperPace } from './replies/recovery/reaper.js';
+import { ReplyRecovery, RecoveryPace } from './replies/recovery/reply-recovery.js';
 import { RemoteReplies } from './streams/remote-replies.js';
-import { ReplyAnswers } from './transports/http/reply-answers.js';
+import { ReplyResponder } from './transports/http/reply-responder.js';
 import { ReplyEngine } from './replies/reply-engine.js';
-import { ReplyJournal } from './replies/reply-journal.js';
+import { ReplyWriteBuffer } from './replies/reply-write-buffer.js';
 import { ReplyRetries } from './replies/recovery/reply-retries.js';
-import { ReplyRunsService } from './replies/reply-runs.service.js';
-import { ReplyStore } from './replies/reply-store.js';
+import { ReplyRunFactory } from './replies/reply-run-factory.js';
+import { ReplyRepository } from './replies/reply-repository.js';
 import { EngineReplies } from './replies/running-replies.js';
-import { SlowReaders } from './transports/shared/slow-readers.js';
-import { SocketAudiences } from './transports/socket-io/socket-audiences.js';
+import { StalledConnections } from './transports/shared/stalled-connections.js';
+import { UserSocketRegistry } from './transports/socket-io/user-socket-registry.js';
 import { SocketCommands } from './transports/shared/socket-commands.js';
 import { SocketLimits } from './transports/shared/socket-limits.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
@@ -41,11 +41,11 @@ import { WebSocketClients } from './transports/websocket/websocket-clients.js';
   imports: [TypeOrmModule.forFeature([Message]), AiModule, AuthModule, ConfigsModule, ConversationsModule],
   controllers: [ChatController],
   providers: [
-    ...[Admission, Beginnings, ChatService, ExchangesService, PromptService, ReplyRunsService],
-    ...[Heartbeat, Reaper, ReaperPace, RemoteReplies, ReplyRetries, ChatShutdown],
-    ...[ReplyEngine, ReplyJournal, ReplyStore],
-    ...[ConversationReader, ConversationStreams, ReplyAnswers, SlowReaders],
-    ...[ChatGateway, ChatSockets, SocketAudiences, SocketCommands, SocketLimits],
+    ...[ReplyQuota, PendingTurns, ChatService, TurnsService, PromptService, ReplyRunFactory],
+    ...[Heartbeat, ReplyRecovery, RecoveryPace, RemoteReplies, ReplyRetries, ChatShutdown],
+    ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository],
+    ...[ConversationReader, ConversationStreams, ReplyResponder, StalledConnections],
+    ...[ChatGateway, SocketLifecycle, UserSocketRegistry, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],
     ChatLoad,
     { provide: RunningReplies, useClass: EngineReplies },

@@ -7,52 +7,47 @@ import type { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import type { MessageDto } from '../conversations/messages/message.dto.js';
 import { EventHub } from '../events/event-hub.js';
-import { Admission } from './turns/admission.js';
-import { Beginnings } from './turns/beginnings.js';
+import { ReplyQuota } from './turns/reply-quota.js';
+import { PendingTurns } from './turns/pending-turns.js';
 import { conversationUpdated, messageCreated } from './events/chat.events.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
-import type { Ask, Exchange, Written } from './turns/exchange.js';
-import { ExchangesService } from './turns/exchanges.service.js';
-import type { Reply } from './replies/reply.js';
+import type { TurnRequest, Turn, Written } from './turns/turn.js';
+import { TurnsService } from './turns/turns.service.js';
+import type { ActiveReply } from './replies/active-reply.js';
 import { ReplyEngine, type ReplyRun } from './replies/reply-engine.js';
-import { ReplyRunsService } from './replies/reply-runs.service.js';
+import { ReplyRunFactory } from './replies/reply-run-factory.js';
 
 /** What every face asks for: messages to be answered, edited, answered again. The reply runs on its own. */
 @Injectable()
 export class ChatService {
   constructor(
     private readonly conversations: ConversationsService,
-    private readonly exchanges: ExchangesService,
-    private readonly runs: ReplyRunsService,
+    private readonly turns: TurnsService,
+    private readonly runs: ReplyRunFactory,
     private readonly engine: ReplyEngine,
-    private readonly admission: Admission,
-    private readonly beginnings: Beginnings,
+    private readonly quota: ReplyQuota,
+    private readonly pendingTurns: PendingTurns,
     private readonly hub: EventHub,
   ) {}
 
   /** Stores the message and begins its reply; a repeat of an earlier send gets what that made. */
-  send(userId: number, conversationId: number, dto: SendMessageDto): Promise<Exchange> {
+  send(userId: number, conversationId: number, dto: SendMessageDto): Promise<Turn> {
     return this.ask(userId, conversationId, { kind: 'send', ...written(dto) }, dto.config_id);
   }
 
   /** Asks for another reply to the same user message; it becomes the active one. */
-  regenerate(
-    userId: number,
-    conversationId: number,
-    messageId: number,
-    dto: RegenerateDto,
-  ): Promise<Exchange> {
+  regenerate(userId: number, conversationId: number, messageId: number, dto: RegenerateDto): Promise<Turn> {
     return this.ask(userId, conversationId, { kind: 'regenerate', messageId }, dto.config_id);
   }
 
   /** Adds a changed user message beside the old one, and its reply; they become the active branch. */
-  edit(userId: number, conversationId: number, messageId: number, dto: EditMessageDto): Promise<Exchange> {
+  edit(userId: number, conversationId: number, messageId: number, dto: EditMessageDto): Promise<Turn> {
     return this.ask(userId, conversationId, { kind: 'edit', messageId, ...written(dto) });
   }
 
   async activate(userId: number, conversationId: number, messageId: number): Promise<void> {
     await this.conversations.getOwned(userId, conversationId);
-    const conversation = await this.exchanges.activate(userId, conversationId, messageId);
+    const conversation = await this.turns.activate(userId, conversationId, messageId);
     this.hub.publish(userId, conversationUpdated(conversation));
   }
 
@@ -64,7 +59,7 @@ export class ChatService {
     return message;
   }
 
-  private ask(userId: number, conversationId: number, ask: Ask, configId?: number): Promise<Exchange> {
+  private ask(userId: number, conversationId: number, ask: TurnRequest, configId?: number): Promise<Turn> {
     return this.answer(userId, conversationId, ask, configId).catch((error: unknown) => {
       measure('send.refused', { code: toProblemError(error).code });
       throw error;
@@ -75,9 +70,9 @@ export class ChatService {
   private async answer(
     userId: number,
     conversationId: number,
-    ask: Ask,
+    ask: TurnRequest,
     configId?: number,
-  ): Promise<Exchange> {
+  ): Promise<Turn> {
     const owned = this.conversations.getOwned(userId, conversationId);
     const config = this.runs.resolve(userId, conversationId, configId);
     // It is read meanwhile; what is wrong with it is told after whatever else is.
@@ -85,13 +80,13 @@ export class ChatService {
     const conversation = await owned;
     const clientMessageId = ask.kind === 'regenerate' ? null : ask.clientMessageId;
     for (;;) {
-      const repeat = await this.exchanges.findRepeat(conversationId, ask);
+      const repeat = await this.turns.findRepeat(conversationId, ask);
       if (repeat) return repeat;
-      const first = this.beginnings.findRepeated(conversationId, clientMessageId);
+      const first = this.pendingTurns.findRepeated(conversationId, clientMessageId);
       if (!first) break;
       await first;
     }
-    return this.beginnings.track(conversationId, clientMessageId, () =>
+    return this.pendingTurns.track(conversationId, clientMessageId, () =>
       this.admit(conversation, ask, config),
     );
   }
@@ -99,13 +94,13 @@ export class ChatService {
   /** What is refused, or turns out to be a repeat, is not held against the user. */
   private async admit(
     conversation: Conversation,
-    ask: Ask,
+    ask: TurnRequest,
     config: Promise<ResolvedConfig>,
-  ): Promise<Exchange> {
-    const place = await this.admission.admit(conversation.userId);
+  ): Promise<Turn> {
+    const place = await this.quota.acquire(conversation.userId);
     try {
       const { exchange, reply } = await this.begin(conversation, ask, await config);
-      if (reply) void reply.ended.finally(() => place.leave());
+      if (reply) void reply.ended.finally(() => place.release());
       else place.refund();
       return exchange;
     } catch (error) {
@@ -116,15 +111,15 @@ export class ChatService {
 
   private async begin(
     conversation: Conversation,
-    ask: Ask,
+    ask: TurnRequest,
     config: ResolvedConfig,
-  ): Promise<{ exchange: Exchange; reply?: Reply }> {
+  ): Promise<{ exchange: Turn; reply?: ActiveReply }> {
     const { id, userId } = conversation;
     const { nodeId } = this.engine;
     const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
     const deletion = new DeletionWatch(this.hub, userId, id);
-    const exchange = await this.exchanges
-      .begin({ userId, conversationId: id, ask, origin })
+    const exchange = await this.turns
+      .begin({ userId, conversationId: id, request: ask, origin })
       .finally(() => deletion.end());
     if (!exchange.conversation) return { exchange };
     if (deletion.seen) throw new NotFoundError('conversation');
@@ -133,11 +128,11 @@ export class ChatService {
   }
 
   private start(
-    { userMessage, assistantMessage }: Exchange,
+    { userMessage, assistantMessage }: Turn,
     conversation: Conversation,
     run: ReplyRun,
-    ask: Ask,
-  ): Reply {
+    ask: TurnRequest,
+  ): ActiveReply {
     const { userId } = conversation;
     const reply = this.engine.start(assistantMessage, userId, 1, run);
     if (ask.kind !== 'regenerate') this.hub.publish(userId, messageCreated(userMessage));

@@ -1,6 +1,6 @@
 import { createParamDecorator, ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
-import { clientOf } from '../auth/client.decorator.js';
+import { clientInfoOf } from '../auth/client-info.decorator.js';
 import type { Identity } from '../auth/identity.decorator.js';
 import type { AuditSubject } from '../common/logging/audit-log.js';
 
@@ -14,5 +14,5 @@ export class Actor implements AuditSubject {
 export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
   const request = context.switchToHttp().getRequest<Request & { user: Identity }>();
   const { user, session } = request.user;
-  return { userId: user.id, sessionId: session.id, address: clientOf(request).address };
+  return { userId: user.id, sessionId: session.id, address: clientInfoOf(request).address };
 });

@@ -10,7 +10,7 @@ import { stripBidiControls } from '../common/text/visible-text.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import type { Actor } from './actor.js';
 import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } from './config.dto.js';
-import { getOwned, refuseOverLimit, setDefault, takeTurn } from './config-rows.js';
+import { getOwned, refuseOverLimit, setDefault, withUserLock } from './config-rows.js';
 import { ConfigsService } from './configs.service.js';
 import { ModelConfig } from './model-config.entity.js';
 import { hasCredentialInQuery, haveSameOrigin, normaliseModelUrl } from './model-url.js';
@@ -32,7 +32,7 @@ export class ConfigChangesService {
   async create(actor: Actor, dto: CreateConfigDto): Promise<ConfigDto> {
     const { userId } = actor;
     const config = Object.assign(new ModelConfig(), this.valuesOf(userId, dto));
-    await takeTurn(this.dataSource, userId, async (manager) => {
+    await withUserLock(this.dataSource, userId, async (manager) => {
       await refuseOverLimit(manager, userId);
       await manager.save(config);
       if (dto.is_default) await setDefault(manager, config, true);
@@ -43,7 +43,7 @@ export class ConfigChangesService {
 
   async update(actor: Actor, id: number, dto: UpdateConfigDto): Promise<ConfigDto> {
     const { userId } = actor;
-    await takeTurn(this.dataSource, userId, async (manager) => {
+    await withUserLock(this.dataSource, userId, async (manager) => {
       const config = await getOwned(manager, userId, id);
       const changes = this.changesTo(config, dto);
       // Not save(), which would write back what keys:rotate has changed since.
@@ -56,7 +56,7 @@ export class ConfigChangesService {
 
   async delete(actor: Actor, id: number): Promise<void> {
     const { userId } = actor;
-    await takeTurn(this.dataSource, userId, async (manager) => {
+    await withUserLock(this.dataSource, userId, async (manager) => {
       await getOwned(manager, userId, id);
       await manager.delete(ModelConfig, { id });
     });

@@ -33,7 +33,7 @@ export async function getOwned(manager: EntityManager, userId: number, id: numbe
 }
 
 /** A transaction that takes the user's row first, so that changes of one user's configurations take turns. */
-export function takeTurn<T>(
+export function withUserLock<T>(
   dataSource: DataSource,
   userId: number,
   work: (manager: EntityManager) => Promise<T>,

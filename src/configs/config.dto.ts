@@ -3,7 +3,7 @@ import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
 import type { ProviderTest } from '../ai/ai.service.js';
 import type { ProviderErrorCode } from '../ai/provider/provider.error.js';
 import { IsModelParams, ModelParams } from '../common/validation/model-params.dto.js';
-import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsLabel, IsText, Trimmed } from '../common/validation/text.decorator.js';
 import type { ModelConfig } from './model-config.entity.js';
 
@@ -13,13 +13,13 @@ export const DEFAULT_CONTEXT_TOKENS = 32_768;
 class ConfigOptionsDto {
   /** What people call it; the model's name where it is left out. */
   @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'Work' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsLabel(200)
   name?: string;
 
   /** The default answers where a conversation names no configuration. The first one made becomes it. */
   @ApiPropertyOptional({ type: 'boolean', example: true })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsBoolean()
   is_default?: boolean;
 
@@ -31,7 +31,7 @@ class ConfigOptionsDto {
     default: DEFAULT_CONTEXT_TOKENS,
     example: 128_000,
   })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsInt()
   @Min(256)
   @Max(10_000_000)
@@ -55,7 +55,7 @@ export class CreateConfigDto extends ConfigOptionsDto {
 
   /** Stored encrypted, and never shown again. Absent or empty for a provider without keys, such as Ollama. */
   @ApiPropertyOptional({ maxLength: 4096, writeOnly: true, example: 'sk-your-key' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @Trimmed()
   @IsApiKey()
   api_key?: string;
@@ -64,20 +64,20 @@ export class CreateConfigDto extends ConfigOptionsDto {
 export class UpdateConfigDto extends ConfigOptionsDto {
   /** Another scheme, host or port than before needs the `api_key` in the same request. */
   @ApiPropertyOptional({ minLength: 1, maxLength: 2048, example: 'https://api.openai.com/v1' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @Trimmed()
   @IsModelUrl()
   model_url?: string;
 
   @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'gpt-4.1' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @Trimmed()
   @IsText({ min: 1, max: 200, visible: true })
   model_name?: string;
 
   /** Stored encrypted, and never shown again. Empty removes the key. */
   @ApiPropertyOptional({ maxLength: 4096, writeOnly: true, example: 'sk-your-new-key' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @Trimmed()
   @IsApiKey()
   api_key?: string;
@@ -141,7 +141,7 @@ export class ConfigListDto {
   total!: number;
 }
 
-export class ConfigFaultDto {
+export class ConfigErrorDto {
   @ApiProperty({ example: 'upstream_auth' })
   code!: ProviderErrorCode;
 
@@ -167,8 +167,8 @@ export class ConfigTestDto {
   model!: string;
 
   /** Why it did not work. */
-  @ApiPropertyOptional({ type: () => ConfigFaultDto })
-  error?: ConfigFaultDto;
+  @ApiPropertyOptional({ type: () => ConfigErrorDto })
+  error?: ConfigErrorDto;
 
   static from({ ok, latencyMs, model, error }: ProviderTest): ConfigTestDto {
     const fault = error && { code: error.code, detail: error.detail, hint: error.hint };

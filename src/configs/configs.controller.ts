@@ -4,7 +4,7 @@ import { CurrentUser } from '../auth/identity.decorator.js';
 import { User } from '../auth/users/user.entity.js';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../common/validation/id.pipe.js';
-import { TakesLong } from '../throttling/takes-long.decorator.js';
+import { LimitConcurrent } from '../throttling/limit-concurrent.decorator.js';
 import { Actor, CurrentActor } from './actor.js';
 import { ConfigChangesService } from './config-changes.service.js';
 import {
@@ -59,7 +59,7 @@ export class ConfigsController {
   }
 
   @Post(':id/test')
-  @TakesLong()
+  @LimitConcurrent()
   @HttpCode(200)
   @ApiOperation({
     operationId: 'testConfig',
@@ -71,7 +71,7 @@ export class ConfigsController {
   }
 
   @Get(':id/models')
-  @TakesLong()
+  @LimitConcurrent()
   @ApiOperation({ operationId: 'listConfigModels', summary: "List the models of a configuration's provider" })
   @ApiProblems(
     '409 key_unreadable',

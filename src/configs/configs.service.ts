@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AiService } from '../ai/ai.service.js';
-import { logProviderFault } from '../ai/errors/provider-fault-log.js';
+import { logProviderError } from '../ai/errors/provider-error-log.js';
 import { ProviderError } from '../ai/provider/provider.error.js';
 import type { ModelProvider } from '../ai/provider/provider.js';
 import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors/errors.js';
 import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
 import { EventHub, ParleyEvent } from '../events/event-hub.js';
-import { EntityReader } from '../database/entity-reader.js';
+import { RawEntityQuery } from '../database/raw-entity-query.js';
 import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
 import { ANSWERING, getOwned, queryDefaultFirst } from './config-rows.js';
 import { DemoProvider } from './demo-provider.js';
@@ -26,7 +26,7 @@ export interface ResolvedConfig {
 /** A user's model configurations. */
 @Injectable()
 export class ConfigsService {
-  private readonly rows: EntityReader<ModelConfig>;
+  private readonly rows: RawEntityQuery<ModelConfig>;
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
@@ -35,7 +35,7 @@ export class ConfigsService {
     private readonly events: EventHub,
     private readonly demo: DemoProvider,
   ) {
-    this.rows = new EntityReader(dataSource, ModelConfig, 'c');
+    this.rows = new RawEntityQuery(dataSource, ModelConfig, 'c');
   }
 
   /** The oldest first. */
@@ -56,7 +56,7 @@ export class ConfigsService {
   /** Asks the provider for a tiny completion. That it fails is a result, not an error. */
   async test(userId: number, id: number): Promise<ConfigTestDto> {
     const result = await this.ai.test(await this.getProvider(userId, id));
-    if (result.error) logProviderFault({ task: 'test', user_id: userId, config_id: id }, result.error);
+    if (result.error) logProviderError({ task: 'test', user_id: userId, config_id: id }, result.error);
     return ConfigTestDto.from(result);
   }
 
@@ -67,7 +67,7 @@ export class ConfigsService {
       return await this.ai.listModels(provider);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      logProviderFault({ task: 'models', user_id: userId, config_id: id }, error);
+      logProviderError({ task: 'models', user_id: userId, config_id: id }, error);
       throw new ProblemError(502, error.code, error.detail);
     }
   }
@@ -78,7 +78,7 @@ export class ConfigsService {
    * @throws ConflictError `no_model_config`, `key_unreadable`
    */
   async resolveIn(userId: number, conversationId: number): Promise<ResolvedConfig> {
-    const config = await this.rows.findJoined(ANSWERING, [userId, conversationId]);
+    const config = await this.rows.findBatched(ANSWERING, [userId, conversationId]);
     return config ? this.resolved(config) : this.resolvedDemo();
   }
 
@@ -87,8 +87,8 @@ export class ConfigsService {
    * @throws ValidationFailedError where the configuration is not the user's
    */
   async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
-    const config = await this.rows.findJoined('WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
-    if (!config) throw configIdFault();
+    const config = await this.rows.findBatched('WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
+    if (!config) throw configIdError();
     return this.resolved(config);
   }
 
@@ -123,6 +123,6 @@ export class ConfigsService {
 }
 
 /** A config_id in a body that is not the user's, whether it exists or not. */
-export function configIdFault(): ValidationFailedError {
+export function configIdError(): ValidationFailedError {
   return new ValidationFailedError([{ field: 'config_id', message: 'Must be one of your configurations.' }]);
 }

@@ -6,7 +6,7 @@ import { ValidationFailedError } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { firstFitting, MAX_PAGE_BYTES } from '../common/json/json-size.js';
 import { Deployment } from '../database/deployment.entity.js';
-import { EntityReader, type Row } from '../database/entity-reader.js';
+import { RawEntityQuery, type Row } from '../database/raw-entity-query.js';
 import { ConversationDto, ConversationListDto } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
 import { decodeCursor, encodeCursor, type ListPosition } from './list-cursor.js';
@@ -26,13 +26,13 @@ const MOST_MOVED = 200;
 /** Lists a user's conversations: pinned first, then newest activity. */
 @Injectable()
 export class ConversationList {
-  private readonly rows: EntityReader<Conversation>;
+  private readonly rows: RawEntityQuery<Conversation>;
 
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly deployment: Deployment,
   ) {
-    this.rows = new EntityReader(database, Conversation, 'c');
+    this.rows = new RawEntityQuery(database, Conversation, 'c');
   }
 
   async list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {

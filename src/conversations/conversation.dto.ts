@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json/json-size.js';
 import { IsModelParams, ModelParams } from '../common/validation/model-params.dto.js';
-import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsLabel, IsText } from '../common/validation/text.decorator.js';
 import type { Conversation, TitleSource } from './conversation.entity.js';
 import { MessageDto } from './messages/message.dto.js';
@@ -13,7 +13,7 @@ const MAX_SYSTEM_PROMPT_CHARACTERS = 100_000;
 export class CreateConversationDto {
   /** One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069). */
   @ApiPropertyOptional({ minLength: 1, maxLength: MAX_TITLE_CHARACTERS, example: 'Trip to Kyoto' })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsLabel(MAX_TITLE_CHARACTERS)
   title?: string;
 
@@ -44,13 +44,13 @@ export class CreateConversationDto {
 export class UpdateConversationDto extends CreateConversationDto {
   /** Pinned ones are listed first. */
   @ApiPropertyOptional({ type: 'boolean', example: true })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsBoolean()
   pinned?: boolean;
 
   /** Archived ones are listed apart. */
   @ApiPropertyOptional({ type: 'boolean', example: false })
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsBoolean()
   archived?: boolean;
 }

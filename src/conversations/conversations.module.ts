@@ -8,14 +8,14 @@ import { Message } from './messages/message.entity.js';
 import { MessageSearch } from './search/message-search.js';
 import { MessagesService } from './messages/messages.service.js';
 import { ReplyChunk } from './messages/reply-chunk.entity.js';
-import { SearchBlock } from './search/index/search-block.entity.js';
+import { SearchSegment } from './search/index/search-segment.entity.js';
 import { SearchIndex, SearchSizes } from './search/index/search-index.js';
 import { SearchIndexer } from './search/index/search-indexer.js';
 import { SearchService } from './search/search.service.js';
 
 /** Needs RunningReplies, from the chat engine. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk, SearchBlock])],
+  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk, SearchSegment])],
   controllers: [ConversationsController],
   providers: [
     ConversationsService,

@@ -6,8 +6,8 @@ import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js
 import { foldText } from '../common/text/fold-text.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { isMysql } from '../database/data-source.js';
-import { EntityReader } from '../database/entity-reader.js';
-import { EntityWriter } from '../database/entity-writer.js';
+import { RawEntityQuery } from '../database/raw-entity-query.js';
+import { RawEntityWriter } from '../database/raw-entity-writer.js';
 import { retryContention, transaction } from '../database/retry.js';
 import { EventHub, EventType, ParleyEvent } from '../events/event-hub.js';
 import { ConversationList } from './conversation-list.service.js';
@@ -30,8 +30,8 @@ const OWNED = 'WHERE c.id = ? AND c.user_id = ?';
 @Injectable()
 export class ConversationsService {
   private readonly conversations: Repository<Conversation>;
-  private readonly rows: EntityReader<Conversation>;
-  private readonly writer: EntityWriter<Conversation>;
+  private readonly rows: RawEntityQuery<Conversation>;
+  private readonly writer: RawEntityWriter<Conversation>;
 
   constructor(
     @InjectDataSource() private readonly database: DataSource,
@@ -41,8 +41,8 @@ export class ConversationsService {
     private readonly lists: ConversationList,
   ) {
     this.conversations = database.getRepository(Conversation);
-    this.rows = new EntityReader(database, Conversation, 'c');
-    this.writer = new EntityWriter(database, Conversation);
+    this.rows = new RawEntityQuery(database, Conversation, 'c');
+    this.writer = new RawEntityWriter(database, Conversation);
   }
 
   list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
@@ -51,7 +51,7 @@ export class ConversationsService {
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
   async getOwned(userId: number, id: number): Promise<Conversation> {
-    const conversation = await this.rows.findJoined(OWNED, [id, userId]);
+    const conversation = await this.rows.findBatched(OWNED, [id, userId]);
     if (!conversation) throw new NotFoundError('conversation');
     return conversation;
   }
@@ -64,13 +64,13 @@ export class ConversationsService {
   }
 
   /** As lock, for many that a user has: what somebody else has locked is left out rather than waited for. */
-  lockFree(manager: EntityManager, ids: number[]): Promise<Conversation[]> {
+  lockUnlocked(manager: EntityManager, ids: number[]): Promise<Conversation[]> {
     const skip = this.locking && `${this.locking} SKIP LOCKED`;
     return this.rows.find(manager, `WHERE c.id IN (${ids.map(() => '?').join(', ')}) ${skip}`, ids);
   }
 
   /** Stores where locked conversations have moved on to. */
-  storeProgress(manager: EntityManager, moved: Conversation[]): Promise<void> {
+  saveHeads(manager: EntityManager, moved: Conversation[]): Promise<void> {
     return this.writer.update(manager, moved, [
       'activeMessageId',
       'messageCount',

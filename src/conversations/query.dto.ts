@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { MayBeAbsent } from '../common/validation/optional.decorator.js';
+import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { EmptyIsAbsent, QueryBoolean, QueryInteger } from '../common/validation/query.decorators.js';
 import { IsText } from '../common/validation/text.decorator.js';
 import { ConversationDto } from './conversation.dto.js';
@@ -15,14 +15,14 @@ export class ListConversationsQuery {
   /** The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out. */
   @ApiPropertyOptional({ maxLength: 2048 })
   @EmptyIsAbsent()
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsText({ max: 2048 })
   cursor?: string;
 
   /** Text in the title, compared as in a search. */
   @ApiPropertyOptional({ maxLength: 200, example: 'kyoto' })
   @EmptyIsAbsent()
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsText({ min: 1, max: 200 })
   q?: string;
 

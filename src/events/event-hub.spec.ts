@@ -23,7 +23,7 @@ describe('EventHub', () => {
     publishAll(ofThree);
     expect(seen).toEqual([]);
 
-    hub.read(3, listener);
+    hub.subscribeDeltas(3, listener);
     publishAll(ofThree, ofFour);
 
     expect(seen).toEqual([ofThree]);
@@ -31,7 +31,7 @@ describe('EventHub', () => {
 
   it('brings all that happens in a conversation to who follows it, in order, until that ends', () => {
     const events = [update(3), delta(3), update(3)];
-    const end = hub.follow(ADA, 3, listener);
+    const end = hub.subscribeConversation(ADA, 3, listener);
     publishAll(events[0]!, update(4), events[1]!, delta(4), events[2]!);
     hub.publish(2, update(3));
     end();
@@ -41,9 +41,9 @@ describe('EventHub', () => {
   });
 
   it('ends a reading once, however often it is told to', () => {
-    const end = hub.read(3, () => undefined);
+    const end = hub.subscribeDeltas(3, () => undefined);
     end();
-    hub.read(3, listener);
+    hub.subscribeDeltas(3, listener);
     end();
     const heard = delta(3);
     publishAll(heard);
@@ -52,7 +52,11 @@ describe('EventHub', () => {
   });
 
   it('keeps nothing of a reading that has ended', () => {
-    const ends = [hub.read(3, listener), hub.read(3, () => undefined), hub.follow(ADA, 4, listener)];
+    const ends = [
+      hub.subscribeDeltas(3, listener),
+      hub.subscribeDeltas(3, () => undefined),
+      hub.subscribeConversation(ADA, 4, listener),
+    ];
     ends.forEach((end) => end());
 
     const { readers, listeners } = hub as unknown as Record<'readers' | 'listeners', Map<number, unknown>>;

@@ -107,7 +107,7 @@ export class EventHub {
   }
 
   /** From when this resolves, a subscription also gets what happens on other nodes. */
-  async ready(userId: number): Promise<void> {
+  async whenSubscribed(userId: number): Promise<void> {
     await this.relay?.listen(userId);
   }
 
@@ -119,7 +119,7 @@ export class EventHub {
     let listeners = this.listeners.get(userId);
     if (!listeners) {
       this.listeners.set(userId, (listeners = new Set()));
-      void this.ready(userId);
+      void this.whenSubscribed(userId);
     }
     listeners.add(listener);
     return () => this.unsubscribe(userId, listener);
@@ -136,7 +136,7 @@ export class EventHub {
    * To the deltas of a conversation; those of other nodes come while somebody here subscribes to its user.
    * @returns what ends it
    */
-  read(conversationId: number, listener: EventListener): () => void {
+  subscribeDeltas(conversationId: number, listener: EventListener): () => void {
     let readers = this.readers.get(conversationId);
     if (!readers) this.readers.set(conversationId, (readers = new Set()));
     readers.add(listener);
@@ -146,8 +146,8 @@ export class EventHub {
   }
 
   /** To all that happens in one conversation. @returns what ends it */
-  follow(userId: number, conversationId: number, listener: EventListener): () => void {
-    const endDeltas = this.read(conversationId, listener);
+  subscribeConversation(userId: number, conversationId: number, listener: EventListener): () => void {
+    const endDeltas = this.subscribeDeltas(conversationId, listener);
     const endOthers = this.subscribe(userId, (event) => {
       if (event.conversationId === conversationId) listener(event);
     });

@@ -1,11 +1,11 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { type Client, CurrentClient } from '../auth/client.decorator.js';
+import { type ClientInfo, CurrentClientInfo } from '../auth/client-info.decorator.js';
 import { CurrentIdentity, type Identity } from '../auth/identity.decorator.js';
 import { AuditLog } from '../common/logging/audit-log.js';
 import { sendPieces } from '../common/json/json-pieces.js';
-import { TakesLong } from '../throttling/takes-long.decorator.js';
+import { LimitConcurrent } from '../throttling/limit-concurrent.decorator.js';
 import { ExportDto } from './export.dto.js';
 import { ExportService } from './export.service.js';
 
@@ -19,12 +19,12 @@ export class ExportController {
   ) {}
 
   @Get()
-  @TakesLong()
+  @LimitConcurrent()
   @ApiOperation({ operationId: 'exportAccount', summary: 'Get everything you own as one JSON document' })
   @ApiOkResponse({ type: ExportDto })
   async export(
     @CurrentIdentity() identity: Identity,
-    @CurrentClient() { address }: Client,
+    @CurrentClientInfo() { address }: ClientInfo,
     @Res() response: Response,
   ): Promise<void> {
     const pieces = await this.exports.begin(identity);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
-import { AccountsService } from '../auth/users/accounts.service.js';
+import { UsersService } from '../auth/users/users.service.js';
 import type { Identity } from '../auth/identity.decorator.js';
 import { SessionListDto } from '../auth/sessions/session.dto.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
@@ -21,7 +21,7 @@ const PAGE_BYTES = 1024 * 1024;
 export class ExportService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
-    private readonly accounts: AccountsService,
+    private readonly users: UsersService,
     private readonly sessions: SessionsService,
     private readonly configs: ConfigsService,
     private readonly messages: MessagesService,
@@ -34,7 +34,7 @@ export class ExportService {
   async begin({ user, session }: Identity): Promise<AsyncGenerator<string>> {
     const account: Omit<ExportDto, 'conversations'> = {
       exported_at: new Date().toISOString(),
-      user: await this.accounts.get(user),
+      user: await this.users.get(user),
       ...SessionListDto.from(await this.sessions.list(user.id), session.id),
       configs: await this.configs.list(user.id),
     };

@@ -4,7 +4,7 @@ import { Deployment } from '../database/deployment.entity.js';
 import { Settings } from '../env/settings.js';
 import { LimitStore } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
-import { Places } from './places.js';
+import { ConcurrencyLimiter } from './concurrency-limiter.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RateLimits } from './rate-limits.js';
 import { SharedThrottlerStorage } from './throttler-storage.js';
@@ -34,10 +34,10 @@ const limitStore = {
     MemoryLimitStore,
     limitStore,
     RateLimits,
-    Places,
+    ConcurrencyLimiter,
     SharedThrottlerStorage,
     { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
-  exports: [RateLimits, Places],
+  exports: [RateLimits, ConcurrencyLimiter],
 })
 export class ThrottlingModule {}

@@ -7,9 +7,9 @@ import { isVisible } from '../../src/common/text/visible-text.js';
 import { Conversation } from '../../src/conversations/conversation.entity.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
 import { MessageSearch } from '../../src/conversations/search/message-search.js';
-import { SearchBits } from '../../src/conversations/search/index/search-bits.entity.js';
-import { SearchBlock } from '../../src/conversations/search/index/search-block.entity.js';
-import { bucketsOf, INDEX_VERSION } from '../../src/conversations/search/index/search-grams.js';
+import { SearchPosting } from '../../src/conversations/search/index/search-posting.entity.js';
+import { SearchSegment } from '../../src/conversations/search/index/search-segment.entity.js';
+import { bucketsOf, INDEX_VERSION } from '../../src/conversations/search/index/n-grams.js';
 import { SearchIndex, SearchSizes } from '../../src/conversations/search/index/search-index.js';
 import { SearchIndexer } from '../../src/conversations/search/index/search-indexer.js';
 import { isMysql } from '../../src/database/data-source.js';
@@ -44,7 +44,7 @@ beforeEach(async () => {
 
 const manager = () => t.app.get(DataSource).manager;
 const blocksOf = ({ id: userId }: TestUser) =>
-  manager().find(SearchBlock, { where: { userId }, order: { firstMessageId: 'ASC' } });
+  manager().find(SearchSegment, { where: { userId }, order: { firstMessageId: 'ASC' } });
 
 /** Of an hour ago. */
 function rowsOf(user: TestUser, conversation: number, contents: string[], like: Partial<Message> = {}) {
@@ -89,12 +89,12 @@ async function scan(user: TestUser, q: string): Promise<number[]> {
 }
 
 /** Has a user's messages indexed, so many of them. */
-async function index(user: TestUser, count: number, asked = user): Promise<SearchBlock[]> {
+async function index(user: TestUser, count: number, asked = user): Promise<SearchSegment[]> {
   await search(asked, ABSENT);
   return untilIndexed(user, count);
 }
 
-async function untilIndexed(user: TestUser, count: number): Promise<SearchBlock[]> {
+async function untilIndexed(user: TestUser, count: number): Promise<SearchSegment[]> {
   await until(async () => {
     const blocks = await blocksOf(user);
     const whole = blocks.every(({ ready, stale }) => ready && !stale);
@@ -169,7 +169,7 @@ describe('a search', () => {
     const [block] = await index(ada, MOST);
     const candidates = () => t.app.get(SearchIndex).candidates([block!], bucketsOf('needle'));
     expect(await candidates()).toEqual([needle]);
-    await manager().update(SearchBlock, { userId: ada.id }, { ready: false });
+    await manager().update(SearchSegment, { userId: ada.id }, { ready: false });
 
     expect(await candidates()).toBeNull();
     expect(await search(ada, 'needle')).toEqual([needle]);
@@ -276,7 +276,7 @@ describe('a search', () => {
     const [needle] = await write(ada, conversationId, ['ПРИВЕТ', ...hay(MOST - 1)]);
     await index(ada, MOST);
     const claimedAt = new Date(Date.now() - HOUR_MS);
-    await manager().update(SearchBlock, { userId: ada.id }, { version: 0, claimedAt });
+    await manager().update(SearchSegment, { userId: ada.id }, { version: 0, claimedAt });
     await manager().query('DELETE FROM search_bits');
 
     expect(await search(ada, 'привет')).toEqual([needle]);
@@ -325,8 +325,11 @@ describe('blocks', () => {
 
   it('are made again where one is missing between others, however short', async () => {
     const ids = await write(ada, conversationId, hay(4 * MOST));
-    const [, { id, firstMessageId, lastMessageId }] = (await index(ada, 4 * MOST)) as [unknown, SearchBlock];
-    await manager().delete(SearchBlock, { id });
+    const [, { id, firstMessageId, lastMessageId }] = (await index(ada, 4 * MOST)) as [
+      unknown,
+      SearchSegment,
+    ];
+    await manager().delete(SearchSegment, { id });
     await manager().delete(Message, { userId: ada.id, id: Between(firstMessageId + 3, lastMessageId) });
 
     const needle = ids.find((message) => message >= firstMessageId)!;
@@ -342,7 +345,7 @@ describe('blocks', () => {
     await manager().query('DELETE FROM users WHERE id = ?', [ada.id]);
 
     expect(await blocksOf(ada)).toEqual([]);
-    expect(await manager().countBy(SearchBits, { blockId: block!.id })).toBe(0);
+    expect(await manager().countBy(SearchPosting, { blockId: block!.id })).toBe(0);
   });
 });
 
@@ -351,7 +354,7 @@ describe('the deletion of a conversation', () => {
     const blockId = (await blocksOf(ada)).map(({ id }) => id);
     const [bucket] = bucketsOf(SECRET);
     const counts = await Promise.all(
-      blockId.map((id) => manager().countBy(SearchBits, { blockId: id, bucket })),
+      blockId.map((id) => manager().countBy(SearchPosting, { blockId: id, bucket })),
     );
     return counts.some((count) => count > 0);
   };
@@ -364,13 +367,13 @@ describe('the deletion of a conversation', () => {
     const before = await index(ada, 4 * MOST);
     expect(await isRemembered()).toBe(true);
     // Claimed long ago, as after a second's build a deletion could have come in between.
-    await manager().update(SearchBlock, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
+    await manager().update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
 
     await ada.post(`/conversations/${conversationId}/delete`);
     const after = await untilIndexed(ada, 4 * MOST - 1);
     expect(await isRemembered()).toBe(false);
     expect(await search(ada, 'needle')).toEqual([needle[0]]);
-    const ids = (blocks: SearchBlock[]) => blocks.map(({ id }) => id);
+    const ids = (blocks: SearchSegment[]) => blocks.map(({ id }) => id);
     expect(ids(after).filter((id) => !ids(before).includes(id))).toHaveLength(1);
   });
 
@@ -381,7 +384,7 @@ describe('the deletion of a conversation', () => {
     await index(ada, LEAST + 2);
     // As a node leaves it that ends here.
     await manager().query('DELETE FROM messages WHERE conversation_id = ?', [conversationId]);
-    await manager().update(SearchBlock, { userId: ada.id }, { stale: true });
+    await manager().update(SearchSegment, { userId: ada.id }, { stale: true });
 
     expect(await search(ada, SECRET)).toEqual([]);
     expect(await search(ada, 'needle')).toEqual([needle[0]]);
@@ -397,7 +400,7 @@ describe('the deletion of a conversation', () => {
     await until(async () => (await blocksOf(ada)).length > 0);
     // So long that only the deletion itself can tell it.
     const claimedAt = new Date(Date.now() - 60_000);
-    await manager().update(SearchBlock, { userId: ada.id }, { claimedAt });
+    await manager().update(SearchSegment, { userId: ada.id }, { claimedAt });
     await ada.post(`/conversations/${conversationId}/delete`);
 
     await untilIndexed(ada, LEAST);
@@ -430,7 +433,7 @@ const big = (count: number) => Array.from({ length: count }, (_, index) => `big 
 
 describe('a claim', () => {
   const claim = (claimedAt: Date) =>
-    manager().insert(SearchBlock, {
+    manager().insert(SearchSegment, {
       userId: ada.id,
       firstMessageId: 0,
       lastMessageId: 0,
@@ -451,7 +454,7 @@ describe('a claim', () => {
 
     expect(await blocksOf(ada)).toMatchObject([{ ready: false }]);
     expect(await search(ada, 'needle')).toEqual([needle]);
-    await manager().update(SearchBlock, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
+    await manager().update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
     await index(ada, MOST);
     expect(await search(ada, 'needle')).toEqual([needle]);
   });
@@ -459,7 +462,7 @@ describe('a claim', () => {
   it('that is lost ends the work of whoever had it', async () => {
     await write(ada, conversationId, ['a needle', ...big(LEAST)]);
     await search(ada, ABSENT);
-    await until(async () => (await manager().delete(SearchBlock, { userId: ada.id })).affected === 1);
+    await until(async () => (await manager().delete(SearchSegment, { userId: ada.id })).affected === 1);
     const eve = await t.user().create();
     await write(eve, (await eve.createConversation()).id, hay(MOST));
     await index(eve, MOST);

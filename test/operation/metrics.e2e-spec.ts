@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';
-import { ReplyStore } from '../../src/chat/replies/reply-store.js';
+import { ReplyRepository } from '../../src/chat/replies/reply-repository.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
 import { until } from '../support/app/process.js';
@@ -196,7 +196,7 @@ describe('/metrics of chats', () => {
   });
 
   it('show text and ends that the database does not take, and for how long', async () => {
-    const [store, heartbeat] = [t.app.get(ReplyStore), t.app.get(Heartbeat)];
+    const [store, heartbeat] = [t.app.get(ReplyRepository), t.app.get(Heartbeat)];
     const away = new Error('The database is away');
     const failing = [
       jest.spyOn(store, 'append').mockImplementation(async ({ length }) => {

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Express } from 'express';
 import type { Server } from 'node:http';
 import type { Namespace } from 'socket.io';
-import { ChatSockets } from '../../src/chat/transports/socket-io/chat-sockets.js';
-import { ReaperPace } from '../../src/chat/replies/recovery/reaper.js';
-import { ReplyAnswers } from '../../src/chat/transports/http/reply-answers.js';
-import { Places } from '../../src/throttling/places.js';
+import { SocketLifecycle } from '../../src/chat/transports/socket-io/socket-lifecycle.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
+import { ReplyResponder } from '../../src/chat/transports/http/reply-responder.js';
+import { ConcurrencyLimiter } from '../../src/throttling/concurrency-limiter.js';
 import { WebSocketClients } from '../../src/chat/transports/websocket/websocket-clients.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -24,7 +24,7 @@ let conversationId: number;
 
 beforeAll(async () => {
   // Nothing beats or watches meanwhile.
-  t = await startTestApp({ providers: [[ReaperPace, { beatIntervalMs: 3_600_000, leaseMs: 3_600_000 }]] });
+  t = await startTestApp({ providers: [[RecoveryPace, { beatIntervalMs: 3_600_000, leaseMs: 3_600_000 }]] });
   statements = new StatementLog(t);
 });
 afterAll(() => t.stop());
@@ -213,7 +213,7 @@ describe('a closed socket', () => {
       const { sockets } = namespace();
       return [...sockets.values()].flatMap((socket) => [socket, socket.conn, socket.data.client]);
     },
-    SSE: () => inside<Set<object>>(ReplyAnswers, 'following'),
+    SSE: () => inside<Set<object>>(ReplyResponder, 'following'),
     WebSocket: () => inside<Set<object>>(WebSocketClients, 'clients'),
   };
   const connect: Record<string, () => Promise<{ close(): Promise<void> }>> = {
@@ -269,12 +269,12 @@ describe('a closed socket', () => {
     await until(async () => [...open[face]!()].length === 0);
   }
 
-  const namespace = () => inside<Namespace>(ChatSockets, 'namespace');
+  const namespace = () => inside<Namespace>(SocketLifecycle, 'namespace');
 
   function held() {
     const listeners = inside<Map<number, Set<unknown>>>(EventHub, 'listeners');
     const readers = inside<Map<number, Set<unknown>>>(EventHub, 'readers');
-    const places = inside<Map<string, number>>(Places, 'counts');
+    const places = inside<Map<string, number>>(ConcurrencyLimiter, 'counts');
     return { listeners: listeners.get(ada.id)?.size ?? 0, readers: readers.size, places: places.size };
   }
 

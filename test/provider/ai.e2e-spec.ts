@@ -3,7 +3,7 @@ import { AddressInfo, createServer, Server, Socket } from 'node:net';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { request } from 'undici';
 import { AiService } from '../../src/ai/ai.service.js';
-import { Outbound } from '../../src/ai/egress/outbound.js';
+import { EgressGuard } from '../../src/ai/egress/egress-guard.js';
 import { ProviderError } from '../../src/ai/provider/provider.error.js';
 import { ModelProvider, PromptMessage, ReplyBatch } from '../../src/ai/provider/provider.js';
 import { type ResolveHost, resolveHost } from '../../src/ai/egress/resolve-host.js';
@@ -29,7 +29,7 @@ const KEY = 'test-key-0123456789abcdefghijklmnop';
 const HELLO: PromptMessage[] = [{ role: 'user', content: 'Hi' }];
 const UNREACHABLE = "The model's address is not allowed or could not be reached.";
 
-const outbounds: Outbound[] = [];
+const outbounds: EgressGuard[] = [];
 const rawServers: Server[] = [];
 let played: PlayedProvider;
 let ai: AiService;
@@ -55,7 +55,7 @@ function makeAi(changes: Partial<Settings> = {}, resolve: ResolveHost = resolveH
     upstreamTotalTimeoutSeconds: 20,
     ...changes,
   } as unknown as Settings;
-  const outbound = new Outbound(settings, resolve);
+  const outbound = new EgressGuard(settings, resolve);
   outbounds.push(outbound);
   return new AiService(settings, outbound);
 }
@@ -863,7 +863,7 @@ it.each(['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]'])(
       modelUrlAllowedHosts: [] as string[],
       loopbackModelsAllowed: false,
     } as unknown as Settings;
-    const outbound = new Outbound(settings, resolveHost);
+    const outbound = new EgressGuard(settings, resolveHost);
     outbounds.push(outbound);
     const url = `http://${host}:${played.port}/v1/models`;
 

@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { Node } from '../../src/chat/replies/recovery/node.entity.js';
-import { ReaperPace } from '../../src/chat/replies/recovery/reaper.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
 import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
-import { ReplyStore } from '../../src/chat/replies/reply-store.js';
+import { ReplyRepository } from '../../src/chat/replies/reply-repository.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
 import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.js';
 import { isMysql } from '../../src/database/data-source.js';
@@ -55,16 +55,16 @@ describe('a reply that begins when the grace of a shutdown is over', () => {
 
 describe('a node that watches the others', () => {
   const LEASE_MS = 1000;
-  const pace = { beatIntervalMs: 20, leaseMs: LEASE_MS } satisfies ReaperPace;
+  const pace = { beatIntervalMs: 20, leaseMs: LEASE_MS } satisfies RecoveryPace;
   beforeAll(async () => {
-    t = await startTestApp({ providers: [[ReaperPace, pace]] });
+    t = await startTestApp({ providers: [[RecoveryPace, pace]] });
     ada = await t.user().withConfig(t.provider).create();
   });
   afterAll(() => t.stop());
 
   /** Waits until it has looked again, twice: the first look may have begun before. */
   async function looks(): Promise<void> {
-    const listRunning = jest.spyOn(t.app.get(ReplyStore), 'listRunning');
+    const listRunning = jest.spyOn(t.app.get(ReplyRepository), 'listRunning');
     await until(async () => listRunning.mock.results.length > 2);
     listRunning.mockRestore();
   }

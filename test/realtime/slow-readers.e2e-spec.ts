@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Namespace } from 'socket.io';
 import type { WebSocket } from 'ws';
-import { ChatSockets } from '../../src/chat/transports/socket-io/chat-sockets.js';
+import { SocketLifecycle } from '../../src/chat/transports/socket-io/socket-lifecycle.js';
 import { EventHub, ParleyEvent } from '../../src/events/event-hub.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { EventLog, within, type SeenEvent } from '../support/clients/event-log.js';
@@ -247,7 +247,7 @@ describe('A client that is recovered', () => {
     const sender = await ada.sse(`/conversations/${id}/chat`, { content: 'And?' });
     await sender.until(() => textOf(sender.events) === running);
 
-    const { namespace } = t.app.get(ChatSockets) as unknown as { namespace: Namespace };
+    const { namespace } = t.app.get(SocketLifecycle) as unknown as { namespace: Namespace };
     const live = new ParleyEvent('config.changed', { configs: [] });
     // In the turn in which the socket is brought what it had missed.
     namespace.once('connection', () => t.app.get(EventHub).deliver(ada.id, live));

@@ -150,7 +150,7 @@ describe('a node with a Redis', () => {
   it('brings text that came between the read and the join, though no more follows', async () => {
     const { reply, row } = await replyElsewhere('read, ');
     const log = new EventLog('The reader');
-    ends.push(hub().follow(ada.id, row.conversationId, (event) => log.push(seen(event))));
+    ends.push(hub().subscribeConversation(ada.id, row.conversationId, (event) => log.push(seen(event))));
     await database().insert(ReplyChunk, { messageId: row.id, seq: 2, part: 'content', text: 'and missed' });
 
     t.app.get(RemoteReplies).follow(ada.id, reply, 1);

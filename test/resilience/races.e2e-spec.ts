@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
-import { ExchangesService } from '../../src/chat/turns/exchanges.service.js';
+import { TurnsService } from '../../src/chat/turns/turns.service.js';
 import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
 import { MessagesService } from '../../src/conversations/messages/messages.service.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -29,7 +29,7 @@ const asked = (t: TestApp, content: string): PlayedRequest[] =>
 
 /** A database that takes its time, before an exchange is stored, and before it says that it is. */
 function storeSlowly(t: TestApp, { beforeMs = 0, afterMs = 0 }): void {
-  const exchanges = t.app.get(ExchangesService);
+  const exchanges = t.app.get(TurnsService);
   const begin = exchanges.begin.bind(exchanges);
   jest.spyOn(exchanges, 'begin').mockImplementation(async (...args) => {
     await delay(beforeMs);

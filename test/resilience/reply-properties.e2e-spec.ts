@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ReaperPace } from '../../src/chat/replies/recovery/reaper.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { ChatModel, type ModelMessage, type ReplyPlan, type Request } from '../support/model/chat-model.js';
 import { ChatWorld, type AskingFace } from '../support/model/chat-world.js';
@@ -16,7 +16,7 @@ let ada: TestUser;
 
 beforeAll(async () => {
   const pace = { beatIntervalMs: 50, leaseMs: 400 };
-  t = await startTestApp({ env: { SHUTDOWN_GRACE_S: '0' }, providers: [[ReaperPace, pace]] });
+  t = await startTestApp({ env: { SHUTDOWN_GRACE_S: '0' }, providers: [[RecoveryPace, pace]] });
   ada = await t.user().withConfig(t.provider).create();
 });
 afterAll(() => t.stop());

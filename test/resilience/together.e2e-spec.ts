@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
-import { ExchangesService } from '../../src/chat/turns/exchanges.service.js';
+import { TurnsService } from '../../src/chat/turns/turns.service.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onMysql } from '../support/infrastructure/database.js';
 import type { Answer, Thing } from '../support/clients/http.js';
@@ -117,14 +117,14 @@ async function everyConnection(statement: string): Promise<void> {
 it('a repeat that shows only when it is stored costs the others nothing', async () => {
   const clientMessageId = randomUUID();
   const { body: before } = await users[0]!.send(idOf(0), 'Of 0', { client_message_id: clientMessageId });
-  const exchanges = t.app.get(ExchangesService);
+  const exchanges = t.app.get(TurnsService);
 
   const begun = await Promise.all(
     users.map(({ id: userId, configId }, n) =>
       exchanges.begin({
         userId,
         conversationId: idOf(n),
-        ask: { kind: 'send', content: `Of ${n}`, clientMessageId },
+        request: { kind: 'send', content: `Of ${n}`, clientMessageId },
         origin: { nodeId: randomUUID(), configId: configId!, modelName: 'none' },
       }),
     ),

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { Outbound } from '../../src/ai/egress/outbound.js';
+import { EgressGuard } from '../../src/ai/egress/egress-guard.js';
 import { RESOLVE_HOST, type ResolveHost, resolveName } from '../../src/ai/egress/resolve-host.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { DnsServer } from '../support/infrastructure/dns.js';
@@ -30,7 +30,7 @@ beforeAll(async () => {
     log,
     providers: [[RESOLVE_HOST, resolve]],
   });
-  letOutside(t.app.get(Outbound) as never);
+  letOutside(t.app.get(EgressGuard) as never);
 });
 afterAll(async () => {
   await t?.stop();

@@ -1,5 +1,5 @@
-import { OutboundResponse } from '../egress/outbound-fetch.js';
-import { ProviderFaults } from '../errors/provider-faults.js';
+import { EgressResponse } from '../egress/egress-fetch.js';
+import { ProviderErrors } from '../errors/provider-errors.js';
 import { isObject } from '../provider/provider.chunk.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -7,7 +7,7 @@ const MAX_MODELS = 2_000;
 const MAX_ID_LENGTH = 255;
 
 /** The ids in an answer to `GET /models`. */
-export async function readModels(response: OutboundResponse, faults: ProviderFaults): Promise<string[]> {
+export async function readModels(response: EgressResponse, faults: ProviderErrors): Promise<string[]> {
   const body = parse(await readBody(response, faults));
   const models = listIn(body);
   if (models) return [...new Set(models.map(idOf).filter(isId))].slice(0, MAX_MODELS);
@@ -15,7 +15,7 @@ export async function readModels(response: OutboundResponse, faults: ProviderFau
   throw faults.make('upstream_bad_response', 'The provider answered with no list of models.');
 }
 
-async function readBody(response: OutboundResponse, faults: ProviderFaults): Promise<string> {
+async function readBody(response: EgressResponse, faults: ProviderErrors): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {

@@ -1,6 +1,6 @@
 import { APIError, OpenAI } from 'openai';
 import type { Dispatcher } from 'undici';
-import { outboundFetch, type OutboundResponse } from '../egress/outbound-fetch.js';
+import { egressFetch, type EgressResponse } from '../egress/egress-fetch.js';
 import { ModelProvider } from '../provider/provider.js';
 import { ProviderError } from '../provider/provider.error.js';
 
@@ -32,19 +32,19 @@ export class ProviderClient extends OpenAI {
       logLevel: 'off',
       // The caller's signal comes first; this keeps openai's own clock from ending a reply.
       timeout: (totalSeconds + 60) * 1000,
-      fetch: outboundFetch,
+      fetch: egressFetch,
     });
   }
 
   /** @throws {ProviderError} `upstream_auth`; else what openai throws */
-  ask(provider: ModelProvider, dispatcher: Dispatcher, call: ProviderCall): Promise<OutboundResponse> {
+  ask(provider: ModelProvider, dispatcher: Dispatcher, call: ProviderCall): Promise<EgressResponse> {
     const { path, signal, body } = call;
     // An object to the types: openai knows Node's own undici, whose dispatchers have other types.
     const fetchOptions: object = { dispatcher };
     const options = { signal, body, headers: headersFor(provider, call), fetchOptions };
     const url = urlOf(provider, path);
     const answer: unknown = (body ? this.post(url, options) : this.get(url, options)).asResponse();
-    return answer as Promise<OutboundResponse>;
+    return answer as Promise<EgressResponse>;
   }
 
   /** With what `ask` names and nothing else: openai's headers tell of the machine, and may come from its environment. */

@@ -1,5 +1,5 @@
 import { emptyReplySentence, finishOf } from '../provider/finish-reason.js';
-import { ProviderFaults } from '../errors/provider-faults.js';
+import { ProviderErrors } from '../errors/provider-errors.js';
 import {
   asksForTool,
   choiceOf,
@@ -12,7 +12,7 @@ import { ProviderError } from '../provider/provider.error.js';
 import { ReplyBatch } from '../provider/provider.js';
 import { UsageCount } from './provider-usage.js';
 import { ReplySources } from './reply-sources.js';
-import { ReplyText } from './reply-text.js';
+import { Utf16Joiner } from './utf16-joiner.js';
 import { ThinkingTags, type Thoughts } from './thinking-tags.js';
 import { WholeMessage } from './whole-message.js';
 
@@ -28,8 +28,8 @@ export type Ending = 'none' | 'likely' | 'certain';
 /** What the chunks of one reply have said so far. Never throws: a failure waits until the text before it is passed on. */
 export class CompletionState {
   ending: Ending = 'none';
-  private readonly content = new ReplyText();
-  private readonly reasoning = new ReplyText();
+  private readonly content = new Utf16Joiner();
+  private readonly reasoning = new Utf16Joiner();
   private readonly tags = new ThinkingTags();
   private readonly message = new WholeMessage();
   private readonly usage = new UsageCount();
@@ -48,7 +48,7 @@ export class CompletionState {
   private wasCertain = false;
   private bytes = 0;
 
-  constructor(private readonly faults: ProviderFaults) {}
+  constructor(private readonly errors: ProviderErrors) {}
 
   get failure(): ProviderError | undefined {
     return this.fault;
@@ -84,7 +84,7 @@ export class CompletionState {
 
   read(chunk: ProviderChunk): void {
     const error = readError(chunk);
-    if (error !== undefined) return this.fail(this.faults.ofBody(error));
+    if (error !== undefined) return this.fail(this.errors.ofBody(error));
     const choice = choiceOf(chunk);
     const isUsage = this.usage.add(chunk, choice);
     if (isUsage) this.hasNewUsage = true;
@@ -112,7 +112,7 @@ export class CompletionState {
     if (this.answered || this.fault) return;
     const { lastReason, askedForTool, thought } = this;
     const sentence = emptyReplySentence(lastReason, { askedForTool, thought });
-    this.fault = this.faults.make('upstream_empty', sentence);
+    this.fault = this.errors.make('upstream_empty', sentence);
   }
 
   private readChoice(choice: Record<string, unknown>): void {
@@ -166,9 +166,9 @@ export class CompletionState {
   private finish(reason: string, hasText: boolean): void {
     const kind = finishOf(reason);
     if (kind === 'filtered') {
-      this.fail(this.faults.make('content_filtered', "The provider's content filter ended the reply."));
+      this.fail(this.errors.make('content_filtered', "The provider's content filter ended the reply."));
     } else if (kind === 'failed') {
-      this.fail(this.faults.make('upstream_error', `The provider ended the reply with "${reason}".`));
+      this.fail(this.errors.make('upstream_error', `The provider ended the reply with "${reason}".`));
     }
     this.finishReason = this.lastReason = reason;
     this.ending = hasText ? 'likely' : 'certain';
@@ -178,7 +178,7 @@ export class CompletionState {
   private fits({ content, reasoning }: ReplyBatch): boolean {
     this.bytes += Buffer.byteLength(content) + Buffer.byteLength(reasoning);
     if (!this.isFull) return true;
-    this.fail(this.faults.make('upstream_bad_response', 'The provider sent a reply of more than 10 MiB.'));
+    this.fail(this.errors.make('upstream_bad_response', 'The provider sent a reply of more than 10 MiB.'));
     return false;
   }
 }

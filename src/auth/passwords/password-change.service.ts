@@ -5,7 +5,7 @@ import { AuditLog } from '../../common/logging/audit-log.js';
 import { transaction } from '../../database/retry.js';
 import type { ChangePasswordDto } from '../auth.dto.js';
 import { revokedToken, wrongPassword } from '../auth.errors.js';
-import type { Client } from '../client.decorator.js';
+import type { ClientInfo } from '../client-info.decorator.js';
 import type { Identity } from '../identity.decorator.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { PasswordService } from './password.service.js';
@@ -25,7 +25,7 @@ export class PasswordChangeService {
   ) {}
 
   /** Ends every other session. */
-  async change(identity: Identity, dto: ChangePasswordDto, client: Client): Promise<void> {
+  async change(identity: Identity, dto: ChangePasswordDto, client: ClientInfo): Promise<void> {
     const { user, session } = identity;
     await this.reauthentication.requireUnlessFresh(identity, dto.current_password, client);
     await refuseGuessablePassword(dto.password, user);

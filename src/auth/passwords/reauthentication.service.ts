@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { reauthenticationRequired, wrongPassword } from '../auth.errors.js';
-import type { Client } from '../client.decorator.js';
+import type { ClientInfo } from '../client-info.decorator.js';
 import type { Identity } from '../identity.decorator.js';
 import { PasswordChecks } from './password-checks.service.js';
 
@@ -19,7 +19,11 @@ export class Reauthentication {
    * A young login's password was given a moment ago. Where one is given again, it counts all the same.
    * @throws {ProblemError} `reauthentication_required`, `wrong_password`
    */
-  async requireUnlessFresh(identity: Identity, password: string | undefined, client: Client): Promise<void> {
+  async requireUnlessFresh(
+    identity: Identity,
+    password: string | undefined,
+    client: ClientInfo,
+  ): Promise<void> {
     if (password !== undefined) return this.require(identity, password, client);
     const age = Date.now() - identity.session.createdAt.getTime();
     if (age >= FRESH_LOGIN_MS) throw reauthenticationRequired();
@@ -29,7 +33,7 @@ export class Reauthentication {
    * Failures count by session: who stole one can neither guess for long nor spend the owner's budget.
    * @throws {ProblemError} `wrong_password`
    */
-  async require({ user, session }: Identity, password: string, { address }: Client): Promise<void> {
+  async require({ user, session }: Identity, password: string, { address }: ClientInfo): Promise<void> {
     const subject = { userId: user.id, sessionId: session.id, address };
     if (await this.checks.isRight(password, user.passwordHash, `session ${session.id}`, subject)) return;
     this.audit.record('reauthentication.failed', subject);

@@ -1,5 +1,5 @@
 import { DataSource } from 'typeorm';
-import { EntityReader, type Row } from '../../database/entity-reader.js';
+import { RawEntityQuery, type Row } from '../../database/raw-entity-query.js';
 import { Session } from './session.entity.js';
 import { User } from '../users/user.entity.js';
 
@@ -10,13 +10,13 @@ export interface SessionWithUser {
 
 /** Reads a session and its user in one indexed query. It runs on every request. */
 export class SessionReader {
-  private readonly sessions: EntityReader<Session>;
-  private readonly users: EntityReader<User>;
+  private readonly sessions: RawEntityQuery<Session>;
+  private readonly users: RawEntityQuery<User>;
   private readonly sql: string;
 
   constructor(private readonly dataSource: DataSource) {
-    this.sessions = new EntityReader(dataSource, Session, 's');
-    this.users = new EntityReader(dataSource, User, 'u');
+    this.sessions = new RawEntityQuery(dataSource, Session, 's');
+    this.users = new RawEntityQuery(dataSource, User, 'u');
     const columns = `${this.sessions.columns}, ${this.users.columns}`;
     this.sql = `SELECT ${columns} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?`;
   }

@@ -1,7 +1,7 @@
 import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { IdPipe } from '../../common/validation/id.pipe.js';
-import { type Client, CurrentClient } from '../client.decorator.js';
+import { type ClientInfo, CurrentClientInfo } from '../client-info.decorator.js';
 import { CurrentSession } from '../identity.decorator.js';
 import { SessionListDto } from './session.dto.js';
 import { Session } from './session.entity.js';
@@ -22,7 +22,7 @@ export class SessionsController {
   @Post('revoke-others')
   @HttpCode(204)
   @ApiOperation({ operationId: 'revokeOtherSessions', summary: 'End all your sessions but this one' })
-  revokeOthers(@CurrentSession() session: Session, @CurrentClient() client: Client): Promise<void> {
+  revokeOthers(@CurrentSession() session: Session, @CurrentClientInfo() client: ClientInfo): Promise<void> {
     return this.sessions.revokeOthers(session, client);
   }
 
@@ -32,7 +32,7 @@ export class SessionsController {
   revoke(
     @CurrentSession() { userId }: Session,
     @Param('id', IdPipe) id: number,
-    @CurrentClient() client: Client,
+    @CurrentClientInfo() client: ClientInfo,
   ): Promise<void> {
     return this.sessions.revoke(userId, id, client);
   }

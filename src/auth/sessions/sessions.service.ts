@@ -6,7 +6,7 @@ import { NotFoundError } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
 import { EventHub, ParleyEvent } from '../../events/event-hub.js';
 import { addressKey } from '../../throttling/address-key.js';
-import type { Client } from '../client.decorator.js';
+import type { ClientInfo } from '../client-info.decorator.js';
 import { KnownAddress } from './known-address.entity.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { hashRefreshToken, newRefreshToken } from './refresh-tokens.js';
@@ -53,7 +53,7 @@ export class SessionsService {
    * @param passwordHash what to store in place of `user.passwordHash`, or the same
    * @returns null when the password was changed, or the account deleted, since then
    */
-  open(user: User, passwordHash: string, client: Client): Promise<SessionGrant | null> {
+  open(user: User, passwordHash: string, client: ClientInfo): Promise<SessionGrant | null> {
     return transaction(this.dataSource, async (manager) => {
       // It also locks the user's row: a change of password waits, and then ends this session too.
       const unchanged = { id: user.id, passwordHash: user.passwordHash };
@@ -81,26 +81,26 @@ export class SessionsService {
     });
   }
 
-  async logOut(session: Session, client: Client): Promise<void> {
+  async logOut(session: Session, client: ClientInfo): Promise<void> {
     await this.sessions.delete({ id: session.id });
     this.announceEnd(session.userId, [session.id]);
     this.audit.record('logout', { userId: session.userId, sessionId: session.id, address: client.address });
   }
 
   /** @throws {NotFoundError} also for another user's session */
-  async revoke(userId: number, sessionId: number, client: Client): Promise<void> {
+  async revoke(userId: number, sessionId: number, client: ClientInfo): Promise<void> {
     const { affected } = await this.sessions.delete({ id: sessionId, userId });
     if (!affected) throw new NotFoundError('session');
     this.recordRevoked(userId, [sessionId], client);
   }
 
-  async revokeOthers(current: Session, client: Client): Promise<void> {
+  async revokeOthers(current: Session, client: ClientInfo): Promise<void> {
     const ids = await deleteOthers(this.dataSource.manager, current);
     this.recordRevoked(current.userId, ids, client);
   }
 
   /** Tells sockets, and the audit trail, of sessions that are gone. */
-  recordRevoked(userId: number, sessionIds: number[], { address }: Client): void {
+  recordRevoked(userId: number, sessionIds: number[], { address }: ClientInfo): void {
     this.announceEnd(userId, sessionIds);
     for (const sessionId of sessionIds) this.audit.record('session.revoked', { userId, sessionId, address });
   }
@@ -121,7 +121,11 @@ export async function deleteOthers(manager: EntityManager, { id, userId }: Sessi
   return ids;
 }
 
-async function insertSession(manager: EntityManager, userId: number, client: Client): Promise<SessionGrant> {
+async function insertSession(
+  manager: EntityManager,
+  userId: number,
+  client: ClientInfo,
+): Promise<SessionGrant> {
   const now = new Date();
   const expiresAt = new Date(now.getTime() + REFRESH_TOKEN_SECONDS * 1000);
   const { identifiers } = await manager.insert(Session, {

@@ -9,7 +9,7 @@ import {
   reusedRefreshToken,
   revokedToken,
 } from '../auth.errors.js';
-import type { Client } from '../client.decorator.js';
+import type { ClientInfo } from '../client-info.decorator.js';
 import { RefreshToken } from '../sessions/refresh-token.entity.js';
 import {
   hashRefreshToken,
@@ -37,7 +37,7 @@ export class RefreshService {
   ) {}
 
   /** @throws {UnauthenticatedError} `unauthenticated`, `token_expired`, `token_revoked`, `token_reused` */
-  async rotate(token: string, client: Client): Promise<SessionGrant> {
+  async rotate(token: string, client: ClientInfo): Promise<SessionGrant> {
     const row = await this.findRow(token);
     const refreshToken = await transaction(this.dataSource, (manager) => spend(manager, row, token));
     const { id: sessionId, userId } = row.session!;
@@ -59,7 +59,7 @@ export class RefreshService {
   }
 
   /** The row's deletion takes every token of the lineage with it. */
-  private async endFamily(userId: number, sessionId: number, client: Client): Promise<void> {
+  private async endFamily(userId: number, sessionId: number, client: ClientInfo): Promise<void> {
     const { affected } = await this.dataSource.getRepository(Session).delete({ id: sessionId });
     if (!affected) return;
     this.audit.record('refresh.reused', { userId, sessionId, address: client.address });

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { EventHub, ParleyEvent } from '../../events/event-hub.js';
-import type { Client } from '../client.decorator.js';
+import type { ClientInfo } from '../client-info.decorator.js';
 import type { Identity } from '../identity.decorator.js';
 import { Reauthentication } from '../passwords/reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
@@ -21,7 +21,7 @@ export class AccountDeletionService {
   ) {}
 
   /** Closes the user's sockets and stops their replies; then all that they own goes with their row. */
-  async delete(identity: Identity, password: string, client: Client): Promise<void> {
+  async delete(identity: Identity, password: string, client: ClientInfo): Promise<void> {
     await this.reauthentication.require(identity, password, client);
     const { id: userId } = identity.user;
     const sessions = await this.dataSource.manager.findBy(Session, { userId });

@@ -3,9 +3,9 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
 import { Limit } from '../../throttling/limit.decorator.js';
 import { AccountDeletionService } from './account-deletion.service.js';
-import { AccountsService } from './accounts.service.js';
+import { UsersService } from './users.service.js';
 import { ChangeEmailDto, ChangePasswordDto, ChangeUsernameDto, DeleteAccountDto } from '../auth.dto.js';
-import { type Client, CurrentClient } from '../client.decorator.js';
+import { type ClientInfo, CurrentClientInfo } from '../client-info.decorator.js';
 import { CurrentIdentity, CurrentUser, type Identity } from '../identity.decorator.js';
 import { PasswordChangeService } from '../passwords/password-change.service.js';
 import { UserDto } from './user.dto.js';
@@ -16,7 +16,7 @@ import { User } from './user.entity.js';
 @Controller('auth/me')
 export class MeController {
   constructor(
-    private readonly accounts: AccountsService,
+    private readonly users: UsersService,
     private readonly passwordChanges: PasswordChangeService,
     private readonly deletions: AccountDeletionService,
   ) {}
@@ -24,7 +24,7 @@ export class MeController {
   @Get()
   @ApiOperation({ operationId: 'getMe', summary: 'Get your account' })
   get(@CurrentUser() user: User): Promise<UserDto> {
-    return this.accounts.get(user);
+    return this.users.get(user);
   }
 
   @Post('username')
@@ -34,9 +34,9 @@ export class MeController {
   changeUsername(
     @CurrentIdentity() identity: Identity,
     @Body() dto: ChangeUsernameDto,
-    @CurrentClient() client: Client,
+    @CurrentClientInfo() client: ClientInfo,
   ): Promise<UserDto> {
-    return this.accounts.changeUsername(identity, dto, client);
+    return this.users.changeUsername(identity, dto, client);
   }
 
   @Post('email')
@@ -47,9 +47,9 @@ export class MeController {
   changeEmail(
     @CurrentIdentity() identity: Identity,
     @Body() dto: ChangeEmailDto,
-    @CurrentClient() client: Client,
+    @CurrentClientInfo() client: ClientInfo,
   ): Promise<UserDto> {
-    return this.accounts.changeEmail(identity, dto, client);
+    return this.users.changeEmail(identity, dto, client);
   }
 
   @Post('password')
@@ -60,7 +60,7 @@ export class MeController {
   changePassword(
     @CurrentIdentity() identity: Identity,
     @Body() dto: ChangePasswordDto,
-    @CurrentClient() client: Client,
+    @CurrentClientInfo() client: ClientInfo,
   ): Promise<void> {
     return this.passwordChanges.change(identity, dto, client);
   }
@@ -73,7 +73,7 @@ export class MeController {
   delete(
     @CurrentIdentity() identity: Identity,
     @Body() dto: DeleteAccountDto,
-    @CurrentClient() client: Client,
+    @CurrentClientInfo() client: ClientInfo,
   ): Promise<void> {
     return this.deletions.delete(identity, dto.current_password, client);
   }

@@ -9,21 +9,21 @@ import type {
   ReplySource,
   TokenUsage,
 } from '../../ai/provider/provider.js';
-import { logProviderFault, logRetries, type ProviderTask } from '../../ai/errors/provider-fault-log.js';
+import { logProviderError, logRetries, type ProviderTask } from '../../ai/errors/provider-error-log.js';
 import { ProviderError } from '../../ai/provider/provider.error.js';
 import { measure } from '../../common/logging/measures.js';
 import { isDatabaseAway } from '../../common/errors/database-errors.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { REPLY_PARTS } from '../../conversations/messages/reply-chunk.entity.js';
 import { EventHub, ParleyEvent } from '../../events/event-hub.js';
-import { Beginnings } from '../turns/beginnings.js';
+import { PendingTurns } from '../turns/pending-turns.js';
 import { messageCompleted } from '../events/chat.events.js';
-import { ReplyJournal } from './reply-journal.js';
-import { ReplyRunsService } from './reply-runs.service.js';
-import { FinalReply, ReplyStore, type RunningReply, usageColumns } from './reply-store.js';
+import { ReplyWriteBuffer } from './reply-write-buffer.js';
+import { ReplyRunFactory } from './reply-run-factory.js';
+import { FinalReply, ReplyRepository, type RunningReply, usageColumns } from './reply-repository.js';
 import { recordReplyEnd } from './reply-log.js';
-import { Reply, ReplyAborted } from './reply.js';
-import { wholeText } from './reply-text.js';
+import { ActiveReply, ReplyAborted } from './active-reply.js';
+import { wholeText } from './streamed-text.js';
 import { usageOf } from './usage.js';
 
 /** Between two tries while the database is away. */
@@ -40,7 +40,7 @@ export interface ReplyRun {
   /** Read when the run begins, so that no sender waits for it. */
   prompt: () => Promise<PromptMessage[]>;
   /** After the reply's end is stored and published. */
-  ended?: (message: MessageDto) => void;
+  onEnded?: (message: MessageDto) => void;
 }
 
 interface Outcome {
@@ -61,34 +61,34 @@ export class ReplyEngine {
   readonly nodeId = randomUUID();
 
   private readonly logger = new Logger('ReplyEngine');
-  private readonly replies = new Map<number, Reply>();
+  private readonly replies = new Map<number, ActiveReply>();
   private closing = false;
 
   constructor(
     private readonly ai: AiService,
     private readonly hub: EventHub,
-    private readonly store: ReplyStore,
-    private readonly journal: ReplyJournal,
-    private readonly runs: ReplyRunsService,
-    private readonly beginnings: Beginnings,
+    private readonly repository: ReplyRepository,
+    private readonly writeBuffer: ReplyWriteBuffer,
+    private readonly runs: ReplyRunFactory,
+    private readonly pendingTurns: PendingTurns,
   ) {}
 
   /** @param message as it was created, in the database too, `streaming` and this node's */
-  start(message: MessageDto, userId: number, attempt: number, run: ReplyRun): Reply {
-    const reply = new Reply(message, userId, attempt);
+  start(message: MessageDto, userId: number, attempt: number, run: ReplyRun): ActiveReply {
+    const reply = new ActiveReply(message, userId, attempt);
     this.replies.set(message.id, reply);
-    this.journal.add(reply);
+    this.writeBuffer.add(reply);
     const unsubscribe = this.stopWhenDeleted(reply);
     if (this.closing) reply.abort.abort(new ReplyAborted('interrupted'));
     void this.run(reply, run).finally(unsubscribe);
     return reply;
   }
 
-  find(messageId: number): Reply | undefined {
+  find(messageId: number): ActiveReply | undefined {
     return this.replies.get(messageId);
   }
 
-  all(): Reply[] {
+  all(): ActiveReply[] {
     return [...this.replies.values()];
   }
 
@@ -97,13 +97,13 @@ export class ReplyEngine {
    * @returns it as stored; null where none runs
    */
   async stopIn(conversationId: number): Promise<MessageDto | null> {
-    await this.beginnings.settled(conversationId);
+    await this.pendingTurns.settled(conversationId);
     const reply = this.all().find(({ message }) => message.conversation_id === conversationId);
     if (reply) {
       reply.abort.abort(new ReplyAborted('stopped'));
       return reply.ended;
     }
-    const running = await this.store.findRunning({ conversationId });
+    const running = await this.repository.findRunning({ conversationId });
     if (!running) return null;
     return (await this.stopElsewhere(running)) ?? this.endAbandoned(running.reply.id, 'stopped');
   }
@@ -112,7 +112,7 @@ export class ReplyEngine {
   private async stopElsewhere({ reply, conversation }: RunningReply): Promise<MessageDto | null> {
     if (!this.hub.hasRelay) return null;
     const { id: conversationId, userId } = conversation;
-    await this.hub.ready(userId);
+    await this.hub.whenSubscribed(userId);
     return new Promise((resolve) => {
       const settle = (message: MessageDto | null) => {
         unsubscribe();
@@ -133,13 +133,13 @@ export class ReplyEngine {
    * @returns it as stored; null where something else ended it first
    */
   async endAbandoned(messageId: number, status: 'stopped' | 'interrupted'): Promise<MessageDto | null> {
-    const running = await this.store.findRunning({ id: messageId });
+    const running = await this.repository.findRunning({ id: messageId });
     if (!running) return null;
-    const message = await this.store.endAbandoned(running, status, async (text) =>
+    const message = await this.repository.endAbandoned(running, status, async (text) =>
       usageOf(await this.runs.promptOf(running), text, undefined),
     );
     if (!message) return null;
-    this.journal.discard(messageId);
+    this.writeBuffer.discard(messageId);
     const { userId } = running.conversation;
     const { attempt } = running.reply;
     recordReplyEnd(message, userId);
@@ -154,7 +154,7 @@ export class ReplyEngine {
     await within(graceSeconds * 1000, this.allEnded());
     this.closing = true;
     this.all().forEach((reply) => reply.abort.abort(new ReplyAborted('interrupted')));
-    const written = this.allEnded().then(() => this.journal.close());
+    const written = this.allEnded().then(() => this.writeBuffer.close());
     await within(LAST_WRITES_MS, written);
   }
 
@@ -163,7 +163,7 @@ export class ReplyEngine {
     while (this.replies.size > 0) await Promise.all(this.all().map((reply) => reply.ended));
   }
 
-  private async run(reply: Reply, run: ReplyRun): Promise<void> {
+  private async run(reply: ActiveReply, run: ReplyRun): Promise<void> {
     let prompt: PromptMessage[] = [];
     const outcome: Outcome = { status: 'complete' };
     const task = taskOf(reply, run);
@@ -180,7 +180,7 @@ export class ReplyEngine {
         if (batch.finishReason) outcome.finishReason = batch.finishReason;
         if (batch.usage) outcome.usage = batch.usage;
         if (batch.sources) outcome.sources = batch.sources;
-        const full = this.journal.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
+        const full = this.writeBuffer.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
         if (full) await full;
       }
     } catch (error) {
@@ -190,15 +190,17 @@ export class ReplyEngine {
   }
 
   /** Makes reasoning of the reply's content so far. The database comes first, as other nodes read the attempt there. */
-  private async restart(reply: Reply): Promise<void> {
+  private async restart(reply: ActiveReply): Promise<void> {
     const { content, attempt, message } = reply;
-    await this.whenAvailable(reply, () => this.store.restart(message.id, this.nodeId, attempt + 1, content));
-    this.journal.forget(reply);
+    await this.whenAvailable(reply, () =>
+      this.repository.restart(message.id, this.nodeId, attempt + 1, content),
+    );
+    this.writeBuffer.forget(reply);
     for (const event of reply.restart(content)) this.hub.publish(reply.userId, event);
   }
 
   /** The database may be away just now: that need not fail a reply that was acknowledged. */
-  private async whenAvailable<T>({ abort }: Reply, work: () => Promise<T>): Promise<T> {
+  private async whenAvailable<T>({ abort }: ActiveReply, work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await work();
@@ -209,11 +211,11 @@ export class ReplyEngine {
     }
   }
 
-  private failure(reply: Reply, task: ProviderTask, error: unknown): Outcome {
+  private failure(reply: ActiveReply, task: ProviderTask, error: unknown): Outcome {
     const { signal } = reply.abort;
     if (signal.aborted) return { status: (signal.reason as ReplyAborted).end };
     if (error instanceof ProviderError) {
-      logProviderFault(task, error);
+      logProviderError(task, error);
       return { status: 'failed', error: { code: error.code, detail: error.detail } };
     }
     this.logger.error({ message_id: reply.message.id, error }, 'A reply failed unexpectedly');
@@ -223,10 +225,10 @@ export class ReplyEngine {
     };
   }
 
-  private async end(reply: Reply, run: ReplyRun, final: FinalReply): Promise<void> {
-    await this.journal.remove(reply);
+  private async end(reply: ActiveReply, run: ReplyRun, final: FinalReply): Promise<void> {
+    await this.writeBuffer.remove(reply);
     const message = await this.persist(reply, final);
-    this.journal.discard(reply.message.id);
+    this.writeBuffer.discard(reply.message.id);
     this.replies.delete(reply.message.id);
     // A node that was taken for dead may find that another runs its reply by now.
     if (message && message.status !== 'streaming') {
@@ -237,19 +239,19 @@ export class ReplyEngine {
     if (!message || message.completed_at === final.completedAt.toISOString())
       recordReplyEnd(message ?? reply.endedAs(final), reply.userId);
     reply.resolveEnded(message);
-    if (message) run.ended?.(message);
+    if (message) run.onEnded?.(message);
   }
 
   /**
    * Stores the end, however long the database is away: what clients are told has ended is what is stored.
    * @returns the message as stored, by this run or by whoever ended it first; null where it is gone
    */
-  private async persist(reply: Reply, final: FinalReply): Promise<MessageDto | null> {
+  private async persist(reply: ActiveReply, final: FinalReply): Promise<MessageDto | null> {
     const { id } = reply.message;
     for (let attempt = 1; ; attempt++) {
       try {
-        if (await this.store.end(id, this.nodeId, final)) return reply.endedAs(final);
-        return await this.store.findMessage(id);
+        if (await this.repository.end(id, this.nodeId, final)) return reply.endedAs(final);
+        return await this.repository.findMessage(id);
       } catch (error) {
         if (attempt === 1)
           this.logger.warn(`The end of reply ${id} is not stored yet: ${(error as Error).message}`);
@@ -258,7 +260,7 @@ export class ReplyEngine {
     }
   }
 
-  private stopWhenDeleted(reply: Reply): () => void {
+  private stopWhenDeleted(reply: ActiveReply): () => void {
     const { conversation_id } = reply.message;
     return this.hub.subscribe(reply.userId, ({ type, conversationId }) => {
       const asked = type === 'conversation.deleted' || type === 'reply.stop';
@@ -269,18 +271,22 @@ export class ReplyEngine {
 }
 
 /** @returns whether the batch has the reply's first text */
-function noteBeginning({ message }: Reply, { content, reasoning }: ReplyBatch): boolean {
+function noteBeginning({ message }: ActiveReply, { content, reasoning }: ReplyBatch): boolean {
   if (content === '' && reasoning === '') return false;
   measure('reply.begun', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
   return true;
 }
 
-function taskOf({ message, userId }: Reply, { configId }: ReplyRun): ProviderTask {
+function taskOf({ message, userId }: ActiveReply, { configId }: ReplyRun): ProviderTask {
   const { id, conversation_id } = message;
   return { task: 'reply', message_id: id, conversation_id, user_id: userId, config_id: configId };
 }
 
-async function finalReply(reply: Reply, prompt: PromptMessage[], outcome: Outcome): Promise<FinalReply> {
+async function finalReply(
+  reply: ActiveReply,
+  prompt: PromptMessage[],
+  outcome: Outcome,
+): Promise<FinalReply> {
   const { content, reasoning } = reply;
   return {
     status: outcome.status,

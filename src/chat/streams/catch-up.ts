@@ -2,7 +2,7 @@ import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import type { ParleyEvent } from '../../events/event-hub.js';
 import { messageCompleted, messageCreated, messageRestarted } from '../events/chat.events.js';
 import type { Cursor } from '../events/cursor.js';
-import { textSince } from '../replies/reply-text.js';
+import { textSince } from '../replies/streamed-text.js';
 
 export interface Attempted {
   message: MessageDto;

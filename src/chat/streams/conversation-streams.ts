@@ -79,7 +79,7 @@ export class ConversationStreams {
         for (const entry of missed) told.add(this.catchUp(userId, entry, place, listener));
         // No cursor tells whether its title or its active branch is another by now.
         if (seen) listener(conversationUpdated(conversation));
-        unsubscribe = this.hub.follow(userId, conversationId, (event) => {
+        unsubscribe = this.hub.subscribeConversation(userId, conversationId, (event) => {
           if (!told.cover(event)) listener(event);
         });
       });
@@ -120,7 +120,7 @@ export class ConversationStreams {
     await this.lookThenJoin(userId, reply, (entry) => {
       take(entry);
       if (completed) return;
-      const leave = this.hub.follow(userId, conversation_id, forward);
+      const leave = this.hub.subscribeConversation(userId, conversation_id, forward);
       const endLooks = this.lookAtTimes(reply.id, take);
       unsubscribe = () => [leave, endLooks].forEach((end) => end());
     });
@@ -195,7 +195,7 @@ export class ConversationStreams {
         if (event.conversationId === conversationId) changed = true;
       });
       try {
-        await this.hub.ready(userId);
+        await this.hub.whenSubscribed(userId);
         const state = await read();
         // Still subscribed: between this look and the join nothing can happen unseen.
         if (!changed) return join(state);

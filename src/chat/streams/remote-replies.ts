@@ -6,8 +6,8 @@ import { Settings } from '../../env/settings.js';
 import { EventHub, EventRelay, ParleyEvent } from '../../events/event-hub.js';
 import type { RedisRelay } from '../../events/redis-relay.js';
 import { type Delta, messageCreated, messageRestarted } from '../events/chat.events.js';
-import { ReplyStore } from '../replies/reply-store.js';
-import { ReplyText } from '../replies/reply-text.js';
+import { ReplyRepository } from '../replies/reply-repository.js';
+import { StreamedText } from '../replies/streamed-text.js';
 
 /** By then what another node had not stored when we looked is stored: it writes every 200 ms. */
 const HEAL_AFTER_MS = 300;
@@ -18,14 +18,14 @@ const HEAL_AFTER_MS = 300;
  */
 @Injectable()
 export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplicationShutdown {
-  private readonly mirrors = new Map<number, Mirror>();
+  private readonly mirrors = new Map<number, RemoteReply>();
   private relay?: RedisRelay;
 
   constructor(
     private readonly settings: Settings,
     private readonly deployment: Deployment,
     private readonly hub: EventHub,
-    private readonly store: ReplyStore,
+    private readonly repository: ReplyRepository,
   ) {
     super();
   }
@@ -67,7 +67,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     this.dropAllOf(userId);
   }
 
-  all(): ReplyText[] {
+  all(): StreamedText[] {
     return [...this.mirrors.values()];
   }
 
@@ -76,7 +76,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
    * @param message with the text that the database had
    * @returns its text as far as it is known on this node; undefined where there are no other nodes
    */
-  follow(userId: number, message: MessageDto, attempt: number): ReplyText | undefined {
+  follow(userId: number, message: MessageDto, attempt: number): StreamedText | undefined {
     const known = this.mirrors.get(message.id);
     if (known || !this.relay) return known;
     const mirror = this.mirror(userId, message, attempt);
@@ -117,7 +117,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
   }
 
   /** Redis may be late with a reply's beginning for those here who had opened its conversation by then. */
-  private announce(mirror: Mirror): void {
+  private announce(mirror: RemoteReply): void {
     const { userId, message, attempt } = mirror;
     const beginning = attempt === 1 ? messageCreated(message) : messageRestarted(message, attempt);
     const text = mirror.since({ content: 0, reasoning: 0 });
@@ -129,10 +129,10 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     this.mirror(userId, message, Number(cursor.split('.')[1] ?? 1));
   }
 
-  private mirror(userId: number, message: MessageDto, attempt: number): Mirror {
+  private mirror(userId: number, message: MessageDto, attempt: number): RemoteReply {
     const deliver = (event: ParleyEvent) => this.hub.deliver(userId, event);
-    const read = () => this.store.textOf(message.id, attempt);
-    const mirror = new Mirror(message, userId, attempt, read, deliver);
+    const read = () => this.repository.textOf(message.id, attempt);
+    const mirror = new RemoteReply(message, userId, attempt, read, deliver);
     this.mirrors.set(message.id, mirror);
     return mirror;
   }
@@ -141,7 +141,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     for (const mirror of this.mirrors.values()) if (mirror.userId === userId) this.drop(mirror);
   }
 
-  private drop(mirror: Mirror | undefined): void {
+  private drop(mirror: RemoteReply | undefined): void {
     if (!mirror) return;
     mirror.close();
     this.mirrors.delete(mirror.message.id);
@@ -149,7 +149,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
 }
 
 /** A reply of another node: its text without a gap, from its deltas and from the database where one is missing. */
-class Mirror extends ReplyText {
+class RemoteReply extends StreamedText {
   private early: Delta[] = [];
   private timer?: NodeJS.Timeout;
   private closed = false;
@@ -176,7 +176,7 @@ class Mirror extends ReplyText {
   }
 
   healSoon(): void {
-    this.timer ??= setTimeout(() => void this.heal(), HEAL_AFTER_MS).unref();
+    this.timer ??= setTimeout(() => void this.backfill(), HEAL_AFTER_MS).unref();
   }
 
   /** Deltas that are on their way do no harm after these, but their end would come first. */
@@ -189,7 +189,7 @@ class Mirror extends ReplyText {
     clearTimeout(this.timer);
   }
 
-  private async heal(): Promise<void> {
+  private async backfill(): Promise<void> {
     const stored = await this.read().catch(() => null);
     this.timer = undefined;
     if (this.closed) return;

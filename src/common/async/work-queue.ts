@@ -13,7 +13,7 @@ export class WorkQueue {
 
   /** @throws {QueueFullError} */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    await this.takeTurn();
+    await this.waitForSlot();
     try {
       return await work();
     } finally {
@@ -21,7 +21,7 @@ export class WorkQueue {
     }
   }
 
-  private async takeTurn(): Promise<void> {
+  private async waitForSlot(): Promise<void> {
     if (this.running < this.concurrency) {
       this.running++;
       return;

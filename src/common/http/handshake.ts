@@ -15,7 +15,7 @@ const logger = new Logger('Sockets');
  * Why a socket's handshake is refused, if it is: as for HTTP requests, production requires HTTPS, and an Origin, which
  * browsers send, must be an allowed one. A native app sends none.
  */
-export function handshakeFault(
+export function handshakeError(
   request: IncomingMessage,
   express: Express,
   { production, corsOrigins }: { production: boolean; corsOrigins: readonly string[] },

@@ -12,8 +12,8 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
-import { MayBeAbsent } from './optional.decorator.js';
-import { textFault } from './text.decorator.js';
+import { IsOptionalNotNull } from './optional.decorator.js';
+import { textError } from './text.decorator.js';
 
 const MAX_JSON_BYTES = 16 * 1024;
 const MAX_DEPTH = 8;
@@ -110,7 +110,7 @@ export class ModelParams {
 export function IsModelParams(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: () => ModelParams, example: { temperature: 0.7 } }),
-    MayBeAbsent(),
+    IsOptionalNotNull(),
     // Nothing is nested in what is no object, and an array would be taken for a list of parameters.
     ValidateNested({ message: 'Must be an object.' }),
     IsObject({ message: 'Must be an object.' }),
@@ -159,7 +159,7 @@ function Check(validate: (value: unknown) => boolean, message: string): Property
 
 function isStop(value: unknown): boolean {
   const texts = Array.isArray(value) ? value : [value];
-  const isText = (text: unknown) => textFault(text, { min: 1, max: 1000 }) === undefined;
+  const isText = (text: unknown) => textError(text, { min: 1, max: 1000 }) === undefined;
   return texts.length >= 1 && texts.length <= 4 && texts.every(isText);
 }
 
@@ -191,7 +191,7 @@ function isSmallJson(value: unknown): boolean {
 
 /** Whether every text and key in it can be stored and sent as it is. */
 function isKeepable(value: unknown): boolean {
-  if (typeof value === 'string') return textFault(value, { max: Infinity }) === undefined;
+  if (typeof value === 'string') return textError(value, { max: Infinity }) === undefined;
   if (typeof value !== 'object' || value === null) return true;
   return Object.entries(value).every(([key, inner]) => isKeepable(key) && isKeepable(inner));
 }

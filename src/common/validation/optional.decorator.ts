@@ -3,7 +3,7 @@ import { Transform } from 'class-transformer';
 import { ValidateIf } from 'class-validator';
 
 /** Takes null, which generated clients write, for absent. `IsOptional` would keep the null. */
-export const MayBeAbsent = (): PropertyDecorator =>
+export const IsOptionalNotNull = (): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }: { value: unknown }) => value ?? undefined),
     ValidateIf((_, value) => value !== undefined),

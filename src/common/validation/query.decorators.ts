@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsInt, Max, Min } from 'class-validator';
-import { MayBeAbsent } from './optional.decorator.js';
+import { IsOptionalNotNull } from './optional.decorator.js';
 
 interface IntegerRange {
   min: number;
@@ -25,7 +25,7 @@ export function QueryInteger({ min, max = Number.MAX_SAFE_INTEGER, ...documents 
     ...(documents.default === undefined ? [EmptyIsAbsent()] : []),
     ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max, ...documents }),
     Transform(({ value }: { value: unknown }) => (isInteger(value) ? Number(value) : value)),
-    MayBeAbsent(),
+    IsOptionalNotNull(),
     IsInt(),
     Min(min),
     Max(max),
@@ -43,7 +43,7 @@ export function QueryBoolean(documents: { description?: string } = {}) {
     ApiPropertyOptional({ type: 'boolean', ...documents }),
     EmptyIsAbsent(),
     Transform(({ value }: { value: unknown }) => BOOLEANS.get(value) ?? value),
-    MayBeAbsent(),
+    IsOptionalNotNull(),
     IsBoolean(),
   );
 }

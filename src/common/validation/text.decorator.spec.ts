@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { validate } from 'class-validator';
-import { IsText, textFault } from './text.decorator.js';
+import { IsText, textError } from './text.decorator.js';
 
 class Note {
   @IsText({ min: 2, max: 3, notBlank: true })
@@ -37,8 +37,8 @@ describe('IsText', () => {
   });
 
   it('lets blank and empty text pass where nothing forbids them', () => {
-    expect(textFault('', { max: 1 })).toBeUndefined();
-    expect(textFault(' ', { max: 1 })).toBeUndefined();
-    expect(textFault('ab', { max: 1 })).toBe('Must have at most 1 character.');
+    expect(textError('', { max: 1 })).toBeUndefined();
+    expect(textError(' ', { max: 1 })).toBeUndefined();
+    expect(textError('ab', { max: 1 })).toBe('Must have at most 1 character.');
   });
 });

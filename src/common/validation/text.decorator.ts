@@ -27,8 +27,8 @@ export function IsText(options: TextOptions): PropertyDecorator {
       propertyName: String(property),
       constraints: [options],
       validator: {
-        validate: (value: unknown) => textFault(value, options) === undefined,
-        defaultMessage: (args?: ValidationArguments) => textFault(args?.value, options) ?? '',
+        validate: (value: unknown) => textError(value, options) === undefined,
+        defaultMessage: (args?: ValidationArguments) => textError(args?.value, options) ?? '',
       },
     });
 }
@@ -50,7 +50,7 @@ export const IsLabel = (max: number): PropertyDecorator =>
   );
 
 /** @returns what is wrong with a value that has to be text, as a sentence; undefined where nothing is */
-export function textFault(
+export function textError(
   value: unknown,
   { min = 0, max, notBlank, visible }: TextOptions,
 ): string | undefined {

@@ -1,6 +1,6 @@
 import { ArgumentMetadata, Injectable, ValidationError, ValidationPipe } from '@nestjs/common';
 import { FieldError, ValidationFailedError } from '../errors/errors.js';
-import { dtoFault, jsonFault } from '../errors/json-fault.js';
+import { dtoError, jsonError } from '../errors/json-error.js';
 
 const SHARED = {
   transform: true,
@@ -25,7 +25,7 @@ class BodyPipe extends ValidationPipe {
 
 /** The demo model alone takes a body without a DTO: conversations, which are long. */
 function faultOf(value: unknown, { metatype }: ArgumentMetadata): FieldError | undefined {
-  return metatype === undefined || metatype === Object ? jsonFault(value) : dtoFault(value);
+  return metatype === undefined || metatype === Object ? jsonError(value) : dtoError(value);
 }
 
 /** Global pipes reach gateways too since Nest 12, so that what comes in there may have been through one already. */

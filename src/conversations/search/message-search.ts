@@ -9,7 +9,7 @@ import { Message } from '../messages/message.entity.js';
 import { type Hit, MessageMatcher, type MatchedRow, READ_CHARACTERS } from './message-matcher.js';
 import { ownMessages } from '../messages/own-messages.js';
 import type { SearchQuery } from '../query.dto.js';
-import { bucketsOf } from './index/search-grams.js';
+import { bucketsOf } from './index/n-grams.js';
 import { hasGaps, SearchIndex, SearchSizes, type Span, spansOf } from './index/search-index.js';
 import { SearchIndexer } from './index/search-indexer.js';
 

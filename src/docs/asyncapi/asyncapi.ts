@@ -7,7 +7,7 @@ type Schemas = Record<string, Schema | ReferenceObject>;
 type Node = Record<string, unknown>;
 
 /** A face of the server that carries events, and how messages look on it. */
-interface Face {
+interface Transport {
   channel: string;
   title: string;
   address: string;
@@ -19,9 +19,9 @@ interface Face {
   wrap: (name: string, body: Schema) => Schema;
 }
 
-const withType: Face['wrap'] = (name, body) => withMembers({ type: { const: name } }, body);
+const withType: Transport['wrap'] = (name, body) => withMembers({ type: { const: name } }, body);
 
-const FACES: Face[] = [
+const TRANSPORTS: Transport[] = [
   {
     channel: 'chat',
     title: 'Socket.IO',
@@ -77,8 +77,8 @@ export function buildAsyncApi(openApi: OpenAPIObject): Node {
     },
     defaultContentType: 'application/json',
     servers: servers(),
-    channels: Object.fromEntries(FACES.map((face) => [face.channel, channelOf(face)])),
-    operations: Object.assign({}, ...FACES.map(operationsOf)) as Node,
+    channels: Object.fromEntries(TRANSPORTS.map((face) => [face.channel, channelOf(face)])),
+    operations: Object.assign({}, ...TRANSPORTS.map(operationsOf)) as Node,
     components: {
       securitySchemes: {
         bearer: {
@@ -88,7 +88,7 @@ export function buildAsyncApi(openApi: OpenAPIObject): Node {
           description: 'The access_token of a login.',
         },
       },
-      messages: Object.assign({}, ...FACES.map((face) => messagesOf(face, schemas))) as Node,
+      messages: Object.assign({}, ...TRANSPORTS.map((face) => messagesOf(face, schemas))) as Node,
     },
   };
   const used = schemasUsedBy(document, schemas);
@@ -106,7 +106,7 @@ function servers(): Node {
   };
 }
 
-function channelOf(face: Face): Node {
+function channelOf(face: Transport): Node {
   const events = [
     ...Object.keys(SOCKET_EVENTS),
     ...(face.channel === 'conversation' ? ['conversation.snapshot'] : []),
@@ -127,7 +127,7 @@ function channelOf(face: Face): Node {
 }
 
 /** As the server sees it: it sends events and receives commands. */
-function operationsOf(face: Face): Node {
+function operationsOf(face: Transport): Node {
   const channel = { $ref: `#/channels/${face.channel}` };
   const message = (name: string) => ({ $ref: `#/channels/${face.channel}/messages/${name}` });
   const events = Object.keys(SOCKET_EVENTS).map((name) => [
@@ -156,7 +156,7 @@ function operationsOf(face: Face): Node {
 
 const SNAPSHOT = 'The first frame: the conversation as it is, a running reply with its text so far';
 
-function messagesOf(face: Face, schemas: Schemas): Node {
+function messagesOf(face: Transport, schemas: Schemas): Node {
   const messages: Node = {};
   const add = (name: string, summary: string, payload: Schema) => {
     messages[`${face.channel}.${name}`] = messageOf(name, summary, payload, schemas);
@@ -189,7 +189,7 @@ function messageOf(name: string, summary: string, payload: Schema, schemas: Sche
   };
 }
 
-function commandOf(face: Face, name: string, { body, optional = [] }: SocketCommand): Schema {
+function commandOf(face: Transport, name: string, { body, optional = [] }: SocketCommand): Schema {
   // A plain WebSocket is one conversation's, whose id goes without saying, and numbers its frames itself.
   if (face.channel !== 'conversation') return objectOf(body, optional);
   const frame = face.wrap(name, objectOf(body, [...optional, 'conversation_id']));
@@ -197,7 +197,7 @@ function commandOf(face: Face, name: string, { body, optional = [] }: SocketComm
   return { ...frame, properties: { ...frame.properties, id } };
 }
 
-function acknowledgementOf(face: Face, { acknowledgement }: SocketCommand): Schema {
+function acknowledgementOf(face: Transport, { acknowledgement }: SocketCommand): Schema {
   const problem: ReferenceObject = { $ref: '#/components/schemas/Problem' };
   const good = objectOf({ ok: { const: true } as Schema, data: acknowledgement });
   const bad = objectOf({ ok: { const: false } as Schema, error: problem });

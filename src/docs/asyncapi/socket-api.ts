@@ -115,7 +115,7 @@ export const SOCKET_COMMANDS: Record<string, SocketCommand> = {
     summary: 'Send a message; its reply follows as events',
     body: { ...conversationId, content, client_message_id: clientMessageId, config_id: configId },
     optional: ['client_message_id', 'config_id'],
-    acknowledgement: ref('Exchange'),
+    acknowledgement: ref('Turn'),
   },
   'chat.stop': {
     summary: 'Stop the reply that runs; its text so far is kept',
@@ -130,13 +130,13 @@ export const SOCKET_COMMANDS: Record<string, SocketCommand> = {
     summary: 'Ask for another reply to the same message',
     body: { ...conversationId, ...messageId, config_id: configId },
     optional: ['config_id'],
-    acknowledgement: ref('Exchange'),
+    acknowledgement: ref('Turn'),
   },
   'chat.edit': {
     summary: 'Send a changed message in place of an earlier one',
     body: { ...conversationId, ...messageId, content, client_message_id: clientMessageId },
     optional: ['client_message_id'],
-    acknowledgement: ref('Exchange'),
+    acknowledgement: ref('Turn'),
   },
   'auth.refresh': {
     summary: 'Go on with a new access token of the same user, without reconnecting',

@@ -1,11 +1,11 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Server } from 'node:http';
 import { DataSource } from 'typeorm';
-import { ChatSockets } from '../../../src/chat/transports/socket-io/chat-sockets.js';
-import { Reaper } from '../../../src/chat/replies/recovery/reaper.js';
+import { SocketLifecycle } from '../../../src/chat/transports/socket-io/socket-lifecycle.js';
+import { ReplyRecovery } from '../../../src/chat/replies/recovery/reply-recovery.js';
 import { ReplyEngine } from '../../../src/chat/replies/reply-engine.js';
-import { ReplyStore } from '../../../src/chat/replies/reply-store.js';
-import { ReplyAborted } from '../../../src/chat/replies/reply.js';
+import { ReplyRepository } from '../../../src/chat/replies/reply-repository.js';
+import { ReplyAborted } from '../../../src/chat/replies/active-reply.js';
 import { WebSocketClients } from '../../../src/chat/transports/websocket/websocket-clients.js';
 
 /**
@@ -13,12 +13,12 @@ import { WebSocketClients } from '../../../src/chat/transports/websocket/websock
  * writes nothing, shows no life, and all its connections are gone. None of its shutdown hooks runs.
  */
 export async function crash(app: NestExpressApplication): Promise<void> {
-  app.get(Reaper).onApplicationShutdown();
-  freeze(app.get(ReplyStore));
+  app.get(ReplyRecovery).onApplicationShutdown();
+  freeze(app.get(ReplyRepository));
   const server = app.getHttpServer() as Server;
   server.close();
   server.closeAllConnections();
-  app.get(ChatSockets).closeAll();
+  app.get(SocketLifecycle).closeAll();
   app.get(WebSocketClients).closeAll();
   const engine = app.get(ReplyEngine);
   for (const reply of engine.all()) reply.abort.abort(new ReplyAborted('interrupted'));
@@ -26,8 +26,8 @@ export async function crash(app: NestExpressApplication): Promise<void> {
 }
 
 /** Whatever is asked of it is never answered. */
-function freeze(store: ReplyStore): void {
-  for (const name of Object.getOwnPropertyNames(ReplyStore.prototype)) {
+function freeze(store: ReplyRepository): void {
+  for (const name of Object.getOwnPropertyNames(ReplyRepository.prototype)) {
     if (name !== 'constructor') Object.assign(store, { [name]: () => new Promise(() => undefined) });
   }
 }

@@ -1,4 +1,4 @@
-import { EMPTY } from '../../../src/chat/turns/exchange.js';
+import { EMPTY } from '../../../src/chat/turns/turn.js';
 import type { Message } from '../../../src/conversations/messages/message.entity.js';
 
 /** What a message has where a test does not say. */

@@ -1,5 +1,5 @@
 import { AiService } from '../../../src/ai/ai.service.js';
-import { Outbound } from '../../../src/ai/egress/outbound.js';
+import { EgressGuard } from '../../../src/ai/egress/egress-guard.js';
 import type { ProviderError } from '../../../src/ai/provider/provider.error.js';
 import type { ModelProvider, PromptMessage, ReplyBatch } from '../../../src/ai/provider/provider.js';
 import { resolveHost } from '../../../src/ai/egress/resolve-host.js';
@@ -22,7 +22,7 @@ export interface Outcome {
 /** The real AiService in front of a played provider. */
 export class AiReader {
   readonly ai: AiService;
-  private readonly outbound: Outbound;
+  private readonly outbound: EgressGuard;
 
   constructor(
     readonly played: PlayedProvider,
@@ -37,7 +37,7 @@ export class AiReader {
       upstreamTotalTimeoutSeconds: 20,
       ...changes,
     } as unknown as Settings;
-    this.outbound = new Outbound(settings, resolveHost);
+    this.outbound = new EgressGuard(settings, resolveHost);
     this.ai = new AiService(settings, this.outbound);
   }
 

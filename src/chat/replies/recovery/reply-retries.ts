@@ -4,8 +4,8 @@ import { Settings } from '../../../env/settings.js';
 import { EventHub } from '../../../events/event-hub.js';
 import { messageRestarted } from '../../events/chat.events.js';
 import { ReplyEngine, type ReplyRun } from '../reply-engine.js';
-import { ReplyRunsService } from '../reply-runs.service.js';
-import { type RunningReply, ReplyStore } from '../reply-store.js';
+import { ReplyRunFactory } from '../reply-run-factory.js';
+import { type RunningReply, ReplyRepository } from '../reply-repository.js';
 
 /**
  * A reply's first run has the attempts 1 and 2 (where its text began anew), its second has 3 and 4. There is no third: a
@@ -21,8 +21,8 @@ export class ReplyRetries {
 
   constructor(
     private readonly settings: Settings,
-    private readonly store: ReplyStore,
-    private readonly runs: ReplyRunsService,
+    private readonly repository: ReplyRepository,
+    private readonly runs: ReplyRunFactory,
     private readonly engine: ReplyEngine,
     private readonly hub: EventHub,
   ) {}
@@ -30,11 +30,11 @@ export class ReplyRetries {
   /** @returns false where the reply is to be interrupted instead */
   async retry(messageId: number): Promise<boolean> {
     if (!this.settings.retryInterrupted) return false;
-    const running = await this.store.findRunning({ id: messageId });
+    const running = await this.repository.findRunning({ id: messageId });
     if (!running || running.reply.attempt >= SECOND_RUN) return false;
     const run = await this.prepare(running);
     if (!run) return false;
-    if (await this.store.claim(running.reply, this.engine.nodeId, SECOND_RUN))
+    if (await this.repository.claim(running.reply, this.engine.nodeId, SECOND_RUN))
       await this.restart(running, run);
     return true;
   }
@@ -50,8 +50,8 @@ export class ReplyRetries {
   }
 
   private async restart({ reply, conversation }: RunningReply, run: ReplyRun): Promise<void> {
-    await this.store.deleteChunks([reply.id]);
-    const message = await this.store.toDto(reply);
+    await this.repository.deleteChunks([reply.id]);
+    const message = await this.repository.toDto(reply);
     this.engine.start(message, conversation.userId, SECOND_RUN, run);
     this.hub.publish(conversation.userId, messageRestarted(message, SECOND_RUN));
     this.logger.warn(`Reply ${reply.id} begins again: its node is gone.`);

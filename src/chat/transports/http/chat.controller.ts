@@ -9,11 +9,11 @@ import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { ConversationPageDto } from '../../../conversations/conversation.dto.js';
 import { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { Limit } from '../../../throttling/limit.decorator.js';
-import { TakesLong } from '../../../throttling/takes-long.decorator.js';
-import { EditMessageDto, EventsQuery, ExchangeDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
+import { LimitConcurrent } from '../../../throttling/limit-concurrent.decorator.js';
+import { EditMessageDto, EventsQuery, TurnDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
 import { ConversationStreams } from '../../streams/conversation-streams.js';
-import { ReplyAnswers } from './reply-answers.js';
+import { ReplyResponder } from './reply-responder.js';
 
 const CHAT_PROBLEMS: ProblemAnswer[] = [
   '409 reply_in_progress',
@@ -39,7 +39,7 @@ export class ChatController {
   constructor(
     private readonly chat: ChatService,
     private readonly streams: ConversationStreams,
-    private readonly answers: ReplyAnswers,
+    private readonly responder: ReplyResponder,
   ) {}
 
   @ApiOperation({
@@ -47,13 +47,13 @@ export class ChatController {
     summary: 'Send a message and get its reply',
     description: 'As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.',
   })
-  @ApiOkResponse({ type: ExchangeDto })
+  @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems(...CHAT_PROBLEMS)
   @Limit('chat')
   @HttpCode(200)
   @Post('chat')
-  @TakesLong()
+  @LimitConcurrent()
   async send(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -61,20 +61,20 @@ export class ChatController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    await this.answers.write(request, response, user.id, await this.chat.send(user.id, id, message));
+    await this.responder.write(request, response, user.id, await this.chat.send(user.id, id, message));
   }
 
   @ApiOperation({
     operationId: 'addMessage',
     summary: 'Send a message and get its reply (the same as /chat)',
   })
-  @ApiOkResponse({ type: ExchangeDto })
+  @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems(...CHAT_PROBLEMS)
   @Limit('chat')
   @HttpCode(200)
   @Post('messages')
-  @TakesLong()
+  @LimitConcurrent()
   addMessage(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -86,13 +86,13 @@ export class ChatController {
   }
 
   @ApiOperation({ operationId: 'regenerateReply', summary: 'Ask for another reply to the same message' })
-  @ApiOkResponse({ type: ExchangeDto })
+  @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS.filter((problem) => !problem.includes('client_message_id')))
   @Limit('chat')
   @HttpCode(200)
   @Post('messages/:message_id/regenerate')
-  @TakesLong()
+  @LimitConcurrent()
   async regenerate(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -102,17 +102,17 @@ export class ChatController {
     @Res() response: Response,
   ): Promise<void> {
     const exchange = await this.chat.regenerate(user.id, id, messageId, changes);
-    await this.answers.write(request, response, user.id, exchange);
+    await this.responder.write(request, response, user.id, exchange);
   }
 
   @ApiOperation({ operationId: 'editMessage', summary: 'Send a changed message in place of an earlier one' })
-  @ApiOkResponse({ type: ExchangeDto })
+  @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS)
   @Limit('chat')
   @HttpCode(200)
   @Post('messages/:message_id/edit')
-  @TakesLong()
+  @LimitConcurrent()
   async edit(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -122,7 +122,7 @@ export class ChatController {
     @Res() response: Response,
   ): Promise<void> {
     const exchange = await this.chat.edit(user.id, id, messageId, changes);
-    await this.answers.write(request, response, user.id, exchange);
+    await this.responder.write(request, response, user.id, exchange);
   }
 
   @ApiOperation({ operationId: 'activateMessage', summary: 'Make the branch of a message the active one' })
@@ -167,6 +167,6 @@ export class ChatController {
     @Query() _query: EventsQuery,
     @Res() response: Response,
   ): Promise<void> {
-    await this.answers.follow(response, identity, id, lastEventId);
+    await this.responder.follow(response, identity, id, lastEventId);
   }
 }

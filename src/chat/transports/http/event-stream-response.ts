@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { inTurns, isLong, jsonPieces } from '../../../common/json/json-pieces.js';
 import type { ParleyEvent } from '../../../events/event-hub.js';
-import { Backlog, type Outlet } from '../shared/backlog.js';
+import { Backpressure, type Outlet } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
 
 /** Proxies close what is silent for a minute or so. */
@@ -11,7 +11,7 @@ const HEARTBEAT = Buffer.from(': keep-alive\n\n');
 /** A response as server-sent events (WHATWG HTML, section 9.2). */
 export class EventStreamResponse implements Outlet {
   private heartbeat?: NodeJS.Timeout;
-  private readonly backlog = new Backlog(this);
+  private readonly backpressure = new Backpressure(this);
   private readonly endings: (() => void)[] = [];
   private open = true;
   private live = false;
@@ -30,7 +30,7 @@ export class EventStreamResponse implements Outlet {
 
   /** From the next event on the client has to keep up. What came before is what it had missed. */
   goLive(): void {
-    this.backlog.excuse();
+    this.backpressure.resetAllowance();
     this.live = true;
   }
 
@@ -38,7 +38,9 @@ export class EventStreamResponse implements Outlet {
     if (!this.open || event.isInternal) return;
     // Bytes rather than text, so that what waits is counted in bytes.
     const frame = event.type === 'message.delta' ? frameOf(event) : sharedFrameOf(event);
-    const hasRoom = this.live ? this.backlog.hasRoomFor(frame.length) : this.backlog.hasRoomForMissed();
+    const hasRoom = this.live
+      ? this.backpressure.hasRoomFor(frame.length)
+      : this.backpressure.hasRoomForMissed();
     if (hasRoom) this.response.write(frame);
     else this.cut();
   }

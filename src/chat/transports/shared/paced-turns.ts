@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import { MAX_WAITING_BYTES, type Outlet } from './backlog.js';
+import { MAX_WAITING_BYTES, type Outlet } from './backpressure.js';
 
 /** ws does not tell when its client has taken what waited. */
 const LOOK_MS = 20;

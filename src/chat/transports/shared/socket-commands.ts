@@ -5,10 +5,10 @@ import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import type { ConversationPageDto } from '../../../conversations/conversation.dto.js';
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';
-import { ExchangeDto } from '../../chat.dto.js';
+import { TurnDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
 import { ConversationStreams } from '../../streams/conversation-streams.js';
-import type { Exchange } from '../../turns/exchange.js';
+import type { Turn } from '../../turns/turn.js';
 import {
   ConversationRefDto,
   OpenConversationDto,
@@ -48,21 +48,18 @@ export class SocketCommands {
     return {};
   }
 
-  async send(peer: SocketPeer, { conversation_id, ...message }: SocketSendDto): Promise<ExchangeDto> {
+  async send(peer: SocketPeer, { conversation_id, ...message }: SocketSendDto): Promise<TurnDto> {
     return this.join(peer, await this.chat.send(peer.userId, conversation_id, message));
   }
 
   async regenerate(
     peer: SocketPeer,
     { conversation_id, message_id, ...rest }: SocketRegenerateDto,
-  ): Promise<ExchangeDto> {
+  ): Promise<TurnDto> {
     return this.join(peer, await this.chat.regenerate(peer.userId, conversation_id, message_id, rest));
   }
 
-  async edit(
-    peer: SocketPeer,
-    { conversation_id, message_id, ...rest }: SocketEditDto,
-  ): Promise<ExchangeDto> {
+  async edit(peer: SocketPeer, { conversation_id, message_id, ...rest }: SocketEditDto): Promise<TurnDto> {
     return this.join(peer, await this.chat.edit(peer.userId, conversation_id, message_id, rest));
   }
 
@@ -95,8 +92,8 @@ export class SocketCommands {
     return page;
   }
 
-  private async join(peer: SocketPeer, { userMessage, assistantMessage }: Exchange): Promise<ExchangeDto> {
-    let answer!: ExchangeDto;
+  private async join(peer: SocketPeer, { userMessage, assistantMessage }: Turn): Promise<TurnDto> {
+    let answer!: TurnDto;
     await this.streams.joinReply(peer.userId, assistantMessage, (reply) => {
       answer = { user_message: userMessage, assistant_message: reply };
       peer.join(reply.conversation_id);

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Settings } from '../../../env/settings.js';
 import { MemoryLimitStore } from '../../../throttling/memory-limit-store.js';
-import { Places } from '../../../throttling/places.js';
+import { ConcurrencyLimiter } from '../../../throttling/concurrency-limiter.js';
 import { RateLimits } from '../../../throttling/rate-limits.js';
 import { EventMeter, SocketLimits } from './socket-limits.js';
 
 function limitsAt(rateLimitScale: number): SocketLimits {
   const store = new MemoryLimitStore();
   const limits = new RateLimits(Object.assign(new Settings(), { rateLimitScale }), store, store);
-  return new SocketLimits(limits, new Places(limits));
+  return new SocketLimits(limits, new ConcurrencyLimiter(limits));
 }
 
 describe('SocketLimits', () => {
@@ -36,8 +36,8 @@ describe('SocketLimits', () => {
     const limits = limitsAt(1);
     for (let user = 0; user < 50; user++) limits.admitUser(user)();
 
-    const { places } = limits as unknown as { places: { counts: Map<string, number> } };
-    expect(places.counts.size).toBe(0);
+    const { limiter } = limits as unknown as { limiter: { counts: Map<string, number> } };
+    expect(limiter.counts.size).toBe(0);
   });
 
   it('are off at scale 0', () => {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Identity } from '../../../auth/identity.decorator.js';
 import { RateLimitedError, UnauthenticatedError } from '../../../common/errors/errors.js';
 import { addressKey } from '../../../throttling/address-key.js';
-import { Places } from '../../../throttling/places.js';
+import { ConcurrencyLimiter } from '../../../throttling/concurrency-limiter.js';
 import { RateLimits } from '../../../throttling/rate-limits.js';
 
 /** A content of 100,000 characters fits, however it is escaped: `\ud83d\ude00` takes twelve bytes. */
@@ -18,7 +18,7 @@ const PATIENCE = 4;
 export class SocketLimits {
   constructor(
     private readonly limits: RateLimits,
-    private readonly places: Places,
+    private readonly limiter: ConcurrencyLimiter,
   ) {}
 
   /**
@@ -27,7 +27,7 @@ export class SocketLimits {
    * @throws {RateLimitedError} where the address has too many sockets
    */
   admitAddress(address: string): () => void {
-    return this.places.take('address_connections', addressKey(address), TOO_MANY);
+    return this.limiter.acquire('address_connections', addressKey(address), TOO_MANY);
   }
 
   /**
@@ -35,17 +35,17 @@ export class SocketLimits {
    * @throws {RateLimitedError} where the user has too many sockets
    */
   admitUser(userId: number): () => void {
-    return this.places.take('socket_connections', userId, TOO_MANY);
+    return this.limiter.acquire('socket_connections', userId, TOO_MANY);
   }
 
   /** Counts a connection of Socket.IO's, which may have any number of sockets or none. @returns what ends it */
   enter(address: string): () => void {
-    return this.places.enter('address_handshakes', addressKey(address));
+    return this.limiter.forceAcquire('address_handshakes', addressKey(address));
   }
 
   /** Whether an address may have no more of these. */
   isCrowded(address: string): boolean {
-    return this.places.isFull('address_handshakes', addressKey(address));
+    return this.limiter.isFull('address_handshakes', addressKey(address));
   }
 
   /** Counts what fails against the budget that failing HTTP requests of the address have (see refuseFloods). */

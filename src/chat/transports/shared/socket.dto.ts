@@ -1,6 +1,6 @@
 import { IntersectionType } from '@nestjs/swagger';
 import { IsInt, IsString, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent } from '../../../common/validation/optional.decorator.js';
+import { IsOptionalNotNull } from '../../../common/validation/optional.decorator.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 
 /** What sockets send (API.md 6). */
@@ -17,7 +17,7 @@ export class MessageRefDto extends ConversationRefDto {
 }
 
 export class OpenConversationDto extends ConversationRefDto {
-  @MayBeAbsent()
+  @IsOptionalNotNull()
   @IsInt()
   @Min(1)
   @Max(200)

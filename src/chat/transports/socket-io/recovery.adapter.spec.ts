@@ -8,7 +8,7 @@ describe('RecoveryAdapter', () => {
   beforeEach(() => {
     jest.useFakeTimers();
     adapter = new RecoveryAdapter({ server: { encoder: {} } } as unknown as Namespace);
-    adapter.canBringUp = () => true;
+    adapter.canReplay = () => true;
     persist('pid');
   });
   afterEach(() => {
@@ -42,7 +42,7 @@ describe('RecoveryAdapter', () => {
     expect(await adapter.restoreSession('pid', 'offset')).toBeNull();
 
     persist('again');
-    adapter.canBringUp = (userId, offset) => !(userId === 7 && offset === 'offset');
+    adapter.canReplay = (userId, offset) => !(userId === 7 && offset === 'offset');
     expect(await adapter.restoreSession('again', 'offset')).toBeNull();
   });
 

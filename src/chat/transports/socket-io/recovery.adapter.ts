@@ -10,7 +10,7 @@ interface KeptSession {
 }
 
 /** Whether a user's socket can still be brought up from where it stood. */
-export type CanBringUp = (userId: number, offset: string, opened: number[]) => boolean;
+export type CanReplay = (userId: number, offset: string, opened: number[]) => boolean;
 
 /**
  * Keeps who was connected, and to what, for a client that loses its connection. What it misses is not kept here, as
@@ -18,7 +18,7 @@ export type CanBringUp = (userId: number, offset: string, opened: number[]) => b
  * it is. ChatSockets sends it, once the client is admitted.
  */
 export class RecoveryAdapter extends Adapter {
-  canBringUp: CanBringUp = () => false;
+  canReplay: CanReplay = () => false;
   private readonly kept = new Map<string, KeptSession>();
 
   override persistSession({ sid, pid, data }: KeptSession['session']): void {
@@ -37,7 +37,7 @@ export class RecoveryAdapter extends Adapter {
     const session = this.kept.get(pid)?.session;
     this.kept.delete(pid);
     const { userId, opened = [] } = (session?.data ?? {}) as Partial<SocketData>;
-    const recoverable = session && this.canBringUp(userId!, offset, opened);
+    const recoverable = session && this.canReplay(userId!, offset, opened);
     return Promise.resolve(recoverable ? { ...session, missedPackets: [] } : NOT_RECOVERED);
   }
 

@@ -2,11 +2,11 @@ import type { DefaultEventsMap, Socket } from 'socket.io';
 import type { AuthService } from '../../../auth/auth.service.js';
 import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
 import type { EventHub } from '../../../events/event-hub.js';
-import { ConnectionBacklog } from '../shared/connection-backlog.js';
-import { LiveSession, type LiveSessionEvents } from '../shared/live-session.js';
-import type { OpenConversations } from '../shared/open-conversations.js';
+import { EngineBackpressure } from '../shared/engine-backpressure.js';
+import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';
+import type { ConversationSubscriptions } from '../shared/conversation-subscriptions.js';
 import { PacedTurns } from '../shared/paced-turns.js';
-import type { SocketAudiences } from './socket-audiences.js';
+import type { UserSocketRegistry } from './user-socket-registry.js';
 import type { SocketPeer } from '../shared/socket-commands.js';
 import { type EventMeter, tooManyEvents } from '../shared/socket-limits.js';
 import { refuse } from '../shared/socket-problem.filter.js';
@@ -27,22 +27,22 @@ export interface SocketData {
 export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>;
 
 /** One Socket.IO socket that was admitted. There may be many that do nothing: it is small. */
-export class SocketIoClient implements SocketPeer, LiveSessionEvents {
-  private readonly session: LiveSession;
-  private readonly backlog: ConnectionBacklog;
+export class SocketIoClient implements SocketPeer, ConnectionSessionEvents {
+  private readonly session: ConnectionSession;
+  private readonly backpressure: EngineBackpressure;
   /** Made with the first, as many sockets have none. */
-  private opened?: OpenConversations;
+  private opened?: ConversationSubscriptions;
   private turns?: PacedTurns;
 
   constructor(
     private readonly socket: ChatSocket,
     hub: EventHub,
     auth: AuthService,
-    private readonly audiences: SocketAudiences,
+    private readonly registry: UserSocketRegistry,
     private readonly meter: EventMeter,
   ) {
-    this.session = new LiveSession(hub, auth, socket.data.claims, this);
-    this.backlog = new ConnectionBacklog(socket.conn);
+    this.session = new ConnectionSession(hub, auth, socket.data.claims, this);
+    this.backpressure = new EngineBackpressure(socket.conn);
   }
 
   get userId(): number {
@@ -54,12 +54,12 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
   }
 
   inTurn<T>(command: () => Promise<T>): Promise<T> {
-    this.turns ??= new PacedTurns(this.backlog, () => this.socket.connected);
+    this.turns ??= new PacedTurns(this.backpressure, () => this.socket.connected);
     return this.turns.run(command);
   }
 
   join(conversationId: number): void {
-    this.opened ??= this.audiences.conversationsOf(this.socket);
+    this.opened ??= this.registry.conversationsOf(this.socket);
     this.opened.open(conversationId);
   }
 
@@ -85,17 +85,17 @@ export class SocketIoClient implements SocketPeer, LiveSessionEvents {
 
   /** @returns false where the packet has to go through Engine.IO */
   sendFrame(frame: Buffer, alone: boolean): boolean {
-    return this.backlog.sendFrame(frame, alone);
+    return this.backpressure.sendFrame(frame, alone);
   }
 
   /** All that waits for it now is what it had missed and came back for. */
-  excuse(): void {
-    this.backlog.excuse();
+  resetAllowance(): void {
+    this.backpressure.resetAllowance();
   }
 
   end(): void {
     this.session.close();
-    this.backlog.end();
+    this.backpressure.end();
     this.opened?.closeAll();
   }
 

@@ -8,10 +8,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Draining } from '../../../common/lifecycle/draining.js';
 import { EdgeWarnings } from '../../../common/http/edge-warnings.js';
 import { ProblemError, RateLimitedError, ValidationFailedError } from '../../../common/errors/errors.js';
-import { addressOf, handshakeFault, refuseRequest, refuseUpgrade } from '../../../common/http/handshake.js';
+import { addressOf, handshakeError, refuseRequest, refuseUpgrade } from '../../../common/http/handshake.js';
 import { Settings } from '../../../env/settings.js';
 import type { ChatSocket } from './socket-io-client.js';
-import { FrameServer } from '../shared/frame-server.js';
+import { SafePongServer } from '../shared/safe-pong-server.js';
 import { RECOVERY_MS, RecoveryAdapter } from './recovery.adapter.js';
 import { MAX_FRAME_BYTES, SocketLimits } from '../shared/socket-limits.js';
 import { refuse } from '../shared/socket-problem.filter.js';
@@ -57,7 +57,7 @@ export class SocketIoAdapter extends IoAdapter {
       adapter: RecoveryAdapter,
       allowRequest: (request, callback) => {
         const fault =
-          handshakeFault(request, this.express, settings, this.warnings) ?? this.newcomerFault(request);
+          handshakeError(request, this.express, settings, this.warnings) ?? this.newcomerFault(request);
         if (fault) refuseHandshake(request as Asked, fault);
         else callback(null, true);
       },
@@ -70,7 +70,7 @@ export class SocketIoAdapter extends IoAdapter {
       perMessageDeflate: false,
       httpCompression: false,
       cors: { origin: settings.corsOrigins },
-      wsEngine: FrameServer,
+      wsEngine: SafePongServer,
     } as ServerOptions) as Server;
     server.engine.on('connection', (connection: Connection) => {
       connection.on('close', this.limits.enter(addressOf(connection.request, this.express)));

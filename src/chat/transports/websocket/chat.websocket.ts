@@ -6,10 +6,10 @@ import type { Duplex } from 'node:stream';
 import type { ServerOptions, WebSocket } from 'ws';
 import { Draining } from '../../../common/lifecycle/draining.js';
 import { EdgeWarnings } from '../../../common/http/edge-warnings.js';
-import { handshakeFault, refuseUpgrade } from '../../../common/http/handshake.js';
+import { handshakeError, refuseUpgrade } from '../../../common/http/handshake.js';
 import { Settings } from '../../../env/settings.js';
 import { ProblemError } from '../../../common/errors/errors.js';
-import { FrameServer } from '../shared/frame-server.js';
+import { SafePongServer } from '../shared/safe-pong-server.js';
 import { MAX_FRAME_BYTES } from '../shared/socket-limits.js';
 import { CLOSE_CODES } from './websocket-client.js';
 import { isBearer, WebSocketClients } from './websocket-clients.js';
@@ -33,7 +33,7 @@ const OPTIONS: ServerOptions & { closeTimeout: number } = {
 /** The plain WebSocket's door: `/conversations/ws/{id}`, for clients without Socket.IO. */
 @Injectable()
 export class ChatWebSocket implements OnApplicationBootstrap {
-  private readonly server = new FrameServer(OPTIONS);
+  private readonly server = new SafePongServer(OPTIONS);
 
   constructor(
     private readonly host: HttpAdapterHost,
@@ -66,7 +66,7 @@ export class ChatWebSocket implements OnApplicationBootstrap {
 
   private check(incoming: IncomingMessage): ProblemError | undefined {
     const express = this.host.httpAdapter.getInstance<Express>();
-    return handshakeFault(incoming, express, this.settings, this.warnings) ?? this.draining.refusal();
+    return handshakeError(incoming, express, this.settings, this.warnings) ?? this.draining.refusal();
   }
 }
 

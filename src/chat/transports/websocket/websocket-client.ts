@@ -4,11 +4,11 @@ import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
 import { ProblemError, ValidationFailedError } from '../../../common/errors/errors.js';
 import { bodyPipe } from '../../../common/validation/validation.js';
 import { EventHub, ParleyEvent } from '../../../events/event-hub.js';
-import { Backlog } from '../shared/backlog.js';
+import { Backpressure } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
 import { ConversationStreams } from '../../streams/conversation-streams.js';
-import { LiveSession } from '../shared/live-session.js';
-import { OpenConversations } from '../shared/open-conversations.js';
+import { ConnectionSession } from '../shared/connection-session.js';
+import { ConversationSubscriptions } from '../shared/conversation-subscriptions.js';
 import { PacedTurns } from '../shared/paced-turns.js';
 import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
@@ -53,11 +53,11 @@ interface Frame {
 export class WebSocketClient {
   private readonly peer: SocketPeer;
   private readonly meter: EventMeter;
-  private readonly backlog: Backlog;
+  private readonly backpressure: Backpressure;
   private readonly pipe = bodyPipe();
   /** Its own conversation, and others that it opened by their ids. */
-  private readonly opened: OpenConversations;
-  private session?: LiveSession;
+  private readonly subscriptions: ConversationSubscriptions;
+  private session?: ConnectionSession;
   private alive = true;
 
   constructor(
@@ -67,13 +67,15 @@ export class WebSocketClient {
     private readonly services: Services,
   ) {
     this.meter = services.limits.meter();
-    this.backlog = new Backlog(socket);
-    this.opened = new OpenConversations(services.hub, ({ type, json }) => this.write(type, json));
+    this.backpressure = new Backpressure(socket);
+    this.subscriptions = new ConversationSubscriptions(services.hub, ({ type, json }) =>
+      this.write(type, json),
+    );
     const turns = new PacedTurns(socket, () => socket.readyState === socket.OPEN);
     this.peer = {
       userId: claims.userId,
-      join: (id) => this.opened.open(id),
-      leave: (id) => this.opened.close(id),
+      join: (id) => this.subscriptions.open(id),
+      leave: (id) => this.subscriptions.close(id),
       inTurn: (command) => turns.run(command),
       renew: (renewed) => this.session?.renew(renewed),
     };
@@ -109,9 +111,9 @@ export class WebSocketClient {
     const { socket, services } = this;
     if (socket.readyState !== socket.OPEN) return;
     this.write('conversation.snapshot', JSON.stringify(page));
-    this.opened.open(this.conversationId);
+    this.subscriptions.open(this.conversationId);
     const unsubscribe = services.hub.subscribe(this.peer.userId, (event) => this.pass(event));
-    const session = new LiveSession(services.hub, services.auth, this.claims, {
+    const session = new ConnectionSession(services.hub, services.auth, this.claims, {
       expiring: (expiresAt) =>
         this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
       ended: (reason) => socket.close(CLOSE_CODES.token, reason),
@@ -121,7 +123,7 @@ export class WebSocketClient {
     socket.once('close', () => {
       unsubscribe();
       session.close();
-      this.opened.closeAll();
+      this.subscriptions.closeAll();
     });
   }
 
@@ -129,7 +131,7 @@ export class WebSocketClient {
     const { type, conversationId } = event;
     if (event.isInternal || conversationId === undefined) return;
     const own = conversationId === this.conversationId;
-    if (own || this.opened.has(conversationId)) this.send(sharedFrameOf(event), false);
+    if (own || this.subscriptions.has(conversationId)) this.send(sharedFrameOf(event), false);
     if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
   }
 
@@ -140,7 +142,7 @@ export class WebSocketClient {
 
   private send(frame: Buffer, alone: boolean): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    if (!this.backlog.hasRoomFor(frame.length)) this.socket.terminate();
+    if (!this.backpressure.hasRoomFor(frame.length)) this.socket.terminate();
     else if (alone) sendFrame(this.socket, frame);
     else sendFrameWithNext(this.socket, frame);
   }

@@ -18,7 +18,7 @@ import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { toProblemError } from '../../../common/errors/problem.js';
 import { EventHub } from '../../../events/event-hub.js';
 import { ConversationStreams } from '../../streams/conversation-streams.js';
-import { EarlyFrames, NoTokenError } from './early-frames.js';
+import { PreAuthBuffer, NoTokenError } from './pre-auth-buffer.js';
 import { SocketCommands } from '../shared/socket-commands.js';
 import { SocketLimits } from '../shared/socket-limits.js';
 import { refusal } from '../shared/socket-problem.filter.js';
@@ -49,7 +49,7 @@ export class WebSocketClients implements OnModuleDestroy {
   add(socket: WebSocket, request: IncomingMessage, id: string): void {
     // Without a listener an error would end the process. ws closes the socket by itself.
     socket.on('error', () => undefined);
-    this.admit(socket, request, id).catch((error: unknown) => this.refuse(socket, error));
+    this.authenticate(socket, request, id).catch((error: unknown) => this.refuse(socket, error));
   }
 
   /** WebSockets that were admitted. */
@@ -62,8 +62,8 @@ export class WebSocketClients implements OnModuleDestroy {
     this.clients.forEach((client) => client.socket.close(CLOSE_CODES.restart));
   }
 
-  private async admit(socket: WebSocket, request: IncomingMessage, id: string): Promise<void> {
-    const early = new EarlyFrames(socket);
+  private async authenticate(socket: WebSocket, request: IncomingMessage, id: string): Promise<void> {
+    const early = new PreAuthBuffer(socket);
     const address = addressOf(request, this.host.httpAdapter.getInstance<Express>());
     socket.once('close', this.limits.admitAddress(address));
     const identity = await this.limits.authenticate(address, () => this.identify(request, early));
@@ -75,7 +75,7 @@ export class WebSocketClients implements OnModuleDestroy {
     early.handOver((frame, isBinary) => void client.receive(frame, isBinary));
   }
 
-  private async identify(request: IncomingMessage, early: EarlyFrames): Promise<Identity> {
+  private async identify(request: IncomingMessage, early: PreAuthBuffer): Promise<Identity> {
     const token = tokenOf(request);
     const ticket = token === undefined ? ticketOf(request) : undefined;
     if (ticket !== undefined) return this.auth.redeemTicket(ticket);

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
-import { intersect, unpackAscending } from './search-bits.js';
-import { SearchBlock } from './search-block.entity.js';
-import { INDEX_VERSION } from './search-grams.js';
+import { intersect, unpackAscending } from './search-postings.js';
+import { SearchSegment } from './search-segment.entity.js';
+import { INDEX_VERSION } from './n-grams.js';
 
 /** The tests' are smaller. */
 @Injectable()
@@ -17,14 +17,14 @@ export class SearchSizes {
   readonly settledMs: number = 10 * 60_000;
 }
 
-export type Block = Omit<SearchBlock, 'messageIds'>;
+export type Segment = Omit<SearchSegment, 'messageIds'>;
 
 /** Messages with ids from `start` to below `end`: those of blocks that follow on each other, or of none. */
 export interface Span {
   start: number;
   end: number;
   /** The newest first. */
-  blocks: Block[];
+  blocks: Segment[];
 }
 
 /** More would be too much for one of SQLite's statements. */
@@ -44,10 +44,10 @@ const COLUMNS = {
 /** Reads what the indexer has made. */
 @Injectable()
 export class SearchIndex {
-  constructor(@InjectRepository(SearchBlock) private readonly blocks: Repository<SearchBlock>) {}
+  constructor(@InjectRepository(SearchSegment) private readonly blocks: Repository<SearchSegment>) {}
 
   /** In the order of their messages; also those that are not ready, as none of another version is. */
-  async list(userId: number): Promise<Block[]> {
+  async list(userId: number): Promise<Segment[]> {
     const order = { firstMessageId: 'ASC' } as const;
     const blocks = await this.blocks.find({ select: COLUMNS, where: { userId }, order });
     return blocks.map((block) => ({ ...block, ready: block.ready && block.version === INDEX_VERSION }));
@@ -57,7 +57,7 @@ export class SearchIndex {
    * @returns the ids of all messages of these blocks that may have the text that the buckets are of, the highest first;
    * null where one of the blocks is no longer there
    */
-  async candidates(blocks: Block[], buckets: number[]): Promise<number[] | null> {
+  async candidates(blocks: Segment[], buckets: number[]): Promise<number[] | null> {
     const bits = await this.bitsOf(blocks, buckets);
     if (bits.size < blocks.length) return null;
     const positions = new Map<number, number[]>();
@@ -69,7 +69,7 @@ export class SearchIndex {
   }
 
   /** @returns those of each block that is ready; what is not stored is empty */
-  private async bitsOf(blocks: Block[], buckets: number[]): Promise<Map<number, Buffer[]>> {
+  private async bitsOf(blocks: Segment[], buckets: number[]): Promise<Map<number, Buffer[]>> {
     const rows = await this.blocks.query<{ id: number | string; bits: Buffer | null }[]>(
       ...this.bitsStatement(blocks, buckets),
     );
@@ -82,7 +82,7 @@ export class SearchIndex {
   }
 
   /** Every row by its key; in one statement with `ready`, as a block may be taken down at any time. */
-  bitsStatement(blocks: Pick<Block, 'id'>[], buckets: number[]): [string, unknown[]] {
+  bitsStatement(blocks: Pick<Segment, 'id'>[], buckets: number[]): [string, unknown[]] {
     const wanted = buckets.map(() => 'SELECT ? AS bucket').join(' UNION ALL ');
     const places = blocks.map(() => '?').join(',');
     const sql = `SELECT block.id AS id, found.bits AS bits
@@ -108,7 +108,7 @@ export class SearchIndex {
 }
 
 /** Whether some of what has had blocks has none, or one that is stale: after a deletion, or a crash. */
-export function hasGaps(blocks: Block[]): boolean {
+export function hasGaps(blocks: Segment[]): boolean {
   return blocks.some(({ ready, stale, firstMessageId }, at) => {
     const first = at === 0 ? 0 : blocks[at - 1]!.lastMessageId + 1;
     return !ready || stale || firstMessageId > first;
@@ -116,7 +116,7 @@ export function hasGaps(blocks: Block[]): boolean {
 }
 
 /** All ids below `end`, the highest first: spans of blocks, each of more than the one before, and what is between. */
-export function* spansOf(blocks: Block[], end: number): Generator<Span> {
+export function* spansOf(blocks: Segment[], end: number): Generator<Span> {
   const left = blocks.filter(({ ready, firstMessageId }) => ready && firstMessageId < end);
   for (let most = 1; left.length > 0; most = Math.min(2 * most, MOST_BLOCKS_A_SPAN)) {
     const newest = left.pop()!;

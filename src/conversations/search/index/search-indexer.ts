@@ -4,11 +4,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DataSource, EntityManager, MoreThanOrEqual, Repository } from 'typeorm';
 import { isDuplicateKey, retryContention } from '../../../database/retry.js';
 import { Message } from '../../messages/message.entity.js';
-import { packAscending } from './search-bits.js';
-import { BlockReader, type Gap } from './search-block-reader.js';
-import { SearchBlock } from './search-block.entity.js';
-import { BUCKETS, INDEX_VERSION } from './search-grams.js';
-import { type Block, SearchIndex, SearchSizes } from './search-index.js';
+import { packAscending } from './search-postings.js';
+import { SegmentReader, type Gap } from './segment-reader.js';
+import { SearchSegment } from './search-segment.entity.js';
+import { BUCKETS, INDEX_VERSION } from './n-grams.js';
+import { type Segment, SearchIndex, SearchSizes } from './search-index.js';
 
 /** After so long, whoever claimed a block is taken for dead. */
 const CLAIM_MS = 10 * 60_000;
@@ -30,8 +30,8 @@ const BUCKETS_A_DELETION = 512;
 export class SearchIndexer implements OnModuleDestroy {
   private readonly logger = new Logger('SearchIndexer');
   private readonly waiting = new Map<number, Date | undefined>();
-  private readonly blocks: Repository<SearchBlock>;
-  private readonly reader: BlockReader;
+  private readonly blocks: Repository<SearchSegment>;
+  private readonly segments: SegmentReader;
   private running?: Promise<void>;
   private stopping = false;
 
@@ -40,8 +40,8 @@ export class SearchIndexer implements OnModuleDestroy {
     private readonly index: SearchIndex,
     private readonly sizes: SearchSizes,
   ) {
-    this.blocks = database.getRepository(SearchBlock);
-    this.reader = new BlockReader(database.getRepository(Message), sizes, () => this.giveWay());
+    this.blocks = database.getRepository(SearchSegment);
+    this.segments = new SegmentReader(database.getRepository(Message), sizes, () => this.giveWay());
   }
 
   /**
@@ -102,12 +102,12 @@ export class SearchIndexer implements OnModuleDestroy {
   }
 
   /** From here on searches scan what the block was of; and where this node ends, the next to come goes on. */
-  private async retire({ id }: Block): Promise<boolean> {
+  private async retire({ id }: Segment): Promise<boolean> {
     const { affected } = await this.blocks.update({ id, ready: true }, { ready: false, claimedAt: LONG_AGO });
     return affected === 0 || this.takeDown({ id });
   }
 
-  private async takeDown({ id }: Pick<Block, 'id'>): Promise<true> {
+  private async takeDown({ id }: Pick<Segment, 'id'>): Promise<true> {
     const sql = 'DELETE FROM search_bits WHERE block_id = ? AND bucket < ?';
     for (let end = BUCKETS_A_DELETION; end < BUCKETS + BUCKETS_A_DELETION; end += BUCKETS_A_DELETION) {
       await retryContention(() => this.database.query(sql, [id, end]));
@@ -119,7 +119,7 @@ export class SearchIndexer implements OnModuleDestroy {
 
   /** @returns whether a block has been made at the beginning of a gap */
   private async fill(userId: number, gap: Gap): Promise<boolean> {
-    if (gap.last === null && !(await this.reader.findsEnough(userId, gap))) return false;
+    if (gap.last === null && !(await this.segments.findsEnough(userId, gap))) return false;
     const id = await this.claim(userId, gap.first);
     if (id === null) return false;
     let done = false;
@@ -154,7 +154,7 @@ export class SearchIndexer implements OnModuleDestroy {
 
   /** Whoever has lost its claim cannot go on: its rows' foreign key refuses them, and the last statement meets no row. */
   private async build(id: number, userId: number, gap: Gap): Promise<boolean> {
-    const { ids, bits, isWhole } = await this.reader.read(userId, gap);
+    const { ids, bits, isWhole } = await this.segments.read(userId, gap);
     const filled = isWhole && gap.last !== null;
     if (!filled && ids.length < this.sizes.leastBlockMessages) {
       await this.blocks.delete({ id });
@@ -202,10 +202,10 @@ export class SearchIndexer implements OnModuleDestroy {
   }
 }
 
-const isExpired = ({ claimedAt }: Block) => claimedAt.getTime() < Date.now() - CLAIM_MS;
+const isExpired = ({ claimedAt }: Segment) => claimedAt.getTime() < Date.now() - CLAIM_MS;
 
 /** The oldest first. */
-function* gapsBetween(blocks: Block[]): Generator<Gap> {
+function* gapsBetween(blocks: Segment[]): Generator<Gap> {
   let first = 0;
   for (const block of blocks) {
     if (block.firstMessageId > first) yield { first, last: block.firstMessageId - 1 };

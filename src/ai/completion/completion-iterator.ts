@@ -1,0 +1,42 @@
+import { ProviderErrors } from '../errors/provider-errors.js';
+import { ReplyBatch } from '../provider/provider.js';
+import { END, type NextBatch, CompletionStream } from './completion-stream.js';
+import { Watchdog } from './watchdog.js';
+
+/**
+ * A reply from before it is asked for to its end. It is an iterator by hand, as a generator takes several turns of the
+ * microtask queue for each batch, and its return() would wait for the read under way, which may take for ever.
+ */
+export class CompletionIterator implements AsyncIterator<ReplyBatch, undefined> {
+  private reply?: CompletionStream;
+
+  constructor(
+    private readonly watchdog: Watchdog,
+    private readonly errors: ProviderErrors,
+    private readonly open: () => Promise<{ reply: CompletionStream; first: NextBatch }>,
+  ) {}
+
+  next(): Promise<NextBatch> {
+    return this.reply ? this.reply.next() : this.begin();
+  }
+
+  return(): Promise<NextBatch> {
+    this.watchdog.leave();
+    return Promise.resolve(END);
+  }
+
+  private async begin(): Promise<NextBatch> {
+    const { watchdog } = this;
+    try {
+      watchdog.start();
+      const { reply, first } = await this.open();
+      this.reply = reply;
+      return first;
+    } catch (error) {
+      const reason = watchdog.signal.aborted ? watchdog.signal.reason : this.errors.of(error);
+      watchdog.close();
+      if (watchdog.left) return END;
+      throw reason;
+    }
+  }
+}

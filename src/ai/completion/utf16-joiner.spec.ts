@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Utf16Joiner } from './utf16-joiner.js';
+
+describe('ReplyText', () => {
+  it('puts any well-formed text together again, however it was cut', () => {
+    const wellFormed = fc
+      .string({ unit: 'binary' })
+      .filter((text) => text.isWellFormed() && !text.includes('\0'));
+    fc.assert(
+      fc.property(wellFormed, fc.array(fc.tuple(fc.nat(), fc.boolean())), (text, cuts) => {
+        const reply = new Utf16Joiner();
+        let taken = '';
+        let start = 0;
+        for (const [cut, take] of cuts) {
+          const end = Math.min(text.length, start + (cut % 3));
+          reply.add(text.slice(start, end));
+          start = end;
+          if (take) taken += reply.take(false);
+        }
+        reply.add(text.slice(start));
+        expect(taken + reply.take(true)).toBe(text);
+      }),
+    );
+  });
+
+  it('never gives text that is ill-formed or has a NUL in it', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary' })), (deltas) => {
+        const reply = new Utf16Joiner();
+        const taken = deltas.map((delta) => {
+          reply.add(`${delta}\0\ud83d`);
+          return reply.take(false);
+        });
+        for (const text of [...taken, reply.take(true)]) {
+          expect(text.isWellFormed() && !text.includes('\0')).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('gives half a pair up as U+FFFD when the other half does not come', () => {
+    const reply = new Utf16Joiner();
+    reply.add('a\ud83d');
+
+    expect(reply.take(false)).toBe('a');
+    expect(reply.take(true)).toBe('\ufffd');
+    expect(reply.take(true)).toBe('');
+  });
+});

@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, Repository } from 'typeorm';
+import { AuditLog } from '../../common/logging/audit-log.js';
+import { foldText } from '../../common/text/fold-text.js';
+import { isDuplicateKey } from '../../database/retry.js';
+import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from '../auth.dto.js';
+import { emailTaken, usernameTaken } from '../auth.errors.js';
+import type { ClientInfo } from '../client-info.decorator.js';
+import { emailKey } from '../../common/text/email-key.js';
+import type { Identity } from '../identity.decorator.js';
+import { refuseGuessablePassword } from '../passwords/password-rules.js';
+import { PasswordService } from '../passwords/password.service.js';
+import { Reauthentication } from '../passwords/reauthentication.service.js';
+import { UserDto } from './user.dto.js';
+import { User } from './user.entity.js';
+
+/** What no two users may share. */
+type Names = Partial<Pick<User, 'usernameKey' | 'email' | 'emailKey'>>;
+
+/** Users, and what they are called. */
+@Injectable()
+export class UsersService {
+  private readonly users: Repository<User>;
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly passwords: PasswordService,
+    private readonly reauthentication: Reauthentication,
+    private readonly audit: AuditLog,
+  ) {
+    this.users = dataSource.getRepository(User);
+  }
+
+  /** @throws {ConflictError} `username_taken`, `email_taken` */
+  async register({ username, email, password }: RegisterDto, client: ClientInfo): Promise<UserDto> {
+    await refuseGuessablePassword(password, { username, email });
+    const names = { usernameKey: foldText(username), ...emailNames(email) };
+    await this.refuseTaken(names);
+    const user = this.users.create({
+      ...names,
+      username,
+      passwordHash: await this.passwords.hash(password),
+      conversationCount: 0,
+      archivedCount: 0,
+      createdAt: new Date(),
+    });
+    await this.claim(names, () => this.users.insert(user));
+    this.audit.record('user.registered', { userId: user.id, address: client.address });
+    return UserDto.from(user, false);
+  }
+
+  async get(user: User): Promise<UserDto> {
+    // By name: configurations know users, not the other way round.
+    const configs = this.dataSource.getRepository<{ userId: number }>('ModelConfig');
+    return UserDto.from(user, await configs.existsBy({ userId: user.id }));
+  }
+
+  /** @throws {ConflictError} `username_taken` */
+  async changeUsername(
+    { user, session }: Identity,
+    { username }: ChangeUsernameDto,
+    { address }: ClientInfo,
+  ): Promise<UserDto> {
+    const names = { usernameKey: foldText(username) };
+    await this.claim(names, () => this.users.update({ id: user.id }, { ...names, username }));
+    this.audit.record('username.changed', { userId: user.id, sessionId: session.id, address });
+    return this.get({ ...user, username });
+  }
+
+  /** @throws {ConflictError} `email_taken` */
+  async changeEmail(
+    identity: Identity,
+    { email, current_password }: ChangeEmailDto,
+    client: ClientInfo,
+  ): Promise<UserDto> {
+    await this.reauthentication.requireUnlessFresh(identity, current_password, client);
+    const { user, session } = identity;
+    const names = emailNames(email);
+    await this.claim(names, () => this.users.update({ id: user.id }, names));
+    this.audit.record('email.changed', { userId: user.id, sessionId: session.id, address: client.address });
+    return this.get({ ...user, email });
+  }
+
+  /** The unique keys decide who gets a name: of those who race for it, one. */
+  private async claim(names: Names, write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (isDuplicateKey(error)) await this.refuseTaken(names);
+      throw error;
+    }
+  }
+
+  private async refuseTaken({ usernameKey, emailKey }: Names): Promise<void> {
+    if (usernameKey !== undefined && (await this.users.existsBy({ usernameKey }))) throw usernameTaken();
+    if (emailKey !== undefined && (await this.users.existsBy({ emailKey }))) throw emailTaken();
+  }
+}
+
+/** @param email a valid one */
+const emailNames = (email: string) => ({ email, emailKey: emailKey(email)! });

@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { HttpAdapterHost } from '@nestjs/core';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { StalledConnections } from './stalled-connections.js';
+
+/** More than what two sockets' buffers hold. */
+const LONG = Buffer.alloc(32 * 1024 * 1024);
+
+describe('SlowReaders', () => {
+  let server: Server;
+  let slowReaders: StalledConnections;
+  let client: Socket;
+  let inServer: Socket;
+
+  beforeEach(async () => {
+    // Real sockets on a played clock.
+    jest.useFakeTimers({
+      doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'setTimeout', 'clearTimeout'],
+    });
+    server = createServer((_request, response) => response.end(LONG));
+    const host = { httpAdapter: { getHttpServer: () => server } } as unknown as HttpAdapterHost;
+    slowReaders = new StalledConnections(host);
+    slowReaders.onApplicationBootstrap();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    client.on('error', () => undefined).pause();
+    [inServer] = (await once(server, 'connection')) as [Socket];
+  });
+
+  afterEach(async () => {
+    slowReaders.onModuleDestroy();
+    jest.useRealTimers();
+    client.destroy();
+    server.closeAllConnections();
+    await once(server.close(), 'close');
+  });
+
+  const askForMuch = async () => {
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    while (inServer.writableLength === 0) await new Promise(setImmediate);
+    await quiet();
+  };
+  /** Until the kernel takes no more. */
+  const quiet = async () => {
+    const { _handle } = inServer as unknown as { _handle: { writeQueueSize: number } };
+    for (let before = -1; before !== _handle.writeQueueSize;) {
+      before = _handle.writeQueueSize;
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    }
+  };
+
+  it('keeps one listener on a connection that is served anew', () => {
+    const before = inServer.listenerCount('close');
+
+    slowReaders.watch(inServer);
+
+    expect(inServer.listenerCount('close')).toBe(before);
+  });
+
+  it('cuts a client that takes nothing for 10 s, also in the middle of one long write', async () => {
+    await askForMuch();
+    jest.advanceTimersByTime(2_000);
+
+    jest.advanceTimersByTime(8_000);
+    expect(inServer.destroyed).toBe(false);
+    jest.advanceTimersByTime(3_000);
+
+    expect(inServer.destroyed).toBe(true);
+  });
+
+  it('leaves one that takes a little now and then, though no write gets done', async () => {
+    await askForMuch();
+
+    for (let n = 0; n < 5; n++) {
+      jest.advanceTimersByTime(9_000);
+      client.resume();
+      for (let taken = 0; taken < 3 * 1024 * 1024;) {
+        const [data] = (await once(client, 'data')) as [Buffer];
+        taken += data.length;
+      }
+      client.pause();
+      await quiet();
+    }
+
+    expect(inServer.writableLength).toBeGreaterThan(0);
+    expect(inServer.destroyed).toBe(false);
+  });
+
+  it('keeps nothing of a connection that has closed', async () => {
+    const { connections, progress } = slowReaders as unknown as Record<string, { size: number }>;
+    await askForMuch();
+    jest.advanceTimersByTime(1_000);
+    expect([connections!.size, progress!.size]).toEqual([1, 1]);
+
+    inServer.destroy();
+    await once(inServer, 'close');
+
+    expect([connections!.size, progress!.size]).toEqual([0, 0]);
+  });
+
+  it('leaves one for which nothing waits', () => {
+    jest.advanceTimersByTime(60_000);
+
+    expect(inServer.destroyed).toBe(false);
+  });
+});

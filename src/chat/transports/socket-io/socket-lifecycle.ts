@@ -1,0 +1,142 @@
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Express } from 'express';
+import type { Namespace, Socket } from 'socket.io';
+import { noToken } from '../../../auth/auth.errors.js';
+import { AuthService } from '../../../auth/auth.service.js';
+import { bearerToken } from '../../../auth/tokens/bearer-token.js';
+import { claimsOf, type Identity } from '../../../auth/identity.decorator.js';
+import { NotFoundError, UnauthenticatedError } from '../../../common/errors/errors.js';
+import { addressOf } from '../../../common/http/handshake.js';
+import { EventHub, type ParleyEvent } from '../../../events/event-hub.js';
+import type { RecoveryAdapter } from './recovery.adapter.js';
+import { UserSocketRegistry } from './user-socket-registry.js';
+import { type ChatSocket, SocketIoClient } from './socket-io-client.js';
+import { SocketLimits } from '../shared/socket-limits.js';
+import { refusal } from '../shared/socket-problem.filter.js';
+
+const NO_TOKEN = Object.freeze({});
+
+/** The life of Socket.IO sockets: who may connect, what they are brought up with, and when they end. */
+@Injectable()
+export class SocketLifecycle {
+  private namespace!: Namespace;
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly auth: AuthService,
+    private readonly hub: EventHub,
+    private readonly limits: SocketLimits,
+    private readonly registry: UserSocketRegistry,
+  ) {}
+
+  attach(namespace: Namespace): void {
+    this.namespace = namespace;
+    this.registry.attach(namespace);
+    const { adapter } = namespace as unknown as { adapter: RecoveryAdapter };
+    adapter.canReplay = (userId, offset, opened) => this.registry.canReplay(userId, offset, opened);
+    namespace.use((socket, next) => {
+      this.authenticate(socket).then(
+        () => next(),
+        (error: unknown) => next(connectError(error)),
+      );
+    });
+    // Nest, with handlers of the gateway's, would keep the last socket that came and the last that went.
+    const disconnected = disconnectionFor(this.registry);
+    namespace.on('connection', (socket) => this.connected(socket.on('disconnect', disconnected)));
+    // Without a namespace there is nothing to talk about, nor a login to hold the connection.
+    namespace.server.of('/').use((_socket, next) => next(connectError(new NotFoundError('namespace'))));
+  }
+
+  private connected(socket: ChatSocket): void {
+    const client = new SocketIoClient(socket, this.hub, this.auth, this.registry, this.limits.meter());
+    socket.data.client = client;
+    this.registry.join(socket.data.userId, socket);
+    if (socket.recovered) this.replayMissed(socket);
+    client.resetAllowance();
+    // Its token has done its work; an idle socket would keep it for as long as it lives.
+    socket.handshake.auth = NO_TOKEN;
+  }
+
+  /** Sockets that are connected. */
+  get count(): number {
+    return this.namespace.sockets.size;
+  }
+
+  /** Closes connections, not sessions: clients come back by themselves, to a node that is up. */
+  closeAll(): void {
+    for (const socket of this.namespace.sockets.values()) socket.conn.close();
+  }
+
+  private async authenticate(socket: ChatSocket): Promise<void> {
+    const { data, conn, handshake } = socket;
+    data.recovery = handshake.auth.recovery === true;
+    const address = addressOf(socket.request, this.host.httpAdapter.getInstance<Express>());
+    const leaveAddress = this.limits.admitAddress(address);
+    let leaveUser: (() => void) | undefined;
+    // A socket that is refused, or gone before it is admitted, is never reported as disconnected.
+    data.leave = () => {
+      conn.off('close', data.leave);
+      leaveAddress();
+      leaveUser?.();
+    };
+    conn.on('close', data.leave);
+    try {
+      const attempt = () => this.auth.authenticate(tokenOf(socket));
+      const identity = await this.limits.authenticate(address, attempt);
+      this.refuseOthers(socket, identity);
+      leaveUser = this.limits.admitUser(identity.user.id);
+      data.userId = identity.user.id;
+      data.claims = claimsOf(identity);
+      if (conn.readyState !== 'open') data.leave();
+    } catch (error) {
+      data.leave();
+      throw error;
+    }
+  }
+
+  private refuseOthers({ recovered, data }: ChatSocket, { user }: Identity): void {
+    if (!recovered || data.userId === user.id) return;
+    throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
+  }
+
+  /** Sends a recovered socket what it has missed, where that is still there: else its client begins anew. */
+  private replayMissed(socket: ChatSocket): void {
+    const { handshake, data } = socket;
+    const { userId, opened = [], client } = data;
+    const missed = this.registry.missedSince(userId, String(handshake.auth.offset));
+    if (!missed) return void socket.conn.close();
+    const follows = new Set(opened);
+    const send = (event: ParleyEvent, ...offset: string[]) => {
+      socket.emit(event.type, event.body, ...offset);
+      client.resetAllowance();
+    };
+    for (const { event, offset } of missed) {
+      if (follows.has(event.conversationId!)) this.registry.textBefore(event).forEach((delta) => send(delta));
+      send(event, ...(data.recovery ? [offset] : []));
+    }
+    this.registry.textSoFar(follows).forEach((event) => send(event));
+    for (const id of opened) client.join(id);
+  }
+}
+
+/** One for all sockets, each of which is its `this`. */
+function disconnectionFor(audiences: UserSocketRegistry) {
+  return function disconnected(this: ChatSocket): void {
+    const { client, userId, leave } = this.data;
+    client.end();
+    audiences.leave(userId, this);
+    leave();
+  };
+}
+
+function tokenOf({ handshake, request }: Socket): string {
+  const token: unknown = handshake.auth.token ?? bearerToken(request);
+  if (typeof token !== 'string' || token === '') throw noToken();
+  return token;
+}
+
+function connectError(error: unknown): Error {
+  const { error: problem } = refusal(error, { transport: 'socket.io', command: 'connect' });
+  return Object.assign(new Error(problem.detail), { data: problem });
+}

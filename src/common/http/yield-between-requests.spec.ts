@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Request, Response } from 'express';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { yieldBetweenRequests } from './yield-between-requests.js';
+
+/** A burst of requests, all in one turn. @returns the paths of those that have begun */
+function burst(paths: string[]): string[] {
+  const handler = yieldBetweenRequests();
+  const begun: string[] = [];
+  for (const path of paths) void handler({ path } as Request, {} as Response, () => begun.push(path));
+  return begun;
+}
+
+describe('takeTurns', () => {
+  it('begins the first of a burst at once, and the rest in later turns, in their order', async () => {
+    const paths = Array.from({ length: 25 }, (_, n) => `/auth/login/${n}`);
+
+    const begun = burst(paths);
+
+    expect(begun).toEqual(paths.slice(0, 10));
+    await nextTurn();
+    expect(begun).toEqual(paths.slice(0, 20));
+    await nextTurn();
+    expect(begun).toEqual(paths);
+  });
+
+  it('lets a prober pass all that wait', () => {
+    expect(burst([...Array<string>(50).fill('/auth/login'), '/health/live'])).toContain('/health/live');
+  });
+
+  it('makes nobody wait who comes alone, also after a burst', async () => {
+    const handler = yieldBetweenRequests();
+    const begun: number[] = [];
+    const ask = (n: number) => void handler({ path: '/' } as Request, {} as Response, () => begun.push(n));
+    for (let n = 0; n < 15; n++) ask(n);
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
+
+    ask(15);
+
+    expect(begun).toEqual(Array.from({ length: 16 }, (_, n) => n));
+  });
+});

@@ -1,0 +1,137 @@
+/**
+ * Sets of positions in a block, as bytes: the gaps between them, seven bits a byte, or where that would be no shorter a
+ * bitmap of the whole block, which is told by its length.
+ */
+
+const bitmapBytes = (size: number) => Math.ceil(size / 8);
+const FIRST_BYTES = 8;
+
+/** Collects, for each of many buckets, the positions of the messages that have it. Positions come in ascending order. */
+export class PostingRows {
+  private readonly rows: (BitRow | undefined)[];
+
+  /** @param most positions that there may be */
+  constructor(
+    buckets: number,
+    private readonly most: number,
+  ) {
+    this.rows = Array(buckets).fill(undefined);
+  }
+
+  add(bucket: number, position: number): void {
+    (this.rows[bucket] ??= new BitRow(this.most)).add(position);
+  }
+
+  /** @param size of the block, as it has turned out; @returns what there is of each bucket that any message has */
+  *packed(size: number): Generator<[bucket: number, bits: Buffer]> {
+    for (const [bucket, row] of this.rows.entries()) if (row) yield [bucket, asBuffer(row.packed(size))];
+  }
+}
+
+class BitRow {
+  private bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
+  private used = 0;
+  private last = -1;
+  private isBitmap = false;
+
+  constructor(private readonly most: number) {}
+
+  add(position: number): void {
+    if (position === this.last) return;
+    if (!this.isBitmap && this.used + 2 >= bitmapBytes(this.most)) this.become(this.most);
+    if (this.isBitmap) setBit(this.bytes, position);
+    else this.append(position - this.last - 1);
+    this.last = position;
+  }
+
+  packed(size: number): Uint8Array {
+    if (!this.isBitmap && this.used < bitmapBytes(size)) return this.bytes.subarray(0, this.used);
+    if (!this.isBitmap) this.become(size);
+    return this.bytes.subarray(0, bitmapBytes(size));
+  }
+
+  private append(gap: number): void {
+    if (this.used + MOST_GAP_BYTES > this.bytes.length) {
+      const longer = new Uint8Array(2 * this.bytes.length);
+      longer.set(this.bytes);
+      this.bytes = longer;
+    }
+    this.used = writeGap(this.bytes, this.used, gap);
+  }
+
+  private become(size: number): void {
+    this.bytes = toBitmap(this.bytes.subarray(0, this.used), size);
+    this.isBitmap = true;
+  }
+}
+
+/** @param bits of one set each; @returns the positions that are in all, ascending */
+export function intersect(bits: Uint8Array[], size: number): number[] {
+  const [common, ...others] = bits.map((each) =>
+    each.length === bitmapBytes(size) ? Uint8Array.from(each) : toBitmap(each, size),
+  );
+  if (!common) return [];
+  for (const other of others) for (let i = 0; i < common.length; i++) common[i]! &= other[i]!;
+  return positionsIn(common);
+}
+
+function toBitmap(gaps: Uint8Array, size: number): Uint8Array {
+  const bitmap = new Uint8Array(bitmapBytes(size));
+  for (const position of unpackAscending(gaps)) setBit(bitmap, position);
+  return bitmap;
+}
+
+function setBit(bitmap: Uint8Array, position: number): void {
+  bitmap[position >> 3]! |= 1 << (position & 7);
+}
+
+function positionsIn(bitmap: Uint8Array): number[] {
+  const positions: number[] = [];
+  for (const [index, byte] of bitmap.entries()) {
+    if (byte === 0) continue;
+    for (let bit = 0; bit < 8; bit++) if (byte & (1 << bit)) positions.push(8 * index + bit);
+  }
+  return positions;
+}
+
+/** @param numbers each above the one before, none below 0 */
+export function packAscending(numbers: number[]): Buffer {
+  const bytes = new Uint8Array(MOST_GAP_BYTES * numbers.length);
+  let used = 0;
+  let last = -1;
+  for (const number of numbers) {
+    used = writeGap(bytes, used, number - last - 1);
+    last = number;
+  }
+  return asBuffer(bytes.subarray(0, used));
+}
+
+/** Drivers take these alone for bytes. */
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+}
+
+export function unpackAscending(bytes: Uint8Array): number[] {
+  const numbers: number[] = [];
+  let last = -1;
+  for (let at = 0; at < bytes.length;) {
+    let gap = 0;
+    let unit = 1;
+    for (; bytes[at]! >= 128; at++, unit *= 128) gap += (bytes[at]! - 128) * unit;
+    gap += bytes[at++]! * unit;
+    last += gap + 1;
+    numbers.push(last);
+  }
+  return numbers;
+}
+
+/** Of any safe integer. */
+const MOST_GAP_BYTES = 8;
+
+/** Arithmetic, not shifts: ids may have more than 32 bits. @returns where the next goes */
+function writeGap(bytes: Uint8Array, at: number, gap: number): number {
+  let rest = gap;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes[at++] = 128 + (rest % 128);
+  bytes[at++] = rest;
+  return at;
+}

@@ -1,0 +1,39 @@
+import {
+  applyDecorators,
+  CallHandler,
+  ExecutionContext,
+  Injectable,
+  NestInterceptor,
+  UseInterceptors,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { finalize, type Observable } from 'rxjs';
+import { ConcurrencyLimiter } from './concurrency-limiter.js';
+
+type SignedIn = Request & { user: { user: { id: number } } };
+
+/**
+ * Bounds how many long answers a user may wait for at once: each holds a connection, and some hold another to a
+ * provider that may say nothing for as long as it likes. A rate alone would let these add up for minutes.
+ */
+@Injectable()
+class LongAnswers implements NestInterceptor {
+  constructor(private readonly limiter: ConcurrencyLimiter) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const { user } = http.getRequest<SignedIn>().user;
+    const leave = this.limiter.acquire('long_answers', user.id, 'Too many answers are under way.');
+    const response = http.getResponse<Response>();
+    return next.handle().pipe(finalize(() => whenClosed(response, leave)));
+  }
+}
+
+/** The work's end is not the answer's, nor is the client's leaving the work's: a place is free after both. */
+function whenClosed(response: Response, leave: () => void): void {
+  if (response.closed) leave();
+  else response.once('close', leave);
+}
+
+/** A route whose answers may take minutes. */
+export const LimitConcurrent = () => applyDecorators(UseInterceptors(LongAnswers));
