@@ -17,7 +17,7 @@ import type { ActiveReply } from './replies/active-reply.js';
 import { ReplyEngine, type ReplyRun } from './replies/reply-engine.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';
 
-/** What every face asks for: messages to be answered, edited, answered again. The reply runs on its own. */
+/** What every transport asks for: messages to be answered, edited, answered again. The reply runs on its own. */
 @Injectable()
 export class ChatService {
   constructor(

@@ -21,7 +21,7 @@ const INTERNAL = new Set<EventType>([
   'connection.resume',
 ]);
 
-/** One event of API.md 6. It is made once and written by every face, so its JSON is made once too. */
+/** One event of API.md 6. It is made once and written by every transport, so its JSON is made once too. */
 export class ParleyEvent {
   /** The conversation that it happened in, if in any. */
   readonly conversationId: number | undefined;

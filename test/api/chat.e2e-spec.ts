@@ -298,7 +298,7 @@ describe('Titles', () => {
 });
 
 describe('client_message_id', () => {
-  it('makes one message, one reply and one upstream call of 20 sends at once, over all faces', async () => {
+  it('makes one message, one reply and one upstream call of 20 sends at once, over all transports', async () => {
     const { id } = await ada.createConversation();
     const before = provider.chats.length;
     const held = gate();

@@ -239,7 +239,7 @@ describe('/asyncapi.json', () => {
     asyncApi = (await (await fetch(`${url}/asyncapi.json`)).json()) as typeof asyncApi;
   });
 
-  it('describes every event and command of every face', () => {
+  it('describes every event and command of every transport', () => {
     expect(asyncApi.asyncapi).toBe('3.0.0');
     expect(Object.keys(asyncApi.operations).sort()).toEqual(
       [

@@ -131,7 +131,7 @@ describe('a token', () => {
   /** A frame’s, but for its token and the digits of its numbers, which differ from one run to another. */
   const MOST_BYTES: Record<string, number> = { 'Socket.IO': 95, SSE: 131, WebSocket: 94 };
 
-  const faces: Record<string, (onFrame: (frame: string) => void) => Promise<void>> = {
+  const transports: Record<string, (onFrame: (frame: string) => void) => Promise<void>> = {
     async 'Socket.IO'(onFrame) {
       const socket = ada.socket();
       await socket.connected;
@@ -161,10 +161,10 @@ describe('a token', () => {
   };
 
   /** The deltas of a reply, as they were on the wire. */
-  async function chat(face: string, script: (frames: EventLog<Frame>) => Script): Promise<string[]> {
-    const log = new EventLog<Frame>(face);
+  async function chat(transport: string, script: (frames: EventLog<Frame>) => Script): Promise<string[]> {
+    const log = new EventLog<Frame>(transport);
     t.provider.willStream(...script(log));
-    await faces[face]!((text) => {
+    await transports[transport]!((text) => {
       if (text.includes('message.delta')) log.push({ text });
     });
     return log.events.map(({ text }) => text);
@@ -172,20 +172,22 @@ describe('a token', () => {
 
   const ownBytes = (frame: string) => Buffer.byteLength(frame.replace(TOKEN, '').replace(/\d/g, ''));
 
-  it.each(Object.keys(faces))('that comes alone is one frame of few bytes: %s', async (face) => {
-    const frames = await chat(face, (log) =>
+  it.each(Object.keys(transports))('that comes alone is one frame of few bytes: %s', async (transport) => {
+    const frames = await chat(transport, (log) =>
       Array.from({ length: TOKENS }, (_, index): Script => {
         return [TOKEN, async () => void (await log.until(() => log.events.length > index))];
       }).flat(),
     );
 
     expect(frames).toHaveLength(TOKENS);
-    expect(Math.max(...frames.map(ownBytes))).toBeLessThanOrEqual(MOST_BYTES[face]!);
+    expect(Math.max(...frames.map(ownBytes))).toBeLessThanOrEqual(MOST_BYTES[transport]!);
   });
 
-  it.each(Object.keys(faces))('travels with those that have come with it: %s', async (face) => {
+  it.each(Object.keys(transports))('travels with those that have come with it: %s', async (transport) => {
     const choices = [{ index: 0, delta: { content: TOKEN }, finish_reason: null }];
-    const frames = await chat(face, () => [raw(`data: ${JSON.stringify({ choices })}\n\n`.repeat(TOKENS))]);
+    const frames = await chat(transport, () => [
+      raw(`data: ${JSON.stringify({ choices })}\n\n`.repeat(TOKENS)),
+    ]);
 
     // Two, where the network has cut the bytes in two.
     expect(frames.length).toBeLessThanOrEqual(2);
@@ -207,7 +209,7 @@ describe('a request', () => {
 
 describe('a closed socket', () => {
   const SOCKETS = 20;
-  /** Each face’s own objects for the sockets that are open. */
+  /** Each transport’s own objects for the sockets that are open. */
   const open: Record<string, () => Iterable<object>> = {
     'Socket.IO': () => {
       const { sockets } = namespace();
@@ -230,15 +232,15 @@ describe('a closed socket', () => {
     },
   };
 
-  it.each(Object.keys(open))('leaves nothing behind: %s', async (face) => {
+  it.each(Object.keys(open))('leaves nothing behind: %s', async (transport) => {
     const before = held();
     const survivors = new Survivors();
-    await openAndClose(face, survivors);
+    await openAndClose(transport, survivors);
 
     expect(survivors.total).toBeGreaterThanOrEqual(SOCKETS);
     await until(async () => survivors.count() === 0);
     // Socket.IO's events are kept for the user's sockets that may come back: by one listener, however many they were.
-    const kept = face === 'Socket.IO' ? 1 : 0;
+    const kept = transport === 'Socket.IO' ? 1 : 0;
     expect(held()).toEqual({ ...before, listeners: before.listeners + kept });
   });
 
@@ -259,14 +261,14 @@ describe('a closed socket', () => {
 
   /** In a function of its own, lest this test's variables hold what it looks for. */
   async function openAndClose(
-    face: string,
+    transport: string,
     survivors: Survivors,
-    connectAll = () => Promise.all(Array.from({ length: SOCKETS }, () => connect[face]!())),
+    connectAll = () => Promise.all(Array.from({ length: SOCKETS }, () => connect[transport]!())),
   ): Promise<void> {
     const clients = await connectAll();
-    survivors.watch(open[face]!());
+    survivors.watch(open[transport]!());
     await Promise.all(clients.map((client) => client.close()));
-    await until(async () => [...open[face]!()].length === 0);
+    await until(async () => [...open[transport]!()].length === 0);
   }
 
   const namespace = () => inside<Namespace>(SocketLifecycle, 'namespace');

@@ -6,10 +6,10 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
 import type { CompletionBody, Script, Step } from '../support/provider/provider.js';
 import { pause } from '../support/provider/provider.js';
-import { RovingClient, type Face, type Stay } from '../support/clients/roving-client.js';
+import { RovingClient, type Transport, type Stay } from '../support/clients/roving-client.js';
 import type { TestUser } from '../support/app/user.js';
 
-const FACES: Face[] = ['post', 'events', 'socket.io', 'websocket'];
+const TRANSPORTS: Transport[] = ['post', 'events', 'socket.io', 'websocket'];
 const SEED = Number(process.env.RESUME_SEED ?? 20260131);
 const CONVERSATIONS = 40;
 const CLIENTS = 3;
@@ -35,7 +35,7 @@ interface TextPiece {
 
 interface Scenario {
   pieces: TextPiece[];
-  itineraries: { stays: Stay[]; last: Face; lastNode: number }[];
+  itineraries: { stays: Stay[]; last: Transport; lastNode: number }[];
 }
 
 const text = fc.oneof(
@@ -67,14 +67,14 @@ const piece = (part: TextPiece['part']) =>
   });
 
 const stay = fc.record<Stay>({
-  face: fc.constantFrom(...FACES),
+  transport: fc.constantFrom(...TRANSPORTS),
   node: fc.nat(1),
   events: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
 });
 
 const itinerary = fc.record({
   stays: fc.array(stay, { minLength: 2, maxLength: 5 }),
-  last: fc.constantFrom(...FACES),
+  last: fc.constantFrom(...TRANSPORTS),
   lastNode: fc.nat(1),
 });
 
@@ -158,7 +158,7 @@ describe('One node', () => {
   });
   afterAll(() => t.stop());
 
-  it('gives every client the same text, wherever and however often it drops, over whichever face it comes back', async () => {
+  it('gives every client the same text, wherever and however often it drops, over whichever transport it comes back', async () => {
     const drops = await runAll(await usersOf([t]));
 
     expect(drops).toBeGreaterThan(300);

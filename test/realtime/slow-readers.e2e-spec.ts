@@ -1,4 +1,4 @@
-/** Clients that stop reading, over each face: they are cut, nobody else notices, and they may come back. */
+/** Clients that stop reading, over each transport: they are cut, nobody else notices, and they may come back. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createParser } from 'eventsource-parser';
 import { once } from 'node:events';
@@ -195,7 +195,7 @@ describe('A client that stops reading', () => {
 });
 
 describe('A client that reads', () => {
-  it('gets a reply of many MiB over every face, live, late and resumed', async () => {
+  it('gets a reply of many MiB over every transport, live, late and resumed', async () => {
     const polling = ada.socket({ transports: ['polling'] });
     await polling.emit('conversation.open', { conversation_id: id });
     const [live, ws] = [await ada.sse(`/conversations/${id}/events`), ada.ws(id)];

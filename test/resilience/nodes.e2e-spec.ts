@@ -21,13 +21,13 @@ const textOf = (events: SeenEvent[], start = '') =>
 const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
 
 /** @returns the text that was there at the join, and what resolves to all events that came by the reply's end */
-async function joinOver(face: 'websocket' | 'events' | 'socket.io', user: TestUser, id: number) {
+async function joinOver(transport: 'websocket' | 'events' | 'socket.io', user: TestUser, id: number) {
   const soFar = (messages: unknown) => String((messages as Thing[]).at(-1)!.content);
-  if (face === 'events') {
+  if (transport === 'events') {
     const sse = await user.sse(`/conversations/${id}/events`);
     return { start: '', events: () => sse.until(isCompleted).then(() => sse.events) };
   }
-  if (face === 'websocket') {
+  if (transport === 'websocket') {
     const ws = user.ws(id);
     const { messages } = await ws.until(({ type }) => type === 'conversation.snapshot');
     return { start: soFar(messages), events: () => ws.until(isCompleted).then(() => ws.frames) };
@@ -150,7 +150,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
 
   it.each(['websocket', 'events', 'socket.io'] as const)(
     'bring all of a reply’s text before its end to who joins just before it (%s)',
-    async (face) => {
+    async (transport) => {
       const words = Array.from({ length: 60 }, (_, n) => `word${n} 🧵 `);
       one.provider.delayMs = 10;
       const join = async (leftMs: number) => {
@@ -158,7 +158,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
         one.provider.willStream(...words);
         const asked = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
         await asked.until(({ offset }) => Number(offset) > (words.length - leftMs / 10) * 8);
-        const { events, start } = await joinOver(face, adaOnTwo, id);
+        const { events, start } = await joinOver(transport, adaOnTwo, id);
         await asked.ended;
         return { events, start, whole: (asked.events.at(-1)!.message as Thing).content };
       };

@@ -208,7 +208,7 @@ describe('Whatever ends a reply at the same moment', () => {
   });
   afterAll(() => t.stop());
 
-  /** Clients on all faces, each of which throws at a second end, a late text, or a resurrection. */
+  /** Clients on all transports, each of which throws at a second end, a late text, or a resurrection. */
   async function watch(id: number): Promise<ReplyReader[]> {
     const [sse, ws, io] = times(3, (n) => new ReplyReader(['SSE', 'WebSocket', 'Socket.IO'][n]!, id));
     const webSocket = ada.ws(id);

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { ChatModel, type ModelMessage, type ReplyPlan, type Request } from '../support/model/chat-model.js';
-import { ChatWorld, type AskingFace } from '../support/model/chat-world.js';
-import type { ObserverFace } from '../support/clients/observer.js';
+import { ChatWorld, type AskingTransport } from '../support/model/chat-world.js';
+import type { ObserverTransport } from '../support/clients/observer.js';
 import type { TestUser } from '../support/app/user.js';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 12);
@@ -62,8 +62,8 @@ const clientMessageId = fc.option(
   fc.constantFrom('1', '2', '3').map((n) => `0b8f7a4e-3c63-4c5f-9a55-6d3ce1d3b7a${n}`),
   { nil: undefined },
 );
-const askingFace = fc.constantFrom<AskingFace>('sse', 'socket.io', 'websocket');
-const observerFace = fc.constantFrom<ObserverFace>('events', 'socket.io', 'websocket');
+const askingTransport = fc.constantFrom<AskingTransport>('sse', 'socket.io', 'websocket');
+const observerTransport = fc.constantFrom<ObserverTransport>('events', 'socket.io', 'websocket');
 const observer = fc.nat(OBSERVERS - 1);
 /** One of the messages that there are by then. */
 const pick = fc.nat(1000);
@@ -80,18 +80,18 @@ const isThere = ({ deleted }: Readonly<ChatModel>) => !deleted;
 
 const send = command(
   'send',
-  fc.record({ content, clientMessageId, face: askingFace, plan }),
-  ({ face, plan, ...message }) =>
+  fc.record({ content, clientMessageId, transport: askingTransport, plan }),
+  ({ transport, plan, ...message }) =>
     (model, world) =>
-      world.ask(model, { kind: 'send', ...message }, face, plan),
+      world.ask(model, { kind: 'send', ...message }, transport, plan),
 );
 const repeat = command(
   'repeat',
-  fc.record({ pick, face: askingFace, plan }),
-  ({ pick, face, plan }) =>
+  fc.record({ pick, transport: askingTransport, plan }),
+  ({ pick, transport, plan }) =>
     (model, world) => {
       const { content, clientMessageId } = picked(repeatable(model), pick);
-      return world.ask(model, { kind: 'send', content, clientMessageId: clientMessageId! }, face, plan);
+      return world.ask(model, { kind: 'send', content, clientMessageId: clientMessageId! }, transport, plan);
     },
   (model) => repeatable(model).length > 0,
 );
@@ -99,20 +99,20 @@ const repeatable = ({ messages }: Readonly<ChatModel>) =>
   messages.filter((message) => message.clientMessageId !== null);
 const edit = command(
   'edit',
-  fc.record({ pick, content, clientMessageId, face: askingFace, plan }),
-  ({ pick, face, plan, ...message }) =>
+  fc.record({ pick, content, clientMessageId, transport: askingTransport, plan }),
+  ({ pick, transport, plan, ...message }) =>
     (model, world) => {
       const request: Request = { kind: 'edit', messageId: pickOf('user', model, pick), ...message };
-      return world.ask(model, request, face, plan);
+      return world.ask(model, request, transport, plan);
     },
   hasMessages,
 );
 const regenerate = command(
   'regenerate',
-  fc.record({ pick, face: askingFace, plan }),
-  ({ pick, face, plan }) =>
+  fc.record({ pick, transport: askingTransport, plan }),
+  ({ pick, transport, plan }) =>
     (model, world) =>
-      world.ask(model, { kind: 'regenerate', messageId: pickOf('assistant', model, pick) }, face, plan),
+      world.ask(model, { kind: 'regenerate', messageId: pickOf('assistant', model, pick) }, transport, plan),
   hasMessages,
 );
 const activate = command(
@@ -138,11 +138,11 @@ const crash = command(
 const remove = command('delete', nothing, () => (model, world) => world.delete(model));
 const connect = command(
   'connect',
-  fc.record({ observer, face: observerFace }),
-  ({ observer, face }) =>
+  fc.record({ observer, transport: observerTransport }),
+  ({ observer, transport }) =>
     async (model, world) => {
       await world.observers[observer]!.drop();
-      await world.observers[observer]!.connect(face, model);
+      await world.observers[observer]!.connect(transport, model);
     },
   isThere,
 );
@@ -175,12 +175,12 @@ const commands = fc.commands(
 );
 
 /** In the end everything comes to rest, and everybody is there to see it. */
-async function conclude(model: ChatModel, world: ChatWorld, faces: ObserverFace[]): Promise<void> {
+async function conclude(model: ChatModel, world: ChatWorld, transports: ObserverTransport[]): Promise<void> {
   if (model.running) await world.stop(model);
   if (!model.deleted) {
     for (const [n, each] of world.observers.entries()) {
       await each.drop();
-      await each.connect(faces[n]!, model);
+      await each.connect(transports[n]!, model);
     }
   }
   await world.verify(model);
@@ -189,12 +189,12 @@ async function conclude(model: ChatModel, world: ChatWorld, faces: ObserverFace[
 }
 
 it('holds to the contract through sends, stops, drops, faults, restarts and crashes in any order', async () => {
-  const lastFaces = fc.array(observerFace, { minLength: OBSERVERS, maxLength: OBSERVERS });
-  const property = fc.asyncProperty(commands, lastFaces, async (given, faces) => {
+  const lastTransports = fc.array(observerTransport, { minLength: OBSERVERS, maxLength: OBSERVERS });
+  const property = fc.asyncProperty(commands, lastTransports, async (given, transports) => {
     const model = new ChatModel();
     const world = await ChatWorld.create(t, ada, OBSERVERS);
     await fc.asyncModelRun(() => ({ model, real: world }), given);
-    await conclude(model, world, faces);
+    await conclude(model, world, transports);
   });
   const seed = process.env.PROPERTY_SEED ? { seed: Number(process.env.PROPERTY_SEED) } : {};
   await fc.assert(property, { numRuns: RUNS, endOnFailure: true, ...seed });

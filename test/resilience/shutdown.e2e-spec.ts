@@ -93,7 +93,7 @@ describe('a node that is told to leave while replies run', () => {
     expect((await node.http.get('/health/live')).status).toBe(200);
   });
 
-  it('takes no new reply, on any face', async () => {
+  it('takes no new reply, on any transport', async () => {
     const { id } = fresh;
     const json = await ada.send(id, 'Hi');
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' }).catch((error) => error.answer);

@@ -88,7 +88,9 @@ const ALLOWED = [
 it('finds every other client, and nothing else', async () => {
   const code = [...FORBIDDEN, ...ALLOWED].join('\n');
 
-  expect(await complaintsAbout(code, ({ message }) => message.includes('egress-guard.ts'))).toEqual(FORBIDDEN);
+  expect(await complaintsAbout(code, ({ message }) => message.includes('egress-guard.ts'))).toEqual(
+    FORBIDDEN,
+  );
 }, 60_000);
 
 it('finds text that would be run as code', async () => {

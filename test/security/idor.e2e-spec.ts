@@ -238,13 +238,13 @@ function idsToTry(): Values[] {
   ];
 }
 
-interface Face {
+interface Transport {
   name: string;
   channel: string;
   open(): Promise<(command: string, body: object) => Promise<Record<string, unknown>>>;
 }
 
-const FACES: Face[] = [
+const TRANSPORTS: Transport[] = [
   {
     name: 'Socket.IO',
     channel: 'chat',
@@ -269,7 +269,7 @@ const FACES: Face[] = [
   },
 ];
 
-describe.each(FACES)('$name', ({ channel, open }) => {
+describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
   it("answers another user's ids as ids of nothing, whatever their kind, and does nothing", async () => {
     const send = await open();
     const commands = document.commandsOf(channel);

@@ -315,7 +315,7 @@ describe('Line breaks', () => {
   }
 });
 
-interface Face {
+interface Transport {
   name: string;
   channel: string;
   open(): Promise<(command: string, json: string) => Promise<Answered>>;
@@ -325,7 +325,7 @@ interface Answered {
   error?: { status: number };
 }
 
-const FACES: Face[] = [
+const TRANSPORTS: Transport[] = [
   {
     name: 'Socket.IO',
     channel: 'chat',
@@ -370,7 +370,7 @@ const FACES: Face[] = [
   },
 ];
 
-describe.each(FACES)('$name', ({ channel, open }) => {
+describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
   it('refuses what HTTP refuses, at every command, and stays open', async () => {
     const send = await open();
     const frames = [

@@ -18,7 +18,7 @@ const LOOK_INTERVAL_WITH_REDIS_MS = 5000;
 
 /**
  * Joins clients to a conversation: first what they have not seen, then what happens, with nothing between the two
- * lost or doubled. All faces read their events here.
+ * lost or doubled. All transports read their events here.
  */
 @Injectable()
 export class ConversationStreams {

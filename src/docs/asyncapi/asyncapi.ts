@@ -15,7 +15,7 @@ interface Transport {
   description: string;
   /** Whether clients send commands on it, too. */
   commands: boolean;
-  /** A message on this face, of its name and its body. */
+  /** A message on this transport, of its name and its body. */
   wrap: (name: string, body: Schema) => Schema;
 }
 
@@ -77,7 +77,7 @@ export function buildAsyncApi(openApi: OpenAPIObject): Node {
     },
     defaultContentType: 'application/json',
     servers: servers(),
-    channels: Object.fromEntries(TRANSPORTS.map((face) => [face.channel, channelOf(face)])),
+    channels: Object.fromEntries(TRANSPORTS.map((transport) => [transport.channel, channelOf(transport)])),
     operations: Object.assign({}, ...TRANSPORTS.map(operationsOf)) as Node,
     components: {
       securitySchemes: {
@@ -88,7 +88,7 @@ export function buildAsyncApi(openApi: OpenAPIObject): Node {
           description: 'The access_token of a login.',
         },
       },
-      messages: Object.assign({}, ...TRANSPORTS.map((face) => messagesOf(face, schemas))) as Node,
+      messages: Object.assign({}, ...TRANSPORTS.map((transport) => messagesOf(transport, schemas))) as Node,
     },
   };
   const used = schemasUsedBy(document, schemas);
@@ -106,36 +106,40 @@ function servers(): Node {
   };
 }
 
-function channelOf(face: Transport): Node {
+function channelOf(transport: Transport): Node {
   const events = [
     ...Object.keys(SOCKET_EVENTS),
-    ...(face.channel === 'conversation' ? ['conversation.snapshot'] : []),
+    ...(transport.channel === 'conversation' ? ['conversation.snapshot'] : []),
   ];
-  const commands = face.commands ? Object.keys(SOCKET_COMMANDS).flatMap((name) => [name, `${name}.ack`]) : [];
+  const commands = transport.commands
+    ? Object.keys(SOCKET_COMMANDS).flatMap((name) => [name, `${name}.ack`])
+    : [];
   const messages = [...events, ...commands].map((name) => [
     name,
-    { $ref: `#/components/messages/${face.channel}.${name}` },
+    { $ref: `#/components/messages/${transport.channel}.${name}` },
   ]);
   return {
-    address: face.address,
-    title: face.title,
-    description: face.description,
-    servers: [{ $ref: `#/servers/${face.server}` }],
-    ...(face.address.includes('{id}') && { parameters: { id: { description: "The conversation's id." } } }),
+    address: transport.address,
+    title: transport.title,
+    description: transport.description,
+    servers: [{ $ref: `#/servers/${transport.server}` }],
+    ...(transport.address.includes('{id}') && {
+      parameters: { id: { description: "The conversation's id." } },
+    }),
     messages: Object.fromEntries(messages),
   };
 }
 
 /** As the server sees it: it sends events and receives commands. */
-function operationsOf(face: Transport): Node {
-  const channel = { $ref: `#/channels/${face.channel}` };
-  const message = (name: string) => ({ $ref: `#/channels/${face.channel}/messages/${name}` });
+function operationsOf(transport: Transport): Node {
+  const channel = { $ref: `#/channels/${transport.channel}` };
+  const message = (name: string) => ({ $ref: `#/channels/${transport.channel}/messages/${name}` });
   const events = Object.keys(SOCKET_EVENTS).map((name) => [
-    `${face.channel}.${name}`,
+    `${transport.channel}.${name}`,
     { action: 'send', channel, summary: SOCKET_EVENTS[name]!.summary, messages: [message(name)] },
   ]);
-  const commands = Object.keys(face.commands ? SOCKET_COMMANDS : {}).map((name) => [
-    `${face.channel}.${name}`,
+  const commands = Object.keys(transport.commands ? SOCKET_COMMANDS : {}).map((name) => [
+    `${transport.channel}.${name}`,
     {
       action: 'receive',
       channel,
@@ -150,28 +154,29 @@ function operationsOf(face: Transport): Node {
     summary: SNAPSHOT,
     messages: [message('conversation.snapshot')],
   };
-  const first = face.channel === 'conversation' ? [['conversation.conversation.snapshot', snapshot]] : [];
+  const first =
+    transport.channel === 'conversation' ? [['conversation.conversation.snapshot', snapshot]] : [];
   return Object.fromEntries([...events, ...first, ...commands]) as Node;
 }
 
 const SNAPSHOT = 'The first frame: the conversation as it is, a running reply with its text so far';
 
-function messagesOf(face: Transport, schemas: Schemas): Node {
+function messagesOf(transport: Transport, schemas: Schemas): Node {
   const messages: Node = {};
   const add = (name: string, summary: string, payload: Schema) => {
-    messages[`${face.channel}.${name}`] = messageOf(name, summary, payload, schemas);
+    messages[`${transport.channel}.${name}`] = messageOf(name, summary, payload, schemas);
   };
   for (const [name, { summary, body }] of Object.entries(SOCKET_EVENTS)) {
-    add(name, summary, face.wrap(name, objectOf(body)));
+    add(name, summary, transport.wrap(name, objectOf(body)));
   }
-  if (face.channel === 'conversation') {
+  if (transport.channel === 'conversation') {
     const page: Schema = { allOf: [{ $ref: '#/components/schemas/ConversationPage' }] };
-    add('conversation.snapshot', SNAPSHOT, face.wrap('conversation.snapshot', page));
+    add('conversation.snapshot', SNAPSHOT, transport.wrap('conversation.snapshot', page));
   }
-  if (!face.commands) return messages;
+  if (!transport.commands) return messages;
   for (const [name, command] of Object.entries(SOCKET_COMMANDS)) {
-    add(name, command.summary, commandOf(face, name, command));
-    add(`${name}.ack`, `The acknowledgement of ${name}`, acknowledgementOf(face, command));
+    add(name, command.summary, commandOf(transport, name, command));
+    add(`${name}.ack`, `The acknowledgement of ${name}`, acknowledgementOf(transport, command));
   }
   return messages;
 }
@@ -189,19 +194,19 @@ function messageOf(name: string, summary: string, payload: Schema, schemas: Sche
   };
 }
 
-function commandOf(face: Transport, name: string, { body, optional = [] }: SocketCommand): Schema {
+function commandOf(transport: Transport, name: string, { body, optional = [] }: SocketCommand): Schema {
   // A plain WebSocket is one conversation's, whose id goes without saying, and numbers its frames itself.
-  if (face.channel !== 'conversation') return objectOf(body, optional);
-  const frame = face.wrap(name, objectOf(body, [...optional, 'conversation_id']));
+  if (transport.channel !== 'conversation') return objectOf(body, optional);
+  const frame = transport.wrap(name, objectOf(body, [...optional, 'conversation_id']));
   const id: Schema = { type: 'integer', description: 'Comes back in the acknowledgement.', example: 1 };
   return { ...frame, properties: { ...frame.properties, id } };
 }
 
-function acknowledgementOf(face: Transport, { acknowledgement }: SocketCommand): Schema {
+function acknowledgementOf(transport: Transport, { acknowledgement }: SocketCommand): Schema {
   const problem: ReferenceObject = { $ref: '#/components/schemas/Problem' };
   const good = objectOf({ ok: { const: true } as Schema, data: acknowledgement });
   const bad = objectOf({ ok: { const: false } as Schema, error: problem });
-  if (face.channel !== 'conversation') return { oneOf: [good, bad] };
+  if (transport.channel !== 'conversation') return { oneOf: [good, bad] };
   const envelope = { type: { const: 'ack' } as Schema, id: { type: 'integer', example: 1 } as Schema };
   return { oneOf: [good, bad].map((answer) => withMembers(envelope, answer, ['id'])) };
 }

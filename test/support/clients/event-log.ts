@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-/** An event as any face delivers it: its type beside its body. */
+/** An event as any transport delivers it: its type beside its body. */
 export interface SeenEvent {
   type: string;
   [member: string]: unknown;

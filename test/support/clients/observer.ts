@@ -1,33 +1,33 @@
 import type { Socket } from 'socket.io-client';
 import type { ChatModel } from '../model/chat-model.js';
-import { FaceClient, type Connection } from './face-client.js';
+import { TransportClient, type Connection } from './transport-client.js';
 import type { Thing } from './http.js';
 
-export type ObserverFace = 'events' | 'socket.io' | 'websocket';
+export type ObserverTransport = 'events' | 'socket.io' | 'websocket';
 
 /** Somebody who follows a conversation, with breaks, and must always come to see it as the model does. */
-export class Observer extends FaceClient {
-  face: ObserverFace | null = null;
-  private lastFace: ObserverFace = 'socket.io';
+export class Observer extends TransportClient {
+  transport: ObserverTransport | null = null;
+  private lastTransport: ObserverTransport = 'socket.io';
   private connection?: Connection;
   /** Kept over a broken line, so that its session may be recovered. */
   private socket?: Socket;
   private opened = false;
 
-  async connect(face: ObserverFace, model: ChatModel): Promise<void> {
-    const expected = await this.join(face, model);
-    this.face = this.lastFace = face;
+  async connect(transport: ObserverTransport, model: ChatModel): Promise<void> {
+    const expected = await this.join(transport, model);
+    this.transport = this.lastTransport = transport;
     await this.agree(model, expected);
   }
 
-  /** Over the face that it had, whose session may be recovered. */
+  /** Over the transport that it had, whose session may be recovered. */
   async reconnect(model: ChatModel): Promise<void> {
-    if (!this.face) await this.connect(this.lastFace, model);
+    if (!this.transport) await this.connect(this.lastTransport, model);
   }
 
   /** The line breaks. */
   async drop(): Promise<void> {
-    this.face = null;
+    this.transport = null;
     await this.connection?.drop();
     this.connection = undefined;
   }
@@ -40,7 +40,7 @@ export class Observer extends FaceClient {
 
   /** Waits until all that it shows is as the model has it, and the expected messages are among it. */
   async agree(model: ChatModel, expected: number[] = []): Promise<void> {
-    if (!this.face) return;
+    if (!this.transport) return;
     const { reader } = this;
     const knows = () => expected.every((id) => reader.messages.has(id));
     const isRight = () => [...reader.messages.values()].every((shown) => sameAs(shown, model));
@@ -53,13 +53,13 @@ export class Observer extends FaceClient {
   }
 
   /** @returns the messages that it has to know of then */
-  private async join(face: ObserverFace, model: ChatModel): Promise<number[]> {
+  private async join(transport: ObserverTransport, model: ChatModel): Promise<number[]> {
     const newest = Math.max(0, ...this.reader.messages.keys());
     const since = model.messages.map(({ id }) => id).filter((id) => id > newest);
     const branch = model.branch.map(({ id }) => id);
-    if (face === 'socket.io') return (await this.joinSocket()) ? since : branch;
-    const resumes = face === 'events' && this.lastEventId !== undefined;
-    this.connection = await (face === 'events' ? this.followEvents() : this.openWebSocket());
+    if (transport === 'socket.io') return (await this.joinSocket()) ? since : branch;
+    const resumes = transport === 'events' && this.lastEventId !== undefined;
+    this.connection = await (transport === 'events' ? this.followEvents() : this.openWebSocket());
     return resumes ? since : branch;
   }
 

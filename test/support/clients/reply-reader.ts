@@ -13,7 +13,7 @@ export interface ReadMessage {
 }
 
 /**
- * A client's view of one conversation, put together from any face's events by API.md 6's rules alone. It is a
+ * A client's view of one conversation, put together from any transport's events by API.md 6's rules alone. It is a
  * harsh reader: what a lenient one could mend (a gap, a repeat that differs, events out of order) it throws at.
  */
 export class ReplyReader {
@@ -42,14 +42,14 @@ export class ReplyReader {
   ) {}
 
   /** A new connection, over which what was seen before may come again. */
-  connect(face: string, options: ConnectOptions = {}): void {
+  connect(transport: string, options: ConnectOptions = {}): void {
     this.received = 0;
     this.started = new Set();
     this.followed = new Set();
     this.completed = new Set();
     this.earlier = [...this.messages.keys()];
     this.options = { ...options };
-    this.latest.push(`(${face})`);
+    this.latest.push(`(${transport})`);
   }
 
   /** An event, a frame, or an acknowledgement as `{type: 'ack', ok, data}`. Others' conversations are passed over. */

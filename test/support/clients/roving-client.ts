@@ -1,16 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { FaceClient, type Connection } from './face-client.js';
+import { TransportClient, type Connection } from './transport-client.js';
 import type { Thing } from './http.js';
 import type { TestUser } from '../app/user.js';
 
-export type Face = 'post' | 'events' | 'socket.io' | 'websocket';
+export type Transport = 'post' | 'events' | 'socket.io' | 'websocket';
 
 /** What comes is promised, not when: on a busy machine the played provider's single bytes take their time. */
 const PATIENCE_MS = 60_000;
 
-/** A stay with the server: over which face, and for how many events, on each of its connections. */
+/** A stay with the server: over which transport, and for how many events, on each of its connections. */
 export interface Stay {
-  face: Face;
+  transport: Transport;
   /** Which of the nodes it is at, where there are several. */
   node?: number;
   /** Several where the connection breaks and is recovered (Socket.IO) or taken up again (SSE). */
@@ -22,8 +22,8 @@ export interface SentMessage {
   client_message_id: string;
 }
 
-/** A client that comes and goes, over one face after another. */
-export class RovingClient extends FaceClient {
+/** A client that comes and goes, over one transport after another. */
+export class RovingClient extends TransportClient {
   /** How often it left in the middle of the reply. */
   drops = 0;
 
@@ -41,20 +41,20 @@ export class RovingClient extends FaceClient {
     super(name, nodes[0]!, conversationId);
   }
 
-  async stay({ face, events, node = 0 }: Stay): Promise<void> {
+  async stay({ transport, events, node = 0 }: Stay): Promise<void> {
     this.user = this.nodes[node % this.nodes.length]!;
-    if (face === 'socket.io') return this.stayOnSocket(events);
+    if (transport === 'socket.io') return this.stayOnSocket(events);
     for (const count of events) {
-      const replays = face === 'post' || (face === 'events' && this.standsMidway);
-      const connection = await this.connect(face);
+      const replays = transport === 'post' || (transport === 'events' && this.standsMidway);
+      const connection = await this.connect(transport);
       await this.listen(count, replays);
       await connection.drop();
     }
   }
 
   /** Stays until the reply has ended. */
-  async stayOn(face: Face, node?: number): Promise<void> {
-    await this.stay({ face, events: [Infinity], node });
+  async stayOn(transport: Transport, node?: number): Promise<void> {
+    await this.stay({ transport, events: [Infinity], node });
   }
 
   private get standsMidway(): boolean {
@@ -79,10 +79,10 @@ export class RovingClient extends FaceClient {
     if (!isOver()) this.drops++;
   }
 
-  private async connect(face: Exclude<Face, 'socket.io'>): Promise<Connection> {
-    if (face === 'post') return this.post();
+  private async connect(transport: Exclude<Transport, 'socket.io'>): Promise<Connection> {
+    if (transport === 'post') return this.post();
     const { hasToSend, message } = this;
-    if (face === 'websocket')
+    if (transport === 'websocket')
       return this.openWebSocket(hasToSend ? { type: 'chat.send', id: 1, ...message } : undefined);
     if (hasToSend) void this.user.send(this.conversationId, message.content, message);
     return this.followEvents();

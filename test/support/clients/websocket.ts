@@ -9,7 +9,7 @@ export interface WebSocketOptions extends ClientOptions {
   scheme?: string;
 }
 
-/** A client of the plain WebSocket face. */
+/** A client of the plain WebSocket transport. */
 export class WebSocketClient {
   readonly socket: WebSocket;
   /** Resolves when open; rejects with `Refused` where the handshake is answered otherwise. */

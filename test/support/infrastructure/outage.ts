@@ -85,7 +85,7 @@ export function survives(start: () => Promise<Scene>, startsWithinMs?: number): 
     await short!.until(() => textOf(short!.events) === 'It ends while away.', 1000);
   });
 
-  it('refuses new messages, soon, over every face', async () => {
+  it('refuses new messages, soon, over every transport', async () => {
     const problem = { status: 503, code: 'database_unavailable' };
     const path = `/conversations/${idle!.id}/chat`;
     const since = Date.now();

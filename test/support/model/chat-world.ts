@@ -12,7 +12,7 @@ import { ReplyReader } from '../clients/reply-reader.js';
 import { SseRefused } from '../clients/sse.js';
 import type { TestUser } from '../app/user.js';
 
-export type AskingFace = 'sse' | 'socket.io' | 'websocket';
+export type AskingTransport = 'sse' | 'socket.io' | 'websocket';
 
 type Answer = { user: Thing; reply: Thing } | { status: number; code: unknown };
 
@@ -38,10 +38,10 @@ export class ChatWorld {
   }
 
   /** Sends, edits or regenerates, whatever should come of it. */
-  async ask(model: ChatModel, request: Request, face: AskingFace, plan: ReplyPlan): Promise<void> {
+  async ask(model: ChatModel, request: Request, transport: AskingTransport, plan: ReplyPlan): Promise<void> {
     const verdict = model.judge(request);
     if (verdict.kind === 'accepted') this.arrange(plan);
-    const answer = await this.answerTo(request, model.deleted ? 'sse' : face);
+    const answer = await this.answerTo(request, model.deleted ? 'sse' : transport);
     if (verdict.kind === 'refused') {
       expect(answer).toEqual({ status: verdict.status, code: verdict.code });
       return;
@@ -98,7 +98,7 @@ export class ChatWorld {
     expect((await this.post('delete')).status).toBe(model.deleted ? 404 : 204);
     model.deleted = true;
     model.running = null;
-    for (const observer of this.observers.filter(({ face }) => face)) {
+    for (const observer of this.observers.filter(({ transport }) => transport)) {
       await observer.reader.until(() => observer.reader.deleted, 'the deletion');
       await observer.drop();
     }
@@ -216,16 +216,18 @@ export class ChatWorld {
 
   /** Those who were there come back. */
   private async whileAway(model: ChatModel, work: () => Promise<void>): Promise<void> {
-    const faces = this.observers.map(({ face }) => face);
+    const transports = this.observers.map(({ transport }) => transport);
     await Promise.all(this.observers.map((observer) => observer.lose()));
     await work();
     this.held.open();
     if (model.deleted) return;
-    await Promise.all(this.observers.map((observer, n) => faces[n] && observer.connect(faces[n], model)));
+    await Promise.all(
+      this.observers.map((observer, n) => transports[n] && observer.connect(transports[n], model)),
+    );
   }
 
-  private async answerTo(request: Request, face: AskingFace): Promise<Answer> {
-    if (face === 'sse') return this.answerOverSse(request);
+  private async answerTo(request: Request, transport: AskingTransport): Promise<Answer> {
+    if (transport === 'sse') return this.answerOverSse(request);
     const { kind, ...rest } = request;
     const {
       messageId: message_id,
@@ -237,7 +239,7 @@ export class ChatWorld {
       clientMessageId?: string;
     };
     const body = { conversation_id: this.id, message_id, content, client_message_id };
-    const client = face === 'socket.io' ? this.user.socket() : this.user.ws(this.id);
+    const client = transport === 'socket.io' ? this.user.socket() : this.user.ws(this.id);
     const ack = await ('emit' in client
       ? client.emit(`chat.${kind}`, body)
       : client.request(`chat.${kind}`, body));

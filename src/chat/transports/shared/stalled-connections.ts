@@ -13,7 +13,7 @@ interface Progress {
 }
 
 /**
- * Cuts connections whose client has stopped reading, so that nothing waits on them for ever: of whichever face, since
+ * Cuts connections whose client has stopped reading, so that nothing waits on them for ever: of whichever transport, since
  * an answer that is never read is kept in memory too. What may wait until then is bounded by {@link Backlog}.
  */
 @Injectable()

@@ -21,7 +21,7 @@ import {
 } from '../shared/socket.dto.js';
 import { AcknowledgeInterceptor, SocketProblemFilter } from '../shared/socket-problem.filter.js';
 
-/** Socket.IO's face. Nest's global pipes, filters and interceptors do not reach gateways: these are its own. */
+/** Socket.IO's transport. Nest's global pipes, filters and interceptors do not reach gateways: these are its own. */
 @WebSocketGateway({ namespace: '/chat' })
 @UsePipes(bodyPipe())
 @UseFilters(SocketProblemFilter)

@@ -7,8 +7,8 @@ export interface Connection {
   drop(): void | Promise<void>;
 }
 
-/** A client of one conversation, over whichever face; it keeps what a real one would: what it has read, and its place. */
-export class FaceClient {
+/** A client of one conversation, over whichever transport; it keeps what a real one would: what it has read, and its place. */
+export class TransportClient {
   readonly reader: ReplyReader;
   protected lastEventId?: string;
 
