@@ -8,7 +8,7 @@ import {
 } from '@nestjs/websockets';
 import type { Namespace } from 'socket.io';
 import { bodyPipe } from '../../../common/validation/validation.js';
-import { SocketLifecycle } from './socket-lifecycle.js';
+import { ChatSockets } from './chat-sockets.js';
 import { SocketCommands } from '../shared/socket-commands.js';
 import type { ChatSocket } from './socket-io-client.js';
 import {
@@ -21,7 +21,10 @@ import {
 } from '../shared/socket.dto.js';
 import { AcknowledgeInterceptor, SocketProblemFilter } from '../shared/socket-problem.filter.js';
 
-/** Socket.IO's transport. Nest's global pipes, filters and interceptors do not reach gateways: these are its own. */
+/**
+ * Socket.IO transport. Nest 12 runs global guards, interceptors and pipes on gateways but no global filters; the
+ * global guards and the logging interceptor skip every context but `http`.
+ */
 @WebSocketGateway({ namespace: '/chat' })
 @UsePipes(bodyPipe())
 @UseFilters(SocketProblemFilter)
@@ -29,11 +32,11 @@ import { AcknowledgeInterceptor, SocketProblemFilter } from '../shared/socket-pr
 export class ChatGateway implements OnGatewayInit<Namespace> {
   constructor(
     private readonly commands: SocketCommands,
-    private readonly lifecycle: SocketLifecycle,
+    private readonly sockets: ChatSockets,
   ) {}
 
   afterInit(namespace: Namespace): void {
-    this.lifecycle.attach(namespace);
+    this.sockets.attach(namespace);
   }
 
   @SubscribeMessage('conversation.open')
