@@ -21,14 +21,14 @@ WORKDIR /app
 COPY package.json ./
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-# Where SQLite would be; mount a volume here, unless DATABASE_URL names a server.
+# SQLite's folder: mount a volume here unless DATABASE_URL names a server.
 RUN mkdir data && chown node:node data
-# `node` by its number, so that an orchestrator can see that it is not root.
+# The user `node`, by number: Kubernetes' runAsNonRoot checks numeric users only.
 USER 1000
 EXPOSE 3000
-# Stopping takes up to SHUTDOWN_DELAY_S + SHUTDOWN_GRACE_S + 9 s: docker run --stop-timeout 50
+# Shutdown takes up to SHUTDOWN_DELAY_S + SHUTDOWN_GRACE_S + 9 s: docker run --stop-timeout 50
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-# Signals reach node itself: no shell and no npm in between.
+# Runs node directly, so that it receives signals.
 CMD ["node", "."]
