@@ -1,9 +1,8 @@
 /**
- * Joins what was compiled, and the packages below, into the few files of dist/server, which is what runs: finding and
- * reading 1,600 small modules is half of a start. Run: npm run build
+ * Bundles the compiled code and the packages listed below into dist/server, to start faster. Run by `npm run build`.
  *
- * All other packages stay where they are. Some are native, and some are looked up at run time (TypeORM by @nestjs/typeorm,
- * class-validator by @nestjs/common), of which a second copy would not know the first one's classes.
+ * Other packages stay external: some are native, others are resolved at run time (TypeORM by @nestjs/typeorm,
+ * class-validator by @nestjs/common) and must not be loaded twice.
  */
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { build } from 'rolldown';
@@ -11,9 +10,9 @@ import { build } from 'rolldown';
 const INSIDE = ['@nestjs', 'es-toolkit', 'rxjs', 'tslib', 'zod'];
 const OUT = 'dist/server';
 
-/** `@nestjs/core/nest-factory.js` is of the package `@nestjs/core`. */
+/** Returns the package of a module id: `@nestjs/core` for `@nestjs/core/nest-factory.js`. */
 const packageOf = (id) => id.match(/^(@[^/]+\/)?[^/]+/)[0];
-/** Nest names packages that need not be there. */
+/** Excludes Nest's optional packages that are not installed. */
 const isInside = (id) => INSIDE.includes(id.split('/')[0]) && existsSync(`node_modules/${packageOf(id)}`);
 
 rmSync(OUT, { recursive: true, force: true });
@@ -21,10 +20,10 @@ await build({
   input: ['dist/src/main.js', 'dist/src/cli/rotate-keys.js'],
   platform: 'node',
   external: (id) => !/^[./]/.test(id) && !isInside(id),
-  // For `node --enable-source-maps .`
+  // Used by `node --enable-source-maps .`
   output: { dir: OUT, format: 'esm', sourcemap: true },
   logLevel: 'warn',
 });
 cpSync('dist/src/playground/public', `${OUT}/public`, { recursive: true });
-// Threads start from a file of their own.
+// Worker threads need their own file.
 cpSync('dist/src/ai/tokenizer/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);

@@ -1,4 +1,4 @@
-/** Fails where a package that is shipped has a licence that is not known to go with ours (MIT). Run: npm run licenses */
+/** Fails if a shipped package has a license not known to be compatible with MIT. Run: npm run licenses */
 import { existsSync, readFileSync } from 'node:fs';
 
 const COMPATIBLE = [
@@ -11,12 +11,12 @@ const COMPATIBLE = [
   'MIT',
   'Python-2.0',
 ];
-/** What names no licence in its package.json, by version, with where it was found instead. */
+/** Licenses of packages without one in package.json, with their source. */
 const LOOKED_UP = { 'pause@0.0.1': 'MIT' /* its Readme.md */ };
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
-/** Older packages have a list, or an object with a type. Those for other systems are in the lock file alone. */
+/** Older packages have a list or an object with a type. Packages for other platforms are in the lock file only. */
 function licenceOf(folder, { license, version }) {
   const path = `${folder}/package.json`;
   const written = existsSync(path) ? readJson(path) : { license };
@@ -24,7 +24,7 @@ function licenceOf(folder, { license, version }) {
   return named?.type ?? named ?? LOOKED_UP[`${folder.replace(/.*node_modules\//, '')}@${version}`] ?? 'none';
 }
 
-/** Of an SPDX expression every part has to be compatible, though one would do where it says OR. */
+/** Requires every part of an SPDX expression to be compatible, alternatives (OR) included. */
 const isCompatible = (licence) =>
   licence.split(/ AND | OR |[()]/).every((part) => part === '' || COMPATIBLE.includes(part));
 
@@ -34,5 +34,7 @@ const shipped = Object.entries(readJson('package-lock.json').packages).filter(
 const licences = shipped.map(([path, entry]) => [path, licenceOf(path, entry)]);
 const refused = licences.filter(([, licence]) => !isCompatible(licence));
 for (const [path, licence] of refused) console.error(`${path}: ${licence}`);
-console.log(`${shipped.length} packages are shipped, ${refused.length} with a licence to look at.`);
+console.log(
+  `${shipped.length} packages are shipped, ${refused.length} with an unknown or incompatible license.`,
+);
 process.exitCode = refused.length > 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 /**
- * Writes a CycloneDX bill of what is shipped. `npm sbom --omit dev` would be it, but leaves out what development
- * dependencies need as well (npm 10 and 11: @nestjs/core, say). Run: npm run -s sbom > sbom.json
+ * Writes a CycloneDX bill of materials of the shipped packages. `npm sbom --omit dev` (npm 10 and 11) also omits shipped
+ * packages that development dependencies need, such as @nestjs/core. Run: npm run -s sbom > sbom.json
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ const components = bill.components.filter(({ name, version, ...component }) => {
   return isShipped;
 });
 if (shipped.size > 0) throw new Error(`npm left out ${[...shipped].join(', ')}.`);
-// Here npm says of a version in two places, of which one is for development alone, that it is for development.
+// npm marks a version as a development dependency if one of its two places in the tree is.
 const isAboutDevelopment = ({ name }) => name === 'cdx:npm:package:development';
 for (const { properties = [] } of components) {
   const index = properties.findIndex(isAboutDevelopment);
