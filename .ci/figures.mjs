@@ -1,6 +1,6 @@
 /**
- * Reads jest's figures. `failed FIRST` names the files with a failure; `count FIRST [AGAIN]` says how many tests passed
- * and failed, where the files that ran again count as they did then.
+ * Reads jest's JSON results. `failed FIRST` prints the files with failures; `count FIRST [AGAIN]` prints how many tests
+ * passed and failed. Results of the second run replace those of the first.
  */
 import { existsSync, readFileSync } from 'node:fs';
 
@@ -17,7 +17,7 @@ if (command === 'failed') {
   console.log(count([...files.values()]).join(' '));
 }
 
-/** A file that cannot even be loaded has no tests that fail: it counts as one. */
+/** Counts a file that failed to load as one failed test. */
 function count(files) {
   const tests = files.flatMap((file) => file.assertionResults);
   const unloaded = files.filter((file) => failed(file) && !file.assertionResults.some(isFailure)).length;

@@ -1,4 +1,4 @@
-/** A newcomer's first chat, with the demo model: sign up, send a message, watch the reply come, read it again. */
+/** Registers, sends a message to the demo model, reads the streamed reply, and reads it again from the history. */
 import assert from 'node:assert/strict';
 
 const url = process.argv[2];
