@@ -1,7 +1,6 @@
 /**
- * What a token costs two builds that stream at the same time, side by side, so that what the machine does otherwise
- * meets both alike: differences of 2 % show within a minute, where runs in turn differ by 10.
- * `node bench/compare.mjs <socket.io|sse|websocket> <main.js> <other main.js>`; the build is dist/server/main.js.
+ * Compares the CPU per token of two builds that stream at the same time, so that other load affects both.
+ * `node bench/compare.mjs <socket.io|sse|websocket> <main.js> <other main.js>`; a build's file is dist/server/main.js.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { resolve } from 'node:path';
@@ -11,7 +10,7 @@ import { Stage } from './support/stage.mjs';
 
 const STREAMS = 100;
 const WARM_UP_MS = 6_000;
-/** Long ones, as /proc counts a process's CPU in steps of 10 ms, and several, to show how far they differ. */
+/** Long, because /proc counts CPU in steps of 10 ms; several, to show their spread. */
 const SLICES = 3;
 const SLICE_MS = 10_000;
 
@@ -52,7 +51,7 @@ async function begin(main) {
   return { client, parley };
 }
 
-/** @returns each side's microseconds of CPU a token */
+/** @returns microseconds of CPU per token of each side */
 async function measure() {
   const read = () =>
     Promise.all(

@@ -1,4 +1,4 @@
-/** Puts the figures of bench/results.json into docs/performance.md: `node bench/document.mjs`, after a run. */
+/** Writes the figures of bench/results.json into docs/performance.md. Run after a benchmark: `node bench/document.mjs` */
 import { readFile, writeFile } from 'node:fs/promises';
 import { format } from 'prettier';
 import { pathOf } from './support/process.mjs';

@@ -1,9 +1,9 @@
 /**
- * Whether the server lives through 100 logins at once: /health/live has to answer within 100 ms all along, and memory
- * to stay bounded. The prober is a process of its own, so that it does not wait for the logins' client.
+ * Checks that the server survives 100 simultaneous logins: /health/live must answer within 100 ms and memory must stay
+ * bounded. The prober is a separate process, so that the logins' client does not delay it.
  *
  *   RATE_LIMIT_SCALE=0 node .
- *   BASE_URL=http://127.0.0.1:3000 PID=<the server's> node bench/login-flood.mjs
+ *   BASE_URL=http://127.0.0.1:3000 PID=<server> node bench/login-flood.mjs
  */
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -38,7 +38,7 @@ async function logIn() {
   return response.status;
 }
 
-/** Linux alone says it so simply. */
+/** Linux only. */
 function residentMegabytes() {
   const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${process.env.PID}/status`, 'utf8'))[1];
   return Math.round(kilobytes / 1024);

@@ -1,6 +1,6 @@
 /**
- * Whether the time of a failed login tells who has an account: 200 interleaved tries each of a known and of an unknown
- * email, whose medians may differ by 5 %. Run it against a server with limits off and nothing else to do:
+ * Checks that the time of a failed login does not reveal whether an account exists: the medians of 200 interleaved logins
+ * with a known and an unknown email may differ by 5 %. Run against an idle server without limits:
  *
  *   RATE_LIMIT_SCALE=0 node .
  *   BASE_URL=http://127.0.0.1:3000 node bench/login-timing.mjs
@@ -37,7 +37,7 @@ if ((await post('/auth/register', account)).status !== 201) throw new Error('Reg
 const times = { known: [], unknown: [] };
 const answers = new Set();
 for (let i = 0; i < WARM_UP + TRIES; i++) {
-  // In turn first, so that what follows from the order befalls both.
+  // Alternates the order, so that its effects are shared.
   for (const who of i % 2 ? ['known', 'unknown'] : ['unknown', 'known']) {
     const { ms, answer } = await timeLogin(who === 'known' ? email : newEmail());
     answers.add(answer);

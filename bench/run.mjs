@@ -1,6 +1,6 @@
 /**
- * What Parley costs, beside what a user would pick instead. `npm run bench -- [rows]`; see docs/performance.md.
- * TEST_MYSQL_URL and TEST_REDIS_URL name the servers for the rows that need them.
+ * Compares Parley with its baselines: `npm run bench -- [rows]`, see docs/performance.md. TEST_MYSQL_URL and
+ * TEST_REDIS_URL set the servers for the rows that need them.
  */
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';

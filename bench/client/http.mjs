@@ -3,7 +3,7 @@ import { applyEvent, Stream } from './stream.mjs';
 
 const agent = new Agent({ keepAlive: true });
 
-/** An answer of server-sent events. */
+/** A server-sent events response. */
 class HttpStream extends Stream {
   post(path, headers, body) {
     const options = { method: 'POST', agent, headers: { 'Content-Type': 'application/json', ...headers } };

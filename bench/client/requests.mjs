@@ -3,8 +3,8 @@ import { Agent, request } from 'node:http';
 const agent = new Agent({ keepAlive: true });
 
 /**
- * Sends requests, so many at a time.
- * @returns how long each took, in milliseconds, in order
+ * Sends requests with limited concurrency.
+ * @returns milliseconds of each, in order
  */
 export async function load({ requests, concurrency, expect = 200 }) {
   const times = new Array(requests.length);

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import { applyEvent, Stream } from './stream.mjs';
 
-/** Socket.IO's protocol over WebSocket, by hand: a real client costs several times what it is sent. */
+/** Minimal Socket.IO protocol over WebSocket: the official client uses several times the CPU. */
 class SocketIoStream extends Stream {
   namespace = '';
 
@@ -49,7 +49,7 @@ export class ParleySocketIoStream extends SocketIoStream {
     applyEvent(this, type, body);
   }
 
-  /** The reply may have begun by then. */
+  /** The reply may already have started. */
   onAck({ ok, error, data }) {
     if (!ok) this.fail(new Error(JSON.stringify(error)));
     else if (data.assistant_message.content) this.receive(data.assistant_message.content, 0);
@@ -67,7 +67,7 @@ export class PlainSocketIoStream extends SocketIoStream {
   }
 }
 
-/** Is on one node, while its reply runs on another, which it asks over HTTP. */
+/** Listens on one node to a reply requested from another over HTTP. */
 export class OtherNodeStream extends ParleySocketIoStream {
   async connect() {
     await super.connect();
@@ -85,5 +85,5 @@ export class OtherNodeStream extends ParleySocketIoStream {
   }
 }
 
-/** Connects and asks for nothing. */
+/** Connects and stays idle. */
 export class BareSocketIoStream extends SocketIoStream {}

@@ -1,13 +1,13 @@
 import { TokenChecker } from '../support/tokens.mjs';
 
-/** One reply as a client gets it, over whichever transport: its text is checked token by token, and as a whole. */
+/** One reply as received over any transport; verifies its text token by token and as a whole. */
 export class Stream {
   tokens = new TokenChecker();
   sentAt = 0;
   firstTextMs = 0;
   #text = [];
 
-  /** @param {object} peer whom the stream is for @param {(time: string) => void} onToken */
+  /** @param {object} peer user of the stream @param {(time: string) => void} onToken */
   constructor(url, peer, onToken) {
     this.url = url;
     this.peer = peer;
@@ -19,7 +19,7 @@ export class Stream {
     this.ended.catch(() => this.markBegun());
   }
 
-  /** Connects as far as that goes without asking for a reply. */
+  /** Connects without requesting a reply. */
   async connect() {}
 
   start() {
@@ -29,7 +29,7 @@ export class Stream {
 
   close() {}
 
-  /** @param offset where the text belongs, where the transport says so */
+  /** @param offset position of the text, if the transport has it */
   receive(text, offset) {
     if (this.#text.length === 0) {
       this.firstTextMs = performance.now() - this.sentAt;
@@ -47,7 +47,7 @@ export class Stream {
 
   length = 0;
 
-  /** @param whole the text as the server has it, where it says so */
+  /** @param whole the server's complete text, if the transport has it */
   end(whole) {
     const text = this.#text.join('');
     if (whole !== undefined && whole !== text) this.fail(new Error('the whole is not what came in pieces'));
@@ -56,7 +56,7 @@ export class Stream {
   }
 }
 
-/** What Parley's events do to a stream, on every transport alike. */
+/** Applies Parley's events to a stream, for every transport. */
 export function applyEvent(stream, type, body) {
   if (type === 'message.delta') stream.receive(body.text, body.offset);
   else if (type === 'message.completed') {

@@ -29,7 +29,7 @@ export class ParleyWebSocketStream extends Stream {
     else applyEvent(this, type, body);
   }
 
-  /** The conversation is open from the start, so that what the reply has by then has come already. */
+  /** The conversation is open from the start; earlier text has already arrived. */
   #onAck({ ok, error }) {
     if (!ok) this.fail(new Error(JSON.stringify(error)));
   }

@@ -1,4 +1,4 @@
-/** Logins with nothing around them: the same hash checked again and again, as many at once as Parley checks. */
+/** Baseline for logins: verifies one hash repeatedly, as many at once as Parley. */
 import argon2 from 'argon2';
 import { answer, ready } from '../support/part.mjs';
 

@@ -1,4 +1,4 @@
-/** A list of conversations with nothing around it: node:http, one JWT check, one query, JSON. */
+/** Baseline for lists: node:http, one JWT verification, one query, JSON. */
 import jwt from 'jsonwebtoken';
 import { createPool } from 'mysql2/promise';
 import { createSecretKey } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** The load: many streams of one kind, each of which is read and checked to its last character. */
+/** Load generator: many streams of one kind, each verified to its last character. */
 import { ParleySseStream, PipeStream } from '../client/http.mjs';
 import {
   BareSocketIoStream,
@@ -21,7 +21,7 @@ const KINDS = {
   sse: ParleySseStream,
   websocket: ParleyWebSocketStream,
 };
-/** Sockets that connect at once. */
+/** Number of sockets that connect at once. */
 const BURST = 50;
 
 let streams = [];
@@ -35,12 +35,12 @@ answer({
     }
   },
 
-  /** Asks for the replies of some of the streams, at once. */
+  /** Requests the replies of a range of streams at once. */
   start({ from, to }) {
     for (const stream of streams.slice(from, to)) stream.start();
   },
 
-  /** @returns how long each reply took to begin, once all have; throws where one has failed */
+  /** @returns time to the first text of each reply. @throws if one failed */
   async begun() {
     await Promise.all(streams.map((stream) => stream.begun));
     throwFailure();
@@ -61,7 +61,7 @@ answer({
     return result;
   },
 
-  /** Resolves once all have ended, as they should. */
+  /** Resolves when all replies have completed. */
   async ended() {
     await Promise.all(streams.map((stream) => stream.ended));
   },

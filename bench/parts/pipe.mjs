@@ -1,4 +1,4 @@
-/** The floor: node:http, which asks the provider and pipes its bytes to the client. */
+/** Baseline: node:http pipes the provider's bytes to the client. */
 import { createServer, request } from 'node:http';
 import { Agent } from 'node:http';
 import { ready } from '../support/part.mjs';

@@ -1,4 +1,4 @@
-/** What a developer writes in an afternoon: socket.io, the openai package, one event a token, nothing else. */
+/** Baseline: socket.io and the openai package, one event per token. */
 import { OpenAI } from 'openai';
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';

@@ -1,7 +1,7 @@
 /**
- * An OpenAI-compatible provider that streams from prepared buffers, one event a token, each an HTTP chunk of its own.
- * The model's name says how: `paced-50` sends 50 tokens a second and `flood` as fast as it is read, both from when the
- * bench says `go`; `paced-50-after-100` begins by itself, after 100 ms. A reply goes on until the bench says `finish`.
+ * OpenAI-compatible provider that streams prepared buffers, one event and one HTTP chunk per token. The model's name sets
+ * the pace: `paced-50` sends 50 tokens a second, `flood` as fast as it is read, both after the bench's `go`;
+ * `paced-50-after-100` starts by itself after 100 ms. Replies end with the bench's `finish`.
  */
 import { createServer } from 'node:http';
 import { answer, ready } from '../support/part.mjs';
@@ -19,7 +19,7 @@ const END = [
   'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1760000000,"model":"bench","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":9,"total_tokens":18}}\n\n',
   'data: [DONE]\n\n',
 ].join('');
-/** Events a write while flooding, each an HTTP chunk all the same. */
+/** Events per write while flooding, each its own HTTP chunk. */
 const BATCH = 64;
 
 const LOOK_MS = 0.1;
@@ -37,7 +37,7 @@ class PacedStream {
     this.dueAt = performance.now() + afterMs;
   }
 
-  /** Streams keep their own time, so that those which began together do not beat together. */
+  /** Paces each stream separately, so that simultaneous ones do not send in step. */
   go() {
     this.dueAt = performance.now() + Math.random() * this.everyMs;
   }
@@ -93,8 +93,8 @@ const server = createServer(async (request, response) => {
 server.keepAliveTimeout = 60_000;
 
 /**
- * Node's timers know no less than a millisecond, and would send the tokens of many streams together, which real ones do
- * not do: between looks at the streams, and at the sockets, this process sleeps instead.
+ * Sleeps between checks of streams and sockets instead of using timers, whose resolution of a millisecond would send the
+ * tokens of many streams together.
  */
 function run() {
   const now = performance.now();

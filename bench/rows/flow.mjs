@@ -1,13 +1,13 @@
 import { median, percentile, summary } from '../support/stats.mjs';
 import { interleave, mapValues } from './tokens.mjs';
 
-/** How much one process can pass on, when the provider sends as fast as it is read. */
+/** Tokens per second at saturation, with a provider that sends as fast as it is read. */
 export const saturation = {
   name: 'saturation',
   async run({ rounds, stage }) {
-    // One less than the others: it takes half a minute, and is far from its goals.
+    // One round less than other rows, because it takes half a minute.
     const runs = await interleave(Math.max(1, rounds - 1), ['pipe', 'plain', 'socket.io'], (kind) =>
-      // The baselines' texts are not read to their ends, which would take longer than all else.
+      // The baselines' backlog is not read to its end, which would take minutes.
       stage.stream(kind, { streams: 50, model: 'flood', seconds: 1, abandon: kind !== 'socket.io' }),
     );
     const rates = mapValues(runs, (each) => each.map((run) => run.tokensASecond));
@@ -24,7 +24,7 @@ export const saturation = {
   },
 };
 
-/** From the provider's send to the client's receipt. */
+/** Delay from the provider's write to the client's read. */
 export const latency = {
   name: 'latency',
   async run({ rounds, stage }) {
@@ -48,7 +48,7 @@ export const latency = {
   },
 };
 
-/** From the send to the first text, above the provider's own time. */
+/** Delay from a send to its first text, less the provider's own. */
 export const firstToken = {
   name: 'first-token',
   async run({ rounds, stage }) {

@@ -7,7 +7,7 @@ import { start } from './start.mjs';
 import { statements } from './statements.mjs';
 import { tokens100, tokens1000 } from './tokens.mjs';
 
-/** In the order in which they run. */
+/** All rows, in the order in which they run. */
 export const ROWS = [
   tokens100,
   tokens1000,

@@ -2,12 +2,12 @@ import { median, summary } from '../support/stats.mjs';
 import { Stage } from '../support/stage.mjs';
 
 const REPLIES = 1000;
-/** Sockets that do nothing: enough for a process's own ups and downs not to show. */
+/** Idle sockets, enough to outweigh the process's own fluctuation. */
 const IDLE = 3000;
-/** Replies that run before, so that code which is compiled with the first does not count as theirs. */
+/** Replies that run first, so that compiled code is not counted. */
 const WARM = 50;
 
-/** What a socket that does nothing takes, and a reply that runs. */
+/** Memory of an idle socket and of a running reply. */
 export const memory = {
   name: 'memory',
   ownStage: true,
@@ -56,7 +56,7 @@ async function measure(context) {
   }
 }
 
-/** @returns how much a process grows by, for each of so many sockets, from the one moment to the other */
+/** @returns the process's growth between two moments, per socket */
 async function growth(process, count, run) {
   let before = await process.residentBytes();
   let after;

@@ -4,7 +4,7 @@ import { interleave, mapValues } from './tokens.mjs';
 
 const STREAMS = 100;
 
-/** A token's CPU when the client is on another node than its reply. */
+/** CPU per token when client and reply are on different nodes. */
 export const nodes = {
   name: 'nodes',
   needs: ['mysqlUrl', 'redisUrl'],

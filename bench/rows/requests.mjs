@@ -9,10 +9,10 @@ const USERS = 100;
 const CONVERSATIONS = 30;
 const REQUESTS = 2000;
 const CONCURRENCY = 16;
-/** As in src/auth/passwords/password.service.ts. */
+/** The parameters of src/auth/passwords/password.service.ts. */
 const HASHINGS_AT_ONCE = Math.min(2, Math.max(1, availableParallelism() - 1));
 
-/** The process's CPU for a list of 20 conversations. */
+/** CPU per request for a list of 20 conversations. */
 export const list = {
   name: 'list',
   needs: ['mysqlUrl'],
@@ -25,7 +25,7 @@ export const list = {
       stage.profiled(kind, [processes[kind]], () => costOfList(stage, processes[kind])),
     );
     await stage.close();
-    // Two rounds warm up: there is much code between a request and its answer.
+    // The first two rounds warm up the code.
     const costs = mapValues(runs, (each) => each.slice(2));
     const ratio = median(costs.parley.map((cost, round) => cost / costs.bare[round]));
     return [
@@ -56,7 +56,7 @@ async function costOfList({ client, accounts }, process) {
   return ((process.cpuMs() - before) * 1000) / REQUESTS;
 }
 
-/** Logins, and whether they hold up everybody else. */
+/** Logins per second, and the event-loop delay they cause. */
 export const logins = {
   name: 'logins',
   ownStage: true,

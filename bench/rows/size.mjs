@@ -8,14 +8,14 @@ import { Stage } from '../support/stage.mjs';
 const MESSAGES = 1_000_000;
 const CONVERSATIONS = 100_000;
 const FEW = 100;
-/** Of the default length. */
+/** Default page length. */
 const PAGE = 50;
 const PAGES_BACK = 10_000;
 const PAIRS = 200;
-/** Of a kind of query, at most: the slow ones are asked but once. */
+/** Time limit for one kind of query; slow ones run once. */
 const SEARCHES = 20;
 const SEARCH_MS = 1000;
-/** The newest messages are not indexed before they are so many: see src/conversations/search/index/search-index.ts. */
+/** Fewest messages of a segment (src/conversations/search/index/search-index.ts). */
 const LEAST_INDEXED = 8192;
 const INDEXING_MS = 180_000;
 const INDEX_POLL_MS = 100;
@@ -31,10 +31,10 @@ const KINDS = {
   'Chinese, absent': han(5000) + han(5001),
 };
 
-/** Of which a page’s worth is soon found. */
+/** Queries that fill a page quickly. */
 const USUAL = ['frequent', 'usual', 'phrase', 'Chinese, frequent'];
 
-/** What a million messages, and a hundred thousand conversations, take longer than a hundred. */
+/** Requests with a million messages and a hundred thousand conversations, compared with a hundred. */
 export const size = {
   name: 'size',
   ownStage: true,
@@ -71,7 +71,7 @@ async function lists(stage) {
   return ratio(stage, what, 1.5, { url, token: many.token }, { url, token: few.token });
 }
 
-/** Requests in turn, one at a time. */
+/** Sends requests of both kinds alternately, one at a time. */
 async function ratio({ client }, what, goal, large, small) {
   const requests = Array.from({ length: PAIRS }, () => [large, small]).flat();
   const times = (await client.ask('requests', { requests, concurrency: 1 })).slice(PAIRS / 2);
@@ -103,7 +103,7 @@ async function searches(stage) {
   }));
 }
 
-/** The first search that reads everything has it indexed. */
+/** Waits for the index that the first full scan triggers. */
 async function index({ client, parley, accounts, database }) {
   const [{ id, token }] = accounts.users;
   await parley.ask('startLoopDelay');

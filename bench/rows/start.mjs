@@ -7,14 +7,14 @@ import { median, summary } from '../support/stats.mjs';
 
 const IDLE_SECONDS = 10;
 
-/** From the command to readiness, and what it takes when nobody talks to it; on the embedded database. */
+/** Time from the command to readiness, and idle memory, on the embedded database. */
 export const start = {
   name: 'start',
   ownStage: true,
   async run({ rounds, nodeOptions }) {
     const folder = await mkdtemp(join(tmpdir(), 'parley-bench-'));
     const runs = [];
-    // The first makes the database, and is not counted.
+    // The first start creates the database and is not counted.
     for (let round = 0; round <= rounds; round++) runs.push(await measure(folder, nodeOptions, round));
     await rm(folder, { recursive: true, force: true });
     const seconds = runs.slice(1).map(({ startMs }) => startMs / 1000);

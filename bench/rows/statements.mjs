@@ -5,7 +5,7 @@ import { StatementCounter } from '../support/statements.mjs';
 const STREAMS = 1000;
 const SECONDS = 5;
 
-/** What the text of running replies costs the database. */
+/** Database writes for the text of running replies. */
 export const statements = {
   name: 'statements',
   needs: ['mysqlUrl'],

@@ -2,7 +2,7 @@ import { median, summary } from '../support/stats.mjs';
 
 const SECONDS = 3;
 
-/** The process's CPU a token while replies stream at a set pace. */
+/** CPU per token while replies stream at a fixed pace. */
 export const tokens100 = tokens('tokens-100', 100, ['pipe', 'plain', 'socket.io', 'sse', 'websocket'], {
   'socket.io': { pipe: 1.2, plain: 0.5 },
   sse: { pipe: 1.1 },
@@ -38,7 +38,7 @@ function tokens(name, streams, kinds, goals) {
   };
 }
 
-/** @returns for each kind, its runs in the order of the rounds */
+/** @returns the runs of each kind, in the order of the rounds */
 export async function interleave(rounds, kinds, run) {
   const runs = Object.fromEntries(kinds.map((kind) => [kind, []]));
   for (let round = 0; round < rounds; round++) {

@@ -4,10 +4,10 @@ import { insert } from './database.mjs';
 const NOW = '2026-01-31 09:30:00.000';
 const FUTURE = '2099-01-01 00:00:00.000';
 const PASSWORD = 'correct horse battery staple';
-/** Far from the ids of what is made through the API. */
+/** First id, far above those assigned through the API. */
 export const FIRST_ID = 1_000_001;
 
-/** Users, signed in, each with a model configuration and as many conversations as are asked for. */
+/** Signed-in users with a model configuration and conversations. */
 export class Accounts {
   #lastConversation = FIRST_ID - 1;
 
@@ -21,7 +21,7 @@ export class Accounts {
     });
   }
 
-  /** @param parley one is made through its API, the others are made after it */
+  /** @param parley creates one user through its API; the others are copies in the database */
   static async create(parley, database, { secret, count, providerUrl }) {
     const accounts = new Accounts(parley, database, secret, count);
     const first = { username: 'first', email: 'first@example.com', password: PASSWORD };
@@ -36,17 +36,17 @@ export class Accounts {
     return accounts;
   }
 
-  /** Signs in with a password, unlike the others. */
+  /** Signs in with a password. The other users get tokens directly. */
   get credentials() {
     return { email: 'first@example.com', password: PASSWORD };
   }
 
-  /** What a provider is asked for from now on: see parts/provider.mjs. */
+  /** Sets the model of all users, see parts/provider.mjs. */
   async setModel(name) {
     await this.database.query('UPDATE model_configs SET model_name = ?', [name]);
   }
 
-  /** A new, empty conversation for each of so many users. */
+  /** Creates an empty conversation for each of the first users. */
   async peers(count, from = 0) {
     const peers = this.users.slice(from, from + count).map(({ id, token }) => {
       return { userId: id, token, conversationId: ++this.#lastConversation };
@@ -89,7 +89,7 @@ export function sessionRow(id) {
   return { id, user_id: id, ...times, ip: '127.0.0.1', user_agent: 'bench' };
 }
 
-/** Named by its user, so that no model is asked for a title while something else is measured. */
+/** Has a title, so that no title request disturbs the measurement. */
 export function conversationRow(id, userId) {
   return {
     id,

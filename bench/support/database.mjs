@@ -1,7 +1,7 @@
 import { DatabaseSync } from '@photostructure/sqlite';
 import { createConnection } from 'mysql2/promise';
 
-/** The database under Parley, for rows by the thousand that no bench has the time to ask Parley for. */
+/** Parley's database, to insert more rows than the API could in reasonable time. */
 export async function openDatabase(url) {
   return url.startsWith('sqlite:') ? new Sqlite(url.slice('sqlite:'.length)) : Mysql.open(url);
 }
@@ -15,7 +15,7 @@ class Sqlite {
     return this.database.prepare(sql).all(...values);
   }
 
-  /** A bench's rows need not survive a power cut. */
+  /** Trades durability for speed. */
   async hasten() {
     this.database.exec('PRAGMA synchronous = OFF');
   }
@@ -35,7 +35,7 @@ class Mysql {
     return rows;
   }
 
-  /** No replica, and nothing to check: the rows are right. */
+  /** Disables the binary log and constraint checks while inserting. */
   async hasten() {
     await this.connection.query(
       'SET SESSION sql_log_bin = 0, SESSION unique_checks = 0, SESSION foreign_key_checks = 0',
@@ -47,7 +47,7 @@ class Mysql {
   }
 }
 
-/** Makes a database on the server that a URL names, in place of an older one unless `keep`. */
+/** Creates a database on the URL's server; replaces an older one unless `keep`. */
 export async function createDatabase(server, name, keep = false) {
   const connection = await createConnection(server);
   if (!keep) await connection.query(`DROP DATABASE IF EXISTS ${name}`);
@@ -62,7 +62,7 @@ export async function dropDatabase(server, name) {
   await connection.end();
 }
 
-/** Rows as columns and values, as many a statement as both databases take. */
+/** Inserts rows, as many per statement as both databases accept. */
 export async function insert(database, table, rows) {
   const columns = Object.keys(rows[0]);
   for (let i = 0; i < rows.length; i += 1000) {

@@ -10,9 +10,9 @@ const TIME = "'2026-01-31 09:30:00.000'";
 let lastId = FIRST_ID - 1;
 
 /**
- * A conversation of so many messages, each after the one before. They are written as literals: to have a million rows
- * bound, value by value, takes minutes.
- * @returns its id, and those of its first and last message
+ * Inserts a conversation of consecutive messages. Values are literals, because binding those of a million rows takes
+ * minutes.
+ * @returns ids of the conversation and of its first and last message
  */
 export async function longConversation({ database, accounts }, user, length) {
   const [{ conversationId }] = await accounts.peers(1);
@@ -38,7 +38,7 @@ function messageRow(id, firstId, conversationId, userId) {
   return `(${id},${conversationId},${userId},${parentId},1,'${role}','${text}','','complete',1,${TIME},${TIME})`;
 }
 
-/** @param from an id from which on so many are free */
+/** @param from first id of a free range */
 export async function manyConversations({ database }, user, count, from) {
   const rows = Array.from({ length: count }, (_, index) => conversationRow(from + index, user.id));
   await inTransactions(database, 1, () => insert(database, 'conversations', rows));

@@ -8,12 +8,12 @@ import { pathOf, Part } from './process.mjs';
 const MAIN = process.env.BENCH_PARLEY ?? pathOf('../dist/server/main.js');
 const READY_TIMEOUT_MS = 30_000;
 
-/** Parley, as built, with everything on; its limits are as wide as the load, and counted all the same. */
+/** The built server with all features on. Rate limits are counted, but scaled to the load. */
 export class Parley extends Part {
   /**
-   * @param options.env over the bench's own
-   * @param options.nodeOptions for Node itself, such as `--cpu-prof`
-   * @param options.main of another build
+   * @param options.env overrides the bench's settings
+   * @param options.nodeOptions options of Node, such as `--cpu-prof`
+   * @param options.main entry file of another build
    */
   static async start(folder, { env = {}, nodeOptions = [], main = MAIN } = {}) {
     const port = await freePort();

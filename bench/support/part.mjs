@@ -1,8 +1,8 @@
-/** A part of the bench that runs as a process of its own: it answers what the bench asks over Node's own channel. */
+/** A part of the bench in its own process. It answers commands over Node's IPC channel. */
 
 /** @param {Record<string, (argument: any) => unknown>} commands */
 export function answer(commands) {
-  // The bench has died: nobody would end this process.
+  // Exits with the bench.
   process.on('disconnect', () => process.exit(1));
   process.on('message', async ({ id, command, argument }) => {
     if (!commands[command]) return;
@@ -15,7 +15,7 @@ export function answer(commands) {
 }
 
 export function ready(details = {}) {
-  // The probe's own use of the channel must not be what lets this process end.
+  // Keeps the process alive although the probe unreferences the channel.
   process.channel.ref();
   process.send({ id: 0, result: details });
 }

@@ -1,4 +1,4 @@
-/** Preloaded into every process under test: collects garbage, times its event loop and profiles it, when it is asked to. */
+/** Preloaded into every process under test: collects garbage, times the event loop and writes profiles on request. */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -8,7 +8,7 @@ const inspector = new Session();
 let delay;
 
 answer({
-  /** Also gives back the room that the young generation took, which would hide or feign growth. */
+  /** Also shrinks the young generation, which would distort growth. */
   async collect() {
     inspector.connect();
     await inspector.post('HeapProfiler.collectGarbage');

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Linux counts CPU time in these, whatever the kernel's own clock. */
+/** USER_HZ, the unit of CPU time in /proc. */
 const TICKS_A_SECOND = 100;
 
 export const pathOf = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url));
 
-/** A process that the bench has started. */
+/** A process started by the bench. */
 export class Part {
   #child;
   #asked = new Map();
@@ -28,7 +28,7 @@ export class Part {
     });
   }
 
-  /** @param file a part of the bench, which says when it is ready, and with what */
+  /** @param file a part of the bench; reports its details when ready */
   static async start(file, env = {}, nodeOptions = []) {
     const options = { env: { ...process.env, ...env }, execArgv: nodeOptions };
     const part = new Part(fork(pathOf(file), [], options));
@@ -49,14 +49,14 @@ export class Part {
     return this.#child.pid;
   }
 
-  /** User and system time since it started. */
+  /** User and system CPU time since the start. */
   cpuMs() {
     const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_A_SECOND;
   }
 
-  /** What of it is in memory now, after collecting garbage. */
+  /** Resident memory after a garbage collection. */
   async residentBytes() {
     await this.ask('collect');
     return this.residentNow();

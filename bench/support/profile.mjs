@@ -1,4 +1,4 @@
-/** Prints where a profile's time went: `node bench/support/profile.mjs <file.cpuprofile> [lines]`. */
+/** Summarizes a CPU profile: `node bench/support/profile.mjs <file.cpuprofile> [lines]` */
 import { readFileSync } from 'node:fs';
 
 const [file, lines = '40'] = process.argv.slice(2);

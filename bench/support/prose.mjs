@@ -1,10 +1,9 @@
 /**
- * Text with the frequencies of a language: a few words are in every other message, most in hardly any. It is the same
- * in every run.
+ * Text with the word frequencies of a natural language. Deterministic.
  */
 const WORDS = 50_000;
 const WORDS_A_MESSAGE = 45;
-/** Every so many messages there is one in Chinese, and one with a word of its own. */
+/** Intervals of messages in Chinese and of messages with a unique word. */
 const CHINESE_EVERY = 20;
 const MARKED_EVERY = 100_000;
 const SYLLABLES =
@@ -12,7 +11,7 @@ const SYLLABLES =
 const FIRST_HAN = 0x4e00;
 const HANS = 3000;
 
-/** In the order of their frequency. */
+/** In descending frequency. */
 export const word = (rank) =>
   [rank % 22, Math.floor(rank / 22) % 22, Math.floor(rank / 484) % 22, Math.floor(rank / 10648) % 22]
     .slice(0, rank < 22 ? 1 : rank < 484 ? 2 : rank < 10648 ? 3 : 4)
@@ -20,9 +19,9 @@ export const word = (rank) =>
     .join('');
 const VOCABULARY = Array.from({ length: WORDS }, (_, rank) => word(rank));
 
-/** In so many of a million messages as it is a multiple of MARKED_EVERY. */
+/** The word of every MARKED_EVERY-th message. */
 export const MARK = 'quixotically';
-/** In no message. */
+/** Occurs in no message. */
 export const ABSENT = 'borzwyque';
 
 export const han = (rank) => String.fromCharCode(FIRST_HAN + rank);
@@ -42,7 +41,7 @@ function chinese(random) {
   return Array.from({ length: 20 + Math.floor(random() * 100) }, () => han(rankOf(random(), HANS))).join('');
 }
 
-/** Zipf’s law: a word’s frequency is one over its rank. */
+/** Zipf's law: a word's frequency is inverse to its rank. */
 function rankOf(random, count) {
   return Math.floor(count ** random) - 1;
 }

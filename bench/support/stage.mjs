@@ -9,9 +9,9 @@ import { Part } from './process.mjs';
 
 const SECRET = 'bench-0123456789-abcdefghijklmnopqrstuvwxyz';
 const SETTLE_MS = 500;
-/** Replies that are asked for at once, where it does not matter how fast they begin. */
+/** Replies requested at once where the first token is not measured. */
 const BURST = 50;
-/** The part that each kind of client talks to, where that is not Parley. */
+/** Baseline server of each kind of client. */
 const BASELINES = {
   pipe: 'parts/pipe.mjs',
   plain: 'parts/plain-socket-io.mjs',
@@ -19,7 +19,7 @@ const BASELINES = {
 };
 let lastDatabase = 0;
 
-/** Parley beside its baselines, between one provider and one client. */
+/** Parley and its baselines, between one provider and one client. */
 export class Stage {
   #parts = [];
   #databases = [];
@@ -41,12 +41,12 @@ export class Stage {
     return stage;
   }
 
-  /** One more Parley on the same database. */
+  /** Starts another Parley on the same database. */
   startParley(env = {}, nodeOptions = []) {
     return this.#keep(Parley.start(this.folder, { env: { ...this.env, ...env }, nodeOptions }));
   }
 
-  /** A baseline's process: it is started once, and kept. */
+  /** Returns a baseline's process, started on first use. */
   async baseline(file) {
     if (!this.#others.has(file)) {
       const env = { ...this.env, PROVIDER_URL: this.provider.url };
@@ -57,9 +57,9 @@ export class Stage {
   }
 
   /**
-   * Has so many replies stream at once, and measures while all of them run.
-   * @param kind of client: see parts/client.mjs
-   * @param under the processes whose CPU counts; Parley or the kind's baseline unless given
+   * Streams replies and measures while all of them run.
+   * @param kind of client, see parts/client.mjs
+   * @param under processes whose CPU counts; default: Parley or the kind's baseline
    */
   async stream(kind, { seconds, under, ...load }) {
     const processes = under ?? [await this.#processOf(kind)];
@@ -72,10 +72,10 @@ export class Stage {
   }
 
   /**
-   * @param load.connected called once all have connected, before the first asks
-   * @param load.abandon leaves in the middle: for what piles up so much that reading the rest would take minutes
+   * @param load.connected called when all clients have connected, before the first send
+   * @param load.abandon disconnects in the middle, for backlogs that would take minutes to read
    * @param during called while all replies run
-   * @returns how many tokens came meanwhile
+   * @returns number of tokens received meanwhile
    */
   async whileStreaming(kind, { streams, model, url, peers, connected, abandon }, during) {
     const target = url ?? (await this.#processOf(kind)).url;
@@ -93,7 +93,7 @@ export class Stage {
     return tokens;
   }
 
-  /** Has so many sockets that ask for nothing. */
+  /** Connects idle sockets. */
   async whileConnected(kind, { url }, sockets, during) {
     const peers = await this.#peers(kind, sockets);
     await this.client.ask('connect', { kind, url, peers });
@@ -103,7 +103,7 @@ export class Stage {
     await delay(SETTLE_MS);
   }
 
-  /** Has so many replies begin at once. @returns how long each took to its first text, in milliseconds */
+  /** Starts replies at once. @returns milliseconds to the first text of each */
   async firstTexts(kind, { streams, model }) {
     const server = await this.#processOf(kind);
     await this.#connect(kind, { streams, model, url: server.url });
@@ -132,7 +132,7 @@ export class Stage {
     return BASELINES[kind] ? Array(count).fill({ model }) : this.accounts.peers(count);
   }
 
-  /** Until the provider has been asked. */
+  /** Waits until the provider has received the requests. */
   async #start(from, to) {
     await this.client.ask('start', { from, to });
     while ((await this.provider.ask('streams')) < to) {
@@ -157,7 +157,7 @@ export class Stage {
     };
   }
 
-  /** Where BENCH_PROFILE names a folder, the profile of what is measured goes there. */
+  /** Writes a CPU profile to the folder in BENCH_PROFILE, if set. */
   async profiled(kind, under, run) {
     const folder = process.env.BENCH_PROFILE;
     if (!folder) return run(under);
@@ -174,7 +174,7 @@ export class Stage {
     await delay(SETTLE_MS);
   }
 
-  /** Ends a baseline's process, with all that it holds; the next to need it starts another. */
+  /** Stops a baseline's process. */
   async #abandon(kind) {
     const file = BASELINES[kind];
     await this.client.ask('throwFailure');

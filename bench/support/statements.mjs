@@ -7,7 +7,7 @@ const WRITES = new Set(
 const COUNTS = `SELECT event_name AS name, count_star AS count
   FROM performance_schema.events_statements_summary_by_user_by_event_name WHERE user = '${USER}' AND count_star > 0`;
 
-/** Counts, in MySQL itself, the statements of all who connect as a user of their own. */
+/** Counts the statements of one MySQL user in MySQL's performance schema. */
 export class StatementCounter {
   static async open(serverUrl) {
     const counter = new StatementCounter();

@@ -8,7 +8,7 @@ export function percentile(values, percent) {
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))];
 }
 
-/** The median, and between what it lies. */
+/** Median, minimum and maximum. */
 export function summary(values, digits = 1) {
   const round = (value) => Number(value.toFixed(digits));
   return {

@@ -1,6 +1,6 @@
 const WIDTHS = [74, 10, 10, 4];
 
-/** One line a figure: what it is, the goal, what was measured, and whether the goal is met. */
+/** Prints one line per figure: description, goal, figure, and whether the goal is met. */
 export function printTable(results) {
   const lines = results.map(({ what, goal, figure, met, unit = '' }) => [
     what,

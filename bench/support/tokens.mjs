@@ -1,15 +1,15 @@
 /**
- * The provider's tokens: eight characters, of which two count and six say when it was sent, so that whoever gets them
- * can tell that none is lost, doubled or out of order, and how long they took.
+ * The provider's tokens: eight characters, two for a sequence number and six for the time of sending. The client detects
+ * lost, duplicated and reordered tokens, and measures their delay.
  */
 export const TOKEN_LENGTH = 8;
 const COUNTS = 36 ** 2;
-/** In units of 10 µs: around once in six hours. */
+/** In units of 10 µs; wraps around after six hours. */
 const TIMES = 36 ** 6;
 
 const base36 = (number, digits) => number.toString(36).padStart(digits, '0');
 
-/** The monotonic clock, which all processes of a machine share. */
+/** The monotonic clock, shared by all processes of a machine. */
 const now = () => Number((process.hrtime.bigint() / 10_000n) % BigInt(TIMES));
 
 export const countOf = (index) => base36(index % COUNTS, 2);
@@ -21,7 +21,7 @@ export function ageMs(time) {
   return ((now() - Number.parseInt(time, 36) + TIMES) % TIMES) / 100;
 }
 
-/** Takes a reply's text, piece by piece, and complains of the first token that is not the one due. */
+/** Verifies a reply's text chunk by chunk; throws at the first unexpected token. */
 export class TokenChecker {
   tokens = 0;
   #rest = '';
