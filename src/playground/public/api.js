@@ -1,11 +1,11 @@
-/** Calls to the HTTP API, and the tokens that they need. */
+/** HTTP API calls and their tokens. */
 
 const STORED = 'parley.tokens';
 
-/** Tells `change` when this browser has signed in or out, in this tab or in another. */
+/** Emits `change` when the browser signs in or out, in any tab. */
 export const session = new EventTarget();
 
-/** An RFC 9457 problem that the server answered with. */
+/** RFC 9457 problem returned by the server. */
 export class ProblemError extends Error {
   constructor(problem) {
     super(problem.detail || problem.title || 'Something went wrong.');
@@ -27,11 +27,11 @@ export async function logIn({ email, password }) {
 }
 
 export async function logOut() {
-  await api('POST', '/auth/logout').catch(() => {}); // what matters here is that this browser forgets
+  await api('POST', '/auth/logout').catch(() => {}); // signs out locally even if the call fails
   forget();
 }
 
-/** As the signed-in user; gives the answer's JSON, or throws ProblemError. */
+/** Calls the API as the signed-in user. @returns the response's JSON @throws {ProblemError} */
 export async function api(method, path, body) {
   const token = await accessToken();
   try {
@@ -43,8 +43,8 @@ export async function api(method, path, body) {
 }
 
 /**
- * An access token that is good for a while yet.
- * @param {{validForMs?: number, instead?: string}} options `instead`: the token that the server has refused
+ * Returns an access token, refreshed if it expires soon.
+ * @param {{validForMs?: number, instead?: string}} options `instead`: a token refused by the server
  */
 export async function accessToken({ validForMs = 30_000, instead } = {}) {
   const stored = tokens();

@@ -1,4 +1,4 @@
-/** Boots the page, and passes what happens from the server to the views and from the user to the server. */
+/** Starts the page and connects the views with the server. */
 
 import { api, logOut, session, signedIn } from './api.js';
 import { ChatPane } from './chat-pane.js';
@@ -13,7 +13,7 @@ const pane = new ChatPane({ onRegenerate: regenerate });
 const list = new ConversationList();
 const content = byId('content');
 
-/** Sends that the server has not acknowledged; their ids make it safe to repeat them. */
+/** Unacknowledged sends. Their `client_message_id` makes them safe to repeat. */
 const outbox = new Map();
 let live = null;
 let openId = null;
@@ -29,7 +29,7 @@ function start() {
   enter();
 }
 
-/** Shows the workspace to who is signed in, the sign-in card to others. */
+/** Shows the workspace or the sign-in card. */
 async function enter() {
   live?.close();
   live = thread = openId = null;
@@ -43,14 +43,14 @@ async function enter() {
   byId('username').textContent = (await report(() => api('GET', '/auth/me')))?.username ?? '';
 }
 
-/** On each connection: whatever happened meanwhile is in what the server answers now. */
+/** Reloads the state after each connection. */
 async function catchUp() {
   notify('');
   for (const send of outbox.values()) void deliver(send);
   await report(() => Promise.all([list.reload(), loadConfigs(), route()]));
 }
 
-/** The address says which conversation is open: `#/12`, or nothing for a new one. */
+/** Opens the conversation named by the URL: `#/12`, or a new one without a hash. */
 async function route() {
   const id = Number(location.hash.slice(2)) || null;
   if (id !== openId) {
@@ -66,7 +66,7 @@ async function route() {
   await open(id);
 }
 
-/** Takes the server's word for all of a conversation; events that come meanwhile are in it. */
+/** Replaces the thread with the server's snapshot, which includes the events received meanwhile. */
 async function open(id) {
   if (!id || !live || opening === id) return;
   opening = id;
@@ -78,13 +78,13 @@ async function open(id) {
     draw();
   } catch (error) {
     if (error.problem?.status === 404) location.hash = '';
-    else if (!(error instanceof ConnectionLost)) notify(error.message); // a lost one opens it again
+    else if (!(error instanceof ConnectionLost)) notify(error.message); // reopened after reconnecting
   } finally {
     if (opening === id) opening = null;
   }
 }
 
-/** An event from the server. */
+/** Handles an event from the server. */
 function take(event, body) {
   if (event === 'config.changed') showConfigs(body.configs);
   if (event === 'conversation.created') list.put(body.conversation, { isNew: true });
@@ -121,7 +121,7 @@ async function deliver(message) {
       if (![user_message, assistant_message].every((each) => thread.add(each))) await open(openId);
     }
   } catch (error) {
-    if (error instanceof ConnectionLost) return; // stays in the outbox until the next connection
+    if (error instanceof ConnectionLost) return; // kept in the outbox until reconnected
     outbox.delete(message.client_message_id);
     content.value ||= message.content;
     notify(error.message);
@@ -160,7 +160,7 @@ function setUpControls() {
     byId('send').disabled = false;
   };
   content.onkeydown = (event) => {
-    // While an input method composes, Enter chooses a word.
+    // During IME composition Enter confirms a candidate.
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     composer.requestSubmit();
@@ -202,7 +202,7 @@ async function remove() {
   if (openId === id) location.hash = '';
 }
 
-/** Does the work; what goes wrong is shown to the user, and undone where there is something to undo. */
+/** Runs `work`; on failure shows the error and calls `undo`. */
 async function report(work, undo) {
   try {
     return await work();
@@ -217,7 +217,7 @@ function notify(text) {
   byId('notice').hidden = !text;
 }
 
-/** crypto.randomUUID is there in secure contexts only, which plain http on a local network is not. */
+/** Random UUID. crypto.randomUUID requires a secure context, which plain http in a local network is not. */
 function uuid() {
   const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, '0'),

@@ -1,4 +1,4 @@
-/** Shows a thread, and the messages on their way to it. */
+/** Shows a thread and its unacknowledged messages. */
 
 import { byId, h } from './dom.js';
 import { renderMarkdown } from './markdown.js';
@@ -12,12 +12,12 @@ export class ChatPane {
   #latest;
   #thread;
 
-  /** @param onRegenerate called with the id of the reply that is to be written anew */
+  /** @param onRegenerate called with the id of the reply to regenerate */
   constructor({ onRegenerate }) {
     this.onRegenerate = onRegenerate;
   }
 
-  /** Draws at the next frame, however many deltas arrive until then. */
+  /** Schedules a draw for the next animation frame. */
   show(thread, unsent) {
     this.#latest = [thread, unsent];
     this.#frame ??= requestAnimationFrame(() => {
@@ -50,7 +50,7 @@ export class ChatPane {
     else if (firstBefore !== elements[0]) scroller.scrollTop = scroller.scrollHeight - fromBottom;
   }
 
-  /** The message's element, brought up to date if it has changed. */
+  /** Returns the message's element, updated if the message has changed. */
   #element(message, isLast) {
     const shown = this.#shown.get(message.id) ?? { element: skeleton(message) };
     if (shown.message !== message || shown.isLast !== isLast) {
@@ -108,7 +108,7 @@ function foot({ status, error, model_name }, regenerate) {
   return [ending, model_name && h('span', {}, model_name), again].filter(Boolean);
 }
 
-/** Puts the children in place without moving those that are there already, so that focus and selection stay. */
+/** Replaces the children without moving unchanged ones, to keep focus and selection. */
 function syncChildren(parent, children) {
   children.forEach((child, index) => {
     if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);

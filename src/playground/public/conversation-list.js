@@ -1,4 +1,4 @@
-/** The conversations in the sidebar: pinned first, then newest activity, as the server orders them. */
+/** Conversations in the sidebar, in the server's order: pinned first, then newest activity. */
 
 import { api } from './api.js';
 import { byId, h } from './dom.js';

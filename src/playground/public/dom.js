@@ -1,15 +1,15 @@
-/** The few helpers that the views share. */
+/** DOM helpers shared by the views. */
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties and children; strings become text nodes. */
+/** Creates an element. Strings become text nodes. */
 export function h(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
 
-/** Asks in a dialog: for a text, when there is one to start from, or else for a yes. Gives null for "no". */
+/** Opens a dialog that edits `text`, or only confirms if `text` is undefined. @returns null if cancelled */
 export function ask(question, ok, text) {
   const dialog = byId('ask');
   const answer = byId('ask-answer');
@@ -26,7 +26,7 @@ export function ask(question, ok, text) {
   });
 }
 
-/** Makes `submit(fields)` what the form does; what the server finds wrong is shown beside the fields it names. */
+/** Calls `submit(fields)` on submission and shows validation errors beside their fields. */
 export function onSubmit(form, submit) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();

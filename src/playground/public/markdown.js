@@ -1,6 +1,6 @@
 /**
- * Markdown to DOM nodes. Text only ever becomes text nodes, so nothing in it can be markup or script; what is not
- * understood stays as it was written. Spans have a greatest length, so that no text takes more than linear time.
+ * Renders Markdown to DOM nodes. Text becomes text nodes only, so it cannot inject markup or scripts. Unknown syntax stays
+ * as written. Spans have a maximum length, to keep parsing linear.
  */
 
 import { h } from './dom.js';
@@ -44,7 +44,7 @@ function blocks(lines, depth = 0) {
   return nodes;
 }
 
-/** The block that begins at a line, and where the next one does. */
+/** Parses the block at a line. @returns the block and the line of the next one */
 function block(lines, at, depth) {
   const line = lines[at];
   if (!line.trim()) return [null, at + 1];
@@ -61,7 +61,7 @@ function block(lines, at, depth) {
 
 const startsBlock = (line) => [FENCE, HEADING, RULE, QUOTE, ITEM].some((pattern) => pattern.test(line));
 
-/** A fence that is not closed yet runs to the end: it is still being streamed. */
+/** An unclosed fence extends to the end, because it is still streaming. */
 function codeBlock(lines, at, [, mark, language]) {
   const end = endOf(lines, at + 1, (line) => !line.trimStart().startsWith(mark));
   const code = h('code', {}, lines.slice(at + 1, end).join('\n'));
@@ -74,7 +74,7 @@ function quote(lines, at, depth) {
   return [h('blockquote', {}, ...blocks(inner, depth + 1)), end];
 }
 
-/** Items of one kind; lines that are indented deeper belong to the item above them. */
+/** Items of one kind. Lines indented deeper belong to the item above. */
 function list(lines, at, depth) {
   const [, { length: indent }, mark] = ITEM.exec(lines[at]);
   const ordered = /\d/.test(mark);
@@ -96,7 +96,7 @@ function dedent(line, width) {
   return line.slice(Math.min(width, Math.max(0, line.search(/\S/))));
 }
 
-/** The first line, from one on, for which something no longer holds. */
+/** Returns the first line at or after `from` that does not match. */
 function endOf(lines, from, holds) {
   let end = from;
   while (end < lines.length && holds(lines[end])) end += 1;

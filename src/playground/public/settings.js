@@ -35,7 +35,7 @@ function row(config) {
   const choice = h('input', { type: 'radio', name: 'default', checked: config.is_default });
   const result = h('p', { className: 'hint', role: 'status' });
   if (config.key_status === 'unreadable')
-    result.textContent = 'Its key cannot be read any more: add it again.';
+    result.textContent = 'The stored key cannot be decrypted. Add the model again.';
   const act = (work) => async () => {
     result.textContent = 'Working…';
     result.textContent = (await work().catch((error) => error.message)) ?? '';

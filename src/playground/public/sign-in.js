@@ -1,4 +1,4 @@
-/** The card for who is not signed in: sign up or log in. */
+/** The sign-in card: sign up or log in. */
 
 import { logIn, register } from './api.js';
 import { byId, onSubmit, showProblem } from './dom.js';

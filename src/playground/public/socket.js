@@ -1,4 +1,4 @@
-/** The live connection: Socket.IO, namespace /chat. */
+/** Socket.IO connection to the namespace /chat. */
 
 import { io } from './socket.io/socket.io.esm.min.js';
 import { accessToken, ProblemError, signedIn } from './api.js';
@@ -6,7 +6,7 @@ import { accessToken, ProblemError, signedIn } from './api.js';
 const ACK_TIMEOUT_MS = 15_000;
 const RETRY_MS = 2_000;
 
-/** The server did not answer: what was asked may or may not have happened. */
+/** The connection was lost before the acknowledgement; the command may have been executed. */
 export class ConnectionLost extends Error {
   constructor() {
     super('The connection is lost.');
@@ -14,14 +14,14 @@ export class ConnectionLost extends Error {
 }
 
 export class LiveConnection {
-  /** @param handlers `onEvent(name, body)`, and `onConnected()`, `onLost()`, which may be called many times */
+  /** @param handlers `onEvent(name, body)`, `onConnected()` and `onLost()`, each called repeatedly */
   constructor({ onEvent, onConnected, onLost }) {
-    const { pathname: path } = new URL('./socket.io/', import.meta.url); // a proxy may serve it all under a prefix
+    const { pathname: path } = new URL('./socket.io/', import.meta.url); // behind a path prefix too
     this.socket = io('/chat', { path, auth: (give) => this.#authenticate(give), forceNew: true });
     this.socket.on('connect', onConnected);
     this.socket.on('disconnect', (reason) => {
       onLost();
-      // Socket.IO comes back by itself, but not when it was the server that ended it.
+      // Socket.IO does not reconnect after the server disconnects it.
       if (reason === 'io server disconnect') this.#retry();
     });
     this.socket.on('connect_error', (error) => {
@@ -32,7 +32,7 @@ export class LiveConnection {
     this.socket.onAny(onEvent);
   }
 
-  /** Sends an event and gives what the server acknowledges it with; throws ProblemError or ConnectionLost. */
+  /** Sends a command. @returns the acknowledged data @throws {ProblemError | ConnectionLost} */
   async call(event, body) {
     if (!this.socket.connected) throw new ConnectionLost();
     const answer = await this.socket
@@ -60,12 +60,12 @@ export class LiveConnection {
     setTimeout(() => !this.closed && signedIn() && this.socket.connect(), RETRY_MS);
   }
 
-  /** The server gives a minute's warning before the token runs out. */
+  /** Renews the token, a minute before it expires. */
   async #renew() {
     try {
       await this.call('auth.refresh', { token: await accessToken({ validForMs: 120_000 }) });
     } catch {
-      // The server will close the socket, and the next one connects with a new token.
+      // The server closes the socket; the next connection uses a new token.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The open conversation as this tab knows it. Messages are never changed in place, so `===` tells what is new. */
+/** State of the open conversation. Messages are immutable, so `===` detects changes. */
 export class Thread {
   messages = [];
 
@@ -10,7 +10,7 @@ export class Thread {
     return this.messages.at(-1)?.status === 'streaming';
   }
 
-  /** Takes the server's newest page; earlier ones that were loaded stay, if they lead up to it. */
+  /** Replaces the newest page. Earlier pages stay if they are contiguous with it. */
   replace({ messages, has_more, ...conversation }) {
     const joint = this.messages.findIndex((message) => message.id === messages[0]?.id);
     if (joint <= 0) this.hasMore = has_more;
@@ -24,8 +24,8 @@ export class Thread {
   }
 
   /**
-   * Takes one event.
-   * @returns {boolean} false when it does not fit what is known, and the conversation must be opened again
+   * Applies an event.
+   * @returns {boolean} false if it does not fit the state and the conversation must be opened again
    */
   apply(event, body) {
     if (event === 'message.created') return this.add(body.message);
@@ -37,7 +37,7 @@ export class Thread {
     return active === null || this.messages.some((message) => message.id === active);
   }
 
-  /** A new message follows its parent; what followed that before is now another branch. */
+  /** Adds a message after its parent and drops the previous branch. */
   add(message) {
     if (this.messages.some((known) => known.id === message.id)) return true;
     const parent = this.messages.findIndex((known) => known.id === message.parent_id);
