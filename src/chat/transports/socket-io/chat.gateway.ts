@@ -8,7 +8,7 @@ import {
 } from '@nestjs/websockets';
 import type { Namespace } from 'socket.io';
 import { bodyPipe } from '../../../common/validation/validation.js';
-import { ChatSockets } from './chat-sockets.js';
+import { SocketLifecycle } from './socket-lifecycle.js';
 import { SocketCommands } from '../shared/socket-commands.js';
 import type { ChatSocket } from './socket-io-client.js';
 import {
@@ -32,11 +32,11 @@ import { AcknowledgeInterceptor, SocketProblemFilter } from '../shared/socket-pr
 export class ChatGateway implements OnGatewayInit<Namespace> {
   constructor(
     private readonly commands: SocketCommands,
-    private readonly sockets: ChatSockets,
+    private readonly lifecycle: SocketLifecycle,
   ) {}
 
   afterInit(namespace: Namespace): void {
-    this.sockets.attach(namespace);
+    this.lifecycle.attach(namespace);
   }
 
   @SubscribeMessage('conversation.open')
