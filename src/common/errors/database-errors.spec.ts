@@ -3,6 +3,7 @@ import { DatabaseSync } from '@photostructure/sqlite';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isNativeError } from 'node:util/types';
 import { isDatabaseAway, isReadOnly } from './database-errors.js';
 
 const asTypeOrm = (driverError: object) => Object.assign(new Error('Query failed'), { driverError });
@@ -93,7 +94,7 @@ describe('errors of SQLite', () => {
   ])('%s', (_name, work, away) => {
     const error = thrownBy(work);
 
-    expect(error).toBeInstanceOf(Error);
+    expect(isNativeError(error)).toBe(true);
     expect([isDatabaseAway(error), isDatabaseAway(asTypeOrm(error as Error))]).toEqual([away, away]);
   });
 });
