@@ -3,7 +3,8 @@ import { revokedToken } from './auth.errors.js';
 import type { Identity } from './identity.decorator.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { StreamTickets } from './tokens/stream-tickets.service.js';
-import { AccessClaims, TokensService } from './tokens/tokens.service.js';
+import type { AccessClaims } from './identity.decorator.js';
+import { TokensService } from './tokens/tokens.service.js';
 
 /** Tells whom an access token speaks for, over every transport. */
 @Injectable()

@@ -1,8 +1,15 @@
 import { createParamDecorator, ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { Session } from './sessions/session.entity.js';
-import type { AccessClaims } from './tokens/tokens.service.js';
 import { User } from './users/user.entity.js';
+
+/** What an access token says, once it is verified. */
+export interface AccessClaims {
+  userId: number;
+  sessionId: number;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
+}
 
 /** Who a valid access token speaks for: on HTTP it is `request.user`. */
 export interface Identity {

@@ -14,8 +14,8 @@ import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
 import type { TurnRequest, Turn, Written } from './turns/turn.js';
 import { TurnsService } from './turns/turns.service.js';
 import type { ActiveReply } from './replies/active-reply.js';
-import { ReplyEngine, type ReplyRun } from './replies/reply-engine.js';
-import { ReplyRunFactory } from './replies/reply-run-factory.js';
+import { ReplyEngine } from './replies/reply-engine.js';
+import { type ReplyRun, ReplyRunFactory } from './replies/reply-run-factory.js';
 
 /** What every transport asks for: messages to be answered, edited, answered again. The reply runs on its own. */
 @Injectable()

@@ -4,18 +4,11 @@ import type { Jwt, SignOptions, VerifyOptions } from 'jsonwebtoken';
 import { KeyObject, randomUUID } from 'node:crypto';
 import { Settings } from '../../env/settings.js';
 import { expiredToken, invalidToken } from '../auth.errors.js';
+import type { AccessClaims } from '../identity.decorator.js';
 import { KeyRing } from './key-ring.js';
 import type { SessionGrant } from '../sessions/sessions.service.js';
 import { ACCESS_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
 import { TokenPairDto } from './token-pair.dto.js';
-
-/** What an access token says, once it is verified. */
-export interface AccessClaims {
-  userId: number;
-  sessionId: number;
-  /** Milliseconds since the epoch. */
-  expiresAt: number;
-}
 
 /** RFC 9068: the header's type keeps other tokens of ours from passing as access tokens. */
 const SIGN_OPTIONS: SignOptions = {

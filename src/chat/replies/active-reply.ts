@@ -3,19 +3,11 @@ import { ParleyEvent } from '../../events/event-hub.js';
 import { chunksBefore, type ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
 import { messageRestarted } from '../events/chat.events.js';
 import { TextBuffer } from './text-buffer.js';
-import type { FinalReply } from './reply-repository.js';
+import type { FinalReply, UnsavedChunk } from './reply-repository.js';
 import { StreamedText, withText } from './streamed-text.js';
 
 /** A run grows until it is handed over, up to here: a row must fit in a statement. UTF-16 code units. */
 const MAX_RUN = 64 * 1024;
-
-/** A piece of text that the database does not have yet. */
-export interface UnsavedChunk {
-  messageId: number;
-  seq: number;
-  part: ReplyPart;
-  text: string;
-}
 
 /** Where in a part there is text that was not handed over yet. */
 interface Run {

@@ -2,13 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../../ai/ai.service.js';
-import type {
-  ModelProvider,
-  PromptMessage,
-  ReplyBatch,
-  ReplySource,
-  TokenUsage,
-} from '../../ai/provider/provider.js';
+import type { PromptMessage, ReplyBatch, ReplySource, TokenUsage } from '../../ai/provider/provider.js';
 import { logProviderError, logRetries, type ProviderTask } from '../../ai/errors/provider-error-log.js';
 import { ProviderError } from '../../ai/provider/provider.error.js';
 import { measure } from '../../common/logging/measures.js';
@@ -19,7 +13,7 @@ import { EventHub, ParleyEvent } from '../../events/event-hub.js';
 import { PendingTurns } from '../turns/pending-turns.js';
 import { messageCompleted } from '../events/chat.events.js';
 import { ReplyWriteBuffer } from './reply-write-buffer.js';
-import { ReplyRunFactory } from './reply-run-factory.js';
+import { type ReplyRun, ReplyRunFactory } from './reply-run-factory.js';
 import { FinalReply, ReplyRepository, type RunningReply, usageColumns } from './reply-repository.js';
 import { recordReplyEnd } from './reply-log.js';
 import { ActiveReply, ReplyAborted } from './active-reply.js';
@@ -32,16 +26,6 @@ const RETRY_MS = 500;
 const STOP_ELSEWHERE_MS = 2000;
 /** What a shutdown leaves for storing ends once the grace is over. */
 const LAST_WRITES_MS = 4000;
-
-export interface ReplyRun {
-  provider: ModelProvider;
-  /** Null for the demo model. */
-  configId: number | null;
-  /** Read when the run begins, so that no sender waits for it. */
-  prompt: () => Promise<PromptMessage[]>;
-  /** After the reply's end is stored and published. */
-  onEnded?: (message: MessageDto) => void;
-}
 
 interface Outcome {
   status: FinalReply['status'];

@@ -8,8 +8,12 @@ import { Message, type MessageSource, MessageStatus } from '../../conversations/
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import { isMysql } from '../../database/data-source.js';
 import { retryContention } from '../../database/retry.js';
-import { ReplyChunk, chunksBefore, chunksOf } from '../../conversations/messages/reply-chunk.entity.js';
-import type { UnsavedChunk } from './active-reply.js';
+import {
+  ReplyChunk,
+  chunksBefore,
+  chunksOf,
+  type ReplyPart,
+} from '../../conversations/messages/reply-chunk.entity.js';
 import type { Usage } from './usage.js';
 
 /** Rows and UTF-16 code units a statement: SQLite binds at most 32,766 values, MariaDB takes 16 MiB, escaped. */
@@ -18,6 +22,14 @@ const LENGTH_A_STATEMENT = 1024 * 1024;
 
 /** A range of the unique key, which SQLite would not see in IS NOT NULL: it would read all messages. */
 const RUNNING = { streamingIn: MoreThan(0) };
+
+/** A piece of text that the database does not have yet. */
+export interface UnsavedChunk {
+  messageId: number;
+  seq: number;
+  part: ReplyPart;
+  text: string;
+}
 
 /** A reply's end, all of it. */
 export interface FinalReply {

@@ -17,7 +17,6 @@ import { ConversationsService } from '../../conversations/conversations.service.
 import { MessageDto } from '../../conversations/messages/message.dto.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import { PromptService } from './prompt.service.js';
-import type { ReplyRun } from './reply-engine.js';
 import type { RunningReply } from './reply-repository.js';
 import { titleFromModel } from './title-answer.js';
 import { TITLE_PROMPT } from '../turns/titles.js';
@@ -27,6 +26,16 @@ const TITLE_TIMEOUT_MS = 30_000;
 /** What of a message the title is made from, and what of an answer is read. UTF-16 code units. */
 const TITLE_SOURCE_LENGTH = 2000;
 const TITLE_ANSWER_LENGTH = 8000;
+
+export interface ReplyRun {
+  provider: ModelProvider;
+  /** Null for the demo model. */
+  configId: number | null;
+  /** Read when the run begins, so that no sender waits for it. */
+  prompt: () => Promise<PromptMessage[]>;
+  /** After the reply's end is stored and published. */
+  onEnded?: (message: MessageDto) => void;
+}
 
 /** Puts together what a reply's run needs: the provider, the prompt, and the title that may follow. */
 @Injectable()

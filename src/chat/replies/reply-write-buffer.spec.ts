@@ -3,7 +3,8 @@ import { Logger } from '@nestjs/common';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
 import { MAX_UNSAVED, ReplyWriteBuffer } from './reply-write-buffer.js';
 import type { ReplyRepository } from './reply-repository.js';
-import { ActiveReply, type UnsavedChunk } from './active-reply.js';
+import { ActiveReply } from './active-reply.js';
+import type { UnsavedChunk } from './reply-repository.js';
 
 type Failure = 'before' | 'after';
 

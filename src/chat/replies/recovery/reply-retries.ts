@@ -3,8 +3,8 @@ import { ProblemError } from '../../../common/errors/errors.js';
 import { Settings } from '../../../env/settings.js';
 import { EventHub } from '../../../events/event-hub.js';
 import { messageRestarted } from '../../events/chat.events.js';
-import { ReplyEngine, type ReplyRun } from '../reply-engine.js';
-import { ReplyRunFactory } from '../reply-run-factory.js';
+import { ReplyEngine } from '../reply-engine.js';
+import { type ReplyRun, ReplyRunFactory } from '../reply-run-factory.js';
 import { type RunningReply, ReplyRepository } from '../reply-repository.js';
 
 /**

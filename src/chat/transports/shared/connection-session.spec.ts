@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { AuthService } from '../../../auth/auth.service.js';
 import { revokedToken } from '../../../auth/auth.errors.js';
 import type { Identity } from '../../../auth/identity.decorator.js';
-import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
+import type { AccessClaims } from '../../../auth/identity.decorator.js';
 import { EventHub, ParleyEvent } from '../../../events/event-hub.js';
 import { ConnectionSession } from './connection-session.js';
 

@@ -1,5 +1,5 @@
 import type { AuthService } from '../../../auth/auth.service.js';
-import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
+import type { AccessClaims } from '../../../auth/identity.decorator.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import { EventHub, type ParleyEvent } from '../../../events/event-hub.js';
 

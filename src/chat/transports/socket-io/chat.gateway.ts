@@ -10,7 +10,7 @@ import type { Namespace } from 'socket.io';
 import { bodyPipe } from '../../../common/validation/validation.js';
 import { SocketLifecycle } from './socket-lifecycle.js';
 import { SocketCommands } from '../shared/socket-commands.js';
-import type { ChatSocket } from './socket-io-client.js';
+import type { ChatSocket } from './chat-socket.js';
 import {
   ConversationRefDto,
   OpenConversationDto,
@@ -19,7 +19,7 @@ import {
   SocketSendDto,
   TokenDto,
 } from '../shared/socket.dto.js';
-import { AcknowledgeInterceptor, SocketProblemFilter } from '../shared/socket-problem.filter.js';
+import { AcknowledgeInterceptor, SocketProblemFilter } from './socket-problem.filter.js';
 
 /**
  * Socket.IO transport. Nest 12 runs global guards, interceptors and pipes on gateways but no global filters; the

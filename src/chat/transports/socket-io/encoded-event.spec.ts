@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { ParleyEvent } from '../../../events/event-hub.js';
 import { EncodedEvent } from './encoded-event.js';
-import type { ChatSocket } from './socket-io-client.js';
+import type { ChatSocket } from './chat-socket.js';
 
 /** What a socket is given to write. */
 function writtenOf(packet: EncodedEvent) {

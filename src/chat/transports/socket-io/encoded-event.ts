@@ -1,5 +1,5 @@
 import type { ParleyEvent } from '../../../events/event-hub.js';
-import type { ChatSocket } from './socket-io-client.js';
+import type { ChatSocket } from './chat-socket.js';
 import { textFrame } from '../shared/text-frame.js';
 
 /**

@@ -1,5 +1,5 @@
 import { Adapter, type Session } from 'socket.io-adapter';
-import type { SocketData } from './socket-io-client.js';
+import type { SocketData } from './chat-socket.js';
 
 /** How long a socket's state is kept for its client to come back (Socket.IO's connection state recovery). */
 export const RECOVERY_MS = 2 * 60_000;

@@ -1,33 +1,17 @@
-import type { DefaultEventsMap, Socket } from 'socket.io';
 import type { AuthService } from '../../../auth/auth.service.js';
-import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
+import type { AccessClaims } from '../../../auth/identity.decorator.js';
 import type { EventHub } from '../../../events/event-hub.js';
 import { EngineBackpressure } from '../shared/engine-backpressure.js';
 import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';
 import type { ConversationSubscriptions } from '../shared/conversation-subscriptions.js';
 import { PacedTurns } from '../shared/paced-turns.js';
 import type { UserSocketRegistry } from './user-socket-registry.js';
-import type { SocketPeer } from '../shared/socket-commands.js';
 import { type EventMeter, tooManyEvents } from '../shared/socket-limits.js';
-import { refuse } from '../shared/socket-problem.filter.js';
-
-export interface SocketData {
-  /** Of a recovered socket, that of the one before it. */
-  userId: number;
-  /** Of a recovered socket: what the one before it had open. */
-  opened?: number[];
-  /** Whether its client asked for connection state recovery, and so gets each event's offset. */
-  recovery: boolean;
-  claims: AccessClaims;
-  client: SocketIoClient;
-  /** Gives back the places that the socket takes. */
-  leave: () => void;
-}
-
-export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>;
+import type { ChatSocket, ChatSocketClient } from './chat-socket.js';
+import { refuse } from './socket-problem.filter.js';
 
 /** One Socket.IO socket that was admitted. There may be many that do nothing: it is small. */
-export class SocketIoClient implements SocketPeer, ConnectionSessionEvents {
+export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents {
   private readonly session: ConnectionSession;
   private readonly backpressure: EngineBackpressure;
   /** Made with the first, as many sockets have none. */

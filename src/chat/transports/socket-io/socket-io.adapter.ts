@@ -10,11 +10,11 @@ import { EdgeWarnings } from '../../../common/http/edge-warnings.js';
 import { ProblemError, RateLimitedError, ValidationFailedError } from '../../../common/errors/errors.js';
 import { addressOf, handshakeError, refuseRequest, refuseUpgrade } from '../../../common/http/handshake.js';
 import { Settings } from '../../../env/settings.js';
-import type { ChatSocket } from './socket-io-client.js';
+import type { ChatSocket } from './chat-socket.js';
 import { SafePongServer } from '../shared/safe-pong-server.js';
 import { RECOVERY_MS, RecoveryAdapter } from './recovery.adapter.js';
 import { MAX_FRAME_BYTES, SocketLimits } from '../shared/socket-limits.js';
-import { refuse } from '../shared/socket-problem.filter.js';
+import { refuse } from './socket-problem.filter.js';
 
 /** A client that has not asked for the namespace by then is not one of ours. */
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -11,9 +11,10 @@ import { addressOf } from '../../../common/http/handshake.js';
 import { EventHub, type ParleyEvent } from '../../../events/event-hub.js';
 import type { RecoveryAdapter } from './recovery.adapter.js';
 import { UserSocketRegistry } from './user-socket-registry.js';
-import { type ChatSocket, SocketIoClient } from './socket-io-client.js';
+import type { ChatSocket } from './chat-socket.js';
+import { SocketIoClient } from './socket-io-client.js';
 import { SocketLimits } from '../shared/socket-limits.js';
-import { refusal } from '../shared/socket-problem.filter.js';
+import { refusal } from '../shared/socket-refusal.js';
 
 const NO_TOKEN = Object.freeze({});
 

@@ -9,7 +9,7 @@ import { RemoteReplies } from '../../streams/remote-replies.js';
 import { ReplyEngine } from '../../replies/reply-engine.js';
 import { type StreamedText, wholeText } from '../../replies/streamed-text.js';
 import { EncodedEvent } from './encoded-event.js';
-import type { ChatSocket } from './socket-io-client.js';
+import type { ChatSocket } from './chat-socket.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
 

@@ -1,6 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
 import type { AuthService } from '../../../auth/auth.service.js';
-import type { AccessClaims } from '../../../auth/tokens/tokens.service.js';
+import type { AccessClaims } from '../../../auth/identity.decorator.js';
 import { ProblemError, ValidationFailedError } from '../../../common/errors/errors.js';
 import { bodyPipe } from '../../../common/validation/validation.js';
 import { EventHub, ParleyEvent } from '../../../events/event-hub.js';
@@ -12,7 +12,7 @@ import { ConversationSubscriptions } from '../shared/conversation-subscriptions.
 import { PacedTurns } from '../shared/paced-turns.js';
 import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
-import { Acknowledgement, refusal, type SocketRequest } from '../shared/socket-problem.filter.js';
+import { Acknowledgement, refusal, type SocketRequest } from '../shared/socket-refusal.js';
 import {
   ConversationRefDto,
   OpenConversationDto,

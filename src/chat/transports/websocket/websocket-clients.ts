@@ -21,7 +21,7 @@ import { ConversationStreams } from '../../streams/conversation-streams.js';
 import { PreAuthBuffer, NoTokenError } from './pre-auth-buffer.js';
 import { SocketCommands } from '../shared/socket-commands.js';
 import { SocketLimits } from '../shared/socket-limits.js';
-import { refusal } from '../shared/socket-problem.filter.js';
+import { refusal } from '../shared/socket-refusal.js';
 import { CLOSE_CODES, WebSocketClient } from './websocket-client.js';
 
 /** A client that answers none of our pings in this time is gone; and proxies close what is silent for a minute. */
