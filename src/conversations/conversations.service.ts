@@ -51,7 +51,7 @@ export class ConversationsService {
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
   async getOwned(userId: number, id: number): Promise<Conversation> {
-    const conversation = await this.rows.findBatched(OWNED, [id, userId]);
+    const conversation = await this.rows.findOne(this.database.manager, OWNED, [id, userId]);
     if (!conversation) throw new NotFoundError('conversation');
     return conversation;
   }

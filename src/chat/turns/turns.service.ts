@@ -46,7 +46,7 @@ export class TurnsService {
     if (ask.kind === 'regenerate' || ask.clientMessageId === null) return null;
     const { manager } = this.database;
     const sameId = 'WHERE m.conversation_id = ? AND m.client_message_id = ?';
-    const message = await this.rows.findBatched(sameId, [conversationId, ask.clientMessageId]);
+    const message = await this.rows.findOne(manager, sameId, [conversationId, ask.clientMessageId]);
     if (!message) return null;
     if (message.content !== ask.content) {
       throw new ConflictError(
