@@ -2,14 +2,24 @@ import { describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseEnv } from 'node:util';
+import {
+  ACCESS_TOKEN_SECONDS,
+  REFRESH_TOKEN_SECONDS,
+  STREAM_TICKET_SECONDS,
+} from '../../src/auth/sessions/token-lifetimes.js';
+import { SearchSizes } from '../../src/conversations/search/index/search-index.js';
+import { SOCKET_COMMANDS, SOCKET_EVENTS } from '../../src/docs/asyncapi/socket-api.js';
 import { environmentSchema } from '../../src/env/environment.js';
+import { CONCURRENCY_LIMITS, RATE_LIMITS } from '../../src/throttling/limits.js';
 
 const root = join(__dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const filesUnder = (folder: string) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
 
-const documents = [...readdirSync(root), ...filesUnder('docs')].filter((path) => path.endsWith('.md'));
+const documents = [...readdirSync(root), ...filesUnder('docs'), 'sdk/README.md'].filter((path) =>
+  path.endsWith('.md'),
+);
 const sources = ['src', 'test', 'migrations', 'deploy', 'bench', 'scripts'].flatMap(filesUnder);
 const fileNames = new Set(sources.map((path) => basename(path)));
 
@@ -17,10 +27,10 @@ const matches = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].m
 const codeBlocks = (text: string) => text.match(/^```[^]*?^```$/gm) ?? [];
 const inlineCode = (text: string) => matches(text.replace(/^```[^]*?^```$/gm, ''), /`([^`\n]+)`/g);
 
-/** Of a module that is named without its folder, the reader is the author. */
+/** A path, or the name of a source file. Module names of packages (`x.mjs`) do not count. */
 const PATH = /^([\w./-]+(\.(ts|js|py|sh|md|ya?ml)|\/)|[\w.-]+\/[\w./-]+\.mjs)$/;
 
-/** Documents name files in full, or by their name alone where a folder was said before. */
+/** Documents name files by path, or by base name where the folder is clear. */
 const isThere = (path: string) =>
   existsSync(join(root, path)) || existsSync(join(root, 'src', path)) || fileNames.has(path);
 
@@ -66,7 +76,7 @@ describe.each(documents)('%s', (document) => {
     const specs = sources.filter(
       (path) => path.endsWith('spec.ts') || (path.startsWith('test/support/') && path.endsWith('.ts')),
     );
-    // A name stands in a line of its own where the whole is too long.
+    // Prettier moves long names to a line of their own.
     const tests = specs.map((path) => read(path).replace(/\(\s+'/g, "('"));
     const quoted = document.startsWith('docs') ? quotesIn(text) : [];
 
@@ -81,6 +91,123 @@ describe('docs/security.md', () => {
 
     expect(rows.length).toBeGreaterThan(80);
     expect(rows.filter(([, , , , test]) => !/[“`]/.test(test!)).map(([, number]) => number)).toEqual([]);
+  });
+});
+
+/** Cells of the rows of the first table whose header starts with `header`. */
+function tableIn(document: string, header: string): string[][] {
+  const [, table = ''] = read(document).split(new RegExp(`^\\| ${header} .*\n\\| -.*\n`, 'm'));
+  const rows = /^(\|.*\n)*/.exec(table)![0].trim().split('\n');
+  return rows.map((row) =>
+    row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+describe('docs/performance.md', () => {
+  it('has the figures of bench/results.json', () => {
+    const { at, results } = JSON.parse(read('bench/results.json')) as {
+      at: string;
+      results: { what: string; goal: string; figure: number }[];
+    };
+    const [, figures = ''] = read('docs/performance.md').split(/<!-- \/?figures -->/);
+    const rows = [...figures.matchAll(/^\| (\S.*?) +\| (\S.*?) +\| (\S+) +\|/gm)].slice(1);
+
+    expect(figures).toContain(at.slice(0, 10));
+    expect(rows.map(([, ...cells]) => cells)).toEqual(
+      results.map(({ what, goal, figure }) => [what, goal, String(Number(figure.toPrecision(3)))]),
+    );
+  });
+});
+
+describe('docs/security.md on packages', () => {
+  it('has the versions of the lock file', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as {
+      packages: Record<string, { version: string }>;
+    };
+    const rows = tableIn('docs/security.md', 'Package');
+    const shipped = rows.flatMap(([names, , , versions]) => {
+      const each = versions!.split(', ');
+      return names!.split(', ').map((name, index) => [name.replace(/ \(.*/, ''), each[index]]);
+    });
+
+    expect(shipped.length).toBeGreaterThan(10);
+    expect(shipped).toEqual(shipped.map(([name]) => [name, packages[`node_modules/${name}`]?.version]));
+  });
+});
+
+describe('figures in documents', () => {
+  const { chat, credentials, failed_login, general, socket_events, unauthenticated } = RATE_LIMITS;
+  const { leastBlockMessages, mostBlockMessages } = new SearchSizes();
+  const [hour, day] = [60 * 60, 24 * 60 * 60];
+
+  it.each([
+    ['README.md', `valid for ${ACCESS_TOKEN_SECONDS === hour ? 'an hour' : '?'}`],
+    ['README.md', `within ${STREAM_TICKET_SECONDS} s`],
+    ['README.md', `Node ${engines().slice(2)} or newer`],
+    ['docs/security.md', `Refresh tokens are valid for ${REFRESH_TOKEN_SECONDS / day} days`],
+    ['docs/security.md', `A ticket works once, within ${STREAM_TICKET_SECONDS} s`],
+    ['docs/security.md', `${credentials.amount} credential calls per minute and address`],
+    ['docs/security.md', `${failed_login.amount} failed logins per account`],
+    ['docs/security.md', `${chat.amount} sends per user, ${general.amount} other calls per user or address`],
+    ['docs/security.md', `${unauthenticated.amount} failed unauthenticated requests per address`],
+    ['docs/security.md', `${socket_events.amount} events per socket`],
+    ['docs/security.md', `${CONCURRENCY_LIMITS.running_replies} running replies`],
+    ['docs/security.md', `${CONCURRENCY_LIMITS.socket_connections} sockets or event streams`],
+    ['docs/security.md', `${CONCURRENCY_LIMITS.long_answers} long responses`],
+    ['docs/security.md', `${CONCURRENCY_LIMITS.address_connections} sockets and`],
+    ['docs/security.md', `${CONCURRENCY_LIMITS.address_handshakes} Socket.IO connections per address`],
+    ['docs/search-index.md', `covers ${inWords(leastBlockMessages)} to ${inWords(mostBlockMessages)}`],
+  ])('%s: %s', (document, phrase) => {
+    expect(read(document)).toContain(phrase);
+  });
+
+  function inWords(count: number): string {
+    return count.toLocaleString('en-US');
+  }
+
+  function engines(): string {
+    return (JSON.parse(read('package.json')) as { engines: { node: string } }).engines.node;
+  }
+});
+
+describe('CONTRIBUTING.md', () => {
+  it('names the folders of tests', () => {
+    const folders = new Set(
+      sources
+        .filter((path) => /^test\/.*\.spec\.ts$|^test\/.*-spec\.ts$/.test(path))
+        .map((path) => path.split('/')[1]),
+    );
+    const listed = matches(read('CONTRIBUTING.md'), /^- (`[a-z`, ]+`):/gm).flatMap((names) =>
+      matches(names, /`(\w+)`/g),
+    );
+
+    expect(listed.sort()).toEqual([...folders].sort());
+  });
+});
+
+describe('README.md', () => {
+  it('lists every event and command', () => {
+    const namesIn = (header: string) =>
+      tableIn('README.md', header).flatMap(([names]) => matches(names!, /`([\w.]+)`/g));
+
+    expect(namesIn('Event').sort()).toEqual(Object.keys(SOCKET_EVENTS).sort());
+    expect(namesIn('Command').sort()).toEqual(Object.keys(SOCKET_COMMANDS).sort());
+  });
+
+  it('lists the fields of every command', () => {
+    const listed = tableIn('README.md', 'Command').map(([name, fields]) => [
+      matches(name!, /`([\w.]+)`/g)[0],
+      matches(fields!, /`([\w?]+)`/g),
+    ]);
+    const known = Object.entries(SOCKET_COMMANDS).map(([name, { body, optional = [] }]) => [
+      name,
+      Object.keys(body).map((field) => (optional.includes(field) ? `${field}?` : field)),
+    ]);
+
+    expect(new Map(listed as [string, string[]][])).toEqual(new Map(known as [string, string[]][]));
   });
 });
 
