@@ -1,0 +1,121 @@
+/**
+ * The direction of imports: a file imports from its own folder and from the layers below it. `npm run structure` fails
+ * on an import that points up, and on a cycle, type-only imports included. docs/architecture.md shows the same list.
+ *
+ * A layer names folders (`chat/streams/`: the files directly in it), files, and kinds of files (`*.entity.ts`).
+ * Where several match a file, a kind or a file wins over a folder.
+ */
+export const LAYERS = [
+  ['main.ts'],
+  ['boot/', 'cli/'],
+  ['app.module.ts', 'configure-app.ts', 'schema.ts'],
+  ['docs/'],
+  ['docs/asyncapi/'],
+  ['docs/openapi/'],
+  ['demo/', 'export/', 'health/', 'metrics/', 'playground/'],
+  ['playground/public/'],
+  ['chat/'],
+  ['chat/transports/http/', 'chat/transports/socket-io/', 'chat/transports/websocket/'],
+  ['chat/transports/shared/'],
+  ['chat/chat.service.ts', 'chat/chat.dto.ts'],
+  ['chat/streams/'],
+  ['chat/replies/recovery/'],
+  ['chat/replies/'],
+  ['chat/turns/'],
+  ['chat/events/'],
+  ['conversations/'],
+  ['conversations/search/'],
+  ['conversations/search/index/'],
+  ['conversations/*.dto.ts'],
+  ['conversations/messages/'],
+  ['configs/'],
+  ['auth/'],
+  ['auth/users/'],
+  ['auth/passwords/'],
+  ['auth/tokens/'],
+  ['auth/sessions/'],
+  ['auth/*.decorator.ts', 'auth/*.dto.ts', 'auth/*.errors.ts'],
+  ['throttling/'],
+  ['ai/'],
+  ['ai/request/'],
+  ['ai/completion/'],
+  ['ai/client/'],
+  ['ai/egress/'],
+  ['ai/errors/'],
+  ['ai/tokenizer/'],
+  ['ai/provider/'],
+  ['database/database.module.ts'],
+  ['*.entity.ts'],
+  ['database/'],
+  ['database/mysql/', 'database/sqlite/'],
+  ['database/retry.ts'],
+  ['events/'],
+  ['encryption/'],
+  ['common/'],
+  ['common/http/'],
+  ['common/logging/'],
+  ['common/validation/'],
+  ['common/lifecycle/'],
+  ['common/errors/'],
+  ['common/json/'],
+  ['common/text/'],
+  ['common/async/'],
+  ['env/'],
+];
+
+const isFolder = (pattern) => pattern.endsWith('/');
+
+/** @returns a regular expression for the files that a pattern matches */
+function pathOf(pattern) {
+  const escaped = pattern.replaceAll('.', '\\.').replace(/^\*/, '.*').replace(/\/\*/, '/[^/]*');
+  return `^src/${escaped}${isFolder(pattern) ? '[^/]+' : ''}$`;
+}
+
+const filesAndKinds = LAYERS.flat().filter((pattern) => !isFolder(pattern));
+
+/** The files of a layer: those of its folders, without the ones that another layer names. */
+function filesOf(layer) {
+  const others = filesAndKinds.filter((pattern) => !layer.includes(pattern));
+  return { path: layer.map(pathOf), ...(layer.some(isFolder) && { pathNot: others.map(pathOf) }) };
+}
+
+/** Folders of one layer do not import from each other: no transport knows another. */
+const siblings = LAYERS.map((layer) => layer.filter(isFolder)).flatMap((folders) =>
+  folders.flatMap((folder) =>
+    folders.filter((other) => other !== folder).map((other) => ({ folder, other })),
+  ),
+);
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'in-a-layer',
+      comment: 'Each file of src belongs to a layer.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/', pathNot: LAYERS.flat().map(pathOf) },
+    },
+    ...LAYERS.flatMap((layer, n) =>
+      LAYERS.slice(0, n).map((upper) => ({
+        name: `${layer[0]} imports ${upper[0]}`,
+        severity: 'error',
+        from: filesOf(layer),
+        to: filesOf(upper),
+      })),
+    ),
+    ...siblings.map(({ folder, other }) => ({
+      name: `${folder} imports ${other}`,
+      severity: 'error',
+      from: filesOf([folder]),
+      to: filesOf([other]),
+    })),
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '\\.spec\\.ts$|^test/|^migrations/' },
+  },
+};
