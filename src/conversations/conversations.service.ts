@@ -9,7 +9,8 @@ import { isMysql } from '../database/data-source.js';
 import { RawEntityQuery } from '../database/raw-entity-query.js';
 import { RawEntityWriter } from '../database/raw-entity-writer.js';
 import { retryContention, transaction } from '../database/retry.js';
-import { EventHub, EventType, ParleyEvent } from '../events/event-hub.js';
+import { EventHub } from '../events/event-hub.js';
+import { EventType, ParleyEvent } from '../events/parley-event.js';
 import { ConversationList } from './conversation-list.service.js';
 import {
   ConversationDto,

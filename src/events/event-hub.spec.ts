@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { EventHub, ParleyEvent } from './event-hub.js';
+import { EventHub } from './event-hub.js';
+import { ParleyEvent } from './parley-event.js';
 
 const ADA = 1;
 const delta = (conversationId: number) =>

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { EventLog } from '../../test/support/clients/event-log.js';
 import { onRedis } from '../../test/support/infrastructure/database.js';
 import { TcpProxy } from '../../test/support/infrastructure/tcp-proxy.js';
-import { ParleyEvent } from './event-hub.js';
+import { ParleyEvent } from './parley-event.js';
 import { RedisRelay } from './redis-relay.js';
 
 jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { createClient } from 'redis';
 import { randomUUID } from 'node:crypto';
 import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
-import { EventType, ParleyEvent } from './event-hub.js';
+import { EventType, ParleyEvent } from './parley-event.js';
 
 /**
  * Redis cuts a subscriber for which 32 MB wait, and with it all users of its node: what is longer is left to the

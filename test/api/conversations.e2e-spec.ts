@@ -8,7 +8,8 @@ import { MessagesService } from '../../src/conversations/messages/messages.servi
 import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.js';
 import { MessageSearch } from '../../src/conversations/search/message-search.js';
 import { isMysql } from '../../src/database/data-source.js';
-import { EventHub, type ParleyEvent } from '../../src/events/event-hub.js';
+import { EventHub } from '../../src/events/event-hub.js';
+import type { ParleyEvent } from '../../src/events/parley-event.js';
 import { BLANK } from '../support/app/messages.js';
 import { until } from '../support/app/process.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';

@@ -8,7 +8,8 @@ import type { MessageDto } from '../../src/conversations/messages/message.dto.js
 import { Message } from '../../src/conversations/messages/message.entity.js';
 import { MessagesService } from '../../src/conversations/messages/messages.service.js';
 import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.js';
-import { EventHub, type ParleyEvent } from '../../src/events/event-hub.js';
+import { EventHub } from '../../src/events/event-hub.js';
+import type { ParleyEvent } from '../../src/events/parley-event.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { EventLog, type SeenEvent } from '../support/clients/event-log.js';
 import { BLANK } from '../support/app/messages.js';

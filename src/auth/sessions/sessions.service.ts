@@ -4,7 +4,8 @@ import { DataSource, EntityManager, In, LessThan, MoreThan, Not, Repository } fr
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { NotFoundError } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
-import { EventHub, ParleyEvent } from '../../events/event-hub.js';
+import { EventHub } from '../../events/event-hub.js';
+import { ParleyEvent } from '../../events/parley-event.js';
 import { addressKey } from '../../throttling/address-key.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { KnownAddress } from './known-address.entity.js';

@@ -1,7 +1,7 @@
 import { ConversationDto } from '../../conversations/conversation.dto.js';
 import type { Conversation } from '../../conversations/conversation.entity.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
-import { ParleyEvent } from '../../events/event-hub.js';
+import { ParleyEvent } from '../../events/parley-event.js';
 import { cursorAt } from './cursor.js';
 import type { ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
 

@@ -1,5 +1,5 @@
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
-import { ParleyEvent } from '../../events/event-hub.js';
+import { ParleyEvent } from '../../events/parley-event.js';
 import { chunksBefore, type ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
 import { messageRestarted } from '../events/chat.events.js';
 import { TextBuffer } from './text-buffer.js';

@@ -1,6 +1,6 @@
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { REPLY_PARTS, type ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
-import { ParleyEvent } from '../../events/event-hub.js';
+import { ParleyEvent } from '../../events/parley-event.js';
 import { deltaHead, messageDelta } from '../events/chat.events.js';
 import { cursorText } from '../events/cursor.js';
 import { TextBuffer } from './text-buffer.js';

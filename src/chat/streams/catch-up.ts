@@ -1,5 +1,5 @@
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
-import type { ParleyEvent } from '../../events/event-hub.js';
+import type { ParleyEvent } from '../../events/parley-event.js';
 import { messageCompleted, messageCreated, messageRestarted } from '../events/chat.events.js';
 import type { Cursor } from '../events/cursor.js';
 import { textSince } from '../replies/streamed-text.js';

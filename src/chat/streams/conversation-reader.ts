@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { Message } from '../../conversations/messages/message.entity.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
-import type { ParleyEvent } from '../../events/event-hub.js';
+import type { ParleyEvent } from '../../events/parley-event.js';
 import { type Attempted, beginningOf, type EventWriter, lackingOf, missedOf, placeAt } from './catch-up.js';
 import type { Cursor } from '../events/cursor.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Response } from 'express';
 import { EventEmitter } from 'node:events';
-import { ParleyEvent } from '../../../events/event-hub.js';
+import { ParleyEvent } from '../../../events/parley-event.js';
 import { EventStreamResponse } from './event-stream-response.js';
 
 /** What a response does, as far as a stream of events uses it. */

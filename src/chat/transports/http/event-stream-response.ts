@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import { inTurns, isLong, jsonPieces } from '../../../common/json/json-pieces.js';
-import type { ParleyEvent } from '../../../events/event-hub.js';
+import type { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure, type Outlet } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
 

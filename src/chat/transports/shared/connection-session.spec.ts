@@ -3,7 +3,8 @@ import type { AuthService } from '../../../auth/auth.service.js';
 import { revokedToken } from '../../../auth/auth.errors.js';
 import type { Identity } from '../../../auth/identity.decorator.js';
 import type { AccessClaims } from '../../../auth/identity.decorator.js';
-import { EventHub, ParleyEvent } from '../../../events/event-hub.js';
+import { EventHub } from '../../../events/event-hub.js';
+import { ParleyEvent } from '../../../events/parley-event.js';
 import { ConnectionSession } from './connection-session.js';
 
 const HOUR = 3_600_000;

@@ -1,7 +1,8 @@
 import type { AuthService } from '../../../auth/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.decorator.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
-import { EventHub, type ParleyEvent } from '../../../events/event-hub.js';
+import { EventHub } from '../../../events/event-hub.js';
+import type { ParleyEvent } from '../../../events/parley-event.js';
 
 /** How long before its access token runs out a socket is told. */
 const NOTICE_MS = 60_000;

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { EventHub, ParleyEvent } from '../../../events/event-hub.js';
+import { EventHub } from '../../../events/event-hub.js';
+import { ParleyEvent } from '../../../events/parley-event.js';
 import { ConversationSubscriptions } from './conversation-subscriptions.js';
 
 describe('OpenConversations', () => {

@@ -1,4 +1,5 @@
-import type { EventHub, EventListener } from '../../../events/event-hub.js';
+import type { EventHub } from '../../../events/event-hub.js';
+import type { EventListener } from '../../../events/parley-event.js';
 
 /** The conversations that one socket has open: it gets their deltas, until it is closed. */
 export class ConversationSubscriptions {

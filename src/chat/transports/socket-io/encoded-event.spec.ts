@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { ParleyEvent } from '../../../events/event-hub.js';
+import { ParleyEvent } from '../../../events/parley-event.js';
 import { EncodedEvent } from './encoded-event.js';
 import type { ChatSocket } from './chat-socket.js';
 

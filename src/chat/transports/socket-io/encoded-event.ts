@@ -1,4 +1,4 @@
-import type { ParleyEvent } from '../../../events/event-hub.js';
+import type { ParleyEvent } from '../../../events/parley-event.js';
 import type { ChatSocket } from './chat-socket.js';
 import { textFrame } from '../shared/text-frame.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ParleyEvent } from '../../../events/event-hub.js';
+import { ParleyEvent } from '../../../events/parley-event.js';
 import { ReplayBuffer } from './replay-buffer.js';
 
 describe('RecentEvents', () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ParleyEvent } from '../../../events/event-hub.js';
+import type { ParleyEvent } from '../../../events/parley-event.js';
 import { MAX_WAITING_BYTES } from '../shared/backpressure.js';
 
 export interface BufferedEvent {

@@ -1,7 +1,8 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
 import type { Namespace } from 'socket.io';
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';
-import { EventHub, type EventListener, ParleyEvent } from '../../../events/event-hub.js';
+import { EventHub } from '../../../events/event-hub.js';
+import { type EventListener, ParleyEvent } from '../../../events/parley-event.js';
 import { ConversationSubscriptions } from '../shared/conversation-subscriptions.js';
 import { ReplayBuffer, type BufferedEvent } from './replay-buffer.js';
 import { RECOVERY_MS } from './recovery.adapter.js';
