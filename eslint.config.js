@@ -1,6 +1,6 @@
 import tseslint from 'typescript-eslint';
 
-/** Modules that open connections, with what may be had of them all the same, types aside. */
+/** Modules that open connections, with the imports allowed besides types. */
 const CLIENTS = {
   http: ['createServer', 'IncomingMessage', 'Server', 'ServerResponse', 'STATUS_CODES'],
   https: [],
@@ -13,15 +13,15 @@ const CLIENTS = {
   undici: [],
   ws: ['ServerOptions', 'WebSocketServer'],
   openai: [],
-  // Another program, or another thread, goes by no rule of ours.
+  // Other processes and threads are not linted.
   child_process: [],
   cluster: [],
   worker_threads: ['parentPort'],
 };
-/** What opens connections without being imported. */
+/** Globals that open connections. */
 const GLOBAL_CLIENTS = ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'];
 const FOREIGN_CLIENTS = ['axios', 'got', 'needle', 'node-fetch', 'request', 'superagent', 'socket.io-client'];
-const message = 'The one way out is src/ai/egress/egress-guard.ts, which checks where it leads.';
+const message = 'Use the egress guard (src/ai/egress/egress-guard.ts) for outgoing connections.';
 
 const restrictedImports = [
   ...Object.entries(CLIENTS).flatMap(([name, allowImportNames]) =>
