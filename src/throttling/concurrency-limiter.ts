@@ -6,15 +6,15 @@ import { LimitKey, RateLimits } from './rate-limits.js';
 /** When to try again. Nobody knows when a place will be free. */
 const RETRY_AFTER_SECONDS = 10;
 
-interface Count {
+interface Counter {
   key: string;
-  taken: number;
+  held: number;
 }
 
 /** Counts what is there at a time, by user or address, on this node. */
 @Injectable()
 export class ConcurrencyLimiter {
-  private readonly counts = new Map<string, Count>();
+  private readonly counters = new Map<string, Counter>();
 
   constructor(private readonly limits: RateLimits) {}
 
@@ -30,26 +30,26 @@ export class ConcurrencyLimiter {
 
   /** Takes a place whether or not one is left. @returns what gives it back, once */
   forceAcquire(name: ConcurrencyLimitName, key: LimitKey): () => void {
-    const count = this.countOf(`${name}:${key}`);
-    count.taken++;
-    let left = false;
+    const counter = this.counterOf(`${name}:${key}`);
+    counter.held++;
+    let released = false;
     return () => {
-      if (!left) this.release(count);
-      left = true;
+      if (!released) this.release(counter);
+      released = true;
     };
   }
 
   isFull(name: ConcurrencyLimitName, key: LimitKey): boolean {
-    return (this.counts.get(`${name}:${key}`)?.taken ?? 0) >= this.limits.maximum(name);
+    return (this.counters.get(`${name}:${key}`)?.held ?? 0) >= this.limits.concurrencyLimitOf(name);
   }
 
-  private countOf(key: string): Count {
-    let count = this.counts.get(key);
-    if (!count) this.counts.set(key, (count = { key, taken: 0 }));
-    return count;
+  private counterOf(key: string): Counter {
+    let counter = this.counters.get(key);
+    if (!counter) this.counters.set(key, (counter = { key, held: 0 }));
+    return counter;
   }
 
-  private release(count: Count): void {
-    if (--count.taken === 0) this.counts.delete(count.key);
+  private release(counter: Counter): void {
+    if (--counter.held === 0) this.counters.delete(counter.key);
   }
 }

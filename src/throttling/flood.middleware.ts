@@ -15,7 +15,7 @@ export function refuseFloods(limits: RateLimits): RequestHandler {
     const address = addressKey(request.ip);
     // Also closed is a response whose client did not stay for it: leaving early saves nobody from being counted.
     response.once('close', () => {
-      if (failedUnknown(request, response)) void limits.take('unauthenticated', address);
+      if (failedUnauthenticated(request, response)) void limits.tryConsume('unauthenticated', address);
     });
     const exhausted = await limits.isExhausted('unauthenticated', address);
     if (exhausted) await limits.consume('unauthenticated', address);
@@ -23,7 +23,7 @@ export function refuseFloods(limits: RateLimits): RequestHandler {
   };
 }
 
-function failedUnknown(request: Request, response: Response): boolean {
+function failedUnauthenticated(request: Request, response: Response): boolean {
   const signedIn = (request as { user?: unknown }).user !== undefined;
   return !signedIn && (response.statusCode >= 400 || !response.writableFinished);
 }

@@ -3,13 +3,16 @@ export interface Budget {
   windowMs: number;
 }
 
-export interface Take {
-  /** False when nothing was left; it is then not counted either. */
-  taken: boolean;
-  /** How much of the limit is used now. */
+export interface Usage {
+  /** Hits counted in the current window. */
   used: number;
-  /** Until the window ends and the whole limit is there again. */
+  /** Milliseconds until the window ends. */
   resetMs: number;
+}
+
+export interface Consumption extends Usage {
+  /** False when nothing was left; it is then not counted either. */
+  allowed: boolean;
 }
 
 /**
@@ -17,9 +20,9 @@ export interface Take {
  * need memory for every hit; this needs one record a key, at the price of up to twice the limit around a window's end.
  */
 export abstract class LimitStore {
-  abstract take(key: string, budget: Budget): Take | Promise<Take>;
+  abstract tryConsume(key: string, budget: Budget): Consumption | Promise<Consumption>;
   /** Undoes one take of the current window. */
-  abstract giveBack(key: string, windowMs: number): void | Promise<void>;
+  abstract refund(key: string, windowMs: number): void | Promise<void>;
   /** How much is used in the current window. */
-  abstract peek(key: string, windowMs: number): Omit<Take, 'taken'> | Promise<Omit<Take, 'taken'>>;
+  abstract usage(key: string, windowMs: number): Usage | Promise<Usage>;
 }

@@ -28,7 +28,7 @@ export const CONCURRENCY_LIMITS = {
   /** Replies of one user that run at once. */
   running_replies: 5,
   /** Answers over HTTP to one user that take their time: replies, exports, and what a provider is asked for. */
-  long_answers: 20,
+  long_responses: 20,
   /** Sockets of one user. */
   socket_connections: 20,
   /** Sockets of one address: more than a user's, as many users may share one behind a NAT. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Budget, LimitStore, Take } from './limit-store.js';
+import { Budget, Consumption, LimitStore, Usage } from './limit-store.js';
 
 interface Window {
   used: number;
@@ -15,24 +15,24 @@ export class MemoryLimitStore extends LimitStore {
    */
   private readonly windows = new Map<number, Map<string, Window>>();
 
-  override take(key: string, { limit, windowMs }: Budget): Take {
+  override tryConsume(key: string, { limit, windowMs }: Budget): Consumption {
     const now = performance.now();
-    const windows = this.current(windowMs, now);
+    const windows = this.currentWindows(windowMs, now);
     let window = windows.get(key);
     if (!window) windows.set(key, (window = { used: 0, endsAt: now + windowMs }));
-    const taken = window.used < limit;
-    if (taken) window.used += 1;
-    return { taken, used: window.used, resetMs: window.endsAt - now };
+    const allowed = window.used < limit;
+    if (allowed) window.used += 1;
+    return { allowed, used: window.used, resetMs: window.endsAt - now };
   }
 
-  override giveBack(key: string, windowMs: number): void {
-    const window = this.current(windowMs, performance.now()).get(key);
+  override refund(key: string, windowMs: number): void {
+    const window = this.currentWindows(windowMs, performance.now()).get(key);
     if (window && window.used > 0) window.used -= 1;
   }
 
-  override peek(key: string, windowMs: number): Omit<Take, 'taken'> {
+  override usage(key: string, windowMs: number): Usage {
     const now = performance.now();
-    const window = this.current(windowMs, now).get(key);
+    const window = this.currentWindows(windowMs, now).get(key);
     return { used: window?.used ?? 0, resetMs: window ? window.endsAt - now : 0 };
   }
 
@@ -41,7 +41,7 @@ export class MemoryLimitStore extends LimitStore {
     return [...this.windows.values()].reduce((sum, windows) => sum + windows.size, 0);
   }
 
-  private current(windowMs: number, now: number): Map<string, Window> {
+  private currentWindows(windowMs: number, now: number): Map<string, Window> {
     let windows = this.windows.get(windowMs);
     if (!windows) this.windows.set(windowMs, (windows = new Map()));
     for (const [key, window] of windows) {

@@ -5,11 +5,11 @@ import type { Request } from 'express';
 import { addressKey } from './address-key.js';
 import { LIMIT_METADATA } from './limit.decorator.js';
 import { RATE_LIMITS, RouteLimitName, windowMsOf } from './limits.js';
-import { fullKey, rateLimited, RateLimits } from './rate-limits.js';
+import { budgetKey, rateLimited, RateLimits } from './rate-limits.js';
 import { SharedThrottlerStorage } from './throttler-storage.js';
 
 /** What the authentication guard leaves behind. */
-type MaybeSignedIn = Request & { user?: { user: { id: number } } };
+type MaybeAuthenticated = Request & { user?: { user: { id: number } } };
 
 /**
  * Holds every route to its limit (`@Limit`, else `general`) and tells its caller in `RateLimit-*` where it stands.
@@ -26,8 +26,8 @@ export class RateLimitGuard extends ThrottlerGuard {
     @Inject(SharedThrottlerStorage) storage: SharedThrottlerStorage,
     @Inject(Reflector) reflector: Reflector,
   ) {
-    const limit = (context: ExecutionContext) => limits.allowance(limitOf(context, reflector));
-    const ttl = (context: ExecutionContext) => windowMsOf(limitOf(context, reflector));
+    const limit = (context: ExecutionContext) => limits.limitOf(limitNameOf(context, reflector));
+    const ttl = (context: ExecutionContext) => windowMsOf(limitNameOf(context, reflector));
     super([{ limit, ttl }], storage, reflector);
   }
 
@@ -37,10 +37,10 @@ export class RateLimitGuard extends ThrottlerGuard {
   }
 
   protected override generateKey(context: ExecutionContext): string {
-    const name = limitOf(context, this.reflector);
-    const { ip, user } = context.switchToHttp().getRequest<MaybeSignedIn>();
+    const name = limitNameOf(context, this.reflector);
+    const { ip, user } = context.switchToHttp().getRequest<MaybeAuthenticated>();
     const byUser = RATE_LIMITS[name].per === 'user' && user;
-    return fullKey(name, byUser ? user.user.id : addressKey(ip));
+    return budgetKey(name, byUser ? user.user.id : addressKey(ip));
   }
 
   protected override throwThrottlingException(
@@ -52,7 +52,7 @@ export class RateLimitGuard extends ThrottlerGuard {
 }
 
 /** The chat's own budget is consumed by its service, once it knows that a send is no repeat of an earlier one. */
-function limitOf(context: ExecutionContext, reflector: Reflector): 'credentials' | 'general' {
+function limitNameOf(context: ExecutionContext, reflector: Reflector): 'credentials' | 'general' {
   const targets = [context.getHandler(), context.getClass()];
   const name = reflector.getAllAndOverride<RouteLimitName | undefined>(LIMIT_METADATA, targets);
   return name === 'credentials' ? name : 'general';

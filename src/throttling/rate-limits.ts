@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { RateLimitedError } from '../common/errors/errors.js';
 import { Settings } from '../env/settings.js';
-import { LimitStore, Take } from './limit-store.js';
+import { Consumption, LimitStore } from './limit-store.js';
 import {
   CONCURRENCY_LIMITS,
   ConcurrencyLimitName,
@@ -26,37 +26,37 @@ export class RateLimits {
 
   /** @throws RateLimitedError when the budget is spent */
   async consume(name: RateLimitName, key: LimitKey): Promise<void> {
-    const { taken, resetMs } = await this.take(name, key);
-    if (!taken) throw rateLimited(this.allowance(name), resetMs);
+    const { allowed, resetMs } = await this.tryConsume(name, key);
+    if (!allowed) throw rateLimited(this.limitOf(name), resetMs);
   }
 
   /** Undoes one `consume` of the current window. */
-  async giveBack(name: RateLimitName, key: LimitKey): Promise<void> {
+  async refund(name: RateLimitName, key: LimitKey): Promise<void> {
     if (!this.enabled) return;
-    await this.storeOf(name).giveBack(fullKey(name, key), windowMsOf(name));
+    await this.storeOf(name).refund(budgetKey(name, key), windowMsOf(name));
   }
 
   /** Whether `consume` would throw now. */
   async isExhausted(name: RateLimitName, key: LimitKey): Promise<boolean> {
     if (!this.enabled) return false;
-    const { used } = await this.storeOf(name).peek(fullKey(name, key), windowMsOf(name));
-    return used >= this.allowance(name);
+    const { used } = await this.storeOf(name).usage(budgetKey(name, key), windowMsOf(name));
+    return used >= this.limitOf(name);
   }
 
   /** Takes from a budget without throwing. */
-  async take(name: RateLimitName, key: LimitKey): Promise<Take> {
-    if (!this.enabled) return { taken: true, used: 0, resetMs: 0 };
-    const budget = { limit: this.allowance(name), windowMs: windowMsOf(name) };
-    return this.storeOf(name).take(fullKey(name, key), budget);
+  async tryConsume(name: RateLimitName, key: LimitKey): Promise<Consumption> {
+    if (!this.enabled) return { allowed: true, used: 0, resetMs: 0 };
+    const budget = { limit: this.limitOf(name), windowMs: windowMsOf(name) };
+    return this.storeOf(name).tryConsume(budgetKey(name, key), budget);
   }
 
   /** Hits a window; Infinity where limits are switched off. */
-  allowance(name: RateLimitName): number {
+  limitOf(name: RateLimitName): number {
     return this.scaled(RATE_LIMITS[name].amount);
   }
 
   /** How many may be there at a time; Infinity where limits are switched off. */
-  maximum(name: ConcurrencyLimitName): number {
+  concurrencyLimitOf(name: ConcurrencyLimitName): number {
     return this.scaled(CONCURRENCY_LIMITS[name]);
   }
 
@@ -84,6 +84,6 @@ export function rateLimited(limit: number, resetMs: number): RateLimitedError {
 }
 
 /** What a budget is kept under. */
-export function fullKey(name: RateLimitName, key: LimitKey): string {
+export function budgetKey(name: RateLimitName, key: LimitKey): string {
   return `${name}:${key}`;
 }

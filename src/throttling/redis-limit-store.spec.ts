@@ -30,24 +30,24 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
   it('have one budget', async () => {
     const [one, two] = await Promise.all([node(REDIS_URL), node(REDIS_URL)]);
 
-    const takes = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => (i % 2 ? one : two).take(key, budget)),
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => (i % 2 ? one : two).tryConsume(key, budget)),
     );
 
-    expect(takes.filter(({ taken }) => taken)).toHaveLength(3);
-    expect((await one.peek(key, budget.windowMs)).used).toBe(3);
+    expect(results.filter(({ allowed }) => allowed)).toHaveLength(3);
+    expect((await one.usage(key, budget.windowMs)).used).toBe(3);
   });
 
   it('have another than those of another deployment', async () => {
     const [one, stranger] = await Promise.all([node(REDIS_URL), node(REDIS_URL, randomUUID())]);
-    for (let i = 0; i < 4; i++) await one.take(key, budget);
+    for (let i = 0; i < 4; i++) await one.tryConsume(key, budget);
 
-    expect(await stranger.take(key, budget)).toMatchObject({ taken: true, used: 1 });
+    expect(await stranger.tryConsume(key, budget)).toMatchObject({ allowed: true, used: 1 });
   });
 
   it('have it also while a node is held up for longer than Redis may take', async () => {
     const one = await node(REDIS_URL);
-    const take = one.take(key, budget);
+    const take = one.tryConsume(key, budget);
     await new Promise(setImmediate); // asks
     for (const start = performance.now(); performance.now() - start < 500;);
 
@@ -57,32 +57,35 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
 
   it('see what another gives back', async () => {
     const [one, two] = await Promise.all([node(REDIS_URL), node(REDIS_URL)]);
-    for (let i = 0; i < 4; i++) await one.take(key, budget);
+    for (let i = 0; i < 4; i++) await one.tryConsume(key, budget);
 
-    await two.giveBack(key, budget.windowMs);
+    await two.refund(key, budget.windowMs);
 
-    expect([(await one.take(key, budget)).taken, (await one.take(key, budget)).taken]).toEqual([true, false]);
+    expect([
+      (await one.tryConsume(key, budget)).allowed,
+      (await one.tryConsume(key, budget)).allowed,
+    ]).toEqual([true, false]);
   });
 
   it('begin a new window when the old one has ended', async () => {
     const one = await node(REDIS_URL);
     const short = { limit: 1, windowMs: 50 };
-    await one.take(key, short);
+    await one.tryConsume(key, short);
 
-    const { taken, resetMs } = await one.take(key, short);
-    expect(taken).toBe(false);
+    const { allowed, resetMs } = await one.tryConsume(key, short);
+    expect(allowed).toBe(false);
     expect(resetMs).toBeLessThanOrEqual(50);
-    while ((await one.peek(key, short.windowMs)).used > 0);
+    while ((await one.usage(key, short.windowMs)).used > 0);
 
-    expect((await one.take(key, short)).taken).toBe(true);
+    expect((await one.tryConsume(key, short)).allowed).toBe(true);
   });
 
   it('leave nothing without an end in Redis, also after giving back what nobody took', async () => {
     const one = await node(REDIS_URL);
 
-    await one.giveBack(key, budget.windowMs);
+    await one.refund(key, budget.windowMs);
 
-    expect(await one.take(key, budget)).toEqual({ taken: true, used: 1, resetMs: 60_000 });
+    expect(await one.tryConsume(key, budget)).toEqual({ allowed: true, used: 1, resetMs: 60_000 });
   });
 });
 
@@ -90,10 +93,10 @@ describe('a node whose Redis is away', () => {
   it('counts by itself, and says so once', async () => {
     const store = await node('redis://127.0.0.1:1');
 
-    const takes = [];
-    for (let i = 0; i < 5; i++) takes.push((await store.take('ada', budget)).taken);
+    const results = [];
+    for (let i = 0; i < 5; i++) results.push((await store.tryConsume('ada', budget)).allowed);
 
-    expect(takes).toEqual([true, true, true, false, false]);
+    expect(results).toEqual([true, true, true, false, false]);
     expect(warned).toHaveBeenCalledTimes(1);
     expect(warned.mock.calls[0]![0]).toMatch(/Redis is away \(ECONNREFUSED\)/);
   });
@@ -129,14 +132,14 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
 
   it('waits for it once, and answers from its own count meanwhile', async () => {
     const store = await throughProxy();
-    await store.take('ada', budget);
+    await store.tryConsume('ada', budget);
     pairs.forEach(({ server }) => server.pause());
 
     const startedAt = performance.now();
-    const takes = [];
-    for (let i = 0; i < 4; i++) takes.push((await store.take('ada', budget)).taken);
+    const results = [];
+    for (let i = 0; i < 4; i++) results.push((await store.tryConsume('ada', budget)).allowed);
 
-    expect(takes).toEqual([true, true, true, false]);
+    expect(results).toEqual([true, true, true, false]);
     expect(performance.now() - startedAt).toBeLessThan(900);
     expect(warned).toHaveBeenCalledTimes(1);
   });
@@ -146,12 +149,12 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
     const store = await throughProxy();
     const other = await node(REDIS_URL);
     pairs.splice(0).forEach(({ client }) => client.destroy());
-    await store.take(key, budget);
+    await store.tryConsume(key, budget);
 
-    while ((await other.peek(key, budget.windowMs)).used === 0)
-      await store.take(key, { ...budget, limit: 1000 });
+    while ((await other.usage(key, budget.windowMs)).used === 0)
+      await store.tryConsume(key, { ...budget, limit: 1000 });
 
-    expect((await other.peek(key, budget.windowMs)).used).toBeGreaterThan(0);
+    expect((await other.usage(key, budget.windowMs)).used).toBeGreaterThan(0);
   });
 
   it('leaves a connection that stays silent, however much is written to it', async () => {
@@ -160,9 +163,9 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
     const other = await node(REDIS_URL);
     pairs.forEach(({ client, server }) => [client.unpipe(), server.pause()]);
 
-    while ((await other.peek(key, budget.windowMs)).used === 0)
-      await store.take(key, { ...budget, limit: 1e6 });
+    while ((await other.usage(key, budget.windowMs)).used === 0)
+      await store.tryConsume(key, { ...budget, limit: 1e6 });
 
-    expect((await other.peek(key, budget.windowMs)).used).toBeGreaterThan(0);
+    expect((await other.usage(key, budget.windowMs)).used).toBeGreaterThan(0);
   }, 30_000);
 });

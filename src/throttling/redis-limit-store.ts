@@ -2,14 +2,14 @@ import { Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { once } from 'node:events';
 import { createClient } from 'redis';
 import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
-import { Budget, LimitStore, Take } from './limit-store.js';
+import { Budget, Consumption, LimitStore, Usage } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { scripts } from './redis-scripts.js';
 
 /** A Redis that takes longer is of no use to a request that waits for it. */
-const ANSWER_TIMEOUT_MS = 300;
+const REPLY_TIMEOUT_MS = 300;
 /** After a failed call, how long it is left alone, so that a hanging Redis does not slow every request down. */
-const REST_MS = 1000;
+const RETRY_AFTER_MS = 1000;
 /** How long a start waits for Redis, which may accept a connection and say nothing. */
 const START_TIMEOUT_MS = 2000;
 
@@ -20,8 +20,8 @@ const START_TIMEOUT_MS = 2000;
 export class RedisLimitStore extends LimitStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RateLimits');
   private readonly client;
-  private restUntil = 0;
-  private away = false;
+  private retryAt = 0;
+  private unavailable = false;
 
   constructor(
     url: string,
@@ -31,40 +31,40 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     super();
     this.client = createClient({ ...redisOptions(url), scripts, disableOfflineQueue: true });
     reconnectWhenSilent(this.client);
-    this.client.on('error', (error) => this.lost(error));
-    this.client.on('ready', () => this.found());
+    this.client.on('error', (error) => this.onFailure(error));
+    this.client.on('ready', () => this.onRecovery());
   }
 
   /** Waits for the first attempt to connect; when that fails, the client goes on trying by itself. */
   async onModuleInit(): Promise<void> {
     const ready = once(this.client, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
-    this.client.connect().catch((error) => this.lost(error));
-    await ready.catch((error: unknown) => this.lost(error));
+    this.client.connect().catch((error) => this.onFailure(error));
+    await ready.catch((error: unknown) => this.onFailure(error));
   }
 
   onApplicationShutdown(): void {
     if (this.client.isOpen) this.client.destroy();
   }
 
-  override take(key: string, budget: Budget): Promise<Take> {
+  override tryConsume(key: string, budget: Budget): Promise<Consumption> {
     return this.attempt(
-      () => this.client.takeFromBudget(this.keyOf(key), budget.limit, budget.windowMs),
-      () => this.fallback.take(key, budget),
+      () => this.client.tryConsume(this.keyOf(key), budget.limit, budget.windowMs),
+      () => this.fallback.tryConsume(key, budget),
     );
   }
 
-  override giveBack(key: string, windowMs: number): Promise<void> {
+  override refund(key: string, windowMs: number): Promise<void> {
     return this.attempt(
-      () => this.client.giveBackToBudget(this.keyOf(key)),
-      () => this.fallback.giveBack(key, windowMs),
+      () => this.client.refund(this.keyOf(key)),
+      () => this.fallback.refund(key, windowMs),
     );
   }
 
-  override peek(key: string, windowMs: number): Promise<Omit<Take, 'taken'>> {
+  override usage(key: string, windowMs: number): Promise<Usage> {
     return this.attempt(
       // Of a limit of none nothing can be taken; what is used is told all the same.
-      () => this.client.takeFromBudget(this.keyOf(key), 0, windowMs),
-      () => this.fallback.peek(key, windowMs),
+      () => this.client.tryConsume(this.keyOf(key), 0, windowMs),
+      () => this.fallback.usage(key, windowMs),
     );
   }
 
@@ -74,40 +74,40 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
   }
 
   private async attempt<T>(shared: () => Promise<T>, local: () => T): Promise<T> {
-    if (!this.client.isReady || performance.now() < this.restUntil) return local();
+    if (!this.client.isReady || performance.now() < this.retryAt) return local();
     try {
-      const result = await inTime(shared());
-      this.found();
+      const result = await withTimeout(shared());
+      this.onRecovery();
       return result;
     } catch (error) {
-      this.restUntil = performance.now() + REST_MS;
-      this.lost(error);
+      this.retryAt = performance.now() + RETRY_AFTER_MS;
+      this.onFailure(error);
       return local();
     }
   }
 
-  private lost(error: unknown): void {
-    if (this.away) return;
-    this.away = true;
+  private onFailure(error: unknown): void {
+    if (this.unavailable) return;
+    this.unavailable = true;
     const { code, name } = error as { code?: string; name?: string };
     this.logger.warn(
       `Redis is away (${code ?? name}); until it is back, each node counts its rate limits by itself.`,
     );
   }
 
-  private found(): void {
-    if (!this.away) return;
-    this.away = false;
+  private onRecovery(): void {
+    if (!this.unavailable) return;
+    this.unavailable = false;
     this.logger.log('Redis is back; the nodes share their rate limits again.');
   }
 }
 
-function inTime<T>(answer: Promise<T>): Promise<T> {
+function withTimeout<T>(answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () =>
       reject(Object.assign(new Error('Redis did not answer in time'), { code: 'ETIMEDOUT' }));
     // An answer that came while this process was held up is read in the turn after that of the timers.
-    const timer = setTimeout(() => setImmediate(late), ANSWER_TIMEOUT_MS);
+    const timer = setTimeout(() => setImmediate(late), REPLY_TIMEOUT_MS);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

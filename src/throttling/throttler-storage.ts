@@ -8,13 +8,13 @@ export class SharedThrottlerStorage implements ThrottlerStorage {
   constructor(private readonly store: LimitStore) {}
 
   async increment(key: string, ttl: number, limit: number) {
-    const { taken, used, resetMs } = await this.store.take(key, { limit, windowMs: ttl });
+    const { allowed, used, resetMs } = await this.store.tryConsume(key, { limit, windowMs: ttl });
     const seconds = Math.max(1, Math.ceil(resetMs / 1000));
     return {
       totalHits: used,
       timeToExpire: seconds,
-      isBlocked: !taken,
-      timeToBlockExpire: taken ? 0 : seconds,
+      isBlocked: !allowed,
+      timeToBlockExpire: allowed ? 0 : seconds,
     };
   }
 }

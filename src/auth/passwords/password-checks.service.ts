@@ -33,7 +33,7 @@ export class PasswordChecks {
       return !wrong;
     } finally {
       // Only a wrong password counts: neither a right one, nor one that could not be looked at.
-      if (!wrong) await this.limits.giveBack('failed_login', budget);
+      if (!wrong) await this.limits.refund('failed_login', budget);
     }
   }
 

@@ -43,7 +43,7 @@ export class ReplyQuota {
       release: () => this.leave(userId),
       refund: () => {
         this.leave(userId);
-        void this.limits.giveBack('chat', userId);
+        void this.limits.refund('chat', userId);
       },
     };
   }
@@ -51,7 +51,7 @@ export class ReplyQuota {
   /** In one turn of the loop, so that sends that race are counted too. */
   private take(userId: number): void {
     const running = this.running.get(userId) ?? 0;
-    if (running >= this.limits.maximum('running_replies')) throw tooManyReplies();
+    if (running >= this.limits.concurrencyLimitOf('running_replies')) throw tooManyReplies();
     this.running.set(userId, running + 1);
   }
 
@@ -62,7 +62,7 @@ export class ReplyQuota {
       .innerJoin(Conversation, 'conversation', 'conversation.id = message.streamingIn')
       .where('message.streamingIn > 0 AND conversation.userId = :userId', { userId })
       .getCount();
-    if (running >= this.limits.maximum('running_replies')) throw tooManyReplies();
+    if (running >= this.limits.concurrencyLimitOf('running_replies')) throw tooManyReplies();
   }
 
   private leave(userId: number): void {

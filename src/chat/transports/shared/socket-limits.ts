@@ -57,14 +57,14 @@ export class SocketLimits {
     try {
       return await attempt();
     } catch (error) {
-      if (error instanceof UnauthenticatedError) void this.limits.take('unauthenticated', key);
+      if (error instanceof UnauthenticatedError) void this.limits.tryConsume('unauthenticated', key);
       throw error;
     }
   }
 
   /** Counts one socket's events. */
   meter(): EventMeter {
-    return new EventMeter(this.limits.allowance('socket_events'));
+    return new EventMeter(this.limits.limitOf('socket_events'));
   }
 }
 
