@@ -20,6 +20,6 @@ try {
   await dataSource.destroy();
 }
 
-function print({ seen, rotated, unreadable }: RotationProgress): void {
+function print({ scanned: seen, rotated, unreadable }: RotationProgress): void {
   console.log(`${seen} seen, ${rotated} re-encrypted, ${unreadable} unreadable`);
 }

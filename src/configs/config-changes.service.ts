@@ -13,7 +13,7 @@ import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } f
 import { getOwned, refuseOverLimit, setDefault, withUserLock } from './config-rows.js';
 import { ConfigsService } from './configs.service.js';
 import { ModelConfig } from './model-config.entity.js';
-import { hasCredentialInQuery, haveSameOrigin, normaliseModelUrl } from './model-url.js';
+import { hasCredentialInQuery, haveSameOrigin, normalizeModelUrl } from './model-url.js';
 
 /** TypeORM's own type has no room for JSON in a column. */
 type ConfigChanges = QueryDeepPartialEntity<ModelConfig>;
@@ -31,14 +31,14 @@ export class ConfigChangesService {
 
   async create(actor: Actor, dto: CreateConfigDto): Promise<ConfigDto> {
     const { userId } = actor;
-    const config = Object.assign(new ModelConfig(), this.valuesOf(userId, dto));
+    const config = Object.assign(new ModelConfig(), this.newConfig(userId, dto));
     await withUserLock(this.dataSource, userId, async (manager) => {
       await refuseOverLimit(manager, userId);
       await manager.save(config);
       if (dto.is_default) await setDefault(manager, config, true);
     });
     this.audit.record('config.created', actor);
-    return this.announceChange(userId, config.id);
+    return this.publishChange(userId, config.id);
   }
 
   async update(actor: Actor, id: number, dto: UpdateConfigDto): Promise<ConfigDto> {
@@ -51,7 +51,7 @@ export class ConfigChangesService {
       if (dto.is_default !== undefined) await setDefault(manager, config, dto.is_default);
     });
     if (dto.api_key !== undefined) this.audit.record('config.key_changed', actor);
-    return this.announceChange(userId, id);
+    return this.publishChange(userId, id);
   }
 
   async delete(actor: Actor, id: number): Promise<void> {
@@ -61,15 +61,15 @@ export class ConfigChangesService {
       await manager.delete(ModelConfig, { id });
     });
     this.audit.record('config.deleted', actor);
-    await this.configs.announce(userId);
+    await this.configs.publishChange(userId);
   }
 
-  private valuesOf(userId: number, dto: CreateConfigDto): Omit<ModelConfig, 'id'> {
+  private newConfig(userId: number, dto: CreateConfigDto): Omit<ModelConfig, 'id'> {
     const now = new Date();
     return {
       userId,
       name: dto.name ?? stripBidiControls(dto.model_name),
-      modelUrl: this.checkUrl(dto.model_url),
+      modelUrl: this.validModelUrl(dto.model_url),
       modelName: dto.model_name,
       encryptedApiKey: this.encryption.encrypt(dto.api_key ?? ''),
       contextTokens: dto.context_tokens ?? DEFAULT_CONTEXT_TOKENS,
@@ -83,28 +83,32 @@ export class ConfigChangesService {
   private changesTo(config: ModelConfig, dto: UpdateConfigDto): ConfigChanges | null {
     const changes: Partial<ModelConfig> = {
       ...(dto.name !== undefined && { name: dto.name }),
-      ...(dto.model_url !== undefined && { modelUrl: this.checkUrl(dto.model_url) }),
+      ...(dto.model_url !== undefined && { modelUrl: this.validModelUrl(dto.model_url) }),
       ...(dto.model_name !== undefined && { modelName: dto.model_name }),
       ...(dto.api_key !== undefined && { encryptedApiKey: this.encryption.encrypt(dto.api_key) }),
       ...(dto.context_tokens !== undefined && { contextTokens: dto.context_tokens }),
       ...(dto.params !== undefined && { params: { ...mergeParams({}, dto.params) } }),
     };
     // A key goes nowhere but where it was given for.
-    if (changes.modelUrl && dto.api_key === undefined && this.leavesOrigin(config, changes.modelUrl)) {
+    if (
+      changes.modelUrl &&
+      dto.api_key === undefined &&
+      this.movesKeyToOtherOrigin(config, changes.modelUrl)
+    ) {
       throw badField('api_key', 'Must be sent again, as model_url has another scheme, host or port now.');
     }
     return Object.keys(changes).length > 0 ? ({ ...changes, updatedAt: new Date() } as ConfigChanges) : null;
   }
 
   /** Without a key, nothing is given away. A key that cannot be read is one. */
-  private leavesOrigin({ modelUrl, encryptedApiKey }: ModelConfig, changed: string): boolean {
+  private movesKeyToOtherOrigin({ modelUrl, encryptedApiKey }: ModelConfig, changed: string): boolean {
     if (haveSameOrigin(changed, modelUrl)) return false;
     return !this.encryption.isReadable(encryptedApiKey) || this.encryption.decrypt(encryptedApiKey) !== '';
   }
 
   /** @returns the URL as it is stored */
-  private checkUrl(text: string): string {
-    const modelUrl = normaliseModelUrl(text);
+  private validModelUrl(text: string): string {
+    const modelUrl = normalizeModelUrl(text);
     if (hasCredentialInQuery(modelUrl)) {
       throw badField('model_url', 'Must not carry a credential in its query: send it as api_key.');
     }
@@ -116,8 +120,8 @@ export class ConfigChangesService {
     return modelUrl;
   }
 
-  private async announceChange(userId: number, id: number): Promise<ConfigDto> {
-    const config = (await this.configs.announce(userId)).find((one) => one.id === id);
+  private async publishChange(userId: number, id: number): Promise<ConfigDto> {
+    const config = (await this.configs.publishChange(userId)).find((one) => one.id === id);
     if (!config) throw new NotFoundError('configuration');
     return config;
   }

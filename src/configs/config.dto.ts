@@ -171,8 +171,8 @@ export class ConfigTestDto {
   error?: ConfigErrorDto;
 
   static from({ ok, latencyMs, model, error }: ProviderTest): ConfigTestDto {
-    const fault = error && { code: error.code, detail: error.detail, hint: error.hint };
-    return Object.assign(new ConfigTestDto(), { ok, latency_ms: latencyMs, model, error: fault });
+    const problem = error && { code: error.code, detail: error.detail, hint: error.hint };
+    return Object.assign(new ConfigTestDto(), { ok, latency_ms: latencyMs, model, error: problem });
   }
 }
 

@@ -48,7 +48,7 @@ export class ConfigsService {
   }
 
   /** Tells the user's devices of a change. */
-  async announce(userId: number): Promise<ConfigDto[]> {
+  async publishChange(userId: number): Promise<ConfigDto[]> {
     const configs = await this.list(userId);
     this.events.publish(userId, new ParleyEvent('config.changed', { configs }));
     return configs;
@@ -78,9 +78,9 @@ export class ConfigsService {
    * configuration, as the user has none, it is the demo model.
    * @throws ConflictError `no_model_config`, `key_unreadable`
    */
-  async resolveIn(userId: number, conversationId: number): Promise<ResolvedConfig> {
+  async resolveForConversation(userId: number, conversationId: number): Promise<ResolvedConfig> {
     const config = await this.rows.findBatched(ANSWERING, [userId, conversationId]);
-    return config ? this.resolved(config) : this.resolvedDemo();
+    return config ? this.toResolved(config) : this.resolveDemo();
   }
 
   /**
@@ -89,25 +89,25 @@ export class ConfigsService {
    */
   async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
     const config = await this.rows.findBatched('WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
-    if (!config) throw configIdError();
-    return this.resolved(config);
+    if (!config) throw invalidConfigId();
+    return this.toResolved(config);
   }
 
-  private resolved(config: ModelConfig): ResolvedConfig {
-    return { configId: config.id, contextTokens: config.contextTokens, provider: this.providerOf(config) };
+  private toResolved(config: ModelConfig): ResolvedConfig {
+    return { configId: config.id, contextTokens: config.contextTokens, provider: this.toProvider(config) };
   }
 
-  private resolvedDemo(): ResolvedConfig {
+  private resolveDemo(): ResolvedConfig {
     const provider = this.demo.get();
     if (!provider) throw new ConflictError('no_model_config', 'Add a model configuration before you chat.');
     return { configId: null, contextTokens: DEFAULT_CONTEXT_TOKENS, provider };
   }
 
   private async getProvider(userId: number, id: number): Promise<ModelProvider> {
-    return this.providerOf(await getOwned(this.dataSource.manager, userId, id));
+    return this.toProvider(await getOwned(this.dataSource.manager, userId, id));
   }
 
-  private providerOf({ id, modelUrl, modelName, params, encryptedApiKey }: ModelConfig): ModelProvider {
+  private toProvider({ id, modelUrl, modelName, params, encryptedApiKey }: ModelConfig): ModelProvider {
     try {
       return { modelUrl, modelName, params, apiKey: this.encryption.decrypt(encryptedApiKey) };
     } catch (error) {
@@ -124,6 +124,6 @@ export class ConfigsService {
 }
 
 /** A config_id in a body that is not the user's, whether it exists or not. */
-export function configIdError(): ValidationFailedError {
+export function invalidConfigId(): ValidationFailedError {
   return new ValidationFailedError([{ field: 'config_id', message: 'Must be one of your configurations.' }]);
 }

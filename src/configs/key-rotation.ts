@@ -2,11 +2,11 @@ import { DataSource, MoreThan, Repository } from 'typeorm';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { ModelConfig } from './model-config.entity.js';
 
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
 export interface RotationProgress {
   /** Rows looked at so far. */
-  seen: number;
+  scanned: number;
   rotated: number;
   /** Rows that no key of the ring opens. They are left alone. */
   unreadable: number;
@@ -22,12 +22,12 @@ export async function rotateKeys(
   report: (progress: RotationProgress) => void,
 ): Promise<RotationProgress> {
   const configs = dataSource.getRepository(ModelConfig);
-  const progress = { seen: 0, rotated: 0, unreadable: 0 };
+  const progress = { scanned: 0, rotated: 0, unreadable: 0 };
   for (let after = 0; ;) {
     const page = await readPage(configs, after);
     for (const config of page) await rotate(configs, encryption, config, progress);
     report(progress);
-    if (page.length < PAGE) return progress;
+    if (page.length < PAGE_SIZE) return progress;
     after = page.at(-1)!.id;
   }
 }
@@ -37,7 +37,7 @@ function readPage(configs: Repository<ModelConfig>, after: number): Promise<Mode
     select: { id: true, encryptedApiKey: true },
     where: { id: MoreThan(after) },
     order: { id: 'ASC' },
-    take: PAGE,
+    take: PAGE_SIZE,
   });
 }
 
@@ -47,7 +47,7 @@ async function rotate(
   { id, encryptedApiKey }: ModelConfig,
   progress: RotationProgress,
 ): Promise<void> {
-  progress.seen++;
+  progress.scanned++;
   if (!encryption.needsRotation(encryptedApiKey)) return;
   if (!encryption.isReadable(encryptedApiKey)) {
     progress.unreadable++;

@@ -1,14 +1,14 @@
 /** What people paste after the base: the paths of single calls. `/models` alone may be a base (Azure AI Foundry). */
-const KNOWN_TAIL = /\/(?:chat\/completions|completions|v\d+\/(?:models|responses|messages|embeddings))$/i;
+const ENDPOINT_PATH = /\/(?:chat\/completions|completions|v\d+\/(?:models|responses|messages|embeddings))$/i;
 const CREDENTIAL_NAME = /key|token|secret|password|signature|credential|^(?:auth|authorization|sig|pwd)$/i;
 /** Shorter values are no credentials: `?key=1`. */
 const MIN_CREDENTIAL_LENGTH = 8;
 
 /** Removes trailing slashes and a known tail from a base URL as people paste it. A query is kept, an empty one is not. */
-export function normaliseModelUrl(text: string): string {
+export function normalizeModelUrl(text: string): string {
   const [path, ...query] = text.split('?');
   const search = query.join('?');
-  return withoutTail(path!) + (search && `?${search}`);
+  return stripEndpointPath(path!) + (search && `?${search}`);
 }
 
 /** Whether they lead to the same scheme, host and port, and so to the same holder of the key. */
@@ -25,15 +25,15 @@ export function hasCredentialInQuery(modelUrl: string): boolean {
   );
 }
 
-function withoutTail(path: string): string {
-  const bare = withoutTrailingSlashes(path);
-  const tail = KNOWN_TAIL.exec(bare)?.[0];
+function stripEndpointPath(path: string): string {
+  const bare = stripTrailingSlashes(path);
+  const tail = ENDPOINT_PATH.exec(bare)?.[0];
   if (!tail) return bare;
   const version = /^\/v\d+/i.exec(tail)?.[0] ?? '';
-  return withoutTrailingSlashes(bare.slice(0, -tail.length)) + version;
+  return stripTrailingSlashes(bare.slice(0, -tail.length)) + version;
 }
 
-function withoutTrailingSlashes(text: string): string {
+function stripTrailingSlashes(text: string): string {
   let end = text.length;
   while (text[end - 1] === '/') end--;
   return text.slice(0, end);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
-import { type FernetKey, generate, isAuthentic, open, parseKey } from './fernet.js';
+import { type FernetKey, encrypt, isAuthentic, decrypt, parseKey } from './fernet.js';
 
 /** No key of the ring opens the token: it was altered, or its key was dropped from ENCRYPTION_KEYS. */
 export class UnreadableTokenError extends Error {
@@ -24,13 +24,13 @@ export class EncryptionService {
   }
 
   encrypt(plaintext: string): string {
-    return generate(this.currentKey, Buffer.from(plaintext, 'utf8'));
+    return encrypt(this.currentKey, Buffer.from(plaintext, 'utf8'));
   }
 
   /** @throws UnreadableTokenError */
   decrypt(token: string): string {
     for (const key of this.keys) {
-      const plaintext = open(key, token);
+      const plaintext = decrypt(key, token);
       if (plaintext) return plaintext.toString('utf8');
     }
     throw new UnreadableTokenError();

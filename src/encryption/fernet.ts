@@ -21,9 +21,9 @@ export interface FernetKey {
 }
 
 const VERSION = 0x80;
-const TIMESTAMP_AT = 1;
-const IV_AT = 9;
-const CIPHERTEXT_AT = 25;
+const TIMESTAMP_OFFSET = 1;
+const IV_OFFSET = 9;
+const CIPHERTEXT_OFFSET = 25;
 const BLOCK_BYTES = 16;
 const HMAC_BYTES = 32;
 const MAX_CLOCK_SKEW_SECONDS = 60;
@@ -36,14 +36,14 @@ export function parseKey(text: string): FernetKey {
 }
 
 /** An `iv` is given by tests only: one that repeats under a key gives away which texts begin alike. */
-export function generate(
+export function encrypt(
   key: FernetKey,
   plaintext: Buffer,
   { now = new Date(), iv = randomBytes(BLOCK_BYTES) }: { now?: Date; iv?: Buffer } = {},
 ): string {
-  const head = Buffer.alloc(IV_AT);
+  const head = Buffer.alloc(IV_OFFSET);
   head.writeUInt8(VERSION);
-  head.writeBigUInt64BE(BigInt(toSeconds(now)), TIMESTAMP_AT);
+  head.writeBigUInt64BE(BigInt(toSeconds(now)), TIMESTAMP_OFFSET);
   const cipher = createCipheriv('aes-128-cbc', key.encryption, iv);
   const signed = Buffer.concat([head, iv, cipher.update(plaintext), cipher.final()]);
   return encodeBase64Url(Buffer.concat([signed, hmac(key, signed)]));
@@ -53,15 +53,15 @@ export function generate(
  * The plaintext, or null when the token is malformed, was not made with this key, or is out of its time.
  * Without `ttlSeconds` its time is not looked at, so that a clock set back cannot lock up what is stored.
  */
-export function open(
+export function decrypt(
   key: FernetKey,
   token: string,
   { ttlSeconds, now = new Date() }: { ttlSeconds?: number; now?: Date } = {},
 ): Buffer | null {
   const bytes = authenticate(key, token);
   if (!bytes) return null;
-  if (ttlSeconds !== undefined && !isTimely(bytes, ttlSeconds, now)) return null;
-  return decrypt(key, bytes);
+  if (ttlSeconds !== undefined && !isWithinTtl(bytes, ttlSeconds, now)) return null;
+  return decipherToken(key, bytes);
 }
 
 /** Whether the token was made with this key. Decrypts nothing. */
@@ -77,19 +77,23 @@ function authenticate(key: FernetKey, token: string): Buffer | null {
 }
 
 function isWellFormed(bytes: Buffer): boolean {
-  const ciphertextBytes = bytes.length - CIPHERTEXT_AT - HMAC_BYTES;
+  const ciphertextBytes = bytes.length - CIPHERTEXT_OFFSET - HMAC_BYTES;
   return bytes[0] === VERSION && ciphertextBytes >= BLOCK_BYTES && ciphertextBytes % BLOCK_BYTES === 0;
 }
 
-function isTimely(bytes: Buffer, ttlSeconds: number, now: Date): boolean {
-  const ageSeconds = toSeconds(now) - Number(bytes.readBigUInt64BE(TIMESTAMP_AT));
+function isWithinTtl(bytes: Buffer, ttlSeconds: number, now: Date): boolean {
+  const ageSeconds = toSeconds(now) - Number(bytes.readBigUInt64BE(TIMESTAMP_OFFSET));
   return ageSeconds <= ttlSeconds && ageSeconds >= -MAX_CLOCK_SKEW_SECONDS;
 }
 
-function decrypt(key: FernetKey, bytes: Buffer): Buffer | null {
-  const decipher = createDecipheriv('aes-128-cbc', key.encryption, bytes.subarray(IV_AT, CIPHERTEXT_AT));
+function decipherToken(key: FernetKey, bytes: Buffer): Buffer | null {
+  const decipher = createDecipheriv(
+    'aes-128-cbc',
+    key.encryption,
+    bytes.subarray(IV_OFFSET, CIPHERTEXT_OFFSET),
+  );
   try {
-    return Buffer.concat([decipher.update(bytes.subarray(CIPHERTEXT_AT, -HMAC_BYTES)), decipher.final()]);
+    return Buffer.concat([decipher.update(bytes.subarray(CIPHERTEXT_OFFSET, -HMAC_BYTES)), decipher.final()]);
   } catch {
     return null; // Bad padding under a good HMAC: whoever made it held the key. No padding oracle is left.
   }

@@ -31,13 +31,13 @@ export function environmentSchema(production: boolean) {
     DATABASE_URL: databaseUrl.optional(),
     REDIS_URL: redisUrl.optional(),
     ...secretsSchema(production),
-    PUBLIC_URL: ownUrl(production).optional(),
+    PUBLIC_URL: publicUrlSchema(production).optional(),
     CORS_ORIGINS: origins.default([]),
     TRUST_PROXY: trustedProxies.default([]),
     MODEL_URL_ALLOWED_HOSTS: modelHosts.optional(),
     RATE_LIMIT_SCALE: nonNegativeNumber.default(1),
     MIGRATE_ON_START: trueOrFalse.default(!production),
-    DEMO_MODEL: demoModel(production),
+    DEMO_MODEL: demoModelSchema(production),
     SHUTDOWN_DELAY_S: seconds.default(production ? 5 : 0),
     SHUTDOWN_GRACE_S: seconds.default(30),
     RETRY_INTERRUPTED: trueOrFalse.default(false),
@@ -57,12 +57,12 @@ function secretsSchema(production: boolean) {
   };
 }
 
-function ownUrl(production: boolean) {
-  const complaint = 'must be https in production, where plain HTTP is refused';
-  return publicUrl.refine((url) => !production || url.startsWith('https:'), complaint);
+function publicUrlSchema(production: boolean) {
+  const message = 'must be https in production, where plain HTTP is refused';
+  return publicUrl.refine((url) => !production || url.startsWith('https:'), message);
 }
 
-function demoModel(production: boolean) {
-  const complaint = 'must not be true in production: the demo model answers anybody';
-  return trueOrFalse.default(!production).refine((on) => !(production && on), complaint);
+function demoModelSchema(production: boolean) {
+  const message = 'must not be true in production: the demo model answers anybody';
+  return trueOrFalse.default(!production).refine((on) => !(production && on), message);
 }

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
  * together one wins, all read the same secret, and none can read half of it. A crash leaves no empty file either.
  */
 export function readOrCreateSecret(path: string, generate: () => string): string {
-  return readIfPresent(path) ?? create(path, generate());
+  return readIfPresent(path) ?? createSecret(path, generate());
 }
 
 function readIfPresent(path: string): string | undefined {
@@ -20,19 +20,19 @@ function readIfPresent(path: string): string | undefined {
   }
 }
 
-function create(path: string, secret: string): string {
+function createSecret(path: string, secret: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}.${process.hrtime.bigint()}`;
   try {
     writeFileSync(draft, `${secret}\n`, { flag: 'wx', mode: 0o600, flush: true });
-    linkUnlessPresent(draft, path);
+    linkIfAbsent(draft, path);
   } finally {
     rmSync(draft, { force: true });
   }
   return readFileSync(path, 'utf8').trim();
 }
 
-function linkUnlessPresent(draft: string, path: string): void {
+function linkIfAbsent(draft: string, path: string): void {
   try {
     linkSync(draft, path);
   } catch (error) {

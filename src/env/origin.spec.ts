@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { originFault } from './origin.js';
+import { originError } from './origin.js';
 
 describe('an exact origin', () => {
   it.each([
@@ -21,7 +21,7 @@ describe('an exact origin', () => {
     'safari-web-extension://1A6F5C0E-5F3B-4A41-9C11-3F1D6C2D9B0A',
     'vscode-webview://1a6f5c0e',
   ])('is taken: %s', (text) => {
-    expect(originFault(text)).toBeNull();
+    expect(originError(text)).toBeNull();
   });
 
   it.each([
@@ -60,7 +60,7 @@ describe('an exact origin', () => {
     ['capacitor://localhost:', 'as browsers write it'],
     ['https://app.example.com:port', 'bad host or port'],
     ["app://localhost'", 'bad host or port'],
-  ])('is not %j: %s', (text, fault) => {
-    expect(originFault(text)).toContain(fault);
+  ])('is not %j: %s', (text, error) => {
+    expect(originError(text)).toContain(error);
   });
 });

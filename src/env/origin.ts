@@ -1,19 +1,30 @@
 /** Schemes whose pages have no origin of their own, or that have no pages. */
-const NO_APP = ['about', 'blob', 'data', 'file', 'filesystem', 'ftp', 'javascript', 'ws', 'wss'];
+const SCHEMES_WITHOUT_ORIGIN = [
+  'about',
+  'blob',
+  'data',
+  'file',
+  'filesystem',
+  'ftp',
+  'javascript',
+  'ws',
+  'wss',
+];
 const HOST_AND_PORT = /^([\w.~-]+|\[[\da-f:.]+\])(:\d+)?$/i;
 
 /** Why a text is not an exact origin, as browsers and app frameworks send it (RFC 6454 section 6.2), or null. */
-export function originFault(text: string): string | null {
+export function originError(text: string): string | null {
   if (text === '') return 'is empty';
   if (/^null$/i.test(text)) return 'is null, which sandboxed pages of every site send';
   if (text.includes('*')) return 'has a wildcard: name each origin';
   const [, scheme, rest = ''] = /^([a-z][a-z\d+.-]*):\/\/(.*)$/is.exec(text) ?? [];
   if (!scheme) return 'has no scheme: write scheme://host[:port]';
-  if (NO_APP.includes(scheme.toLowerCase())) return 'has a scheme whose pages have no origin of their own';
-  return addressFault(rest) ?? spellingFault(text, scheme);
+  if (SCHEMES_WITHOUT_ORIGIN.includes(scheme.toLowerCase()))
+    return 'has a scheme whose pages have no origin of their own';
+  return authorityError(rest) ?? serializationError(text, scheme);
 }
 
-function addressFault(rest: string): string | null {
+function authorityError(rest: string): string | null {
   const [authority = ''] = rest.split(/[/?#\\]/, 1);
   if (authority.includes('@')) return 'has credentials';
   if (authority === '') return 'names no host';
@@ -22,7 +33,7 @@ function addressFault(rest: string): string | null {
 }
 
 /** The host of an app's own scheme keeps its case, and may be `.` (Electron). */
-function spellingFault(text: string, scheme: string): string | null {
+function serializationError(text: string, scheme: string): string | null {
   if (!URL.canParse(text)) return 'has a bad host or port';
   const { origin, href } = new URL(text);
   if ((/^https?$/i.test(scheme) ? origin : href) !== text)

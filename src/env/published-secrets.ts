@@ -2,7 +2,7 @@
  * Secrets that anybody can read: those in our own documents and test data, and those in the documents that people
  * copy from. settings.spec.ts holds every document and test vector of this repository against the list.
  */
-const publishedSecrets: ReadonlySet<string> = new Set([
+const PUBLISHED_SECRETS: ReadonlySet<string> = new Set([
   // https://github.com/fernet/spec, also in test/data/fernet
   'cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=',
   // test/data/fernet/python.json
@@ -16,5 +16,5 @@ const publishedSecrets: ReadonlySet<string> = new Set([
 ]);
 
 export function isPublished(secret: string): boolean {
-  return publishedSecrets.has(secret);
+  return PUBLISHED_SECRETS.has(secret);
 }

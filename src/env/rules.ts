@@ -1,12 +1,12 @@
 /**
- * What a variable's text may be. A rule's complaint is worded here and never repeats the text, which may be a secret.
+ * What a variable's text may be. A rule's message is worded here and never repeats the text, which may be a secret.
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { originFault } from './origin.js';
+import { originError } from './origin.js';
 import { isPublished } from './published-secrets.js';
 
-/** An item's fault, or null. */
+/** An item's error, or null. */
 type Check = (item: string) => string | null;
 export type SecretCheck = Check;
 
@@ -18,21 +18,21 @@ const MIN_DIFFERENT_CHARACTERS = 10;
 const FERNET_KEY = /^[\w-]{42}[AEIMQUYcgkosw048]=$/;
 
 /** A rule from a parser that gives undefined for what it refuses. */
-function rule<T>(complaint: string, parse: (text: string) => T | undefined) {
+function rule<T>(message: string, parse: (text: string) => T | undefined) {
   return z.string().transform((text, context) => {
     const value = parse(text);
     if (value !== undefined) return value;
-    context.addIssue(complaint);
+    context.addIssue(message);
     return z.NEVER;
   });
 }
 
 /** A comma-separated list of what `parse` takes. */
-function list(complaint: string, parse: (item: string) => string | undefined) {
+function list(message: string, parse: (item: string) => string | undefined) {
   return z.string().transform((text, context) =>
     splitList(text).map((item, index) => {
       const value = parse(item);
-      if (value === undefined) context.addIssue(`item ${index + 1} ${complaint}`);
+      if (value === undefined) context.addIssue(`item ${index + 1} ${message}`);
       return value ?? '';
     }),
   );
@@ -40,12 +40,12 @@ function list(complaint: string, parse: (item: string) => string | undefined) {
 
 export const secrets = (check: SecretCheck) => checkedList(check, 'is required in production');
 
-function checkedList(check: Check, complaintIfAbsent?: string) {
-  return z.string({ error: complaintIfAbsent }).transform((text, context) => {
+function checkedList(check: Check, messageIfAbsent?: string) {
+  return z.string({ error: messageIfAbsent }).transform((text, context) => {
     const items = splitList(text);
     for (const [index, item] of items.entries()) {
-      const fault = check(item);
-      if (fault) context.addIssue(`item ${index + 1} ${fault}`);
+      const error = check(item);
+      if (error) context.addIssue(`item ${index + 1} ${error}`);
     }
     return items;
   });
@@ -130,7 +130,7 @@ export const redisUrl = rule('must be redis://host:port or rediss://host:port', 
   return parseUrl(text, ['redis:', 'rediss:']) && text;
 });
 
-export const origins = checkedList(originFault);
+export const origins = checkedList(originError);
 
 /** Given without a slash at its end, so that paths can be appended. */
 export const publicUrl = rule(

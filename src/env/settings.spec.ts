@@ -25,11 +25,11 @@ const load = (environment: NodeJS.ProcessEnv = {}) => loadSettings({ DATA_DIR: d
 const loadInProduction = (environment: NodeJS.ProcessEnv = {}) =>
   load({ NODE_ENV: 'production', JWT_SECRETS: jwtSecret(), ENCRYPTION_KEYS: fernetKey(), ...environment });
 
-function faultsOf(environment: NodeJS.ProcessEnv, loader = load): readonly string[] {
+function errorsOf(environment: NodeJS.ProcessEnv, loader = load): readonly string[] {
   try {
     loader(environment);
   } catch (error) {
-    if (error instanceof EnvironmentError) return error.faults;
+    if (error instanceof EnvironmentError) return error.errors;
     throw error;
   }
   return [];
@@ -258,20 +258,20 @@ describe('what is refused', () => {
   });
 
   it.each(cases)('names %s, refusing %j', (name, value) => {
-    expect(faultsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} `)]);
+    expect(errorsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} `)]);
   });
 
-  it('names every fault at once, one a line', () => {
+  it('names every error at once, one a line', () => {
     const worst = Object.fromEntries(Object.entries(refused).map(([name, [value]]) => [name, value]));
-    const faults = faultsOf(worst);
+    const errors = errorsOf(worst);
 
-    expect(faults.map((fault) => fault.split(' ')[0]).sort()).toEqual(Object.keys(refused).sort());
-    const { message } = new EnvironmentError(faults);
-    for (const fault of faults) expect(message.split('\n')).toContain(`  - ${fault}`);
+    expect(errors.map((error) => error.split(' ')[0]).sort()).toEqual(Object.keys(refused).sort());
+    const { message } = new EnvironmentError(errors);
+    for (const error of errors) expect(message.split('\n')).toContain(`  - ${error}`);
   });
 
   it('names each bad item of a list by its place', () => {
-    expect(faultsOf({ JWT_SECRETS: `x,${jwtSecret()},y` })).toEqual([
+    expect(errorsOf({ JWT_SECRETS: `x,${jwtSecret()},y` })).toEqual([
       'JWT_SECRETS item 1 is shorter than 32 bytes',
       'JWT_SECRETS item 3 is shorter than 32 bytes',
     ]);
@@ -283,8 +283,8 @@ describe('what is refused', () => {
     try {
       load({ [name]: `${secret},${secret}` });
     } catch (error) {
-      const { message, stack, faults, cause } = error as EnvironmentError;
-      shown = [message, stack, JSON.stringify(faults), String(cause)].join();
+      const { message, stack, errors, cause } = error as EnvironmentError;
+      shown = [message, stack, JSON.stringify(errors), String(cause)].join();
     }
 
     expect(shown).toContain(name);
@@ -292,7 +292,7 @@ describe('what is refused', () => {
   });
 
   it('makes no secret when anything is wrong', () => {
-    faultsOf({ PORT: 'x' });
+    errorsOf({ PORT: 'x' });
 
     expect(existsSync(dataDir)).toBe(false);
   });
@@ -300,7 +300,7 @@ describe('what is refused', () => {
 
 describe('production', () => {
   it('requires secrets, and makes none', () => {
-    expect(faultsOf({ NODE_ENV: 'production' })).toEqual([
+    expect(errorsOf({ NODE_ENV: 'production' })).toEqual([
       'JWT_SECRETS is required in production',
       'ENCRYPTION_KEYS is required in production',
     ]);
@@ -310,27 +310,27 @@ describe('production', () => {
   it('does not take secrets that were made in DATA_DIR before', () => {
     load();
 
-    expect(faultsOf({ NODE_ENV: 'production' })).toHaveLength(2);
+    expect(errorsOf({ NODE_ENV: 'production' })).toHaveLength(2);
   });
 
   it('refuses the demo model', () => {
-    expect(faultsOf({ DEMO_MODEL: 'true' }, loadInProduction)).toEqual([
+    expect(errorsOf({ DEMO_MODEL: 'true' }, loadInProduction)).toEqual([
       expect.stringMatching(/^DEMO_MODEL /),
     ]);
   });
 
   it('refuses a public URL that is not https', () => {
-    expect(faultsOf({ PUBLIC_URL: 'http://chat.example.com' }, loadInProduction)).toEqual([
+    expect(errorsOf({ PUBLIC_URL: 'http://chat.example.com' }, loadInProduction)).toEqual([
       'PUBLIC_URL must be https in production, where plain HTTP is refused',
     ]);
-    expect(faultsOf({ PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
+    expect(errorsOf({ PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
   });
 
   it('refuses an encryption key without variety, which tests may use', () => {
     const zeros = { ENCRYPTION_KEYS: `${'A'.repeat(43)}=` };
 
-    expect(faultsOf(zeros, loadInProduction)).toEqual([expect.stringMatching(/^ENCRYPTION_KEYS item 1 /)]);
-    expect(faultsOf(zeros)).toEqual([]);
+    expect(errorsOf(zeros, loadInProduction)).toEqual([expect.stringMatching(/^ENCRYPTION_KEYS item 1 /)]);
+    expect(errorsOf(zeros)).toEqual([]);
   });
 });
 
@@ -351,7 +351,7 @@ describe('generated secrets', () => {
     const { jwtSecrets, encryptionKeys } = load();
 
     expect(
-      faultsOf({ JWT_SECRETS: jwtSecrets[0], ENCRYPTION_KEYS: encryptionKeys[0] }, loadInProduction),
+      errorsOf({ JWT_SECRETS: jwtSecrets[0], ENCRYPTION_KEYS: encryptionKeys[0] }, loadInProduction),
     ).toEqual([]);
   });
 
@@ -373,15 +373,15 @@ describe('generated secrets', () => {
     mkdirSync(dataDir);
     writeFileSync(join(dataDir, 'jwt-secret'), 'spoilt\n');
 
-    expect(faultsOf({})).toEqual([
+    expect(errorsOf({})).toEqual([
       'JWT_SECRETS is unset, and what DATA_DIR/jwt-secret holds is shorter than 32 bytes',
     ]);
   });
 
-  it('are reported as a fault when they cannot be kept', () => {
+  it('are reported as an error when they cannot be kept', () => {
     writeFileSync(dataDir, 'a file where the directory belongs');
 
-    expect(faultsOf({})).toEqual([
+    expect(errorsOf({})).toEqual([
       expect.stringMatching(/^JWT_SECRETS is unset, and DATA_DIR\/jwt-secret cannot/),
     ]);
   });

@@ -42,11 +42,11 @@ export class Settings {
 
 /** Says everything that is wrong with the environment, for the operator. Variables are named; no value is shown. */
 export class EnvironmentError extends Error {
-  constructor(readonly faults: readonly string[]) {
+  constructor(readonly errors: readonly string[]) {
     super(
       [
-        `Parley cannot start: ${faults.length} fault${faults.length === 1 ? '' : 's'} in its environment.`,
-        ...faults.map((fault) => `  - ${fault}`),
+        `Parley cannot start: ${errors.length} error${errors.length === 1 ? '' : 's'} in its environment.`,
+        ...errors.map((error) => `  - ${error}`),
         'Every setting is described in .env.example.',
       ].join('\n'),
     );
@@ -70,7 +70,7 @@ export function readDotEnv(): void {
 /**
  * Checks the environment (an empty variable counts as unset) and, outside production, makes the secrets that it
  * lacks in DATA_DIR, where the next start finds them.
- * @throws EnvironmentError naming all faults at once
+ * @throws EnvironmentError naming all errors at once
  */
 export function loadSettings(environment: NodeJS.ProcessEnv): Settings {
   const present = dropEmpty(environment);
@@ -140,8 +140,8 @@ function generatedSecret(
   { check, generate }: { check: SecretCheck; generate: () => string },
 ): string {
   const secret = readOrCreate();
-  const fault = check(secret);
-  if (fault) throw new EnvironmentError([`${variable} is unset, and what DATA_DIR/${file} holds ${fault}`]);
+  const error = check(secret);
+  if (error) throw new EnvironmentError([`${variable} is unset, and what DATA_DIR/${file} holds ${error}`]);
   return secret;
 
   function readOrCreate(): string {

@@ -351,7 +351,7 @@ describe('the default', () => {
 
     expect(await defaults()).toEqual([mine.id]);
     const { id } = await ada.createConversation();
-    expect((await t.app.get(ConfigsService).resolveIn(ada.id, id)).configId).toBe(mine.id);
+    expect((await t.app.get(ConfigsService).resolveForConversation(ada.id, id)).configId).toBe(mine.id);
   });
 });
 
@@ -532,9 +532,9 @@ describe('a key that no encryption key opens', () => {
 
 describe('resolving', () => {
   const resolve = (configId: number) => t.app.get(ConfigsService).resolve(ada.id, configId);
-  const resolveIn = async (user: TestUser, config_id?: number) => {
+  const resolveFor = async (user: TestUser, config_id?: number) => {
     const { id } = await user.createConversation({ config_id });
-    return t.app.get(ConfigsService).resolveIn(ada.id, id);
+    return t.app.get(ConfigsService).resolveForConversation(ada.id, id);
   };
 
   it('gives a conversation’s own configuration, or else the default, and only the user’s', async () => {
@@ -542,22 +542,22 @@ describe('resolving', () => {
     const [hers] = await list(eve);
     await update(two.id, { is_default: true });
 
-    expect((await resolveIn(ada)).configId).toBe(two.id);
-    expect((await resolveIn(ada, three.id)).configId).toBe(three.id);
-    expect((await resolveIn(ada, one.id)).configId).toBe(one.id);
-    expect((await resolveIn(eve, hers!.id)).configId).toBe(two.id);
+    expect((await resolveFor(ada)).configId).toBe(two.id);
+    expect((await resolveFor(ada, three.id)).configId).toBe(three.id);
+    expect((await resolveFor(ada, one.id)).configId).toBe(one.id);
+    expect((await resolveFor(eve, hers!.id)).configId).toBe(two.id);
   });
 
   it('gives the oldest where none was chosen, or the chosen one was deleted', async () => {
     const [one, two, three] = [await made(), await made(), await made()];
-    expect((await resolveIn(ada)).configId).toBe(one.id);
+    expect((await resolveFor(ada)).configId).toBe(one.id);
 
     await update(three.id, { is_default: true });
     await remove(three.id);
-    expect((await resolveIn(ada)).configId).toBe(one.id);
+    expect((await resolveFor(ada)).configId).toBe(one.id);
 
     await remove(one.id);
-    expect((await resolveIn(ada)).configId).toBe(two.id);
+    expect((await resolveFor(ada)).configId).toBe(two.id);
   });
 
   it('gives the named configuration', async () => {
@@ -581,7 +581,7 @@ describe('resolving', () => {
   });
 
   it('is a conflict where there is neither a configuration nor the demo model', async () => {
-    await expect(resolveIn(ada)).rejects.toMatchObject({ code: 'no_model_config', status: 409 });
+    await expect(resolveFor(ada)).rejects.toMatchObject({ code: 'no_model_config', status: 409 });
   });
 });
 
@@ -621,8 +621,8 @@ describe('rotating keys', () => {
     const first = await rotateKeys(database(), ring, (progress) => reports.push({ ...progress }));
     const second = await rotateKeys(database(), ring, () => undefined);
 
-    expect(first).toEqual({ seen: 3, rotated: 2, unreadable: 1 });
-    expect(second).toEqual({ seen: 3, rotated: 0, unreadable: 1 });
+    expect(first).toEqual({ scanned: 3, rotated: 2, unreadable: 1 });
+    expect(second).toEqual({ scanned: 3, rotated: 0, unreadable: 1 });
     expect(reports.at(-1)).toEqual(first);
     const rows = await manager.find(ModelConfig, { order: { id: 'ASC' } });
     expect([rows[0], rows[2]].map((row) => fresh.decrypt(row!.encryptedApiKey))).toEqual([KEY, KEY]);
@@ -646,7 +646,7 @@ describe('rotating keys', () => {
     const source = { getRepository: () => overtaken } as unknown as DataSource;
     const progress = await rotateKeys(source, ring, () => undefined);
 
-    expect(progress).toEqual({ seen: 1, rotated: 0, unreadable: 0 });
+    expect(progress).toEqual({ scanned: 1, rotated: 0, unreadable: 0 });
     expect((await manager.findOneByOrFail(ModelConfig, { id })).encryptedApiKey).toBe(changed);
   });
 });

@@ -156,7 +156,7 @@ describe('figures in documents', () => {
     ['docs/security.md', `${socket_events.amount} events per socket`],
     ['docs/security.md', `${CONCURRENCY_LIMITS.running_replies} running replies`],
     ['docs/security.md', `${CONCURRENCY_LIMITS.socket_connections} sockets or event streams`],
-    ['docs/security.md', `${CONCURRENCY_LIMITS.long_answers} long responses`],
+    ['docs/security.md', `${CONCURRENCY_LIMITS.long_responses} long responses`],
     ['docs/security.md', `${CONCURRENCY_LIMITS.address_connections} sockets and`],
     ['docs/security.md', `${CONCURRENCY_LIMITS.address_handshakes} Socket.IO connections per address`],
     ['docs/search-index.md', `covers ${inWords(leastBlockMessages)} to ${inWords(mostBlockMessages)}`],

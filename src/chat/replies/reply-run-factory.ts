@@ -57,7 +57,7 @@ export class ReplyRunFactory {
     configId: number | null | undefined,
   ): Promise<ResolvedConfig> {
     if (configId) return this.configs.resolve(userId, configId);
-    return this.configs.resolveIn(userId, conversationId);
+    return this.configs.resolveForConversation(userId, conversationId);
   }
 
   create(conversation: Conversation, userMessage: MessageDto, config: ResolvedConfig): ReplyRun {
