@@ -37,7 +37,7 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
 
   app.useWebSocketAdapter(new SocketIoAdapter(app, settings));
   app.useGlobalPipes(new RequestPipe());
-  app.useGlobalInterceptors(new LoggingInterceptor());
+  app.useGlobalInterceptors(new LoggingInterceptor(logger));
   app.useGlobalFilters(new ProblemFilter());
   setUpDocs(app);
 }

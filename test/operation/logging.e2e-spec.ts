@@ -9,6 +9,7 @@ import { stall } from '../support/provider/provider.js';
 import { LogLines } from '../support/app/log-lines.js';
 import type { Answer } from '../support/clients/http.js';
 import { sendRaw } from '../support/clients/raw.js';
+import type { TestUser } from '../support/app/user.js';
 
 const log = new LogLines();
 let t: TestApp;
@@ -40,19 +41,61 @@ describe('a request', () => {
     });
   });
 
-  it('is logged once, also when a guard, a pipe or nothing at all answers it', async () => {
-    const answers = [
-      await t.http.get('/auth/me'),
-      await t.http.post('/auth/login', {}),
-      await t.http.post('/auth/login', '{'),
-      await t.http.get('/nowhere'),
-    ];
+  type Kind = [kind: string, expected: object, request: (ada: TestUser) => Promise<string | null>];
+  const idOf = ({ headers }: { headers: Headers }) => headers.get('X-Request-Id');
+  const withHandler = (status: number) => ({
+    status,
+    handler: expect.stringMatching(/^\w+Controller\.\w+$/),
+  });
+  const withoutHandler = (status: number) => ({ status });
+  const kinds: Kind[] = [
+    ['a success', withHandler(200), async (ada) => idOf(await ada.get('/auth/me'))],
+    [
+      'a refusal by the validation pipe',
+      withHandler(422),
+      async () => idOf(await t.http.post('/auth/login', {})),
+    ],
+    ['an error of a service', withHandler(404), async (ada) => idOf(await ada.get('/conversations/999999'))],
+    [
+      'an event stream',
+      withHandler(200),
+      async (ada) => {
+        const stream = await ada.sse(`/conversations/${(await ada.createConversation()).id}/chat`, {
+          content: 'Hi',
+        });
+        await stream.until(({ type }) => type === 'message.completed');
+        return idOf(stream.response);
+      },
+    ],
+    [
+      'an event stream whose client disconnects',
+      { ...withHandler(200), aborted: true },
+      async (ada) => {
+        t.provider.willStream('Hel', stall());
+        const stream = await ada.sse(`/conversations/${(await ada.createConversation()).id}/chat`, {
+          content: 'Hi',
+        });
+        await stream.until(({ type }) => type === 'message.delta');
+        await stream.close();
+        return idOf(stream.response);
+      },
+    ],
+    ['a refusal by a guard', withoutHandler(401), async () => idOf(await t.http.get('/auth/me'))],
+    ['a malformed body', withoutHandler(400), async () => idOf(await t.http.post('/auth/login', '{'))],
+    ['an unknown route', withoutHandler(404), async () => idOf(await t.http.get('/nowhere'))],
+    ['an unknown method', withoutHandler(405), async () => idOf(await t.http.get('/auth/login'))],
+    ['a file of the playground', withoutHandler(200), async () => idOf(await t.http.get('/'))],
+  ];
 
-    for (const { status, headers } of answers) {
-      const id = headers.get('X-Request-Id');
-      expect(await log.ofRequest(id)).toMatchObject({ status });
-      expect(log.filter((line) => line.request_id === id && line.msg === 'request')).toHaveLength(1);
-    }
+  it.each(kinds)('is one line, with its handler if it reached one: %s', async (_kind, expected, request) => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const id = await request(ada);
+    const line = await log.ofRequest(id);
+    expect(line).toMatchObject({ duration_ms: expect.any(Number), ...expected });
+    expect('handler' in line).toBe('handler' in expected);
+    // A second line of the request would come before the next request's.
+    await log.ofRequest(idOf(await t.http.get('/nowhere')));
+    expect(log.filter((each) => each.request_id === id && each.msg === 'request')).toHaveLength(1);
   });
 
   it.each<[string, string, Record<string, string>]>([
@@ -104,18 +147,6 @@ describe('a request', () => {
     const failed = await ada.send((await ada.createConversation()).id, 'Hi');
     expect(failed.status).toBe(502);
     expect((await log.ofRequest(failed.headers.get('X-Request-Id'))).level).toBe('warn');
-  });
-
-  it('says that its client left before the answer', async () => {
-    const ada = await t.user().withConfig(t.provider).create();
-    const { id } = await ada.createConversation();
-    t.provider.willStream('Hel', stall());
-    const stream = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
-    await stream.until((event) => event.type === 'message.delta');
-    await stream.close();
-
-    const requestId = stream.response.headers.get('X-Request-Id');
-    expect(await log.ofRequest(requestId)).toMatchObject({ status: 200, aborted: true });
   });
 });
 

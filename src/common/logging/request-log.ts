@@ -4,47 +4,89 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Observable } from 'rxjs';
 
-/** What authentication leaves on a request; common code knows no more of it. */
+/** Set by the auth guard. */
 interface Authenticated {
   user?: { user?: { id: number }; session?: { id: number } };
 }
 
-const SANE_ID = /^[\w.-]{8,64}$/;
+interface RequestLocals extends Record<string, unknown> {
+  requestLine: RequestLine;
+}
+
+const VALID_ID = /^[\w.-]{8,64}$/;
 
 /**
- * Names the request, on its answer too, and logs one line when it is over. The route is the pattern that matched,
- * since a raw URL may hold what a stranger typed. Middleware, so that what guards refuse is logged as well.
+ * Assigns the request id, also sent as `X-Request-Id`. Logs the requests that reach no handler: unknown routes, and
+ * those refused by middleware or by a guard.
  */
 export function requestLog(logger: Logger): RequestHandler {
   return (request, response, next) => {
-    const startedAt = performance.now();
-    const { ip: address } = request;
     response.setHeader('X-Request-Id', requestId(request));
-    let delivered = false;
-    // An answer may also be ended when its client has left already.
-    response.once('finish', () => (delivered = !request.socket.destroyed));
+    const line = new RequestLine(request, response);
+    (response.locals as RequestLocals).requestLine = line;
     response.once('close', () => {
-      const aborted = delivered ? undefined : true;
-      const line = { ...describe(request, response), duration_ms: msSince(startedAt), address, aborted };
-      logger[levelOf(response.statusCode)](line, 'request');
+      if (line.handler === undefined) line.write(logger);
     });
     next();
   };
 }
 
-/** Puts the handler's name on the request's log line. */
+/** Logs the requests that reach a handler, each as one line once its response has closed. */
 @Injectable()
 export class LoggingInterceptor implements NestInterceptor {
+  constructor(private readonly logger: Logger) {}
+
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() === 'http') {
-      const { locals } = context.switchToHttp().getResponse<Response>();
-      locals.handler = `${context.getClass().name}.${context.getHandler().name}`;
+      const response = context.switchToHttp().getResponse<Response<unknown, RequestLocals>>();
+      const line = response.locals.requestLine;
+      line.handler = `${context.getClass().name}.${context.getHandler().name}`;
+      response.once('close', () => line.write(this.logger));
     }
     return next.handle();
   }
 }
 
-/** An error is a fault of this server; 502 is a provider's, and 503 also a node's that is leaving. */
+class RequestLine {
+  handler?: string;
+  private readonly startedAt = performance.now();
+  /** Unavailable once the socket is closed. */
+  private readonly address: string | undefined;
+  private delivered = false;
+
+  constructor(
+    private readonly request: Request,
+    private readonly response: Response,
+  ) {
+    this.address = request.ip;
+    // A response also finishes after its client has disconnected.
+    response.once('finish', () => (this.delivered = !request.socket.destroyed));
+  }
+
+  write(logger: Logger): void {
+    logger[levelOf(this.response.statusCode)](this.fields(), 'request');
+  }
+
+  /** The route is the pattern that matched: a raw URL may hold anything, secrets included. */
+  private fields() {
+    const { request, response } = this;
+    const { user } = request as Authenticated;
+    return {
+      request_id: response.getHeader('X-Request-Id'),
+      method: request.method,
+      route: (request.route as { path?: string } | undefined)?.path ?? '(none)',
+      handler: this.handler,
+      status: response.statusCode,
+      user_id: user?.user?.id,
+      session_id: user?.session?.id,
+      duration_ms: Math.round((performance.now() - this.startedAt) * 10) / 10,
+      address: this.address,
+      aborted: this.delivered ? undefined : true,
+    };
+  }
+}
+
+/** Error for faults of this server alone: 502 is a provider's, 503 also a draining node's. */
 export function levelOf(status: number): 'error' | 'warn' | 'info' {
   if (status === 500) return 'error';
   return status > 500 ? 'warn' : 'info';
@@ -52,20 +94,5 @@ export function levelOf(status: number): 'error' | 'warn' | 'info' {
 
 function requestId(request: Request): string {
   const own = request.get('X-Request-Id');
-  return own && SANE_ID.test(own) ? own : randomUUID();
+  return own && VALID_ID.test(own) ? own : randomUUID();
 }
-
-function describe(request: Request, response: Response) {
-  const { user } = request as Authenticated;
-  return {
-    request_id: response.getHeader('X-Request-Id'),
-    method: request.method,
-    route: (request.route as { path?: string } | undefined)?.path ?? '(none)',
-    handler: response.locals.handler as string | undefined,
-    status: response.statusCode,
-    user_id: user?.user?.id,
-    session_id: user?.session?.id,
-  };
-}
-
-const msSince = (startedAt: number) => Math.round((performance.now() - startedAt) * 10) / 10;
