@@ -11,7 +11,6 @@ import { createLogger, PinoLogger, prettyDestination } from '../common/logging/l
 import { isDatabaseAway } from '../common/errors/database-errors.js';
 import { configureApp } from '../configure-app.js';
 import type { Settings } from '../env/settings.js';
-import { releaseStartupMemory } from './startup-memory.js';
 import { announce, withoutPassword } from './welcome.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -50,7 +49,6 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   leaveOnSignal(app, settings, logger);
   await app.listen(settings.port, settings.host);
   announce(settings, await app.getUrl(), logger);
-  releaseStartupMemory();
 }
 
 /**
