@@ -17,7 +17,7 @@ export const IsUsername = (): PropertyDecorator =>
       message: 'Must not contain control characters.',
     }),
     Matches(/^[^\u202a-\u202e\u2066-\u2069]*$/u, { message: 'Must not contain directional controls.' }),
-    Satisfies(hasKey, 'Must have characters that can be seen.'),
+    Satisfies(isVisibleUsername, 'Must have characters that can be seen.'),
   );
 
 /** An address loses what was copied along with it, and capitals, before it is looked at. */
@@ -31,7 +31,7 @@ export const IsEmailAddress = (): PropertyDecorator =>
   );
 
 /** Any address that an account may have; earlier versions took some that have no key. */
-export const IsGivenEmailAddress = (): PropertyDecorator =>
+export const IsLoginEmail = (): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }: { value: unknown }) =>
       typeof value === 'string' ? value.trim().toLowerCase() : value,
@@ -48,6 +48,6 @@ function Satisfies(isRight: (text: string) => boolean, message: string): Propert
   return ValidateBy({ name: message, validator: { validate } }, { message });
 }
 
-function hasKey(username: string): boolean {
+function isVisibleUsername(username: string): boolean {
   return isVisible(username) && foldText(username).length <= MAX_KEY_LENGTH;
 }

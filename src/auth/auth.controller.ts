@@ -12,7 +12,7 @@ import { RefreshService } from './tokens/refresh.service.js';
 import { Session } from './sessions/session.entity.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { StreamTicketDto } from './tokens/stream-ticket.dto.js';
-import { StreamTickets } from './tokens/stream-tickets.service.js';
+import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import { TokenPairDto } from './tokens/token-pair.dto.js';
 import { TokensService } from './tokens/tokens.service.js';
 import { UserDto } from './users/user.dto.js';
@@ -26,7 +26,7 @@ export class AuthController {
     private readonly refreshes: RefreshService,
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
-    private readonly tickets: StreamTickets,
+    private readonly tickets: StreamTicketsService,
   ) {}
 
   @Post('register')
@@ -45,7 +45,7 @@ export class AuthController {
   @ApiOperation({ operationId: 'login', summary: 'Log in: begins a session' })
   @ApiProblems('401 unauthenticated', '503 unavailable')
   async login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
-    return this.tokens.pairFor(await this.logins.logIn(dto, client));
+    return this.tokens.createPair(await this.logins.logIn(dto, client));
   }
 
   @Post('refresh')
@@ -61,7 +61,7 @@ export class AuthController {
   })
   @ApiProblems('401 unauthenticated', '401 token_expired', '401 token_revoked', '401 token_reused')
   async refresh(@Body() dto: RefreshDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
-    return this.tokens.pairFor(await this.refreshes.rotate(dto.refresh_token, client));
+    return this.tokens.createPair(await this.refreshes.rotate(dto.refresh_token, client));
   }
 
   @Post('stream-ticket')

@@ -1,10 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsText } from '../common/validation/text.decorator.js';
-import { IsEmailAddress, IsGivenEmailAddress, IsPassword, IsUsername } from './account-fields.decorator.js';
+import { IsEmailAddress, IsLoginEmail, IsPassword, IsUsername } from './account-fields.decorator.js';
 
 /** A password that was chosen before: what is wrong with it, its hash tells. */
-const IsGivenPassword = () => IsText({ min: 1, max: 128 });
+const IsCurrentPassword = () => IsText({ min: 1, max: 128 });
 
 const PASSWORD = 'correct horse battery staple';
 
@@ -27,11 +27,11 @@ export class RegisterDto {
 
 export class LoginDto {
   @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.com' })
-  @IsGivenEmailAddress()
+  @IsLoginEmail()
   email!: string;
 
   @ApiProperty({ format: 'password', minLength: 1, maxLength: 128, writeOnly: true, example: PASSWORD })
-  @IsGivenPassword()
+  @IsCurrentPassword()
   password!: string;
 }
 
@@ -57,7 +57,7 @@ class CurrentPasswordDto {
     example: PASSWORD,
   })
   @IsOptionalNotNull()
-  @IsGivenPassword()
+  @IsCurrentPassword()
   current_password?: string;
 }
 
@@ -82,6 +82,6 @@ export class ChangePasswordDto extends CurrentPasswordDto {
 
 export class DeleteAccountDto {
   @ApiProperty({ format: 'password', minLength: 1, maxLength: 128, writeOnly: true, example: PASSWORD })
-  @IsGivenPassword()
+  @IsCurrentPassword()
   current_password!: string;
 }

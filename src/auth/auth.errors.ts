@@ -5,7 +5,8 @@ import {
   ValidationFailedError,
 } from '../common/errors/errors.js';
 
-export const noToken = () => new UnauthenticatedError('unauthenticated', 'An access token is needed.', false);
+export const missingToken = () =>
+  new UnauthenticatedError('unauthenticated', 'An access token is needed.', false);
 
 export const invalidToken = () =>
   new UnauthenticatedError('unauthenticated', 'The access token is not valid.');
@@ -42,4 +43,5 @@ export const usernameTaken = () => new ConflictError('username_taken', 'This use
 
 export const emailTaken = () => new ConflictError('email_taken', 'This email address is taken.');
 
-export const badField = (field: string, message: string) => new ValidationFailedError([{ field, message }]);
+export const invalidField = (field: string, message: string) =>
+  new ValidationFailedError([{ field, message }]);

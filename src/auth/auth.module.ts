@@ -11,14 +11,14 @@ import { JwtStrategy } from './jwt.strategy.js';
 import { LoginService } from './login.service.js';
 import { MeController } from './users/me.controller.js';
 import { PasswordChangeService } from './passwords/password-change.service.js';
-import { PasswordChecks } from './passwords/password-checks.service.js';
+import { PasswordVerificationService } from './passwords/password-verification.service.js';
 import { ARGON2_PARAMETERS, PasswordService } from './passwords/password.service.js';
-import { Reauthentication } from './passwords/reauthentication.service.js';
+import { ReauthenticationService } from './passwords/reauthentication.service.js';
 import { RefreshService } from './tokens/refresh.service.js';
-import { SessionPurge } from './tokens/session-purge.service.js';
+import { SessionPurgeService } from './tokens/session-purge.service.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
-import { StreamTickets } from './tokens/stream-tickets.service.js';
+import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import { TokensService } from './tokens/tokens.service.js';
 
 /** Users, sessions and tokens, and the guard that every HTTP route is behind. */
@@ -34,13 +34,13 @@ import { TokensService } from './tokens/tokens.service.js';
     JwtStrategy,
     LoginService,
     PasswordChangeService,
-    PasswordChecks,
+    PasswordVerificationService,
     { provide: PasswordService, useFactory: () => new PasswordService(ARGON2_PARAMETERS) },
-    Reauthentication,
+    ReauthenticationService,
     RefreshService,
-    SessionPurge,
+    SessionPurgeService,
     SessionsService,
-    StreamTickets,
+    StreamTicketsService,
     TokensService,
   ],
   exports: [UsersService, AuditLog, AuthService, SessionsService],

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { revokedToken } from './auth.errors.js';
 import type { Identity } from './identity.decorator.js';
 import { SessionsService } from './sessions/sessions.service.js';
-import { StreamTickets } from './tokens/stream-tickets.service.js';
+import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import type { AccessClaims } from './identity.decorator.js';
 import { TokensService } from './tokens/tokens.service.js';
 
@@ -12,7 +12,7 @@ export class AuthService {
   constructor(
     private readonly tokens: TokensService,
     private readonly sessions: SessionsService,
-    private readonly tickets: StreamTickets,
+    private readonly tickets: StreamTicketsService,
   ) {}
 
   /** @throws {UnauthenticatedError} `unauthenticated`, `token_expired`, `token_revoked` */

@@ -2,11 +2,11 @@ import { ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
-import { noToken } from './auth.errors.js';
+import { missingToken } from './auth.errors.js';
 import { AuthService } from './auth.service.js';
-import { bearerToken } from './tokens/bearer-token.js';
+import { bearerTokenOf, streamTicketOf } from './tokens/request-tokens.js';
 import type { Identity } from './identity.decorator.js';
-import { TICKET_METADATA, ticketOf } from './ticket.decorator.js';
+import { ACCEPTS_TICKET } from './accepts-ticket.decorator.js';
 import { tokenError } from './tokens/tokens.service.js';
 
 /**
@@ -27,8 +27,8 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     if (context.getType() !== 'http' || this.isMarked('isPublic', context)) return true;
     const request = context.switchToHttp().getRequest<Request & { user?: Identity }>();
     // A header takes precedence, and leaves the ticket unused.
-    const acceptsTicket = this.isMarked(TICKET_METADATA, context) && bearerToken(request) === null;
-    const ticket = acceptsTicket ? ticketOf(request) : undefined;
+    const acceptsTicket = this.isMarked(ACCEPTS_TICKET, context) && bearerTokenOf(request) === null;
+    const ticket = acceptsTicket ? streamTicketOf(request) : undefined;
     if (ticket === undefined) return super.canActivate(context) as Promise<boolean>;
     request.user = await this.auth.redeemTicket(ticket);
     return true;
@@ -38,7 +38,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   override handleRequest<TIdentity>(error: unknown, identity: TIdentity | false, info: unknown): TIdentity {
     if (error) throw error;
     if (identity) return identity;
-    throw isMissing(info) ? noToken() : tokenError(info);
+    throw isMissing(info) ? missingToken() : tokenError(info);
   }
 
   private isMarked(metadata: string, context: ExecutionContext): boolean {

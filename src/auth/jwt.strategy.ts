@@ -3,7 +3,7 @@ import { PassportStrategy } from '@nestjs/passport';
 import type { Jwt } from 'jsonwebtoken';
 import { SecretOrKeyProvider, Strategy } from 'passport-jwt';
 import { AuthService } from './auth.service.js';
-import { bearerToken } from './tokens/bearer-token.js';
+import { bearerTokenOf } from './tokens/request-tokens.js';
 import type { Identity } from './identity.decorator.js';
 import { TokensService, VERIFY_OPTIONS } from './tokens/tokens.service.js';
 
@@ -16,18 +16,18 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
   ) {
     super({
       ...VERIFY_OPTIONS,
-      jwtFromRequest: bearerToken,
+      jwtFromRequest: bearerTokenOf,
       secretOrKeyProvider: keyProvider(tokens),
       jsonWebTokenOptions: { complete: true },
     });
   }
 
   validate(token: Jwt): Promise<Identity> {
-    return this.auth.identify(this.tokens.read(token));
+    return this.auth.identify(this.tokens.claimsOf(token));
   }
 }
 
 /** passport-jwt's types know no KeyObject; jsonwebtoken, to which it hands the key on, does. */
 function keyProvider(tokens: TokensService): SecretOrKeyProvider {
-  return (_request, token: string, done) => done(null, tokens.keyOf(token) as unknown as Buffer);
+  return (_request, token: string, done) => done(null, tokens.verificationKeyOf(token) as unknown as Buffer);
 }

@@ -8,13 +8,13 @@ import { wrongCredentials } from './auth.errors.js';
 import { RawEntityQuery, type Row } from '../database/raw-entity-query.js';
 import type { ClientInfo } from './client-info.decorator.js';
 import { emailKey, exactEmailKey } from '../common/text/email-key.js';
-import { PasswordChecks } from './passwords/password-checks.service.js';
+import { PasswordVerificationService } from './passwords/password-verification.service.js';
 import { PasswordService } from './passwords/password.service.js';
 import { SessionGrant, SessionsService } from './sessions/sessions.service.js';
 import { User } from './users/user.entity.js';
 
 /** Whom a login is aimed at. */
-interface Target {
+interface LoginTarget {
   /** Null where nobody has the email address. */
   user: User | null;
   /** Whose failures count together. */
@@ -28,7 +28,7 @@ export class LoginService {
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
-    private readonly checks: PasswordChecks,
+    private readonly checks: PasswordVerificationService,
     private readonly passwords: PasswordService,
     private readonly sessions: SessionsService,
     private readonly audit: AuditLog,
@@ -43,8 +43,8 @@ export class LoginService {
   async logIn({ email, password }: LoginDto, client: ClientInfo): Promise<SessionGrant> {
     const { user, budget } = await this.findTarget(email, client);
     const subject = { userId: user?.id, address: client.address };
-    const right = await this.checks.isRight(password, user?.passwordHash, budget, subject);
-    const grant = user && right ? await this.openSession(user, password, client) : null;
+    const right = await this.checks.verify(password, user?.passwordHash, budget, subject);
+    const grant = user && right ? await this.createSession(user, password, client) : null;
     this.audit.record(grant ? 'login.succeeded' : 'login.failed', {
       ...subject,
       sessionId: grant?.sessionId,
@@ -58,7 +58,7 @@ export class LoginService {
    * has logged in to it has its own, so that the guesser cannot lock the owner out. One query, whoever is asked for.
    * An exact key sorts before a folded one.
    */
-  private async findTarget(email: string, client: ClientInfo): Promise<Target> {
+  private async findTarget(email: string, client: ClientInfo): Promise<LoginTarget> {
     const address = addressKey(client.address);
     const exactKey = exactEmailKey(email);
     const key = emailKey(email) ?? exactKey;
@@ -67,9 +67,13 @@ export class LoginService {
     return { user, budget: row?.known_address ? `${key} ${address}` : key };
   }
 
-  private async openSession(user: User, password: string, client: ClientInfo): Promise<SessionGrant | null> {
+  private async createSession(
+    user: User,
+    password: string,
+    client: ClientInfo,
+  ): Promise<SessionGrant | null> {
     const outdated = this.passwords.isOutdated(user.passwordHash);
     const hash = outdated ? await this.passwords.hash(password) : user.passwordHash;
-    return this.sessions.open(user, hash, client);
+    return this.sessions.create(user, hash, client);
   }
 }

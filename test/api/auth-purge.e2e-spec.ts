@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { KnownAddress } from '../../src/auth/sessions/known-address.entity.js';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
 import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
-import { SessionPurge } from '../../src/auth/tokens/session-purge.service.js';
+import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
 import { StreamTicket } from '../../src/auth/tokens/stream-ticket.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Tokens } from '../support/app/user.js';
@@ -29,7 +29,7 @@ describe('the hourly purge', () => {
     await database().update(RefreshToken, { tokenHash: first }, { expiresAt: daysAgo(8) });
     await database().update(RefreshToken, { tokenHash: second }, { expiresAt: daysAgo(6) });
 
-    await t.app.get(SessionPurge).run();
+    await t.app.get(SessionPurgeService).run();
 
     const kept = await Promise.all(
       [first, second, newest].map((tokenHash) => database().existsBy(RefreshToken, { tokenHash })),
@@ -44,7 +44,7 @@ describe('the hourly purge', () => {
     await database().updateAll(StreamTicket, { expiresAt: new Date(Date.now() - 1000) });
     await ada.post('/auth/stream-ticket');
 
-    await t.app.get(SessionPurge).run();
+    await t.app.get(SessionPurgeService).run();
 
     expect(await database().count(StreamTicket)).toBe(1);
   });
@@ -58,7 +58,7 @@ describe('the hourly purge', () => {
     });
     await database().insert(KnownAddress, [known('198.51.100.1', 91), known('198.51.100.2', 89)]);
 
-    await t.app.get(SessionPurge).run();
+    await t.app.get(SessionPurgeService).run();
 
     const kept = await database().findBy(KnownAddress, { userId: ada.id });
     expect(kept.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '198.51.100.2']);

@@ -4,7 +4,7 @@ import { createConnection } from 'node:net';
 import { DataSource } from 'typeorm';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
 import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
-import { SessionPurge } from '../../src/auth/tokens/session-purge.service.js';
+import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { EventHub } from '../../src/events/event-hub.js';
@@ -460,7 +460,7 @@ describe('refresh', () => {
     const ada = await t.user().create();
     const first = await refresh(ada.tokens.refresh_token);
     await spentAgo(seconds, ada.tokens, also);
-    await t.app.get(SessionPurge).run();
+    await t.app.get(SessionPurgeService).run();
     const again = await refresh(ada.tokens.refresh_token);
 
     expect(again.status).toBe(200);
@@ -930,7 +930,7 @@ describe('sessions', () => {
     const [old, older] = [await ada.signInAgain(), await ada.signInAgain()];
     await database().update(Session, { id: sessionIdOf(old.tokens) }, { expiresAt: ago(6 * 86_400) });
     await database().update(Session, { id: sessionIdOf(older.tokens) }, { expiresAt: ago(8 * 86_400) });
-    await t.app.get(SessionPurge).run();
+    await t.app.get(SessionPurgeService).run();
 
     const left = await database().findBy(Session, { userId: ada.id });
     expect(left.map(({ id }) => id).sort()).toEqual(

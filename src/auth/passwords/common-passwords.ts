@@ -1,8 +1,8 @@
-let list: Promise<Set<string>> | undefined;
+let commonPasswords: Promise<Set<string>> | undefined;
 
 /** Whether a password, in whatever case, is among the 18,000 most common ones that are long enough to be allowed. */
 export async function isCommonPassword(password: string): Promise<boolean> {
-  const common = await (list ??= load());
+  const common = await (commonPasswords ??= load());
   return common.has(password.normalize('NFKC').toLowerCase());
 }
 

@@ -9,7 +9,7 @@ import type { ClientInfo } from '../client-info.decorator.js';
 import type { Identity } from '../identity.decorator.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { PasswordService } from './password.service.js';
-import { Reauthentication } from './reauthentication.service.js';
+import { ReauthenticationService } from './reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { deleteOthers, SessionsService } from '../sessions/sessions.service.js';
 import { User } from '../users/user.entity.js';
@@ -19,7 +19,7 @@ export class PasswordChangeService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly passwords: PasswordService,
-    private readonly reauthentication: Reauthentication,
+    private readonly reauthentication: ReauthenticationService,
     private readonly sessions: SessionsService,
     private readonly audit: AuditLog,
   ) {}
@@ -36,7 +36,7 @@ export class PasswordChangeService {
       sessionId: session.id,
       address: client.address,
     });
-    this.sessions.recordRevoked(user.id, ended, client);
+    this.sessions.reportRevoked(user.id, ended, client);
   }
 }
 

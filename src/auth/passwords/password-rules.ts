@@ -1,5 +1,5 @@
 import { foldText } from '../../common/text/fold-text.js';
-import { badField } from '../auth.errors.js';
+import { invalidField } from '../auth.errors.js';
 import { isCommonPassword } from './common-passwords.js';
 
 /**
@@ -11,7 +11,8 @@ export async function refuseGuessablePassword(
   { username, email }: { username: string; email: string },
 ): Promise<void> {
   const folded = foldText(password);
-  if (folded === foldText(username)) throw badField('password', 'Must not be the username.');
-  if (folded === foldText(email)) throw badField('password', 'Must not be the email address.');
-  if (await isCommonPassword(password)) throw badField('password', 'Is one of the most common passwords.');
+  if (folded === foldText(username)) throw invalidField('password', 'Must not be the username.');
+  if (folded === foldText(email)) throw invalidField('password', 'Must not be the email address.');
+  if (await isCommonPassword(password))
+    throw invalidField('password', 'Is one of the most common passwords.');
 }

@@ -8,19 +8,19 @@ import { QueueFullError, WorkQueue } from '../../common/async/work-queue.js';
 export const ARGON2_PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /** Each takes a core and 19 MiB for some 25 ms: one core stays for all else, and two of the process's four threads. */
-const CONCURRENT_HASHINGS = Math.min(2, Math.max(1, availableParallelism() - 1));
+const MAX_CONCURRENT_HASHES = Math.min(2, Math.max(1, availableParallelism() - 1));
 /** Some two seconds' worth. */
-const WAITING_HASHINGS = 100;
+const MAX_QUEUED_HASHES = 100;
 
 export type Argon2Parameters = typeof ARGON2_PARAMETERS;
 
 /** Argon2id, of any Unicode: the same characters, however a keyboard composes them, are the same password. */
 export class PasswordService {
-  private readonly queue = new WorkQueue(CONCURRENT_HASHINGS, WAITING_HASHINGS);
-  private readonly nobodysHash: string;
+  private readonly queue = new WorkQueue(MAX_CONCURRENT_HASHES, MAX_QUEUED_HASHES);
+  private readonly dummyHash: string;
 
   constructor(private readonly parameters: Argon2Parameters) {
-    this.nobodysHash = unmatchableHash(parameters);
+    this.dummyHash = makeDummyHash(parameters);
   }
 
   /**
@@ -29,7 +29,7 @@ export class PasswordService {
    */
   hash(password: string): Promise<string> {
     const options = { ...this.parameters, type: argon2.argon2id };
-    return this.queued(() => argon2.hash(password.normalize('NFKC'), options));
+    return this.enqueue(() => argon2.hash(password.normalize('NFKC'), options));
   }
 
   /**
@@ -38,7 +38,7 @@ export class PasswordService {
    * @throws {UnavailableError} when too many hashings wait
    */
   verify(hash: string | undefined, password: string): Promise<boolean> {
-    return this.queued(() => argon2.verify(hash ?? this.nobodysHash, password.normalize('NFKC')));
+    return this.enqueue(() => argon2.verify(hash ?? this.dummyHash, password.normalize('NFKC')));
   }
 
   /** Whether a hash was made with other parameters than are used now. */
@@ -46,7 +46,7 @@ export class PasswordService {
     return argon2.needsRehash(hash, this.parameters);
   }
 
-  private async queued<T>(work: () => Promise<T>): Promise<T> {
+  private async enqueue<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await this.queue.run(work);
     } catch (error) {
@@ -57,7 +57,7 @@ export class PasswordService {
 }
 
 /** A hash with the parameters of a real one, made up, so that no password is known to match it. */
-function unmatchableHash({ memoryCost, timeCost, parallelism }: Argon2Parameters): string {
+function makeDummyHash({ memoryCost, timeCost, parallelism }: Argon2Parameters): string {
   const base64 = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '');
   return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${base64(16)}$${base64(32)}`;
 }

@@ -3,15 +3,15 @@ import { AuditLog } from '../../common/logging/audit-log.js';
 import { reauthenticationRequired, wrongPassword } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import type { Identity } from '../identity.decorator.js';
-import { PasswordChecks } from './password-checks.service.js';
+import { PasswordVerificationService } from './password-verification.service.js';
 
 const FRESH_LOGIN_MS = 15 * 60_000;
 
 /** What is worth stealing a session for needs the password again. */
 @Injectable()
-export class Reauthentication {
+export class ReauthenticationService {
   constructor(
-    private readonly checks: PasswordChecks,
+    private readonly checks: PasswordVerificationService,
     private readonly audit: AuditLog,
   ) {}
 
@@ -35,7 +35,7 @@ export class Reauthentication {
    */
   async require({ user, session }: Identity, password: string, { address }: ClientInfo): Promise<void> {
     const subject = { userId: user.id, sessionId: session.id, address };
-    if (await this.checks.isRight(password, user.passwordHash, `session ${session.id}`, subject)) return;
+    if (await this.checks.verify(password, user.passwordHash, `session ${session.id}`, subject)) return;
     this.audit.record('reauthentication.failed', subject);
     throw wrongPassword();
   }

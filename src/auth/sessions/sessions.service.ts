@@ -19,9 +19,9 @@ import { User } from '../users/user.entity.js';
 /** How exact `last_used_at` is, so that not every request writes. */
 const TOUCH_INTERVAL_MS = 60_000;
 
-const MAX_LISTED = 1000;
+const LIST_LIMIT = 1000;
 /** SQLite binds at most 32,766 values. */
-const IDS_A_STATEMENT = 1000;
+const DELETE_BATCH_SIZE = 1000;
 
 /** A session's id and the newest of its refresh tokens, which nobody can read again. */
 export interface SessionGrant {
@@ -54,7 +54,7 @@ export class SessionsService {
    * @param passwordHash what to store in place of `user.passwordHash`, or the same
    * @returns null when the password was changed, or the account deleted, since then
    */
-  open(user: User, passwordHash: string, client: ClientInfo): Promise<SessionGrant | null> {
+  create(user: User, passwordHash: string, client: ClientInfo): Promise<SessionGrant | null> {
     return transaction(this.dataSource, async (manager) => {
       // It also locks the user's row: a change of password waits, and then ends this session too.
       const unchanged = { id: user.id, passwordHash: user.passwordHash };
@@ -78,13 +78,13 @@ export class SessionsService {
     return this.sessions.find({
       where: { userId, expiresAt: MoreThan(new Date()) },
       order: { lastUsedAt: 'DESC', id: 'DESC' },
-      take: MAX_LISTED,
+      take: LIST_LIMIT,
     });
   }
 
   async logOut(session: Session, client: ClientInfo): Promise<void> {
     await this.sessions.delete({ id: session.id });
-    this.announceEnd(session.userId, [session.id]);
+    this.publishRevoked(session.userId, [session.id]);
     this.audit.record('logout', { userId: session.userId, sessionId: session.id, address: client.address });
   }
 
@@ -92,22 +92,22 @@ export class SessionsService {
   async revoke(userId: number, sessionId: number, client: ClientInfo): Promise<void> {
     const { affected } = await this.sessions.delete({ id: sessionId, userId });
     if (!affected) throw new NotFoundError('session');
-    this.recordRevoked(userId, [sessionId], client);
+    this.reportRevoked(userId, [sessionId], client);
   }
 
   async revokeOthers(current: Session, client: ClientInfo): Promise<void> {
     const ids = await deleteOthers(this.dataSource.manager, current);
-    this.recordRevoked(current.userId, ids, client);
+    this.reportRevoked(current.userId, ids, client);
   }
 
   /** Tells sockets, and the audit trail, of sessions that are gone. */
-  recordRevoked(userId: number, sessionIds: number[], { address }: ClientInfo): void {
-    this.announceEnd(userId, sessionIds);
+  reportRevoked(userId: number, sessionIds: number[], { address }: ClientInfo): void {
+    this.publishRevoked(userId, sessionIds);
     for (const sessionId of sessionIds) this.audit.record('session.revoked', { userId, sessionId, address });
   }
 
   /** Closes the sockets of sessions. */
-  announceEnd(userId: number, sessionIds: number[]): void {
+  publishRevoked(userId: number, sessionIds: number[]): void {
     for (const id of sessionIds)
       this.events.publish(userId, new ParleyEvent('session.revoked', { session_id: id }));
   }
@@ -117,8 +117,8 @@ export class SessionsService {
 export async function deleteOthers(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
   const others = await manager.find(Session, { select: { id: true }, where: { userId, id: Not(id) } });
   const ids = others.map((other) => other.id);
-  for (let start = 0; start < ids.length; start += IDS_A_STATEMENT)
-    await manager.delete(Session, { id: In(ids.slice(start, start + IDS_A_STATEMENT)) });
+  for (let start = 0; start < ids.length; start += DELETE_BATCH_SIZE)
+    await manager.delete(Session, { id: In(ids.slice(start, start + DELETE_BATCH_SIZE)) });
   return ids;
 }
 

@@ -9,7 +9,7 @@ export class KeyRing {
 
   constructor([first, ...others]: string[]) {
     if (first === undefined) throw new Error('JWT_SECRETS is empty.');
-    this.keys = [toKey(first), ...others.map(toKey)];
+    this.keys = [toKeyObject(first), ...others.map(toKeyObject)];
   }
 
   get signingKey(): KeyObject {
@@ -17,7 +17,7 @@ export class KeyRing {
   }
 
   /** The key that signed a token, or any where none did: what the token's header says of keys is never asked. */
-  keyOf(token: string): KeyObject {
+  verificationKeyOf(token: string): KeyObject {
     if (this.keys.length === 1) return this.signingKey;
     const end = token.lastIndexOf('.');
     const signature = Buffer.from(token.slice(end + 1), 'base64url');
@@ -25,7 +25,7 @@ export class KeyRing {
   }
 }
 
-const toKey = (secret: string) => createSecretKey(secret, 'utf8');
+const toKeyObject = (secret: string) => createSecretKey(secret, 'utf8');
 
 function isSignedWith(key: KeyObject, signed: string, signature: Buffer): boolean {
   const expected = createHmac('sha256', key).update(signed).digest();

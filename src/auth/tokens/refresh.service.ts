@@ -22,7 +22,7 @@ import { SessionGrant, SessionsService } from '../sessions/sessions.service.js';
 import { REFRESH_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
 
 /** How long a spent token gets its unused successor again: for a phone that lost the answer, or 50 requests at once. */
-const GRACE_MS = 60 * 60_000;
+const REUSE_GRACE_MS = 60 * 60_000;
 
 /**
  * Refresh tokens are used once, and each use makes the next: a thief and the owner cannot both go on, and the
@@ -39,7 +39,7 @@ export class RefreshService {
   /** @throws {UnauthenticatedError} `unauthenticated`, `token_expired`, `token_revoked`, `token_reused` */
   async rotate(token: string, client: ClientInfo): Promise<SessionGrant> {
     const row = await this.findRow(token);
-    const refreshToken = await transaction(this.dataSource, (manager) => spend(manager, row, token));
+    const refreshToken = await transaction(this.dataSource, (manager) => rotateToken(manager, row, token));
     const { id: sessionId, userId } = row.session!;
     if (refreshToken === null) {
       await this.endFamily(userId, sessionId, client);
@@ -54,7 +54,7 @@ export class RefreshService {
       relations: { session: true },
     });
     if (!row) throw invalidRefreshToken();
-    if (row.expiresAt.getTime() <= Date.now() && !isInGrace(row)) throw expiredRefreshToken();
+    if (row.expiresAt.getTime() <= Date.now() && !isReusable(row)) throw expiredRefreshToken();
     return row;
   }
 
@@ -63,7 +63,7 @@ export class RefreshService {
     const { affected } = await this.dataSource.getRepository(Session).delete({ id: sessionId });
     if (!affected) return;
     this.audit.record('refresh.reused', { userId, sessionId, address: client.address });
-    this.sessions.recordRevoked(userId, [sessionId], client);
+    this.sessions.reportRevoked(userId, [sessionId], client);
   }
 }
 
@@ -71,7 +71,7 @@ export class RefreshService {
  * Exactly one caller spends a token; the others, who come within the grace, are given what it made.
  * @returns the successor, or null when this is a reuse
  */
-async function spend(manager: EntityManager, row: RefreshToken, token: string): Promise<string | null> {
+async function rotateToken(manager: EntityManager, row: RefreshToken, token: string): Promise<string | null> {
   const now = new Date();
   // First of all it locks the session's row, so that refreshes of one session take turns and cannot deadlock.
   const { affected } = await manager.update(Session, { id: row.sessionId }, { lastUsedAt: now });
@@ -82,7 +82,7 @@ async function spend(manager: EntityManager, row: RefreshToken, token: string): 
     { id: row.id, usedAt: IsNull() },
     { usedAt: now, sealedSuccessor: sealSuccessor(successor, token) },
   );
-  if (spent.affected !== 1) return successorAgain(manager, row.id, token);
+  if (spent.affected !== 1) return reissueSuccessor(manager, row.id, token);
   await insertSuccessor(manager, row, successor, now);
   return successor;
 }
@@ -102,15 +102,15 @@ async function insertSuccessor(
 }
 
 /** @returns null when the grace is over */
-async function successorAgain(manager: EntityManager, id: number, token: string): Promise<string | null> {
+async function reissueSuccessor(manager: EntityManager, id: number, token: string): Promise<string | null> {
   const spent = await manager.findOneByOrFail(RefreshToken, { id });
-  return isInGrace(spent) ? openSuccessor(spent.sealedSuccessor, token) : null;
+  return isReusable(spent) ? openSuccessor(spent.sealedSuccessor, token) : null;
 }
 
-type Spent = RefreshToken & { sealedSuccessor: string };
+type RecentlyUsedToken = RefreshToken & { sealedSuccessor: string };
 
 /** The grace ends by time, or as soon as the successor is used, which clears its sealed copy. */
-function isInGrace(token: RefreshToken): token is Spent {
+function isReusable(token: RefreshToken): token is RecentlyUsedToken {
   const { usedAt, sealedSuccessor } = token;
-  return usedAt !== null && sealedSuccessor !== null && Date.now() - usedAt.getTime() <= GRACE_MS;
+  return usedAt !== null && sealedSuccessor !== null && Date.now() - usedAt.getTime() <= REUSE_GRACE_MS;
 }

@@ -14,7 +14,7 @@ const ADDRESSES_KEPT_MS = 90 * DAY_MS;
 
 /** Sweeps out, hourly, what no login needs any more. Nothing depends on when. */
 @Injectable()
-export class SessionPurge implements OnApplicationBootstrap, OnApplicationShutdown {
+export class SessionPurgeService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('SessionPurge');
   private timer?: NodeJS.Timeout;
 

@@ -10,7 +10,7 @@ import { STREAM_TICKET_SECONDS } from '../sessions/token-lifetimes.js';
 
 /** One-time tickets in the URL, for clients that cannot set a header: a browser's EventSource and WebSocket. */
 @Injectable()
-export class StreamTickets {
+export class StreamTicketsService {
   private readonly tickets: Repository<StreamTicket>;
 
   constructor(@InjectDataSource() dataSource: DataSource) {

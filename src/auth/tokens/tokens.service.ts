@@ -37,7 +37,7 @@ export class TokensService {
     this.keys = keys;
     this.jwt = new JwtService({
       secretOrKeyProvider: (use, token) =>
-        use === JwtSecretRequestType.SIGN ? keys.signingKey : keys.keyOf(String(token)),
+        use === JwtSecretRequestType.SIGN ? keys.signingKey : keys.verificationKeyOf(String(token)),
       signOptions: SIGN_OPTIONS,
       verifyOptions: { ...VERIFY_OPTIONS, complete: true },
     });
@@ -47,7 +47,7 @@ export class TokensService {
     return this.jwt.sign({ sid: sessionId }, { subject: String(userId), jwtid: randomUUID() });
   }
 
-  pairFor({ userId, sessionId, refreshToken }: SessionGrant): TokenPairDto {
+  createPair({ userId, sessionId, refreshToken }: SessionGrant): TokenPairDto {
     return TokenPairDto.from(this.sign(userId, sessionId), refreshToken);
   }
 
@@ -60,11 +60,11 @@ export class TokensService {
     } catch (error) {
       throw tokenError(error);
     }
-    return this.read(verified);
+    return this.claimsOf(verified);
   }
 
   /** What of a token remains to be checked once its signature, time, issuer and audience are. */
-  read({ header, payload }: Jwt): AccessClaims {
+  claimsOf({ header, payload }: Jwt): AccessClaims {
     if (typeof payload === 'string' || payload.exp === undefined) throw invalidToken();
     if (!isAccessTokenType(header.typ) || 'crit' in header) throw invalidToken();
     const userId = Number(payload.sub);
@@ -74,8 +74,8 @@ export class TokensService {
   }
 
   /** The key to verify a token with. */
-  keyOf(token: string): KeyObject {
-    return this.keys.keyOf(token);
+  verificationKeyOf(token: string): KeyObject {
+    return this.keys.verificationKeyOf(token);
   }
 }
 

@@ -6,7 +6,7 @@ import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import type { Identity } from '../identity.decorator.js';
-import { Reauthentication } from '../passwords/reauthentication.service.js';
+import { ReauthenticationService } from '../passwords/reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { User } from './user.entity.js';
@@ -15,7 +15,7 @@ import { User } from './user.entity.js';
 export class AccountDeletionService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
-    private readonly reauthentication: Reauthentication,
+    private readonly reauthentication: ReauthenticationService,
     private readonly sessions: SessionsService,
     private readonly events: EventHub,
     private readonly audit: AuditLog,
@@ -26,7 +26,7 @@ export class AccountDeletionService {
     await this.reauthentication.require(identity, password, client);
     const { id: userId } = identity.user;
     const sessions = await this.dataSource.manager.findBy(Session, { userId });
-    this.sessions.announceEnd(
+    this.sessions.publishRevoked(
       userId,
       sessions.map(({ id }) => id),
     );

@@ -11,12 +11,12 @@ import { emailKey } from '../../common/text/email-key.js';
 import type { Identity } from '../identity.decorator.js';
 import { refuseGuessablePassword } from '../passwords/password-rules.js';
 import { PasswordService } from '../passwords/password.service.js';
-import { Reauthentication } from '../passwords/reauthentication.service.js';
+import { ReauthenticationService } from '../passwords/reauthentication.service.js';
 import { UserDto } from './user.dto.js';
 import { User } from './user.entity.js';
 
 /** What no two users may share. */
-type Names = Partial<Pick<User, 'usernameKey' | 'email' | 'emailKey'>>;
+type UniqueKeys = Partial<Pick<User, 'usernameKey' | 'email' | 'emailKey'>>;
 
 /** Users, and what they are called. */
 @Injectable()
@@ -26,7 +26,7 @@ export class UsersService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly passwords: PasswordService,
-    private readonly reauthentication: Reauthentication,
+    private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditLog,
   ) {
     this.users = dataSource.getRepository(User);
@@ -35,8 +35,8 @@ export class UsersService {
   /** @throws {ConflictError} `username_taken`, `email_taken` */
   async register({ username, email, password }: RegisterDto, client: ClientInfo): Promise<UserDto> {
     await refuseGuessablePassword(password, { username, email });
-    const names = { usernameKey: foldText(username), ...emailNames(email) };
-    await this.refuseTaken(names);
+    const names = { usernameKey: foldText(username), ...emailColumns(email) };
+    await this.assertNotTaken(names);
     const user = this.users.create({
       ...names,
       username,
@@ -45,7 +45,7 @@ export class UsersService {
       archivedCount: 0,
       createdAt: new Date(),
     });
-    await this.claim(names, () => this.users.insert(user));
+    await this.writeUnique(names, () => this.users.insert(user));
     this.audit.record('user.registered', { userId: user.id, address: client.address });
     return UserDto.from(user, false);
   }
@@ -63,7 +63,7 @@ export class UsersService {
     { address }: ClientInfo,
   ): Promise<UserDto> {
     const names = { usernameKey: foldText(username) };
-    await this.claim(names, () => this.users.update({ id: user.id }, { ...names, username }));
+    await this.writeUnique(names, () => this.users.update({ id: user.id }, { ...names, username }));
     this.audit.record('username.changed', { userId: user.id, sessionId: session.id, address });
     return this.get({ ...user, username });
   }
@@ -76,27 +76,27 @@ export class UsersService {
   ): Promise<UserDto> {
     await this.reauthentication.requireUnlessFresh(identity, current_password, client);
     const { user, session } = identity;
-    const names = emailNames(email);
-    await this.claim(names, () => this.users.update({ id: user.id }, names));
+    const names = emailColumns(email);
+    await this.writeUnique(names, () => this.users.update({ id: user.id }, names));
     this.audit.record('email.changed', { userId: user.id, sessionId: session.id, address: client.address });
     return this.get({ ...user, email });
   }
 
   /** The unique keys decide who gets a name: of those who race for it, one. */
-  private async claim(names: Names, write: () => Promise<unknown>): Promise<void> {
+  private async writeUnique(names: UniqueKeys, write: () => Promise<unknown>): Promise<void> {
     try {
       await write();
     } catch (error) {
-      if (isDuplicateKey(error)) await this.refuseTaken(names);
+      if (isDuplicateKey(error)) await this.assertNotTaken(names);
       throw error;
     }
   }
 
-  private async refuseTaken({ usernameKey, emailKey }: Names): Promise<void> {
+  private async assertNotTaken({ usernameKey, emailKey }: UniqueKeys): Promise<void> {
     if (usernameKey !== undefined && (await this.users.existsBy({ usernameKey }))) throw usernameTaken();
     if (emailKey !== undefined && (await this.users.existsBy({ emailKey }))) throw emailTaken();
   }
 }
 
 /** @param email a valid one */
-const emailNames = (email: string) => ({ email, emailKey: emailKey(email)! });
+const emailColumns = (email: string) => ({ email, emailKey: emailKey(email)! });

@@ -2,7 +2,7 @@ import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res 
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { CurrentIdentity, CurrentUser, type Identity } from '../../../auth/identity.decorator.js';
-import { AcceptsTicket } from '../../../auth/ticket.decorator.js';
+import { AcceptsTicket } from '../../../auth/accepts-ticket.decorator.js';
 import { User } from '../../../auth/users/user.entity.js';
 import { ApiProblems, type ProblemAnswer } from '../../../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';

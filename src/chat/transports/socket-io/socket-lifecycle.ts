@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
 import type { Namespace, Socket } from 'socket.io';
-import { noToken } from '../../../auth/auth.errors.js';
+import { missingToken } from '../../../auth/auth.errors.js';
 import { AuthService } from '../../../auth/auth.service.js';
-import { bearerToken } from '../../../auth/tokens/bearer-token.js';
+import { bearerTokenOf } from '../../../auth/tokens/request-tokens.js';
 import { claimsOf, type Identity } from '../../../auth/identity.decorator.js';
 import { NotFoundError, UnauthenticatedError } from '../../../common/errors/errors.js';
 import { addressOf } from '../../../common/http/handshake.js';
@@ -133,8 +133,8 @@ function disconnectionFor(audiences: UserSocketRegistry) {
 }
 
 function tokenOf({ handshake, request }: Socket): string {
-  const token: unknown = handshake.auth.token ?? bearerToken(request);
-  if (typeof token !== 'string' || token === '') throw noToken();
+  const token: unknown = handshake.auth.token ?? bearerTokenOf(request);
+  if (typeof token !== 'string' || token === '') throw missingToken();
   return token;
 }
 

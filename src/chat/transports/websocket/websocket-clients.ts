@@ -4,9 +4,8 @@ import type { Express } from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { AuthService } from '../../../auth/auth.service.js';
-import { bearerToken } from '../../../auth/tokens/bearer-token.js';
+import { bearerTokenOf, streamTicketOf } from '../../../auth/tokens/request-tokens.js';
 import { claimsOf, type Identity } from '../../../auth/identity.decorator.js';
-import { ticketOf } from '../../../auth/ticket.decorator.js';
 import {
   NotFoundError,
   ProblemError,
@@ -77,7 +76,7 @@ export class WebSocketClients implements OnModuleDestroy {
 
   private async identify(request: IncomingMessage, early: PreAuthBuffer): Promise<Identity> {
     const token = tokenOf(request);
-    const ticket = token === undefined ? ticketOf(request) : undefined;
+    const ticket = token === undefined ? streamTicketOf(request) : undefined;
     if (ticket !== undefined) return this.auth.redeemTicket(ticket);
     return this.auth.authenticate(token ?? (await early.token()));
   }
@@ -110,7 +109,7 @@ export class WebSocketClients implements OnModuleDestroy {
 
 /** From the Authorization header, or as the subprotocol after `bearer` (browsers can set no header). */
 function tokenOf(request: IncomingMessage): string | undefined {
-  const header = bearerToken(request);
+  const header = bearerTokenOf(request);
   if (header) return header;
   const [scheme, token] = (request.headers['sec-websocket-protocol'] ?? '')
     .split(',')

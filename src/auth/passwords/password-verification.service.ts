@@ -5,7 +5,7 @@ import { PasswordService } from './password.service.js';
 
 /** Lets a password be tried, but not often. */
 @Injectable()
-export class PasswordChecks {
+export class PasswordVerificationService {
   constructor(
     private readonly passwords: PasswordService,
     private readonly limits: RateLimits,
@@ -20,13 +20,13 @@ export class PasswordChecks {
    * @throws {RateLimitedError} after too many failures, also for the right password
    * @throws {UnavailableError} when too many hashings wait
    */
-  async isRight(
+  async verify(
     password: string,
     hash: string | undefined,
     budget: string,
     subject: AuditSubject,
   ): Promise<boolean> {
-    await this.takeTry(budget, subject);
+    await this.consumeAttempt(budget, subject);
     let wrong = false;
     try {
       wrong = !(await this.passwords.verify(hash, password));
@@ -37,7 +37,7 @@ export class PasswordChecks {
     }
   }
 
-  private async takeTry(budget: string, subject: AuditSubject): Promise<void> {
+  private async consumeAttempt(budget: string, subject: AuditSubject): Promise<void> {
     try {
       await this.limits.consume('failed_login', budget);
     } catch (error) {
