@@ -7,6 +7,12 @@ import {
   REFRESH_TOKEN_SECONDS,
   STREAM_TICKET_SECONDS,
 } from '../../src/auth/sessions/token-lifetimes.js';
+import { MAX_REPLY_BYTES } from '../../src/ai/completion/completion-state.js';
+import { MAX_LINE_BYTES } from '../../src/ai/completion/event-stream.js';
+import { MAX_WAIT_SECONDS } from '../../src/ai/errors/provider-errors.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
+import { MAX_UNSAVED } from '../../src/chat/replies/reply-write-buffer.js';
+import { MAX_WAITING_BYTES } from '../../src/chat/transports/shared/backpressure.js';
 import { SearchSizes } from '../../src/conversations/search/index/search-index.js';
 import { SOCKET_COMMANDS, SOCKET_EVENTS } from '../../src/docs/asyncapi/socket-api.js';
 import { environmentSchema } from '../../src/env/environment.js';
@@ -142,6 +148,7 @@ describe('figures in documents', () => {
   const { chat, credentials, failed_login, general, socket_events, unauthenticated } = RATE_LIMITS;
   const { leastBlockMessages, mostBlockMessages } = new SearchSizes();
   const [hour, day] = [60 * 60, 24 * 60 * 60];
+  const MIB = 1024 * 1024;
 
   it.each([
     ['README.md', `valid for ${ACCESS_TOKEN_SECONDS === hour ? 'an hour' : '?'}`],
@@ -159,6 +166,18 @@ describe('figures in documents', () => {
     ['docs/security.md', `${CONCURRENCY_LIMITS.long_responses} long responses`],
     ['docs/security.md', `${CONCURRENCY_LIMITS.address_connections} sockets and`],
     ['docs/security.md', `${CONCURRENCY_LIMITS.address_handshakes} Socket.IO connections per address`],
+    [
+      'docs/reply-engine.md',
+      `has not changed for ${new RecoveryPace().leaseMs / 1000} s on the observer's clock`,
+    ],
+    [
+      'docs/reply-engine.md',
+      `line has at most ${MAX_LINE_BYTES / MIB} MiB, a reply ${MAX_REPLY_BYTES / MIB} MiB`,
+    ],
+    ['docs/reply-engine.md', `more than ${MAX_UNSAVED / MIB} Mi code units are unsaved`],
+    ['docs/reply-engine.md', `closed when ${MAX_WAITING_BYTES / MIB} MiB is pending`],
+    ['docs/provider-errors.md', `\`Retry-After\` if that is at most ${MAX_WAIT_SECONDS} s`],
+    ['docs/provider-errors.md', `A reply over ${MAX_REPLY_BYTES / MIB} MiB`],
     ['docs/search-index.md', `covers ${inWords(leastBlockMessages)} to ${inWords(mostBlockMessages)}`],
   ])('%s: %s', (document, phrase) => {
     expect(read(document)).toContain(phrase);
