@@ -65,6 +65,22 @@ describe.each(documents)('%s', (document) => {
     expect(targets.filter((target) => !existsSync(join(root, document, '..', target)))).toEqual([]);
   });
 
+  it('links to headings that there are', () => {
+    const targets = [...text.matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)];
+    const headings = (path: string) =>
+      matches(read(path), /^#+ (.+)$/gm).map((heading) =>
+        heading
+          .toLowerCase()
+          .replace(/[^\w\- ]/g, '')
+          .replaceAll(' ', '-'),
+      );
+
+    const missing = targets.filter(
+      ([, path, anchor]) => !headings(path ? join(document, '..', path) : document).includes(anchor!),
+    );
+    expect(missing.map(([link]) => link)).toEqual([]);
+  });
+
   it('names files and folders that there are', () => {
     const paths = pathsIn(text);
 
