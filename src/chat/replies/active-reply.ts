@@ -6,27 +6,27 @@ import { TextBuffer } from './text-buffer.js';
 import type { FinalReply, UnsavedChunk } from './reply-repository.js';
 import { StreamedText, withText } from './streamed-text.js';
 
-/** A run grows until it is handed over, up to here: a row must fit in a statement. UTF-16 code units. */
-const MAX_RUN = 64 * 1024;
+/** Keeps a chunk small enough for one statement. UTF-16 code units. */
+const MAX_RANGE_LENGTH = 64 * 1024;
 
-/** Where in a part there is text that was not handed over yet. */
-interface Run {
+/** Range of a part's text that is not stored yet. */
+interface TextRange {
   part: ReplyPart;
   start: number;
   end: number;
 }
 
-/** A reply that runs in this process: its text so far, and the part of it that is not stored yet. */
+/** Reply that runs in this process: its text so far, and which of it is not stored yet. */
 export class ActiveReply extends StreamedText {
-  /** Its run ends when this is aborted; the reason is a {@link ReplyAborted}. */
+  /** Ends the run; the reason is a {@link ReplyAborted}. */
   readonly abort = new AbortController();
-  /** Resolves once its end is stored; null where its conversation is gone by then. */
+  /** Resolves when the end is stored; to null if the conversation was deleted. */
   readonly ended: Promise<MessageDto | null>;
   resolveEnded!: (message: MessageDto | null) => void;
 
-  /** Chunks that were handed over and given back: they may be stored, so they stay as they are. */
+  /** Chunks whose write failed. They are kept unchanged, because they may be stored nonetheless. */
   private returned: UnsavedChunk[] = [];
-  private runs: Run[] = [];
+  private unsaved: TextRange[] = [];
   private seq: number;
 
   constructor(
@@ -39,7 +39,7 @@ export class ActiveReply extends StreamedText {
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
-  /** The message with its end, as it is stored. */
+  /** The message with its end. */
   endedAs(final: FinalReply): MessageDto {
     return Object.assign(withText(this.message, final.content, final.reasoning), {
       status: final.status,
@@ -56,47 +56,51 @@ export class ActiveReply extends StreamedText {
     });
   }
 
-  /** Hands over what is not stored yet; {@link giveBack} returns it where storing failed. */
+  /** Takes the text to store; {@link returnUnsaved} puts it back if the write fails. */
   takeUnsaved(): UnsavedChunk[] {
-    const taken = [...this.returned, ...this.runs.map((run) => this.chunkOf(run))];
+    const taken = [...this.returned, ...this.unsaved.map((range) => this.chunkOf(range))];
     this.returned = [];
-    this.runs = [];
+    this.unsaved = [];
     return taken;
   }
 
-  /** UTF-16 code units that are not stored yet, nor handed over. */
-  get unsavedLength(): number {
-    return this.runs.reduce((sum, { start, end }) => sum + end - start, lengthOf(this.returned));
-  }
-
-  giveBack(chunks: UnsavedChunk[]): void {
+  returnUnsaved(chunks: UnsavedChunk[]): void {
     this.returned = [...chunks, ...this.returned];
   }
 
-  /** Begins its text anew, as another attempt that is stored with this reasoning. @returns the events that say so */
+  /** UTF-16 code units that are neither stored nor taken for storing. */
+  get unsavedLength(): number {
+    return this.unsaved.reduce((sum, { start, end }) => sum + end - start, lengthOf(this.returned));
+  }
+
+  /**
+   * Starts another attempt, which consists of this reasoning.
+   * @returns events to publish
+   */
   restart(reasoning: string): ParleyEvent[] {
     this.attempt++;
+    // The repository stores the reasoning as the attempt's first chunk.
     this.seq = chunksBefore(this.attempt) + 1;
     this.text = { content: new TextBuffer(), reasoning: new TextBuffer() };
     this.returned = [];
-    this.runs = [];
+    this.unsaved = [];
     const restarted = messageRestarted(this.message, this.attempt);
     return reasoning ? [restarted, super.append('reasoning', reasoning)] : [restarted];
   }
 
   override append(part: ReplyPart, text: string): ParleyEvent {
-    this.note(part, text.length);
+    this.addUnsaved(part, text.length);
     return super.append(part, text);
   }
 
-  private note(part: ReplyPart, length: number): void {
+  private addUnsaved(part: ReplyPart, length: number): void {
     const { length: start } = this.text[part];
-    const last = this.runs.at(-1);
-    if (last?.part === part && last.end - last.start < MAX_RUN) last.end += length;
-    else this.runs.push({ part, start, end: start + length });
+    const last = this.unsaved.at(-1);
+    if (last?.part === part && last.end - last.start < MAX_RANGE_LENGTH) last.end += length;
+    else this.unsaved.push({ part, start, end: start + length });
   }
 
-  private chunkOf({ part, start, end }: Run): UnsavedChunk {
+  private chunkOf({ part, start, end }: TextRange): UnsavedChunk {
     return { messageId: this.message.id, seq: ++this.seq, part, text: this.text[part].slice(start, end) };
   }
 }
@@ -105,7 +109,7 @@ export function lengthOf(chunks: UnsavedChunk[]): number {
   return chunks.reduce((sum, { text }) => sum + text.length, 0);
 }
 
-/** Why a reply's run was aborted, and so which end it comes to. */
+/** Abort reason that decides the reply's final status. */
 export class ReplyAborted extends Error {
   constructor(readonly end: 'stopped' | 'interrupted') {
     super(`The reply was ${end}.`);

@@ -4,7 +4,7 @@ import type { MessageDto } from '../../conversations/messages/message.dto.js';
 
 const logger = new Logger('Replies');
 
-/** Counts each reply's end, and logs it in one line, without a word of the reply. */
+/** Counts and logs a reply's end, without any of its text. */
 export function recordReplyEnd(message: MessageDto, userId: number): void {
   measure('reply.ended', { status: message.status });
   const { usage, completed_at, created_at } = message;

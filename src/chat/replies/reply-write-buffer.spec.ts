@@ -8,24 +8,24 @@ import type { UnsavedChunk } from './reply-repository.js';
 
 type Failure = 'before' | 'after';
 
-/** Stores as the database does (a number is stored once), and fails on command: before it has stored, or after. */
-class PlayedStore {
+/** Stores each chunk number once, as the database does. Fails on request, before or after storing. */
+class FakeRepository {
   readonly rows = new Map<string, UnsavedChunk>();
   readonly deleted: number[] = [];
   statements = 0;
   failure?: Failure;
-  /** What an append waits for. */
+  /** Delays every append. */
   held: Promise<void> = Promise.resolve();
 
   async append(chunks: UnsavedChunk[]): Promise<void> {
     if (chunks.length > 0) this.statements++;
     await this.held;
-    if (this.failure === 'before') throw new Error('Away');
+    if (this.failure === 'before') throw new Error('Unavailable');
     for (const chunk of chunks) {
       const key = `${chunk.messageId}/${chunk.seq}`;
       if (!this.rows.has(key)) this.rows.set(key, { ...chunk });
     }
-    if (this.failure === 'after') throw new Error('The answer was lost');
+    if (this.failure === 'after') throw new Error('Connection lost');
   }
 
   async deleteChunks(ids: number[]): Promise<void> {
@@ -41,110 +41,110 @@ class PlayedStore {
   }
 }
 
-let store: PlayedStore;
-let journal: ReplyWriteBuffer;
+let repository: FakeRepository;
+let buffer: ReplyWriteBuffer;
 
 beforeAll(() => Logger.overrideLogger(false));
 beforeEach(() => {
-  store = new PlayedStore();
-  journal = new ReplyWriteBuffer(store as unknown as ReplyRepository);
+  repository = new FakeRepository();
+  buffer = new ReplyWriteBuffer(repository as unknown as ReplyRepository);
 });
-afterEach(() => journal.close());
+afterEach(() => buffer.close());
 
-function begin(id = 1, attempt = 1): ActiveReply {
+function start(id = 1, attempt = 1): ActiveReply {
   const reply = new ActiveReply(Object.assign(new MessageDto(), { id, conversation_id: 1 }), 1, attempt);
-  journal.add(reply);
+  buffer.add(reply);
   return reply;
 }
 
-/** @returns null, or what its provider waits for */
-function take(reply: ActiveReply, text: string): Promise<void> | null {
+/** @returns as {@link ReplyWriteBuffer.grow} */
+function grow(reply: ActiveReply, text: string): Promise<void> | null {
   reply.append('content', text);
-  return journal.grow(text.length, reply.abort.signal);
+  return buffer.grow(text.length, reply.abort.signal);
 }
 
-function say(reply: ActiveReply, text: string): void {
-  void take(reply, text);
+function append(reply: ActiveReply, text: string): void {
+  void grow(reply, text);
 }
 
 describe('ReplyWriteBuffer', () => {
   it('writes the text of all replies in one statement', async () => {
-    const replies = [1, 2, 3].map((id) => begin(id));
-    replies.forEach((reply) => say(reply, `Reply ${reply.message.id}`));
+    const replies = [1, 2, 3].map((id) => start(id));
+    replies.forEach((reply) => append(reply, `Reply ${reply.message.id}`));
 
-    await journal.flush();
+    await buffer.flush();
 
-    expect(store.statements).toBe(1);
-    expect([1, 2, 3].map((id) => store.textOf(id))).toEqual(['Reply 1', 'Reply 2', 'Reply 3']);
+    expect(repository.statements).toBe(1);
+    expect([1, 2, 3].map((id) => repository.textOf(id))).toEqual(['Reply 1', 'Reply 2', 'Reply 3']);
   });
 
-  it('writes nothing where there is nothing', async () => {
-    begin();
-    await journal.flush();
-    expect(store.statements).toBe(0);
+  it('skips a write without text', async () => {
+    start();
+    await buffer.flush();
+    expect(repository.statements).toBe(0);
   });
 
   it.each(['before', 'after'] as const)(
-    'keeps what failed %s it was stored, and its order',
+    'retries text whose write failed %s it was stored, in order',
     async (failure) => {
-      const reply = begin();
-      store.failure = failure;
-      say(reply, 'One, ');
-      await journal.flush();
-      say(reply, 'two, ');
-      await journal.flush();
-      store.failure = undefined;
-      say(reply, 'three.');
-      await journal.flush();
+      const reply = start();
+      repository.failure = failure;
+      append(reply, 'One, ');
+      await buffer.flush();
+      append(reply, 'two, ');
+      await buffer.flush();
+      repository.failure = undefined;
+      append(reply, 'three.');
+      await buffer.flush();
 
-      expect(store.textOf(1)).toBe('One, two, three.');
+      expect(repository.textOf(1)).toBe('One, two, three.');
     },
   );
 
-  it('says once that nothing can be stored, and once that it can again', async () => {
+  it('logs the first failure and the first success after it', async () => {
     const [warn, log] = [jest.spyOn(Logger.prototype, 'warn'), jest.spyOn(Logger.prototype, 'log')];
-    const reply = begin();
+    const reply = start();
     for (const failure of ['before', 'before', 'after', undefined, undefined, 'before'] as const) {
-      store.failure = failure;
-      say(reply, 'x');
-      await journal.flush();
+      repository.failure = failure;
+      append(reply, 'x');
+      await buffer.flush();
     }
-    const said = [warn.mock.calls.length, log.mock.calls.length];
+    const lines = [warn.mock.calls.length, log.mock.calls.length];
     [warn, log].forEach((spy) => spy.mockRestore());
 
-    expect(said).toEqual([2, 1]);
+    expect(lines).toEqual([2, 1]);
   });
 
-  it('takes what is said while a statement is under way into the next', async () => {
-    const reply = begin();
+  it('writes text that arrives during a write with the next', async () => {
+    const reply = start();
     let release = () => {};
-    store.held = new Promise((resolve) => (release = resolve));
-    store.failure = 'after';
-    say(reply, 'One, ');
-    const first = journal.flush();
-    say(reply, 'two.');
+    repository.held = new Promise((resolve) => (release = resolve));
+    repository.failure = 'after';
+    append(reply, 'One, ');
+    const first = buffer.flush();
+    append(reply, 'two.');
     release();
     await first;
-    store.failure = undefined;
-    await journal.flush();
+    repository.failure = undefined;
+    await buffer.flush();
 
-    expect(store.textOf(1)).toBe('One, two.');
+    expect(repository.textOf(1)).toBe('One, two.');
   });
 
-  it('keeps the parts apart, in the order in which they came, what failed included', async () => {
-    const reply = begin();
+  it('writes the parts as separate chunks in order of arrival, also after a failure', async () => {
+    const reply = start();
     reply.append('reasoning', 'Hm');
     reply.append('reasoning', 'm. ');
     reply.append('content', 'Yes');
-    store.failure = 'before';
-    await journal.flush();
+    repository.failure = 'before';
+    await buffer.flush();
     reply.append('content', '!');
     reply.append('reasoning', 'Or?');
     reply.append('content', ' No.');
-    store.failure = undefined;
-    await journal.flush();
+    repository.failure = undefined;
+    await buffer.flush();
 
-    expect([...store.rows.values()].map(({ seq, part, text }) => [seq, part, text])).toEqual([
+    expect([...repository.rows.values()].map(({ seq, part, text }) => [seq, part, text])).toEqual([
       [1, 'reasoning', 'Hmm. '],
       [2, 'content', 'Yes'],
       [3, 'content', '!'],
@@ -153,75 +153,75 @@ describe('ReplyWriteBuffer', () => {
     ]);
   });
 
-  it('keeps the chunks of a second attempt apart from those of the first', async () => {
-    say(begin(1, 1), 'First');
-    await journal.flush();
-    say(begin(1, 2), 'Second');
-    await journal.flush();
+  it('numbers the chunks of a second attempt apart from those of the first', async () => {
+    append(start(1, 1), 'First');
+    await buffer.flush();
+    append(start(1, 2), 'Second');
+    await buffer.flush();
 
-    expect(store.textOf(1)).toBe('FirstSecond');
-    expect(store.rows.size).toBe(2);
+    expect(repository.textOf(1)).toBe('FirstSecond');
+    expect(repository.rows.size).toBe(2);
   });
 
-  it('writes nothing more of a reply once it is removed', async () => {
-    const reply = begin();
+  it('writes nothing of a reply after it is removed', async () => {
+    const reply = start();
     let release = () => {};
-    store.held = new Promise((resolve) => (release = resolve));
-    say(reply, 'One');
-    const flushed = journal.flush();
+    repository.held = new Promise((resolve) => (release = resolve));
+    append(reply, 'One');
+    const flushed = buffer.flush();
     let removed = false;
-    const removal = journal.remove(reply).then(() => (removed = true));
+    const removal = buffer.remove(reply).then(() => (removed = true));
     await Promise.resolve();
     expect(removed).toBe(false);
 
     release();
     await Promise.all([flushed, removal]);
-    say(reply, 'two');
-    await journal.flush();
-    expect(store.textOf(1)).toBe('One');
+    append(reply, 'two');
+    await buffer.flush();
+    expect(repository.textOf(1)).toBe('One');
   });
 
-  it('deletes the chunks of replies that have ended', async () => {
-    journal.discard(7);
-    await journal.flush();
-    await journal.flush();
-    expect(store.deleted).toEqual([7]);
+  it('deletes the chunks of ended replies once', async () => {
+    buffer.discard(7);
+    await buffer.flush();
+    await buffer.flush();
+    expect(repository.deleted).toEqual([7]);
   });
 
-  it('has providers wait while too much is not stored, until it is', async () => {
-    const reply = begin();
-    store.failure = 'before';
+  it('makes providers wait while too much text is unsaved', async () => {
+    const reply = start();
+    repository.failure = 'before';
     const much = 'x'.repeat(MAX_UNSAVED / 2);
-    expect(take(reply, much)).toBeNull();
-    const wait = take(reply, much);
+    expect(grow(reply, much)).toBeNull();
+    const wait = grow(reply, much);
     let resumed = false;
     void wait!.then(() => (resumed = true));
 
-    await journal.flush();
+    await buffer.flush();
     expect(resumed).toBe(false);
 
-    store.failure = undefined;
-    await journal.flush();
+    repository.failure = undefined;
+    await buffer.flush();
     await wait;
-    expect(take(reply, 'more')).toBeNull();
+    expect(grow(reply, 'more')).toBeNull();
   });
 
-  it('counts the text of a reply that ended until its end is stored, and holds up none that is stopped', async () => {
-    const [long, other] = [begin(1), begin(2)];
-    store.failure = 'before';
-    say(long, 'x'.repeat(MAX_UNSAVED));
-    const waits = [take(other, 'y'), take(long, 'z')];
+  it('counts the text of an ended reply until its end is stored, and does not make an aborted reply wait', async () => {
+    const [long, other] = [start(1), start(2)];
+    repository.failure = 'before';
+    append(long, 'x'.repeat(MAX_UNSAVED));
+    const waits = [grow(other, 'y'), grow(long, 'z')];
 
     long.abort.abort();
     await waits[1];
     let resumed = false;
     void waits[0]!.then(() => (resumed = true));
-    await journal.remove(long);
-    await journal.flush();
+    await buffer.remove(long);
+    await buffer.flush();
     expect(resumed).toBe(false);
 
-    journal.discard(long.message.id);
+    buffer.discard(long.message.id);
     await waits[0];
-    expect(take(other, 'more')).toBeNull();
+    expect(grow(other, 'more')).toBeNull();
   });
 });

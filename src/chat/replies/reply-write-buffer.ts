@@ -1,36 +1,37 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { measure } from '../../common/logging/measures.js';
-import { ReplyRepository } from './reply-repository.js';
+import { ReplyRepository, type UnsavedChunk } from './reply-repository.js';
 import { lengthOf, type ActiveReply } from './active-reply.js';
 
-/** Text waits this long at most before it is written; a write and the timer's slack fit within the promised 250 ms. */
+/** Leaves 50 ms of the promised 250 ms for the write and the timer's delay. */
 const FLUSH_INTERVAL_MS = 200;
-/** While more than this waits for a database that is away, providers are not read. UTF-16 code units. */
+/** Providers are not read while more text is unsaved. UTF-16 code units. */
 export const MAX_UNSAVED = 64 * 1024 * 1024;
 
 /**
- * Brings the text of all running replies to the database, a few times a second and in one statement. While the
- * database is away the text stays in memory, bounded, and is written when it is back.
+ * Writes the text of all running replies to the database, periodically and in one statement. While the database is
+ * unavailable the text stays in memory, up to a limit, and is written later.
  */
 @Injectable()
 export class ReplyWriteBuffer {
   private readonly logger = new Logger('ReplyWriteBuffer');
   private readonly replies = new Set<ActiveReply>();
   private readonly timer = setInterval(() => void this.flush(), FLUSH_INTERVAL_MS).unref();
+  /** Ids of ended replies whose chunks are to be deleted. */
   private ended: number[] = [];
-  /** Text of replies that have ended, until their ends are stored. UTF-16 code units. */
+  /** Unsaved length of each reply whose end is not stored yet. UTF-16 code units. */
   private readonly ending = new Map<number, number>();
   private flushing: Promise<void> | null = null;
-  /** Of all replies, what is being written included. */
+  /** Unsaved length of all replies, including text that is being written. UTF-16 code units. */
   private unsaved = 0;
   private waiting: (() => void)[] = [];
   private failing = false;
-  /** When the text was taken that the last write stored. */
+  /** Start of the last successful write. */
   private savedAt = performance.now();
 
   constructor(private readonly repository: ReplyRepository) {}
 
-  /** Replies that have ended, and whose end is not stored yet. */
+  /** Replies that have ended but whose end is not stored yet. */
   get endsWaiting(): number {
     return this.ending.size;
   }
@@ -40,7 +41,7 @@ export class ReplyWriteBuffer {
     return this.unsaved;
   }
 
-  /** How long the oldest unsaved text has waited, at most. */
+  /** Upper bound of the age of the oldest unsaved text. */
   get unsavedMs(): number {
     return this.unsaved > 0 ? performance.now() - this.savedAt : 0;
   }
@@ -49,28 +50,31 @@ export class ReplyWriteBuffer {
     this.replies.add(reply);
   }
 
-  /** When this resolves, nothing more of the reply is being written. What is unsaved goes with its end, and counts until then. */
+  /**
+   * Resolves when no more of the reply is being written. Its unsaved text is stored with its end and counts as unsaved
+   * until {@link discard}.
+   */
   async remove(reply: ActiveReply): Promise<void> {
     this.replies.delete(reply);
     await this.flushing;
     this.ending.set(reply.message.id, reply.unsavedLength);
   }
 
-  /** The reply's end, with its whole text, is stored: its chunks may go, with the next write. */
+  /** Deletes the reply's chunks with the next write, once its end is stored. */
   discard(messageId: number): void {
     this.ended.push(messageId);
     this.shrink(this.ending.get(messageId) ?? 0);
     this.ending.delete(messageId);
   }
 
-  /** The reply's text begins anew, so that what is unsaved of it need not be written. */
+  /** Stops counting the reply's unsaved text, before its next attempt drops it. */
   forget(reply: ActiveReply): void {
     this.shrink(reply.unsavedLength);
   }
 
   /**
-   * Counts text that a reply has taken in.
-   * @returns null, or what to wait for before more is taken from its provider; an abort ends the wait
+   * Counts text added to a reply.
+   * @returns null, or a promise to await before reading more from the provider; an abort resolves it
    */
   grow(length: number, signal: AbortSignal): Promise<void> | null {
     this.unsaved += length;
@@ -81,13 +85,13 @@ export class ReplyWriteBuffer {
     });
   }
 
-  /** Writes what there is; at most one write is under way. */
+  /** Writes unsaved text; joins a write that is in progress. */
   flush(): Promise<void> {
     this.flushing ??= this.write().finally(() => (this.flushing = null));
     return this.flushing;
   }
 
-  /** Writes for the last time, once no reply runs any more. */
+  /** Writes one last time, after all replies have ended. */
   async close(): Promise<void> {
     clearInterval(this.timer);
     await this.flushing;
@@ -111,11 +115,15 @@ export class ReplyWriteBuffer {
     try {
       await this.repository.append(chunks);
     } catch (error) {
-      taken.forEach(({ reply, chunks }) => reply.giveBack(chunks));
+      taken.forEach(({ reply, chunks }) => reply.returnUnsaved(chunks));
       throw error;
     }
+    this.saved(chunks, startedAt);
+  }
+
+  private saved(chunks: UnsavedChunk[], startedAt: number): void {
     this.shrink(lengthOf(chunks));
-    // Text of replies that have ended is not among the chunks: it waits for its end to be stored.
+    // Text of ended replies is not among the chunks; it stays unsaved until their ends are stored.
     if (chunks.length > 0 || this.unsaved === 0) this.savedAt = startedAt;
     const seconds = (performance.now() - startedAt) / 1000;
     if (chunks.length > 0) measure('replies.saved', { seconds, rows: chunks.length });
@@ -134,11 +142,11 @@ export class ReplyWriteBuffer {
     this.waiting = [];
   }
 
-  /** Says once that the database is away, and once that it is back. */
+  /** Logs the first failure, and the first success after it. */
   private report(error: unknown): void {
     if (error && !this.failing)
-      this.logger.warn(`Failed to store replies, trying again: ${(error as Error).message}`);
-    if (!error && this.failing) this.logger.log('Replies are stored again.');
+      this.logger.warn(`Failed to store replies, retrying: ${(error as Error).message}`);
+    if (!error && this.failing) this.logger.log('Replies are stored again');
     this.failing = Boolean(error);
   }
 }

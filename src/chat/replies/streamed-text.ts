@@ -5,13 +5,16 @@ import { deltaHead, messageDelta } from '../events/chat.events.js';
 import { cursorText } from '../events/cursor.js';
 import { TextBuffer } from './text-buffer.js';
 
-/** A reply's text as it grows. */
+/** Lengths of both parts, in UTF-16 code units. */
+type Offsets = Record<ReplyPart, number>;
+
+/** Growing text of a reply. */
 export class StreamedText {
   protected text = { content: new TextBuffer(), reasoning: new TextBuffer() };
   private readonly heads: Record<ReplyPart, string>;
 
   constructor(
-    /** As it was created: its text is here, not there. */
+    /** The message as created, without the text. */
     readonly message: MessageDto,
     public attempt: number,
   ) {
@@ -20,7 +23,7 @@ export class StreamedText {
     this.heads = { content: headOf('content'), reasoning: headOf('reasoning') };
   }
 
-  /** Of both parts, in UTF-16 code units. */
+  /** Length of both parts together, in UTF-16 code units. */
   get length(): number {
     return this.text.content.length + this.text.reasoning.length;
   }
@@ -33,12 +36,12 @@ export class StreamedText {
     return String(this.text.reasoning);
   }
 
-  /** Its text from the given places on, as deltas: what a client that comes late has missed. */
-  since(offsets: { content: number; reasoning: number }): ParleyEvent[] {
+  /** The text after these offsets, as deltas. */
+  since(offsets: Offsets): ParleyEvent[] {
     return textSince(this.snapshot(), this.attempt, offsets);
   }
 
-  /** What makes the text so far that of the message as it has ended, elsewhere perhaps. */
+  /** Deltas that turn this text into the ended message's. */
   missingOf(message: MessageDto): ParleyEvent[] {
     const { content, reasoning } = this.text;
     return textSince(message, this.attempt, { content: content.length, reasoning: reasoning.length });
@@ -68,35 +71,31 @@ export function withText(message: MessageDto, content: string, reasoning: string
   return Object.assign(Object.create(Object.getPrototypeOf(message)), message, { content, reasoning });
 }
 
-/** A message's text from the given places on, as at most one delta a part. */
-export function textSince(
-  message: MessageDto,
-  attempt: number,
-  seen: { content: number; reasoning: number },
-): ParleyEvent[] {
+/** A message's text after these offsets, as at most one delta per part. */
+export function textSince(message: MessageDto, attempt: number, offsets: Offsets): ParleyEvent[] {
   const { id: message_id, conversation_id } = message;
-  const at = { ...seen };
+  const received = { ...offsets };
   return REPLY_PARTS.flatMap((part) => {
     const { length } = message[part];
-    // A crash may have taken the last of what a client has: an ended message's text is cut to what is stored.
-    const isCut = message.status !== 'streaming' && at[part] > length;
-    const offset = isCut ? length : at[part];
+    // After a crash the stored text may be shorter than the client's: an empty delta truncates it.
+    const isCut = message.status !== 'streaming' && received[part] > length;
+    const offset = isCut ? length : received[part];
     const text = message[part].slice(offset);
     if (text === '' && !isCut) return [];
-    at[part] = length;
-    const place = { messageId: message_id, attempt, ...at, done: false };
-    return [messageDelta({ conversation_id, message_id, part, offset, text }, () => cursorText(place))];
+    received[part] = length;
+    const cursor = { messageId: message_id, attempt, ...received, done: false };
+    return [messageDelta({ conversation_id, message_id, part, offset, text }, () => cursorText(cursor))];
   });
 }
 
-/** A message's text as deltas that set each part, whatever a client has of it. */
+/** A message's text as one delta per part from offset 0, which replaces any text that a client has. */
 export function wholeText(message: MessageDto, attempt: number): ParleyEvent[] {
   const { id: message_id, conversation_id } = message;
-  const place = { messageId: message_id, attempt, content: 0, reasoning: 0, done: false };
+  const received = { messageId: message_id, attempt, content: 0, reasoning: 0, done: false };
   return REPLY_PARTS.map((part) => {
     const text = message[part];
-    place[part] = text.length;
-    const cursor = cursorText(place);
+    received[part] = text.length;
+    const cursor = cursorText(received);
     return messageDelta({ conversation_id, message_id, part, offset: 0, text }, () => cursor);
   });
 }

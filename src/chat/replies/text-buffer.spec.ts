@@ -1,14 +1,14 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { TextBuffer } from './text-buffer.js';
 
-describe('GrowingText', () => {
-  it('is empty at first', () => {
+describe('TextBuffer', () => {
+  it('starts empty', () => {
     const text = new TextBuffer();
 
     expect([text.length, String(text)]).toEqual([0, '']);
   });
 
-  it('is all its pieces in their order, whenever it is read', () => {
+  it('returns all pieces in order, at any time', () => {
     const text = new TextBuffer();
     let expected = '';
     for (let n = 0; n < 5000; n++) {
@@ -21,14 +21,14 @@ describe('GrowingText', () => {
     expect(String(text)).toBe(expected);
   });
 
-  it('is read from one place to another, whatever is there', () => {
+  it('slices between any two code units', () => {
     const text = new TextBuffer();
     ['ab', '👋', '\ud83d', 'é', '\0', '字'].forEach((piece) => text.append(piece));
 
     expect([text.slice(1, 4), text.slice(3), text.slice(8)]).toEqual(['b👋', '\udc4b\ud83dé\0字', '']);
   });
 
-  it('takes a long piece', () => {
+  it('accepts a long piece', () => {
     const text = new TextBuffer();
     text.append('x'.repeat(1_000_000));
     text.append('y');
@@ -36,7 +36,7 @@ describe('GrowingText', () => {
     expect(String(text)).toBe(`${'x'.repeat(1_000_000)}y`);
   });
 
-  it('copies a text a few times at most, however many pieces it comes in', () => {
+  it('copies a text only a few times, for any number of pieces', () => {
     const copy = jest.spyOn(Buffer.prototype, 'copy');
     const text = new TextBuffer();
     for (let n = 0; n < 5_000; n++) text.append('ten chars.');

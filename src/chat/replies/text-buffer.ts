@@ -1,10 +1,10 @@
-/** Room for this much at first. UTF-16 code units. */
-const LEAST = 512;
-const BYTES_A_UNIT = 2;
+/** UTF-16 code units. */
+const INITIAL_CAPACITY = 512;
+const BYTES_PER_UNIT = 2;
 
 /**
- * Text that grows by small pieces, in memory of its own. What `+=` makes is a tree of all the pieces there ever were, to
- * V8: seven times as long as they are, and much to do for the garbage collector, for as long as the text grows.
+ * Text that grows by small pieces, stored as UTF-16 in a buffer. Concatenation with `+=` would make V8 keep a rope
+ * of all pieces, several times as large as the text and costly for the garbage collector.
  */
 export class TextBuffer {
   private units = Buffer.alloc(0);
@@ -17,26 +17,26 @@ export class TextBuffer {
 
   append(piece: string): void {
     const length = this.total + piece.length;
-    if (length * BYTES_A_UNIT > this.units.length) this.growTo(length);
-    this.units.write(piece, this.total * BYTES_A_UNIT, 'utf16le');
+    if (length * BYTES_PER_UNIT > this.units.length) this.growTo(length);
+    this.units.write(piece, this.total * BYTES_PER_UNIT, 'utf16le');
     this.total = length;
   }
 
-  /** As a string's: both in UTF-16 code units. */
+  /** As `String.prototype.slice`, for non-negative indices. */
   slice(start: number, end = this.total): string {
-    return this.units.toString('utf16le', start * BYTES_A_UNIT, end * BYTES_A_UNIT);
+    return this.units.toString('utf16le', start * BYTES_PER_UNIT, end * BYTES_PER_UNIT);
   }
 
   toString(): string {
     return this.slice(0);
   }
 
-  /** By half of it at least, so that a long text is copied a few times at most. */
+  /** Grows by at least half, so that a long text is copied only a few times. */
   private growTo(length: number): void {
-    const room = Math.max(length, Math.ceil(this.total * 1.5), LEAST);
-    // Not of Buffer's pool, all of which it would keep.
-    const units = Buffer.allocUnsafeSlow(room * BYTES_A_UNIT);
-    this.units.copy(units, 0, 0, this.total * BYTES_A_UNIT);
+    const capacity = Math.max(length, Math.ceil(this.total * 1.5), INITIAL_CAPACITY);
+    // Outside Buffer's pool, which a small slice would keep alive as a whole.
+    const units = Buffer.allocUnsafeSlow(capacity * BYTES_PER_UNIT);
+    this.units.copy(units, 0, 0, this.total * BYTES_PER_UNIT);
     this.units = units;
   }
 }
