@@ -20,10 +20,15 @@ import { ConversationStreams } from './streams/conversation-streams.js';
 import { TurnsService } from './turns/turns.service.js';
 import { Heartbeat } from './replies/recovery/heartbeat.js';
 import { PromptService } from './replies/prompt.service.js';
-import { ReplyRecovery, RecoveryPace } from './replies/recovery/reply-recovery.js';
+import { RecoveryPace } from './replies/recovery/recovery-pace.js';
+import { RecoveryScan } from './replies/recovery/recovery-scan.js';
+import { ReplyRecovery } from './replies/recovery/reply-recovery.js';
 import { RemoteReplies } from './streams/remote-replies.js';
 import { ReplyResponder } from './transports/http/reply-responder.js';
+import { AbandonedReplies } from './replies/abandoned-replies.js';
 import { ReplyEngine } from './replies/reply-engine.js';
+import { ReplyStopper } from './replies/reply-stopper.js';
+import { TitleService } from './replies/title.service.js';
 import { ReplyWriteBuffer } from './replies/reply-write-buffer.js';
 import { ReplyRetries } from './replies/recovery/reply-retries.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';
@@ -41,9 +46,9 @@ import { WebSocketClients } from './transports/websocket/websocket-clients.js';
   imports: [TypeOrmModule.forFeature([Message]), AiModule, AuthModule, ConfigsModule, ConversationsModule],
   controllers: [ChatController],
   providers: [
-    ...[ReplyQuota, PendingTurns, ChatService, TurnsService, PromptService, ReplyRunFactory],
-    ...[Heartbeat, ReplyRecovery, RecoveryPace, RemoteReplies, ReplyRetries, ChatShutdown],
-    ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository],
+    ...[ReplyQuota, PendingTurns, ChatService, TurnsService, PromptService, TitleService, ReplyRunFactory],
+    ...[Heartbeat, RecoveryPace, RecoveryScan, ReplyRecovery, ReplyRetries, RemoteReplies, ChatShutdown],
+    ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository, ReplyStopper, AbandonedReplies],
     ...[ConversationReader, ConversationStreams, ReplyResponder, StalledConnections],
     ...[ChatGateway, SocketLifecycle, UserSocketRegistry, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],

@@ -15,6 +15,7 @@ import type { TurnRequest, Turn, Written } from './turns/turn.js';
 import { TurnsService } from './turns/turns.service.js';
 import type { ActiveReply } from './replies/active-reply.js';
 import { ReplyEngine } from './replies/reply-engine.js';
+import { ReplyStopper } from './replies/reply-stopper.js';
 import { type ReplyRun, ReplyRunFactory } from './replies/reply-run-factory.js';
 
 /** What every transport asks for: messages to be answered, edited, answered again. The reply runs on its own. */
@@ -25,6 +26,7 @@ export class ChatService {
     private readonly turns: TurnsService,
     private readonly runs: ReplyRunFactory,
     private readonly engine: ReplyEngine,
+    private readonly stopper: ReplyStopper,
     private readonly quota: ReplyQuota,
     private readonly pendingTurns: PendingTurns,
     private readonly hub: EventHub,
@@ -54,7 +56,7 @@ export class ChatService {
   /** @throws {ConflictError} `no_reply_running` */
   async stop(userId: number, conversationId: number): Promise<MessageDto> {
     await this.conversations.getOwned(userId, conversationId);
-    const message = await this.engine.stopIn(conversationId);
+    const message = await this.stopper.stopIn(conversationId);
     if (!message) throw new ConflictError('no_reply_running', 'No reply is running in this conversation.');
     return message;
   }

@@ -4,7 +4,7 @@ import type { Express } from 'express';
 import type { Server } from 'node:http';
 import type { Namespace } from 'socket.io';
 import { SocketLifecycle } from '../../src/chat/transports/socket-io/socket-lifecycle.js';
-import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { ReplyResponder } from '../../src/chat/transports/http/reply-responder.js';
 import { ConcurrencyLimiter } from '../../src/throttling/concurrency-limiter.js';
 import { WebSocketClients } from '../../src/chat/transports/websocket/websocket-clients.js';

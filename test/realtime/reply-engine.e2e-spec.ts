@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { Node } from '../../src/chat/replies/recovery/node.entity.js';
-import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
 import { ReplyRepository } from '../../src/chat/replies/reply-repository.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';

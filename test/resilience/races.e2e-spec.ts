@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { TurnsService } from '../../src/chat/turns/turns.service.js';
-import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
+import { ReplyStopper } from '../../src/chat/replies/reply-stopper.js';
 import { MessagesService } from '../../src/conversations/messages/messages.service.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { gate, type PlayedRequest, type Script } from '../support/provider/provider.js';
@@ -353,10 +353,10 @@ describe('Whatever ends a reply at the same moment', () => {
     const readers = await watch(id);
     storeSlowly(t, { afterMs: 100 });
     let sent: Promise<{ status: number }> | undefined;
-    const engine = t.app.get(ReplyEngine);
-    const stopIn = engine.stopIn.bind(engine);
+    const stopper = t.app.get(ReplyStopper);
+    const stopIn = stopper.stopIn.bind(stopper);
     const stored = async () => (await ada.history(id)).length > 0;
-    jest.spyOn(engine, 'stopIn').mockImplementation(async (conversationId) => {
+    jest.spyOn(stopper, 'stopIn').mockImplementation(async (conversationId) => {
       const stopped = await stopIn(conversationId);
       sent = ada.send(id, 'Stillborn');
       while (!(await stored())) await delay(5);

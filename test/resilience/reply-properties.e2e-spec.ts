@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, it } from '@jest/globals';
 import fc from 'fast-check';
-import { RecoveryPace } from '../../src/chat/replies/recovery/reply-recovery.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { ChatModel, type ModelMessage, type ReplyPlan, type Request } from '../support/model/chat-model.js';
 import { ChatWorld, type AskingTransport } from '../support/model/chat-world.js';

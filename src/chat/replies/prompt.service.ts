@@ -5,9 +5,9 @@ import { Conversation } from '../../conversations/conversation.entity.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 
-/** Messages a read: few, as each may be long. */
+/** Messages per read. */
 const PAGE = 20;
-/** What is longer is read by itself, once it is its turn: it may be megabytes. */
+/** Longer content is read separately, when it is needed. */
 const SHORT_CONTENT = 'CASE WHEN OCTET_LENGTH(message.content) <= 65536 THEN message.content END';
 
 interface PromptRow {
@@ -16,45 +16,51 @@ interface PromptRow {
   content: string | null;
 }
 
-/** What a chat message costs beside its text, generously: OpenAI's models take 3 and a name. */
-export const TOKENS_A_MESSAGE = 5;
-/** Kept free for a reply whose length the params do not bound, at most a quarter of the context. */
+/** Upper bound of a chat message's tokens beside its text; OpenAI's models use 3 and a name. */
+export const TOKENS_PER_MESSAGE = 5;
+/** Reserved for a reply without `max_tokens`, up to a quarter of the context. */
 const REPLY_TOKENS = 4096;
 
-/** What a provider is sent: the system prompt, and as much of the newest conversation as fits its context. */
+/** Builds prompts: the system prompt and as many of the newest messages as fit the context. */
 @Injectable()
 export class PromptService {
   constructor(private readonly messages: MessagesService) {}
 
   /**
-   * @param question the user message to be answered, on the active branch: it is sent in any case
+   * @param userMessage the message to answer, on the active branch; included even if it does not fit
    * @param contextTokens of prompt and reply together
    */
   async build(
     conversation: Conversation,
-    question: MessageDto,
+    userMessage: MessageDto,
     contextTokens: number,
     params: Record<string, unknown>,
   ): Promise<PromptMessage[]> {
     const { systemPrompt } = conversation;
     const system: PromptMessage[] =
       systemPrompt && !isBlank(systemPrompt) ? [{ role: 'system', content: systemPrompt }] : [];
-    const room = new Room(contextTokens - replyTokens(contextTokens, params));
-    for (const message of system) await room.take(message);
-    const newest: PromptMessage[] = [];
-    for await (const { role, content } of this.upwards(question)) {
-      if (isBlank(content)) continue;
-      const message = { role, content };
-      if (!(await room.take(message)) && newest.length > 0) break;
-      newest.push(message);
-    }
-    // A prompt that was cut begins with somebody asking: some providers insist on it.
-    while (newest.at(-1)?.role === 'assistant') newest.pop();
-    return [...system, ...joinNeighbours(newest.reverse())];
+    const budget = new TokenBudget(contextTokens - replyTokens(contextTokens, params));
+    for (const message of system) await budget.take(message);
+    const newest = await this.takeNewest(userMessage, budget);
+    return [...system, ...joinSameRoles(newest.reverse())];
   }
 
-  /** The active branch from a message upwards, without loading more than is asked for. */
-  private async *upwards(last: MessageDto): AsyncGenerator<Pick<MessageDto, 'role' | 'content'>> {
+  /** @returns the messages that fit, newest first */
+  private async takeNewest(userMessage: MessageDto, budget: TokenBudget): Promise<PromptMessage[]> {
+    const newest: PromptMessage[] = [];
+    for await (const { role, content } of this.branchUp(userMessage)) {
+      if (isBlank(content)) continue;
+      const message = { role, content };
+      if (!(await budget.take(message)) && newest.length > 0) break;
+      newest.push(message);
+    }
+    // Some providers require that the first message is the user's.
+    while (newest.at(-1)?.role === 'assistant') newest.pop();
+    return newest;
+  }
+
+  /** Reads the active branch from a message up to the root, page by page. */
+  private async *branchUp(last: MessageDto): AsyncGenerator<Pick<MessageDto, 'role' | 'content'>> {
     yield last;
     if (last.parent_id === null) return;
     for (let beforeId = last.id; ;) {
@@ -73,46 +79,54 @@ export class PromptService {
 }
 
 /**
- * Counts down a budget of tokens. No token is shorter than a byte, so that messages are first taken at their
- * bytes, which is cheap, and tokenized only when that bound no longer fits.
+ * Counts down a budget of tokens. A token has at least one byte, so messages are first counted by their bytes, and
+ * tokenized only when that bound exceeds the budget.
  */
-class Room {
-  private bound = 0;
-  private unsure: PromptMessage[] = [];
+class TokenBudget {
+  private used = 0;
+  /** Messages that `used` counts by their bytes. */
+  private bounded: PromptMessage[] = [];
 
-  constructor(private readonly budget: number) {}
+  constructor(private readonly tokens: number) {}
 
-  /** @returns false where it does not fit; then nothing is taken */
+  /** @returns false, taking nothing, if the message does not fit */
   async take(message: PromptMessage): Promise<boolean> {
-    const bound = Buffer.byteLength(message.content) + TOKENS_A_MESSAGE;
-    if (this.bound + bound <= this.budget) {
-      this.bound += bound;
-      this.unsure.push(message);
+    const bound = upperBoundOf(message);
+    if (this.used + bound <= this.tokens) {
+      this.used += bound;
+      this.bounded.push(message);
       return true;
     }
     await this.tokenize();
     const tokens = await tokensOf(message);
-    if (this.bound + tokens > this.budget) return false;
-    this.bound += tokens;
+    if (this.used + tokens > this.tokens) return false;
+    this.used += tokens;
     return true;
   }
 
-  /** Replaces the bounds taken so far with counts. */
+  /** Replaces bounds with token counts. */
   private async tokenize(): Promise<void> {
-    for (const message of this.unsure) {
-      this.bound += (await tokensOf(message)) - Buffer.byteLength(message.content) - TOKENS_A_MESSAGE;
-    }
-    this.unsure = [];
+    for (const message of this.bounded) this.used += (await tokensOf(message)) - upperBoundOf(message);
+    this.bounded = [];
   }
 }
 
-/** Some providers refuse a message without text. */
+function upperBoundOf({ content }: PromptMessage): number {
+  return Buffer.byteLength(content) + TOKENS_PER_MESSAGE;
+}
+
+async function tokensOf({ content }: PromptMessage): Promise<number> {
+  const [count] = await countTokens([content]);
+  return count! + TOKENS_PER_MESSAGE;
+}
+
+/** Some providers reject messages without text. */
 function isBlank(content: string): boolean {
   return content.trim() === '';
 }
 
-/** Messages of one role that follow each other become one: some providers insist that roles alternate. */
-function joinNeighbours(messages: PromptMessage[]): PromptMessage[] {
+/** Joins consecutive messages of one role, because some providers require alternating roles. */
+function joinSameRoles(messages: PromptMessage[]): PromptMessage[] {
   const joined: PromptMessage[] = [];
   for (const { role, content } of messages) {
     const last = joined.at(-1);
@@ -122,13 +136,8 @@ function joinNeighbours(messages: PromptMessage[]): PromptMessage[] {
   return joined;
 }
 
-async function tokensOf({ content }: PromptMessage): Promise<number> {
-  const [count] = await countTokens([content]);
-  return count! + TOKENS_A_MESSAGE;
-}
-
 function replyTokens(contextTokens: number, params: Record<string, unknown>): number {
-  const asked = params.max_completion_tokens ?? params.max_tokens;
-  if (typeof asked === 'number') return asked;
+  const requested = params.max_completion_tokens ?? params.max_tokens;
+  if (typeof requested === 'number') return requested;
   return Math.min(REPLY_TOKENS, Math.floor(contextTokens / 4));
 }

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../../ai/ai.service.js';
-import type { PromptMessage, ReplyBatch, ReplySource, TokenUsage } from '../../ai/provider/provider.js';
+import type { PromptMessage, ReplyBatch } from '../../ai/provider/provider.js';
 import { logProviderError, logRetries, type ProviderTask } from '../../ai/errors/provider-error-log.js';
 import { ProviderError } from '../../ai/provider/provider.error.js';
 import { measure } from '../../common/logging/measures.js';
@@ -10,39 +10,26 @@ import { isDatabaseAway } from '../../common/errors/database-errors.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { REPLY_PARTS } from '../../conversations/messages/reply-chunk.entity.js';
 import { EventHub } from '../../events/event-hub.js';
-import { ParleyEvent } from '../../events/parley-event.js';
-import { PendingTurns } from '../turns/pending-turns.js';
 import { messageCompleted } from '../events/chat.events.js';
-import { ReplyWriteBuffer } from './reply-write-buffer.js';
-import { type ReplyRun, ReplyRunFactory } from './reply-run-factory.js';
-import { FinalReply, ReplyRepository, type RunningReply, usageColumns } from './reply-repository.js';
-import { recordReplyEnd } from './reply-log.js';
 import { ActiveReply, ReplyAborted } from './active-reply.js';
-import { wholeText } from './streamed-text.js';
-import { usageOf } from './usage.js';
+import { recordReplyEnd } from './reply-log.js';
+import { finalReply, type Outcome, updateOutcome } from './reply-outcome.js';
+import { type FinalReply, ReplyRepository } from './reply-repository.js';
+import type { ReplyRun } from './reply-run-factory.js';
+import { ReplyWriteBuffer } from './reply-write-buffer.js';
 
-/** Between two tries while the database is away. */
+/** Interval of retries while the database is unavailable. */
 const RETRY_MS = 500;
-/** How long another node may take to stop its reply before it is taken for dead. */
-const STOP_ELSEWHERE_MS = 2000;
-/** What a shutdown leaves for storing ends once the grace is over. */
+/** Time to store ends after a shutdown's grace. */
 const LAST_WRITES_MS = 4000;
 
-interface Outcome {
-  status: FinalReply['status'];
-  finishReason?: string;
-  usage?: TokenUsage;
-  sources?: ReplySource[];
-  error?: { code: string; detail: string };
-}
-
 /**
- * Runs replies: reads the provider, keeps and publishes what comes, and brings each reply to one end. A reply
- * belongs to the server: it goes on when whoever asked for it has left.
+ * Runs replies: reads the provider, publishes and stores the text, and ends each reply once. A reply belongs to the
+ * process, so it continues when its client disconnects.
  */
 @Injectable()
 export class ReplyEngine {
-  /** Of this process, anew at each start: it marks which replies are this process's. */
+  /** Identifies this process as the owner of its replies; new at each start. */
   readonly nodeId = randomUUID();
 
   private readonly logger = new Logger('ReplyEngine');
@@ -54,16 +41,14 @@ export class ReplyEngine {
     private readonly hub: EventHub,
     private readonly repository: ReplyRepository,
     private readonly writeBuffer: ReplyWriteBuffer,
-    private readonly runs: ReplyRunFactory,
-    private readonly pendingTurns: PendingTurns,
   ) {}
 
-  /** @param message as it was created, in the database too, `streaming` and this node's */
+  /** @param message stored as `streaming` and owned by this node */
   start(message: MessageDto, userId: number, attempt: number, run: ReplyRun): ActiveReply {
     const reply = new ActiveReply(message, userId, attempt);
     this.replies.set(message.id, reply);
     this.writeBuffer.add(reply);
-    const unsubscribe = this.stopWhenDeleted(reply);
+    const unsubscribe = this.subscribeToStops(reply);
     if (this.closing) reply.abort.abort(new ReplyAborted('interrupted'));
     void this.run(reply, run).finally(unsubscribe);
     return reply;
@@ -77,104 +62,73 @@ export class ReplyEngine {
     return [...this.replies.values()];
   }
 
-  /**
-   * Stops the reply that runs in a conversation, in this process or not.
-   * @returns it as stored; null where none runs
-   */
-  async stopIn(conversationId: number): Promise<MessageDto | null> {
-    await this.pendingTurns.settled(conversationId);
-    const reply = this.all().find(({ message }) => message.conversation_id === conversationId);
-    if (reply) {
-      reply.abort.abort(new ReplyAborted('stopped'));
-      return reply.ended;
-    }
-    const running = await this.repository.findRunning({ conversationId });
-    if (!running) return null;
-    return (await this.stopElsewhere(running)) ?? this.endAbandoned(running.reply.id, 'stopped');
-  }
-
-  /** Asks the node that runs it, which knows the text to its last character; null where no node answers. */
-  private async stopElsewhere({ reply, conversation }: RunningReply): Promise<MessageDto | null> {
-    if (!this.hub.hasRelay) return null;
-    const { id: conversationId, userId } = conversation;
-    await this.hub.whenSubscribed(userId);
-    return new Promise((resolve) => {
-      const settle = (message: MessageDto | null) => {
-        unsubscribe();
-        clearTimeout(timer);
-        resolve(message);
-      };
-      const timer = setTimeout(() => settle(null), STOP_ELSEWHERE_MS).unref();
-      const unsubscribe = this.hub.subscribe(userId, ({ type, body }) => {
-        const message = body.message as MessageDto | undefined;
-        if (type === 'message.completed' && message?.id === reply.id) settle(message);
-      });
-      this.hub.publish(userId, new ParleyEvent('reply.stop', { conversation_id: conversationId }));
-    });
-  }
-
-  /**
-   * Ends a reply that this process does not run, with the text that was stored of it.
-   * @returns it as stored; null where something else ended it first
-   */
-  async endAbandoned(messageId: number, status: 'stopped' | 'interrupted'): Promise<MessageDto | null> {
-    const running = await this.repository.findRunning({ id: messageId });
-    if (!running) return null;
-    const message = await this.repository.endAbandoned(running, status, async (text) =>
-      usageOf(await this.runs.promptOf(running), text, undefined),
-    );
-    if (!message) return null;
-    this.writeBuffer.discard(messageId);
-    const { userId } = running.conversation;
-    const { attempt } = running.reply;
-    recordReplyEnd(message, userId);
-    // Those here who follow it may have less than was stored, or more, of the node that ran it.
-    wholeText(message, attempt).forEach((event) => this.hub.deliver(userId, event));
-    this.hub.publish(userId, messageCompleted(message, attempt));
-    return message;
-  }
-
-  /** Ends what runs: waits for replies to end by themselves, then interrupts the rest, keeping their text. */
+  /** Waits for running replies to end, then interrupts the rest and stores their text. */
   async drain(graceSeconds: number): Promise<void> {
-    await within(graceSeconds * 1000, this.allEnded());
+    await settledWithin(graceSeconds * 1000, this.allEnded());
     this.closing = true;
     this.all().forEach((reply) => reply.abort.abort(new ReplyAborted('interrupted')));
     const written = this.allEnded().then(() => this.writeBuffer.close());
-    await within(LAST_WRITES_MS, written);
+    await settledWithin(LAST_WRITES_MS, written);
   }
 
-  /** Also those that begin meanwhile: they were asked for before. */
+  /** Includes replies that start meanwhile, whose sends were accepted before. */
   private async allEnded(): Promise<void> {
     while (this.replies.size > 0) await Promise.all(this.all().map((reply) => reply.ended));
+  }
+
+  private subscribeToStops(reply: ActiveReply): () => void {
+    const { conversation_id } = reply.message;
+    return this.hub.subscribe(reply.userId, ({ type, conversationId }) => {
+      const stopsConversation = type === 'conversation.deleted' || type === 'reply.stop';
+      if ((stopsConversation && conversationId === conversation_id) || type === 'account.deleted')
+        reply.abort.abort(new ReplyAborted('stopped'));
+    });
   }
 
   private async run(reply: ActiveReply, run: ReplyRun): Promise<void> {
     let prompt: PromptMessage[] = [];
     const outcome: Outcome = { status: 'complete' };
     const task = taskOf(reply, run);
-    let hasBegun = false;
     try {
       prompt = await this.whenAvailable(reply, run.prompt);
-      const batches = this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task));
-      for await (const batch of batches) {
-        if (batch.restarted) await this.restart(reply);
-        if (!hasBegun) hasBegun = noteBeginning(reply, batch);
-        for (const part of REPLY_PARTS) {
-          if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
-        }
-        if (batch.finishReason) outcome.finishReason = batch.finishReason;
-        if (batch.usage) outcome.usage = batch.usage;
-        if (batch.sources) outcome.sources = batch.sources;
-        const full = this.writeBuffer.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
-        if (full) await full;
-      }
+      await this.read(
+        reply,
+        this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task)),
+        outcome,
+      );
     } catch (error) {
       Object.assign(outcome, this.failure(reply, task, error));
     }
     await this.end(reply, run, await finalReply(reply, prompt, outcome));
   }
 
-  /** Makes reasoning of the reply's content so far. The database comes first, as other nodes read the attempt there. */
+  private async read(
+    reply: ActiveReply,
+    batches: AsyncIterable<ReplyBatch>,
+    outcome: Outcome,
+  ): Promise<void> {
+    let hasText = false;
+    for await (const batch of batches) {
+      if (batch.restarted) await this.restart(reply);
+      if (!hasText && (batch.content || batch.reasoning)) {
+        hasText = true;
+        measureFirstText(reply);
+      }
+      updateOutcome(outcome, batch);
+      const full = this.append(reply, batch);
+      if (full) await full;
+    }
+  }
+
+  /** @returns a promise to await before reading on, if too much text is unsaved */
+  private append(reply: ActiveReply, batch: ReplyBatch): Promise<void> | null {
+    for (const part of REPLY_PARTS) {
+      if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
+    }
+    return this.writeBuffer.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
+  }
+
+  /** Turns the content so far into reasoning. Stored before published, because other nodes read the attempt. */
   private async restart(reply: ActiveReply): Promise<void> {
     const { content, attempt, message } = reply;
     await this.whenAvailable(reply, () =>
@@ -184,7 +138,7 @@ export class ReplyEngine {
     for (const event of reply.restart(content)) this.hub.publish(reply.userId, event);
   }
 
-  /** The database may be away just now: that need not fail a reply that was acknowledged. */
+  /** Retries while the database is unavailable, so that an acknowledged reply does not fail. */
   private async whenAvailable<T>({ abort }: ActiveReply, work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -203,7 +157,7 @@ export class ReplyEngine {
       logProviderError(task, error);
       return { status: 'failed', error: { code: error.code, detail: error.detail } };
     }
-    this.logger.error({ message_id: reply.message.id, error }, 'A reply failed unexpectedly');
+    this.logger.error({ message_id: reply.message.id, error }, 'Reply failed');
     return {
       status: 'failed',
       error: { code: 'internal_error', detail: 'Something went wrong on our side.' },
@@ -212,26 +166,29 @@ export class ReplyEngine {
 
   private async end(reply: ActiveReply, run: ReplyRun, final: FinalReply): Promise<void> {
     await this.writeBuffer.remove(reply);
-    const message = await this.persist(reply, final);
+    const message = await this.storeEnd(reply, final);
     this.writeBuffer.discard(reply.message.id);
     this.replies.delete(reply.message.id);
-    // A node that was taken for dead may find that another runs its reply by now.
-    if (message && message.status !== 'streaming') {
-      const end = messageCompleted(message, reply.attempt);
-      [...reply.missingOf(message), end].forEach((event) => this.hub.publish(reply.userId, event));
-    }
-    // Another node that ended it has logged that; where its conversation is gone, nobody else has.
+    this.publishEnd(reply, message);
+    // Logged once: by the node whose end is stored, or here if the conversation was deleted.
     if (!message || message.completed_at === final.completedAt.toISOString())
       recordReplyEnd(message ?? reply.endedAs(final), reply.userId);
     reply.resolveEnded(message);
     if (message) run.onEnded?.(message);
   }
 
+  /** Does nothing if the reply was deleted, or claimed by another node and is running there. */
+  private publishEnd(reply: ActiveReply, message: MessageDto | null): void {
+    if (!message || message.status === 'streaming') return;
+    const completed = messageCompleted(message, reply.attempt);
+    for (const event of [...reply.missingOf(message), completed]) this.hub.publish(reply.userId, event);
+  }
+
   /**
-   * Stores the end, however long the database is away: what clients are told has ended is what is stored.
-   * @returns the message as stored, by this run or by whoever ended it first; null where it is gone
+   * Stores the end, retrying until the database is available.
+   * @returns the stored message, which another node may have ended; null if it was deleted
    */
-  private async persist(reply: ActiveReply, final: FinalReply): Promise<MessageDto | null> {
+  private async storeEnd(reply: ActiveReply, final: FinalReply): Promise<MessageDto | null> {
     const { id } = reply.message;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -239,27 +196,15 @@ export class ReplyEngine {
         return await this.repository.findMessage(id);
       } catch (error) {
         if (attempt === 1)
-          this.logger.warn(`The end of reply ${id} is not stored yet: ${(error as Error).message}`);
+          this.logger.warn(`Failed to store the end of reply ${id}, retrying: ${(error as Error).message}`);
       }
       await delay(RETRY_MS, undefined, { ref: false });
     }
   }
-
-  private stopWhenDeleted(reply: ActiveReply): () => void {
-    const { conversation_id } = reply.message;
-    return this.hub.subscribe(reply.userId, ({ type, conversationId }) => {
-      const asked = type === 'conversation.deleted' || type === 'reply.stop';
-      if ((asked && conversationId === conversation_id) || type === 'account.deleted')
-        reply.abort.abort(new ReplyAborted('stopped'));
-    });
-  }
 }
 
-/** @returns whether the batch has the reply's first text */
-function noteBeginning({ message }: ActiveReply, { content, reasoning }: ReplyBatch): boolean {
-  if (content === '' && reasoning === '') return false;
+function measureFirstText({ message }: ActiveReply): void {
   measure('reply.begun', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
-  return true;
 }
 
 function taskOf({ message, userId }: ActiveReply, { configId }: ReplyRun): ProviderTask {
@@ -267,25 +212,6 @@ function taskOf({ message, userId }: ActiveReply, { configId }: ReplyRun): Provi
   return { task: 'reply', message_id: id, conversation_id, user_id: userId, config_id: configId };
 }
 
-async function finalReply(
-  reply: ActiveReply,
-  prompt: PromptMessage[],
-  outcome: Outcome,
-): Promise<FinalReply> {
-  const { content, reasoning } = reply;
-  return {
-    status: outcome.status,
-    content,
-    reasoning,
-    finishReason: outcome.finishReason ?? null,
-    errorCode: outcome.error?.code ?? null,
-    errorDetail: outcome.error?.detail ?? null,
-    ...usageColumns(await usageOf(prompt, reasoning + content, outcome.usage)),
-    sources: outcome.sources ?? null,
-    completedAt: new Date(),
-  };
-}
-
-async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+async function settledWithin(milliseconds: number, work: Promise<unknown>): Promise<void> {
   await Promise.race([work, delay(milliseconds, undefined, { ref: false })]);
 }

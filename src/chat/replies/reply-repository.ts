@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager, In, IsNull, MoreThan } from 'typeorm';
-import { isHighSurrogate } from '../../common/text/utf16.js';
+import { DataSource, In, IsNull, MoreThan } from 'typeorm';
 import { Conversation } from '../../conversations/conversation.entity.js';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
 import { Message, type MessageSource, MessageStatus } from '../../conversations/messages/message.entity.js';
@@ -14,16 +13,13 @@ import {
   chunksOf,
   type ReplyPart,
 } from '../../conversations/messages/reply-chunk.entity.js';
+import { endInPieces, groupByStatement, MAX_LENGTH } from './store-in-pieces.js';
 import type { Usage } from './usage.js';
 
-/** Rows and UTF-16 code units a statement: SQLite binds at most 32,766 values, MariaDB takes 16 MiB, escaped. */
-const ROWS_A_STATEMENT = 1000;
-const LENGTH_A_STATEMENT = 1024 * 1024;
-
-/** A range of the unique key, which SQLite would not see in IS NOT NULL: it would read all messages. */
+/** Selects a range of the unique key. For IS NOT NULL, SQLite would scan the table. */
 const RUNNING = { streamingIn: MoreThan(0) };
 
-/** A piece of text that the database does not have yet. */
+/** Text to append to a reply. */
 export interface UnsavedChunk {
   messageId: number;
   seq: number;
@@ -31,7 +27,7 @@ export interface UnsavedChunk {
   text: string;
 }
 
-/** A reply's end, all of it. */
+/** Columns of an ended reply. */
 export interface FinalReply {
   status: Exclude<MessageStatus, 'streaming'>;
   content: string;
@@ -47,14 +43,14 @@ export interface FinalReply {
   completedAt: Date;
 }
 
-/** A reply that is stored as running, and what it answers. */
+/** Reply that is stored as `streaming`, with the user message it answers. */
 export interface RunningReply {
   reply: Message;
-  question: Message;
+  userMessage: Message;
   conversation: Conversation;
 }
 
-/** What a reply is in the database: a `streaming` row and its chunks, then a row with an end. */
+/** Stores replies: a `streaming` row whose text is in chunks, then a row with its end. */
 @Injectable()
 export class ReplyRepository {
   private readonly insertChunks: string;
@@ -63,14 +59,14 @@ export class ReplyRepository {
     @InjectDataSource() private readonly database: DataSource,
     private readonly messages: MessagesService,
   ) {
-    // A statement whose answer was lost is repeated: rows that it had stored are passed over.
+    // A statement whose result was lost is repeated; rows that it stored are ignored.
     const insert = isMysql(database) ? 'INSERT IGNORE' : 'INSERT OR IGNORE';
     this.insertChunks = `${insert} INTO reply_chunks (message_id, seq, part, text) VALUES `;
   }
 
-  /** Appends for all running replies of the process, in one statement as a rule. */
+  /** Appends text of any number of replies, usually in one statement. */
   async append(chunks: UnsavedChunk[]): Promise<void> {
-    for (const rows of statements(chunks)) {
+    for (const rows of groupByStatement(chunks)) {
       const values = rows.flatMap(({ messageId, seq, part, text }) => [messageId, seq, part, text]);
       const sql = this.insertChunks + rows.map(() => '(?,?,?,?)').join(',');
       await retryContention(() => this.database.query(sql, values));
@@ -78,27 +74,27 @@ export class ReplyRepository {
   }
 
   /**
-   * Ends a running reply: compare-and-set, so that whatever races for it, it ends once.
-   * @param nodeId who must own it
+   * Ends a running reply by compare-and-set, so that it ends once.
+   * @param nodeId required owner
    * @returns whether this call ended it
    */
   async end(messageId: number, nodeId: string, final: FinalReply): Promise<boolean> {
-    const own = { id: messageId, status: 'streaming' as const, nodeId };
-    const ended = { ...final, streamingIn: null, nodeId: null };
+    const owned = { id: messageId, status: 'streaming' as const, nodeId };
+    const end = { ...final, streamingIn: null, nodeId: null };
     const result = await retryContention(() =>
-      this.fitsAStatement(final)
-        ? this.database.manager.update(Message, own, ended)
-        : this.database.transaction((manager) => endInPieces(manager, own, ended)),
+      this.fitsInStatement(final)
+        ? this.database.manager.update(Message, owned, end)
+        : this.database.transaction((manager) => endInPieces(manager, owned, end)),
     );
     return result.affected === 1;
   }
 
-  /** SQLite takes values of any length. */
-  private fitsAStatement({ content, reasoning }: FinalReply): boolean {
-    return !isMysql(this.database) || content.length + reasoning.length <= LENGTH_A_STATEMENT;
+  /** SQLite accepts values of any length. */
+  private fitsInStatement({ content, reasoning }: FinalReply): boolean {
+    return !isMysql(this.database) || content.length + reasoning.length <= MAX_LENGTH;
   }
 
-  /** Begins the text of this node's reply anew, as another attempt that has this reasoning. */
+  /** Starts another attempt of this node's reply, which consists of this reasoning. */
   async restart(id: number, nodeId: string, attempt: number, reasoning: string): Promise<void> {
     const seq = chunksBefore(attempt) + 1;
     await retryContention(() =>
@@ -110,14 +106,18 @@ export class ReplyRepository {
   }
 
   /**
-   * Takes over a dead node's reply, to run it again from the start.
-   * @param next its attempt from then on
+   * Takes over a dead node's reply.
+   * @param nextAttempt its attempt afterwards
+   * @returns false if its owner or attempt has changed since it was read
    */
-  async claim({ id, nodeId: owner, attempt }: Message, nodeId: string, next: number): Promise<boolean> {
+  async claim(
+    { id, nodeId: owner, attempt }: Message,
+    nodeId: string,
+    nextAttempt: number,
+  ): Promise<boolean> {
+    const unchanged = { id, status: 'streaming' as const, nodeId: owner ?? IsNull(), attempt };
     const result = await retryContention(() =>
-      this.database
-        .getRepository(Message)
-        .update({ id, status: 'streaming', nodeId: owner ?? IsNull(), attempt }, { nodeId, attempt: next }),
+      this.database.getRepository(Message).update(unchanged, { nodeId, attempt: nextAttempt }),
     );
     return result.affected === 1;
   }
@@ -132,14 +132,14 @@ export class ReplyRepository {
       where: { ...where, ...RUNNING },
       relations: { conversation: true },
     });
-    const question = reply && (await messages.findOneBy({ id: reply.parentId! }));
-    return question && { reply, question, conversation: reply.conversation! };
+    const userMessage = reply && (await messages.findOneBy({ id: reply.parentId! }));
+    return userMessage && { reply, userMessage, conversation: reply.conversation! };
   }
 
   /**
-   * Ends a reply that no process runs, with the text that was stored of it.
-   * @param estimate of what that text took
-   * @returns the message, or null where something else ended it first
+   * Ends a reply that no process runs, with its stored text.
+   * @param estimate estimates the usage from the text
+   * @returns null if the reply was ended or claimed meanwhile
    */
   async endAbandoned(
     { reply }: RunningReply,
@@ -162,12 +162,13 @@ export class ReplyRepository {
     return MessageDto.from(message, await this.messages.siblingIds(message));
   }
 
-  async textOf(messageId: number, attempt: number): Promise<{ content: string; reasoning: string }> {
+  /** Reads an attempt's stored text. */
+  async textOf(messageId: number, attempt: number): Promise<Record<ReplyPart, string>> {
     const chunks = await this.database.getRepository(ReplyChunk).find({
       where: { messageId, seq: chunksOf(attempt) },
       order: { seq: 'ASC' },
     });
-    const join = (part: string) =>
+    const join = (part: ReplyPart) =>
       chunks
         .filter((chunk) => chunk.part === part)
         .map((chunk) => chunk.text)
@@ -183,8 +184,8 @@ export class ReplyRepository {
   }
 
   /**
-   * Chunks outlive their reply where a process died between its end and their deletion. They are looked for first,
-   * in one consistent read, since a reply that begins meanwhile must keep its own.
+   * Deletes chunks left by a process that died between a reply's end and their deletion. Selects them first, in one
+   * consistent read, so that chunks of a reply that starts meanwhile are kept.
    */
   async deleteOrphanedChunks(): Promise<void> {
     const orphans: { messageId: number }[] = await this.database.query(
@@ -195,50 +196,8 @@ export class ReplyRepository {
   }
 }
 
-/** MySQL's, piece by piece. The first takes the row's lock, so that whoever else would end the reply waits for all. */
-async function endInPieces(
-  manager: EntityManager,
-  own: { id: number; status: 'streaming'; nodeId: string },
-  { content, reasoning, ...ended }: FinalReply & { streamingIn: null; nodeId: null },
-): Promise<{ affected?: number }> {
-  await manager.update(Message, own, { content: '', reasoning: '' });
-  for (const [part, text] of Object.entries({ content, reasoning })) {
-    const sql = `UPDATE messages SET ${part} = CONCAT(${part}, ?) WHERE id = ? AND status = ? AND node_id = ?`;
-    for (const piece of pieces(text)) await manager.query(sql, [piece, own.id, own.status, own.nodeId]);
-  }
-  return manager.update(Message, own, ended);
-}
-
-/** None ends in the middle of a character, whose halves would be lost. */
-function* pieces(text: string): Generator<string> {
-  for (let start = 0; start < text.length;) {
-    const cut = start + LENGTH_A_STATEMENT;
-    const end = cut < text.length && isHighSurrogate(text.charCodeAt(cut - 1)) ? cut - 1 : cut;
-    yield text.slice(start, end);
-    start = end;
-  }
-}
-
 const NO_REASON = { finishReason: null, errorCode: null, errorDetail: null, sources: null };
 
 export function usageColumns({ estimated, ...tokens }: Usage) {
   return { ...tokens, usageEstimated: estimated };
-}
-
-function* statements(chunks: UnsavedChunk[]): Generator<UnsavedChunk[]> {
-  let rows: UnsavedChunk[] = [];
-  let length = 0;
-  for (const chunk of chunks) {
-    if (
-      rows.length === ROWS_A_STATEMENT ||
-      (rows.length > 0 && length + chunk.text.length > LENGTH_A_STATEMENT)
-    ) {
-      yield rows;
-      rows = [];
-      length = 0;
-    }
-    rows.push(chunk);
-    length += chunk.text.length;
-  }
-  if (rows.length > 0) yield rows;
 }

@@ -2,11 +2,15 @@ import { Injectable } from '@nestjs/common';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { RunningReplies } from '../../conversations/running-replies.js';
 import { ReplyEngine } from './reply-engine.js';
+import { ReplyStopper } from './reply-stopper.js';
 
 /** Tells ConversationsModule, which lies below, of the replies that run. */
 @Injectable()
 export class EngineReplies extends RunningReplies {
-  constructor(private readonly engine: ReplyEngine) {
+  constructor(
+    private readonly engine: ReplyEngine,
+    private readonly stopper: ReplyStopper,
+  ) {
     super();
   }
 
@@ -15,6 +19,6 @@ export class EngineReplies extends RunningReplies {
   }
 
   override async stopIn(conversationId: number): Promise<void> {
-    await this.engine.stopIn(conversationId);
+    await this.stopper.stopIn(conversationId);
   }
 }

@@ -2,6 +2,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Server } from 'node:http';
 import { DataSource } from 'typeorm';
 import { SocketLifecycle } from '../../../src/chat/transports/socket-io/socket-lifecycle.js';
+import { Heartbeat } from '../../../src/chat/replies/recovery/heartbeat.js';
 import { ReplyRecovery } from '../../../src/chat/replies/recovery/reply-recovery.js';
 import { ReplyEngine } from '../../../src/chat/replies/reply-engine.js';
 import { ReplyRepository } from '../../../src/chat/replies/reply-repository.js';
@@ -13,6 +14,7 @@ import { WebSocketClients } from '../../../src/chat/transports/websocket/websock
  * writes nothing, shows no life, and all its connections are gone. None of its shutdown hooks runs.
  */
 export async function crash(app: NestExpressApplication): Promise<void> {
+  app.get(Heartbeat).onApplicationShutdown();
   app.get(ReplyRecovery).onApplicationShutdown();
   freeze(app.get(ReplyRepository));
   const server = app.getHttpServer() as Server;

@@ -1,12 +1,12 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A running process. One whose beat stands still is dead, and its replies are interrupted. */
+/** Server process. It is dead when its heartbeat stops; its replies are then interrupted. */
 @Entity('nodes')
 export class Node {
   @PrimaryColumn({ type: 'varchar', length: 36 })
   id!: string;
 
-  /** Counts up: who watches needs no clock in common with who beats. */
+  /** Heartbeat counter. Unlike a time, it requires no synchronized clocks. */
   @Column({ type: 'int' })
   beat!: number;
 }

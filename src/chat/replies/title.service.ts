@@ -1,0 +1,91 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AiService } from '../../ai/ai.service.js';
+import { logProviderError, logRetries, type ProviderTask } from '../../ai/errors/provider-error-log.js';
+import { ProviderError } from '../../ai/provider/provider.error.js';
+import type { PromptMessage } from '../../ai/provider/provider.js';
+import type { ResolvedConfig } from '../../configs/configs.service.js';
+import type { Conversation } from '../../conversations/conversation.entity.js';
+import { ConversationsService } from '../../conversations/conversations.service.js';
+import type { MessageDto } from '../../conversations/messages/message.dto.js';
+import { MessagesService } from '../../conversations/messages/messages.service.js';
+import { TITLE_PROMPT } from '../turns/titles.js';
+import { titleFromModel } from './title-answer.js';
+
+const TIMEOUT_MS = 30_000;
+/** UTF-16 code units of each message in the prompt. */
+const MAX_EXCERPT_LENGTH = 2000;
+/** Longer answers are rejected. UTF-16 code units. */
+const MAX_ANSWER_LENGTH = 8000;
+
+/** A user message and its complete reply. */
+interface TitleSource {
+  userMessage: MessageDto;
+  reply: MessageDto;
+}
+
+/** Asks the reply's model for the conversation's title. */
+@Injectable()
+export class TitleService {
+  private readonly logger = new Logger('Titles');
+
+  constructor(
+    private readonly conversations: ConversationsService,
+    private readonly messages: MessagesService,
+    private readonly ai: AiService,
+  ) {}
+
+  /** Replaces the default title after the first complete reply. Failures are logged: the title so far stays. */
+  async update(conversation: Conversation, source: TitleSource, config: ResolvedConfig): Promise<void> {
+    const { id, userId } = conversation;
+    const task = { task: 'title', conversation_id: id, user_id: userId, config_id: config.configId } as const;
+    try {
+      if (!(await this.isWanted(conversation, source))) return;
+      const title = await this.request(source, config, task);
+      if (title) await this.conversations.setAutoTitle(userId, id, title);
+    } catch (error) {
+      if (error instanceof ProviderError) logProviderError(task, error);
+      else this.logger.debug({ conversation_id: id, error }, 'Failed to make a title');
+    }
+  }
+
+  private async isWanted(
+    { id, titleSource }: Conversation,
+    { userMessage, reply }: TitleSource,
+  ): Promise<boolean> {
+    if (titleSource !== 'default' || reply.status !== 'complete') return false;
+    const isFirst =
+      userMessage.parent_id === null &&
+      userMessage.sibling_ids.length === 1 &&
+      reply.sibling_ids.length === 1;
+    return isFirst || !(await this.messages.hasOtherCompleteReply(id, reply.id));
+  }
+
+  /** @returns null if the answer is not a title or was cut off */
+  private async request(
+    source: TitleSource,
+    { provider }: ResolvedConfig,
+    task: ProviderTask,
+  ): Promise<string | null> {
+    const withoutParams = { ...provider, params: undefined };
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    let answer = '';
+    for await (const batch of this.ai.stream(withoutParams, promptFor(source), signal, logRetries(task))) {
+      answer = batch.restarted ? batch.content : answer + batch.content;
+      if (answer.length > MAX_ANSWER_LENGTH || isCutOff(batch.finishReason)) return null;
+    }
+    return titleFromModel(answer);
+  }
+}
+
+function promptFor({ userMessage, reply }: TitleSource): PromptMessage[] {
+  const content = `${TITLE_PROMPT}\n\nUser: ${excerptOf(userMessage)}\n\nAssistant: ${excerptOf(reply)}`;
+  return [{ role: 'user', content }];
+}
+
+function excerptOf({ content }: MessageDto): string {
+  return content.slice(0, MAX_EXCERPT_LENGTH).toWellFormed();
+}
+
+function isCutOff(finishReason: string | undefined): boolean {
+  return finishReason !== undefined && /length|max_?tokens|truncat/i.test(finishReason);
+}
