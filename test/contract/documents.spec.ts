@@ -165,11 +165,17 @@ describe('figures in documents', () => {
   const { leastBlockMessages, mostBlockMessages } = new SearchSizes();
   const [hour, day] = [60 * 60, 24 * 60 * 60];
   const MIB = 1024 * 1024;
+  const afterGraceSeconds = Number(/AFTER_GRACE_S = (\d+)/.exec(read('src/boot/serve.ts'))?.[1]);
 
   it.each([
     ['README.md', `valid for ${ACCESS_TOKEN_SECONDS === hour ? 'an hour' : '?'}`],
     ['README.md', `within ${STREAM_TICKET_SECONDS} s`],
     ['README.md', `Node ${engines().slice(2)} or newer`],
+    [
+      'README.md',
+      `at most ${afterGraceSeconds} s more than delay and grace, ${shutdownSeconds()} s with production`,
+    ],
+    ['README.md', `a reply can have ${MAX_REPLY_BYTES / MIB} MiB`],
     ['docs/security.md', `Refresh tokens are valid for ${REFRESH_TOKEN_SECONDS / day} days`],
     ['docs/security.md', `A ticket works once, within ${STREAM_TICKET_SECONDS} s`],
     ['docs/security.md', `${credentials.amount} credential calls per minute and address`],
@@ -198,6 +204,11 @@ describe('figures in documents', () => {
   ])('%s: %s', (document, phrase) => {
     expect(read(document)).toContain(phrase);
   });
+
+  function shutdownSeconds(): number {
+    const { SHUTDOWN_DELAY_S, SHUTDOWN_GRACE_S } = environmentSchema(true).shape;
+    return SHUTDOWN_DELAY_S.parse(undefined) + SHUTDOWN_GRACE_S.parse(undefined) + afterGraceSeconds;
+  }
 
   function inWords(count: number): string {
     return count.toLocaleString('en-US');
