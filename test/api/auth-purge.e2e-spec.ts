@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DataSource } from 'typeorm';
 import { KnownAddress } from '../../src/auth/sessions/known-address.entity.js';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
 import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
@@ -14,7 +13,6 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-const database = () => t.app.get(DataSource).manager;
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000);
 
 describe('the hourly purge', () => {
@@ -26,13 +24,13 @@ describe('the hourly purge', () => {
       tokens.push(body.refresh_token);
     }
     const [first, second, newest] = tokens.map(hashRefreshToken) as [string, string, string];
-    await database().update(RefreshToken, { tokenHash: first }, { expiresAt: daysAgo(8) });
-    await database().update(RefreshToken, { tokenHash: second }, { expiresAt: daysAgo(6) });
+    await t.manager.update(RefreshToken, { tokenHash: first }, { expiresAt: daysAgo(8) });
+    await t.manager.update(RefreshToken, { tokenHash: second }, { expiresAt: daysAgo(6) });
 
     await t.app.get(SessionPurgeService).run();
 
     const kept = await Promise.all(
-      [first, second, newest].map((tokenHash) => database().existsBy(RefreshToken, { tokenHash })),
+      [first, second, newest].map((tokenHash) => t.manager.existsBy(RefreshToken, { tokenHash })),
     );
     expect(kept).toEqual([false, true, true]);
     expect((await ada.get('/auth/me')).status).toBe(200);
@@ -41,12 +39,12 @@ describe('the hourly purge', () => {
   it('deletes stream tickets that have expired', async () => {
     const ada = await t.user().create();
     await ada.post('/auth/stream-ticket');
-    await database().updateAll(StreamTicket, { expiresAt: new Date(Date.now() - 1000) });
+    await t.manager.updateAll(StreamTicket, { expiresAt: new Date(Date.now() - 1000) });
     await ada.post('/auth/stream-ticket');
 
     await t.app.get(SessionPurgeService).run();
 
-    expect(await database().count(StreamTicket)).toBe(1);
+    expect(await t.manager.count(StreamTicket)).toBe(1);
   });
 
   it('deletes the addresses that a user last logged in from more than 90 days ago', async () => {
@@ -56,11 +54,11 @@ describe('the hourly purge', () => {
       address,
       lastLoginAt: daysAgo(days),
     });
-    await database().insert(KnownAddress, [known('198.51.100.1', 91), known('198.51.100.2', 89)]);
+    await t.manager.insert(KnownAddress, [known('198.51.100.1', 91), known('198.51.100.2', 89)]);
 
     await t.app.get(SessionPurgeService).run();
 
-    const kept = await database().findBy(KnownAddress, { userId: ada.id });
+    const kept = await t.manager.findBy(KnownAddress, { userId: ada.id });
     expect(kept.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '198.51.100.2']);
   });
 });

@@ -7,10 +7,11 @@ import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
 import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
-import { EventHub } from '../../src/events/event-hub.js';
-import type { ParleyEvent } from '../../src/events/parley-event.js';
+import { sessionIdOf } from '../support/app/access-token.js';
+import { logIn, newAccount, refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Answer } from '../support/clients/http.js';
+import { expectProblem } from '../support/clients/problems.js';
 import type { TestUser, Tokens } from '../support/app/user.js';
 
 let t: TestApp;
@@ -21,29 +22,11 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-let count = 0;
-/** Someone whom nobody has heard of yet. */
-const somebody = () => {
-  const username = `somebody${++count}`;
-  return { username, email: `${username}@example.com`, password: 'a long enough pass phrase' };
-};
-
-const database = () => t.app.get(DataSource).manager;
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1000);
 const rfc3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
-const refresh = (refresh_token: string) =>
-  t.http.post<Tokens & { code?: string }>('/auth/refresh', { refresh_token });
-const logIn = (user: { email: string; password: string }, headers?: Record<string, string>) =>
-  t.http.post<Tokens & { code?: string }>(
-    '/auth/login',
-    { email: user.email, password: user.password },
-    headers,
-  );
-const sessionIdOf = ({ access_token }: Tokens): number =>
-  JSON.parse(Buffer.from(access_token.split('.')[1]!, 'base64url').toString()).sid;
 const makeLoginOld = (user: TestUser) =>
-  database().update(Session, { id: sessionIdOf(user.tokens) }, { createdAt: ago(15 * 60 + 1) });
+  t.manager.update(Session, { id: sessionIdOf(user.tokens) }, { createdAt: ago(15 * 60 + 1) });
 
 /** What the audit trail says of a user since it was last asked. */
 function auditOf(userId: number): Record<string, unknown>[] {
@@ -51,29 +34,9 @@ function auditOf(userId: number): Record<string, unknown>[] {
   return lines.filter((line) => line.context === 'Audit' && line.user_id === userId);
 }
 
-/** What is published to a user while something is done. */
-async function publishedDuring(userId: number, work: () => Promise<unknown>): Promise<ParleyEvent[]> {
-  const events: ParleyEvent[] = [];
-  const end = t.app.get(EventHub).subscribe(userId, (event) => events.push(event));
-  await work();
-  end();
-  return events;
-}
-
-function expectProblem(answer: Answer<unknown>, status: number, code: string, fields?: string[]): void {
-  expect(answer).toMatchObject({
-    status,
-    body: { status, code, type: 'about:blank', detail: expect.any(String) },
-  });
-  expect(answer.headers.get('Content-Type')).toMatch(/^application\/problem\+json/);
-  if (!fields) return;
-  const { errors } = answer.body as { errors: { field: string; message: string }[] };
-  expect(errors.map(({ field }) => field).sort()).toEqual(fields.sort());
-}
-
 describe('register', () => {
   it('makes a user, without showing the password in any form', async () => {
-    const { username, email, password } = somebody();
+    const { username, email, password } = newAccount();
     const answer = await t.http.post('/auth/register', { username, email, password });
 
     expect(answer.status).toBe(201);
@@ -84,24 +47,24 @@ describe('register', () => {
       has_config: false,
       created_at: rfc3339,
     });
-    const user = await database().findOneByOrFail(User, { id: answer.body.id });
+    const user = await t.manager.findOneByOrFail(User, { id: answer.body.id });
     expect(user.passwordHash).toMatch(/^\$argon2id\$/);
   });
 
   it('keeps a username as it was typed, and an email lower-cased', async () => {
     const username = '  王小明 😀 '.trim();
     const answer = await t.http.post('/auth/register', {
-      ...somebody(),
+      ...newAccount(),
       username,
       email: 'WANG@Example.COM',
     });
 
     expect(answer.body).toMatchObject({ username, email: 'wang@example.com' });
-    expect((await logIn({ email: 'wAng@example.com', password: somebody().password })).status).toBe(200);
+    expect((await logIn(t, { email: 'wAng@example.com', password: newAccount().password })).status).toBe(200);
   });
 
   it('answers 409 for a taken username, whatever its case or composition', async () => {
-    await t.http.post('/auth/register', { ...somebody(), username: 'Zoë Jansen' });
+    await t.http.post('/auth/register', { ...newAccount(), username: 'Zoë Jansen' });
     const others = [
       'zoë jansen',
       'ZOE\u0308 JANSEN',
@@ -110,18 +73,22 @@ describe('register', () => {
       'ZOË JANSEN',
     ];
     for (const username of ['Zoë Jansen', ...others]) {
-      expectProblem(await t.http.post('/auth/register', { ...somebody(), username }), 409, 'username_taken');
+      expectProblem(
+        await t.http.post('/auth/register', { ...newAccount(), username }),
+        409,
+        'username_taken',
+      );
     }
   });
 
   it.each([' %', '% ', '\t%\n', '\u00a0%\u3000', '\ufeff%', '  %  '])(
     'trims an email written as %j, at registration, login and change',
     async (written) => {
-      const { email, ...rest } = somebody();
+      const { email, ...rest } = newAccount();
       const spaced = (text: string) => written.replace('%', text);
 
       const { status, body } = await t.http.post('/auth/register', { ...rest, email: spaced(email) });
-      const session = await logIn({ email: spaced(email), password: rest.password });
+      const session = await logIn(t, { email: spaced(email), password: rest.password });
       const Authorization = `Bearer ${session.body.access_token}`;
       const changed = await t.http.post('/auth/me/email', { email: spaced(`x${email}`) }, { Authorization });
 
@@ -132,10 +99,10 @@ describe('register', () => {
   );
 
   it('answers 409 for a taken email, whatever its case', async () => {
-    const { email, ...rest } = somebody();
+    const { email, ...rest } = newAccount();
     await t.http.post('/auth/register', { email, ...rest });
 
-    const again = { ...somebody(), email: email.toUpperCase() };
+    const again = { ...newAccount(), email: email.toUpperCase() };
     expectProblem(await t.http.post('/auth/register', again), 409, 'email_taken');
   });
 
@@ -152,12 +119,12 @@ describe('register', () => {
     ['plain, then copied with directional controls', 'copy@example.com', '\u202acopy@example.com\u202c'],
     ['Cyrillic in lower and upper case', 'привет@example.com', 'ПРИВЕТ@example.com'],
   ])('takes one address in two spellings for one account: %s', async (_, typed, other) => {
-    const nova = { ...somebody(), email: typed };
+    const nova = { ...newAccount(), email: typed };
     const shown = typed.toLowerCase();
 
     expect((await t.http.post('/auth/register', nova)).body).toMatchObject({ email: shown });
-    expectProblem(await t.http.post('/auth/register', { ...somebody(), email: other }), 409, 'email_taken');
-    const { status, body } = await logIn({ ...nova, email: other });
+    expectProblem(await t.http.post('/auth/register', { ...newAccount(), email: other }), 409, 'email_taken');
+    const { status, body } = await logIn(t, { ...nova, email: other });
     expect(status).toBe(200);
     const ada = await t.user().create();
     expectProblem(await ada.post('/auth/me/email', { email: other }), 409, 'email_taken');
@@ -167,7 +134,7 @@ describe('register', () => {
       { Authorization: `Bearer ${body.access_token}` },
     );
     expect(changed.status).toBe(200);
-    expect((await logIn(nova)).status).toBe(200);
+    expect((await logIn(t, nova)).status).toBe(200);
   });
 
   it('gives an address in many spellings to one of those who race for it', async () => {
@@ -176,15 +143,15 @@ describe('register', () => {
       'RACE@xn--bcher-kva.example',
       'ra\u200bce@bu\u0308cher.example',
     ];
-    const racers = [...spellings, ...spellings].map((email) => ({ ...somebody(), email }));
+    const racers = [...spellings, ...spellings].map((email) => ({ ...newAccount(), email }));
     const answers = await Promise.all(racers.map((racer) => t.http.post('/auth/register', racer)));
 
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(5).fill(409)]);
   });
 
   it('gives a name to one of those who race for it', async () => {
-    const { username } = somebody();
-    const racers = Array.from({ length: 10 }, () => ({ ...somebody(), username }));
+    const { username } = newAccount();
+    const racers = Array.from({ length: 10 }, () => ({ ...newAccount(), username }));
     const answers = await Promise.all(racers.map((racer) => t.http.post('/auth/register', racer)));
 
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)]);
@@ -193,8 +160,8 @@ describe('register', () => {
   });
 
   it('gives an email address to one of those who race for it', async () => {
-    const { email } = somebody();
-    const racers = Array.from({ length: 10 }, () => ({ ...somebody(), email }));
+    const { email } = newAccount();
+    const racers = Array.from({ length: 10 }, () => ({ ...newAccount(), email }));
     const answers = await Promise.all(racers.map((racer) => t.http.post('/auth/register', racer)));
 
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)]);
@@ -204,15 +171,15 @@ describe('register', () => {
 
   it('counts characters, not bytes or UTF-16 units', async () => {
     const at = (length: number) => ({
-      ...somebody(),
-      username: '😀'.repeat(length - 1) + String(++count % 10),
+      ...newAccount(),
+      username: '😀'.repeat(length - 1) + String(length % 10),
     });
 
     expect((await t.http.post('/auth/register', at(3))).status).toBe(201);
     expect((await t.http.post('/auth/register', at(50))).status).toBe(201);
     expectProblem(await t.http.post('/auth/register', at(2)), 422, 'validation_failed', ['username']);
     expectProblem(await t.http.post('/auth/register', at(51)), 422, 'validation_failed', ['username']);
-    const password = (length: number) => ({ ...somebody(), password: '🔑'.repeat(length) });
+    const password = (length: number) => ({ ...newAccount(), password: '🔑'.repeat(length) });
     expect((await t.http.post('/auth/register', password(8))).status).toBe(201);
     expect((await t.http.post('/auth/register', password(128))).status).toBe(201);
     expectProblem(await t.http.post('/auth/register', password(7)), 422, 'validation_failed', ['password']);
@@ -265,13 +232,13 @@ describe('register', () => {
     ['password', 'Password1'],
     ['is_admin', true],
   ])('answers 422 naming %s when it is %j', async (field, value) => {
-    const answer = await t.http.post('/auth/register', { ...somebody(), [field as string]: value });
+    const answer = await t.http.post('/auth/register', { ...newAccount(), [field as string]: value });
 
     expectProblem(answer, 422, 'validation_failed', [field as string]);
   });
 
   it('refuses a password that is the username or the email address', async () => {
-    const { username, email } = somebody();
+    const { username, email } = newAccount();
     for (const password of [username.toUpperCase(), email]) {
       const answer = await t.http.post('/auth/register', { username, email, password });
       expectProblem(answer, 422, 'validation_failed', ['password']);
@@ -288,7 +255,7 @@ describe('register', () => {
 describe('login', () => {
   it('answers a pair of tokens', async () => {
     const ada = await t.user().create();
-    const { status, body } = await logIn(ada);
+    const { status, body } = await logIn(t, ada);
 
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -302,8 +269,8 @@ describe('login', () => {
 
   it('answers a wrong email and a wrong password alike', async () => {
     const ada = await t.user().create();
-    const wrongPassword = await logIn({ email: ada.email, password: 'not the password' });
-    const wrongEmail = await logIn({ email: `nobody-${ada.email}`, password: ada.password });
+    const wrongPassword = await logIn(t, { email: ada.email, password: 'not the password' });
+    const wrongEmail = await logIn(t, { email: `nobody-${ada.email}`, password: ada.password });
 
     expectProblem(wrongPassword, 401, 'unauthenticated');
     expect({ ...wrongEmail.body, request_id: '' }).toEqual({ ...wrongPassword.body, request_id: '' });
@@ -312,17 +279,17 @@ describe('login', () => {
   });
 
   it('accepts the password in another composition of the same characters', async () => {
-    const nova = { ...somebody(), password: 'caf\u00e9 \ufb01n au lait' };
+    const nova = { ...newAccount(), password: 'caf\u00e9 \ufb01n au lait' };
     await t.http.post('/auth/register', nova);
 
-    expect((await logIn({ ...nova, password: 'cafe\u0301 fin au lait' })).status).toBe(200);
+    expect((await logIn(t, { ...nova, password: 'cafe\u0301 fin au lait' })).status).toBe(200);
   });
 
   it('never stores a refresh token, only its hash', async () => {
     const ada = await t.user().create();
     const { refresh_token } = ada.tokens;
 
-    const rows = await database().findBy(RefreshToken, { sessionId: sessionIdOf(ada.tokens) });
+    const rows = await t.manager.findBy(RefreshToken, { sessionId: sessionIdOf(ada.tokens) });
     expect(rows).toMatchObject([{ tokenHash: hashRefreshToken(refresh_token), usedAt: null }]);
     expect(JSON.stringify(rows)).not.toContain(refresh_token);
   });
@@ -400,12 +367,12 @@ describe('access tokens', () => {
     const Authorization = `Bearer ${tokens.refresh_token}`;
 
     expectProblem(await t.http.get('/auth/me', { Authorization }), 401, 'unauthenticated');
-    expectProblem(await refresh(tokens.access_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, tokens.access_token), 401, 'unauthenticated');
   });
 
   it('are worth nothing for a session of somebody else', async () => {
     const [ada, bob] = [await t.user().create(), await t.user().create()];
-    await database().update(Session, { id: sessionIdOf(ada.tokens) }, { userId: bob.id });
+    await t.manager.update(Session, { id: sessionIdOf(ada.tokens) }, { userId: bob.id });
 
     expectProblem(await ada.get('/auth/me'), 401, 'token_revoked');
   });
@@ -428,7 +395,7 @@ describe('access tokens', () => {
 describe('refresh', () => {
   it('gives new tokens for the same session', async () => {
     const ada = await t.user().create();
-    const { status, body } = await refresh(ada.tokens.refresh_token);
+    const { status, body } = await refresh(t, ada.tokens.refresh_token);
 
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -445,7 +412,7 @@ describe('refresh', () => {
   });
 
   const spentAgo = (seconds: number, { refresh_token }: Tokens, also: Partial<RefreshToken> = {}) =>
-    database().update(
+    t.manager.update(
       RefreshToken,
       { tokenHash: hashRefreshToken(refresh_token) },
       { usedAt: ago(seconds), ...also },
@@ -458,18 +425,18 @@ describe('refresh', () => {
     ['once the spent token itself has expired', 59 * 60, { expiresAt: ago(60) }],
   ])('gives the unused successor again to a phone that lost the answer, %s', async (_, seconds, also) => {
     const ada = await t.user().create();
-    const first = await refresh(ada.tokens.refresh_token);
+    const first = await refresh(t, ada.tokens.refresh_token);
     await spentAgo(seconds, ada.tokens, also);
     await t.app.get(SessionPurgeService).run();
-    const again = await refresh(ada.tokens.refresh_token);
+    const again = await refresh(t, ada.tokens.refresh_token);
 
     expect(again.status).toBe(200);
     expect(again.body.refresh_token).toBe(first.body.refresh_token);
     expect(again.body.access_token).not.toBe(first.body.access_token);
     const Authorization = `Bearer ${again.body.access_token}`;
     expect((await t.http.get('/auth/me', { Authorization })).body.id).toBe(ada.id);
-    expect((await refresh(again.body.refresh_token)).status).toBe(200);
-    const late = await refresh(ada.tokens.refresh_token);
+    expect((await refresh(t, again.body.refresh_token)).status).toBe(200);
+    const late = await refresh(t, ada.tokens.refresh_token);
     expectProblem(late, 401, also.expiresAt ? 'token_expired' : 'token_reused');
   });
 
@@ -479,7 +446,7 @@ describe('refresh', () => {
     try {
       let { refresh_token } = ada.tokens;
       for (let link = 0; link < 3; link++) {
-        const { body: lost } = await refresh(refresh_token);
+        const { body: lost } = await refresh(t, refresh_token);
         await spentAgo(30 * 60, { ...ada.tokens, refresh_token });
         const again = await node.http.post<Tokens>('/auth/refresh', { refresh_token });
         expect(again.body.refresh_token).toBe(lost.refresh_token);
@@ -501,33 +468,33 @@ describe('refresh', () => {
   ])('gives nothing again after %s', async (_, end) => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
-    await refresh(ada.tokens.refresh_token);
+    await refresh(t, ada.tokens.refresh_token);
     expect((await end(ada, other)).status).toBe(204);
 
-    expectProblem(await refresh(ada.tokens.refresh_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'unauthenticated');
   });
 
   it('answers 50 at once with one lineage', async () => {
     const ada = await t.user().create();
-    const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(ada.tokens.refresh_token)));
+    const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(t, ada.tokens.refresh_token)));
 
     expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
     expect(new Set(answers.map(({ body }) => body.refresh_token)).size).toBe(1);
-    const rows = await database().findBy(RefreshToken, { sessionId: sessionIdOf(ada.tokens) });
+    const rows = await t.manager.findBy(RefreshToken, { sessionId: sessionIdOf(ada.tokens) });
     expect(rows).toHaveLength(2);
-    expect((await refresh(answers[0]!.body.refresh_token)).status).toBe(200);
+    expect((await refresh(t, answers[0]!.body.refresh_token)).status).toBe(200);
   });
 
   it('ends the session when a token is used again after its successor was used', async () => {
     const ada = await t.user().create();
-    const { body: second } = await refresh(ada.tokens.refresh_token);
-    const { body: third } = await refresh(second.refresh_token);
+    const { body: second } = await refresh(t, ada.tokens.refresh_token);
+    const { body: third } = await refresh(t, second.refresh_token);
     auditOf(ada.id);
 
     let reuse!: Answer<unknown>;
-    const events = await publishedDuring(
+    const events = await t.eventsDuring(
       ada.id,
-      async () => (reuse = await refresh(ada.tokens.refresh_token)),
+      async () => (reuse = await refresh(t, ada.tokens.refresh_token)),
     );
 
     expectProblem(reuse, 401, 'token_reused');
@@ -539,67 +506,67 @@ describe('refresh', () => {
       { event: 'session.revoked', session_id },
     ]);
     expectProblem(await ada.get('/auth/me'), 401, 'token_revoked');
-    expectProblem(await refresh(third.refresh_token), 401, 'unauthenticated');
-    expectProblem(await refresh(ada.tokens.refresh_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, third.refresh_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'unauthenticated');
   });
 
   it('ends the session when a token is used again after an hour, and no other session', async () => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
-    const { body: successor } = await refresh(ada.tokens.refresh_token);
+    const { body: successor } = await refresh(t, ada.tokens.refresh_token);
     await spentAgo(60 * 60 + 1, ada.tokens);
 
-    expectProblem(await refresh(ada.tokens.refresh_token), 401, 'token_reused');
-    expectProblem(await refresh(successor.refresh_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'token_reused');
+    expectProblem(await refresh(t, successor.refresh_token), 401, 'unauthenticated');
     expect((await other.get('/auth/me')).status).toBe(200);
-    expect((await refresh(other.tokens.refresh_token)).status).toBe(200);
+    expect((await refresh(t, other.tokens.refresh_token)).status).toBe(200);
   });
 
   it('sees the reuse of a token many generations old', async () => {
     const ada = await t.user().create();
     let { refresh_token } = ada.tokens;
-    for (let i = 0; i < 8; i++) ({ refresh_token } = (await refresh(refresh_token)).body);
+    for (let i = 0; i < 8; i++) ({ refresh_token } = (await refresh(t, refresh_token)).body);
 
-    expectProblem(await refresh(ada.tokens.refresh_token), 401, 'token_reused');
-    expectProblem(await refresh(refresh_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'token_reused');
+    expectProblem(await refresh(t, refresh_token), 401, 'unauthenticated');
   });
 
   it('keeps the successor only sealed, and not once it is used', async () => {
     const ada = await t.user().create();
     const where = { tokenHash: hashRefreshToken(ada.tokens.refresh_token) };
-    const { body: second } = await refresh(ada.tokens.refresh_token);
+    const { body: second } = await refresh(t, ada.tokens.refresh_token);
 
-    const sealed = (await database().findOneByOrFail(RefreshToken, where)).sealedSuccessor!;
+    const sealed = (await t.manager.findOneByOrFail(RefreshToken, where)).sealedSuccessor!;
     expect(sealed).not.toContain(second.refresh_token);
-    await refresh(second.refresh_token);
-    expect((await database().findOneByOrFail(RefreshToken, where)).sealedSuccessor).toBeNull();
+    await refresh(t, second.refresh_token);
+    expect((await t.manager.findOneByOrFail(RefreshToken, where)).sealedSuccessor).toBeNull();
   });
 
   it('is refused once the token is 7 days old', async () => {
     const ada = await t.user().create();
     const where = { tokenHash: hashRefreshToken(ada.tokens.refresh_token) };
-    const { expiresAt } = await database().findOneByOrFail(RefreshToken, where);
+    const { expiresAt } = await t.manager.findOneByOrFail(RefreshToken, where);
     expect(Math.abs(expiresAt.getTime() - Date.now() - 7 * 86_400_000)).toBeLessThan(60_000);
 
-    await database().update(RefreshToken, where, { expiresAt: ago(1) });
-    expectProblem(await refresh(ada.tokens.refresh_token), 401, 'token_expired');
+    await t.manager.update(RefreshToken, where, { expiresAt: ago(1) });
+    expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'token_expired');
   });
 
   it('keeps a session that is used alive, 7 days from its newest refresh', async () => {
     const ada = await t.user().create();
     const id = sessionIdOf(ada.tokens);
-    await database().update(Session, { id }, { expiresAt: ago(-60), lastUsedAt: ago(3600) });
-    await refresh(ada.tokens.refresh_token);
+    await t.manager.update(Session, { id }, { expiresAt: ago(-60), lastUsedAt: ago(3600) });
+    await refresh(t, ada.tokens.refresh_token);
 
-    const session = await database().findOneByOrFail(Session, { id });
+    const session = await t.manager.findOneByOrFail(Session, { id });
     expect(Math.abs(session.expiresAt.getTime() - Date.now() - 7 * 86_400_000)).toBeLessThan(60_000);
     expect(Date.now() - session.lastUsedAt.getTime()).toBeLessThan(60_000);
   });
 
   it('has no answer for a token that nobody was given', async () => {
-    expectProblem(await refresh('A'.repeat(43)), 401, 'unauthenticated');
+    expectProblem(await refresh(t, 'A'.repeat(43)), 401, 'unauthenticated');
     expectProblem(await t.http.post('/auth/refresh', {}), 422, 'validation_failed', ['refresh_token']);
-    expectProblem(await refresh('a\0b'), 422, 'validation_failed', ['refresh_token']);
+    expectProblem(await refresh(t, 'a\0b'), 422, 'validation_failed', ['refresh_token']);
   });
 });
 
@@ -620,7 +587,7 @@ describe('me', () => {
 
   it('changes its username', async () => {
     const ada = await t.user().create();
-    const { username } = somebody();
+    const { username } = newAccount();
     const { status, body } = await ada.post('/auth/me/username', { username });
 
     expect(status).toBe(200);
@@ -646,7 +613,7 @@ describe('me', () => {
 
   it('gives a name to one of those who race to change to it', async () => {
     const users = await Promise.all(Array.from({ length: 5 }, () => t.user().create()));
-    const { username } = somebody();
+    const { username } = newAccount();
     const answers = await Promise.all(users.map((user) => user.post('/auth/me/username', { username })));
 
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409]);
@@ -654,20 +621,20 @@ describe('me', () => {
 
   it('changes its email, lower-cased, and logs in with it from then on', async () => {
     const ada = await t.user().create();
-    const { email } = somebody();
+    const { email } = newAccount();
     const { status, body } = await ada.post('/auth/me/email', { email: email.toUpperCase() });
 
     expect(status).toBe(200);
     expect(body).toMatchObject({ id: ada.id, email });
-    expect((await logIn({ email, password: ada.password })).status).toBe(200);
-    expect((await logIn(ada)).status).toBe(401);
+    expect((await logIn(t, { email, password: ada.password })).status).toBe(200);
+    expect((await logIn(t, ada)).status).toBe(401);
   });
 
   it.each(['/auth/me/email', '/auth/me/password'])(
     'needs the current password for %s once the login is 15 minutes old',
     async (path) => {
       const ada = await t.user().create();
-      const { email } = somebody();
+      const { email } = newAccount();
       const change = path.endsWith('email') ? { email } : { password: 'another pass phrase' };
       await makeLoginOld(ada);
 
@@ -682,15 +649,15 @@ describe('me', () => {
   it('does not become a young login by refreshing', async () => {
     const ada = await t.user().create();
     await makeLoginOld(ada);
-    ada.tokens = (await refresh(ada.tokens.refresh_token)).body;
+    ada.tokens = (await refresh(t, ada.tokens.refresh_token)).body;
 
-    const answer = await ada.post('/auth/me/email', { email: somebody().email });
+    const answer = await ada.post('/auth/me/email', { email: newAccount().email });
     expectProblem(answer, 403, 'reauthentication_required');
   });
 
   it('refuses a wrong current password of a young login too', async () => {
     const ada = await t.user().create();
-    const change = { email: somebody().email, current_password: 'not the password' };
+    const change = { email: newAccount().email, current_password: 'not the password' };
 
     expectProblem(await ada.post('/auth/me/email', change), 403, 'wrong_password');
     expect((await ada.get('/auth/me')).body.email).toBe(ada.email);
@@ -703,7 +670,7 @@ describe('me', () => {
     const password = 'another pass phrase';
 
     let answer!: Answer;
-    const events = await publishedDuring(
+    const events = await t.eventsDuring(
       ada.id,
       async () => (answer = await ada.post('/auth/me/password', { password })),
     );
@@ -712,14 +679,14 @@ describe('me', () => {
     expect((await ada.get('/auth/me')).status).toBe(200);
     for (const device of [phone, laptop]) {
       expectProblem(await device.get('/auth/me'), 401, 'token_revoked');
-      expectProblem(await refresh(device.tokens.refresh_token), 401, 'unauthenticated');
+      expectProblem(await refresh(t, device.tokens.refresh_token), 401, 'unauthenticated');
     }
     const ended = [phone, laptop].map(({ tokens }) => sessionIdOf(tokens));
     expect(events.map(({ type }) => type)).toEqual(['session.revoked', 'session.revoked']);
     expect(events.map(({ body }) => body.session_id).sort()).toEqual(ended.sort());
     expect((await bob.get('/auth/me')).status).toBe(200);
-    expect((await logIn(ada)).status).toBe(401);
-    expect((await logIn({ email: ada.email, password })).status).toBe(200);
+    expect((await logIn(t, ada)).status).toBe(401);
+    expect((await logIn(t, { email: ada.email, password })).status).toBe(200);
   });
 
   it.each(['short', 'iloveyou1', '\ud800abcdefgh'])(
@@ -730,7 +697,7 @@ describe('me', () => {
       expectProblem(await ada.post('/auth/me/password', { password }), 422, 'validation_failed', [
         'password',
       ]);
-      expect((await logIn(ada)).status).toBe(200);
+      expect((await logIn(t, ada)).status).toBe(200);
     },
   );
 
@@ -753,8 +720,8 @@ describe('me', () => {
     const won = answers.findIndex(({ status }) => status === 204);
     expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
     for (const { status } of answers) expect([204, 401]).toContain(status);
-    expect(await database().countBy(Session, { userId: ada.id })).toBe(1);
-    expect((await logIn({ email: ada.email, password: `pass phrase no. ${won}` })).status).toBe(200);
+    expect(await t.manager.countBy(Session, { userId: ada.id })).toBe(1);
+    expect((await logIn(t, { email: ada.email, password: `pass phrase no. ${won}` })).status).toBe(200);
   });
 
   it('lets one of two changes at once win within a session too', async () => {
@@ -766,7 +733,7 @@ describe('me', () => {
 
     expect(answers.map(({ status }) => status).sort()).toEqual([204, 403]);
     const password = passwords[answers.findIndex(({ status }) => status === 204)]!;
-    expect((await logIn({ email: ada.email, password })).status).toBe(200);
+    expect((await logIn(t, { email: ada.email, password })).status).toBe(200);
     expect((await ada.get('/auth/me')).status).toBe(200);
   });
 
@@ -774,12 +741,12 @@ describe('me', () => {
     const ada = await t.user().create();
     const [changed, ...logins] = await Promise.all([
       ada.post('/auth/me/password', { password: 'another pass phrase' }),
-      ...Array.from({ length: 8 }, () => logIn(ada)),
+      ...Array.from({ length: 8 }, () => logIn(t, ada)),
     ]);
 
     expect(changed.status).toBe(204);
     for (const { status } of logins) expect([200, 401]).toContain(status);
-    expect(await database().countBy(Session, { userId: ada.id })).toBe(1);
+    expect(await t.manager.countBy(Session, { userId: ada.id })).toBe(1);
   });
 });
 
@@ -789,7 +756,7 @@ describe('logout', () => {
     const other = await ada.signInAgain();
 
     let answer!: Answer;
-    const events = await publishedDuring(ada.id, async () => (answer = await ada.post('/auth/logout')));
+    const events = await t.eventsDuring(ada.id, async () => (answer = await ada.post('/auth/logout')));
 
     expect(answer).toMatchObject({ status: 204, body: '' });
     const session_id = sessionIdOf(ada.tokens);
@@ -798,13 +765,13 @@ describe('logout', () => {
     expectProblem(after, 401, 'token_revoked');
     expect(after.headers.get('WWW-Authenticate')).toContain('error="invalid_token"');
     expectProblem(await ada.post('/auth/logout'), 401, 'token_revoked');
-    expectProblem(await refresh(ada.tokens.refresh_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'unauthenticated');
     expect((await other.get('/auth/me')).status).toBe(200);
   });
 
   it('leaves nothing for a refresh at the same time to live on', async () => {
     const ada = await t.user().create();
-    const racing = Array.from({ length: 5 }, () => refresh(ada.tokens.refresh_token));
+    const racing = Array.from({ length: 5 }, () => refresh(t, ada.tokens.refresh_token));
     await Promise.race(racing); // so that one at least is given tokens
     await ada.post('/auth/logout');
     const refreshed = await Promise.all(racing);
@@ -814,12 +781,12 @@ describe('logout', () => {
     for (const { body } of given) {
       const Authorization = `Bearer ${body.access_token}`;
       expectProblem(await t.http.get('/auth/me', { Authorization }), 401, 'token_revoked');
-      expectProblem(await refresh(body.refresh_token), 401, 'unauthenticated');
+      expectProblem(await refresh(t, body.refresh_token), 401, 'unauthenticated');
     }
     for (const refused of refreshed.filter(({ status }) => status !== 200)) {
       expect(refused.status).toBe(401);
     }
-    expect(await database().countBy(Session, { userId: ada.id })).toBe(0);
+    expect(await t.manager.countBy(Session, { userId: ada.id })).toBe(0);
   });
 });
 
@@ -833,8 +800,8 @@ describe('sessions', () => {
 
   it('are listed with where they are from, the last used first', async () => {
     const ada = await t.user().create();
-    const { body: tokens } = await logIn(ada, { 'User-Agent': `Phone/${'1'.repeat(300)}` });
-    await database().update(Session, { id: sessionIdOf(ada.tokens) }, { lastUsedAt: ago(30) });
+    const { body: tokens } = await logIn(t, ada, { 'User-Agent': `Phone/${'1'.repeat(300)}` });
+    await t.manager.update(Session, { id: sessionIdOf(ada.tokens) }, { lastUsedAt: ago(30) });
 
     expect(await list(ada)).toEqual([
       {
@@ -859,7 +826,7 @@ describe('sessions', () => {
   it('are not listed once they have expired', async () => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
-    await database().update(Session, { id: sessionIdOf(other.tokens) }, { expiresAt: ago(1) });
+    await t.manager.update(Session, { id: sessionIdOf(other.tokens) }, { expiresAt: ago(1) });
 
     expect(await list(ada)).toMatchObject([{ id: sessionIdOf(ada.tokens) }]);
   });
@@ -867,13 +834,13 @@ describe('sessions', () => {
   it('note when they are used, to the minute', async () => {
     const ada = await t.user().create();
     const id = sessionIdOf(ada.tokens);
-    const lastUsed = async () => (await database().findOneByOrFail(Session, { id })).lastUsedAt;
-    await database().update(Session, { id }, { lastUsedAt: ago(50) });
+    const lastUsed = async () => (await t.manager.findOneByOrFail(Session, { id })).lastUsedAt;
+    await t.manager.update(Session, { id }, { lastUsedAt: ago(50) });
     const before = await lastUsed();
     await ada.get('/auth/me');
     expect(await lastUsed()).toEqual(before);
 
-    await database().update(Session, { id }, { lastUsedAt: ago(61) });
+    await t.manager.update(Session, { id }, { lastUsedAt: ago(61) });
     // No request waits for it to be written.
     await ada.get('/auth/me');
     while (Date.now() - (await lastUsed()).getTime() > 30_000) await new Promise(setImmediate);
@@ -886,12 +853,12 @@ describe('sessions', () => {
 
     let answer!: Answer;
     const revoke = async () => (answer = await ada.post(`/auth/sessions/${session_id}/revoke`));
-    const events = await publishedDuring(ada.id, revoke);
+    const events = await t.eventsDuring(ada.id, revoke);
 
     expect(answer).toMatchObject({ status: 204, body: '' });
     expect(events).toMatchObject([{ type: 'session.revoked', body: { session_id } }]);
     expectProblem(await phone.get('/auth/me'), 401, 'token_revoked');
-    expectProblem(await refresh(phone.tokens.refresh_token), 401, 'unauthenticated');
+    expectProblem(await refresh(t, phone.tokens.refresh_token), 401, 'unauthenticated');
     expect((await laptop.get('/auth/me')).status).toBe(200);
     expectProblem(await ada.post(`/auth/sessions/${session_id}/revoke`), 404, 'not_found');
   });
@@ -928,15 +895,15 @@ describe('sessions', () => {
   it('are swept out a week after they have expired, with their tokens', async () => {
     const ada = await t.user().create();
     const [old, older] = [await ada.signInAgain(), await ada.signInAgain()];
-    await database().update(Session, { id: sessionIdOf(old.tokens) }, { expiresAt: ago(6 * 86_400) });
-    await database().update(Session, { id: sessionIdOf(older.tokens) }, { expiresAt: ago(8 * 86_400) });
+    await t.manager.update(Session, { id: sessionIdOf(old.tokens) }, { expiresAt: ago(6 * 86_400) });
+    await t.manager.update(Session, { id: sessionIdOf(older.tokens) }, { expiresAt: ago(8 * 86_400) });
     await t.app.get(SessionPurgeService).run();
 
-    const left = await database().findBy(Session, { userId: ada.id });
+    const left = await t.manager.findBy(Session, { userId: ada.id });
     expect(left.map(({ id }) => id).sort()).toEqual(
       [ada, old].map(({ tokens }) => sessionIdOf(tokens)).sort(),
     );
-    expect(await database().countBy(RefreshToken, { sessionId: sessionIdOf(older.tokens) })).toBe(0);
+    expect(await t.manager.countBy(RefreshToken, { sessionId: sessionIdOf(older.tokens) })).toBe(0);
   });
 });
 
@@ -959,19 +926,19 @@ describe('an account that is deleted', () => {
     let answer!: Answer;
     const remove = async () =>
       (answer = await ada.post('/auth/me/delete', { current_password: ada.password }));
-    const events = await publishedDuring(ada.id, remove);
+    const events = await t.eventsDuring(ada.id, remove);
 
     expect(answer).toMatchObject({ status: 204, body: '' });
     expect(events.map(({ type }) => type)).toEqual(['session.revoked', 'session.revoked', 'account.deleted']);
     for (const table of ['users', 'sessions', 'known_addresses', 'model_configs', 'conversations']) {
       const column = table === 'users' ? 'id' : 'user_id';
-      expect(await database().query(`SELECT * FROM ${table} WHERE ${column} = ?`, [ada.id])).toEqual([]);
+      expect(await t.manager.query(`SELECT * FROM ${table} WHERE ${column} = ?`, [ada.id])).toEqual([]);
     }
     for (const device of [ada, phone]) {
       expectProblem(await device.get('/auth/me'), 401, 'token_revoked');
-      expectProblem(await refresh(device.tokens.refresh_token), 401, 'unauthenticated');
+      expectProblem(await refresh(t, device.tokens.refresh_token), 401, 'unauthenticated');
     }
-    expectProblem(await logIn(ada), 401, 'unauthenticated');
+    expectProblem(await logIn(t, ada), 401, 'unauthenticated');
     expect((await bob.get(`/conversations/${kept.id}`)).status).toBe(200);
   });
 
@@ -1009,10 +976,10 @@ describe('the audit trail', () => {
     logLines.length = 0;
     const ada = await t.user().create();
     const session_id = sessionIdOf(ada.tokens);
-    await logIn({ ...ada, email: ada.email, password: 'not the password' });
-    await ada.post('/auth/me/username', { username: somebody().username });
-    await ada.post('/auth/me/email', { email: somebody().email, current_password: 'not the password' });
-    await ada.post('/auth/me/email', { email: somebody().email });
+    await logIn(t, { ...ada, email: ada.email, password: 'not the password' });
+    await ada.post('/auth/me/username', { username: newAccount().username });
+    await ada.post('/auth/me/email', { email: newAccount().email, current_password: 'not the password' });
+    await ada.post('/auth/me/email', { email: newAccount().email });
     await ada.post('/auth/me/password', { password: 'another pass phrase' });
     await ada.post('/auth/logout');
 
@@ -1061,10 +1028,10 @@ describe('the audit trail', () => {
     const { access_token, refresh_token } = ada.tokens;
     const passwords = [ada.password, 'planted-wrong-password', 'planted-new-password'] as const;
     const answers = [
-      await logIn({ email: ada.email, password: passwords[1] }),
+      await logIn(t, { email: ada.email, password: passwords[1] }),
       await ada.post('/auth/me/password', { password: passwords[2] }),
-      await refresh(refresh_token),
-      await refresh(access_token),
+      await refresh(t, refresh_token),
+      await refresh(t, access_token),
     ];
 
     expect(answers.map(({ status }) => status)).toEqual([401, 204, 200, 401]);
@@ -1079,15 +1046,15 @@ describe('the audit trail', () => {
 describe('what survives a restart', () => {
   it('is the sessions, and that a reused token has ended one', async () => {
     const [ada, bob] = [await t.user().create(), await t.user().create()];
-    const { body: second } = await refresh(bob.tokens.refresh_token);
-    const { body: third } = await refresh(second.refresh_token);
-    expectProblem(await refresh(bob.tokens.refresh_token), 401, 'token_reused');
+    const { body: second } = await refresh(t, bob.tokens.refresh_token);
+    const { body: third } = await refresh(t, second.refresh_token);
+    expectProblem(await refresh(t, bob.tokens.refresh_token), 401, 'token_reused');
     await t.restart();
 
     expect((await ada.get('/auth/me')).status).toBe(200);
-    expect((await refresh(ada.tokens.refresh_token)).status).toBe(200);
+    expect((await refresh(t, ada.tokens.refresh_token)).status).toBe(200);
     for (const { refresh_token } of [bob.tokens, second, third]) {
-      expectProblem(await refresh(refresh_token), 401, 'unauthenticated');
+      expectProblem(await refresh(t, refresh_token), 401, 'unauthenticated');
     }
   });
 });
@@ -1107,7 +1074,7 @@ describe('failed logins', () => {
   const from = (address: string) => ({ 'X-Forwarded-For': address });
 
   async function signUp(address: string) {
-    const user = somebody();
+    const user = newAccount();
     await limited.http.post('/auth/register', user, from(address));
     return user;
   }
@@ -1139,11 +1106,11 @@ describe('failed logins', () => {
   });
 
   it('count for an account that does not exist too', async () => {
-    expect(await spray(somebody(), 12)).toEqual([...Array(10).fill(401), 429, 429]);
+    expect(await spray(newAccount(), 12)).toEqual([...Array(10).fill(401), 429, 429]);
   });
 
   it('count together for all spellings of an address', async () => {
-    const plain = { ...somebody(), email: 'count@bücher.example' };
+    const plain = { ...newAccount(), email: 'count@bücher.example' };
     await limited.http.post('/auth/register', plain, from(anywhere()));
 
     expect(await spray({ email: 'count@xn--bcher-kva.example' }, 6)).toEqual(Array(6).fill(401));
@@ -1214,7 +1181,7 @@ describe('failed logins', () => {
 
     expect(answers.slice(0, 20).map(({ status }) => status)).toEqual(Array(20).fill(401));
     expectProblem(answers[20]!, 429, 'rate_limited');
-    expectProblem(await tryFrom(address, somebody(), 'any password'), 429, 'rate_limited');
+    expectProblem(await tryFrom(address, newAccount(), 'any password'), 429, 'rate_limited');
   });
 });
 

@@ -5,6 +5,7 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import { until } from '../support/app/process.js';
 import { finish, gate, cut, reasoning, usage, type PlayedProvider } from '../support/provider/provider.js';
 import type { Thing } from '../support/clients/http.js';
+import { textOf } from '../support/clients/events.js';
 import type { SeenEvent } from '../support/clients/event-log.js';
 import type { ChatAnswer, TestUser } from '../support/app/user.js';
 
@@ -18,13 +19,6 @@ beforeAll(async () => {
   ada = await t.user().withConfig(provider).create();
 });
 afterAll(() => t.stop());
-
-/** What a client makes of deltas, by API.md's own rule. */
-function textOf(events: SeenEvent[], part = 'content'): string {
-  return events
-    .filter((event) => event.type === 'message.delta' && event.part === part)
-    .reduce((text, { offset, text: more }) => text.slice(0, offset as number) + String(more), '');
-}
 
 const types = (events: SeenEvent[]) =>
   events.map((event) => event.type).filter((type) => type !== 'conversation.updated');
@@ -120,7 +114,7 @@ describe('POST /conversations/{id}/chat', () => {
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: '2 + 2?' });
     await sse.ended;
 
-    expect(textOf(sse.events, 'reasoning')).toBe('Let me think.');
+    expect(textOf(sse.events, '', 'reasoning')).toBe('Let me think.');
     expect(sse.events.at(-1)).toMatchObject({ message: { content: 'Four.', reasoning: 'Let me think.' } });
   });
 

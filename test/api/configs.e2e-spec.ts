@@ -9,6 +9,7 @@ import { EncryptionService } from '../../src/encryption/encryption.service.js';
 import { Settings } from '../../src/env/settings.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { ParleyEvent } from '../../src/events/parley-event.js';
+import { expectProblem, invalidFields } from '../support/clients/problems.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Answer, Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
@@ -49,17 +50,6 @@ const made = async (extra: object = {}, user = ada) => {
 };
 const defaults = async () => (await list()).filter((config) => config.is_default).map((config) => config.id);
 const database = () => t.app.get(DataSource);
-
-function badFields(answer: Answer<unknown>): string[] {
-  const { code, errors } = answer.body as { code: string; errors: { field: string }[] };
-  expect([answer.status, code]).toEqual([422, 'validation_failed']);
-  return errors.map((error) => error.field);
-}
-
-function expectProblem(answer: Answer<unknown>, status: number, code: string): void {
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect([answer.status, (answer.body as { code: string }).code]).toEqual([status, code]);
-}
 
 describe('creating a configuration', () => {
   it('answers with everything but the key', async () => {
@@ -158,7 +148,7 @@ describe('creating a configuration', () => {
     ['a number', 7],
     ['null', null],
   ])('refuses a model_url that is or has %s', async (_, modelUrl) => {
-    expect(badFields(await create({ model_url: modelUrl }))).toEqual(['model_url']);
+    expect(invalidFields(await create({ model_url: modelUrl }))).toEqual(['model_url']);
   });
 
   it.each<[string, object, string]>([
@@ -183,14 +173,20 @@ describe('creating a configuration', () => {
     ['an unknown field', { colour: 'red' }, 'colour'],
     ["another user's id", { user_id: 1 }, 'user_id'],
   ])('refuses %s', async (_, extra, field) => {
-    expect(badFields(await create(extra))).toEqual([field]);
+    expect(invalidFields(await create(extra))).toEqual([field]);
     expect(await list()).toEqual([]);
   });
 
   it('names every bad field at once, and repeats no key', async () => {
     const answer = await ada.post('/auth/config/create', { api_key: 'sk secret', context_tokens: 1, x: 1 });
 
-    expect(badFields(answer).sort()).toEqual(['api_key', 'context_tokens', 'model_name', 'model_url', 'x']);
+    expect(invalidFields(answer).sort()).toEqual([
+      'api_key',
+      'context_tokens',
+      'model_name',
+      'model_url',
+      'x',
+    ]);
     expect(JSON.stringify(answer.body)).not.toContain('sk secret');
   });
 
@@ -218,7 +214,7 @@ describe('in production', () => {
     const before = { ...settings };
     Object.assign(settings, { production: true, modelUrlAllowedHosts: ['ollama.test:11434'] });
     try {
-      expect(badFields(await create({ model_url: 'http://example.com/v1' }))).toEqual(['model_url']);
+      expect(invalidFields(await create({ model_url: 'http://example.com/v1' }))).toEqual(['model_url']);
       expect((await create({ model_url: 'http://ollama.test:11434/v1' })).status).toBe(201);
       expect((await create({ model_url: 'https://example.com/v1' })).status).toBe(201);
     } finally {
@@ -283,21 +279,21 @@ describe('params', () => {
     ['extra_body', { x: 'a\0' }, 'params.extra_body'],
     ['extra_body', JSON.parse('{"__proto__":{"a":1}}'), 'params.extra_body.__proto__'],
   ])('refuse %s: %j', async (name, value, field) => {
-    expect(badFields(await create({ params: { [name]: value } }))).toEqual([field]);
+    expect(invalidFields(await create({ params: { [name]: value } }))).toEqual([field]);
   });
 
   it.each([['text'], [[]], [[{ temperature: 1 }]], [7]])('refuse to be %j', async (value) => {
-    expect(badFields(await create({ params: value }))).toEqual(['params']);
+    expect(invalidFields(await create({ params: value }))).toEqual(['params']);
   });
 
   it.each(['__proto__', 'constructor', 'toString'])('refuse the key %s, at any depth', async (key) => {
     const body = (json: string) => JSON.stringify(valid()).replace(/}$/, `,"params":${json}}`);
 
-    expect(badFields(await ada.post('/auth/config/create', body(`{"${key}":{"a":1}}`)))).toEqual([
+    expect(invalidFields(await ada.post('/auth/config/create', body(`{"${key}":{"a":1}}`)))).toEqual([
       `params.${key}`,
     ]);
     const deep = `{"response_format":{"type":"json_schema","x":{"${key}":1}}}`;
-    expect(badFields(await ada.post('/auth/config/create', body(deep)))).toEqual([
+    expect(invalidFields(await ada.post('/auth/config/create', body(deep)))).toEqual([
       `params.response_format.x.${key}`,
     ]);
     expect(({} as Record<string, unknown>).a).toBeUndefined();
@@ -308,10 +304,10 @@ describe('params', () => {
     const nested = (levels: number): object => (levels === 0 ? {} : { a: nested(levels - 1) });
 
     expect((await create(format('x'.repeat(16_000)))).status).toBe(201);
-    expect(badFields(await create(format('x'.repeat(16_384))))).toEqual(['params']);
+    expect(invalidFields(await create(format('x'.repeat(16_384))))).toEqual(['params']);
     expect((await create(format(nested(5)))).status).toBe(201);
-    expect(badFields(await create(format(nested(6))))).toEqual(['params']);
-    expect(badFields(await create(format('a\0')))).toEqual(['params']);
+    expect(invalidFields(await create(format(nested(6))))).toEqual(['params']);
+    expect(invalidFields(await create(format('a\0')))).toEqual(['params']);
   });
 });
 
@@ -339,7 +335,7 @@ describe('the default', () => {
   it('cannot be given up, only given to another', async () => {
     const [one, two] = [await made(), await made()];
 
-    expect(badFields(await update(one.id, { is_default: false }))).toEqual(['is_default']);
+    expect(invalidFields(await update(one.id, { is_default: false }))).toEqual(['is_default']);
     expect((await update(two.id, { is_default: false })).status).toBe(200);
     expect(await defaults()).toEqual([one.id]);
   });
@@ -391,7 +387,7 @@ describe('updating a configuration', () => {
     const { id } = await made({ model_url: 'https://one.example/v1' });
     const elsewhere = ['https://two.example/v1', 'http://one.example/v1', 'https://one.example:8443/v1'];
     for (const model_url of elsewhere)
-      expect(badFields(await update(id, { model_url }))).toEqual(['api_key']);
+      expect(invalidFields(await update(id, { model_url }))).toEqual(['api_key']);
     expect((await list())[0]!.model_url).toBe('https://one.example/v1');
 
     expect((await update(id, { model_url: 'https://ONE.example:443/v2' })).status).toBe(200);
@@ -408,7 +404,7 @@ describe('updating a configuration', () => {
   ])('refuses %j', async (body, field) => {
     const before = await made();
 
-    expect(badFields(await update(before.id, body))).toEqual([field]);
+    expect(invalidFields(await update(before.id, body))).toEqual([field]);
     expect(await list()).toEqual([before]);
   });
 });

@@ -10,8 +10,9 @@ import { MessageSearch } from '../../src/conversations/search/message-search.js'
 import { isMysql } from '../../src/database/data-source.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import type { ParleyEvent } from '../../src/events/parley-event.js';
-import { BLANK } from '../support/app/messages.js';
+import { BLANK, writeMessages } from '../support/app/messages.js';
 import { until } from '../support/app/process.js';
+import { expectProblem, invalidFields } from '../support/clients/problems.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Answer, Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
@@ -46,7 +47,6 @@ interface SearchAnswer {
 }
 
 const BAD_IDS = ['0', '-1', '1.5', '9223372036854775808', 'abc', '1e1', '01', '%00'];
-const manager = () => t.app.get(DataSource).manager;
 const create = (body?: object | string) => ada.post('/conversations/create', body);
 const update = (id: number | string, body: object) => ada.post(`/conversations/${id}/update`, body);
 const remove = (id: number | string) => ada.post(`/conversations/${id}/delete`);
@@ -55,40 +55,6 @@ const titles = async (query = '') => (await list(query)).conversations.map(({ ti
 const page = async (id: number, query = '') =>
   (await ada.get<PageAnswer>(`/conversations/${id}${query}`)).body;
 const search = async (query: string) => (await ada.get<SearchAnswer>(`/conversations/search${query}`)).body;
-
-function badFields(answer: Answer<unknown>): string[] {
-  const { code, errors } = answer.body as { code: string; errors: { field: string }[] };
-  expect([answer.status, code]).toEqual([422, 'validation_failed']);
-  return errors.map((error) => error.field);
-}
-
-function expectProblem(answer: Answer<unknown>, status: number, code: string): void {
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-  expect([answer.status, (answer.body as { code: string }).code]).toEqual([status, code]);
-}
-
-/** Puts messages into a conversation as a chat would leave them, each after the one before. */
-async function write(conversationId: number, ...messages: Partial<Message>[]): Promise<number[]> {
-  const { userId } = await manager().findOneByOrFail(Conversation, { id: conversationId });
-  let parentId: number | null = null;
-  const ids: number[] = [];
-  for (const [index, message] of messages.entries()) {
-    const row: Message = manager().create(Message, {
-      ...BLANK,
-      conversationId,
-      userId,
-      parentId,
-      role: index % 2 === 0 ? 'user' : 'assistant',
-      createdAt: new Date(),
-      completedAt: new Date(),
-      ...message,
-    });
-    const { id } = await manager().save(row);
-    parentId = id;
-    ids.push(id);
-  }
-  return ids;
-}
 
 const talk = (...contents: string[]) => contents.map((content) => ({ content }));
 
@@ -127,7 +93,7 @@ describe('creating a conversation', () => {
 
     const { body } = await update(id, { title: `👩‍💻❤️🏳️‍🌈\u202d${'x'.repeat(190)}` });
     expect(body.title).toBe(`👩‍💻❤️🏳️‍🌈${'x'.repeat(190)}`);
-    expect(badFields(await update(id, { title: '\u2066\u2069' }))).toEqual(['title']);
+    expect(invalidFields(await update(id, { title: '\u2066\u2069' }))).toEqual(['title']);
   });
 
   it("takes the user's configuration, and params", async () => {
@@ -160,7 +126,7 @@ describe('creating a conversation', () => {
     ['what only an update takes', { pinned: true }, 'pinned'],
     ['an unknown field', { user_id: 1 }, 'user_id'],
   ])('refuses %s', async (_, body, field) => {
-    expect(badFields(await create(body))).toEqual([field]);
+    expect(invalidFields(await create(body))).toEqual([field]);
     expect((await list()).total).toBe(0);
   });
 
@@ -184,7 +150,7 @@ describe('listing conversations', () => {
     for (const title of ['one', 'two', 'three', 'four'])
       ids.push((await ada.createConversation({ title })).id);
     await update(ids[1]!, { pinned: true });
-    await manager().update(Conversation, { id: ids[0] }, { updatedAt: new Date(Date.now() + 60_000) });
+    await t.manager.update(Conversation, { id: ids[0] }, { updatedAt: new Date(Date.now() + 60_000) });
 
     expect(await titles()).toEqual(['two', 'one', 'four', 'three']);
   });
@@ -192,7 +158,7 @@ describe('listing conversations', () => {
   it('orders what happened in the same millisecond by id', async () => {
     const ids: number[] = [];
     for (let i = 0; i < 5; i++) ids.push((await ada.createConversation()).id);
-    await manager().update(Conversation, { userId: ada.id }, { updatedAt: new Date() });
+    await t.manager.update(Conversation, { userId: ada.id }, { updatedAt: new Date() });
 
     expect((await list()).conversations.map(({ id }) => id)).toEqual(ids.reverse());
   });
@@ -276,7 +242,7 @@ describe('listing conversations', () => {
     ['q=a&q=b', 'q'],
     [`q=${'a'.repeat(201)}`, 'q'],
   ])('refuses ?%s', async (query, field) => {
-    expect(badFields(await ada.get(`/conversations?${query}`))).toEqual([field]);
+    expect(invalidFields(await ada.get(`/conversations?${query}`))).toEqual([field]);
   });
 
   it.each(['?q=', '?q', '?archived=', '?archived', '?q=&archived='])(
@@ -298,11 +264,11 @@ describe('listing conversations', () => {
 
     expect((await ada.get(`/conversations/${id}?before_id=`)).status).toBe(200);
     expect((await ada.get('/conversations/search?q=a&before_id=')).status).toBe(200);
-    expect(badFields(await ada.get('/conversations/search?q='))).toEqual(['q']);
+    expect(invalidFields(await ada.get('/conversations/search?q='))).toEqual(['q']);
   });
 
   it('names every bad parameter, and ignores unknown ones', async () => {
-    expect(badFields(await ada.get('/conversations?limit=0&offset=x&foo=1')).sort()).toEqual([
+    expect(invalidFields(await ada.get('/conversations?limit=0&offset=x&foo=1')).sort()).toEqual([
       'limit',
       'offset',
     ]);
@@ -344,7 +310,7 @@ describe('pages of conversations by cursor', () => {
 
   it('go on where conversations of one millisecond are on two pages', async () => {
     const ids = await fill(7);
-    await manager().update(Conversation, { userId: ada.id }, { updatedAt: new Date(1_700_000_000_123) });
+    await t.manager.update(Conversation, { userId: ada.id }, { updatedAt: new Date(1_700_000_000_123) });
 
     expect(await walk('?limit=2')).toEqual(ids);
   });
@@ -421,7 +387,7 @@ describe('pages of conversations by cursor', () => {
     const updatedAt = new Date();
     await ada.send(ids[3]!, 'Hi');
     const second = await after(first.next_cursor!, '&limit=2');
-    await manager().update(Conversation, { id: ids[7] }, { updatedAt });
+    await t.manager.update(Conversation, { id: ids[7] }, { updatedAt });
     const third = await after(second.next_cursor!, '&limit=4');
 
     expect([first, second, third].flatMap(idsOf)).toEqual([...ids.slice(0, 6), ids[7], ids[6]]);
@@ -429,8 +395,8 @@ describe('pages of conversations by cursor', () => {
 
   it('remember many pinned ones', async () => {
     const ids = await fill(3);
-    const row = await manager().findOneByOrFail(Conversation, { id: ids[0] });
-    await manager().insert(
+    const row = await t.manager.findOneByOrFail(Conversation, { id: ids[0] });
+    await t.manager.insert(
       Conversation,
       Array.from({ length: 150 }, () => ({ ...row, id: undefined })) as object[],
     );
@@ -461,10 +427,10 @@ describe('pages of conversations by cursor', () => {
   });
 
   it('are bounded by bytes too, long system prompts and all', async () => {
-    const row = await manager().findOneByOrFail(Conversation, { id: (await ada.createConversation()).id });
+    const row = await t.manager.findOneByOrFail(Conversation, { id: (await ada.createConversation()).id });
     const system_prompt = '\u0001'.repeat(100_000);
     const rows = Array.from({ length: 40 }, () => ({ ...row, id: undefined, systemPrompt: system_prompt }));
-    await manager().insert(Conversation, rows as object[]);
+    await t.manager.insert(Conversation, rows as object[]);
 
     expect((await list('?limit=100')).conversations.length).toBeLessThan(30);
     const seen = await walk('?limit=100');
@@ -487,18 +453,20 @@ describe('pages of conversations by cursor', () => {
     const { next_cursor } = await list('?limit=2');
 
     const cursor = encodeURIComponent(change(next_cursor!));
-    expect(badFields(await ada.get(`/conversations?cursor=${cursor}`))).toEqual(['cursor']);
+    expect(invalidFields(await ada.get(`/conversations?cursor=${cursor}`))).toEqual(['cursor']);
   });
 
   it("refuse another user's cursor, another list's, one twice, and an offset beside it", async () => {
     await fill(4);
     const cursor = encodeURIComponent((await list('?limit=2')).next_cursor!);
 
-    expect(badFields(await eve.get(`/conversations?cursor=${cursor}`))).toEqual(['cursor']);
-    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&archived=true`))).toEqual(['cursor']);
-    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&q=n`))).toEqual(['cursor']);
-    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&cursor=${cursor}`))).toEqual(['cursor']);
-    expect(badFields(await ada.get(`/conversations?cursor=${cursor}&offset=2`))).toEqual(['offset']);
+    expect(invalidFields(await eve.get(`/conversations?cursor=${cursor}`))).toEqual(['cursor']);
+    expect(invalidFields(await ada.get(`/conversations?cursor=${cursor}&archived=true`))).toEqual(['cursor']);
+    expect(invalidFields(await ada.get(`/conversations?cursor=${cursor}&q=n`))).toEqual(['cursor']);
+    expect(invalidFields(await ada.get(`/conversations?cursor=${cursor}&cursor=${cursor}`))).toEqual([
+      'cursor',
+    ]);
+    expect(invalidFields(await ada.get(`/conversations?cursor=${cursor}&offset=2`))).toEqual(['offset']);
     expect(await list(`?cursor=${cursor}&offset=0&archived=false&limit=1`)).toMatchObject({
       limit: 1,
       offset: 0,
@@ -535,7 +503,7 @@ describe('updating a conversation', () => {
     ['nothing', {}],
   ])('is no activity, in its answer or its event: %s', async (_, change) => {
     const { id } = await ada.createConversation({ title: 'first' });
-    await manager().update(Conversation, { id }, { updatedAt: new Date(0) });
+    await t.manager.update(Conversation, { id }, { updatedAt: new Date(0) });
     const events: ParleyEvent[] = [];
     const end = t.app.get(EventHub).subscribe(ada.id, (event) => events.push(event));
     const { body } = await update(id, change);
@@ -561,7 +529,7 @@ describe('updating a conversation', () => {
 
   it("makes an automatic title the user's when it is sent back", async () => {
     const { id } = await ada.createConversation();
-    await manager().update(Conversation, { id }, { title: 'Tides', titleSource: 'auto' });
+    await t.manager.update(Conversation, { id }, { title: 'Tides', titleSource: 'auto' });
 
     expect((await update(id, { title: 'Tides' })).body.title_source).toBe('user');
   });
@@ -582,7 +550,7 @@ describe('updating a conversation', () => {
     const getOwned = service.getOwned.bind(service);
     service.getOwned = async (...args) => {
       const read = await getOwned(...args);
-      await manager().increment(Conversation, { id }, 'messageCount', 2);
+      await t.manager.increment(Conversation, { id }, 'messageCount', 2);
       service.getOwned = getOwned;
       return read;
     };
@@ -604,7 +572,7 @@ describe('updating a conversation', () => {
   ])('refuses %j', async (body, field) => {
     const before = await ada.createConversation();
 
-    expect(badFields(await update(before.id, body))).toEqual([field]);
+    expect(invalidFields(await update(before.id, body))).toEqual([field]);
     expect((await list()).conversations).toEqual([before]);
   });
 });
@@ -612,18 +580,19 @@ describe('updating a conversation', () => {
 describe('deleting a conversation', () => {
   it('deletes it with its messages and their text', async () => {
     const { id } = await ada.createConversation();
-    const [, reply] = await write(
+    const [, reply] = await writeMessages(
+      t.manager,
       id,
       { content: 'Hi' },
       { status: 'streaming', streamingIn: id, nodeId: 'dead', completedAt: null },
     );
-    await manager().insert(ReplyChunk, { messageId: reply, seq: 1, part: 'content', text: 'Hel' });
+    await t.manager.insert(ReplyChunk, { messageId: reply, seq: 1, part: 'content', text: 'Hel' });
     const { status, body } = await remove(id);
 
     expect([status, body]).toEqual([204, '']);
     expect((await list()).total).toBe(0);
-    expect(await manager().countBy(Message, { conversationId: id })).toBe(0);
-    await until(async () => (await manager().countBy(ReplyChunk, { messageId: reply })) === 0);
+    expect(await t.manager.countBy(Message, { conversationId: id })).toBe(0);
+    await until(async () => (await t.manager.countBy(ReplyChunk, { messageId: reply })) === 0);
     expectProblem(await remove(id), 404, 'not_found');
     expectProblem(await ada.get(`/conversations/${id}`), 404, 'not_found');
   });
@@ -649,14 +618,18 @@ describe('deleting a conversation', () => {
       ['message.completed', 'stopped'],
       ['conversation.deleted', undefined],
     ]);
-    expect(await manager().countBy(Message, { conversationId: id })).toBe(0);
+    expect(await t.manager.countBy(Message, { conversationId: id })).toBe(0);
   });
 });
 
 describe('a page of a conversation', () => {
   it('is its newest messages, the oldest first', async () => {
     const { id } = await ada.createConversation({ title: 'Long' });
-    const ids = await write(id, ...talk(...Array.from({ length: 55 }, (_, index) => `m${index}`)));
+    const ids = await writeMessages(
+      t.manager,
+      id,
+      ...talk(...Array.from({ length: 55 }, (_, index) => `m${index}`)),
+    );
     const newest = await page(id);
 
     expect(newest).toMatchObject({ id, title: 'Long', has_more: true });
@@ -666,7 +639,7 @@ describe('a page of a conversation', () => {
 
   it('goes back by before_id, page by page, without a gap', async () => {
     const { id } = await ada.createConversation();
-    const ids = await write(id, ...talk('a', 'b', 'c', 'd', 'e'));
+    const ids = await writeMessages(t.manager, id, ...talk('a', 'b', 'c', 'd', 'e'));
 
     const first = await page(id, '?limit=2');
     const second = await page(id, `?limit=2&before_id=${first.messages[0]!.id}`);
@@ -680,7 +653,8 @@ describe('a page of a conversation', () => {
   it('has each message as API.md says', async () => {
     const { id } = await ada.createConversation();
     const clientMessageId = '0b8f7a4e-3c63-4c5f-9a55-6d3ce1d3b7aa';
-    const [first, second] = await write(
+    const [first, second] = await writeMessages(
+      t.manager,
       id,
       { content: 'Hi', clientMessageId },
       {
@@ -742,10 +716,19 @@ describe('a page of a conversation', () => {
   it('shows the active branch alone, with the siblings of each message', async () => {
     const { id } = await ada.createConversation();
     const other = await ada.createConversation();
-    await write(other.id, ...talk('elsewhere'));
-    const [left] = await write(id, { content: 'old question', active: false });
-    const [root, dead] = await write(id, { content: 'question' }, { content: 'dull', active: false });
-    const [reply] = await write(id, { content: 'answer', parentId: root, role: 'assistant' });
+    await writeMessages(t.manager, other.id, ...talk('elsewhere'));
+    const [left] = await writeMessages(t.manager, id, { content: 'old question', active: false });
+    const [root, dead] = await writeMessages(
+      t.manager,
+      id,
+      { content: 'question' },
+      { content: 'dull', active: false },
+    );
+    const [reply] = await writeMessages(t.manager, id, {
+      content: 'answer',
+      parentId: root,
+      role: 'assistant',
+    });
     const { messages } = await page(id);
 
     expect(messages.map(({ content }) => content)).toEqual(['question', 'answer']);
@@ -757,9 +740,14 @@ describe('a page of a conversation', () => {
 
   it('has the whole text of a reply that ended, and whose chunks went, since its row was read', async () => {
     const { id } = await ada.createConversation();
-    const [, replyId] = await write(id, { content: 'Hi' }, { content: 'Hello', reasoning: 'Hm' });
-    const ended = await manager().findOneByOrFail(Message, { id: replyId });
-    const asRead = manager().create(Message, { ...ended, content: '', reasoning: '', status: 'streaming' });
+    const [, replyId] = await writeMessages(
+      t.manager,
+      id,
+      { content: 'Hi' },
+      { content: 'Hello', reasoning: 'Hm' },
+    );
+    const ended = await t.manager.findOneByOrFail(Message, { id: replyId });
+    const asRead = t.manager.create(Message, { ...ended, content: '', reasoning: '', status: 'streaming' });
 
     const [message] = await t.app.get(MessagesService).toDtos([asRead]);
 
@@ -769,7 +757,7 @@ describe('a page of a conversation', () => {
   it('has the text so far of a reply that runs elsewhere', async () => {
     const { id } = await ada.createConversation();
     const streaming = { status: 'streaming', streamingIn: id, nodeId: 'another', completedAt: null } as const;
-    const [, reply] = await write(id, { content: 'Hi' }, streaming);
+    const [, reply] = await writeMessages(t.manager, id, { content: 'Hi' }, streaming);
     const parts = [
       ['reasoning', 'Let me '],
       ['content', 'Hel'],
@@ -777,7 +765,7 @@ describe('a page of a conversation', () => {
       ['content', 'lo 😀'],
     ] as const;
     for (const [index, [part, text]] of [...parts.entries()].reverse())
-      await manager().insert(ReplyChunk, { messageId: reply, seq: index + 1, part, text });
+      await t.manager.insert(ReplyChunk, { messageId: reply, seq: index + 1, part, text });
 
     expect((await page(id)).messages[1]).toMatchObject({
       status: 'streaming',
@@ -800,7 +788,7 @@ describe('a page of a conversation', () => {
   ])('refuses ?%s', async (query, field) => {
     const { id } = await ada.createConversation();
 
-    expect(badFields(await ada.get(`/conversations/${id}?${query}`))).toEqual([field]);
+    expect(invalidFields(await ada.get(`/conversations/${id}?${query}`))).toEqual([field]);
   });
 });
 
@@ -808,7 +796,7 @@ describe('searching', () => {
   it('finds messages, newest first, with what surrounds the text', async () => {
     const { id } = await ada.createConversation({ title: 'Travel' });
     const long = `${'😀'.repeat(500)}the golden Temple at dawn${'é'.repeat(500)}`;
-    const ids = await write(id, ...talk('Which TEMPLE?', 'none of it', long));
+    const ids = await writeMessages(t.manager, id, ...talk('Which TEMPLE?', 'none of it', long));
     const { results, has_more } = await search('?q=temple');
 
     expect(has_more).toBe(false);
@@ -823,7 +811,7 @@ describe('searching', () => {
 
   it('puts titles before messages, on the first page only', async () => {
     const { id } = await ada.createConversation({ title: 'Kyoto in autumn' });
-    const ids = await write(id, ...talk('kyoto 1', 'kyoto 2', 'kyoto 3'));
+    const ids = await writeMessages(t.manager, id, ...talk('kyoto 1', 'kyoto 2', 'kyoto 3'));
     const first = await search('?q=kyoto&limit=2');
     const last = first.results.at(-1)!.message!.id;
 
@@ -847,7 +835,7 @@ describe('searching', () => {
     const ids = [];
     for (const minute of [2, 3, 1]) {
       const { id } = await ada.createConversation({ title: `plan ${minute}` });
-      await manager().update(Conversation, { id }, { updatedAt: new Date(minute * 60_000) });
+      await t.manager.update(Conversation, { id }, { updatedAt: new Date(minute * 60_000) });
       ids.push(id);
     }
 
@@ -858,7 +846,7 @@ describe('searching', () => {
   it('goes on to every message, whatever the limit', async () => {
     const { id } = await ada.createConversation({ title: 'x marks' });
     await ada.createConversation({ title: 'x again' });
-    const ids = await write(id, ...talk('x1', 'x2', 'x3', 'x4', 'x5'));
+    const ids = await writeMessages(t.manager, id, ...talk('x1', 'x2', 'x3', 'x4', 'x5'));
     for (const limit of [1, 2, 3, 4, 100]) {
       const found: number[] = [];
       for (let query = '', more = true; more; query = `&before_id=${found.at(-1)}`) {
@@ -874,12 +862,12 @@ describe('searching', () => {
   it('reads on where the newest messages have nothing, conversation by conversation', async () => {
     const { id } = await ada.createConversation();
     const other = await ada.createConversation();
-    const [old] = await write(id, ...talk('a needle'));
-    const [between] = await write(other.id, ...talk('another needle'));
-    const like = await manager().findOneByOrFail(Message, { id: between });
+    const [old] = await writeMessages(t.manager, id, ...talk('a needle'));
+    const [between] = await writeMessages(t.manager, other.id, ...talk('another needle'));
+    const like = await t.manager.findOneByOrFail(Message, { id: between });
     for (let batch = 0; batch < 12; batch++) {
       const hay = Array.from({ length: 500 }, () => ({ ...like, id: undefined, content: 'hay' }));
-      await manager().insert(Message, hay as object[]);
+      await t.manager.insert(Message, hay as object[]);
     }
 
     const { results, has_more } = await search('?q=needle');
@@ -891,7 +879,7 @@ describe('searching', () => {
 
   it('takes text literally', async () => {
     const { id } = await ada.createConversation();
-    await write(id, ...talk('50% off', '50 off', 'a_b', 'aXb', "it's", '(a|b)*'));
+    await writeMessages(t.manager, id, ...talk('50% off', '50 off', 'a_b', 'aXb', "it's", '(a|b)*'));
     const contents = async (q: string) =>
       (await search(`?q=${encodeURIComponent(q)}`)).results.map(({ message }) => message!.content);
 
@@ -905,9 +893,9 @@ describe('searching', () => {
   it('finds archived conversations and other branches, and nothing of another user', async () => {
     const { id } = await ada.createConversation({ title: 'needle' });
     await update(id, { archived: true });
-    await write(id, { content: 'needle', active: false });
+    await writeMessages(t.manager, id, { content: 'needle', active: false });
     const hers = await eve.createConversation({ title: 'needle' });
-    await write(hers.id, ...talk('needle'));
+    await writeMessages(t.manager, hers.id, ...talk('needle'));
 
     // With hers among the hits, mine would be pushed off the page.
     const { results, has_more } = await search('?q=needle&limit=2');
@@ -926,7 +914,7 @@ describe('searching', () => {
     ['?q=a&limit=101', 'limit'],
     ['?q=a&before_id=0', 'before_id'],
   ])('refuses %j', async (query, field) => {
-    expect(badFields(await ada.get(`/conversations/search${query}`))).toEqual([field]);
+    expect(invalidFields(await ada.get(`/conversations/search${query}`))).toEqual([field]);
   });
 });
 
@@ -994,7 +982,7 @@ describe('the cost of a list', () => {
     // Where nearly all rows are one user's, reading the whole of a small table is right.
     await fill(mallory, 1500, 700);
     ({ conversationId, messageIds } = await fill(eve, 300, 300));
-    if (isMysql(t.app.get(DataSource))) await manager().query('ANALYZE TABLE conversations, messages');
+    if (isMysql(t.app.get(DataSource))) await t.manager.query('ANALYZE TABLE conversations, messages');
   });
 
   it.each([
@@ -1042,7 +1030,7 @@ describe('the cost of a list', () => {
 
   async function fill(user: TestUser, conversations: number, messages: number) {
     const { id } = await user.createConversation();
-    const like = await manager().findOneByOrFail(Conversation, { id });
+    const like = await t.manager.findOneByOrFail(Conversation, { id });
     await insert(Conversation, conversations, { ...like, id: undefined });
     const place = { conversationId: id, userId: user.id, parentId: null };
     const blank = { ...BLANK, ...place, role: 'user', completedAt: null, createdAt: new Date() };
@@ -1051,12 +1039,12 @@ describe('the cost of a list', () => {
   }
 
   async function insert(entity: EntityTarget<ObjectLiteral>, count: number, like: object): Promise<number[]> {
-    const rows = Array.from({ length: count }, () => manager().create(entity, like));
-    return (await manager().save(rows, { chunk: 100 })).map((row) => row.id as number);
+    const rows = Array.from({ length: count }, () => t.manager.create(entity, like));
+    return (await t.manager.save(rows, { chunk: 100 })).map((row) => row.id as number);
   }
 
   async function explain([sql, parameters]: [string, unknown[]]): Promise<string> {
     const command = isMysql(t.app.get(DataSource)) ? 'EXPLAIN' : 'EXPLAIN QUERY PLAN';
-    return JSON.stringify(await manager().query(`${command} ${sql}`, parameters));
+    return JSON.stringify(await t.manager.query(`${command} ${sql}`, parameters));
   }
 });

@@ -42,9 +42,8 @@ beforeEach(async () => {
   conversationId = (await ada.createConversation()).id;
 });
 
-const manager = () => t.app.get(DataSource).manager;
 const blocksOf = ({ id: userId }: TestUser) =>
-  manager().find(SearchSegment, { where: { userId }, order: { firstMessageId: 'ASC' } });
+  t.manager.find(SearchSegment, { where: { userId }, order: { firstMessageId: 'ASC' } });
 
 /** Of an hour ago. */
 function rowsOf(user: TestUser, conversation: number, contents: string[], like: Partial<Message> = {}) {
@@ -56,9 +55,9 @@ function rowsOf(user: TestUser, conversation: number, contents: string[], like: 
 /** @returns the messages' ids */
 async function write(...args: Parameters<typeof rowsOf>): Promise<number[]> {
   const rows = rowsOf(...args);
-  await manager().insert(Message, rows);
+  await t.manager.insert(Message, rows);
   const newest = { where: { userId: args[0].id }, order: { id: 'DESC' as const }, take: rows.length };
-  return (await manager().find(Message, newest)).map(({ id }) => id).reverse();
+  return (await t.manager.find(Message, newest)).map(({ id }) => id).reverse();
 }
 
 const hay = (count: number) => Array.from({ length: count }, (_, index) => `hay ${index}`);
@@ -84,7 +83,7 @@ async function search(user: TestUser, q: string, limit = 100): Promise<number[]>
 
 /** What there is to be found. */
 async function scan(user: TestUser, q: string): Promise<number[]> {
-  const all = await manager().find(Message, { where: { userId: user.id }, order: { id: 'DESC' } });
+  const all = await t.manager.find(Message, { where: { userId: user.id }, order: { id: 'DESC' } });
   return all.filter(({ content }) => foldText(content).includes(foldText(q))).map(({ id }) => id);
 }
 
@@ -127,7 +126,7 @@ describe('a search', () => {
         ...rowsOf(user, id, [content]),
         ...rowsOf(eve, hers, [content]),
       ]);
-      await manager().insert(Message, rows);
+      await t.manager.insert(Message, rows);
       const rest = contents.length % MOST;
       await index(user, contents.length - (rest < LEAST ? rest : 0));
       const parts = contents.slice(0, 8).map((content) => [...content].slice(1, 6).join(''));
@@ -153,7 +152,7 @@ describe('a search', () => {
     const blocks = await index(ada, 10 * MOST);
     const [sql, parameters] = t.app.get(SearchIndex).bitsStatement(blocks, bucketsOf('hay 123'));
     const mysql = isMysql(t.app.get(DataSource));
-    const plan = await manager().query<object[]>(
+    const plan = await t.manager.query<object[]>(
       `${mysql ? 'EXPLAIN FORMAT=JSON' : 'EXPLAIN QUERY PLAN'} ${sql}`,
       parameters,
     );
@@ -169,7 +168,7 @@ describe('a search', () => {
     const [block] = await index(ada, MOST);
     const candidates = () => t.app.get(SearchIndex).candidates([block!], bucketsOf('needle'));
     expect(await candidates()).toEqual([needle]);
-    await manager().update(SearchSegment, { userId: ada.id }, { ready: false });
+    await t.manager.update(SearchSegment, { userId: ada.id }, { ready: false });
 
     expect(await candidates()).toBeNull();
     expect(await search(ada, 'needle')).toEqual([needle]);
@@ -276,8 +275,8 @@ describe('a search', () => {
     const [needle] = await write(ada, conversationId, ['ПРИВЕТ', ...hay(MOST - 1)]);
     await index(ada, MOST);
     const claimedAt = new Date(Date.now() - HOUR_MS);
-    await manager().update(SearchSegment, { userId: ada.id }, { version: 0, claimedAt });
-    await manager().query('DELETE FROM search_bits');
+    await t.manager.update(SearchSegment, { userId: ada.id }, { version: 0, claimedAt });
+    await t.manager.query('DELETE FROM search_bits');
 
     expect(await search(ada, 'привет')).toEqual([needle]);
     await until(async () =>
@@ -311,7 +310,7 @@ describe('blocks', () => {
     const [reply] = await write(ada, conversationId, [''], streaming);
     await write(ada, conversationId, hay(2 * LEAST));
     await index(ada, LEAST);
-    await manager().update(
+    await t.manager.update(
       Message,
       { id: reply },
       { content: 'a needle', status: 'complete', streamingIn: null },
@@ -329,8 +328,8 @@ describe('blocks', () => {
       unknown,
       SearchSegment,
     ];
-    await manager().delete(SearchSegment, { id });
-    await manager().delete(Message, { userId: ada.id, id: Between(firstMessageId + 3, lastMessageId) });
+    await t.manager.delete(SearchSegment, { id });
+    await t.manager.delete(Message, { userId: ada.id, id: Between(firstMessageId + 3, lastMessageId) });
 
     const needle = ids.find((message) => message >= firstMessageId)!;
     expect(await search(ada, `hay ${ids.indexOf(needle)}`)).toEqual([needle]);
@@ -342,10 +341,10 @@ describe('blocks', () => {
   it('go with their user', async () => {
     await write(ada, conversationId, hay(MOST));
     const [block] = await index(ada, MOST);
-    await manager().query('DELETE FROM users WHERE id = ?', [ada.id]);
+    await t.manager.query('DELETE FROM users WHERE id = ?', [ada.id]);
 
     expect(await blocksOf(ada)).toEqual([]);
-    expect(await manager().countBy(SearchPosting, { blockId: block!.id })).toBe(0);
+    expect(await t.manager.countBy(SearchPosting, { blockId: block!.id })).toBe(0);
   });
 });
 
@@ -354,7 +353,7 @@ describe('the deletion of a conversation', () => {
     const blockId = (await blocksOf(ada)).map(({ id }) => id);
     const [bucket] = bucketsOf(SECRET);
     const counts = await Promise.all(
-      blockId.map((id) => manager().countBy(SearchPosting, { blockId: id, bucket })),
+      blockId.map((id) => t.manager.countBy(SearchPosting, { blockId: id, bucket })),
     );
     return counts.some((count) => count > 0);
   };
@@ -367,7 +366,7 @@ describe('the deletion of a conversation', () => {
     const before = await index(ada, 4 * MOST);
     expect(await isRemembered()).toBe(true);
     // Claimed long ago, as after a second's build a deletion could have come in between.
-    await manager().update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
+    await t.manager.update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
 
     await ada.post(`/conversations/${conversationId}/delete`);
     const after = await untilIndexed(ada, 4 * MOST - 1);
@@ -383,8 +382,8 @@ describe('the deletion of a conversation', () => {
     await write(ada, conversationId, [SECRET]);
     await index(ada, LEAST + 2);
     // As a node leaves it that ends here.
-    await manager().query('DELETE FROM messages WHERE conversation_id = ?', [conversationId]);
-    await manager().update(SearchSegment, { userId: ada.id }, { stale: true });
+    await t.manager.query('DELETE FROM messages WHERE conversation_id = ?', [conversationId]);
+    await t.manager.update(SearchSegment, { userId: ada.id }, { stale: true });
 
     expect(await search(ada, SECRET)).toEqual([]);
     expect(await search(ada, 'needle')).toEqual([needle[0]]);
@@ -400,7 +399,7 @@ describe('the deletion of a conversation', () => {
     await until(async () => (await blocksOf(ada)).length > 0);
     // So long that only the deletion itself can tell it.
     const claimedAt = new Date(Date.now() - 60_000);
-    await manager().update(SearchSegment, { userId: ada.id }, { claimedAt });
+    await t.manager.update(SearchSegment, { userId: ada.id }, { claimedAt });
     await ada.post(`/conversations/${conversationId}/delete`);
 
     await untilIndexed(ada, LEAST);
@@ -414,7 +413,7 @@ describe('the deletion of a conversation', () => {
       await write(ada, conversationId, [SECRET]);
       const indexer = t.app.get(SearchIndexer);
       const began = new Date();
-      await manager().transaction(async (deletion) => {
+      await t.manager.transaction(async (deletion) => {
         await indexer.markStale(deletion, ada.id, conversationId);
         await deletion.delete(Conversation, { id: conversationId });
         await index(ada, LEAST + 1);
@@ -433,7 +432,7 @@ const big = (count: number) => Array.from({ length: count }, (_, index) => `big 
 
 describe('a claim', () => {
   const claim = (claimedAt: Date) =>
-    manager().insert(SearchSegment, {
+    t.manager.insert(SearchSegment, {
       userId: ada.id,
       firstMessageId: 0,
       lastMessageId: 0,
@@ -454,7 +453,7 @@ describe('a claim', () => {
 
     expect(await blocksOf(ada)).toMatchObject([{ ready: false }]);
     expect(await search(ada, 'needle')).toEqual([needle]);
-    await manager().update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
+    await t.manager.update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
     await index(ada, MOST);
     expect(await search(ada, 'needle')).toEqual([needle]);
   });
@@ -462,7 +461,7 @@ describe('a claim', () => {
   it('that is lost ends the work of whoever had it', async () => {
     await write(ada, conversationId, ['a needle', ...big(LEAST)]);
     await search(ada, ABSENT);
-    await until(async () => (await manager().delete(SearchSegment, { userId: ada.id })).affected === 1);
+    await until(async () => (await t.manager.delete(SearchSegment, { userId: ada.id })).affected === 1);
     const eve = await t.user().create();
     await write(eve, (await eve.createConversation()).id, hay(MOST));
     await index(eve, MOST);

@@ -6,6 +6,7 @@ import { MessagesService } from '../../src/conversations/messages/messages.servi
 import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
+import { isCompleted, isDelta, isRestarted } from '../support/clients/events.js';
 import type { SeenEvent } from '../support/clients/event-log.js';
 import type { Thing } from '../support/clients/http.js';
 import { ReplyReader } from '../support/clients/reply-reader.js';
@@ -13,9 +14,6 @@ import { gate, raw } from '../support/provider/provider.js';
 import type { TestUser } from '../support/app/user.js';
 
 const THOUGHTS = 'Hm 🧵, let me see. ';
-const isRestarted = ({ type }: SeenEvent) => type === 'message.restarted';
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
-const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 const WHOLE = { content: 'The answer.', reasoning: `${THOUGHTS}Yes.`, status: 'complete' };
 
 let t: TestApp;

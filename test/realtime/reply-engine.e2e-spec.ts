@@ -19,21 +19,19 @@ let t: TestApp;
 let ada: TestUser;
 afterEach(() => void jest.restoreAllMocks());
 
-const database = () => t.app.get(DataSource).manager;
-
 /** A reply that another node runs, with its text so far. */
 async function replyOf(nodeId: string, text: string): Promise<Message> {
   const { id: conversationId } = await ada.createConversation();
   const place = { ...BLANK, conversationId, userId: ada.id, createdAt: new Date() };
-  const asked = await database().save(Message, { ...place, role: 'user', content: 'Hi', parentId: null });
+  const asked = await t.manager.save(Message, { ...place, role: 'user', content: 'Hi', parentId: null });
   const running = { status: 'streaming', streamingIn: conversationId, nodeId } as const;
   const row = { ...place, role: 'assistant', parentId: asked.id, ...running } as const;
-  const reply = await database().save(Message, row);
-  await database().insert(ReplyChunk, { messageId: reply.id, seq: 1, part: 'content', text });
-  return database().findOneByOrFail(Message, { id: reply.id });
+  const reply = await t.manager.save(Message, row);
+  await t.manager.insert(ReplyChunk, { messageId: reply.id, seq: 1, part: 'content', text });
+  return t.manager.findOneByOrFail(Message, { id: reply.id });
 }
 
-const statusOf = async ({ id }: Message) => (await database().findOneByOrFail(Message, { id })).status;
+const statusOf = async ({ id }: Message) => (await t.manager.findOneByOrFail(Message, { id })).status;
 
 describe('a reply that begins when the grace of a shutdown is over', () => {
   beforeAll(async () => {
@@ -70,7 +68,7 @@ describe('a node that watches the others', () => {
   }
 
   it('takes nobody for dead because it has stood still itself', async () => {
-    await database().save(Node, { id: 'suspended', beat: 1 });
+    await t.manager.save(Node, { id: 'suspended', beat: 1 });
     const reply = await replyOf('suspended', 'so far');
     await looks();
 
@@ -87,33 +85,33 @@ describe('a node that watches the others', () => {
   });
 
   it('takes nobody for dead while its own beats are not stored', async () => {
-    await database().save(Node, { id: 'silent', beat: 1 });
+    await t.manager.save(Node, { id: 'silent', beat: 1 });
     const reply = await replyOf('silent', 'so far');
-    await database().query(
+    await t.manager.query(
       isMysql(t.app.get(DataSource))
         ? "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290"
         : "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
     );
     await delay(2 * LEASE_MS);
     const status = await statusOf(reply);
-    await database().query('DROP TRIGGER no_beats');
+    await t.manager.query('DROP TRIGGER no_beats');
 
     expect(status).toBe('streaming');
     await until(async () => (await statusOf(reply)) === 'interrupted');
   });
 
   it('deletes chunks that no running reply owns, and no others', async () => {
-    await database().save(Node, { id: 'alive', beat: 1 });
+    await t.manager.save(Node, { id: 'alive', beat: 1 });
     const running = await replyOf('alive', 'kept');
     const ended = await replyOf('alive', 'left behind');
-    await database().update(Message, { id: ended.id }, { status: 'complete', streamingIn: null });
+    await t.manager.update(Message, { id: ended.id }, { status: 'complete', streamingIn: null });
     pace.leaseMs = 60_000;
     const gone = { messageId: ended.id + 1000, seq: 1, part: 'content', text: 'of nobody' } as const;
-    await database().insert(ReplyChunk, gone);
+    await t.manager.insert(ReplyChunk, gone);
 
     await t.restart(); // It looks for them once a minute, and first when it starts.
 
-    const owners = async () => (await database().find(ReplyChunk)).map(({ messageId }) => messageId);
+    const owners = async () => (await t.manager.find(ReplyChunk)).map(({ messageId }) => messageId);
     await until(async () => (await owners()).length < 3);
     expect(await owners()).toEqual([running.id]);
   });

@@ -1,4 +1,5 @@
 /** Clients that stop reading, over each transport: they are cut, nobody else notices, and they may come back. */
+import { isCompleted, textOf } from '../support/clients/events.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createParser } from 'eventsource-parser';
 import { once } from 'node:events';
@@ -53,21 +54,9 @@ beforeEach(async () => {
   ({ id } = await ada.createConversation());
 });
 
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
 const tcpOf = (webSocket: WebSocket) => (webSocket as unknown as { _socket: Socket })._socket;
 const webSocketOf = ({ io }: SocketClient) =>
   (io.io.engine as unknown as { transport: { ws: WebSocket } }).transport.ws;
-
-/** What a client makes of deltas, by API.md's own rule. */
-function textOf(events: SeenEvent[], start = ''): string {
-  return events
-    .filter(({ type }) => type === 'message.delta')
-    .reduce((text, { offset, text: more }) => {
-      if ((offset as number) > text.length)
-        throw new Error(`A gap at ${text.length}, before ${String(offset)}`);
-      return text.slice(0, offset as number) + String(more);
-    }, start);
-}
 
 /** Has the whole text sent but for its last piece, which is sent when the gate is opened. */
 function willStreamAlmostAll() {

@@ -1,3 +1,4 @@
+import { isCompleted, isDelta, textOf } from '../support/clients/events.js';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -34,24 +35,13 @@ const refusalOf = (socket: SocketClient) =>
   );
 const connected = async (socket: SocketClient) => socket.connected.then(() => socket);
 const types = (events: SeenEvent[]) => events.map(({ type }) => type);
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
-const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 
-/** What a client makes of deltas, by API.md's own rule. */
-function textOf(events: SeenEvent[], messageId: unknown, start = ''): string {
-  return events
-    .filter((event) => isDelta(event) && event.message_id === messageId)
-    .reduce((text, { offset, text: more }) => {
-      if ((offset as number) > text.length)
-        throw new Error(`A gap at ${text.length}, before ${String(offset)}`);
-      return text.slice(0, offset as number) + String(more);
-    }, start);
-}
+const ofMessage = (id: unknown, events: SeenEvent[]) => events.filter(({ message_id }) => message_id === id);
 
 /** An acknowledgement has the text so far; the rest comes as deltas. */
 async function textArrived(socket: SocketClient, { id, content }: Thing, text: string): Promise<void> {
   if (String(content).includes(text)) return;
-  await socket.until(() => textOf(socket.events, id, String(content)).includes(text));
+  await socket.until(() => textOf(ofMessage(id, socket.events), String(content)).includes(text));
 }
 
 describe('The handshake', () => {
@@ -146,7 +136,7 @@ describe('Two devices of a user', () => {
       );
     }
     const { id: reply, content } = sent.data.assistant_message;
-    expect(textOf(laptop.events, reply, String(content))).toBe('Hello from the model.');
+    expect(textOf(ofMessage(reply, laptop.events), String(content))).toBe('Hello from the model.');
     expect(phone.events.filter(isDelta)).toEqual([]);
     expect(phone.events.find(isCompleted)).toMatchObject({
       conversation_id: id,
@@ -180,7 +170,7 @@ describe('Two devices of a user', () => {
     expect(sent.data.assistant_message).toMatchObject({ id: reply, content: 'before ' });
     for (const socket of [opening, sending]) {
       await socket.until(isCompleted);
-      expect(textOf(socket.events, reply, 'before ')).toBe('before after');
+      expect(textOf(ofMessage(reply, socket.events), 'before ')).toBe('before after');
     }
   });
 
@@ -557,7 +547,7 @@ describe('Connection state recovery', () => {
     const ack = await wanderer.socket.emit<ChatAnswer>('chat.send', { conversation_id: id, content: 'Hi' });
     await watcher.emit('conversation.open', { conversation_id: id });
     const { id: reply, content } = ack.data.assistant_message;
-    const soFar = () => textOf(wanderer.log.events, reply, String(content));
+    const soFar = () => textOf(ofMessage(reply, wanderer.log.events), String(content));
     const whole = gates.map((_, n) => `piece ${n} 👋🏽 `).join('') + 'the end';
 
     for (const [n, held] of gates.entries()) {

@@ -1,3 +1,4 @@
+import { isCompleted, isDelta } from '../support/clients/events.js';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -23,9 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
 const isOfMessages = ({ type }: SeenEvent) => type.startsWith('message.');
-const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 
 /** A conversation as a client keeps it: what it makes of the events by API.md's own rules. */
 class View {

@@ -1,6 +1,5 @@
 /** How clients are joined to what happens, at moments that are too short to be met from outside: asked of the services. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { DataSource } from 'typeorm';
 import { messageCompleted, messageCreated, messageRestarted } from '../../src/chat/events/chat.events.js';
 import { ConversationStreams } from '../../src/chat/streams/conversation-streams.js';
 import { RemoteReplies } from '../../src/chat/streams/remote-replies.js';
@@ -35,7 +34,6 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-const database = () => t.app.get(DataSource).manager;
 const hub = () => t.app.get(EventHub);
 const reader = () => t.app.get(MessagesService);
 const seen = ({ type, body }: ParleyEvent): SeenEvent => ({ ...body, type });
@@ -53,17 +51,17 @@ async function exchange(...types: string[]): Promise<{ id: number; cursors: stri
 async function replyElsewhere(text: string): Promise<{ reply: MessageDto; row: Message }> {
   const { id: conversationId } = await ada.createConversation();
   const place = { ...BLANK, conversationId, userId: ada.id, createdAt: new Date() };
-  const asked = await database().save(Message, { ...place, role: 'user', content: 'Hi', parentId: null });
+  const asked = await t.manager.save(Message, { ...place, role: 'user', content: 'Hi', parentId: null });
   const running = { status: 'streaming', streamingIn: conversationId, nodeId: 'elsewhere' } as const;
-  const { id } = await database().save(Message, {
+  const { id } = await t.manager.save(Message, {
     ...place,
     role: 'assistant',
     parentId: asked.id,
     ...running,
   });
-  await database().insert(ReplyChunk, { messageId: id, seq: 1, part: 'content', text });
-  const row = await database().findOneByOrFail(Message, { id });
-  const [reply] = await reader().toDtos([database().create(Message, row)]);
+  await t.manager.insert(ReplyChunk, { messageId: id, seq: 1, part: 'content', text });
+  const row = await t.manager.findOneByOrFail(Message, { id });
+  const [reply] = await reader().toDtos([t.manager.create(Message, row)]);
   return { reply: reply!, row };
 }
 
@@ -132,7 +130,7 @@ describe('a client that waits for a reply of another node', () => {
     await until(async () => looks.mock.calls.length > before);
     await looks.mock.results.at(-1)!.value;
     const change = { status: 'complete', streamingIn: null, content: 'second', attempt: 2 } as const;
-    await database().update(Message, { id: row.id }, change);
+    await t.manager.update(Message, { id: row.id }, change);
     await until(async () => log.at(-1)!.type === 'message.completed');
 
     expect(log.map(({ type, text }) => [type, text])).toEqual([
@@ -152,7 +150,7 @@ describe('a node with a Redis', () => {
     const { reply, row } = await replyElsewhere('read, ');
     const log = new EventLog('The reader');
     ends.push(hub().subscribeConversation(ada.id, row.conversationId, (event) => log.push(seen(event))));
-    await database().insert(ReplyChunk, { messageId: row.id, seq: 2, part: 'content', text: 'and missed' });
+    await t.manager.insert(ReplyChunk, { messageId: row.id, seq: 2, part: 'content', text: 'and missed' });
 
     t.app.get(RemoteReplies).follow(ada.id, reply, 1);
 

@@ -1,3 +1,4 @@
+import { isCompleted, isDelta, textOf } from '../support/clients/events.js';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
@@ -28,19 +29,8 @@ beforeAll(async () => {
 afterAll(() => t?.stop());
 
 const snapshot = (ws: WebSocketClient) => ws.until(({ type }) => type === 'conversation.snapshot');
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
-const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 const isAck = ({ type }: SeenEvent) => type === 'ack';
 const closeCode = async (ws: WebSocketClient) => (await within(ws.closed, 'It was not closed')).code;
-
-/** What a client makes of deltas, by API.md's own rule. */
-function textOf(frames: SeenEvent[], start = ''): string {
-  return frames.filter(isDelta).reduce((text, { offset, text: more }) => {
-    if ((offset as number) > text.length)
-      throw new Error(`A gap at ${text.length}, before ${String(offset)}`);
-    return text.slice(0, offset as number) + String(more);
-  }, start);
-}
 
 describe('The token', () => {
   it.each(['header', 'subprotocol', 'frame'] as const)('is taken from the %s', async (auth) => {

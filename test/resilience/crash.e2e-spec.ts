@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { onMysql } from '../support/infrastructure/database.js';
+import { isCompleted, isRestarted, textOf } from '../support/clients/events.js';
 import type { SeenEvent } from '../support/clients/event-log.js';
 import type { Thing } from '../support/clients/http.js';
 import { startTestNodes, until, type TestNode, type TestNodes } from '../support/app/process.js';
@@ -24,16 +25,6 @@ beforeAll(async () => {
   t.provider.onRequest = ({ messages }) => scripts.get(messages!.at(-1)!.content)?.shift();
 });
 afterAll(() => t.stop());
-
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
-const isRestarted = ({ type }: SeenEvent) => type === 'message.restarted';
-
-/** What a client makes of deltas, by API.md's own rule. */
-function textOf(events: SeenEvent[], text = ''): string {
-  return events
-    .filter((event) => event.type === 'message.delta' && event.part === 'content')
-    .reduce((so, { offset, text: more }) => so.slice(0, offset as number) + String(more), text);
-}
 
 interface Begun {
   conversationId: number;

@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onSqlite } from '../support/infrastructure/database.js';
-import { SOON_MS, survives, textOf } from '../support/infrastructure/outage.js';
+import { textOf } from '../support/clients/events.js';
+import { SOON_MS, survives } from '../support/infrastructure/outage.js';
 import { onOwnServer, OWN_SERVER_MS, OwnServer } from '../support/infrastructure/own-server.js';
 import { gate } from '../support/provider/provider.js';
 

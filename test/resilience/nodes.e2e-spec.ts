@@ -4,21 +4,12 @@ import { createClient } from 'redis';
 import { Deployment } from '../../src/database/deployment.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
+import { isCompleted, textOf } from '../support/clients/events.js';
 import type { SeenEvent } from '../support/clients/event-log.js';
 import type { Thing } from '../support/clients/http.js';
 import { gate, reasoning } from '../support/provider/provider.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 import { TestUser } from '../support/app/user.js';
-
-const textOf = (events: SeenEvent[], start = '') =>
-  events
-    .filter(({ type, part }) => type === 'message.delta' && part === 'content')
-    .reduce((text, { offset, text: more }) => {
-      expect(offset).toBeLessThanOrEqual(text.length);
-      return text.slice(0, offset as number) + String(more);
-    }, start);
-
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
 
 /** @returns the text that was there at the join, and what resolves to all events that came by the reply's end */
 async function joinOver(transport: 'websocket' | 'events' | 'socket.io', user: TestUser, id: number) {

@@ -9,7 +9,7 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import { gate, type PlayedRequest, type Script } from '../support/provider/provider.js';
 import type { Thing } from '../support/clients/http.js';
 import { ReplyReader } from '../support/clients/reply-reader.js';
-import type { SeenEvent } from '../support/clients/event-log.js';
+import { isDelta } from '../support/clients/events.js';
 import type { ChatAnswer, TestUser } from '../support/app/user.js';
 
 afterEach(() => void jest.restoreAllMocks());
@@ -36,8 +36,6 @@ function storeSlowly(t: TestApp, { beforeMs = 0, afterMs = 0 }): void {
     return begin(...args).finally(() => delay(afterMs));
   });
 }
-
-const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 
 describe('Sends that are repeated', () => {
   let t: TestApp;

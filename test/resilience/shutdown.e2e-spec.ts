@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { type SeenEvent, within } from '../support/clients/event-log.js';
+import { isCompleted, isDelta } from '../support/clients/events.js';
+import { within } from '../support/clients/event-log.js';
 import type { Answer, Thing } from '../support/clients/http.js';
 import { startTestNodes, until, type TestNode, type TestNodes } from '../support/app/process.js';
 import { gate, reasoning, stall } from '../support/provider/provider.js';
@@ -32,14 +33,11 @@ async function handshake(node: TestNode, path: string) {
   return { status: response.statusCode, headers: response.headers, body: (await json(response)) as Thing };
 }
 
-const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 /** Of all nodes that there have been. */
 async function beats(): Promise<number> {
   const [row] = await t.query<{ beats: string }>('SELECT SUM(beat) AS beats FROM nodes');
   return Number(row!.beats);
 }
-
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
 
 /** Resolves once the node says that it is leaving. */
 const leaving = (node: TestNode) => node.process.log.until(({ msg }) => msg === 'Shutting down');

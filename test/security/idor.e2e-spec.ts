@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MetadataScanner } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { ChatGateway } from '../../src/chat/transports/socket-io/chat.gateway.js';
+import { sessionIdOf } from '../support/app/access-token.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { HttpClient, Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
@@ -53,8 +54,12 @@ async function thingsOf(user: TestUser, words: string): Promise<Things> {
   t.provider.willStream(words);
   const { body } = await user.send(conversation.id, words);
   const { tokens } = await user.signInAgain();
-  const { sid } = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString());
-  return { conversation: conversation.id, message: body.assistant_message.id, config: made.id, session: sid };
+  return {
+    conversation: conversation.id,
+    message: body.assistant_message.id,
+    config: made.id,
+    session: sessionIdOf(tokens),
+  };
 }
 
 /** Has ids in the places where `values` gives them, and what the document shows as an example elsewhere. */

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { TestApp } from './app.js';
-import type { TestUser } from './user.js';
+import type { TestUser, Tokens } from './user.js';
 
 /** The user's access token as it would be, had it been made to run out `secondsLeft` from now. */
 export function tokenWithSecondsLeft(t: TestApp, user: TestUser, secondsLeft: number): string {
@@ -10,4 +10,9 @@ export function tokenWithSecondsLeft(t: TestApp, user: TestUser, secondsLeft: nu
   const body = Buffer.from(JSON.stringify({ ...claims, exp })).toString('base64url');
   const signature = createHmac('sha256', t.settings.jwtSecrets[0]!).update(`${header}.${body}`);
   return `${header}.${body}.${signature.digest('base64url')}`;
+}
+
+/** The id of the session that an access token belongs to. */
+export function sessionIdOf({ access_token }: Tokens): number {
+  return JSON.parse(Buffer.from(access_token.split('.')[1]!, 'base64url').toString()).sid;
 }

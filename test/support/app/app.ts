@@ -6,11 +6,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DestinationStream } from 'pino';
+import { DataSource, type EntityManager } from 'typeorm';
 import { AppModule } from '../../../src/app.module.js';
 import { PasswordService } from '../../../src/auth/passwords/password.service.js';
 import { HttpAdapter } from '../../../src/common/http/http-adapter.js';
 import { createLogger, PinoLogger } from '../../../src/common/logging/logging.js';
 import { configureApp } from '../../../src/configure-app.js';
+import { EventHub } from '../../../src/events/event-hub.js';
+import type { ParleyEvent } from '../../../src/events/parley-event.js';
 import { loadSettings, Settings } from '../../../src/env/settings.js';
 import { createTestDatabase, type TestDatabase } from '../infrastructure/database.js';
 import { HttpClient } from '../clients/http.js';
@@ -79,6 +82,20 @@ class TestApp {
   get url(): string {
     const { port } = this.app.getHttpServer().address() as { port: number };
     return `http://127.0.0.1:${port}`;
+  }
+
+  /** The ORM, to arrange or read rows that no endpoint does. */
+  get manager(): EntityManager {
+    return this.app.get(DataSource).manager;
+  }
+
+  /** The events published to a user during `work`. */
+  async eventsDuring(userId: number, work: () => Promise<unknown>): Promise<ParleyEvent[]> {
+    const events: ParleyEvent[] = [];
+    const end = this.app.get(EventHub).subscribe(userId, (event) => events.push(event));
+    await work();
+    end();
+    return events;
   }
 
   /** Another node on the same database, with the same secrets. Stop it before this one. */

@@ -1,10 +1,10 @@
+import { isCompleted, textOf } from '../clients/events.js';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestApp } from '../app/app.js';
-import type { SeenEvent } from '../clients/event-log.js';
 import type { Answer, Thing } from '../clients/http.js';
 import { gate } from '../provider/provider.js';
 import type { SocketClient } from '../clients/socket.js';
@@ -22,14 +22,6 @@ export interface Scene {
   /** @returns what brings it back */
   takeAway(): Promise<() => unknown>;
   stop(): Promise<void>;
-}
-
-const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
-
-export function textOf(events: SeenEvent[]): string {
-  return events
-    .filter((event) => event.type === 'message.delta')
-    .reduce((so, { offset, text }) => so.slice(0, offset as number) + String(text), '');
 }
 
 /** Holds for every way in which a database can be away. */
