@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { AuditLog } from '../common/logging/audit-log.js';
 import { AccountDeletionService } from './users/account-deletion.service.js';
@@ -14,6 +15,8 @@ import { PasswordChangeService } from './passwords/password-change.service.js';
 import { PasswordVerificationService } from './passwords/password-verification.service.js';
 import { ARGON2_PARAMETERS, PasswordService } from './passwords/password.service.js';
 import { ReauthenticationService } from './passwords/reauthentication.service.js';
+import { jwtOptions } from './tokens/jwt-options.js';
+import { KeyRing } from './tokens/key-ring.js';
 import { RefreshService } from './tokens/refresh.service.js';
 import { SessionPurgeService } from './tokens/session-purge.service.js';
 import { SessionsController } from './sessions/sessions.controller.js';
@@ -23,7 +26,10 @@ import { TokensService } from './tokens/tokens.service.js';
 
 /** Users, sessions and tokens, and the guard that every HTTP route is behind. */
 @Module({
-  imports: [PassportModule],
+  imports: [
+    PassportModule,
+    JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
+  ],
   controllers: [AuthController, MeController, SessionsController],
   providers: [
     { provide: APP_GUARD, useClass: JwtAuthGuard },
@@ -32,6 +38,7 @@ import { TokensService } from './tokens/tokens.service.js';
     AuditLog,
     AuthService,
     JwtStrategy,
+    KeyRing,
     LoginService,
     PasswordChangeService,
     PasswordVerificationService,

@@ -3,21 +3,24 @@ import { PassportStrategy } from '@nestjs/passport';
 import type { Jwt } from 'jsonwebtoken';
 import { SecretOrKeyProvider, Strategy } from 'passport-jwt';
 import { AuthService } from './auth.service.js';
-import { bearerTokenOf } from './tokens/request-tokens.js';
 import type { Identity } from './identity.decorator.js';
-import { TokensService, VERIFY_OPTIONS } from './tokens/tokens.service.js';
+import { VERIFY_OPTIONS } from './tokens/jwt-options.js';
+import { KeyRing } from './tokens/key-ring.js';
+import { bearerTokenOf } from './tokens/request-tokens.js';
+import { TokensService } from './tokens/tokens.service.js';
 
-/** Reads the access token of an HTTP request. What makes one valid is TokensService's and AuthService's to say. */
+/** Verifies the access token of an HTTP request and loads its user and session. */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy) {
   constructor(
+    keys: KeyRing,
     private readonly tokens: TokensService,
     private readonly auth: AuthService,
   ) {
     super({
       ...VERIFY_OPTIONS,
       jwtFromRequest: bearerTokenOf,
-      secretOrKeyProvider: keyProvider(tokens),
+      secretOrKeyProvider: keyProvider(keys),
       jsonWebTokenOptions: { complete: true },
     });
   }
@@ -27,7 +30,7 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
   }
 }
 
-/** passport-jwt's types know no KeyObject; jsonwebtoken, to which it hands the key on, does. */
-function keyProvider(tokens: TokensService): SecretOrKeyProvider {
-  return (_request, token: string, done) => done(null, tokens.verificationKeyOf(token) as unknown as Buffer);
+/** Casts the key, because passport-jwt's types lack KeyObject, which jsonwebtoken accepts. */
+function keyProvider(keys: KeyRing): SecretOrKeyProvider {
+  return (_request, token: string, done) => done(null, keys.verificationKeyOf(token) as unknown as Buffer);
 }

@@ -1,22 +1,24 @@
+import { Injectable } from '@nestjs/common';
 import { createHmac, createSecretKey, KeyObject, timingSafeEqual } from 'node:crypto';
+import { Settings } from '../../env/settings.js';
 
 /**
- * The secrets of JWT_SECRETS: the first signs, all verify, so that a new one can be put in front without logging
- * anyone out. As KeyObjects, made once: jsonwebtoken takes 50 times as long with text.
+ * The secrets of JWT_SECRETS. The first signs and all verify, so that a new secret can be put first without logging
+ * anyone out. Stored as KeyObjects, because jsonwebtoken converts a string for every token.
  */
+@Injectable()
 export class KeyRing {
-  private readonly keys: [KeyObject, ...KeyObject[]];
+  readonly signingKey: KeyObject;
+  private readonly keys: KeyObject[];
 
-  constructor([first, ...others]: string[]) {
-    if (first === undefined) throw new Error('JWT_SECRETS is empty.');
-    this.keys = [toKeyObject(first), ...others.map(toKeyObject)];
+  constructor({ jwtSecrets }: Settings) {
+    const [signingKey, ...olderKeys] = jwtSecrets.map((secret) => createSecretKey(secret, 'utf8'));
+    if (!signingKey) throw new Error('JWT_SECRETS is empty.');
+    this.signingKey = signingKey;
+    this.keys = [signingKey, ...olderKeys];
   }
 
-  get signingKey(): KeyObject {
-    return this.keys[0];
-  }
-
-  /** The key that signed a token, or any where none did: what the token's header says of keys is never asked. */
+  /** Returns the key that signed a token, or the signing key if none did. Ignores the token's header. */
   verificationKeyOf(token: string): KeyObject {
     if (this.keys.length === 1) return this.signingKey;
     const end = token.lastIndexOf('.');
@@ -24,8 +26,6 @@ export class KeyRing {
     return this.keys.find((key) => isSignedWith(key, token.slice(0, end), signature)) ?? this.signingKey;
   }
 }
-
-const toKeyObject = (secret: string) => createSecretKey(secret, 'utf8');
 
 function isSignedWith(key: KeyObject, signed: string, signature: Buffer): boolean {
   const expected = createHmac('sha256', key).update(signed).digest();

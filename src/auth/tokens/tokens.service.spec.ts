@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { JwtService } from '@nestjs/jwt';
 import { createHmac, generateKeyPairSync, sign as signWithKey } from 'node:crypto';
 import { Settings } from '../../env/settings.js';
 import {
@@ -7,12 +8,15 @@ import {
   openSuccessor,
   sealSuccessor,
 } from '../sessions/refresh-tokens.js';
+import { jwtOptions } from './jwt-options.js';
+import { KeyRing } from './key-ring.js';
 import { TokensService } from './tokens.service.js';
 
 const SECRET = 'a secret that only this test knows of, 0123456789';
 const OTHER_SECRET = 'another secret that only this test knows, 9876543210';
 
-const tokensWith = (...jwtSecrets: string[]) => new TokensService({ jwtSecrets } as Settings);
+const tokensWith = (...jwtSecrets: string[]) =>
+  new TokensService(new JwtService(jwtOptions(new KeyRing({ jwtSecrets } as Settings))));
 const tokens = tokensWith(SECRET);
 
 const now = () => Math.floor(Date.now() / 1000);
