@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { revokedToken } from './auth.errors.js';
-import type { Identity } from './identity.decorator.js';
+import type { AccessClaims, Identity } from './identity.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { StreamTicketsService } from './tokens/stream-tickets.service.js';
-import type { AccessClaims } from './identity.decorator.js';
 import { TokensService } from './tokens/tokens.service.js';
 
 /** Tells whom an access token speaks for, over every transport. */

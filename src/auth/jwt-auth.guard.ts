@@ -5,7 +5,7 @@ import type { Request } from 'express';
 import { missingToken } from './auth.errors.js';
 import { AuthService } from './auth.service.js';
 import { bearerTokenOf, streamTicketOf } from './tokens/request-tokens.js';
-import type { Identity } from './identity.decorator.js';
+import type { Identity } from './identity.js';
 import { ACCEPTS_TICKET } from './accepts-ticket.decorator.js';
 import { tokenError } from './tokens/tokens.service.js';
 

@@ -3,7 +3,7 @@ import { PassportStrategy } from '@nestjs/passport';
 import type { Jwt } from 'jsonwebtoken';
 import { SecretOrKeyProvider, Strategy } from 'passport-jwt';
 import { AuthService } from './auth.service.js';
-import type { Identity } from './identity.decorator.js';
+import type { Identity } from './identity.js';
 import { VERIFY_OPTIONS } from './tokens/jwt-options.js';
 import { KeyRing } from './tokens/key-ring.js';
 import { bearerTokenOf } from './tokens/request-tokens.js';

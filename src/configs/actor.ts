@@ -1,7 +1,7 @@
 import { createParamDecorator, ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { clientInfoOf } from '../auth/client-info.decorator.js';
-import type { Identity } from '../auth/identity.decorator.js';
+import type { Identity } from '../auth/identity.js';
 import type { AuditSubject } from '../common/logging/audit-log.js';
 
 /** Who makes a change, as the audit trail names them. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
 import { UsersService } from '../auth/users/users.service.js';
-import type { Identity } from '../auth/identity.decorator.js';
+import type { Identity } from '../auth/identity.js';
 import { SessionListDto } from '../auth/sessions/session.dto.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { inTurns, jsonPieces } from '../common/json/json-pieces.js';

@@ -6,7 +6,7 @@ import { transaction } from '../../database/retry.js';
 import type { ChangePasswordDto } from '../auth.dto.js';
 import { revokedToken, wrongPassword } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
-import type { Identity } from '../identity.decorator.js';
+import type { Identity } from '../identity.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { PasswordService } from './password.service.js';
 import { ReauthenticationService } from './reauthentication.service.js';

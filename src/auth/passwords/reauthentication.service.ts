@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { reauthenticationRequired, wrongPassword } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
-import type { Identity } from '../identity.decorator.js';
+import type { Identity } from '../identity.js';
 import { PasswordVerificationService } from './password-verification.service.js';
 
 const FRESH_LOGIN_MS = 15 * 60_000;

@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { type ClientInfo, CurrentClientInfo } from '../client-info.decorator.js';
-import { CurrentSession } from '../identity.decorator.js';
+import { CurrentSession } from '../current-user.decorator.js';
 import { SessionListDto } from './session.dto.js';
 import { Session } from './session.entity.js';
 import { SessionsService } from './sessions.service.js';

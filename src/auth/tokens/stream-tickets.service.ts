@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { createHash, randomBytes } from 'node:crypto';
 import { DataSource, Repository } from 'typeorm';
 import { invalidTicket } from '../auth.errors.js';
-import type { Identity } from '../identity.decorator.js';
+import type { Identity } from '../identity.js';
 import { StreamTicketDto } from './stream-ticket.dto.js';
 import { StreamTicket } from './stream-ticket.entity.js';
 import { STREAM_TICKET_SECONDS } from '../sessions/token-lifetimes.js';

@@ -3,7 +3,7 @@ import { JwtService } from '@nestjs/jwt';
 import type { Jwt } from 'jsonwebtoken';
 import { randomUUID } from 'node:crypto';
 import { expiredToken, invalidToken } from '../auth.errors.js';
-import type { AccessClaims } from '../identity.decorator.js';
+import type { AccessClaims } from '../identity.js';
 import type { SessionGrant } from '../sessions/sessions.service.js';
 import { TokenPairDto } from './token-pair.dto.js';
 

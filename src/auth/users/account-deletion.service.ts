@@ -5,7 +5,7 @@ import { AuditLog } from '../../common/logging/audit-log.js';
 import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import type { ClientInfo } from '../client-info.decorator.js';
-import type { Identity } from '../identity.decorator.js';
+import type { Identity } from '../identity.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { SessionsService } from '../sessions/sessions.service.js';

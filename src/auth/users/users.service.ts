@@ -8,7 +8,7 @@ import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from '../auth.dto
 import { emailTaken, usernameTaken } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { emailKey } from '../../common/text/email-key.js';
-import type { Identity } from '../identity.decorator.js';
+import type { Identity } from '../identity.js';
 import { refuseGuessablePassword } from '../passwords/password-rules.js';
 import { PasswordService } from '../passwords/password.service.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';

@@ -1,7 +1,8 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { CurrentIdentity, CurrentUser, type Identity } from '../../../auth/identity.decorator.js';
+import { CurrentIdentity, CurrentUser } from '../../../auth/current-user.decorator.js';
+import type { Identity } from '../../../auth/identity.js';
 import { AcceptsTicket } from '../../../auth/accepts-ticket.decorator.js';
 import { User } from '../../../auth/users/user.entity.js';
 import { ApiProblems, type ProblemAnswer } from '../../../common/errors/api-problems.decorator.js';

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { AuthService } from '../../../auth/auth.service.js';
 import { revokedToken } from '../../../auth/auth.errors.js';
-import type { Identity } from '../../../auth/identity.decorator.js';
-import type { AccessClaims } from '../../../auth/identity.decorator.js';
+import type { AccessClaims, Identity } from '../../../auth/identity.js';
 import { EventHub } from '../../../events/event-hub.js';
 import { ParleyEvent } from '../../../events/parley-event.js';
 import { ConnectionSession } from './connection-session.js';

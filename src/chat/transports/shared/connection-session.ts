@@ -1,5 +1,5 @@
 import type { AuthService } from '../../../auth/auth.service.js';
-import type { AccessClaims } from '../../../auth/identity.decorator.js';
+import type { AccessClaims } from '../../../auth/identity.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import { EventHub } from '../../../events/event-hub.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';

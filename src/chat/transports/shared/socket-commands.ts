@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuthService } from '../../../auth/auth.service.js';
-import { claimsOf } from '../../../auth/identity.decorator.js';
-import type { AccessClaims } from '../../../auth/identity.decorator.js';
+import { type AccessClaims, claimsOf } from '../../../auth/identity.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import type { ConversationPageDto } from '../../../conversations/conversation.dto.js';
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Identity } from '../../../auth/identity.decorator.js';
+import type { Identity } from '../../../auth/identity.js';
 import { RateLimitedError, UnauthenticatedError } from '../../../common/errors/errors.js';
 import { addressKey } from '../../../throttling/address-key.js';
 import { ConcurrencyLimiter } from '../../../throttling/concurrency-limiter.js';

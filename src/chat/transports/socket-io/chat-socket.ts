@@ -1,5 +1,5 @@
 import type { DefaultEventsMap, Socket } from 'socket.io';
-import type { AccessClaims } from '../../../auth/identity.decorator.js';
+import type { AccessClaims } from '../../../auth/identity.js';
 import type { SocketPeer } from '../shared/socket-commands.js';
 
 export interface SocketData {

@@ -1,5 +1,5 @@
 import type { AuthService } from '../../../auth/auth.service.js';
-import type { AccessClaims } from '../../../auth/identity.decorator.js';
+import type { AccessClaims } from '../../../auth/identity.js';
 import type { EventHub } from '../../../events/event-hub.js';
 import { EngineBackpressure } from '../shared/engine-backpressure.js';
 import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';

@@ -5,7 +5,7 @@ import type { Namespace, Socket } from 'socket.io';
 import { missingToken } from '../../../auth/auth.errors.js';
 import { AuthService } from '../../../auth/auth.service.js';
 import { bearerTokenOf } from '../../../auth/tokens/request-tokens.js';
-import { claimsOf, type Identity } from '../../../auth/identity.decorator.js';
+import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, UnauthenticatedError } from '../../../common/errors/errors.js';
 import { addressOf } from '../../../common/http/handshake.js';
 import { EventHub } from '../../../events/event-hub.js';

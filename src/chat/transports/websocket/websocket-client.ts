@@ -1,6 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
 import type { AuthService } from '../../../auth/auth.service.js';
-import type { AccessClaims } from '../../../auth/identity.decorator.js';
+import type { AccessClaims } from '../../../auth/identity.js';
 import { ProblemError, ValidationFailedError } from '../../../common/errors/errors.js';
 import { bodyPipe } from '../../../common/validation/validation.js';
 import { EventHub } from '../../../events/event-hub.js';

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { AuthService } from '../../../auth/auth.service.js';
 import { bearerTokenOf, streamTicketOf } from '../../../auth/tokens/request-tokens.js';
-import { claimsOf, type Identity } from '../../../auth/identity.decorator.js';
+import { claimsOf, type Identity } from '../../../auth/identity.js';
 import {
   NotFoundError,
   ProblemError,
