@@ -144,7 +144,7 @@ export class ConversationsService {
   async delete(userId: number, id: number): Promise<void> {
     const began = new Date();
     await transaction(this.database, async (manager) => {
-      await this.indexer.markStale(manager, userId, id);
+      await this.indexer.tombstone(manager, userId, id);
       for (const archived of [false, true]) {
         const { affected } = await manager.delete(Conversation, { id, userId, archived });
         if (affected) return count(manager, userId, { archived, by: -1 });

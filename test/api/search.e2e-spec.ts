@@ -1,4 +1,4 @@
-/** Searches in histories that are long enough for an index, which its blocks' sizes make short here. */
+/** Searches in histories that are long enough for an index, which its segments' sizes make short here. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Between, DataSource } from 'typeorm';
@@ -23,9 +23,9 @@ import type { TestUser } from '../support/app/user.js';
 const RUNS = Math.ceil(Number(process.env.PROPERTY_RUNS ?? 12) / 3);
 const LEAST = 8;
 const MOST = 20;
-const SIZES = { stretchMessages: 5, leastBlockMessages: LEAST, mostBlockMessages: MOST, settledMs: 60_000 };
+const SIZES = { stretchMessages: 5, minSegmentMessages: LEAST, maxSegmentMessages: MOST, settledMs: 60_000 };
 const ABSENT = 'nowhere';
-/** Its grams are in no other text of these tests. */
+/** Its n-grams are in no other text of these tests. */
 const SECRET = '龘靐';
 const HOUR_MS = 3_600_000;
 
@@ -42,7 +42,7 @@ beforeEach(async () => {
   conversationId = (await ada.createConversation()).id;
 });
 
-const blocksOf = ({ id: userId }: TestUser) =>
+const segmentsOf = ({ id: userId }: TestUser) =>
   t.manager.find(SearchSegment, { where: { userId }, order: { firstMessageId: 'ASC' } });
 
 /** Of an hour ago. */
@@ -95,11 +95,11 @@ async function index(user: TestUser, count: number, asked = user): Promise<Searc
 
 async function untilIndexed(user: TestUser, count: number): Promise<SearchSegment[]> {
   await until(async () => {
-    const blocks = await blocksOf(user);
-    const whole = blocks.every(({ ready, stale }) => ready && !stale);
-    return whole && blocks.reduce((sum, { messageCount }) => sum + messageCount, 0) === count;
+    const segments = await segmentsOf(user);
+    const whole = segments.every(({ ready, tombstoned }) => ready && !tombstoned);
+    return whole && segments.reduce((sum, { messageCount }) => sum + messageCount, 0) === count;
   });
-  return blocksOf(user);
+  return segmentsOf(user);
 }
 
 describe('a search', () => {
@@ -136,37 +136,37 @@ describe('a search', () => {
     }
   }, 120_000);
 
-  it('reads no messages that blocks tell are in vain', async () => {
+  it('reads no messages that segments tell are in vain', async () => {
     await write(ada, conversationId, hay(10 * MOST));
     await index(ada, 10 * MOST);
     const statements = new StatementLog(t);
     await search(ada, ABSENT);
 
-    // Where the newest are that have no block yet begin, and these; the indexer may still look whether they are enough.
+    // Where the newest are that have no segment yet begin, and these; the indexer may still look whether they are enough.
     const reads = statements.take().filter((statement) => statement === 'SELECT messages');
     expect(reads.length).toBeLessThanOrEqual(3);
   });
 
   it('reads of the index what it needs, by its key', async () => {
     await write(ada, conversationId, hay(10 * MOST));
-    const blocks = await index(ada, 10 * MOST);
-    const [sql, parameters] = t.app.get(SearchIndex).bitsStatement(blocks, bucketsOf('hay 123'));
+    const segments = await index(ada, 10 * MOST);
+    const [sql, parameters] = t.app.get(SearchIndex).postingsStatement(segments, bucketsOf('hay 123'));
     const mysql = isMysql(t.app.get(DataSource));
     const plan = await t.manager.query<object[]>(
       `${mysql ? 'EXPLAIN FORMAT=JSON' : 'EXPLAIN QUERY PLAN'} ${sql}`,
       parameters,
     );
 
-    // Both parts of it; by the first alone it would read all of a block.
+    // Both parts of it; by the first alone it would read all of a segment.
     expect(JSON.stringify(plan)).toMatch(
-      mysql ? /block_id\\*",[^\]]*\\*"bucket\\*"/ : /SEARCH found [^"]*\(block_id=\? AND bucket=\?\)/,
+      mysql ? /block_id\\*",[^\]]*\\*"bucket\\*"/ : /SEARCH posting [^"]*\(block_id=\? AND bucket=\?\)/,
     );
   });
 
-  it('scans what a block was of that is taken down while it reads', async () => {
+  it('scans what a segment was of that is taken down while it reads', async () => {
     const [needle] = await write(ada, conversationId, ['a needle', ...hay(MOST - 1)]);
-    const [block] = await index(ada, MOST);
-    const candidates = () => t.app.get(SearchIndex).candidates([block!], bucketsOf('needle'));
+    const [segment] = await index(ada, MOST);
+    const candidates = () => t.app.get(SearchIndex).candidates([segment!], bucketsOf('needle'));
     expect(await candidates()).toEqual([needle]);
     await t.manager.update(SearchSegment, { userId: ada.id }, { ready: false });
 
@@ -271,7 +271,7 @@ describe('a search', () => {
     }
   });
 
-  it('uses no blocks of another version, and has them made anew', async () => {
+  it('uses no segments of another version, and has them made anew', async () => {
     const [needle] = await write(ada, conversationId, ['ПРИВЕТ', ...hay(MOST - 1)]);
     await index(ada, MOST);
     const claimedAt = new Date(Date.now() - HOUR_MS);
@@ -280,28 +280,28 @@ describe('a search', () => {
 
     expect(await search(ada, 'привет')).toEqual([needle]);
     await until(async () =>
-      (await blocksOf(ada)).some(({ version, ready }) => version === INDEX_VERSION && ready),
+      (await segmentsOf(ada)).some(({ version, ready }) => version === INDEX_VERSION && ready),
     );
     expect(await search(ada, 'привет')).toEqual([needle]);
   });
 });
 
-describe('blocks', () => {
+describe('segments', () => {
   it('are made of long histories alone, once a search has had to scan', async () => {
     await write(ada, conversationId, hay(3 * MOST));
     const eve = await t.user().create();
     await write(eve, (await eve.createConversation()).id, hay(LEAST - 1));
-    expect(await blocksOf(ada)).toEqual([]);
+    expect(await segmentsOf(ada)).toEqual([]);
 
-    const blocks = await index(ada, 3 * MOST);
+    const segments = await index(ada, 3 * MOST);
     await search(eve, ABSENT);
-    expect(blocks.map(({ messageCount }) => messageCount)).toEqual([MOST, MOST, MOST]);
-    for (const [at, block] of blocks.slice(1).entries())
-      expect(block.firstMessageId).toBe(blocks[at]!.lastMessageId + 1);
+    expect(segments.map(({ messageCount }) => messageCount)).toEqual([MOST, MOST, MOST]);
+    for (const [at, segment] of segments.slice(1).entries())
+      expect(segment.firstMessageId).toBe(segments[at]!.lastMessageId + 1);
     // One at a time: hers would have been made before this.
     await write(ada, conversationId, hay(LEAST));
     await index(ada, 3 * MOST + LEAST);
-    expect(await blocksOf(eve)).toEqual([]);
+    expect(await segmentsOf(eve)).toEqual([]);
   });
 
   it('end before a reply that is running, and before what has just come', async () => {
@@ -317,8 +317,8 @@ describe('blocks', () => {
     );
     await write(ada, conversationId, hay(LEAST), { createdAt: new Date() });
 
-    const blocks = await index(ada, LEAST + MOST - 3);
-    expect(blocks.map(({ messageCount }) => messageCount)).toEqual([LEAST, 2 * LEAST + 1]);
+    const segments = await index(ada, LEAST + MOST - 3);
+    expect(segments.map(({ messageCount }) => messageCount)).toEqual([LEAST, 2 * LEAST + 1]);
     expect(await search(ada, 'needle')).toEqual([reply]);
   });
 
@@ -340,25 +340,25 @@ describe('blocks', () => {
 
   it('go with their user', async () => {
     await write(ada, conversationId, hay(MOST));
-    const [block] = await index(ada, MOST);
+    const [segment] = await index(ada, MOST);
     await t.manager.query('DELETE FROM users WHERE id = ?', [ada.id]);
 
-    expect(await blocksOf(ada)).toEqual([]);
-    expect(await t.manager.countBy(SearchPosting, { blockId: block!.id })).toBe(0);
+    expect(await segmentsOf(ada)).toEqual([]);
+    expect(await t.manager.countBy(SearchPosting, { segmentId: segment!.id })).toBe(0);
   });
 });
 
 describe('the deletion of a conversation', () => {
   const isRemembered = async () => {
-    const blockId = (await blocksOf(ada)).map(({ id }) => id);
+    const segmentId = (await segmentsOf(ada)).map(({ id }) => id);
     const [bucket] = bucketsOf(SECRET);
     const counts = await Promise.all(
-      blockId.map((id) => t.manager.countBy(SearchPosting, { blockId: id, bucket })),
+      segmentId.map((id) => t.manager.countBy(SearchPosting, { segmentId: id, bucket })),
     );
     return counts.some((count) => count > 0);
   };
 
-  it('takes its words out of the blocks that it was in, and leaves the others alone', async () => {
+  it('takes its words out of the segments that it was in, and leaves the others alone', async () => {
     const { id: other } = await ada.createConversation();
     await write(ada, other, hay(2 * MOST));
     await write(ada, conversationId, [SECRET]);
@@ -372,7 +372,7 @@ describe('the deletion of a conversation', () => {
     const after = await untilIndexed(ada, 4 * MOST - 1);
     expect(await isRemembered()).toBe(false);
     expect(await search(ada, 'needle')).toEqual([needle[0]]);
-    const ids = (blocks: SearchSegment[]) => blocks.map(({ id }) => id);
+    const ids = (segments: SearchSegment[]) => segments.map(({ id }) => id);
     expect(ids(after).filter((id) => !ids(before).includes(id))).toHaveLength(1);
   });
 
@@ -383,7 +383,7 @@ describe('the deletion of a conversation', () => {
     await index(ada, LEAST + 2);
     // As a node leaves it that ends here.
     await t.manager.query('DELETE FROM messages WHERE conversation_id = ?', [conversationId]);
-    await t.manager.update(SearchSegment, { userId: ada.id }, { stale: true });
+    await t.manager.update(SearchSegment, { userId: ada.id }, { tombstoned: true });
 
     expect(await search(ada, SECRET)).toEqual([]);
     expect(await search(ada, 'needle')).toEqual([needle[0]]);
@@ -391,12 +391,12 @@ describe('the deletion of a conversation', () => {
     expect(await isRemembered()).toBe(false);
   });
 
-  it('is not missed by a block that is being made', async () => {
+  it('is not missed by a segment that is being made', async () => {
     const { id: other } = await ada.createConversation();
     await write(ada, other, hay(LEAST));
     await write(ada, conversationId, [SECRET, ...big(LEAST)]);
     await search(ada, ABSENT);
-    await until(async () => (await blocksOf(ada)).length > 0);
+    await until(async () => (await segmentsOf(ada)).length > 0);
     // So long that only the deletion itself can tell it.
     const claimedAt = new Date(Date.now() - 60_000);
     await t.manager.update(SearchSegment, { userId: ada.id }, { claimedAt });
@@ -408,13 +408,13 @@ describe('the deletion of a conversation', () => {
 
   // SQLite has one transaction at a time.
   onMysql('on MySQL', () => {
-    it('is not missed by a block that is made while it goes on', async () => {
+    it('is not missed by a segment that is made while it goes on', async () => {
       await write(ada, (await ada.createConversation()).id, hay(LEAST));
       await write(ada, conversationId, [SECRET]);
       const indexer = t.app.get(SearchIndexer);
       const began = new Date();
       await t.manager.transaction(async (deletion) => {
-        await indexer.markStale(deletion, ada.id, conversationId);
+        await indexer.tombstone(deletion, ada.id, conversationId);
         await deletion.delete(Conversation, { id: conversationId });
         await index(ada, LEAST + 1);
       });
@@ -438,7 +438,7 @@ describe('a claim', () => {
       lastMessageId: 0,
       messageCount: 0,
       ready: false,
-      stale: false,
+      tombstoned: false,
       claimedAt,
       messageIds: Buffer.alloc(0),
     });
@@ -451,7 +451,7 @@ describe('a claim', () => {
     await search(ada, ABSENT);
     await index(eve, MOST);
 
-    expect(await blocksOf(ada)).toMatchObject([{ ready: false }]);
+    expect(await segmentsOf(ada)).toMatchObject([{ ready: false }]);
     expect(await search(ada, 'needle')).toEqual([needle]);
     await t.manager.update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
     await index(ada, MOST);
@@ -466,7 +466,7 @@ describe('a claim', () => {
     await write(eve, (await eve.createConversation()).id, hay(MOST));
     await index(eve, MOST);
 
-    expect(await blocksOf(ada)).toEqual([]);
+    expect(await segmentsOf(ada)).toEqual([]);
     await index(ada, LEAST + 1);
     expect(await search(ada, 'needle')).toHaveLength(1);
   });
@@ -474,10 +474,10 @@ describe('a claim', () => {
   it('is given up by a node that stops, which does not go on first', async () => {
     await write(ada, conversationId, ['a needle', ...big(LEAST)]);
     await search(ada, ABSENT);
-    await until(async () => (await blocksOf(ada)).length > 0);
+    await until(async () => (await segmentsOf(ada)).length > 0);
     await t.restart();
 
-    const [left] = await blocksOf(ada);
+    const [left] = await segmentsOf(ada);
     expect(left).toMatchObject({ ready: false, claimedAt: new Date(0) });
     await index(ada, LEAST + 1);
     expect(await search(ada, 'needle')).toHaveLength(1);
@@ -489,8 +489,8 @@ describe('a claim', () => {
       await write(ada, conversationId, hay(10 * MOST));
       await Promise.all([search(ada, ABSENT), search(ada.on(node), ABSENT)]);
       // The node that was late leaves the rest to the other.
-      const blocks = await untilIndexed(ada, 10 * MOST);
-      expect(blocks.map(({ messageCount }) => messageCount)).toEqual(Array(10).fill(MOST));
+      const segments = await untilIndexed(ada, 10 * MOST);
+      expect(segments.map(({ messageCount }) => messageCount)).toEqual(Array(10).fill(MOST));
       expect(await search(ada, 'hay')).toHaveLength(10 * MOST);
     } finally {
       await node.stop();

@@ -162,7 +162,7 @@ describe('docs/security.md on packages', () => {
 
 describe('figures in documents', () => {
   const { chat, credentials, failed_login, general, socket_events, unauthenticated } = RATE_LIMITS;
-  const { leastBlockMessages, mostBlockMessages } = new SearchSizes();
+  const { minSegmentMessages, maxSegmentMessages } = new SearchSizes();
   const [hour, day] = [60 * 60, 24 * 60 * 60];
   const MIB = 1024 * 1024;
   const afterGraceSeconds = Number(/AFTER_GRACE_S = (\d+)/.exec(read('src/boot/serve.ts'))?.[1]);
@@ -200,7 +200,7 @@ describe('figures in documents', () => {
     ['docs/reply-engine.md', `closed when ${MAX_WAITING_BYTES / MIB} MiB is pending`],
     ['docs/provider-errors.md', `\`Retry-After\` if that is at most ${MAX_WAIT_SECONDS} s`],
     ['docs/provider-errors.md', `A reply over ${MAX_REPLY_BYTES / MIB} MiB`],
-    ['docs/search-index.md', `covers ${inWords(leastBlockMessages)} to ${inWords(mostBlockMessages)}`],
+    ['docs/search-index.md', `covers ${inWords(minSegmentMessages)} to ${inWords(maxSegmentMessages)}`],
   ])('%s: %s', (document, phrase) => {
     expect(read(document)).toContain(phrase);
   });

@@ -28,7 +28,7 @@ interface SizedRow {
 
 const bytesOf = ({ bytes }: SizedRow) => bytes;
 
-/** Finds a user's messages that have a text: what blocks tell of by them, and the others by a scan. */
+/** Finds a user's messages that have a text: what segments tell of by them, and the others by a scan. */
 @Injectable()
 export class MessageSearch {
   private readonly matcher: MessageMatcher;
@@ -46,10 +46,10 @@ export class MessageSearch {
   async find(userId: number, { q, limit, before_id }: SearchQuery): Promise<Hit[]> {
     const hits: Hit[] = [];
     const key = foldText(q);
-    const blocks = await this.index.list(userId);
+    const segments = await this.index.list(userId);
     const buckets = bucketsOf(key);
-    for (const span of spansOf(blocks, before_id ?? Number.MAX_SAFE_INTEGER)) {
-      const ids = span.blocks.length > 0 ? await this.index.candidates(span.blocks, buckets) : null;
+    for (const span of spansOf(segments, before_id ?? Number.MAX_SAFE_INTEGER)) {
+      const ids = span.segments.length > 0 ? await this.index.candidates(span.segments, buckets) : null;
       const missing = limit + 1 - hits.length;
       const found = ids
         ? await this.check(userId, key, below(span.end, ids), missing)
@@ -58,11 +58,11 @@ export class MessageSearch {
       if (hits.length > limit) break;
       await nextTurn();
     }
-    if (hasGaps(blocks)) this.indexer.request(userId);
+    if (hasGaps(segments)) this.indexer.request(userId);
     return hits;
   }
 
-  /** Goes through all messages of a span. Where they are many, there had better be a block. */
+  /** Goes through all messages of a span. Where they are many, there had better be a segment. */
   private async scan(userId: number, key: string, span: Span, limit: number): Promise<Hit[]> {
     const hits: Hit[] = [];
     let isLong = false;

@@ -4,38 +4,38 @@ import { foldText } from '../../../common/text/fold-text.js';
 import { foldPieces } from './folded-pieces.js';
 import { BUCKETS, bucketsOf, NGramReader } from './n-grams.js';
 
-function gramsOf(text: string): Set<number> {
-  const grams = new Set<number>();
-  const reader = new NGramReader((bucket) => grams.add(bucket));
+function nGramsOf(text: string): Set<number> {
+  const nGrams = new Set<number>();
+  const reader = new NGramReader((bucket) => nGrams.add(bucket));
   for (const { folded } of foldPieces(text)) reader.read(folded);
-  return grams;
+  return nGrams;
 }
 
 const texts = fc.string({ unit: 'binary', maxLength: 60 });
 const queries = fc.string({ unit: 'binary', minLength: 1, maxLength: 30 });
 
-describe('the grams of a text', () => {
+describe('the n-grams of a text', () => {
   it('include those by which any part of it is looked for', () => {
     fc.assert(
       fc.property(texts, queries, texts, (before, query, after) => {
         const text = before + query + after;
         const key = foldText(query);
         fc.pre(foldText(text).includes(key));
-        const grams = gramsOf(text);
-        expect(bucketsOf(key).filter((bucket) => !grams.has(bucket))).toEqual([]);
+        const nGrams = nGramsOf(text);
+        expect(bucketsOf(key).filter((bucket) => !nGrams.has(bucket))).toEqual([]);
       }),
     );
   });
 
   it('do not go on from one text into the next', () => {
-    const grams = new Set<number>();
-    const reader = new NGramReader((bucket, length) => length === 3 && grams.add(bucket));
+    const nGrams = new Set<number>();
+    const reader = new NGramReader((bucket, length) => length === 3 && nGrams.add(bucket));
     for (const text of ['ab', 'cd']) {
       reader.begin();
       reader.read(text);
     }
 
-    expect(grams.size).toBe(0);
+    expect(nGrams.size).toBe(0);
   });
 });
 
@@ -52,11 +52,11 @@ describe('the buckets of a query', () => {
     );
   });
 
-  it('come from all over it, the longest grams first', () => {
+  it('come from all over it, the longest n-grams first', () => {
     const long = 'a quick brown fox jumps over the lazy dog';
-    const gramAt = (start: number) => bucketsOf(long.slice(start, start + 3))[0];
+    const nGramAt = (start: number) => bucketsOf(long.slice(start, start + 3))[0];
 
-    expect(bucketsOf(long)).toEqual([0, 4, 9, 14, 19, 24, 29, 34].map(gramAt));
+    expect(bucketsOf(long)).toEqual([0, 4, 9, 14, 19, 24, 29, 34].map(nGramAt));
     expect(bucketsOf('中文')).toEqual(expect.arrayContaining([...bucketsOf('中'), ...bucketsOf('文')]));
     expect(bucketsOf('中文')).toHaveLength(3);
     expect(bucketsOf('q')).toEqual([113]);

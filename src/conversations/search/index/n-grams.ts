@@ -1,24 +1,24 @@
-/** Of how grams are made and text is folded: to be raised with any change. Blocks of other versions are made anew. */
+/** Of how n-grams are made and text is folded: to be raised with any change. Segments of other versions are made anew. */
 export const INDEX_VERSION = 1;
 /** A character of ASCII has a bucket of its own. */
 const ASCII = 128;
 const HASH_BITS = 14;
 export const BUCKETS = ASCII + 2 ** HASH_BITS;
-/** More would filter no better, and each is a row to be read of every block. */
+/** More would filter no better, and each is a row to be read of every segment. */
 const BUCKETS_A_QUERY = 8;
 const NONE = -1;
 const { imul } = Math;
 
 /**
- * Tells the grams of a text, each as the bucket that it hashes to: every character, every three in a row, and every two
- * that are not ASCII (in Chinese, two are a word). Whatever text contains another has the other's grams too. It is to be
+ * Tells the n-grams of a text, each as the bucket that it hashes to: every character, every three in a row, and every two
+ * that are not ASCII (in Chinese, two are a word). Whatever text contains another has the other's n-grams too. It is to be
  * folded text, of both.
  */
 export class NGramReader {
   private previous = NONE;
   private beforePrevious = NONE;
 
-  constructor(private readonly onGram: (bucket: number, length: 1 | 2 | 3) => void) {}
+  constructor(private readonly onNGram: (bucket: number, length: 1 | 2 | 3) => void) {}
 
   begin(): void {
     this.previous = this.beforePrevious = NONE;
@@ -35,15 +35,15 @@ export class NGramReader {
 
   private next(last: number): void {
     const { previous, beforePrevious } = this;
-    this.onGram(last < ASCII ? last : bucketOf(0, 0, last), 1);
-    if (last >= ASCII && previous >= ASCII) this.onGram(bucketOf(0, previous, last), 2);
-    if (beforePrevious !== NONE) this.onGram(bucketOf(beforePrevious, previous, last), 3);
+    this.onNGram(last < ASCII ? last : bucketOf(0, 0, last), 1);
+    if (last >= ASCII && previous >= ASCII) this.onNGram(bucketOf(0, previous, last), 2);
+    if (beforePrevious !== NONE) this.onNGram(bucketOf(beforePrevious, previous, last), 3);
     this.beforePrevious = previous;
     this.previous = last;
   }
 }
 
-/** The buckets that tell most of a text that is looked for: of its longest grams, from all over it. */
+/** The buckets that tell most of a text that is looked for: of its longest n-grams, from all over it. */
 export function bucketsOf(query: string): number[] {
   const byLength = [new Set<number>(), new Set<number>(), new Set<number>()];
   new NGramReader((bucket, length) => byLength[3 - length]!.add(bucket)).read(query);

@@ -4,8 +4,8 @@ import { PostingRows, intersect, packAscending, unpackAscending } from './search
 
 const MOST = 3000;
 
-/** Positions in a block of some size: dense, sparse, or clustered at its beginning. */
-const block = fc.integer({ min: 1, max: MOST }).chain((size) => {
+/** Positions in a segment of some size: dense, sparse, or clustered at its beginning. */
+const segment = fc.integer({ min: 1, max: MOST }).chain((size) => {
   const position = fc.oneof(fc.nat({ max: size - 1 }), fc.nat({ max: Math.min(size - 1, 40) }));
   const positions = fc.uniqueArray(position, { maxLength: size }).map((some) => some.sort((a, b) => a - b));
   const dense = fc.constant(all(size));
@@ -17,17 +17,17 @@ const block = fc.integer({ min: 1, max: MOST }).chain((size) => {
 const all = (size: number) => [...Array(size).keys()];
 
 function pack(rows: number[][], size: number): Map<number, Uint8Array> {
-  const bits = new PostingRows(rows.length, MOST);
+  const postings = new PostingRows(rows.length, MOST);
   for (let position = 0; position < size; position++) {
-    for (const [bucket, row] of rows.entries()) if (row.includes(position)) bits.add(bucket, position);
+    for (const [bucket, row] of rows.entries()) if (row.includes(position)) postings.add(bucket, position);
   }
-  return new Map(bits.packed(size));
+  return new Map(postings.packed(size));
 }
 
-describe('the bits of a block', () => {
+describe('the postings of a segment', () => {
   it('are what was added, however often, of every bucket', () => {
     fc.assert(
-      fc.property(block, ({ size, rows }) => {
+      fc.property(segment, ({ size, rows }) => {
         const packed = pack(rows, size);
         for (const [bucket, row] of rows.entries()) {
           expect(packed.has(bucket)).toBe(row.length > 0);
@@ -40,9 +40,11 @@ describe('the bits of a block', () => {
 
   it('are never longer than a bitmap, and short where they are few', () => {
     fc.assert(
-      fc.property(block, ({ size, rows }) => {
-        for (const [bucket, bits] of pack(rows, size)) {
-          expect(bits.length).toBeLessThanOrEqual(Math.min(Math.ceil(size / 8), 2 * rows[bucket]!.length));
+      fc.property(segment, ({ size, rows }) => {
+        for (const [bucket, postings] of pack(rows, size)) {
+          expect(postings.length).toBeLessThanOrEqual(
+            Math.min(Math.ceil(size / 8), 2 * rows[bucket]!.length),
+          );
         }
       }),
       { numRuns: 50 },
@@ -51,7 +53,7 @@ describe('the bits of a block', () => {
 
   it('intersect, whichever way each is written', () => {
     fc.assert(
-      fc.property(block, ({ size, rows }) => {
+      fc.property(segment, ({ size, rows }) => {
         const filled = rows.filter((row) => row.length > 0);
         fc.pre(filled.length > 0);
         const common = filled[0]!.filter((position) => filled.every((row) => row.includes(position)));

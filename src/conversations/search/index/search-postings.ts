@@ -1,6 +1,6 @@
 /**
- * Sets of positions in a block, as bytes: the gaps between them, seven bits a byte, or where that would be no shorter a
- * bitmap of the whole block, which is told by its length.
+ * Sets of positions in a segment, as bytes: the gaps between them, seven bits a byte, or where that would be no shorter a
+ * bitmap of the whole segment, which is told by its length.
  */
 
 const bitmapBytes = (size: number) => Math.ceil(size / 8);
@@ -8,7 +8,7 @@ const FIRST_BYTES = 8;
 
 /** Collects, for each of many buckets, the positions of the messages that have it. Positions come in ascending order. */
 export class PostingRows {
-  private readonly rows: (BitRow | undefined)[];
+  private readonly rows: (PostingRow | undefined)[];
 
   /** @param most positions that there may be */
   constructor(
@@ -19,16 +19,16 @@ export class PostingRows {
   }
 
   add(bucket: number, position: number): void {
-    (this.rows[bucket] ??= new BitRow(this.most)).add(position);
+    (this.rows[bucket] ??= new PostingRow(this.most)).add(position);
   }
 
-  /** @param size of the block, as it has turned out; @returns what there is of each bucket that any message has */
-  *packed(size: number): Generator<[bucket: number, bits: Buffer]> {
+  /** @param size of the segment, as it has turned out; @returns what there is of each bucket that any message has */
+  *packed(size: number): Generator<[bucket: number, postings: Buffer]> {
     for (const [bucket, row] of this.rows.entries()) if (row) yield [bucket, asBuffer(row.packed(size))];
   }
 }
 
-class BitRow {
+class PostingRow {
   private bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
   private used = 0;
   private last = -1;
@@ -65,9 +65,9 @@ class BitRow {
   }
 }
 
-/** @param bits of one set each; @returns the positions that are in all, ascending */
-export function intersect(bits: Uint8Array[], size: number): number[] {
-  const [common, ...others] = bits.map((each) =>
+/** @param postings of one set each; @returns the positions that are in all, ascending */
+export function intersect(postings: Uint8Array[], size: number): number[] {
+  const [common, ...others] = postings.map((each) =>
     each.length === bitmapBytes(size) ? Uint8Array.from(each) : toBitmap(each, size),
   );
   if (!common) return [];

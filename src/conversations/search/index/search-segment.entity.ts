@@ -16,7 +16,7 @@ export class SearchSegment {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'fk_search_blocks_user_id' })
   user?: Relation<User>;
 
-  /** Where it begins, which need not be a message: just after the block before. Two nodes cannot begin the same. */
+  /** Where it begins, which need not be a message: just after the segment before. Two nodes cannot begin the same. */
   @Column({ ...ID, name: 'first_message_id' })
   firstMessageId!: number;
 
@@ -32,8 +32,8 @@ export class SearchSegment {
   ready!: boolean;
 
   /** Whether it tells of messages that have been deleted, and is to be made anew. It still finds the others. */
-  @Column({ type: 'boolean' })
-  stale!: boolean;
+  @Column({ name: 'stale', type: 'boolean' })
+  tombstoned!: boolean;
 
   @Column({ ...TIME, name: 'claimed_at' })
   claimedAt!: Date;

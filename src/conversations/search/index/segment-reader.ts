@@ -26,7 +26,7 @@ interface Page {
   settled: number;
 }
 
-/** Reads what a block is made of, and lets the process do other things meanwhile. */
+/** Reads what a segment is made of, and lets the process do other things meanwhile. */
 export class SegmentReader {
   private turnBegan = 0;
 
@@ -36,12 +36,12 @@ export class SegmentReader {
     private readonly nextTurn: () => Promise<void>,
   ) {}
 
-  /** Whether the newest messages are enough for a block: counted along the index alone. */
+  /** Whether the newest messages are enough for a segment: counted along the index alone. */
   async findsEnough(userId: number, { first }: Gap): Promise<boolean> {
     const query = ownMessages(this.messages, userId, 'ASC').andWhere('message.id >= :first', { first });
     const last = await query
       .select('message.id', 'id')
-      .offset(this.sizes.leastBlockMessages - 1)
+      .offset(this.sizes.minSegmentMessages - 1)
       .limit(1)
       .getRawOne<{ id: number | string }>();
     if (!last) return false;
@@ -52,22 +52,22 @@ export class SegmentReader {
       .getExists();
   }
 
-  /** Up to a block's worth of messages, or up to one that is not settled. `isWhole`: to the gap's end. */
+  /** Up to a segment's worth of messages, or up to one that is not settled. `isWhole`: to the gap's end. */
   async read(userId: number, { first, last }: Gap) {
-    const { mostBlockMessages: most } = this.sizes;
+    const { maxSegmentMessages: most } = this.sizes;
     const ids: number[] = [];
-    const bits = new PostingRows(BUCKETS, most);
-    const reader = new NGramReader((bucket) => bits.add(bucket, ids.length));
+    const postings = new PostingRows(BUCKETS, most);
+    const reader = new NGramReader((bucket) => postings.add(bucket, ids.length));
     for (let after = first - 1; ; after = ids.at(-1)!) {
       const limit = Math.min(MESSAGES_A_READ, most - ids.length);
       const page = await this.readPage(userId, after, last ?? Number.MAX_SAFE_INTEGER, limit);
       for (const { id, beginning, settled } of page) {
-        if (!settled) return { ids, bits, isWhole: false };
-        await this.readGrams(reader, Number(id), beginning);
+        if (!settled) return { ids, postings, isWhole: false };
+        await this.readNGrams(reader, Number(id), beginning);
         ids.push(Number(id));
       }
-      if (page.length < limit) return { ids, bits, isWhole: true };
-      if (ids.length === most) return { ids, bits, isWhole: false };
+      if (page.length < limit) return { ids, postings, isWhole: true };
+      if (ids.length === most) return { ids, postings, isWhole: false };
       await this.giveWay();
     }
   }
@@ -83,7 +83,7 @@ export class SegmentReader {
       .getRawMany<Page>();
   }
 
-  private async readGrams(reader: NGramReader, id: number, beginning: string): Promise<void> {
+  private async readNGrams(reader: NGramReader, id: number, beginning: string): Promise<void> {
     const isWhole = beginning.length < CHARACTERS_A_MESSAGE;
     const text = isWhole ? beginning : await this.readText(id);
     reader.begin();
