@@ -6,17 +6,17 @@ import express, { type Application } from 'express';
 
 const FOLDER = join(import.meta.dirname, 'public');
 
-/** The page at `/`: static files that use the API as any other client does. */
+/** Serves the playground at `/`: static files that use the public API. */
 @Module({})
 export class PlaygroundModule implements OnModuleInit {
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
-  /** Each file is a route, so that its methods are known; Nest has registered its own by now, so that none is hidden. */
+  /** Registers a route per file, after Nest's own, so that wrong methods get 405 and no API route is hidden. */
   onModuleInit(): void {
     const application = this.adapterHost.httpAdapter.getInstance<Application>();
     const files = express.static(FOLDER, {
       redirect: false,
-      // Unlike the API's answers these may be kept, and are asked for again only if they have changed.
+      // Cacheable, unlike API responses, but revalidated.
       setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
     });
     for (const name of ['', ...readdirSync(FOLDER)]) application.get(`/${name}`, files);
