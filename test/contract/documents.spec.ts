@@ -128,6 +128,18 @@ function tableIn(document: string, header: string): string[][] {
   );
 }
 
+describe.each(documents.filter((path) => /^docs\/[^/]+$/.test(path)))('the names in %s', (document) => {
+  it('are those of classes, functions, constants and columns that there are', () => {
+    const code = sources.filter((path) => /\.(ts|js|mjs)$/.test(path)).map(read);
+    // Nest's, and not used in Parley.
+    const elsewhere = ['forwardRef'];
+    const names = inlineCode(read(document)).filter((name) => /^[A-Za-z]+([A-Z_][a-z]*)+$/.test(name));
+
+    const missing = names.filter((name) => !code.some((text) => text.includes(name)));
+    expect(missing.filter((name) => !elsewhere.includes(name))).toEqual([]);
+  });
+});
+
 describe('docs/performance.md', () => {
   it('has the figures of bench/results.json', () => {
     const { at, results } = JSON.parse(read('bench/results.json')) as {
