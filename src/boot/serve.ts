@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AppModule } from '../app.module.js';
 import { Draining } from '../common/lifecycle/draining.js';
-import { HttpAdapter } from '../common/http/http-adapter.js';
+import { HttpAdapter } from '../common/http/server/http-adapter.js';
 import { captureConsole } from '../common/logging/console-log.js';
 import { createLogger, PinoLogger, prettyDestination } from '../common/logging/logging.js';
 import { isDatabaseAway } from '../common/errors/database-errors.js';

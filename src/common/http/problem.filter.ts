@@ -1,6 +1,6 @@
 import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { closeWhereUnread } from './closing.js';
+import { closeWhereUnread } from './server/closing.js';
 import { ProblemError } from '../errors/errors.js';
 import { inTurns, isLong, jsonPieces, sendPieces } from '../json/json-pieces.js';
 import { toProblem, toProblemError } from '../errors/problem.js';

@@ -9,7 +9,7 @@ import type { DestinationStream } from 'pino';
 import { DataSource, type EntityManager } from 'typeorm';
 import { AppModule } from '../../../src/app.module.js';
 import { PasswordService } from '../../../src/auth/passwords/password.service.js';
-import { HttpAdapter } from '../../../src/common/http/http-adapter.js';
+import { HttpAdapter } from '../../../src/common/http/server/http-adapter.js';
 import { createLogger, PinoLogger } from '../../../src/common/logging/logging.js';
 import { configureApp } from '../../../src/configure-app.js';
 import { EventHub } from '../../../src/events/event-hub.js';

@@ -8,7 +8,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Draining } from '../../../common/lifecycle/draining.js';
 import { EdgeWarnings } from '../../../common/http/edge-warnings.js';
 import { ProblemError, RateLimitedError, ValidationFailedError } from '../../../common/errors/errors.js';
-import { addressOf, handshakeError, refuseRequest, refuseUpgrade } from '../../../common/http/handshake.js';
+import {
+  addressOf,
+  handshakeError,
+  refuseRequest,
+  refuseUpgrade,
+} from '../../../common/http/server/handshake.js';
 import { Settings } from '../../../env/settings.js';
 import type { ChatSocket } from './chat-socket.js';
 import { SafePongServer } from '../shared/safe-pong-server.js';

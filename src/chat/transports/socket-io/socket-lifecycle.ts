@@ -7,7 +7,7 @@ import { AuthService } from '../../../auth/auth.service.js';
 import { bearerTokenOf } from '../../../auth/tokens/request-tokens.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, UnauthenticatedError } from '../../../common/errors/errors.js';
-import { addressOf } from '../../../common/http/handshake.js';
+import { addressOf } from '../../../common/http/server/handshake.js';
 import { EventHub } from '../../../events/event-hub.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import type { RecoveryAdapter } from './recovery.adapter.js';

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { ServerOptions, WebSocket } from 'ws';
 import { Draining } from '../../../common/lifecycle/draining.js';
 import { EdgeWarnings } from '../../../common/http/edge-warnings.js';
-import { handshakeError, refuseUpgrade } from '../../../common/http/handshake.js';
+import { handshakeError, refuseUpgrade } from '../../../common/http/server/handshake.js';
 import { Settings } from '../../../env/settings.js';
 import { ProblemError } from '../../../common/errors/errors.js';
 import { SafePongServer } from '../shared/safe-pong-server.js';

@@ -12,7 +12,7 @@ import {
   RateLimitedError,
   UnauthenticatedError,
 } from '../../../common/errors/errors.js';
-import { addressOf } from '../../../common/http/handshake.js';
+import { addressOf } from '../../../common/http/server/handshake.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { toProblemError } from '../../../common/errors/problem.js';
 import { EventHub } from '../../../events/event-hub.js';

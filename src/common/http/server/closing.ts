@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { bodyTooLarge, declaresTooMuch } from './body-limit.js';
-import { ProblemError } from '../errors/errors.js';
+import { ProblemError } from '../../errors/errors.js';
 import { refuseUpgrade } from './handshake.js';
 
 /** How long a client that sends on has for reading the answer. */

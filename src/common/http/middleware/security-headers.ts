@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { IncomingMessage } from 'node:http';
-import type { Settings } from '../../env/settings.js';
+import type { Settings } from '../../../env/settings.js';
 
 const ONE_YEAR_SECONDS = 365 * 24 * 60 * 60;
 

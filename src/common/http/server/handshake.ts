@@ -3,11 +3,11 @@ import type { Express, Request } from 'express';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { isOriginAllowed } from './cors.js';
-import type { EdgeWarnings } from './edge-warnings.js';
-import { ProblemError } from '../errors/errors.js';
-import { httpsRequired } from './https.js';
-import { toProblem } from '../errors/problem.js';
+import { isOriginAllowed } from '../middleware/cors.js';
+import type { EdgeWarnings } from '../edge-warnings.js';
+import { ProblemError } from '../../errors/errors.js';
+import { httpsRequired } from '../middleware/https.js';
+import { toProblem } from '../../errors/problem.js';
 
 const logger = new Logger('Sockets');
 

@@ -3,7 +3,7 @@ import type { Express, Response } from 'express';
 import { IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
 import { EdgeServer } from './edge-server.js';
 import { readForwarded } from './forwarded.js';
-import { isLong, sendJson } from '../json/json-pieces.js';
+import { isLong, sendJson } from '../../json/json-pieces.js';
 
 const LIMITS = {
   // Slow senders are cut: headers within 10 s, a whole request within 30 s, looked at every 2 s.

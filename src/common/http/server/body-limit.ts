@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { ProblemError } from '../errors/errors.js';
+import { ProblemError } from '../../errors/errors.js';
 
 /** The longest message, 100,000 characters, takes up to 1.2 MB when every character is escaped as `\ud83d\ude00`. */
 const BODY_LIMIT_BYTES = 2 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { isProbe } from './probes.js';
+import { isProbe } from '../probes.js';
 
 /** Some 10 ms of work, by a process that has just started. */
 const REQUESTS_A_TURN = 10;

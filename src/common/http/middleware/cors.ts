@@ -3,7 +3,7 @@ import type {
   CorsOptionsDelegate,
 } from '@nestjs/common/interfaces/external/cors-options.interface.js';
 import type { Request, RequestHandler } from 'express';
-import type { EdgeWarnings } from './edge-warnings.js';
+import type { EdgeWarnings } from '../edge-warnings.js';
 
 const OPTIONS: CorsOptions = {
   methods: ['GET', 'HEAD', 'POST'],

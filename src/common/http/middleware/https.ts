@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
-import type { EdgeWarnings } from './edge-warnings.js';
-import { ProblemError } from '../errors/errors.js';
-import { isProbe } from './probes.js';
+import type { EdgeWarnings } from '../edge-warnings.js';
+import { ProblemError } from '../../errors/errors.js';
+import { isProbe } from '../probes.js';
 
 /**
  * Refuses plain HTTP rather than redirecting it: by then a token or password has already travelled in the clear.

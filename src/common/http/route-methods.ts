@@ -1,7 +1,7 @@
 import { Injectable, OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Application, NextFunction, Request, Response } from 'express';
-import { ProblemError } from './errors.js';
+import { ProblemError } from '../errors/errors.js';
 
 /** The little of Express's router that is needed to ask which methods a path has. */
 interface Layer {
