@@ -6,7 +6,7 @@ import { ConfigsModule } from './configs/configs.module.js';
 import { ConversationsModule } from './conversations/conversations.module.js';
 import { DrainingModule } from './common/lifecycle/draining.js';
 import { EdgeWarningsModule } from './common/http/edge-warnings.js';
-import { RouteMisses } from './common/http/route-methods.js';
+import { RouteMethods } from './common/http/route-methods.js';
 import { DatabaseModule } from './database/database.module.js';
 import { DemoProviderModule } from './demo/demo-provider.module.js';
 import { EncryptionModule } from './encryption/encryption.module.js';
@@ -40,6 +40,6 @@ import { ThrottlingModule } from './throttling/throttling.module.js';
     HealthModule,
     PlaygroundModule,
   ],
-  providers: [RouteMisses],
+  providers: [RouteMethods],
 })
 export class AppModule {}

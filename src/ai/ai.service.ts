@@ -1,16 +1,16 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { measure } from '../common/logging/measures.js';
+import { publishMeasurement } from '../common/logging/measurements.js';
 import { Settings } from '../env/settings.js';
 import { readModels } from './client/model-list.js';
 import { EgressGuard } from './egress/egress-guard.js';
 import type { ProviderClient } from './client/provider-client.js';
-import { ProviderErrors } from './errors/provider-errors.js';
+import { ProviderErrorFactory } from './errors/provider-error-factory.js';
 import type { ProviderError } from './provider/provider.error.js';
 import type { OnRetry } from './errors/provider-error-log.js';
-import { ModelProvider, PromptMessage, ReplyBatch } from './provider/provider.js';
+import { ModelProvider, PromptMessage, CompletionBatch } from './provider/provider.js';
 import { CompletionIterator } from './completion/completion-iterator.js';
 import { ReadCoalescer } from './completion/read-coalescer.js';
-import { type Ask, CompletionRequest } from './request/completion-request.js';
+import { type SendCall, CompletionRequest } from './request/completion-request.js';
 import { KnownChanges } from './request/request-changes.js';
 import { closeTokenizer } from './tokenizer/tokenizer.js';
 import { Watchdog } from './completion/watchdog.js';
@@ -38,9 +38,9 @@ interface StreamOptions {
 /** The one way out to a model provider. */
 @Injectable()
 export class AiService implements OnApplicationShutdown {
-  private readonly known = new KnownChanges();
+  private readonly knownChanges = new KnownChanges();
   private readonly coalescer = new ReadCoalescer();
-  private loading?: Promise<ProviderClient>;
+  private client?: Promise<ProviderClient>;
 
   constructor(
     private readonly settings: Settings,
@@ -57,7 +57,7 @@ export class AiService implements OnApplicationShutdown {
     messages: PromptMessage[],
     signal: AbortSignal,
     onRetry?: OnRetry,
-  ): AsyncIterable<ReplyBatch> {
+  ): AsyncIterable<CompletionBatch> {
     const totalSeconds = this.settings.upstreamTotalTimeoutSeconds;
     const options = { attempts: ATTEMPTS, totalSeconds, onRetry };
     return { [Symbol.asyncIterator]: () => this.iterate(provider, messages, signal, options) };
@@ -65,14 +65,14 @@ export class AiService implements OnApplicationShutdown {
 
   /** The ids of the provider's models. Throws a ProviderError. */
   async listModels(provider: ModelProvider): Promise<string[]> {
-    const faults = new ProviderErrors(provider.apiKey);
+    const faults = new ProviderErrorFactory(provider.apiKey);
     const watchdog = new Watchdog(new AbortController().signal, TEST_SECONDS);
     try {
       watchdog.start();
-      const ask = await this.reach(provider);
+      const ask = await this.senderFor(provider);
       return await readModels(await ask({ path: '/models', signal: watchdog.signal }), faults);
     } catch (error) {
-      throw watchdog.signal.aborted ? watchdog.signal.reason : faults.of(error);
+      throw watchdog.signal.aborted ? watchdog.signal.reason : faults.from(error);
     } finally {
       watchdog.close();
     }
@@ -85,7 +85,7 @@ export class AiService implements OnApplicationShutdown {
   async test(provider: ModelProvider): Promise<ProviderTest> {
     const start = performance.now();
     let end: number | undefined;
-    const fault = await this.findFault(provider, () => (end = performance.now()));
+    const fault = await this.findError(provider, () => (end = performance.now()));
     const latencyMs = Math.round((end ?? performance.now()) - start);
     const result = { ok: !fault, latencyMs, model: provider.modelName };
     if (!fault) return result;
@@ -102,7 +102,7 @@ export class AiService implements OnApplicationShutdown {
     this.egress.checkUrl(modelUrl);
   }
 
-  private async findFault(
+  private async findError(
     provider: ModelProvider,
     onFirstText?: () => void,
   ): Promise<ProviderError | undefined> {
@@ -122,7 +122,7 @@ export class AiService implements OnApplicationShutdown {
       return undefined;
     } catch (error) {
       if (enough.signal.aborted) return undefined;
-      const fault = new ProviderErrors(provider.apiKey).of(error);
+      const fault = new ProviderErrorFactory(provider.apiKey).from(error);
       // A model that thinks or writes for longer than a test lasts works.
       return hasBegun && fault.code === 'upstream_timeout' ? undefined : fault;
     } finally {
@@ -135,7 +135,7 @@ export class AiService implements OnApplicationShutdown {
   private async findHint(provider: ModelProvider, fault: ProviderError): Promise<string | undefined> {
     const modelUrl = isMisdirected(fault) && withVersion(provider.modelUrl);
     if (!modelUrl) return undefined;
-    const other = await this.findFault({ ...provider, modelUrl });
+    const other = await this.findError({ ...provider, modelUrl });
     if (other && (isMisdirected(other) || other.code === 'upstream_unreachable')) return undefined;
     const reaction = other ? `answers there: ${other.detail}` : 'answers there.';
     return `Set model_url to ${modelUrl}: the provider ${reaction}`;
@@ -148,7 +148,7 @@ export class AiService implements OnApplicationShutdown {
     { attempts, totalSeconds, onRetry }: StreamOptions,
   ): CompletionIterator {
     const watchdog = new Watchdog(signal, totalSeconds);
-    const faults = new ProviderErrors(provider.apiKey);
+    const faults = new ProviderErrorFactory(provider.apiKey);
     return new CompletionIterator(watchdog, faults, () =>
       this.open(provider, messages, watchdog, faults, { attempts, onRetry }),
     );
@@ -158,35 +158,42 @@ export class AiService implements OnApplicationShutdown {
     provider: ModelProvider,
     messages: PromptMessage[],
     watchdog: Watchdog,
-    faults: ProviderErrors,
+    faults: ProviderErrorFactory,
     { attempts, onRetry }: Pick<StreamOptions, 'attempts' | 'onRetry'>,
   ) {
-    const request = new CompletionRequest(await this.reach(provider), provider, messages, watchdog, faults, {
-      firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
-      idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
-      known: this.known,
-      attempts,
-      onRetry: (fault, delaySeconds) => {
-        measure('upstream.retried', {});
-        onRetry?.(fault, delaySeconds);
+    const request = new CompletionRequest(
+      await this.senderFor(provider),
+      provider,
+      messages,
+      watchdog,
+      faults,
+      {
+        firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
+        idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
+        knownChanges: this.knownChanges,
+        attempts,
+        onRetry: (fault, delaySeconds) => {
+          publishMeasurement('upstream.retried', {});
+          onRetry?.(fault, delaySeconds);
+        },
+        coalescer: this.coalescer,
       },
-      rounds: this.coalescer,
-    });
+    );
     return request.open();
   }
 
-  private async reach(provider: ModelProvider): Promise<Ask> {
+  private async senderFor(provider: ModelProvider): Promise<SendCall> {
     if (!provider.trusted) this.egress.checkUrl(provider.modelUrl);
     const dispatcher = await this.egress.dispatcher(provider.trusted);
-    const client = await (this.loading ??= this.load());
+    const client = await (this.client ??= this.loadClient());
     return (call) => {
-      measure('upstream.asked', {});
-      return client.ask(provider, dispatcher, call);
+      publishMeasurement('upstream.asked', {});
+      return client.send(provider, dispatcher, call);
     };
   }
 
   /** What it takes, some 300 modules, is loaded by the first who asks, so that the start does not wait for it. */
-  private async load(): Promise<ProviderClient> {
+  private async loadClient(): Promise<ProviderClient> {
     const { ProviderClient } = await import('./client/provider-client.js');
     return new ProviderClient(this.settings.upstreamTotalTimeoutSeconds);
   }
@@ -201,7 +208,7 @@ function withVersion(modelUrl: string): string | undefined {
 }
 
 /** Whether an answer comes from a path that is no API: not found, or a page; LM Studio says so with status 200. */
-function isMisdirected({ code, status, words }: ProviderError): boolean {
+function isMisdirected({ code, status, fullText: words }: ProviderError): boolean {
   return (
     status === 404 || status === 405 || code === 'upstream_bad_response' || /unexpected endpoint/i.test(words)
   );

@@ -8,7 +8,7 @@ import { Draining } from '../common/lifecycle/draining.js';
 import { HttpAdapter } from '../common/http/server/http-adapter.js';
 import { captureConsole } from '../common/logging/console-log.js';
 import { createLogger, PinoLogger, prettyDestination } from '../common/logging/logging.js';
-import { isDatabaseAway } from '../common/errors/database-errors.js';
+import { isDatabaseUnavailable } from '../common/errors/database-errors.js';
 import { configureApp } from '../configure-app.js';
 import type { Settings } from '../env/settings.js';
 import { announce, withoutPassword } from './welcome.js';
@@ -89,7 +89,7 @@ async function leave(app: NestExpressApplication, settings: Settings, logger: Lo
 function explain(error: unknown, { databaseUrl, port }: Settings): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return `Parley cannot start: port ${port} is taken. Choose another with PORT.`;
-  if (isDatabaseAway(error)) {
+  if (isDatabaseUnavailable(error)) {
     return `Parley cannot start: the database ${withoutPassword(databaseUrl)} cannot be reached or used: ${message || code}.`;
   }
   return `Parley cannot start: ${message || code}`;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ConflictError, NotFoundError } from '../common/errors/errors.js';
-import { measure } from '../common/logging/measures.js';
+import { publishMeasurement } from '../common/logging/measurements.js';
 import { toProblemError } from '../common/errors/problem.js';
 import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
@@ -63,7 +63,7 @@ export class ChatService {
 
   private ask(userId: number, conversationId: number, ask: TurnRequest, configId?: number): Promise<Turn> {
     return this.answer(userId, conversationId, ask, configId).catch((error: unknown) => {
-      measure('send.refused', { code: toProblemError(error).code });
+      publishMeasurement('send.refused', { code: toProblemError(error).code });
       throw error;
     });
   }

@@ -47,7 +47,7 @@ export class RawEntityQuery<T extends object> {
   findBatched(rest: string, parameters: unknown[]): Promise<T | null> {
     // SQLite keeps every statement that it has prepared, and is asked at no distance.
     if (!isMysql(this.dataSource)) return this.findOne(this.dataSource.manager, rest, parameters);
-    return this.joined.add({ rest, parameters });
+    return this.joined.load({ rest, parameters });
   }
 
   async find(manager: EntityManager, rest: string, parameters: unknown[]): Promise<T[]> {

@@ -5,7 +5,7 @@ import { demoAnswer, type DemoMessage, deltasOf } from './demo-answer.js';
 const TextPart = z.object({ type: z.literal('text'), text: z.string() });
 
 /** What the demo model reads of OpenAI's chat request; all else is allowed and ignored, as any provider does. */
-export const CompletionRequest = z.object({
+export const DemoRequest = z.object({
   model: z.string(),
   messages: z
     .array(
@@ -20,7 +20,7 @@ export const CompletionRequest = z.object({
   max_tokens: z.int().positive().nullish(),
   max_completion_tokens: z.int().positive().nullish(),
 });
-export type CompletionRequest = z.infer<typeof CompletionRequest>;
+export type DemoRequest = z.infer<typeof DemoRequest>;
 
 // A fixed time and an id made from the messages: the same request is answered with the same bytes.
 const CREATED = Date.UTC(2026, 0, 1) / 1000;
@@ -32,7 +32,7 @@ export class DemoCompletion {
   private readonly id: string;
   private readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
 
-  constructor(private readonly request: CompletionRequest) {
+  constructor(private readonly request: DemoRequest) {
     const messages = request.messages.map(({ role, content }) => ({ role, text: textOf(content) }));
     const whole = deltasOf(demoAnswer(messages));
     this.deltas = whole.slice(0, request.max_completion_tokens ?? request.max_tokens ?? undefined);
@@ -72,7 +72,7 @@ export class DemoCompletion {
   }
 }
 
-function textOf(content: CompletionRequest['messages'][number]['content']): string {
+function textOf(content: DemoRequest['messages'][number]['content']): string {
   if (typeof content === 'string') return content;
   return (content ?? []).map((part) => part.text).join('\n');
 }

@@ -17,7 +17,7 @@ import { SkipThrottle } from '@nestjs/throttler';
 import type { Response } from 'express';
 import { z } from 'zod';
 import { Public } from '../auth/public.decorator.js';
-import { CompletionRequest, DemoCompletion } from './demo-completion.js';
+import { DemoRequest, DemoCompletion } from './demo-completion.js';
 import { DemoKeyGuard } from './demo-key.guard.js';
 import { DemoModel } from './demo-model.js';
 import { OpenAiErrorFilter } from './openai-error.filter.js';
@@ -70,8 +70,8 @@ export class DemoController {
   }
 }
 
-function parse(body: unknown): CompletionRequest {
-  const { data, error } = CompletionRequest.safeParse(body);
+function parse(body: unknown): DemoRequest {
+  const { data, error } = DemoRequest.safeParse(body);
   if (error) throw new BadRequestException(z.prettifyError(error));
   return data;
 }

@@ -5,7 +5,7 @@ import { UsersService } from '../auth/users/users.service.js';
 import type { Identity } from '../auth/identity.js';
 import { SessionListDto } from '../auth/sessions/session.dto.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
-import { inTurns, jsonPieces } from '../common/json/json-pieces.js';
+import { yieldBetweenPieces, jsonPieces } from '../common/json/json-pieces.js';
 import { ConfigsService } from '../configs/configs.service.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { Conversation } from '../conversations/conversation.entity.js';
@@ -38,7 +38,7 @@ export class ExportService {
       ...SessionListDto.from(await this.sessions.list(user.id), session.id),
       configs: await this.configs.list(user.id),
     };
-    return inTurns(this.write(account, user.id));
+    return yieldBetweenPieces(this.write(account, user.id));
   }
 
   private async *write(account: object, userId: number): AsyncGenerator<string> {

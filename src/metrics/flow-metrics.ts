@@ -1,6 +1,6 @@
 import { Injectable, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Counter, Histogram } from 'prom-client';
-import { onMeasure } from '../common/logging/measures.js';
+import { onMeasurement } from '../common/logging/measurements.js';
 import { Metrics } from './metrics.js';
 
 const ENDS = ['complete', 'stopped', 'failed', 'interrupted'];
@@ -44,9 +44,9 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
       registers,
     });
     return [
-      onMeasure('reply.ended', (labels) => ended.inc(labels)),
-      onMeasure('reply.begun', ({ seconds }) => firstText.observe(seconds)),
-      onMeasure('send.refused', (labels) => refused.inc(labels)),
+      onMeasurement('reply.ended', (labels) => ended.inc(labels)),
+      onMeasurement('reply.begun', ({ seconds }) => firstText.observe(seconds)),
+      onMeasurement('send.refused', (labels) => refused.inc(labels)),
     ];
   }
 
@@ -70,9 +70,9 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
       registers,
     });
     return [
-      onMeasure('upstream.asked', () => attempts.inc()),
-      onMeasure('upstream.retried', () => retries.inc()),
-      onMeasure('upstream.begun', ({ hostClass, seconds }) =>
+      onMeasurement('upstream.asked', () => attempts.inc()),
+      onMeasurement('upstream.retried', () => retries.inc()),
+      onMeasurement('upstream.begun', ({ hostClass, seconds }) =>
         firstText.observe({ host: hostClass }, seconds),
       ),
     ];
@@ -92,7 +92,7 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
       registers,
     });
     return [
-      onMeasure('replies.saved', (saved) => {
+      onMeasurement('replies.saved', (saved) => {
         seconds.observe(saved.seconds);
         rows.inc(saved.rows);
       }),

@@ -9,7 +9,7 @@ import {
 } from '../../src/auth/sessions/token-lifetimes.js';
 import { MAX_REPLY_BYTES } from '../../src/ai/completion/completion-state.js';
 import { MAX_LINE_BYTES } from '../../src/ai/completion/event-stream.js';
-import { MAX_WAIT_SECONDS } from '../../src/ai/errors/provider-errors.js';
+import { MAX_WAIT_SECONDS } from '../../src/ai/errors/provider-error-factory.js';
 import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { MAX_UNSAVED } from '../../src/chat/replies/reply-write-buffer.js';
 import { MAX_WAITING_BYTES } from '../../src/chat/transports/shared/backpressure.js';

@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { AiService } from '../../src/ai/ai.service.js';
 import { EgressGuard } from '../../src/ai/egress/egress-guard.js';
 import { ProviderError } from '../../src/ai/provider/provider.error.js';
-import { ModelProvider, PromptMessage, ReplyBatch } from '../../src/ai/provider/provider.js';
+import { ModelProvider, PromptMessage, CompletionBatch } from '../../src/ai/provider/provider.js';
 import { type ResolveHost, resolveHost } from '../../src/ai/egress/resolve-host.js';
 import { Settings } from '../../src/env/settings.js';
 import {
@@ -67,9 +67,9 @@ function provider(changes: Partial<ModelProvider> = {}): ModelProvider {
 interface Outcome {
   content: string;
   reasoning: string;
-  batches: ReplyBatch[];
+  batches: CompletionBatch[];
   finishReason: string | undefined;
-  usage: ReplyBatch['usage'];
+  usage: CompletionBatch['usage'];
   error: ProviderError | undefined;
 }
 

@@ -1,5 +1,5 @@
 import { EgressResponse } from '../egress/egress-fetch.js';
-import { ProviderErrors } from '../errors/provider-errors.js';
+import { ProviderErrorFactory } from '../errors/provider-error-factory.js';
 import { isObject } from '../provider/provider.chunk.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -7,21 +7,21 @@ const MAX_MODELS = 2_000;
 const MAX_ID_LENGTH = 255;
 
 /** The ids in an answer to `GET /models`. */
-export async function readModels(response: EgressResponse, faults: ProviderErrors): Promise<string[]> {
+export async function readModels(response: EgressResponse, faults: ProviderErrorFactory): Promise<string[]> {
   const body = parse(await readBody(response, faults));
   const models = listIn(body);
   if (models) return [...new Set(models.map(idOf).filter(isId))].slice(0, MAX_MODELS);
-  if (isObject(body) && body.error) throw faults.ofBody(body);
-  throw faults.make('upstream_bad_response', 'The provider answered with no list of models.');
+  if (isObject(body) && body.error) throw faults.fromBody(body);
+  throw faults.create('upstream_bad_response', 'The provider answered with no list of models.');
 }
 
-async function readBody(response: EgressResponse, faults: ProviderErrors): Promise<string> {
+async function readBody(response: EgressResponse, faults: ProviderErrorFactory): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > MAX_BYTES)
-      throw faults.make('upstream_bad_response', 'The list of models is longer than 4 MiB.');
+      throw faults.create('upstream_bad_response', 'The list of models is longer than 4 MiB.');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

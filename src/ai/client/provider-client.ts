@@ -37,7 +37,7 @@ export class ProviderClient extends OpenAI {
   }
 
   /** @throws {ProviderError} `upstream_auth`; else what openai throws */
-  ask(provider: ModelProvider, dispatcher: Dispatcher, call: ProviderCall): Promise<EgressResponse> {
+  send(provider: ModelProvider, dispatcher: Dispatcher, call: ProviderCall): Promise<EgressResponse> {
     const { path, signal, body } = call;
     // An object to the types: openai knows Node's own undici, whose dispatchers have other types.
     const fetchOptions: object = { dispatcher };

@@ -1,5 +1,5 @@
-import { ProviderErrors } from '../errors/provider-errors.js';
-import { ReplyBatch } from '../provider/provider.js';
+import { ProviderErrorFactory } from '../errors/provider-error-factory.js';
+import { CompletionBatch } from '../provider/provider.js';
 import { END, type NextBatch, CompletionStream } from './completion-stream.js';
 import { Watchdog } from './watchdog.js';
 
@@ -7,12 +7,12 @@ import { Watchdog } from './watchdog.js';
  * A reply from before it is asked for to its end. It is an iterator by hand, as a generator takes several turns of the
  * microtask queue for each batch, and its return() would wait for the read under way, which may take for ever.
  */
-export class CompletionIterator implements AsyncIterator<ReplyBatch, undefined> {
+export class CompletionIterator implements AsyncIterator<CompletionBatch, undefined> {
   private reply?: CompletionStream;
 
   constructor(
     private readonly watchdog: Watchdog,
-    private readonly errors: ProviderErrors,
+    private readonly errors: ProviderErrorFactory,
     private readonly open: () => Promise<{ reply: CompletionStream; first: NextBatch }>,
   ) {}
 
@@ -21,7 +21,7 @@ export class CompletionIterator implements AsyncIterator<ReplyBatch, undefined> 
   }
 
   return(): Promise<NextBatch> {
-    this.watchdog.leave();
+    this.watchdog.closeByReader();
     return Promise.resolve(END);
   }
 
@@ -33,9 +33,9 @@ export class CompletionIterator implements AsyncIterator<ReplyBatch, undefined> 
       this.reply = reply;
       return first;
     } catch (error) {
-      const reason = watchdog.signal.aborted ? watchdog.signal.reason : this.errors.of(error);
+      const reason = watchdog.signal.aborted ? watchdog.signal.reason : this.errors.from(error);
       watchdog.close();
-      if (watchdog.left) return END;
+      if (watchdog.closedByReader) return END;
       throw reason;
     }
   }

@@ -1,9 +1,9 @@
 import { CompletionState, MAX_REPLY_BYTES } from './completion-state.js';
 import { EventStream, ServerSentEvent } from './event-stream.js';
-import { ProviderErrors } from '../errors/provider-errors.js';
+import { ProviderErrorFactory } from '../errors/provider-error-factory.js';
 import { ProviderChunk, isObject } from '../provider/provider.chunk.js';
 import { ProviderError } from '../provider/provider.error.js';
-import { ReplyBatch } from '../provider/provider.js';
+import { CompletionBatch } from '../provider/provider.js';
 
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
@@ -16,7 +16,7 @@ const KEEP_ALIVE = /ping|heartbeat|keep-?_?alive/i;
 const SENTENCE = /^[\p{L}\d][^{}[\]<>\ufffd\p{Cc}]* [^{}[\]<>\ufffd\p{Cc}]*$/u;
 
 /** How long the provider may be silent: until its first text, between two, and after what may be or is its last. */
-export type Patience = 'first' | 'idle' | 'lull' | 'tail';
+export type Phase = 'first' | 'idle' | 'lull' | 'tail';
 
 /**
  * Makes batches of the bytes of a provider's answer. It never throws: what is wrong is in `fault`, to be thrown once
@@ -33,15 +33,15 @@ export class CompletionParser {
   private jsonBytes = 0;
   private ended = false;
   /** What was sent in place of a reply, as far as it explains itself. */
-  private words?: string | ProviderChunk;
+  private message?: string | ProviderChunk;
   private lastWasBroken = false;
 
-  constructor(private readonly errors: ProviderErrors) {
+  constructor(private readonly errors: ProviderErrorFactory) {
     this.state = new CompletionState(errors);
   }
 
-  get fault(): ProviderError | undefined {
-    return this.state.failure;
+  get error(): ProviderError | undefined {
+    return this.state.error;
   }
 
   /** The provider said that nothing more will come. */
@@ -49,59 +49,59 @@ export class CompletionParser {
     return this.ended;
   }
 
-  get patience(): Patience {
-    const { ending, heard } = this.state;
+  get phase(): Phase {
+    const { endSignal: ending, hasText: heard } = this.state;
     if (ending !== 'none') return ending === 'certain' ? 'tail' : 'lull';
     return heard ? 'idle' : 'first';
   }
 
-  push(bytes: Buffer): ReplyBatch | undefined {
-    this.format ??= this.recognise(bytes);
+  push(bytes: Buffer): CompletionBatch | undefined {
+    this.format ??= this.detectFormat(bytes);
     if (this.format === 'events') this.events.push(bytes);
     else if (this.format === 'json') this.collect(bytes);
     return this.take();
   }
 
   /** The body ended as HTTP says that it should, which ends a reply that has text. */
-  end(): ReplyBatch | undefined {
+  end(): CompletionBatch | undefined {
     this.lastWasBroken = false;
     if (this.format === 'json') this.readCompletion();
-    return this.finish(() => (this.lastWasBroken ? this.errors.cut() : undefined));
+    return this.finish(() => (this.lastWasBroken ? this.errors.truncated() : undefined));
   }
 
   /** The body broke off, for which `fault` is to blame unless the reply was whole already. */
-  cut(fault: ProviderError): ReplyBatch | undefined {
+  abort(fault: ProviderError): CompletionBatch | undefined {
     return this.finish(() => fault);
   }
 
   /** @param faultOf a reply that the provider had not ended */
-  private finish(faultOf: () => ProviderError | undefined): ReplyBatch | undefined {
+  private finish(faultOf: () => ProviderError | undefined): CompletionBatch | undefined {
     if (this.format === 'events') this.events.end();
     const fault = this.isEnded ? undefined : faultOf();
-    if (fault && (this.state.heard || !this.words)) this.state.fail(fault);
+    if (fault && (this.state.hasText || !this.message)) this.state.fail(fault);
     const batch = this.take(true);
     this.conclude();
     return batch;
   }
 
   private get isEnded(): boolean {
-    return this.ended || this.state.ending !== 'none';
+    return this.ended || this.state.endSignal !== 'none';
   }
 
   /** A reply without an answer has failed: by what was sent in its place, or else as empty. */
   private conclude(): void {
-    const { words, state } = this;
-    const { stray } = this.events;
-    if (!state.hasAnswer) {
-      if (typeof words === 'object') state.fail(this.errors.ofBody(words));
+    const { message: words, state } = this;
+    const { strayLine: stray } = this.events;
+    if (!state.hasContent) {
+      if (typeof words === 'object') state.fail(this.errors.fromBody(words));
       else if (words ?? SENTENCE.test(stray)) this.fail(words ?? stray);
       else if (stray) this.fail('The provider answered with something that is no reply.');
     }
-    state.end();
+    state.conclude();
   }
 
   /** By what is in it, as the content type of many a provider is wrong. */
-  private recognise(bytes: Buffer): 'events' | 'json' | undefined {
+  private detectFormat(bytes: Buffer): 'events' | 'json' | undefined {
     const first = bytes.find((byte) => !BLANK.has(byte));
     if (first === LESS_THAN) this.fail('The provider answered with a page rather than with a reply.');
     if (first === OPEN_BRACE || first === OPEN_BRACKET) return 'json';
@@ -109,13 +109,13 @@ export class CompletionParser {
   }
 
   private readEvent({ type, data }: ServerSentEvent): void {
-    if (this.ended || this.fault) return;
+    if (this.ended || this.error) return;
     if (type !== '' && this.readType(type, data)) return;
     const value = parse(data);
     if (value) this.readValue(value);
     else if (data.includes('\n'))
       data.split('\n').forEach((line) => this.readEvent({ type: '', data: line }));
-    else this.readWord(data.trim());
+    else this.readPlainText(data.trim());
   }
 
   /** @returns whether nothing more is to be read of the event */
@@ -123,7 +123,7 @@ export class CompletionParser {
     if (KEEP_ALIVE.test(type)) return true;
     if (!/error/i.test(type)) return false;
     const value = parse(data);
-    this.state.fail(this.errors.ofBody((isObject(value) && value.error) || value || data));
+    this.state.fail(this.errors.fromBody((isObject(value) && value.error) || value || data));
     return true;
   }
 
@@ -135,17 +135,17 @@ export class CompletionParser {
 
   private readChunk(chunk: ProviderChunk): void {
     this.state.read(chunk);
-    if (chunk.choices === undefined && !this.state.heard && hasWords(chunk)) this.words ??= chunk;
+    if (chunk.choices === undefined && !this.state.hasText && hasMessage(chunk)) this.message ??= chunk;
   }
 
   /** An event that is no JSON is passed over. */
-  private readWord(word: string): void {
+  private readPlainText(word: string): void {
     if (DONE.test(word)) {
       this.ended = true;
       return;
     }
     this.lastWasBroken = word.startsWith('{') || word.startsWith('[');
-    if (SENTENCE.test(word)) this.words ??= word;
+    if (SENTENCE.test(word)) this.message ??= word;
   }
 
   private collect(bytes: Buffer): void {
@@ -160,16 +160,16 @@ export class CompletionParser {
     this.json = [];
     this.readEvent({ type: '', data: text.replace(/^\ufeff/, '').trim() });
     if (this.state.hasChoice) this.ended = true;
-    else if (!this.words) this.fail('The provider answered with JSON that is no reply.');
+    else if (!this.message) this.fail('The provider answered with JSON that is no reply.');
   }
 
   private fail(sentence: string): void {
-    this.state.fail(this.errors.make('upstream_bad_response', sentence));
+    this.state.fail(this.errors.create('upstream_bad_response', sentence));
   }
 
-  private take(last = false): ReplyBatch | undefined {
+  private take(last = false): CompletionBatch | undefined {
     const { state } = this;
-    const isOver = last || this.ended || state.ending === 'certain' || state.failure !== undefined;
+    const isOver = last || this.ended || state.endSignal === 'certain' || state.error !== undefined;
     const batch = state.take(isOver);
     if (state.isFull) this.ended = true;
     if (this.ended) this.conclude();
@@ -187,6 +187,6 @@ function parse(data: string): object | undefined {
   }
 }
 
-function hasWords({ message, detail, msg }: ProviderChunk): boolean {
+function hasMessage({ message, detail, msg }: ProviderChunk): boolean {
   return [message, detail, msg].some((each) => typeof each === 'string' || Array.isArray(each));
 }

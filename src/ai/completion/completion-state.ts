@@ -1,7 +1,7 @@
-import { emptyReplySentence, finishOf } from '../provider/finish-reason.js';
-import { ProviderErrors } from '../errors/provider-errors.js';
+import { emptyReplySentence, finishKindOf } from '../provider/finish-reason.js';
+import { ProviderErrorFactory } from '../errors/provider-error-factory.js';
 import {
-  asksForTool,
+  requestsTool,
   choiceOf,
   type ProviderChunk,
   type ProviderDelta,
@@ -9,12 +9,12 @@ import {
   readError,
 } from '../provider/provider.chunk.js';
 import { ProviderError } from '../provider/provider.error.js';
-import { ReplyBatch } from '../provider/provider.js';
-import { UsageCount } from './provider-usage.js';
-import { ReplySources } from './reply-sources.js';
+import { CompletionBatch } from '../provider/provider.js';
+import { UsageCount } from './usage-count.js';
+import { SourceList } from './source-list.js';
 import { Utf16Joiner } from './utf16-joiner.js';
-import { ThinkingTags, type Thoughts } from './thinking-tags.js';
-import { WholeMessage } from './whole-message.js';
+import { ThinkingTags, type SplitText } from './thinking-tags.js';
+import { RepeatedText } from './repeated-text.js';
 
 /** Content and reasoning together, in bytes of UTF-8. */
 export const MAX_REPLY_BYTES = 10 * 1024 * 1024;
@@ -23,18 +23,18 @@ export const MAX_REPLY_BYTES = 10 * 1024 * 1024;
  * How the provider ended the reply so far. A finish reason beside text, and a usage chunk, are `likely` ends: more text
  * may follow. A finish reason alone is `certain`.
  */
-export type Ending = 'none' | 'likely' | 'certain';
+export type EndSignal = 'none' | 'likely' | 'certain';
 
 /** What the chunks of one reply have said so far. Never throws: a failure waits until the text before it is passed on. */
 export class CompletionState {
-  ending: Ending = 'none';
+  endSignal: EndSignal = 'none';
   private readonly content = new Utf16Joiner();
   private readonly reasoning = new Utf16Joiner();
   private readonly tags = new ThinkingTags();
-  private readonly message = new WholeMessage();
+  private readonly message = new RepeatedText();
   private readonly usage = new UsageCount();
-  private readonly sources = new ReplySources();
-  private fault?: ProviderError;
+  private readonly sources = new SourceList();
+  private firstError?: ProviderError;
   private finishReason?: string;
   private lastReason?: string;
   private hasNewUsage = false;
@@ -43,24 +43,24 @@ export class CompletionState {
   private chosen = false;
   private begun = false;
   private answered = false;
-  private thought = false;
-  private askedForTool = false;
-  private wasCertain = false;
+  private hasReasoning = false;
+  private requestedTool = false;
+  private wasEverCertain = false;
   private bytes = 0;
 
-  constructor(private readonly errors: ProviderErrors) {}
+  constructor(private readonly errors: ProviderErrorFactory) {}
 
-  get failure(): ProviderError | undefined {
-    return this.fault;
+  get error(): ProviderError | undefined {
+    return this.firstError;
   }
 
   /** There is text, white space aside, or reasoning. */
-  get heard(): boolean {
-    return this.answered || this.thought;
+  get hasText(): boolean {
+    return this.answered || this.hasReasoning;
   }
 
   /** There is text, white space aside: a clean end of the connection is then an end of the reply. */
-  get hasAnswer(): boolean {
+  get hasContent(): boolean {
     return this.answered;
   }
 
@@ -75,72 +75,75 @@ export class CompletionState {
 
   /** The provider gave a reason to finish an answer, so that nothing which follows can fail it. */
   private get isSettled(): boolean {
-    return this.answered && this.lastReason !== undefined && this.ending !== 'none';
+    return this.answered && this.lastReason !== undefined && this.endSignal !== 'none';
   }
 
   fail(fault: ProviderError): void {
-    if (!this.isSettled) this.fault ??= fault;
+    if (!this.isSettled) this.firstError ??= fault;
   }
 
   read(chunk: ProviderChunk): void {
     const error = readError(chunk);
-    if (error !== undefined) return this.fail(this.errors.ofBody(error));
+    if (error !== undefined) return this.fail(this.errors.fromBody(error));
     const choice = choiceOf(chunk);
     const isUsage = this.usage.add(chunk, choice);
     if (isUsage) this.hasNewUsage = true;
     if (this.sources.add(chunk, choice)) this.hasNewSources = true;
     if (choice) this.readChoice(choice);
-    else if (isUsage && this.answered && this.ending === 'none') this.ending = 'likely';
+    else if (isUsage && this.answered && this.endSignal === 'none') this.endSignal = 'likely';
   }
 
   /** @param isLast what is held back for what may follow it is due too */
-  take(isLast: boolean): ReplyBatch | undefined {
-    if (isLast) this.add(this.tags.flush());
-    const batch: ReplyBatch = { content: this.content.take(isLast), reasoning: this.reasoning.take(isLast) };
+  take(isLast: boolean): CompletionBatch | undefined {
+    if (isLast) this.append(this.tags.flush());
+    const batch: CompletionBatch = {
+      content: this.content.take(isLast),
+      reasoning: this.reasoning.take(isLast),
+    };
     if (this.finishReason) batch.finishReason = this.finishReason;
     if (this.hasNewUsage) batch.usage = this.usage.value;
     if (this.hasNewSources) batch.sources = this.sources.list;
     if (this.restarted) batch.restarted = true;
     this.finishReason = undefined;
     this.hasNewUsage = this.hasNewSources = this.restarted = false;
-    if (!this.fits(batch)) return undefined;
+    if (!this.countBytes(batch)) return undefined;
     return batch.content || Object.keys(batch).length > 2 || batch.reasoning ? batch : undefined;
   }
 
   /** Nothing more comes: a reply without an answer is a failure. */
-  end(): void {
-    if (this.answered || this.fault) return;
-    const { lastReason, askedForTool, thought } = this;
+  conclude(): void {
+    if (this.answered || this.firstError) return;
+    const { lastReason, requestedTool: askedForTool, hasReasoning: thought } = this;
     const sentence = emptyReplySentence(lastReason, { askedForTool, thought });
-    this.fault = this.errors.make('upstream_empty', sentence);
+    this.firstError = this.errors.create('upstream_empty', sentence);
   }
 
   private readChoice(choice: Record<string, unknown>): void {
     this.chosen = true;
-    this.askedForTool ||= asksForTool(choice);
-    const said = this.message.unheard(readChoice(choice));
+    this.requestedTool ||= requestsTool(choice);
+    const said = this.message.remove(readChoice(choice));
     if (said.reasoning) {
-      this.tags.expectNoLoneTag();
-      this.add({ content: '', reasoning: said.reasoning, moved: false });
+      this.tags.ignoreLoneTags();
+      this.append({ content: '', reasoning: said.reasoning, contentWasReasoning: false });
     }
     if (said.content) this.addContent(said.content);
-    this.note(said);
+    this.updateEndSignal(said);
   }
 
   private addContent(text: string): void {
     const thoughts = this.tags.add(text);
-    if (thoughts) this.add(thoughts);
-    else this.addAnswer(text);
+    if (thoughts) this.append(thoughts);
+    else this.appendContent(text);
   }
 
-  private add({ content, reasoning, moved }: Thoughts): void {
+  private append({ content, reasoning, contentWasReasoning: moved }: SplitText): void {
     if (moved) this.moveToReasoning();
     this.reasoning.add(reasoning);
-    this.thought ||= reasoning.trim() !== '';
-    if (content) this.addAnswer(content);
+    this.hasReasoning ||= reasoning.trim() !== '';
+    if (content) this.appendContent(content);
   }
 
-  private addAnswer(text: string): void {
+  private appendContent(text: string): void {
     this.content.add(text);
     this.begun = true;
     this.answered ||= text.trim() !== '';
@@ -149,36 +152,36 @@ export class CompletionState {
   private moveToReasoning(): void {
     this.reasoning.add(this.content.drain());
     this.restarted = this.begun;
-    this.thought ||= this.answered;
+    this.hasReasoning ||= this.answered;
     this.answered = false;
   }
 
-  private note({ content, reasoning, finishReason }: ProviderDelta): void {
-    if (!finishReason && this.ending === 'none') return;
+  private updateEndSignal({ content, reasoning, finishReason }: ProviderDelta): void {
+    if (!finishReason && this.endSignal === 'none') return;
     const hasText = (content + reasoning).trim() !== '';
     if (finishReason) {
-      this.finish(finishReason, hasText);
-    } else if (hasText && this.ending !== 'none') {
-      this.ending = this.wasCertain ? 'likely' : 'none';
+      this.readFinishReason(finishReason, hasText);
+    } else if (hasText && this.endSignal !== 'none') {
+      this.endSignal = this.wasEverCertain ? 'likely' : 'none';
     }
   }
 
-  private finish(reason: string, hasText: boolean): void {
-    const kind = finishOf(reason);
+  private readFinishReason(reason: string, hasText: boolean): void {
+    const kind = finishKindOf(reason);
     if (kind === 'filtered') {
-      this.fail(this.errors.make('content_filtered', "The provider's content filter ended the reply."));
+      this.fail(this.errors.create('content_filtered', "The provider's content filter ended the reply."));
     } else if (kind === 'failed') {
-      this.fail(this.errors.make('upstream_error', `The provider ended the reply with "${reason}".`));
+      this.fail(this.errors.create('upstream_error', `The provider ended the reply with "${reason}".`));
     }
     this.finishReason = this.lastReason = reason;
-    this.ending = hasText ? 'likely' : 'certain';
-    this.wasCertain ||= !hasText;
+    this.endSignal = hasText ? 'likely' : 'certain';
+    this.wasEverCertain ||= !hasText;
   }
 
-  private fits({ content, reasoning }: ReplyBatch): boolean {
+  private countBytes({ content, reasoning }: CompletionBatch): boolean {
     this.bytes += Buffer.byteLength(content) + Buffer.byteLength(reasoning);
     if (!this.isFull) return true;
-    this.fail(this.errors.make('upstream_bad_response', 'The provider sent a reply of more than 10 MiB.'));
+    this.fail(this.errors.create('upstream_bad_response', 'The provider sent a reply of more than 10 MiB.'));
     return false;
   }
 }

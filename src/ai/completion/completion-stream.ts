@@ -1,25 +1,25 @@
 import type { Readable } from 'node:stream';
 import type { EgressResponse } from '../egress/egress-fetch.js';
-import { ProviderErrors } from '../errors/provider-errors.js';
-import { ReplyBatch } from '../provider/provider.js';
+import { ProviderErrorFactory } from '../errors/provider-error-factory.js';
+import { CompletionBatch } from '../provider/provider.js';
 import { ReadCoalescer } from './read-coalescer.js';
-import { type Patience, CompletionParser } from './completion-parser.js';
+import { type Phase, CompletionParser } from './completion-parser.js';
 import { Watchdog } from './watchdog.js';
 
 /** How long a reply that has given its finish reason is waited on for its usage and its `[DONE]`. */
 const TAIL_SECONDS = 2;
-const NO_HANGUP = 'The provider did not hang up.';
+const NOT_CLOSED = 'The provider did not hang up.';
 /** How long a connection may take to come free for the next request, after `[DONE]`. */
-const SETTLE_SECONDS = 1;
+const DRAIN_SECONDS = 1;
 /** More text than this, waiting to be taken, is left with the provider. UTF-16 code units. */
-const MAX_WAITING = 256 * 1024;
+const MAX_PENDING_LENGTH = 256 * 1024;
 /** What comes faster than this is not kept for the next round. */
 const MAX_UNREAD_BYTES = 64 * 1024;
 
-export type NextBatch = IteratorResult<ReplyBatch, undefined>;
+export type NextBatch = IteratorResult<CompletionBatch, undefined>;
 export const END: NextBatch = { value: undefined, done: true };
 
-interface Taker {
+interface PendingRead {
   resolve: (next: NextBatch) => void;
   reject: (reason: unknown) => void;
 }
@@ -31,26 +31,26 @@ export class CompletionStream {
   /** What has come since the last round. */
   private unread?: Buffer[];
   private unreadBytes = 0;
-  private waiting?: ReplyBatch;
-  private taker?: Taker;
-  private patience: Patience = 'first';
-  private given = false;
-  private over = false;
-  private leaving = false;
+  private pending?: CompletionBatch;
+  private pendingRead?: PendingRead;
+  private phase: Phase = 'first';
+  private hasDelivered = false;
+  private bodyEnded = false;
+  private draining = false;
 
   constructor(
     { body }: EgressResponse,
     private readonly watchdog: Watchdog,
     private readonly idleSeconds: number,
-    private readonly errors: ProviderErrors,
+    private readonly errors: ProviderErrorFactory,
     private readonly coalescer: ReadCoalescer,
   ) {
     this.parser = new CompletionParser(errors);
     this.body = body;
     body.on('data', (bytes: Buffer) => this.receive(bytes));
-    body.on('end', () => this.finish());
-    body.on('error', (error) => this.finish(error));
-    body.on('close', () => this.finish(new Error('The body was closed')));
+    body.on('end', () => this.endBody());
+    body.on('error', (error) => this.endBody(error));
+    body.on('close', () => this.endBody(new Error('The body was closed')));
   }
 
   /**
@@ -59,58 +59,58 @@ export class CompletionStream {
    */
   next(): Promise<NextBatch> {
     return new Promise((resolve, reject) => {
-      this.answer({ resolve, reject });
+      this.settleRead({ resolve, reject });
     });
   }
 
   /** Closes the connection, unless the reply is whole and leaves it fit for the next request. */
   close(): void {
-    if (this.over) this.watchdog.stop();
-    else if (this.parser.done && !this.watchdog.abandoned) this.settle();
+    if (this.bodyEnded) this.watchdog.stop();
+    else if (this.parser.done && !this.watchdog.cancelled) this.drain();
     else this.watchdog.close();
   }
 
-  private answer(taker: Taker): void {
-    this.taker = undefined;
+  private settleRead(taker: PendingRead): void {
+    this.pendingRead = undefined;
     this.watchdog.pause();
     try {
-      const next = this.take();
-      if (!next) return this.wait(taker);
+      const next = this.takeNext();
+      if (!next) return this.keepWaiting(taker);
       taker.resolve(next);
       if (next.done) this.close();
     } catch (error) {
       taker.reject(error);
-      if (this.given) this.close();
+      if (this.hasDelivered) this.close();
     }
   }
 
-  private wait(taker: Taker): void {
-    this.taker = taker;
+  private keepWaiting(taker: PendingRead): void {
+    this.pendingRead = taker;
     this.watchdog.resume();
   }
 
   /** What there is to give, if anything: text first, then how it ended. Throws what it ended with. */
-  private take(): NextBatch | undefined {
-    const { watchdog, parser: reader, waiting } = this;
-    if (watchdog.left) return END;
-    if (watchdog.abandoned) throw watchdog.signal.reason;
+  private takeNext(): NextBatch | undefined {
+    const { watchdog, parser: reader, pending: waiting } = this;
+    if (watchdog.closedByReader) return END;
+    if (watchdog.cancelled) throw watchdog.signal.reason;
     // Its usage and finish reason wait for the end: text is what a first batch is about.
-    if (waiting && (hasText(waiting) || reader.fault || reader.done || this.over)) {
-      this.given = true;
-      this.waiting = undefined;
+    if (waiting && (hasText(waiting) || reader.error || reader.done || this.bodyEnded)) {
+      this.hasDelivered = true;
+      this.pending = undefined;
       if (this.body.isPaused()) this.body.resume();
       return { value: waiting, done: false };
     }
-    if (reader.fault) throw reader.fault;
-    return reader.done || this.over ? END : undefined;
+    if (reader.error) throw reader.error;
+    return reader.done || this.bodyEnded ? END : undefined;
   }
 
   private receive(bytes: Buffer): void {
-    if (this.leaving) return this.watchdog.close();
+    if (this.draining) return this.watchdog.close();
     this.unreadBytes += bytes.length;
     if (!this.unread) {
       this.unread = [bytes];
-      this.coalescer.join(this.read);
+      this.coalescer.schedule(this.read);
     } else {
       this.unread.push(bytes);
       if (this.unreadBytes > MAX_UNREAD_BYTES) this.read();
@@ -127,46 +127,47 @@ export class CompletionStream {
 
   private parse(bytes: Buffer): void {
     const batch = this.parser.push(bytes);
-    this.keep(batch);
-    const { patience } = this.parser;
-    if (patience !== this.patience || (patience === 'lull' && batch && speaks(batch))) this.allow(patience);
-    if (this.taker) this.answer(this.taker);
+    this.addPending(batch);
+    const { phase: patience } = this.parser;
+    if (patience !== this.phase || (patience === 'lull' && batch && hasVisibleText(batch)))
+      this.setWaitLimit(patience);
+    if (this.pendingRead) this.settleRead(this.pendingRead);
   }
 
   /** After an end, bytes that say nothing buy no more time. */
-  private allow(patience: Patience): void {
-    this.patience = patience;
+  private setWaitLimit(patience: Phase): void {
+    this.phase = patience;
     const { watchdog, idleSeconds } = this;
-    if (patience === 'tail') watchdog.allow(TAIL_SECONDS, NO_HANGUP, { isDeadline: true });
-    else if (patience === 'lull') watchdog.allow(idleSeconds, NO_HANGUP, { isDeadline: true });
-    else watchdog.allow(idleSeconds, `The provider sent nothing for ${idleSeconds} seconds.`);
+    if (patience === 'tail') watchdog.setWaitLimit(TAIL_SECONDS, NOT_CLOSED, { isDeadline: true });
+    else if (patience === 'lull') watchdog.setWaitLimit(idleSeconds, NOT_CLOSED, { isDeadline: true });
+    else watchdog.setWaitLimit(idleSeconds, `The provider sent nothing for ${idleSeconds} seconds.`);
   }
 
-  private keep(batch: ReplyBatch | undefined): void {
-    if (batch) this.waiting = this.waiting ? joined(this.waiting, batch) : batch;
-    if (this.parser.fault || lengthOf(this.waiting) > MAX_WAITING) this.body.pause();
+  private addPending(batch: CompletionBatch | undefined): void {
+    if (batch) this.pending = this.pending ? merge(this.pending, batch) : batch;
+    if (this.parser.error || lengthOf(this.pending) > MAX_PENDING_LENGTH) this.body.pause();
   }
 
-  private finish(error?: Error): void {
-    if (this.over) return;
+  private endBody(error?: Error): void {
+    if (this.bodyEnded) return;
     this.read();
-    this.over = true;
-    if (this.leaving) return error ? this.watchdog.close() : this.watchdog.stop();
+    this.bodyEnded = true;
+    if (this.draining) return error ? this.watchdog.close() : this.watchdog.stop();
     const { aborted, reason } = this.watchdog.signal;
-    if (!error) this.keep(this.parser.end());
-    else if (!this.watchdog.abandoned)
-      this.keep(this.parser.cut(aborted ? reason : this.errors.ofBreak(error)));
-    if (this.taker) this.answer(this.taker);
+    if (!error) this.addPending(this.parser.end());
+    else if (!this.watchdog.cancelled)
+      this.addPending(this.parser.abort(aborted ? reason : this.errors.fromBrokenBody(error)));
+    if (this.pendingRead) this.settleRead(this.pendingRead);
   }
 
-  private settle(): void {
-    this.leaving = true;
-    this.watchdog.allow(SETTLE_SECONDS, '');
+  private drain(): void {
+    this.draining = true;
+    this.watchdog.setWaitLimit(DRAIN_SECONDS, '');
     this.watchdog.resume();
   }
 }
 
-function joined(earlier: ReplyBatch, later: ReplyBatch): ReplyBatch {
+function merge(earlier: CompletionBatch, later: CompletionBatch): CompletionBatch {
   if (later.restarted) {
     const reasoning = earlier.reasoning + earlier.content + later.reasoning;
     return { ...earlier, ...later, reasoning };
@@ -176,14 +177,14 @@ function joined(earlier: ReplyBatch, later: ReplyBatch): ReplyBatch {
   return { ...earlier, ...later, content, reasoning };
 }
 
-function hasText({ content, reasoning, restarted }: ReplyBatch): boolean {
+function hasText({ content, reasoning, restarted }: CompletionBatch): boolean {
   return content !== '' || reasoning !== '' || restarted === true;
 }
 
-function speaks({ content, reasoning }: ReplyBatch): boolean {
+function hasVisibleText({ content, reasoning }: CompletionBatch): boolean {
   return (content + reasoning).trim() !== '';
 }
 
-function lengthOf(batch: ReplyBatch | undefined): number {
+function lengthOf(batch: CompletionBatch | undefined): number {
   return batch ? batch.content.length + batch.reasoning.length : 0;
 }

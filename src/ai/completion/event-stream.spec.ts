@@ -89,7 +89,7 @@ describe('EventStream', () => {
     const stream = open();
     stream.push(Buffer.from('upstream connect error: no\nsecond line\n\ndata: a\n\n'));
 
-    expect(stream.stray).toBe('upstream connect error: no');
+    expect(stream.strayLine).toBe('upstream connect error: no');
   });
 
   it('does not wait for what follows a carriage return', () => {

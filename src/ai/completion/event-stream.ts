@@ -13,7 +13,7 @@ export interface ServerSentEvent {
 }
 
 /** What is kept of a line that belongs to no event. UTF-16 code units. */
-const MAX_STRAY = 500;
+const MAX_STRAY_LENGTH = 500;
 
 /**
  * Reads an event stream as the WHATWG HTML standard says (section 9.2.6): any line ending, a byte order mark, comments,
@@ -25,14 +25,14 @@ export class EventStream {
   private partial = Buffer.alloc(0);
   private partialBytes = 0;
   private endedInCr = false;
-  private begun = false;
+  private started = false;
   private type = '';
   /** Belongs to the data that follows, where there is no blank line before it. */
   private nextType?: string;
   private data: string | undefined;
   private isJoined = false;
   private skipping = false;
-  private strayLine = '';
+  private firstStrayLine = '';
 
   constructor(
     private readonly onEvent: (event: ServerSentEvent) => void,
@@ -41,8 +41,8 @@ export class EventStream {
   ) {}
 
   /** The first line that is neither a field nor a comment: an error in plain words, as a rule. */
-  get stray(): string {
-    return this.strayLine;
+  get strayLine(): string {
+    return this.firstStrayLine;
   }
 
   push(bytes: Buffer): void {
@@ -109,14 +109,14 @@ export class EventStream {
       this.addData(line);
       if (!this.isJoined && isWhole(line)) this.dispatch();
     } else if (field !== 'id' && field !== 'retry') {
-      this.strayLine ||= line.slice(0, MAX_STRAY);
+      this.firstStrayLine ||= line.slice(0, MAX_STRAY_LENGTH);
     }
   }
 
   private decode(bytes: Buffer, start: number, end: number): string {
     const line = bytes.toString('utf8', start, end);
-    const isMarked = !this.begun && line.startsWith(BYTE_ORDER_MARK);
-    this.begun = true;
+    const isMarked = !this.started && line.startsWith(BYTE_ORDER_MARK);
+    this.started = true;
     const text = isMarked ? line.slice(1) : line;
     return text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text;
   }

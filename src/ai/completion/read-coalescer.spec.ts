@@ -3,7 +3,7 @@ import { ReadCoalescer } from './read-coalescer.js';
 
 let rounds: ReadCoalescer;
 let read: string[];
-const join = (name: string) => rounds.join(() => read.push(name));
+const join = (name: string) => rounds.schedule(() => read.push(name));
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -37,7 +37,7 @@ describe('ReadRounds', () => {
 
   it('has what joins during a round wait for the next', () => {
     join('a');
-    rounds.join(() => {
+    rounds.schedule(() => {
       read.push('b');
       join('c');
     });

@@ -1,9 +1,9 @@
 /** Between two rounds: while there is time to spare, and when there is none. Milliseconds. */
-const SHORTEST_MS = 1;
-const LONGEST_MS = 40;
+const MIN_INTERVAL_MS = 1;
+const MAX_INTERVAL_MS = 40;
 /** The share of its time that the process is busy from which on rounds are held further apart. */
-const BUSY = 0.8;
-const LOOK_INTERVAL_MS = 100;
+const BUSY_UTILIZATION = 0.8;
+const ADAPT_EVERY_MS = 100;
 
 /**
  * When to read what providers have sent: at once where little comes, and else in rounds. What came meanwhile is handled
@@ -14,12 +14,12 @@ export class ReadCoalescer {
   private waiting: (() => void)[] = [];
   private timer?: NodeJS.Timeout;
   private lastAt = 0;
-  private intervalMs = SHORTEST_MS;
-  private lookedAt = performance.now();
+  private intervalMs = MIN_INTERVAL_MS;
+  private adaptedAt = performance.now();
   private utilization = performance.eventLoopUtilization();
 
   /** @param read is called once, at once or in the next round */
-  join(read: () => void): void {
+  schedule(read: () => void): void {
     this.waiting.push(read);
     if (this.timer) return;
     const early = this.lastAt + this.intervalMs - performance.now();
@@ -30,18 +30,18 @@ export class ReadCoalescer {
   private run(): void {
     this.timer = undefined;
     this.lastAt = performance.now();
-    if (this.lastAt - this.lookedAt > LOOK_INTERVAL_MS) this.look();
+    if (this.lastAt - this.adaptedAt > ADAPT_EVERY_MS) this.adaptInterval();
     const { waiting } = this;
     this.waiting = [];
     for (const read of waiting) read();
   }
 
-  private look(): void {
+  private adaptInterval(): void {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.utilization);
-    const scarcity = Math.max(0, (utilization - BUSY) / (1 - BUSY));
-    this.intervalMs = SHORTEST_MS + scarcity * (LONGEST_MS - SHORTEST_MS);
+    const scarcity = Math.max(0, (utilization - BUSY_UTILIZATION) / (1 - BUSY_UTILIZATION));
+    this.intervalMs = MIN_INTERVAL_MS + scarcity * (MAX_INTERVAL_MS - MIN_INTERVAL_MS);
     this.utilization = now;
-    this.lookedAt = this.lastAt;
+    this.adaptedAt = this.lastAt;
   }
 }

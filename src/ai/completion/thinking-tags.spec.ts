@@ -6,11 +6,12 @@ import { ThinkingTags } from './thinking-tags.js';
 function read(deltas: string[]) {
   const tags = new ThinkingTags();
   const read = { content: '', reasoning: '', moves: 0 };
-  for (const delta of deltas) take(tags.add(delta) ?? { content: delta, reasoning: '', moved: false });
+  for (const delta of deltas)
+    take(tags.add(delta) ?? { content: delta, reasoning: '', contentWasReasoning: false });
   take(tags.flush());
   return read;
 
-  function take({ content, reasoning, moved }: ReturnType<ThinkingTags['flush']>) {
+  function take({ content, reasoning, contentWasReasoning: moved }: ReturnType<ThinkingTags['flush']>) {
     if (moved) Object.assign(read, { reasoning: read.content, content: '', moves: read.moves + 1 });
     read.content += content;
     read.reasoning += reasoning;

@@ -1,16 +1,16 @@
 /** A closing tag alone counts within this much of the reply. Bytes of UTF-8. */
 const MAX_LONE_BYTES = 256 * 1024;
 /** White space before a leading tag is held back up to this length. UTF-16 code units. */
-const MAX_BLANK = 1024;
+const MAX_LEADING_SPACE = 1024;
 const NAMES = ['<think>', '<thinking>', '<thought>', '[think]'];
 const TAGS = [...NAMES, ...NAMES.map(closing)];
 const ANY_TAG = /<\/?(?:think|thinking|thought)>|\[\/?think\]/i;
 
-export interface Thoughts {
+export interface SplitText {
   content: string;
   reasoning: string;
   /** All content so far was reasoning: its opening tag was in the provider's prompt template. */
-  moved: boolean;
+  contentWasReasoning: boolean;
 }
 
 /**
@@ -23,34 +23,34 @@ export class ThinkingTags {
   private held = '';
   private end = '';
   private endPattern = /$/;
-  private mayBeLone = true;
+  private loneTagAllowed = true;
   private trimming = false;
   private seenBytes = 0;
 
   /** Reasoning came apart from the content, so that a closing tag alone is text. */
-  expectNoLoneTag(): void {
-    this.mayBeLone = false;
+  ignoreLoneTags(): void {
+    this.loneTagAllowed = false;
     if (this.state === 'watching') this.state = 'plain';
   }
 
   /** @returns null where the delta is content as it stands */
-  add(delta: string): Thoughts | null {
+  add(delta: string): SplitText | null {
     if (this.held === '' && !this.trimming) {
       if (this.state === 'plain') return null;
-      if (this.state === 'watching' && !mayHaveTag(delta)) return this.watch(delta);
+      if (this.state === 'watching' && !mayHaveTag(delta)) return this.countBytes(delta);
     }
     const text = this.trim(this.held + delta);
     this.held = '';
-    if (this.state === 'start') return this.begin(text);
-    if (this.state === 'thinking') return this.think(text);
-    return this.state === 'watching' ? this.search(text) : said(text);
+    if (this.state === 'start') return this.readStart(text);
+    if (this.state === 'thinking') return this.readReasoning(text);
+    return this.state === 'watching' ? this.findTag(text) : asContent(text);
   }
 
   /** What was held back, once nothing follows. */
-  flush(): Thoughts {
+  flush(): SplitText {
     const { held } = this;
     this.held = '';
-    return this.state === 'thinking' ? thought(held) : said(held);
+    return this.state === 'thinking' ? asReasoning(held) : asContent(held);
   }
 
   /** White space around a tag belongs to neither part. */
@@ -61,7 +61,7 @@ export class ThinkingTags {
     return trimmed;
   }
 
-  private begin(text: string): Thoughts {
+  private readStart(text: string): SplitText {
     const lead = text.trimStart();
     const start = lead.toLowerCase();
     const name = NAMES.find((each) => start.startsWith(each));
@@ -70,50 +70,54 @@ export class ThinkingTags {
       this.trimming = true;
       this.end = closing(name);
       this.endPattern = new RegExp(this.end.replace('[', '\\['), 'i');
-      return this.think(this.trim(lead.slice(name.length)));
+      return this.readReasoning(this.trim(lead.slice(name.length)));
     }
-    if (NAMES.some((each) => each.startsWith(start)) && text.length <= MAX_BLANK) return this.hold(text, 0);
-    this.state = this.mayBeLone ? 'watching' : 'plain';
-    return this.mayBeLone ? this.search(text) : said(text);
+    if (NAMES.some((each) => each.startsWith(start)) && text.length <= MAX_LEADING_SPACE)
+      return this.hold(text, 0);
+    this.state = this.loneTagAllowed ? 'watching' : 'plain';
+    return this.loneTagAllowed ? this.findTag(text) : asContent(text);
   }
 
-  private think(text: string): Thoughts {
+  private readReasoning(text: string): SplitText {
     const at = text.search(this.endPattern);
     if (at < 0) return this.hold(text, partialTagAt(text, [this.end]));
-    return this.leave(text.slice(0, at), text.slice(at + this.end.length));
+    return this.endReasoning(text.slice(0, at), text.slice(at + this.end.length));
   }
 
-  private watch(delta: string): null {
+  private countBytes(delta: string): null {
     this.seenBytes += Buffer.byteLength(delta);
     if (this.seenBytes > MAX_LONE_BYTES) this.state = 'plain';
     return null;
   }
 
-  private search(text: string): Thoughts {
+  private findTag(text: string): SplitText {
     const found = ANY_TAG.exec(text);
     const before = found ? text.slice(0, found.index) : text;
-    this.watch(before);
+    this.countBytes(before);
     if (!found) {
-      return this.state === 'plain' ? said(text) : this.hold(text, partialTagAt(text, TAGS));
+      return this.state === 'plain' ? asContent(text) : this.hold(text, partialTagAt(text, TAGS));
     }
     const isClosing = found[0][1] === '/';
     if (isClosing && this.state === 'watching') {
-      return { ...this.leave(before, text.slice(before.length + found[0].length)), moved: true };
+      return {
+        ...this.endReasoning(before, text.slice(before.length + found[0].length)),
+        contentWasReasoning: true,
+      };
     }
     this.state = 'plain';
-    return said(text);
+    return asContent(text);
   }
 
-  private leave(reasoning: string, rest: string): Thoughts {
+  private endReasoning(reasoning: string, rest: string): SplitText {
     this.state = 'plain';
     this.trimming = true;
-    return { reasoning, content: this.trim(rest), moved: false };
+    return { reasoning, content: this.trim(rest), contentWasReasoning: false };
   }
 
-  private hold(text: string, from: number): Thoughts {
+  private hold(text: string, from: number): SplitText {
     this.held = text.slice(from);
     const rest = text.slice(0, from);
-    return this.state === 'thinking' ? thought(rest) : said(rest);
+    return this.state === 'thinking' ? asReasoning(rest) : asContent(rest);
   }
 }
 
@@ -121,12 +125,12 @@ function closing(name: string): string {
   return `${name[0]}/${name.slice(1)}`;
 }
 
-function said(content: string): Thoughts {
-  return { content, reasoning: '', moved: false };
+function asContent(content: string): SplitText {
+  return { content, reasoning: '', contentWasReasoning: false };
 }
 
-function thought(reasoning: string): Thoughts {
-  return { content: '', reasoning, moved: false };
+function asReasoning(reasoning: string): SplitText {
+  return { content: '', reasoning, contentWasReasoning: false };
 }
 
 function mayHaveTag(text: string): boolean {

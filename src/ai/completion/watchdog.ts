@@ -7,18 +7,18 @@ import { ProviderError } from '../provider/provider.error.js';
 export class Watchdog {
   private readonly controller = new AbortController();
   readonly signal = this.controller.signal;
-  private readonly follow = () => {
-    this.callerLeft = true;
+  private readonly onCallerAbort = () => {
+    this.callerAborted = true;
     this.controller.abort(this.caller.reason);
   };
-  private total?: NodeJS.Timeout;
-  private patience?: NodeJS.Timeout;
+  private totalTimer?: NodeJS.Timeout;
+  private waitTimer?: NodeJS.Timeout;
   private limit = { milliseconds: Infinity, complaint: '', isDeadline: false };
   /** Of a deadline's time. Milliseconds. */
-  private spent = 0;
+  private waitedMs = 0;
   private waitingSince?: number;
-  private callerLeft = false;
-  private readerLeft = false;
+  private callerAborted = false;
+  private readerClosed = false;
 
   constructor(
     private readonly caller: AbortSignal,
@@ -26,40 +26,40 @@ export class Watchdog {
   ) {}
 
   /** The reader of the reply does not want the rest, which is no failure. */
-  get left(): boolean {
-    return this.readerLeft;
+  get closedByReader(): boolean {
+    return this.readerClosed;
   }
 
   /** Nobody wants the rest: neither the caller nor the reader. */
-  get abandoned(): boolean {
-    return this.readerLeft || this.callerLeft;
+  get cancelled(): boolean {
+    return this.readerClosed || this.callerAborted;
   }
 
   start(): void {
-    if (this.caller.aborted) return this.follow();
-    this.caller.addEventListener('abort', this.follow, { once: true });
-    this.total = setTimeout(() => {
+    if (this.caller.aborted) return this.onCallerAbort();
+    this.caller.addEventListener('abort', this.onCallerAbort, { once: true });
+    this.totalTimer = setTimeout(() => {
       this.expire(`The provider did not finish within ${this.totalSeconds} seconds.`);
     }, this.totalSeconds * 1000);
   }
 
   /** From now on a wait for the provider may take this long; with a deadline, all waits together until the next call. */
-  allow(seconds: number, complaint: string, { isDeadline = false } = {}): void {
-    clearTimeout(this.patience);
-    this.patience = this.waitingSince = undefined;
-    this.spent = 0;
+  setWaitLimit(seconds: number, complaint: string, { isDeadline = false } = {}): void {
+    clearTimeout(this.waitTimer);
+    this.waitTimer = this.waitingSince = undefined;
+    this.waitedMs = 0;
     this.limit = { milliseconds: seconds * 1000, complaint, isDeadline };
   }
 
   /** From now on we wait for the provider. Only this counts: how long a reader takes over what it got is its own affair. */
   resume(): void {
     this.waitingSince = performance.now();
-    this.patience ??= setTimeout(() => this.look(), this.limit.milliseconds - this.spent);
+    this.waitTimer ??= setTimeout(() => this.checkWait(), this.limit.milliseconds - this.waitedMs);
   }
 
   pause(): void {
     if (this.limit.isDeadline && this.waitingSince !== undefined) {
-      this.spent += performance.now() - this.waitingSince;
+      this.waitedMs += performance.now() - this.waitingSince;
     }
     this.waitingSince = undefined;
   }
@@ -75,9 +75,9 @@ export class Watchdog {
 
   /** Stops the clocks, leaving the connection as it is. */
   stop(): void {
-    clearTimeout(this.total);
-    clearTimeout(this.patience);
-    this.caller.removeEventListener('abort', this.follow);
+    clearTimeout(this.totalTimer);
+    clearTimeout(this.waitTimer);
+    this.caller.removeEventListener('abort', this.onCallerAbort);
   }
 
   /** Stops the clocks and closes the connection, if it is still in use. */
@@ -86,17 +86,17 @@ export class Watchdog {
     this.controller.abort();
   }
 
-  leave(): void {
-    this.readerLeft = true;
+  closeByReader(): void {
+    this.readerClosed = true;
     this.close();
   }
 
   /** Looks rarely: a timer that is set anew for every token costs more than reading it. */
-  private look(): void {
-    this.patience = undefined;
+  private checkWait(): void {
+    this.waitTimer = undefined;
     if (this.waitingSince === undefined) return;
-    const left = this.waitingSince + this.limit.milliseconds - this.spent - performance.now();
-    if (left > 0) this.patience = setTimeout(() => this.look(), Math.ceil(left));
+    const left = this.waitingSince + this.limit.milliseconds - this.waitedMs - performance.now();
+    if (left > 0) this.waitTimer = setTimeout(() => this.checkWait(), Math.ceil(left));
     else this.expire(this.limit.complaint);
   }
 

@@ -2,17 +2,18 @@ import { finished, PassThrough, type Readable, Transform, type TransformCallback
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 
 /** Each piece is passed on as it comes: a stream's next one may be a minute away. */
-const AT_ONCE = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
-const BROTLI_AT_ONCE = { flush: constants.BROTLI_OPERATION_FLUSH };
+const FLUSH_EACH_CHUNK = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
+const BROTLI_FLUSH_EACH_CHUNK = { flush: constants.BROTLI_OPERATION_FLUSH };
 const GZIP_MAGIC = 0x1f;
 const ZLIB_METHOD = 8;
 
 /** By a body's first byte, as bodies declared as gzip may be plain, and as deflate without the zlib header. */
 const DECODERS: Record<string, (first: number) => Transform> = {
-  gzip: (first) => (first === GZIP_MAGIC ? createGunzip(AT_ONCE) : new PassThrough()),
+  gzip: (first) => (first === GZIP_MAGIC ? createGunzip(FLUSH_EACH_CHUNK) : new PassThrough()),
   'x-gzip': (first) => DECODERS.gzip!(first),
-  deflate: (first) => ((first & 0x0f) === ZLIB_METHOD ? createInflate(AT_ONCE) : createInflateRaw(AT_ONCE)),
-  br: () => createBrotliDecompress(BROTLI_AT_ONCE),
+  deflate: (first) =>
+    (first & 0x0f) === ZLIB_METHOD ? createInflate(FLUSH_EACH_CHUNK) : createInflateRaw(FLUSH_EACH_CHUNK),
+  br: () => createBrotliDecompress(BROTLI_FLUSH_EACH_CHUNK),
 };
 
 /** Decodes a body by its `Content-Encoding` (RFC 9110 section 8.4), which some providers use unasked. */
@@ -26,22 +27,22 @@ export function decodeBody(body: Readable, contentEncoding: string): Readable {
 
 /** Each end closes the other, as a pipeline's do, but what came before a source broke off is decoded first. */
 function connect(source: Readable, decoder: Decoder): Decoder {
-  finished(source, (error) => error && decoder.breakOff(error));
+  finished(source, (error) => error && decoder.failSource(error));
   finished(decoder, () => source.destroy());
   return source.pipe(decoder);
 }
 
 class Decoder extends Transform {
   private decoder?: Transform;
-  private fault?: Error;
+  private sourceError?: Error;
 
   constructor(private readonly make: (first: number) => Transform) {
     super();
   }
 
   /** Nobody may be reading any more, so that there is no end to wait for. */
-  breakOff(error: Error): void {
-    this.fault = error;
+  failSource(error: Error): void {
+    this.sourceError = error;
     if (this.readableFlowing) this.end();
     else this.destroy(error);
   }
@@ -54,8 +55,8 @@ class Decoder extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    if (!this.decoder) return done(this.fault);
-    this.decoder.once('end', () => done(this.fault));
+    if (!this.decoder) return done(this.sourceError);
+    this.decoder.once('end', () => done(this.sourceError));
     this.decoder.end();
   }
 
@@ -74,7 +75,7 @@ class Decoder extends Transform {
     decoder.on('data', (piece: Buffer) => {
       if (!this.push(piece)) decoder.pause();
     });
-    decoder.on('error', (error) => this.destroy(this.fault ?? error));
+    decoder.on('error', (error) => this.destroy(this.sourceError ?? error));
     return decoder;
   }
 }

@@ -69,7 +69,7 @@ export class EgressGuard implements OnApplicationShutdown {
     const { Agent, buildConnector } = await import('undici');
     const connector = (lookup: LookupFunction) => {
       const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup });
-      return skippingContinue(connect);
+      return withSkippedContinue(connect);
     };
     const checked = connector(this.lookup(false, (address) => this.isAllowed(address)));
     const unchecked = connector(this.lookup(true, () => true));
@@ -122,11 +122,11 @@ export class EgressGuard implements OnApplicationShutdown {
 }
 
 /** `https:host`, `https:///host` and `https:\\\\host` are the same to a URL parser, and to nobody who reads them. */
-const WRITTEN_OUT = /^https?:\/\/[^/\\\s][^\\\s]*$/i;
+const EXPLICIT_HOST = /^https?:\/\/[^/\\\s][^\\\s]*$/i;
 /** Also empty ones, which a URL parser forgets. */
 const HAS_CREDENTIALS = /:\/\/[^/?#]*@/;
 
-function skippingContinue(connect: buildConnector.connector): buildConnector.connector {
+function withSkippedContinue(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) =>
     connect(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
       if (error) return callback(error, null);
@@ -140,7 +140,7 @@ function parseUrl(modelUrl: string): URL {
   const url = new URL(modelUrl);
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new ModelUrlError('must use http or https');
-  if (!WRITTEN_OUT.test(modelUrl)) throw new ModelUrlError('must be written scheme://host');
+  if (!EXPLICIT_HOST.test(modelUrl)) throw new ModelUrlError('must be written scheme://host');
   if (HAS_CREDENTIALS.test(modelUrl)) throw new ModelUrlError('must not contain credentials');
   if (url.hash) throw new ModelUrlError('must not contain a fragment');
   return url;

@@ -25,7 +25,7 @@ export function skipContinue(socket: Socket): void {
     const bytes = read(size) as Buffer | null;
     if (!bytes || !isAwaited) return bytes;
     held = withoutInformational(Buffer.concat([held, bytes]));
-    if (held.length === 0 || (mayGoOn(held) && held.length <= MAX_BYTES)) return null;
+    if (held.length === 0 || (mayBeInformational(held) && held.length <= MAX_BYTES)) return null;
     const response = held;
     held = Buffer.alloc(0);
     isAwaited = false;
@@ -44,7 +44,7 @@ function withoutInformational(bytes: Buffer): Buffer {
 }
 
 /** Whether the bytes begin an informational response, or may turn out to. */
-function mayGoOn(bytes: Buffer): boolean {
+function mayBeInformational(bytes: Buffer): boolean {
   const start = startOf(bytes);
   return (
     INFORMATIONAL.test(start) ||

@@ -1,7 +1,7 @@
 import { isObject } from '../provider/provider.chunk.js';
 
 /** Members in which providers put their sentence, the most telling first; the last are names rather than words. */
-const WORDED = [
+const SENTENCE_MEMBERS = [
   ...[
     'message',
     'Message',
@@ -57,13 +57,13 @@ export function paramsIn(body: unknown): string[] {
 
 /** Each member is visited once, as bodies may be deep and wide. */
 function sentenceInMembers(value: Record<string, unknown>, depth: number): string | undefined {
-  const names = isObject(value.error) ? ['error', ...WORDED] : WORDED;
+  const names = isObject(value.error) ? ['error', ...SENTENCE_MEMBERS] : SENTENCE_MEMBERS;
   for (const name of new Set(names)) {
     const sentence = sentenceIn(value[name], depth + 1);
     if (sentence) return withRaw(withField(sentence, value.loc), value.metadata, depth);
   }
   for (const name of Object.keys(value).slice(0, MAX_OBJECTS)) {
-    const sentence = WORDED.includes(name) ? undefined : sentenceIn(value[name], depth + 1);
+    const sentence = SENTENCE_MEMBERS.includes(name) ? undefined : sentenceIn(value[name], depth + 1);
     if (sentence?.includes(' ')) return sentence;
   }
   return undefined;

@@ -12,13 +12,13 @@ export interface ProviderTask {
   message_id?: number;
 }
 
-type ProviderFault = Pick<ProviderError, 'code' | 'status'>;
+type LoggedError = Pick<ProviderError, 'code' | 'status'>;
 
 /** Called before a provider is asked again. */
 export type OnRetry = (fault: ProviderError, delaySeconds: number) => void;
 
 /** One line for each fault of a provider that ends its work. */
-export function logProviderError(task: ProviderTask, { code, status }: ProviderFault): void {
+export function logProviderError(task: ProviderTask, { code, status }: LoggedError): void {
   logger.warn({ ...task, code, upstream_status: status }, 'Provider failed');
 }
 

@@ -5,7 +5,7 @@ const MIN_KEY_LENGTH = 4;
 /** Characters of base64 that stand for part of a key of more than `MAX_SHOWN`, wherever it begins. */
 const BASE64_PIECE = 8;
 /** A character as it may be written in an echo: percent-encoded (again), as an escape, as an HTML entity, or as it is. */
-const WRITTEN =
+const ENCODED_CHARACTER =
   /%(?:25)*([0-9a-f]{2})|\\+u([0-9a-f]{4})|(?:\\+x|\b0x(?=..\b))([0-9a-f]{2})(?:[,\s]+(?=0x))?|(?:\\+u\{|&#x)0*([0-9a-f]{1,6})[;}]|&#0*(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|lowbar|hyphen|num);|\\*(.)/gisu;
 const ENTITIES: Record<string, string> = {
   amp: '&',
@@ -113,7 +113,7 @@ function piecesOf(characters: string[], length: number): string[] {
 }
 
 function charactersOf(text: string): Character[] {
-  return [...text.matchAll(WRITTEN)].map((match) => ({ read: decode(match), written: match[0] }));
+  return [...text.matchAll(ENCODED_CHARACTER)].map((match) => ({ read: decode(match), written: match[0] }));
 }
 
 function decode([, percent, unicode, byte, hex, decimal, entity, character]: RegExpExecArray): string {

@@ -11,9 +11,9 @@ const FILTERED =
 const FAILED =
   /error|abort|cancell?ed|fail|exception|interrupted|time_?out|overload|unavailable|insufficient_system_resource/i;
 const CUT_SHORT = /length|max_?(?:output_?|completion_?)?tokens/i;
-const ASKS_FOR_TOOL = /tool|function/i;
+const TOOL_REQUEST = /tool|function/i;
 
-export type Finish = 'well' | 'filtered' | 'failed';
+export type FinishKind = 'well' | 'filtered' | 'failed';
 
 /** A finish reason as it is shown; undefined where the provider gave none. */
 export function readFinishReason(reason: unknown): string | undefined {
@@ -21,7 +21,7 @@ export function readFinishReason(reason: unknown): string | undefined {
   return toUSVString(reason.slice(0, MAX_LENGTH)).replaceAll('\0', '\ufffd');
 }
 
-export function finishOf(reason: string): Finish {
+export function finishKindOf(reason: string): FinishKind {
   if (FILTERED.test(reason)) return 'filtered';
   return FAILED.test(reason) ? 'failed' : 'well';
 }
@@ -31,7 +31,7 @@ export function emptyReplySentence(
   reason: string | undefined,
   { askedForTool, thought }: { askedForTool: boolean; thought: boolean },
 ): string {
-  if (askedForTool || ASKS_FOR_TOOL.test(reason ?? '')) {
+  if (askedForTool || TOOL_REQUEST.test(reason ?? '')) {
     return 'The model asked for a tool, which Parley does not have, and said nothing.';
   }
   if (CUT_SHORT.test(reason ?? '')) {

@@ -16,12 +16,12 @@ export interface ProviderDelta {
   isMessage: boolean;
 }
 
-interface Said {
+interface TextParts {
   content: string;
   reasoning: string;
 }
 
-const NOTHING: Said = { content: '', reasoning: '' };
+const EMPTY: TextParts = { content: '', reasoning: '' };
 /** Content parts nest at most this deep: OpenAI's and Mistral's do so once. */
 const MAX_DEPTH = 4;
 const REASONING_TYPE = /think|thought|reason/i;
@@ -51,7 +51,7 @@ function whole(choice: Record<string, unknown>): unknown {
   return choice.text === undefined ? undefined : choice;
 }
 
-export function asksForTool(choice: Record<string, unknown>): boolean {
+export function requestsTool(choice: Record<string, unknown>): boolean {
   const said = choice.delta ?? choice.message;
   return isObject(said) && Boolean(said.tool_calls ?? said.function_call);
 }
@@ -90,12 +90,12 @@ function isFilled(error: unknown): boolean {
   return !isObject(error) || Object.values(error).some(Boolean);
 }
 
-function readMessage(message: unknown): Said {
+function readMessage(message: unknown): TextParts {
   if (typeof message === 'string') return { content: message, reasoning: '' };
-  if (!isObject(message)) return NOTHING;
+  if (!isObject(message)) return EMPTY;
   const { content } = message;
   const said = typeof content === 'string' ? content : undefined;
-  const parts = said === undefined ? readParts(content) : NOTHING;
+  const parts = said === undefined ? readParts(content) : EMPTY;
   return {
     content: said || parts.content || textOf(message.text) || textOf(message.refusal),
     reasoning: reasoningIn(message) || parts.reasoning,
@@ -114,7 +114,7 @@ function reasoningIn(message: Record<string, unknown>): string {
 }
 
 /** Content as a list of parts, or as one part; those of type `thinking` or the like are reasoning. */
-function readParts(content: unknown): Said {
+function readParts(content: unknown): TextParts {
   if (!isObject(content)) return { content: textOf(content), reasoning: '' };
   const parts: unknown[] = Array.isArray(content) ? content : [content];
   const isReasoning = (part: unknown) =>

@@ -14,30 +14,36 @@ export interface ProviderErrorOptions extends ErrorOptions {
   /** The HTTP status, or the code in a body with status 200 that stands for one. */
   status?: number;
   /** Whether another try may help, whatever the code. */
-  isPassing?: boolean;
+  retryable?: boolean;
   /** Names of the parameters that the provider complains of, then all its words, without secrets. */
-  words?: string;
+  fullText?: string;
 }
 
 /** A model provider failed us. Safe to show to its user: `detail` has no secret in it. */
 export class ProviderError extends Error {
   readonly retryAfterSeconds?: number;
   readonly status?: number;
-  readonly isPassing: boolean;
-  readonly words: string;
+  readonly retryable: boolean;
+  readonly fullText: string;
 
   /** @param detail A sentence for people of at most about 500 characters: the provider's own, where it gave one. */
   constructor(
     readonly code: ProviderErrorCode,
     readonly detail: string,
-    { retryAfterSeconds, status, isPassing, words, ...options }: ProviderErrorOptions = {},
+    {
+      retryAfterSeconds,
+      status,
+      retryable: isPassing,
+      fullText: words,
+      ...options
+    }: ProviderErrorOptions = {},
   ) {
     super(detail, options);
     this.name = 'ProviderError';
     this.retryAfterSeconds = retryAfterSeconds;
     this.status = status;
-    this.isPassing = isPassing ?? false;
-    this.words = words ?? detail;
+    this.retryable = isPassing ?? false;
+    this.fullText = words ?? detail;
   }
 }
 

@@ -28,7 +28,7 @@ export interface ReplySource {
 }
 
 /** What one read of the provider's stream brought: deltas that arrive together travel together. */
-export interface ReplyBatch {
+export interface CompletionBatch {
   content: string;
   reasoning: string;
   finishReason?: string;

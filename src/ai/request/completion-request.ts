@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { measure } from '../../common/logging/measures.js';
+import { publishMeasurement } from '../../common/logging/measurements.js';
 import { hostClassOf } from '../client/host-class.js';
-import { isTransient, MAX_WAIT_SECONDS, ProviderErrors } from '../errors/provider-errors.js';
+import { isTransient, MAX_WAIT_SECONDS, ProviderErrorFactory } from '../errors/provider-error-factory.js';
 import type { EgressResponse } from '../egress/egress-fetch.js';
 import type { ProviderCall } from '../client/provider-client.js';
 import { ProviderError } from '../provider/provider.error.js';
@@ -24,82 +24,85 @@ export interface CompletionRequestOptions {
   attempts: number;
   onRetry?: OnRetry;
   /** What the provider's earlier refusals have taught. */
-  known: KnownChanges;
-  rounds: ReadCoalescer;
+  knownChanges: KnownChanges;
+  coalescer: ReadCoalescer;
 }
 
 /** Asks one provider. */
-export type Ask = (call: ProviderCall) => Promise<EgressResponse>;
+export type SendCall = (call: ProviderCall) => Promise<EgressResponse>;
 
 /** Asks a provider for a reply, again where that may help, until the first of its text has come. */
 export class CompletionRequest {
   private readonly changes: RequestChanges;
 
   constructor(
-    private readonly askProvider: Ask,
+    private readonly send: SendCall,
     private readonly provider: ModelProvider,
     messages: PromptMessage[],
     private readonly watchdog: Watchdog,
-    private readonly errors: ProviderErrors,
+    private readonly errors: ProviderErrorFactory,
     private readonly options: CompletionRequestOptions,
   ) {
-    this.changes = new RequestChanges(bodyOf(provider, messages), options.known.of(provider));
+    this.changes = new RequestChanges(bodyOf(provider, messages), options.knownChanges.get(provider));
   }
 
   /** The reply and its first batch, or the end where it is empty. */
   async open(): Promise<{ reply: CompletionStream; first: NextBatch }> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const opened = await this.tryChanged();
-        if (this.changes.learned) this.options.known.remember(this.provider, this.changes.learned);
+        const opened = await this.openAdapted();
+        if (this.changes.learned) this.options.knownChanges.remember(this.provider, this.changes.learned);
         return opened;
       } catch (error) {
         if (this.watchdog.signal.aborted) throw this.watchdog.signal.reason;
-        const fault = this.errors.of(error);
+        const fault = this.errors.from(error);
         if (attempt >= this.options.attempts || !isTransient(fault, error)) throw fault;
         await this.backOff(attempt, fault);
         const isLast = attempt + 1 === this.options.attempts;
-        if (isLast && FAILS_AT_UNKNOWN.has(fault.status ?? 0)) this.changes.forgoUsage();
+        if (isLast && FAILS_AT_UNKNOWN.has(fault.status ?? 0)) this.changes.dropUsage();
       }
     }
   }
 
   /** Tries again at once for as long as each refusal says what to change. */
-  private async tryChanged(): Promise<{ reply: CompletionStream; first: NextBatch }> {
+  private async openAdapted(): Promise<{ reply: CompletionStream; first: NextBatch }> {
     for (;;) {
       try {
-        return await this.try();
+        return await this.openOnce();
       } catch (error) {
-        const fault = this.errors.of(error);
+        const fault = this.errors.from(error);
         if (this.watchdog.signal.aborted || !this.changes.learn(fault)) throw error;
         this.options.onRetry?.(fault, 0);
       }
     }
   }
 
-  private async try(): Promise<{ reply: CompletionStream; first: NextBatch }> {
-    const { firstByteSeconds, idleSeconds, rounds } = this.options;
-    this.watchdog.allow(firstByteSeconds, `The provider did not answer within ${firstByteSeconds} seconds.`);
+  private async openOnce(): Promise<{ reply: CompletionStream; first: NextBatch }> {
+    const { firstByteSeconds, idleSeconds, coalescer: rounds } = this.options;
+    this.watchdog.setWaitLimit(
+      firstByteSeconds,
+      `The provider did not answer within ${firstByteSeconds} seconds.`,
+    );
     const { signal } = this.watchdog;
     const call = { path: '/chat/completions', signal, body: this.changes.body };
     const askedAt = performance.now();
-    const response = await this.watchdog.wait(this.askProvider(call));
+    const response = await this.watchdog.wait(this.send(call));
     let isEmpty = true;
     response.body.once('data', () => (isEmpty = false));
     const reply = new CompletionStream(response, this.watchdog, idleSeconds, this.errors, rounds);
     try {
       const first = await reply.next();
-      if (!first.done) this.measureBeginning(askedAt);
+      if (!first.done) this.measureFirstToken(askedAt);
       return { reply, first };
     } catch (error) {
       response.body.destroy();
-      throw isEmpty ? this.errors.ofNothing(error) : error;
+      throw isEmpty ? this.errors.fromEmptyBody(error) : error;
     }
   }
 
-  private measureBeginning(askedAt: number): void {
+  private measureFirstToken(askedAt: number): void {
     const seconds = (performance.now() - askedAt) / 1000;
-    measure('upstream.begun', { hostClass: hostClassOf(this.provider), seconds });
+    publishMeasurement('upstream.begun', { hostClass: hostClassOf(this.provider), seconds });
   }
 
   private async backOff(attempt: number, fault: ProviderError): Promise<void> {

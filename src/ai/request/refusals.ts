@@ -27,7 +27,7 @@ const WORDS = new Set(['seed', 'stop']);
 /** Statuses with which a provider may refuse what it was sent, rather than who sent it or when. */
 const REFUSALS = new Set([400, 403, 404, 405, 406, 413, 415, 422, 500, 501, 505]);
 /** What is wrong with a value, whose parameter is known by its name. */
-const VALUE =
+const ABOUT_VALUE =
   /too (?:large|big|high|long|many|small|low)|exceed|greater than|less than|at (?:most|least)|maximum|minimum|between|range|[<>≤≥]=? ?\d|上限|范围|超过|超出|大于|小于|取值|最大|最多/i;
 
 const USAGE = /stream_?options|include_?usage/i;
@@ -57,7 +57,7 @@ const SYSTEM_REFUSAL = new RegExp(
 
 /** Finds out what a refusal is about, by the `param` or the words of its error. Undefined where it is no refusal. */
 export function refusedIn(error: ProviderError, body: CompletionBody): Refused | undefined {
-  const { code, status, words } = error;
+  const { code, status, fullText: words } = error;
   if (body.stream_options && USAGE.test(words) && code !== 'upstream_rate_limited') return 'usage';
   const mayRefuse = code === 'upstream_error' || status === 403;
   if (!mayRefuse || !REFUSALS.has(status ?? 400)) return undefined;
@@ -73,7 +73,7 @@ export function refusedIn(error: ProviderError, body: CompletionBody): Refused |
 
 /** Whether a refusal is about the value of a parameter, rather than about its name. */
 export function isAboutValue(words: string): boolean {
-  return VALUE.test(words);
+  return ABOUT_VALUE.test(words);
 }
 
 /** The parameter of the request that is mentioned first. */

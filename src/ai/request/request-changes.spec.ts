@@ -23,7 +23,7 @@ describe('KnownChanges', () => {
     for (let n = 10_001; n <= 10_003; n++) known.remember(provider(n), needed);
 
     const all = Array.from({ length: 10_003 }, (_, index) => index + 1);
-    expect(all.filter((n) => known.of(provider(n)).size === 0)).toEqual([1, 3, 4]);
+    expect(all.filter((n) => known.get(provider(n)).size === 0)).toEqual([1, 3, 4]);
   });
 
   it('keeps the 50 latest changes of each', () => {
@@ -31,7 +31,7 @@ describe('KnownChanges', () => {
     const changes = Array.from({ length: 60 }, (_, n): Change => `drop param${n} 1`);
     known.remember(provider(1), new Set(changes));
 
-    expect([...known.of(provider(1))]).toEqual(changes.slice(10));
+    expect([...known.get(provider(1))]).toEqual(changes.slice(10));
   });
 
   it.each<[what: string, other: Partial<ModelProvider>, isKnown: boolean]>([
@@ -43,7 +43,7 @@ describe('KnownChanges', () => {
     const known = new KnownChanges();
     known.remember(provider(1), new Set(['no stream']));
 
-    expect(known.of(provider(1, other)).has('no stream')).toBe(isKnown);
+    expect(known.get(provider(1, other)).has('no stream')).toBe(isKnown);
   });
 
   it('are forgotten after an hour, as a provider may have changed', () => {
@@ -52,8 +52,8 @@ describe('KnownChanges', () => {
     known.remember(provider(1), new Set(['no stream']));
 
     jest.advanceTimersByTime(3_599_000);
-    expect(known.of(provider(1)).size).toBe(1);
+    expect(known.get(provider(1)).size).toBe(1);
     jest.advanceTimersByTime(1_000);
-    expect(known.of(provider(1)).size).toBe(0);
+    expect(known.get(provider(1)).size).toBe(0);
   });
 });

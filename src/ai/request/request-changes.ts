@@ -32,7 +32,7 @@ export class KnownChanges {
   /** The latest last. */
   private readonly remembered = new Map<string, Remembered>();
 
-  of(provider: ModelProvider): ReadonlySet<Change> {
+  get(provider: ModelProvider): ReadonlySet<Change> {
     const known = this.remembered.get(keyOf(provider));
     return known && known.until > Date.now() ? known.changes : new Set();
   }
@@ -82,12 +82,12 @@ export class RequestChanges {
   learn(refusal: ProviderError): boolean {
     const refused = refusedIn(refusal, this.body);
     if (refused === undefined) return false;
-    if (typeof refused === 'object') return this.changeParam(refused.param, refusal.words);
+    if (typeof refused === 'object') return this.changeParam(refused.param, refusal.fullText);
     return this.add(refused === 'unknown' ? 'no usage' : `no ${refused}`);
   }
 
   /** Leaves out what nobody asked for. */
-  forgoUsage(): void {
+  dropUsage(): void {
     this.add('no usage');
   }
 

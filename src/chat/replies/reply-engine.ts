@@ -2,11 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AiService } from '../../ai/ai.service.js';
-import type { PromptMessage, ReplyBatch } from '../../ai/provider/provider.js';
+import type { PromptMessage, CompletionBatch } from '../../ai/provider/provider.js';
 import { logProviderError, logRetries, type ProviderTask } from '../../ai/errors/provider-error-log.js';
 import { ProviderError } from '../../ai/provider/provider.error.js';
-import { measure } from '../../common/logging/measures.js';
-import { isDatabaseAway } from '../../common/errors/database-errors.js';
+import { publishMeasurement } from '../../common/logging/measurements.js';
+import { isDatabaseUnavailable } from '../../common/errors/database-errors.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { REPLY_PARTS } from '../../conversations/messages/reply-chunk.entity.js';
 import { EventHub } from '../../events/event-hub.js';
@@ -104,7 +104,7 @@ export class ReplyEngine {
 
   private async read(
     reply: ActiveReply,
-    batches: AsyncIterable<ReplyBatch>,
+    batches: AsyncIterable<CompletionBatch>,
     outcome: Outcome,
   ): Promise<void> {
     let hasText = false;
@@ -121,7 +121,7 @@ export class ReplyEngine {
   }
 
   /** @returns a promise to await before reading on, if too much text is unsaved */
-  private append(reply: ActiveReply, batch: ReplyBatch): Promise<void> | null {
+  private append(reply: ActiveReply, batch: CompletionBatch): Promise<void> | null {
     for (const part of REPLY_PARTS) {
       if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
     }
@@ -144,7 +144,7 @@ export class ReplyEngine {
       try {
         return await work();
       } catch (error) {
-        if (!isDatabaseAway(error)) throw error;
+        if (!isDatabaseUnavailable(error)) throw error;
       }
       await delay(RETRY_MS, undefined, { signal: abort.signal });
     }
@@ -204,7 +204,7 @@ export class ReplyEngine {
 }
 
 function measureFirstText({ message }: ActiveReply): void {
-  measure('reply.begun', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
+  publishMeasurement('reply.begun', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
 }
 
 function taskOf({ message, userId }: ActiveReply, { configId }: ReplyRun): ProviderTask {

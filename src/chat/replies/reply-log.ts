@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
-import { measure } from '../../common/logging/measures.js';
+import { publishMeasurement } from '../../common/logging/measurements.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 
 const logger = new Logger('Replies');
 
 /** Counts and logs a reply's end, without any of its text. */
 export function recordReplyEnd(message: MessageDto, userId: number): void {
-  measure('reply.ended', { status: message.status });
+  publishMeasurement('reply.ended', { status: message.status });
   const { usage, completed_at, created_at } = message;
   const fields = {
     message_id: message.id,

@@ -1,4 +1,4 @@
-import type { PromptMessage, ReplyBatch, ReplySource, TokenUsage } from '../../ai/provider/provider.js';
+import type { PromptMessage, CompletionBatch, ReplySource, TokenUsage } from '../../ai/provider/provider.js';
 import type { ActiveReply } from './active-reply.js';
 import { type FinalReply, usageColumns } from './reply-repository.js';
 import { estimateUsage } from './usage.js';
@@ -13,7 +13,7 @@ export interface Outcome {
   error?: { code: string; detail: string };
 }
 
-export function updateOutcome(outcome: Outcome, { finishReason, usage, sources }: ReplyBatch): void {
+export function updateOutcome(outcome: Outcome, { finishReason, usage, sources }: CompletionBatch): void {
   if (finishReason) outcome.finishReason = finishReason;
   if (usage) outcome.usage = usage;
   if (sources) outcome.sources = sources;

@@ -69,7 +69,7 @@ export class TurnsService {
   begin(beginning: StartTurn): Promise<Turn> {
     // SQLite keeps every statement that it has prepared, and its transactions take turns in any case.
     const together = isMysql(this.database) && mayShare(beginning);
-    return together ? this.batchedSends.add(beginning) : this.beginAlone(beginning);
+    return together ? this.batchedSends.load(beginning) : this.beginAlone(beginning);
   }
 
   private async beginTogether(beginnings: SendTurn[]): Promise<(Turn | Promise<Turn>)[]> {

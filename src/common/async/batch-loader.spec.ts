@@ -18,9 +18,9 @@ function heldBatches({ size = 10, patienceMs = 60_000 } = {}) {
 
 it('runs together what comes in one turn, and what comes while that runs', async () => {
   const { batches, begun, itemsOf } = heldBatches();
-  const first = [batches.add(1), batches.add(2)];
+  const first = [batches.load(1), batches.load(2)];
   await turn();
-  const second = [batches.add(3), batches.add(4)];
+  const second = [batches.load(3), batches.load(4)];
   await turn();
 
   expect(itemsOf()).toEqual([[1, 2]]);
@@ -37,9 +37,9 @@ it('runs together what comes in one turn, and what comes while that runs', async
 
 it('has nobody wait for a batch that takes long', async () => {
   const { batches, begun, itemsOf } = heldBatches({ patienceMs: 5 });
-  const slow = batches.add(1);
+  const slow = batches.load(1);
   await turn();
-  const quick = batches.add(2);
+  const quick = batches.load(2);
   while (begun.length < 2) await turn();
   begun[1]!.end();
 
@@ -51,7 +51,7 @@ it('has nobody wait for a batch that takes long', async () => {
 
 it('makes no batch larger than it may be', async () => {
   const { batches, begun, itemsOf } = heldBatches({ size: 2 });
-  const all = Promise.all([1, 2, 3, 4, 5].map((item) => batches.add(item)));
+  const all = Promise.all([1, 2, 3, 4, 5].map((item) => batches.load(item)));
   for (let n = 0; n < 3; n++) {
     while (begun.length <= n) await turn();
     begun[n]!.end();
@@ -63,9 +63,9 @@ it('makes no batch larger than it may be', async () => {
 
 it('fails each of a batch that fails, and goes on with the next', async () => {
   const { batches, begun } = heldBatches();
-  const failed = [batches.add(1), batches.add(2)].map((added) => expect(added).rejects.toThrow('away'));
+  const failed = [batches.load(1), batches.load(2)].map((added) => expect(added).rejects.toThrow('away'));
   await turn();
-  const next = batches.add(3);
+  const next = batches.load(3);
   begun[0]!.end(new Error('away'));
   await Promise.all(failed);
   while (begun.length < 2) await turn();
@@ -84,9 +84,9 @@ it('settles an item whose result takes longer by itself', async () => {
       maxWaitMs: 60_000,
     },
   );
-  const first = batches.add(1);
+  const first = batches.load(1);
 
-  expect(await batches.add(2)).toBe('soon');
+  expect(await batches.load(2)).toBe('soon');
   end('late');
   expect(await first).toBe('late');
 });

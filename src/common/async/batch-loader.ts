@@ -26,7 +26,7 @@ export class BatchLoader<T, R> {
     private readonly options: BatchOptions,
   ) {}
 
-  add(item: T): Promise<R> {
+  load(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
       if (this.waiting.length === 1) this.schedule();
@@ -34,9 +34,9 @@ export class BatchLoader<T, R> {
   }
 
   private schedule(): void {
-    const begin = () => void this.begin();
-    if (this.running === 0) setImmediate(begin);
-    else this.timer = setTimeout(begin, this.options.maxWaitMs);
+    const runBatch = () => void this.begin();
+    if (this.running === 0) setImmediate(runBatch);
+    else this.timer = setTimeout(runBatch, this.options.maxWaitMs);
   }
 
   private async begin(): Promise<void> {

@@ -17,7 +17,7 @@ export class WorkQueue {
     try {
       return await work();
     } finally {
-      this.endTurn();
+      this.releaseSlot();
     }
   }
 
@@ -31,7 +31,7 @@ export class WorkQueue {
   }
 
   /** Hands the turn on, so that nobody slips in between. */
-  private endTurn(): void {
+  private releaseSlot(): void {
     const next = this.waiting.shift();
     if (next) next();
     else this.running--;

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isNativeError } from 'node:util/types';
-import { isDatabaseAway, isReadOnly } from './database-errors.js';
+import { isDatabaseUnavailable, isReadOnly } from './database-errors.js';
 
 const asTypeOrm = (driverError: object) => Object.assign(new Error('Query failed'), { driverError });
 
@@ -40,8 +40,8 @@ describe('errors of MySQL and MariaDB', () => {
     ['a value that is too long', { errno: 1406 }, false, false],
     ['a syntax error', { errno: 1064 }, false, false],
   ])('%s', (_name, error, away, readOnly) => {
-    expect([isDatabaseAway(error), isReadOnly(error)]).toEqual([away, readOnly]);
-    expect([isDatabaseAway(asTypeOrm(error)), isReadOnly(asTypeOrm(error))]).toEqual([away, readOnly]);
+    expect([isDatabaseUnavailable(error), isReadOnly(error)]).toEqual([away, readOnly]);
+    expect([isDatabaseUnavailable(asTypeOrm(error)), isReadOnly(asTypeOrm(error))]).toEqual([away, readOnly]);
   });
 });
 
@@ -95,7 +95,10 @@ describe('errors of SQLite', () => {
     const error = thrownBy(work);
 
     expect(isNativeError(error)).toBe(true);
-    expect([isDatabaseAway(error), isDatabaseAway(asTypeOrm(error as Error))]).toEqual([away, away]);
+    expect([isDatabaseUnavailable(error), isDatabaseUnavailable(asTypeOrm(error as Error))]).toEqual([
+      away,
+      away,
+    ]);
   });
 });
 

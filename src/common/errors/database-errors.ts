@@ -35,7 +35,7 @@ interface DriverError {
 }
 
 /** Whether an error means that the database cannot do its work, rather than that a statement is wrong. */
-export function isDatabaseAway(error: unknown): boolean {
+export function isDatabaseUnavailable(error: unknown): boolean {
   const { code = '', errno = 0, fatal, message = '' } = driverError(error);
   return (
     fatal === true ||

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
-import { isDatabaseAway } from './database-errors.js';
+import { isDatabaseUnavailable } from './database-errors.js';
 import { FieldError, ProblemError, UnavailableError } from './errors.js';
 
 /** RFC 9457. */
@@ -32,7 +32,7 @@ const CODES: Record<number, string> = {
 /** The failure that a client may see. What was not expected says nothing of its cause. */
 export function toProblemError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
-  if (isDatabaseAway(error)) {
+  if (isDatabaseUnavailable(error)) {
     return new UnavailableError('database_unavailable', 'The database is away; try again shortly.');
   }
   const status = error instanceof HttpException ? error.getStatus() : statusOf(error);

@@ -1,8 +1,8 @@
 import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { closeWhereUnread } from './server/closing.js';
+import { closeIfBodyUnread } from './server/closing.js';
 import { ProblemError } from '../errors/errors.js';
-import { inTurns, isLong, jsonPieces, sendPieces } from '../json/json-pieces.js';
+import { yieldBetweenPieces, isLarge, jsonPieces, sendPieces } from '../json/json-pieces.js';
 import { toProblem, toProblemError } from '../errors/problem.js';
 
 /** Every HTTP failure leaves through here, as RFC 9457 `application/problem+json`. */
@@ -32,15 +32,15 @@ export function sendProblem(
 ): void {
   const { headers, retryAfterSeconds } = error.extras;
   if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterSeconds));
-  closeWhereUnread(response.req, response);
+  closeIfBodyUnread(response.req, response);
   response
     .set(headers ?? {})
     .status(error.getStatus())
     .type('application/problem+json');
   const problem = toProblem(error, requestId, instance);
   // A failed reply's has the messages.
-  if (isLong(problem))
-    void sendPieces(response, inTurns(jsonPieces(problem))).catch(() => response.destroy());
+  if (isLarge(problem))
+    void sendPieces(response, yieldBetweenPieces(jsonPieces(problem))).catch(() => response.destroy());
   else response.send(JSON.stringify(problem));
 }
 

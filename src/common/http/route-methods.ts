@@ -14,7 +14,7 @@ const ANY_METHOD = 'GET, HEAD, OPTIONS, POST';
 
 /** A known path under an unknown method is 405, and not 404 (RFC 9110 section 15.5.6). */
 @Injectable()
-export class RouteMisses implements OnModuleInit {
+export class RouteMethods implements OnModuleInit {
   constructor(private readonly host: HttpAdapterHost) {}
 
   /** When this hook runs, Nest has registered all routes, and not yet its handler for unknown ones. */

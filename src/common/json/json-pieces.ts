@@ -11,7 +11,7 @@ const TURN_MS = 5;
 
 /** What JSON.stringify makes of DTOs, in pieces that are short to make. */
 export function* jsonPieces(value: unknown): Generator<string> {
-  if (!isLong(value)) yield JSON.stringify(value);
+  if (!isLarge(value)) yield JSON.stringify(value);
   else if (typeof value === 'string') yield* textPieces(value);
   else {
     const isList = Array.isArray(value);
@@ -27,12 +27,14 @@ export function* jsonPieces(value: unknown): Generator<string> {
 }
 
 /** Whether it is better encoded in pieces. */
-export function isLong(value: unknown): boolean {
+export function isLarge(value: unknown): boolean {
   return lengthUpTo(PIECE_LENGTH, value) >= PIECE_LENGTH;
 }
 
 /** As the response takes them, and with turns of the event loop between them. */
-export async function* inTurns(pieces: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
+export async function* yieldBetweenPieces(
+  pieces: Iterable<string> | AsyncIterable<string>,
+): AsyncGenerator<string> {
   let began = performance.now();
   for await (const piece of pieces) {
     yield piece;
@@ -44,7 +46,7 @@ export async function* inTurns(pieces: Iterable<string> | AsyncIterable<string>)
 
 /** Answers with JSON, in pieces as the client reads them where it is long. A client that leaves ends it. */
 export async function sendJson(response: Response, body: object): Promise<void> {
-  if (isLong(body)) await sendPieces(response.type('json'), inTurns(jsonPieces(body)));
+  if (isLarge(body)) await sendPieces(response.type('json'), yieldBetweenPieces(jsonPieces(body)));
   else response.json(body);
 }
 

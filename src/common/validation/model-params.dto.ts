@@ -22,7 +22,7 @@ const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;
 
 /** Servers written in Go read member names without regard to case. */
 const OWN_MEMBERS = new Set(['model', 'messages', 'stream', 'n']);
-const EXTRA_BODY_FAULT =
+const EXTRA_BODY_MESSAGE =
   `Must be an object of at most ${MAX_JSON_BYTES} bytes as JSON, ${MAX_DEPTH} levels deep, ` +
   "without 'model', 'messages', 'stream' and 'n', NULs and lone surrogates.";
 
@@ -60,7 +60,7 @@ export class ModelParams {
     nullable: true,
     oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 4 }],
   })
-  @Check(isStop, 'Must be text, or a list of 1 to 4 texts, of 1 to 1000 characters each.')
+  @Satisfies(isStop, 'Must be text, or a list of 1 to 4 texts, of 1 to 1000 characters each.')
   stop?: string | string[] | null;
 
   @ApiPropertyOptional({
@@ -68,7 +68,7 @@ export class ModelParams {
     type: 'object',
     additionalProperties: { type: 'number', minimum: -100, maximum: 100 },
   })
-  @Check(isLogitBias, 'Must map token ids to numbers from -100 to 100.')
+  @Satisfies(isLogitBias, 'Must map token ids to numbers from -100 to 100.')
   logit_bias?: Record<string, number> | null;
 
   @ApiPropertyOptional({
@@ -76,7 +76,7 @@ export class ModelParams {
     type: 'string',
     enum: ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'],
   })
-  @MayBeUnset()
+  @SkipNull()
   @IsIn(['none', 'minimal', 'low', 'medium', 'high', 'xhigh'])
   reasoning_effort?: string | null;
 
@@ -87,11 +87,11 @@ export class ModelParams {
     required: ['type'],
     additionalProperties: true,
   })
-  @Check(isResponseFormat, "Must be an object whose type is 'text', 'json_object' or 'json_schema'.")
+  @Satisfies(isResponseFormat, "Must be an object whose type is 'text', 'json_object' or 'json_schema'.")
   response_format?: Record<string, unknown> | null;
 
   @ApiPropertyOptional({ nullable: true, type: 'string', enum: ['low', 'medium', 'high'] })
-  @MayBeUnset()
+  @SkipNull()
   @IsIn(['low', 'medium', 'high'])
   verbosity?: string | null;
 
@@ -102,7 +102,7 @@ export class ModelParams {
     additionalProperties: true,
     example: { enable_thinking: false },
   })
-  @Check(isExtraBody, EXTRA_BODY_FAULT)
+  @Satisfies(isExtraBody, EXTRA_BODY_MESSAGE)
   extra_body?: Record<string, unknown> | null;
 }
 
@@ -138,21 +138,21 @@ export function mergeParams(config: ModelParams, conversation: ModelParams): Mod
   return Object.fromEntries(set);
 }
 
-function MayBeUnset(): PropertyDecorator {
+function SkipNull(): PropertyDecorator {
   return ValidateIf((_, value) => value !== undefined && value !== null);
 }
 
 function InRange(min: number, max: number): PropertyDecorator {
-  return applyDecorators(MayBeUnset(), IsNumber(), Min(min), Max(max));
+  return applyDecorators(SkipNull(), IsNumber(), Min(min), Max(max));
 }
 
 function WholeInRange(min: number, max: number): PropertyDecorator {
-  return applyDecorators(MayBeUnset(), IsInt(), Min(min), Max(max));
+  return applyDecorators(SkipNull(), IsInt(), Min(min), Max(max));
 }
 
-function Check(validate: (value: unknown) => boolean, message: string): PropertyDecorator {
+function Satisfies(validate: (value: unknown) => boolean, message: string): PropertyDecorator {
   return applyDecorators(
-    MayBeUnset(),
+    SkipNull(),
     ValidateBy({ name: validate.name, validator: { validate, defaultMessage: () => message } }),
   );
 }

@@ -1,6 +1,6 @@
 import { ArgumentMetadata, Injectable, ValidationError, ValidationPipe } from '@nestjs/common';
 import { FieldError, ValidationFailedError } from '../errors/errors.js';
-import { dtoError, jsonError } from '../errors/json-error.js';
+import { dtoError, jsonError } from './json-error.js';
 
 const SHARED = {
   transform: true,
@@ -17,14 +17,14 @@ const SHARED = {
 class BodyPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     if (isValidated(value, metadata)) return value;
-    const fault = metadata.type === 'body' ? faultOf(value, metadata) : undefined;
+    const fault = metadata.type === 'body' ? bodyError(value, metadata) : undefined;
     if (fault) throw new ValidationFailedError([fault]);
     return super.transform(value, metadata);
   }
 }
 
 /** The demo model alone takes a body without a DTO: conversations, which are long. */
-function faultOf(value: unknown, { metatype }: ArgumentMetadata): FieldError | undefined {
+function bodyError(value: unknown, { metatype }: ArgumentMetadata): FieldError | undefined {
   return metatype === undefined || metatype === Object ? jsonError(value) : dtoError(value);
 }
 

@@ -1,11 +1,11 @@
 import type { OpenAPIObject, OperationObject, ResponseObject, SchemaObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
-import { PROBLEMS_EXTENSION, ProblemAnswer } from '../../common/errors/api-problems.decorator.js';
+import { PROBLEMS_EXTENSION, ProblemResponse } from '../../common/errors/api-problems.decorator.js';
 import { isProbe } from '../../common/http/probes.js';
 import { PROBLEM_CODES } from './problem-codes.js';
 
 /** An operation before its extension has been written out. */
-type Annotated = OperationObject & { [PROBLEMS_EXTENSION]?: ProblemAnswer[] };
+type Annotated = OperationObject & { [PROBLEMS_EXTENSION]?: ProblemResponse[] };
 
 interface Route {
   path: string;
@@ -26,7 +26,7 @@ export function addProblemResponses(document: OpenAPIObject, route: Route, opera
 }
 
 /** Probers are answered over plain HTTP, without limits and without a token. */
-function generalProblems({ path, method, isPublic }: Route, operation: OperationObject): ProblemAnswer[] {
+function generalProblems({ path, method, isPublic }: Route, operation: OperationObject): ProblemResponse[] {
   if (isProbe(path)) return ['500 internal_error'];
   return [
     ...answersIf(!isPublic, '401 unauthenticated', '401 token_expired', '401 token_revoked'),
@@ -50,7 +50,7 @@ function generalProblems({ path, method, isPublic }: Route, operation: Operation
   ];
 }
 
-function answersIf(condition: boolean, ...answers: ProblemAnswer[]): ProblemAnswer[] {
+function answersIf(condition: boolean, ...answers: ProblemResponse[]): ProblemResponse[] {
   return condition ? answers : [];
 }
 
@@ -58,7 +58,7 @@ function hasQuery(operation: OperationObject): boolean {
   return (operation.parameters ?? []).some((parameter) => 'in' in parameter && parameter.in === 'query');
 }
 
-function byStatus(answers: ProblemAnswer[]): Map<number, string[]> {
+function byStatus(answers: ProblemResponse[]): Map<number, string[]> {
   const groups = new Map<number, Set<string>>();
   for (const answer of answers) {
     const [status, code] = answer.split(' ') as [string, string];

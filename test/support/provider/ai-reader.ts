@@ -1,7 +1,7 @@
 import { AiService } from '../../../src/ai/ai.service.js';
 import { EgressGuard } from '../../../src/ai/egress/egress-guard.js';
 import type { ProviderError } from '../../../src/ai/provider/provider.error.js';
-import type { ModelProvider, PromptMessage, ReplyBatch } from '../../../src/ai/provider/provider.js';
+import type { ModelProvider, PromptMessage, CompletionBatch } from '../../../src/ai/provider/provider.js';
 import { resolveHost } from '../../../src/ai/egress/resolve-host.js';
 import type { Settings } from '../../../src/env/settings.js';
 import { type Piece, PlayedProvider } from './provider.js';
@@ -13,8 +13,8 @@ export interface Outcome {
   content: string;
   reasoning: string;
   finishReason: string | null;
-  usage: ReplyBatch['usage'] | null;
-  sources: ReplyBatch['sources'] | null;
+  usage: CompletionBatch['usage'] | null;
+  sources: CompletionBatch['sources'] | null;
   restarts: number;
   error: Pick<ProviderError, 'code' | 'detail'> | null;
 }
@@ -75,7 +75,7 @@ export class AiReader {
   }
 }
 
-function apply(batch: ReplyBatch, outcome: Outcome): void {
+function apply(batch: CompletionBatch, outcome: Outcome): void {
   if (batch.restarted) {
     outcome.restarts++;
     outcome.reasoning = outcome.content;

@@ -1,5 +1,5 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { isDatabaseAway } from '../../../common/errors/database-errors.js';
+import { isDatabaseUnavailable } from '../../../common/errors/database-errors.js';
 import { Draining } from '../../../common/lifecycle/draining.js';
 import { AbandonedReplies } from '../abandoned-replies.js';
 import { ReplyAborted } from '../active-reply.js';
@@ -42,7 +42,8 @@ export class ReplyRecovery implements OnApplicationBootstrap, OnApplicationShutd
       await this.scan.run((scanned) => this.handle(scanned));
     } catch (error) {
       // The heartbeat logs that the database is unavailable.
-      if (!isDatabaseAway(error)) this.logger.error({ error }, 'Failed to recover replies of dead nodes');
+      if (!isDatabaseUnavailable(error))
+        this.logger.error({ error }, 'Failed to recover replies of dead nodes');
     }
   }
 

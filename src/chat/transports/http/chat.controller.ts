@@ -5,7 +5,7 @@ import { CurrentIdentity, CurrentUser } from '../../../auth/current-user.decorat
 import type { Identity } from '../../../auth/identity.js';
 import { AcceptsTicket } from '../../../auth/accepts-ticket.decorator.js';
 import { User } from '../../../auth/users/user.entity.js';
-import { ApiProblems, type ProblemAnswer } from '../../../common/errors/api-problems.decorator.js';
+import { ApiProblems, type ProblemResponse } from '../../../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { ConversationPageDto } from '../../../conversations/conversation.dto.js';
 import { MessageDto } from '../../../conversations/messages/message.dto.js';
@@ -16,7 +16,7 @@ import { ChatService } from '../../chat.service.js';
 import { ConversationStreams } from '../../streams/conversation-streams.js';
 import { ReplyResponder } from './reply-responder.js';
 
-const CHAT_PROBLEMS: ProblemAnswer[] = [
+const CHAT_PROBLEMS: ProblemResponse[] = [
   '409 reply_in_progress',
   '409 no_model_config',
   '409 key_unreadable',

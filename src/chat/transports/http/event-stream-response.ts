@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import { inTurns, isLong, jsonPieces } from '../../../common/json/json-pieces.js';
+import { yieldBetweenPieces, isLarge, jsonPieces } from '../../../common/json/json-pieces.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure, type Outlet } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
@@ -48,7 +48,7 @@ export class EventStreamResponse implements Outlet {
   /** Sends what the client has missed, as it reads. @returns whether it is still there */
   async write(event: ParleyEvent): Promise<boolean> {
     this.writing = true;
-    for await (const piece of inTurns(piecesOf(event))) {
+    for await (const piece of yieldBetweenPieces(piecesOf(event))) {
       if (this.open && !this.response.write(piece)) await this.drained();
       if (!this.open) break;
     }
@@ -130,7 +130,7 @@ function sharedFrameOf(event: ParleyEvent): Buffer {
 
 function* piecesOf(event: ParleyEvent): Generator<string> {
   const { type, body } = event;
-  if (!isLong(body)) return yield textOf(event);
+  if (!isLarge(body)) return yield textOf(event);
   yield headOf(event);
   yield* jsonPieces({ type, ...body });
   yield '\n\n';

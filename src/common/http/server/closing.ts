@@ -8,7 +8,7 @@ import { refuseUpgrade } from './handshake.js';
 const LINGER_MS = 2_000;
 
 /** Ends a connection after the answer where the rest of the body is not wanted, instead of reading it. */
-export function closeWhereUnread(request: IncomingMessage, response: ServerResponse): void {
+export function closeIfBodyUnread(request: IncomingMessage, response: ServerResponse): void {
   const isBounded = request.headers['transfer-encoding'] === undefined && !declaresTooMuch(request);
   if (request.complete || isBounded) return;
   response.setHeader('Connection', 'close');
@@ -19,7 +19,7 @@ export function closeWhereUnread(request: IncomingMessage, response: ServerRespo
 }
 
 /** Answers what is not HTTP, or too much or too slow, as a problem. */
-export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded) return;
   const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
   if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent) return void socket.destroy();

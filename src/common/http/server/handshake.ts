@@ -21,7 +21,7 @@ export function handshakeError(
   { production, corsOrigins }: { production: boolean; corsOrigins: readonly string[] },
   warnings: EdgeWarnings,
 ): ProblemError | undefined {
-  const seen = asExpressSees(request, express);
+  const seen = expressView(request, express);
   warnings.check(seen);
   if (production && !seen.secure) {
     warnings.plainHttpRefused(seen);
@@ -70,11 +70,11 @@ function refusalOf(error: ProblemError, what: string) {
 
 /** The client's address: what a trusted proxy says, else the connection's. */
 export function addressOf(request: IncomingMessage, express: Express): string {
-  return asExpressSees(request, express).ip ?? '';
+  return expressView(request, express).ip ?? '';
 }
 
 /** An upgrade request does not pass through Express; this view of it answers `ip`, `secure`, `host` as its own do. */
-function asExpressSees({ headers, socket }: IncomingMessage, express: Express): Request {
+function expressView({ headers, socket }: IncomingMessage, express: Express): Request {
   const view = Object.create(express.request) as Request;
   for (const [name, value] of Object.entries({ headers, socket, connection: socket })) {
     Object.defineProperty(view, name, { value });

@@ -3,7 +3,7 @@ import type { Express, Response } from 'express';
 import { IncomingMessage, type Server, type ServerOptions, ServerResponse } from 'node:http';
 import { EdgeServer } from './edge-server.js';
 import { readForwarded } from './forwarded.js';
-import { isLong, sendJson } from '../../json/json-pieces.js';
+import { isLarge, sendJson } from '../../json/json-pieces.js';
 
 const LIMITS = {
   // Slow senders are cut: headers within 10 s, a whole request within 30 s, looked at every 2 s.
@@ -25,7 +25,7 @@ export class HttpAdapter extends ExpressAdapter {
 
   /** Long JSON leaves in pieces, so that no turn of the event loop is long. */
   override reply(response: Response, body: unknown, statusCode?: number): unknown {
-    if (!isLong(body)) return super.reply(response, body, statusCode) as unknown;
+    if (!isLarge(body)) return super.reply(response, body, statusCode) as unknown;
     if (statusCode !== undefined) response.status(statusCode);
     return sendJson(response, body as object);
   }

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 
 /** What is measured, by name. */
-export interface Measures {
+export interface Measurements {
   'reply.ended': { status: string };
   /** From a send to the first text of its reply. */
   'reply.begun': { seconds: number };
@@ -15,18 +15,21 @@ export interface Measures {
 }
 
 /** Publishes a measurement where it is taken; without a subscriber it is dropped. Never called for each token. */
-export function measure<Name extends keyof Measures>(name: Name, measured: Measures[Name]): void {
+export function publishMeasurement<Name extends keyof Measurements>(
+  name: Name,
+  measured: Measurements[Name],
+): void {
   channelOf(name).publish(measured);
 }
 
 /** Subscribes to the process's measurements. @returns what ends the subscription */
-export function onMeasure<Name extends keyof Measures>(
+export function onMeasurement<Name extends keyof Measurements>(
   name: Name,
-  listener: (measured: Measures[Name]) => void,
+  listener: (measured: Measurements[Name]) => void,
 ): () => void {
-  const receive = (message: unknown) => listener(message as Measures[Name]);
+  const receive = (message: unknown) => listener(message as Measurements[Name]);
   channelOf(name).subscribe(receive);
   return () => void channelOf(name).unsubscribe(receive);
 }
 
-const channelOf = (name: keyof Measures) => channel(`parley:${name}`);
+const channelOf = (name: keyof Measurements) => channel(`parley:${name}`);

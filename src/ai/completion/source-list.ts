@@ -10,7 +10,7 @@ const MAX_TITLE_LENGTH = 300;
  * Web pages that a provider names as a reply's sources: each once, first seen first. Also in Zhipu's `web_search`, and in
  * Qwen's and Hunyuan's `search_info`.
  */
-export class ReplySources {
+export class SourceList {
   private readonly byUrl = new Map<string, ReplySource>();
 
   /** @returns whether the chunk named one that was not known, or a title that was not */

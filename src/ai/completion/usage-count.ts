@@ -12,7 +12,7 @@ const COMPLETION = [
 const TOTAL = ['total_tokens', 'totalTokens', 'totalTokenCount'];
 
 /** What the database's columns hold: a greater count would keep a reply's end from being stored. */
-const MOST = 2 ** 31 - 1;
+const MAX_COUNT = 2 ** 31 - 1;
 
 /**
  * Counts that a provider reports of one reply, wherever in its chunks, and each in a chunk of its own where it likes; a
@@ -34,7 +34,7 @@ export class UsageCount {
   get value(): TokenUsage {
     const { prompt: promptTokens = 0, completion: completionTokens = 0, total } = this;
     const sum = promptTokens + completionTokens;
-    return { promptTokens, completionTokens, totalTokens: Math.min(Math.max(total, sum), MOST) };
+    return { promptTokens, completionTokens, totalTokens: Math.min(Math.max(total, sum), MAX_COUNT) };
   }
 
   private addFrom(usage: Record<string, unknown>): boolean {
@@ -62,5 +62,5 @@ function countIn(usage: Record<string, unknown>, names: string[]): number | unde
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MOST;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT;
 }

@@ -4,33 +4,33 @@ import type { ProviderDelta } from '../provider/provider.chunk.js';
 const HEAD_LENGTH = 64;
 
 /** Tells the part of a stream's `message` that has not been said, which is all of it where messages come in pieces. */
-export class WholeMessage {
-  private readonly content = new HeardText();
-  private readonly reasoning = new HeardText();
+export class RepeatedText {
+  private readonly content = new SeenText();
+  private readonly reasoning = new SeenText();
 
-  unheard(said: ProviderDelta): ProviderDelta {
+  remove(said: ProviderDelta): ProviderDelta {
     if (said.isMessage) {
-      const content = this.content.rest(said.content);
-      return { ...said, content, reasoning: this.reasoning.rest(said.reasoning) };
+      const content = this.content.remainder(said.content);
+      return { ...said, content, reasoning: this.reasoning.remainder(said.reasoning) };
     }
-    if (said.content) this.content.note(said.content);
-    if (said.reasoning) this.reasoning.note(said.reasoning);
+    if (said.content) this.content.add(said.content);
+    if (said.reasoning) this.reasoning.add(said.reasoning);
     return said;
   }
 }
 
 /** The length of a text and its beginning: the whole would be kept twice. */
-class HeardText {
+class SeenText {
   private head = '';
   private length = 0;
   private hasDeltas = false;
 
-  note(delta: string): void {
+  add(delta: string): void {
     this.hasDeltas = true;
     this.append(delta);
   }
 
-  rest(message: string): string {
+  remainder(message: string): string {
     const isRepeat = (this.hasDeltas || this.length >= HEAD_LENGTH) && message.startsWith(this.head);
     if (this.hasDeltas && !isRepeat) return '';
     const rest = isRepeat ? message.slice(this.length) : message;

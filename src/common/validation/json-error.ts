@@ -1,4 +1,4 @@
-import type { FieldError } from './errors.js';
+import type { FieldError } from '../errors/errors.js';
 
 /** Deeper than anything we are sent has a reason to be, and far from where recursion over it would fail. */
 const MAX_DEPTH = 32;
@@ -11,15 +11,15 @@ const MAX_MEMBERS = 2500;
  * end, and keys that objects inherit, such as `__proto__`, which libraries would drop unseen or follow.
  */
 export function jsonError(value: unknown): FieldError | undefined {
-  return faultIn(value, [], { membersLeft: Infinity });
+  return errorIn(value, [], { membersLeft: Infinity });
 }
 
 /** The same, and more members than a body has that is held to a DTO. */
 export function dtoError(value: unknown): FieldError | undefined {
-  return faultIn(value, [], { membersLeft: MAX_MEMBERS });
+  return errorIn(value, [], { membersLeft: MAX_MEMBERS });
 }
 
-function faultIn(value: unknown, path: string[], budget: { membersLeft: number }): FieldError | undefined {
+function errorIn(value: unknown, path: string[], budget: { membersLeft: number }): FieldError | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const field = path.join('.') || 'body';
   if (path.length > MAX_DEPTH) return { field, message: 'Must not be nested this deep.' };
@@ -30,7 +30,7 @@ function faultIn(value: unknown, path: string[], budget: { membersLeft: number }
   for (const key of keys) {
     const inner = [...path, key];
     if (key in Object.prototype) return { field: inner.join('.'), message: 'Must not exist.' };
-    const fault = faultIn((value as Record<string, unknown>)[key], inner, budget);
+    const fault = errorIn((value as Record<string, unknown>)[key], inner, budget);
     if (fault) return fault;
   }
   return undefined;
