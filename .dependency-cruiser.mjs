@@ -34,7 +34,7 @@ export const LAYERS = [
   ['auth/passwords/'],
   ['auth/tokens/'],
   ['auth/sessions/'],
-  ['auth/*.decorator.ts', 'auth/*.dto.ts', 'auth/*.errors.ts', 'auth/identity.ts'],
+  ['auth/*.decorator.ts', 'auth/*.dto.ts', 'auth/*.errors.ts', 'auth/identity.ts', 'auth/actor.ts'],
   ['throttling/'],
   ['ai/'],
   ['ai/request/'],

@@ -5,12 +5,12 @@ import { Limit } from '../throttling/limit.decorator.js';
 import { UsersService } from './users/users.service.js';
 import { LoginDto, RefreshDto, RegisterDto } from './auth.dto.js';
 import { type ClientInfo, CurrentClientInfo } from './client-info.decorator.js';
-import { CurrentIdentity, CurrentSession } from './current-user.decorator.js';
+import { Actor } from './actor.js';
+import { CurrentActor, CurrentIdentity } from './current-user.decorator.js';
 import type { Identity } from './identity.js';
 import { LoginService } from './login.service.js';
 import { Public } from './public.decorator.js';
 import { RefreshService } from './tokens/refresh.service.js';
-import { Session } from './sessions/session.entity.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { StreamTicketDto } from './tokens/stream-ticket.dto.js';
 import { StreamTicketsService } from './tokens/stream-tickets.service.js';
@@ -84,7 +84,7 @@ export class AuthController {
   @HttpCode(204)
   @ApiBearerAuth()
   @ApiOperation({ operationId: 'logout', summary: 'Log out: ends the session and closes its sockets' })
-  logout(@CurrentSession() session: Session, @CurrentClientInfo() client: ClientInfo): Promise<void> {
-    return this.sessions.logOut(session, client);
+  logout(@CurrentActor() actor: Actor): Promise<void> {
+    return this.sessions.logOut(actor);
   }
 }

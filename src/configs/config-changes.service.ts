@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type QueryDeepPartialEntity } from 'typeorm';
+import type { Actor } from '../auth/actor.js';
 import { AiService } from '../ai/ai.service.js';
 import { ModelUrlError } from '../ai/provider/provider.error.js';
 import { AuditLog } from '../common/logging/audit-log.js';
@@ -8,7 +9,6 @@ import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js
 import { mergeParams } from '../common/validation/model-params.dto.js';
 import { stripBidiControls } from '../common/text/visible-text.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
-import type { Actor } from './actor.js';
 import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } from './config.dto.js';
 import { getOwned, refuseOverLimit, setDefault, withUserLock } from './config-rows.js';
 import { ConfigsService } from './configs.service.js';

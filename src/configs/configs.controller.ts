@@ -1,11 +1,11 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { CurrentUser } from '../auth/current-user.decorator.js';
+import { Actor } from '../auth/actor.js';
+import { CurrentActor, CurrentUser } from '../auth/current-user.decorator.js';
 import { User } from '../auth/users/user.entity.js';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../common/validation/id.pipe.js';
 import { LimitConcurrent } from '../throttling/limit-concurrent.decorator.js';
-import { Actor, CurrentActor } from './actor.js';
 import { ConfigChangesService } from './config-changes.service.js';
 import {
   ConfigDto,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, In } from 'typeorm';
 import { UsersService } from '../auth/users/users.service.js';
-import type { Identity } from '../auth/identity.js';
+import type { Actor } from '../auth/actor.js';
 import { SessionListDto } from '../auth/sessions/session.dto.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { yieldBetweenPieces, jsonPieces } from '../common/json/json-pieces.js';
@@ -31,7 +31,7 @@ export class ExportService {
    * An ExportDto as pieces of JSON. Conversations are read page by page, as fast as the pieces are taken.
    * What can be wanting is read before it answers, so that a failure is still a problem, not half a document.
    */
-  async begin({ user, session }: Identity): Promise<AsyncGenerator<string>> {
+  async begin({ user, session }: Actor): Promise<AsyncGenerator<string>> {
     const account: Omit<ExportDto, 'conversations'> = {
       exported_at: new Date().toISOString(),
       user: await this.users.get(user),

@@ -3,10 +3,9 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { transaction } from '../../database/retry.js';
+import type { Actor } from '../actor.js';
 import type { ChangePasswordDto } from '../auth.dto.js';
 import { revokedToken, wrongPassword } from '../auth.errors.js';
-import type { ClientInfo } from '../client-info.decorator.js';
-import type { Identity } from '../identity.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { PasswordService } from './password.service.js';
 import { ReauthenticationService } from './reauthentication.service.js';
@@ -25,18 +24,13 @@ export class PasswordChangeService {
   ) {}
 
   /** Ends every other session. */
-  async change(identity: Identity, dto: ChangePasswordDto, client: ClientInfo): Promise<void> {
-    const { user, session } = identity;
-    await this.reauthentication.requireUnlessFresh(identity, dto.current_password, client);
-    await refuseGuessablePassword(dto.password, user);
+  async change(actor: Actor, dto: ChangePasswordDto): Promise<void> {
+    await this.reauthentication.requireUnlessFresh(actor, dto.current_password);
+    await refuseGuessablePassword(dto.password, actor.user);
     const hash = await this.passwords.hash(dto.password);
-    const ended = await transaction(this.dataSource, (manager) => replacePassword(manager, identity, hash));
-    this.audit.record('password.changed', {
-      userId: user.id,
-      sessionId: session.id,
-      address: client.address,
-    });
-    this.sessions.reportRevoked(user.id, ended, client);
+    const ended = await transaction(this.dataSource, (manager) => replacePassword(manager, actor, hash));
+    this.audit.record('password.changed', actor);
+    this.sessions.reportRevoked(actor.userId, ended, actor.address);
   }
 }
 
@@ -47,7 +41,7 @@ export class PasswordChangeService {
  */
 async function replacePassword(
   manager: EntityManager,
-  { user, session }: Identity,
+  { user, session }: Actor,
   passwordHash: string,
 ): Promise<number[]> {
   const unchanged = { id: user.id, passwordHash: user.passwordHash };

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../../common/logging/audit-log.js';
+import type { Actor } from '../actor.js';
 import { reauthenticationRequired, wrongPassword } from '../auth.errors.js';
-import type { ClientInfo } from '../client-info.decorator.js';
-import type { Identity } from '../identity.js';
 import { PasswordVerificationService } from './password-verification.service.js';
 
 const FRESH_LOGIN_MS = 15 * 60_000;
@@ -19,13 +18,9 @@ export class ReauthenticationService {
    * A young login's password was given a moment ago. Where one is given again, it counts all the same.
    * @throws {ProblemError} `reauthentication_required`, `wrong_password`
    */
-  async requireUnlessFresh(
-    identity: Identity,
-    password: string | undefined,
-    client: ClientInfo,
-  ): Promise<void> {
-    if (password !== undefined) return this.require(identity, password, client);
-    const age = Date.now() - identity.session.createdAt.getTime();
+  async requireUnlessFresh(actor: Actor, password: string | undefined): Promise<void> {
+    if (password !== undefined) return this.require(actor, password);
+    const age = Date.now() - actor.session.createdAt.getTime();
     if (age >= FRESH_LOGIN_MS) throw reauthenticationRequired();
   }
 
@@ -33,10 +28,10 @@ export class ReauthenticationService {
    * Failures count by session: who stole one can neither guess for long nor spend the owner's budget.
    * @throws {ProblemError} `wrong_password`
    */
-  async require({ user, session }: Identity, password: string, { address }: ClientInfo): Promise<void> {
-    const subject = { userId: user.id, sessionId: session.id, address };
-    if (await this.checks.verify(password, user.passwordHash, `session ${session.id}`, subject)) return;
-    this.audit.record('reauthentication.failed', subject);
+  async require(actor: Actor, password: string): Promise<void> {
+    const budget = `session ${actor.sessionId}`;
+    if (await this.checks.verify(password, actor.user.passwordHash, budget, actor)) return;
+    this.audit.record('reauthentication.failed', actor);
     throw wrongPassword();
   }
 }

@@ -1,8 +1,8 @@
 import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { IdPipe } from '../../common/validation/id.pipe.js';
-import { type ClientInfo, CurrentClientInfo } from '../client-info.decorator.js';
-import { CurrentSession } from '../current-user.decorator.js';
+import { Actor } from '../actor.js';
+import { CurrentActor, CurrentSession } from '../current-user.decorator.js';
 import { SessionListDto } from './session.dto.js';
 import { Session } from './session.entity.js';
 import { SessionsService } from './sessions.service.js';
@@ -22,18 +22,14 @@ export class SessionsController {
   @Post('revoke-others')
   @HttpCode(204)
   @ApiOperation({ operationId: 'revokeOtherSessions', summary: 'End all your sessions but this one' })
-  revokeOthers(@CurrentSession() session: Session, @CurrentClientInfo() client: ClientInfo): Promise<void> {
-    return this.sessions.revokeOthers(session, client);
+  revokeOthers(@CurrentActor() actor: Actor): Promise<void> {
+    return this.sessions.revokeOthers(actor);
   }
 
   @Post(':id/revoke')
   @HttpCode(204)
   @ApiOperation({ operationId: 'revokeSession', summary: 'End one of your sessions' })
-  revoke(
-    @CurrentSession() { userId }: Session,
-    @Param('id', IdPipe) id: number,
-    @CurrentClientInfo() client: ClientInfo,
-  ): Promise<void> {
-    return this.sessions.revoke(userId, id, client);
+  revoke(@CurrentActor() actor: Actor, @Param('id', IdPipe) id: number): Promise<void> {
+    return this.sessions.revoke(actor, id);
   }
 }

@@ -7,6 +7,7 @@ import { transaction } from '../../database/retry.js';
 import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import { addressKey } from '../../throttling/address-key.js';
+import type { Actor } from '../actor.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { KnownAddress } from './known-address.entity.js';
 import { RefreshToken } from './refresh-token.entity.js';
@@ -82,26 +83,27 @@ export class SessionsService {
     });
   }
 
-  async logOut(session: Session, client: ClientInfo): Promise<void> {
-    await this.sessions.delete({ id: session.id });
-    this.publishRevoked(session.userId, [session.id]);
-    this.audit.record('logout', { userId: session.userId, sessionId: session.id, address: client.address });
+  async logOut(actor: Actor): Promise<void> {
+    const { userId, sessionId } = actor;
+    await this.sessions.delete({ id: sessionId });
+    this.publishRevoked(userId, [sessionId]);
+    this.audit.record('logout', actor);
   }
 
   /** @throws {NotFoundError} also for another user's session */
-  async revoke(userId: number, sessionId: number, client: ClientInfo): Promise<void> {
+  async revoke({ userId, address }: Actor, sessionId: number): Promise<void> {
     const { affected } = await this.sessions.delete({ id: sessionId, userId });
     if (!affected) throw new NotFoundError('session');
-    this.reportRevoked(userId, [sessionId], client);
+    this.reportRevoked(userId, [sessionId], address);
   }
 
-  async revokeOthers(current: Session, client: ClientInfo): Promise<void> {
-    const ids = await deleteOthers(this.dataSource.manager, current);
-    this.reportRevoked(current.userId, ids, client);
+  async revokeOthers({ userId, session, address }: Actor): Promise<void> {
+    const ids = await deleteOthers(this.dataSource.manager, session);
+    this.reportRevoked(userId, ids, address);
   }
 
   /** Tells sockets, and the audit trail, of sessions that are gone. */
-  reportRevoked(userId: number, sessionIds: number[], { address }: ClientInfo): void {
+  reportRevoked(userId: number, sessionIds: number[], address: string): void {
     this.publishRevoked(userId, sessionIds);
     for (const sessionId of sessionIds) this.audit.record('session.revoked', { userId, sessionId, address });
   }

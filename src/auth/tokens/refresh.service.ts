@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, IsNull, Not } from 'typeorm';
-import { AuditLog } from '../../common/logging/audit-log.js';
+import { AuditLog, type AuditSubject } from '../../common/logging/audit-log.js';
 import { transaction } from '../../database/retry.js';
 import {
   expiredRefreshToken,
@@ -42,7 +42,7 @@ export class RefreshService {
     const refreshToken = await transaction(this.dataSource, (manager) => rotateToken(manager, row, token));
     const { id: sessionId, userId } = row.session!;
     if (refreshToken === null) {
-      await this.endFamily(userId, sessionId, client);
+      await this.endFamily({ userId, sessionId, address: client.address });
       throw reusedRefreshToken();
     }
     return { userId, sessionId, refreshToken };
@@ -59,11 +59,12 @@ export class RefreshService {
   }
 
   /** The row's deletion takes every token of the lineage with it. */
-  private async endFamily(userId: number, sessionId: number, client: ClientInfo): Promise<void> {
+  private async endFamily(subject: Required<AuditSubject>): Promise<void> {
+    const { userId, sessionId, address } = subject;
     const { affected } = await this.dataSource.getRepository(Session).delete({ id: sessionId });
     if (!affected) return;
-    this.audit.record('refresh.reused', { userId, sessionId, address: client.address });
-    this.sessions.reportRevoked(userId, [sessionId], client);
+    this.audit.record('refresh.reused', subject);
+    this.sessions.reportRevoked(userId, [sessionId], address);
   }
 }
 

@@ -4,8 +4,7 @@ import { DataSource } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
-import type { ClientInfo } from '../client-info.decorator.js';
-import type { Identity } from '../identity.js';
+import type { Actor } from '../actor.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { SessionsService } from '../sessions/sessions.service.js';
@@ -22,9 +21,9 @@ export class AccountDeletionService {
   ) {}
 
   /** Closes the user's sockets and stops their replies; then all that they own goes with their row. */
-  async delete(identity: Identity, password: string, client: ClientInfo): Promise<void> {
-    await this.reauthentication.require(identity, password, client);
-    const { id: userId } = identity.user;
+  async delete(actor: Actor, password: string): Promise<void> {
+    await this.reauthentication.require(actor, password);
+    const { userId } = actor;
     const sessions = await this.dataSource.manager.findBy(Session, { userId });
     this.sessions.publishRevoked(
       userId,
@@ -32,6 +31,6 @@ export class AccountDeletionService {
     );
     this.events.publish(userId, new ParleyEvent('account.deleted', {}));
     await this.dataSource.manager.delete(User, { id: userId });
-    this.audit.record('account.deleted', { userId, sessionId: identity.session.id, address: client.address });
+    this.audit.record('account.deleted', actor);
   }
 }

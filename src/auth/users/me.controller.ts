@@ -5,9 +5,8 @@ import { Limit } from '../../throttling/limit.decorator.js';
 import { AccountDeletionService } from './account-deletion.service.js';
 import { UsersService } from './users.service.js';
 import { ChangeEmailDto, ChangePasswordDto, ChangeUsernameDto, DeleteAccountDto } from '../auth.dto.js';
-import { type ClientInfo, CurrentClientInfo } from '../client-info.decorator.js';
-import { CurrentIdentity, CurrentUser } from '../current-user.decorator.js';
-import type { Identity } from '../identity.js';
+import { Actor } from '../actor.js';
+import { CurrentActor, CurrentUser } from '../current-user.decorator.js';
 import { PasswordChangeService } from '../passwords/password-change.service.js';
 import { UserDto } from './user.dto.js';
 import { User } from './user.entity.js';
@@ -32,12 +31,8 @@ export class MeController {
   @HttpCode(200)
   @ApiOperation({ operationId: 'changeUsername', summary: 'Change your username' })
   @ApiProblems('409 username_taken')
-  changeUsername(
-    @CurrentIdentity() identity: Identity,
-    @Body() dto: ChangeUsernameDto,
-    @CurrentClientInfo() client: ClientInfo,
-  ): Promise<UserDto> {
-    return this.users.changeUsername(identity, dto, client);
+  changeUsername(@CurrentActor() actor: Actor, @Body() dto: ChangeUsernameDto): Promise<UserDto> {
+    return this.users.changeUsername(actor, dto);
   }
 
   @Post('email')
@@ -45,12 +40,8 @@ export class MeController {
   @Limit('credentials')
   @ApiOperation({ operationId: 'changeEmail', summary: 'Change your email address' })
   @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 email_taken', '503 unavailable')
-  changeEmail(
-    @CurrentIdentity() identity: Identity,
-    @Body() dto: ChangeEmailDto,
-    @CurrentClientInfo() client: ClientInfo,
-  ): Promise<UserDto> {
-    return this.users.changeEmail(identity, dto, client);
+  changeEmail(@CurrentActor() actor: Actor, @Body() dto: ChangeEmailDto): Promise<UserDto> {
+    return this.users.changeEmail(actor, dto);
   }
 
   @Post('password')
@@ -58,12 +49,8 @@ export class MeController {
   @Limit('credentials')
   @ApiOperation({ operationId: 'changePassword', summary: 'Change your password: ends your other sessions' })
   @ApiProblems('403 reauthentication_required', '403 wrong_password', '503 unavailable')
-  changePassword(
-    @CurrentIdentity() identity: Identity,
-    @Body() dto: ChangePasswordDto,
-    @CurrentClientInfo() client: ClientInfo,
-  ): Promise<void> {
-    return this.passwordChanges.change(identity, dto, client);
+  changePassword(@CurrentActor() actor: Actor, @Body() dto: ChangePasswordDto): Promise<void> {
+    return this.passwordChanges.change(actor, dto);
   }
 
   @Post('delete')
@@ -71,11 +58,7 @@ export class MeController {
   @Limit('credentials')
   @ApiOperation({ operationId: 'deleteAccount', summary: 'Delete your account and all that it owns' })
   @ApiProblems('403 wrong_password', '503 unavailable')
-  delete(
-    @CurrentIdentity() identity: Identity,
-    @Body() dto: DeleteAccountDto,
-    @CurrentClientInfo() client: ClientInfo,
-  ): Promise<void> {
-    return this.deletions.delete(identity, dto.current_password, client);
+  delete(@CurrentActor() actor: Actor, @Body() dto: DeleteAccountDto): Promise<void> {
+    return this.deletions.delete(actor, dto.current_password);
   }
 }

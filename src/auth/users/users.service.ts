@@ -4,11 +4,11 @@ import { DataSource, Repository } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { foldText } from '../../common/text/fold-text.js';
 import { isDuplicateKey } from '../../database/retry.js';
+import type { Actor } from '../actor.js';
 import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from '../auth.dto.js';
 import { emailTaken, usernameTaken } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { emailKey } from '../../common/text/email-key.js';
-import type { Identity } from '../identity.js';
 import { refuseGuessablePassword } from '../passwords/password-rules.js';
 import { PasswordService } from '../passwords/password.service.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
@@ -57,29 +57,20 @@ export class UsersService {
   }
 
   /** @throws {ConflictError} `username_taken` */
-  async changeUsername(
-    { user, session }: Identity,
-    { username }: ChangeUsernameDto,
-    { address }: ClientInfo,
-  ): Promise<UserDto> {
+  async changeUsername(actor: Actor, { username }: ChangeUsernameDto): Promise<UserDto> {
     const names = { usernameKey: foldText(username) };
-    await this.writeUnique(names, () => this.users.update({ id: user.id }, { ...names, username }));
-    this.audit.record('username.changed', { userId: user.id, sessionId: session.id, address });
-    return this.get({ ...user, username });
+    await this.writeUnique(names, () => this.users.update({ id: actor.userId }, { ...names, username }));
+    this.audit.record('username.changed', actor);
+    return this.get({ ...actor.user, username });
   }
 
   /** @throws {ConflictError} `email_taken` */
-  async changeEmail(
-    identity: Identity,
-    { email, current_password }: ChangeEmailDto,
-    client: ClientInfo,
-  ): Promise<UserDto> {
-    await this.reauthentication.requireUnlessFresh(identity, current_password, client);
-    const { user, session } = identity;
+  async changeEmail(actor: Actor, { email, current_password }: ChangeEmailDto): Promise<UserDto> {
+    await this.reauthentication.requireUnlessFresh(actor, current_password);
     const names = emailColumns(email);
-    await this.writeUnique(names, () => this.users.update({ id: user.id }, names));
-    this.audit.record('email.changed', { userId: user.id, sessionId: session.id, address: client.address });
-    return this.get({ ...user, email });
+    await this.writeUnique(names, () => this.users.update({ id: actor.userId }, names));
+    this.audit.record('email.changed', actor);
+    return this.get({ ...actor.user, email });
   }
 
   /** The unique keys decide who gets a name: of those who race for it, one. */

@@ -1,0 +1,20 @@
+import type { AuditSubject } from '../common/logging/audit-log.js';
+import type { Session } from './sessions/session.entity.js';
+import type { User } from './users/user.entity.js';
+
+/** The authenticated caller of an HTTP request: the subject of its audit events. */
+export class Actor implements AuditSubject {
+  constructor(
+    readonly user: User,
+    readonly session: Session,
+    readonly address: string,
+  ) {}
+
+  get userId(): number {
+    return this.user.id;
+  }
+
+  get sessionId(): number {
+    return this.session.id;
+  }
+}
