@@ -16,7 +16,9 @@ import { ChatShutdown } from './chat-shutdown.js';
 import { SocketLifecycle } from './transports/socket-io/socket-lifecycle.js';
 import { ChatWebSocket } from './transports/websocket/chat.websocket.js';
 import { ConversationReader } from './streams/conversation-reader.js';
-import { ConversationStreams } from './streams/conversation-streams.js';
+import { ConversationStream } from './streams/conversation-stream.js';
+import { ReplyStream } from './streams/reply-stream.js';
+import { StreamJoin } from './streams/stream-join.js';
 import { TurnsService } from './turns/turns.service.js';
 import { Heartbeat } from './replies/recovery/heartbeat.js';
 import { PromptService } from './replies/prompt.service.js';
@@ -49,7 +51,7 @@ import { WebSocketClients } from './transports/websocket/websocket-clients.js';
     ...[ReplyQuota, PendingTurns, ChatService, TurnsService, PromptService, TitleService, ReplyRunFactory],
     ...[Heartbeat, RecoveryPace, RecoveryScan, ReplyRecovery, ReplyRetries, RemoteReplies, ChatShutdown],
     ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository, ReplyStopper, AbandonedReplies],
-    ...[ConversationReader, ConversationStreams, ReplyResponder, StalledConnections],
+    ...[ConversationReader, StreamJoin, ConversationStream, ReplyStream, ReplyResponder, StalledConnections],
     ...[ChatGateway, SocketLifecycle, UserSocketRegistry, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],
     ChatLoad,

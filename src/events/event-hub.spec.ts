@@ -5,7 +5,6 @@ import { ParleyEvent } from './parley-event.js';
 const ADA = 1;
 const delta = (conversationId: number) =>
   new ParleyEvent('message.delta', { conversation_id: conversationId });
-const update = (id: number) => new ParleyEvent('conversation.updated', { conversation: { id } });
 
 describe('EventHub', () => {
   let hub: EventHub;
@@ -18,7 +17,7 @@ describe('EventHub', () => {
     seen = [];
   });
 
-  it('brings deltas to who reads their conversation, and to nobody else', () => {
+  it('delivers deltas to subscribers of their conversation only', () => {
     const [ofThree, ofFour] = [delta(3), delta(4)];
     hub.subscribe(ADA, listener);
     publishAll(ofThree);
@@ -30,18 +29,7 @@ describe('EventHub', () => {
     expect(seen).toEqual([ofThree]);
   });
 
-  it('brings all that happens in a conversation to who follows it, in order, until that ends', () => {
-    const events = [update(3), delta(3), update(3)];
-    const end = hub.subscribeConversation(ADA, 3, listener);
-    publishAll(events[0]!, update(4), events[1]!, delta(4), events[2]!);
-    hub.publish(2, update(3));
-    end();
-    publishAll(...events);
-
-    expect(seen).toEqual(events);
-  });
-
-  it('ends a reading once, however often it is told to', () => {
+  it('ends a subscription once, however often it is ended', () => {
     const end = hub.subscribeDeltas(3, () => undefined);
     end();
     hub.subscribeDeltas(3, listener);
@@ -52,11 +40,11 @@ describe('EventHub', () => {
     expect(seen).toEqual([heard]);
   });
 
-  it('keeps nothing of a reading that has ended', () => {
+  it('keeps nothing of a subscription that has ended', () => {
     const ends = [
       hub.subscribeDeltas(3, listener),
       hub.subscribeDeltas(3, () => undefined),
-      hub.subscribeConversation(ADA, 4, listener),
+      hub.subscribe(ADA, listener),
     ];
     ends.forEach((end) => end());
 

@@ -86,13 +86,4 @@ export class EventHub {
       if (readers.delete(listener) && readers.size === 0) this.readers.delete(conversationId);
     };
   }
-
-  /** To all that happens in one conversation. @returns what ends it */
-  subscribeConversation(userId: number, conversationId: number, listener: EventListener): () => void {
-    const endDeltas = this.subscribeDeltas(conversationId, listener);
-    const endOthers = this.subscribe(userId, (event) => {
-      if (event.conversationId === conversationId) listener(event);
-    });
-    return () => [endDeltas, endOthers].forEach((end) => end());
-  }
 }

@@ -1,7 +1,8 @@
 /** How clients are joined to what happens, at moments that are too short to be met from outside: asked of the services. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { messageCompleted, messageCreated, messageRestarted } from '../../src/chat/events/chat.events.js';
-import { ConversationStreams } from '../../src/chat/streams/conversation-streams.js';
+import { ConversationStream } from '../../src/chat/streams/conversation-stream.js';
+import { ReplyStream } from '../../src/chat/streams/reply-stream.js';
 import { RemoteReplies } from '../../src/chat/streams/remote-replies.js';
 import type { MessageDto } from '../../src/conversations/messages/message.dto.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
@@ -121,9 +122,9 @@ describe('a client that waits for a reply of another node', () => {
   it('does not go back to the attempt before, which the database may still show', async () => {
     const { reply, row } = await replyElsewhere('first try');
     const log: SeenEvent[] = [];
-    const streams = t.app.get(ConversationStreams);
     const looks = jest.spyOn(reader(), 'toDtos');
-    ends.push(await streams.followReply(ada.id, reply, (event) => log.push(seen(event))));
+    const send = (event: ParleyEvent) => void log.push(seen(event));
+    ends.push(await t.app.get(ReplyStream).follow(ada.id, reply, { send }));
     const before = looks.mock.calls.length;
 
     hub().deliver(ada.id, messageRestarted(reply, 2));
@@ -149,7 +150,10 @@ describe('a node with a Redis', () => {
   it('brings text that came between the read and the join, though no more follows', async () => {
     const { reply, row } = await replyElsewhere('read, ');
     const log = new EventLog('The reader');
-    ends.push(hub().subscribeConversation(ada.id, row.conversationId, (event) => log.push(seen(event))));
+    const stream = t.app.get(ConversationStream);
+    const subscription = stream.subscribe(ada.id, (event) => log.push(seen(event)));
+    subscription.open(row.conversationId);
+    ends.push(() => subscription.end());
     await t.manager.insert(ReplyChunk, { messageId: row.id, seq: 2, part: 'content', text: 'and missed' });
 
     t.app.get(RemoteReplies).follow(ada.id, reply, 1);

@@ -1,5 +1,5 @@
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
-import type { ParleyEvent } from '../../events/parley-event.js';
+import type { EventListener, ParleyEvent } from '../../events/parley-event.js';
 import { messageCompleted, messageCreated, messageRestarted } from '../events/chat.events.js';
 import type { Cursor } from '../events/cursor.js';
 import { textSince } from '../replies/streamed-text.js';
@@ -9,20 +9,22 @@ export interface Attempted {
   attempt: number;
 }
 
-/** Writes what was missed, as fast as its client reads. */
-export interface EventWriter {
-  /** @returns false once the client has left */
-  write(event: ParleyEvent): Promise<boolean>;
+/** A client of a stream. */
+export interface StreamClient {
+  /** Writes an event that the client missed, at its pace. @returns false once the client has left */
+  write: (event: ParleyEvent) => Promise<boolean>;
+  /** Sends a live event. */
+  send: EventListener;
 }
 
 const NOTHING = { content: 0, reasoning: 0 };
 
-/** A reply's place before its first character. */
+/** The position before a reply's first character. */
 export function beginningOf(messageId: number, attempt: number): Cursor {
   return { messageId, attempt, ...NOTHING, done: false };
 }
 
-/** The place of a client that has a message as it is. */
+/** The position of a client that has received the whole message as given. */
 export function placeAt({ message, attempt }: Attempted): Cursor {
   const { id: messageId, content, reasoning, status } = message;
   return {
@@ -34,13 +36,13 @@ export function placeAt({ message, attempt }: Attempted): Cursor {
   };
 }
 
-/** How much text a client at this place lacks of a message. UTF-16 code units. */
+/** The length of the text that a client at this position has not received. UTF-16 code units. */
 export function lackingOf({ message, attempt }: Attempted, seen: Cursor): number {
   const known = seen.messageId === message.id && seen.attempt === attempt ? seen : NOTHING;
   return message.content.length + message.reasoning.length - known.content - known.reasoning;
 }
 
-/** A message's events that a client at this place lacks. @param seen null where it gets the text alone */
+/** A message's events that a client has not received. @param seen null for the text alone */
 export function missedOf({ message, attempt }: Attempted, seen: Cursor | null): ParleyEvent[] {
   const same = seen?.messageId === message.id;
   if (same && seen.done) return [];
@@ -55,12 +57,15 @@ export function missedOf({ message, attempt }: Attempted, seen: Cursor | null): 
   return [...beginning, ...text, ...end];
 }
 
-/** What a client has been told of from the database, which may be ahead of events that are still on their way. */
-export class ToldMessages {
+/** The messages that a client was sent from the database. Their events may be published later. */
+export class SentMessages {
   private readonly created = new Set<number>();
   private readonly ended = new Set<number>();
 
-  /** @param from where the client stood, @param to where it stands once all in between was written */
+  /**
+   * @param from the client's position before anything was written
+   * @param to its position after all messages in between were written
+   */
   constructor(
     private readonly from: Cursor | null,
     private readonly to: Cursor | null,
@@ -71,7 +76,7 @@ export class ToldMessages {
     if (status !== 'streaming') this.ended.add(id);
   }
 
-  /** Whether an event is late: what is said twice would overwrite what the client has by now. */
+  /** Whether the client was sent an event's content already: sending it would overwrite newer text. */
   cover({ type, body }: ParleyEvent): boolean {
     const { message_id, message } = body as { message_id?: number; message?: MessageDto };
     const id = message_id ?? message?.id;

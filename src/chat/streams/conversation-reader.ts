@@ -4,15 +4,17 @@ import { Repository } from 'typeorm';
 import { Message } from '../../conversations/messages/message.entity.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import type { ParleyEvent } from '../../events/parley-event.js';
-import { type Attempted, beginningOf, type EventWriter, lackingOf, missedOf, placeAt } from './catch-up.js';
+import { type Attempted, beginningOf, lackingOf, missedOf, placeAt, type StreamClient } from './catch-up.js';
 import type { Cursor } from '../events/cursor.js';
 
-/** Messages a read, and bytes of their text, but for a longer message. */
-const PAGE = { limit: 20, maxBytes: 1024 * 1024 };
-/** Text of a running reply that is left to the turn of the join. UTF-16 code units. */
-const LITTLE = 64 * 1024;
+type EventWriter = Pick<StreamClient, 'write'>;
 
-/** Reads what clients have missed from the database, and writes it to them page by page. */
+/** A read's messages and bytes of text. A longer message is read whole. */
+const PAGE = { limit: 20, maxBytes: 1024 * 1024 };
+/** Less text than this is sent in the tick of the join. UTF-16 code units. */
+const MAX_JOIN_LENGTH = 64 * 1024;
+
+/** Reads missed messages from the database and writes them to clients, page by page. */
 @Injectable()
 export class ConversationReader {
   constructor(
@@ -20,7 +22,7 @@ export class ConversationReader {
     @InjectRepository(Message) private readonly messages: Repository<Message>,
   ) {}
 
-  /** Writes what was missed, but for the last of a running reply. @returns where the client stands then */
+  /** Writes missed messages, except the end of a running reply's text. @returns the client's position after them */
   async writeMissed(conversationId: number, seen: Cursor, writer: EventWriter): Promise<Cursor> {
     for (let place = seen; ;) {
       const { missed } = await this.readSince(conversationId, place);
@@ -32,7 +34,7 @@ export class ConversationReader {
     }
   }
 
-  /** As writeMissed, of one reply. */
+  /** Like {@link writeMissed}, for one reply. */
   async writeReply(id: number, start: Cursor, writer: EventWriter): Promise<Cursor> {
     let place = start;
     while (!place.done) {
@@ -43,7 +45,7 @@ export class ConversationReader {
     return place;
   }
 
-  /** Messages from a place on, of all branches. */
+  /** A page of messages from a position on, of all branches. */
   async readSince(
     conversationId: number,
     { messageId, done }: Cursor,
@@ -57,7 +59,7 @@ export class ConversationReader {
     return this.attempted(await this.messages.findBy({ streamingIn: conversationId }));
   }
 
-  /** The place before a running reply's first character. */
+  /** The position before the running reply's first character; null if none runs. */
   async beginningOfRunning(conversationId: number): Promise<Cursor | null> {
     const running = await this.messages.findOne({
       select: { id: true, attempt: true },
@@ -71,16 +73,16 @@ export class ConversationReader {
     return message;
   }
 
-  /** With the text so far where they run. */
+  /** Includes the stored text so far of running replies. */
   private async attempted(messages: Message[]): Promise<Attempted[]> {
     const dtos = await this.reader.toDtos(messages);
     return dtos.map((message, index) => ({ message, attempt: messages[index]!.attempt }));
   }
 }
 
-/** Whether the rest can be told in the turn of the join. */
+/** Whether the rest is short enough to be sent in the tick of the join. */
 function isNearEnd(entry: Attempted, place: Cursor): boolean {
-  return entry.message.status === 'streaming' && lackingOf(entry, place) < LITTLE;
+  return entry.message.status === 'streaming' && lackingOf(entry, place) < MAX_JOIN_LENGTH;
 }
 
 /** @returns false once the client has left */

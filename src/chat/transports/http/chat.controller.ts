@@ -13,7 +13,7 @@ import { Limit } from '../../../throttling/limit.decorator.js';
 import { LimitConcurrent } from '../../../throttling/limit-concurrent.decorator.js';
 import { EditMessageDto, EventsQuery, TurnDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
-import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { ConversationStream } from '../../streams/conversation-stream.js';
 import { ReplyResponder } from './reply-responder.js';
 
 const CHAT_PROBLEMS: ProblemResponse[] = [
@@ -39,7 +39,7 @@ const CHAT_PROBLEMS: ProblemResponse[] = [
 export class ChatController {
   constructor(
     private readonly chat: ChatService,
-    private readonly streams: ConversationStreams,
+    private readonly stream: ConversationStream,
     private readonly responder: ReplyResponder,
   ) {}
 
@@ -62,7 +62,7 @@ export class ChatController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    await this.responder.write(request, response, user.id, await this.chat.send(user.id, id, message));
+    await this.responder.respond(request, response, await this.chat.send(user.id, id, message));
   }
 
   @ApiOperation({
@@ -102,8 +102,8 @@ export class ChatController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const exchange = await this.chat.regenerate(user.id, id, messageId, changes);
-    await this.responder.write(request, response, user.id, exchange);
+    const turn = await this.chat.regenerate(user.id, id, messageId, changes);
+    await this.responder.respond(request, response, turn);
   }
 
   @ApiOperation({ operationId: 'editMessage', summary: 'Send a changed message in place of an earlier one' })
@@ -122,8 +122,8 @@ export class ChatController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const exchange = await this.chat.edit(user.id, id, messageId, changes);
-    await this.responder.write(request, response, user.id, exchange);
+    const turn = await this.chat.edit(user.id, id, messageId, changes);
+    await this.responder.respond(request, response, turn);
   }
 
   @ApiOperation({ operationId: 'activateMessage', summary: 'Make the branch of a message the active one' })
@@ -137,7 +137,7 @@ export class ChatController {
     @Param('message_id', IdPipe) messageId: number,
   ): Promise<ConversationPageDto> {
     await this.chat.activate(user.id, id, messageId);
-    return this.streams.read(user.id, id);
+    return this.stream.read(user.id, id);
   }
 
   @ApiOperation({ operationId: 'stopReply', summary: 'Stop the reply that runs; its text so far is kept' })

@@ -3,23 +3,29 @@ import { yieldBetweenPieces, isLarge, jsonPieces } from '../../../common/json/js
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure, type Outlet } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
+import type { StreamClient } from '../../streams/catch-up.js';
+import { encodeOnce } from '../shared/encode-once.js';
 
-/** Proxies close what is silent for a minute or so. */
+/** Proxies close connections that are idle for about a minute. */
 const HEARTBEAT_MS = 15_000;
 const HEARTBEAT = Buffer.from(': keep-alive\n\n');
 
 /** A response as server-sent events (WHATWG HTML, section 9.2). */
-export class EventStreamResponse implements Outlet {
+export class EventStreamResponse implements Outlet, StreamClient {
   private heartbeat?: NodeJS.Timeout;
   private readonly backpressure = new Backpressure(this);
   private readonly endings: (() => void)[] = [];
   private open = true;
   private live = false;
-  /** Whether an event is on its way in pieces. */
+  /** Whether an event is being written in pieces. */
   private writing = false;
 
-  constructor(private readonly response: Response) {
-    // The client may be gone by now, and then no `close` would tell.
+  /** @param isLast whether the stream ends after an event */
+  constructor(
+    private readonly response: Response,
+    private readonly isLast: (event: ParleyEvent) => boolean = () => false,
+  ) {
+    // A response that is destroyed already emits no `close`.
     if (response.destroyed) this.open = false;
     else this.begin();
   }
@@ -28,35 +34,37 @@ export class EventStreamResponse implements Outlet {
     return this.response.writableLength;
   }
 
-  /** From the next event on the client has to keep up. What came before is what it had missed. */
+  /** Limits what may wait for the client from now on: everything before was sent to catch up. */
   goLive(): void {
     this.backpressure.resetAllowance();
     this.live = true;
   }
 
-  send(event: ParleyEvent): void {
+  readonly send = (event: ParleyEvent): void => {
     if (!this.open || event.isInternal) return;
-    // Bytes rather than text, so that what waits is counted in bytes.
-    const frame = event.type === 'message.delta' ? frameOf(event) : sharedFrameOf(event);
+    const frame = encodeFrame(event);
     const hasRoom = this.live
       ? this.backpressure.hasRoomFor(frame.length)
       : this.backpressure.hasRoomForMissed();
-    if (hasRoom) this.response.write(frame);
-    else this.cut();
-  }
+    if (!hasRoom) return this.cut();
+    this.response.write(frame);
+    if (this.isLast(event)) this.end();
+  };
 
-  /** Sends what the client has missed, as it reads. @returns whether it is still there */
-  async write(event: ParleyEvent): Promise<boolean> {
+  /** Writes an event that the client missed, at its pace. @returns false once the client has left */
+  readonly write = async (event: ParleyEvent): Promise<boolean> => {
     this.writing = true;
     for await (const piece of yieldBetweenPieces(piecesOf(event))) {
       if (this.open && !this.response.write(piece)) await this.drained();
       if (!this.open) break;
     }
     this.writing = false;
-    return this.open;
-  }
+    const { open } = this;
+    if (this.isLast(event)) this.end();
+    return open;
+  };
 
-  /** Called once, when the stream ends, from whichever side. */
+  /** Registers a callback for the end of the stream, on either side. Called once, at once if the stream has ended. */
   onEnd(ending: () => void): void {
     if (this.open) this.endings.push(ending);
     else ending();
@@ -92,16 +100,16 @@ export class EventStreamResponse implements Outlet {
     response.status(200).set({
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store, no-transform',
-      // nginx would collect events before passing them on.
+      // Disables nginx's response buffering.
       'X-Accel-Buffering': 'no',
     });
     response.flushHeaders();
     this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS).unref();
-    // Node sends HEAD's headers and no more, for as long as the response is not ended.
+    // Node leaves the response to a HEAD request open until it is ended.
     if (response.req.method === 'HEAD') this.end();
   }
 
-  /** Not into the middle of an event. */
+  /** Skipped while an event is written in pieces. */
   private beat(): void {
     if (!this.writing) this.response.write(HEARTBEAT);
   }
@@ -115,18 +123,8 @@ function textOf(event: ParleyEvent): string {
   return `${headOf(event)}${jsonWithType(event.type, event.json)}\n\n`;
 }
 
-function frameOf(event: ParleyEvent): Buffer {
-  return Buffer.from(textOf(event));
-}
-
-/** Of events that go to several streams, of which some are megabytes long. */
-const frames = new WeakMap<ParleyEvent, Buffer>();
-
-function sharedFrameOf(event: ParleyEvent): Buffer {
-  let frame = frames.get(event);
-  if (!frame) frames.set(event, (frame = frameOf(event)));
-  return frame;
-}
+/** As bytes, so that backpressure counts bytes. */
+const encodeFrame = encodeOnce((event) => Buffer.from(textOf(event)));
 
 function* piecesOf(event: ParleyEvent): Generator<string> {
   const { type, body } = event;

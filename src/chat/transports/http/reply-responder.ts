@@ -5,122 +5,106 @@ import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, ProblemError } from '../../../common/errors/errors.js';
 import { sendJson } from '../../../common/json/json-pieces.js';
 import { ConversationsService } from '../../../conversations/conversations.service.js';
-import { EventHub } from '../../../events/event-hub.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { messageCreated } from '../../events/chat.events.js';
-import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { ConversationStream } from '../../streams/conversation-stream.js';
+import { ReplyStream } from '../../streams/reply-stream.js';
 import { parseCursor } from '../../events/cursor.js';
 import { EventStreamResponse } from './event-stream-response.js';
 import type { Turn } from '../../turns/turn.js';
 import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';
 import { SocketLimits } from '../shared/socket-limits.js';
 
-/** How HTTP answers with a reply: whole, or as it comes. */
+/** Responds to HTTP requests with a reply: as JSON once it has ended, or as server-sent events. */
 @Injectable()
 export class ReplyResponder {
   private readonly following = new Set<EventStreamResponse>();
 
   constructor(
-    private readonly streams: ConversationStreams,
+    private readonly stream: ConversationStream,
+    private readonly replies: ReplyStream,
     private readonly conversations: ConversationsService,
-    private readonly hub: EventHub,
     private readonly auth: AuthService,
     private readonly limits: SocketLimits,
   ) {}
 
-  async write(request: Request, response: Response, userId: number, exchange: Turn): Promise<void> {
-    if (request.accepts(['json', 'text/event-stream']) === 'text/event-stream') {
-      await this.stream(response, request.user as Identity, exchange);
-    } else {
-      await this.whole(response, userId, exchange);
-    }
+  /** Responds with a turn and its reply, in the format that the request accepts. */
+  async respond(request: Request, response: Response, turn: Turn): Promise<void> {
+    const identity = request.user as Identity;
+    const wantsEvents = request.accepts(['json', 'text/event-stream']) === 'text/event-stream';
+    if (wantsEvents) await this.respondWithEvents(response, identity, turn);
+    else await this.respondWithJson(response, identity, turn);
   }
 
-  /** A conversation's events, until the client leaves or its login ends: held as long as a socket, and counted as one. */
+  /**
+   * Sends a conversation's events until the client leaves, the access token expires or the session is revoked.
+   * Counts as a socket of the user.
+   */
   async follow(
     response: Response,
     identity: Identity,
     conversationId: number,
     lastEventId?: string,
   ): Promise<void> {
-    await this.conversations.getOwned(identity.user.id, conversationId);
-    const leave = this.limits.admitUser(identity.user.id);
-    const stream = this.open(response);
-    stream.onEnd(leave);
-    this.endWithSession(stream, identity, () => stream.end());
-    const unsubscribe = await this.streams.follow(
-      identity.user.id,
-      conversationId,
-      parseCursor(lastEventId),
-      stream,
-      (event) => {
-        stream.send(event);
-        if (event.type === 'conversation.deleted') stream.end();
-      },
-    );
-    stream.goLive();
-    stream.onEnd(unsubscribe);
+    const userId = identity.user.id;
+    await this.conversations.getOwned(userId, conversationId);
+    const leave = this.limits.admitUser(userId);
+    const client = this.open(response, ({ type }) => type === 'conversation.deleted');
+    client.onEnd(leave);
+    this.endWithSession(client, identity, () => client.end());
+    const subscription = await this.stream.follow(userId, conversationId, parseCursor(lastEventId), client);
+    client.goLive();
+    client.onEnd(() => subscription.end());
   }
 
-  /** Event streams that are open. */
+  /** The number of open event streams. */
   get streamCount(): number {
     return this.following.size;
   }
 
-  /** So that clients come back, to another node. */
+  /** Ends all event streams; clients reconnect, to another node. */
   endAll(): void {
-    this.following.forEach((stream) => stream.end());
+    this.following.forEach((client) => client.end());
   }
 
-  /** One reply. Its token was good when it was asked for; that it runs out meanwhile must not cut it off. */
-  private async stream(response: Response, identity: Identity, exchange: Turn): Promise<void> {
-    const stream = this.open(response);
-    this.endWithSession(stream, identity, (reason) => reason === 'token_revoked' && stream.end());
-    stream.send(messageCreated(exchange.userMessage));
-    stream.send(messageCreated(exchange.assistantMessage));
-    const { assistantMessage } = exchange;
-    const tell = (event: ParleyEvent) => {
-      stream.send(event);
-      if (isEnd(event)) stream.end();
-    };
-    const unsubscribe = await this.streams.followReply(identity.user.id, assistantMessage, tell, {
-      write: async (event) => {
-        const isOpen = await stream.write(event);
-        if (isEnd(event)) stream.end();
-        return isOpen;
-      },
-    });
-    stream.goLive();
-    stream.onEnd(unsubscribe);
+  /** Sends one reply. The expiry of the access token does not end it, as the request was authenticated. */
+  private async respondWithEvents(response: Response, identity: Identity, turn: Turn): Promise<void> {
+    const client = this.open(response, isEnd);
+    this.endWithSession(client, identity, (reason) => reason === 'token_revoked' && client.end());
+    client.send(messageCreated(turn.userMessage));
+    client.send(messageCreated(turn.assistantMessage));
+    const unsubscribe = await this.replies.follow(identity.user.id, turn.assistantMessage, client);
+    client.goLive();
+    client.onEnd(unsubscribe);
   }
 
-  private open(response: Response): EventStreamResponse {
-    const stream = new EventStreamResponse(response);
-    this.following.add(stream);
-    stream.onEnd(() => this.following.delete(stream));
-    return stream;
-  }
-
-  private endWithSession(
-    stream: EventStreamResponse,
-    identity: Identity,
-    ended: ConnectionSessionEvents['ended'],
-  ): void {
-    const session = new ConnectionSession(this.hub, this.auth, claimsOf(identity), {
-      ended,
-      resume: () => stream.end(),
-    });
-    stream.onEnd(() => session.close());
-  }
-
-  private async whole(response: Response, userId: number, exchange: Turn): Promise<void> {
-    const reply = await this.streams.whenEnded(userId, exchange.assistantMessage);
+  private async respondWithJson(response: Response, identity: Identity, turn: Turn): Promise<void> {
+    const reply = await this.replies.whenEnded(identity.user.id, turn.assistantMessage);
     if (!reply) throw new NotFoundError('conversation');
-    const body = { user_message: exchange.userMessage, assistant_message: reply };
+    const body = { user_message: turn.userMessage, assistant_message: reply };
     if (reply.status === 'failed' && reply.error) {
       throw new ProblemError(502, reply.error.code, reply.error.detail, { members: body });
     }
     await sendJson(response, body);
+  }
+
+  private open(response: Response, isLast: (event: ParleyEvent) => boolean): EventStreamResponse {
+    const client = new EventStreamResponse(response, isLast);
+    this.following.add(client);
+    client.onEnd(() => this.following.delete(client));
+    return client;
+  }
+
+  private endWithSession(
+    client: EventStreamResponse,
+    identity: Identity,
+    ended: ConnectionSessionEvents['ended'],
+  ): void {
+    const session = new ConnectionSession(this.stream, this.auth, claimsOf(identity), {
+      ended,
+      resume: () => client.end(),
+    });
+    client.onEnd(() => session.close());
   }
 }
 

@@ -3,7 +3,8 @@ import type { AuthService } from '../../../auth/auth.service.js';
 import { revokedToken } from '../../../auth/auth.errors.js';
 import type { AccessClaims, Identity } from '../../../auth/identity.js';
 import { EventHub } from '../../../events/event-hub.js';
-import { ParleyEvent } from '../../../events/parley-event.js';
+import { type EventListener, ParleyEvent } from '../../../events/parley-event.js';
+import { Subscription } from '../../streams/subscription.js';
 import { ConnectionSession } from './connection-session.js';
 
 const HOUR = 3_600_000;
@@ -13,8 +14,9 @@ const claims = (left: number, sessionId = 1): AccessClaims => ({
   expiresAt: Date.now() + left,
 });
 
-describe('LiveSession', () => {
+describe('ConnectionSession', () => {
   const hub = new EventHub();
+  const subscribe = (userId: number, listener: EventListener) => new Subscription(hub, userId, listener);
   const identify = jest.fn<AuthService['identify']>();
   const auth = { identify } as unknown as AuthService;
   const heard: string[] = [];
@@ -32,7 +34,7 @@ describe('LiveSession', () => {
   });
 
   function begin(of: AccessClaims): ConnectionSession {
-    return new ConnectionSession(hub, auth, of, {
+    return new ConnectionSession({ subscribe }, auth, of, {
       expiring: (expiresAt) => heard.push(`expiring in ${expiresAt.getTime() - Date.now()}`),
       ended: (reason) => heard.push(reason),
       resume: () => heard.push('resume'),

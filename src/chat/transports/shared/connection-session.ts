@@ -1,36 +1,38 @@
 import type { AuthService } from '../../../auth/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
-import { EventHub } from '../../../events/event-hub.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
+import type { ConversationStream } from '../../streams/conversation-stream.js';
+import type { Subscription } from '../../streams/subscription.js';
 
-/** How long before its access token runs out a socket is told. */
+/** Time between the notice of expiry and the expiry of an access token. */
 const NOTICE_MS = 60_000;
 
 export interface ConnectionSessionEvents {
   expiring?: (expiresAt: Date) => void;
-  /** The connection may not go on. */
+  /** The connection must be closed. */
   ended: (reason: 'token_expired' | 'token_revoked') => void;
-  /** Something may have been missed: the client is to come back, and resume. */
+  /** Events may be lost: the client must reconnect and resume. */
   resume: () => void;
 }
 
-/** The life of a connection's login: it ends with its access token, and at once when the session does. */
+/** Ends a connection when its access token expires or its session is revoked. */
 export class ConnectionSession {
+  private readonly subscription: Subscription;
   private timer?: NodeJS.Timeout;
   private closed = false;
 
   constructor(
-    private readonly hub: EventHub,
+    stream: Pick<ConversationStream, 'subscribe'>,
     private readonly auth: AuthService,
     private claims: AccessClaims,
     private readonly events: ConnectionSessionEvents,
   ) {
-    hub.subscribe(claims.userId, this.listen);
+    this.subscription = stream.subscribe(claims.userId, (event) => this.handle(event));
     this.begin();
   }
 
-  /** A newer access token of the same user takes over. */
+  /** Continues with a newer access token of the same user. */
   renew(claims: AccessClaims): void {
     if (this.closed) return;
     this.claims = claims;
@@ -40,14 +42,14 @@ export class ConnectionSession {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    this.hub.unsubscribe(this.claims.userId, this.listen);
+    this.subscription.end();
   }
 
-  private readonly listen = ({ type, body }: ParleyEvent): void => {
+  private handle({ type, body }: ParleyEvent): void {
     const own = type === 'session.revoked' && body.session_id === this.claims.sessionId;
     if (own || type === 'account.deleted') this.end('token_revoked');
     if (type === 'connection.resume') this.events.resume();
-  };
+  }
 
   private begin(): void {
     this.schedule();
@@ -58,7 +60,7 @@ export class ConnectionSession {
     clearTimeout(this.timer);
     if (!this.events.expiring) return this.scheduleEnd();
     const left = this.claims.expiresAt - Date.now() - NOTICE_MS;
-    // In whole seconds, as Node keeps a list of timers for each length that there is.
+    // Rounded to seconds: Node keeps a list of timers for each duration.
     this.timer = setTimeout(giveNotice, Math.max(0, Math.floor(left / 1000) * 1000), this).unref();
   }
 
@@ -72,13 +74,13 @@ export class ConnectionSession {
     this.timer = setTimeout(() => this.end('token_expired'), left).unref();
   }
 
-  /** The session may have ended after the token was looked at and before its end would have been heard of here. */
+  /** Detects a session that ended after its token was verified and before the subscription was ready. */
   private async confirm(claims: AccessClaims): Promise<void> {
     try {
-      await this.hub.whenSubscribed(claims.userId);
+      await this.subscription.whenReady();
       await this.auth.identify(claims);
     } catch (error) {
-      // Where the database is away, its end is still heard of when it comes.
+      // Other errors, such as an unavailable database, do not end the session.
       const current = claims.sessionId === this.claims.sessionId;
       if (error instanceof UnauthenticatedError && current) this.end('token_revoked');
     }
@@ -91,5 +93,5 @@ export class ConnectionSession {
   }
 }
 
-/** One for all sessions, where each would keep a function of its own for the timer's sake. */
+/** Shared by all sessions, so that an idle one keeps no closure for its timer. */
 const giveNotice = (session: ConnectionSession) => session.giveNotice();

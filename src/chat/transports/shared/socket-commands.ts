@@ -6,7 +6,8 @@ import type { ConversationPageDto } from '../../../conversations/conversation.dt
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { TurnDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
-import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { ConversationStream } from '../../streams/conversation-stream.js';
+import { ReplyStream } from '../../streams/reply-stream.js';
 import type { Turn } from '../../turns/turn.js';
 import {
   ConversationRefDto,
@@ -33,7 +34,8 @@ export interface SocketPeer {
 export class SocketCommands {
   constructor(
     private readonly chat: ChatService,
-    private readonly streams: ConversationStreams,
+    private readonly stream: ConversationStream,
+    private readonly replies: ReplyStream,
     private readonly auth: AuthService,
   ) {}
 
@@ -84,7 +86,7 @@ export class SocketCommands {
     { conversation_id, limit }: OpenConversationDto,
   ): Promise<ConversationPageDto> {
     let page!: ConversationPageDto;
-    await this.streams.open(peer.userId, conversation_id, limit, (read) => {
+    await this.stream.open(peer.userId, conversation_id, limit, (read) => {
       page = read;
       peer.join(conversation_id);
     });
@@ -93,7 +95,7 @@ export class SocketCommands {
 
   private async join(peer: SocketPeer, { userMessage, assistantMessage }: Turn): Promise<TurnDto> {
     let answer!: TurnDto;
-    await this.streams.joinReply(peer.userId, assistantMessage, (reply) => {
+    await this.replies.joinReply(peer.userId, assistantMessage, (reply) => {
       answer = { user_message: userMessage, assistant_message: reply };
       peer.join(reply.conversation_id);
     });

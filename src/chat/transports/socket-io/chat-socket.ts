@@ -20,6 +20,7 @@ export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEvent
 /** The server's side of a socket: what other parts of this transport may do with it. */
 export interface ChatSocketClient extends SocketPeer {
   readonly openConversations: number[];
+  isOpen(conversationId: number): boolean;
   /** @returns false when the packet has to be written through Engine.IO */
   sendFrame(frame: Buffer, alone: boolean): boolean;
   /** Counts an event against the socket's budget. @returns whether the event may be answered */

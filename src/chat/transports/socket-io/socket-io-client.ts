@@ -1,9 +1,8 @@
 import type { AuthService } from '../../../auth/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
-import type { EventHub } from '../../../events/event-hub.js';
+import type { ConversationStream } from '../../streams/conversation-stream.js';
 import { EngineBackpressure } from '../shared/engine-backpressure.js';
 import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';
-import type { ConversationSubscriptions } from '../shared/conversation-subscriptions.js';
 import { PacedTurns } from '../shared/paced-turns.js';
 import type { UserSocketRegistry } from './user-socket-registry.js';
 import { type EventMeter, tooManyEvents } from '../shared/socket-limits.js';
@@ -14,18 +13,19 @@ import { refuse } from './socket-problem.filter.js';
 export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents {
   private readonly session: ConnectionSession;
   private readonly backpressure: EngineBackpressure;
-  /** Made with the first, as many sockets have none. */
-  private opened?: ConversationSubscriptions;
+  /** Created with the first conversation: many sockets have none. */
+  private opened?: Set<number>;
   private turns?: PacedTurns;
+  private hasEnded = false;
 
   constructor(
     private readonly socket: ChatSocket,
-    hub: EventHub,
+    stream: ConversationStream,
     auth: AuthService,
     private readonly registry: UserSocketRegistry,
     private readonly meter: EventMeter,
   ) {
-    this.session = new ConnectionSession(hub, auth, socket.data.claims, this);
+    this.session = new ConnectionSession(stream, auth, socket.data.claims, this);
     this.backpressure = new EngineBackpressure(socket.conn);
   }
 
@@ -34,7 +34,11 @@ export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents
   }
 
   get openConversations(): number[] {
-    return this.opened?.ids ?? [];
+    return [...(this.opened ?? [])];
+  }
+
+  isOpen(conversationId: number): boolean {
+    return this.opened?.has(conversationId) ?? false;
   }
 
   inTurn<T>(command: () => Promise<T>): Promise<T> {
@@ -42,13 +46,17 @@ export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents
     return this.turns.run(command);
   }
 
+  /** No effect after the socket has disconnected: a command may outlast it. */
   join(conversationId: number): void {
-    this.opened ??= this.registry.conversationsOf(this.socket);
-    this.opened.open(conversationId);
+    if (this.hasEnded) return;
+    this.opened ??= new Set();
+    this.opened.add(conversationId);
+    this.registry.open(this.userId, conversationId);
   }
 
   leave(conversationId: number): void {
-    this.opened?.close(conversationId);
+    this.opened?.delete(conversationId);
+    this.registry.close(this.userId, conversationId);
   }
 
   renew(newer: AccessClaims): void {
@@ -80,7 +88,8 @@ export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents
   end(): void {
     this.session.close();
     this.backpressure.end();
-    this.opened?.closeAll();
+    this.hasEnded = true;
+    this.openConversations.forEach((id) => this.leave(id));
   }
 
   /**

@@ -8,8 +8,8 @@ import { bearerTokenOf } from '../../../auth/tokens/request-tokens.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, UnauthenticatedError } from '../../../common/errors/errors.js';
 import { addressOf } from '../../../common/http/server/handshake.js';
-import { EventHub } from '../../../events/event-hub.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
+import { ConversationStream } from '../../streams/conversation-stream.js';
 import type { RecoveryAdapter } from './recovery.adapter.js';
 import { UserSocketRegistry } from './user-socket-registry.js';
 import type { ChatSocket } from './chat-socket.js';
@@ -27,7 +27,7 @@ export class SocketLifecycle {
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly auth: AuthService,
-    private readonly hub: EventHub,
+    private readonly stream: ConversationStream,
     private readonly limits: SocketLimits,
     private readonly registry: UserSocketRegistry,
   ) {}
@@ -51,9 +51,9 @@ export class SocketLifecycle {
   }
 
   private connected(socket: ChatSocket): void {
-    const client = new SocketIoClient(socket, this.hub, this.auth, this.registry, this.limits.meter());
+    const client = new SocketIoClient(socket, this.stream, this.auth, this.registry, this.limits.meter());
     socket.data.client = client;
-    this.registry.join(socket.data.userId, socket);
+    this.registry.add(socket.data.userId, socket);
     if (socket.recovered) this.replayMissed(socket);
     client.resetAllowance();
     // Its token has done its work; an idle socket would keep it for as long as it lives.
@@ -123,11 +123,11 @@ export class SocketLifecycle {
 }
 
 /** One for all sockets, each of which is its `this`. */
-function disconnectionFor(audiences: UserSocketRegistry) {
+function disconnectionFor(registry: UserSocketRegistry) {
   return function disconnected(this: ChatSocket): void {
     const { client, userId, leave } = this.data;
     client.end();
-    audiences.leave(userId, this);
+    registry.remove(userId, this);
     leave();
   };
 }

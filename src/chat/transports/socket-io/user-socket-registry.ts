@@ -1,42 +1,40 @@
 import { Injectable, OnModuleDestroy } from '@nestjs/common';
 import type { Namespace } from 'socket.io';
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';
-import { EventHub } from '../../../events/event-hub.js';
-import { type EventListener, ParleyEvent } from '../../../events/parley-event.js';
-import { ConversationSubscriptions } from '../shared/conversation-subscriptions.js';
-import { ReplayBuffer, type BufferedEvent } from './replay-buffer.js';
-import { RECOVERY_MS } from './recovery.adapter.js';
-import { RemoteReplies } from '../../streams/remote-replies.js';
+import type { ParleyEvent } from '../../../events/parley-event.js';
 import { ReplyEngine } from '../../replies/reply-engine.js';
 import { type StreamedText, wholeText } from '../../replies/streamed-text.js';
-import { EncodedEvent } from './encoded-event.js';
+import { ConversationStream } from '../../streams/conversation-stream.js';
+import { RemoteReplies } from '../../streams/remote-replies.js';
+import type { Subscription } from '../../streams/subscription.js';
 import type { ChatSocket } from './chat-socket.js';
+import { EncodedEvent } from './encoded-event.js';
+import { RECOVERY_MS } from './recovery.adapter.js';
+import { ReplayBuffer, type BufferedEvent } from './replay-buffer.js';
 
 const SWEEP_INTERVAL_MS = 60_000;
 
-/** Running replies' text that a recovered socket is sent at once: a whole reply's. UTF-16 code units. */
-const MOST_TEXT = 10 * 1024 * 1024;
+/** The most text of running replies that a recovered socket is sent: one reply's limit. UTF-16 code units. */
+const MAX_REPLAYED_TEXT = 10 * 1024 * 1024;
 
-/** The sockets of one user. */
-interface Audience {
+interface UserSockets {
   sockets: ChatSocket[];
-  /** Until something happens there is none. */
+  /** The conversations that any of the sockets has open are open on it. */
+  subscription: Subscription;
+  /** Created with the first event. */
   recent?: ReplayBuffer;
-  listen: EventListener;
-  leaving?: NodeJS.Timeout;
+  expiry?: NodeJS.Timeout;
 }
 
-/** Brings what happens to a user's things to the user's Socket.IO sockets: once for all of them. */
+/** The Socket.IO sockets of each user, and the events that they are sent: one subscription per user. */
 @Injectable()
 export class UserSocketRegistry implements OnModuleDestroy {
   private namespace!: Namespace;
-  private readonly audiences = new Map<number, Audience>();
-  /** Of the latest delta, for the next of its sockets. */
-  private delta?: { event: ParleyEvent; packet: EncodedEvent };
+  private readonly users = new Map<number, UserSockets>();
   private readonly timer = setInterval(() => this.sweep(), SWEEP_INTERVAL_MS).unref();
 
   constructor(
-    private readonly hub: EventHub,
+    private readonly stream: ConversationStream,
     private readonly engine: ReplyEngine,
     private readonly remote: RemoteReplies,
   ) {}
@@ -49,38 +47,49 @@ export class UserSocketRegistry implements OnModuleDestroy {
     clearInterval(this.timer);
   }
 
-  join(userId: number, socket: ChatSocket): void {
-    let audience = this.audiences.get(userId);
-    if (!audience) this.audiences.set(userId, (audience = this.gather(userId)));
-    audience.sockets = audience.sockets.concat(socket);
-    clearTimeout(audience.leaving);
+  add(userId: number, socket: ChatSocket): void {
+    let user = this.users.get(userId);
+    if (!user) this.users.set(userId, (user = this.subscribe(userId)));
+    user.sockets = user.sockets.concat(socket);
+    clearTimeout(user.expiry);
   }
 
-  /** Its audience outlives a user's last socket for as long as that may be recovered. */
-  leave(userId: number, socket: ChatSocket): void {
-    const audience = this.audiences.get(userId)!;
-    audience.sockets = audience.sockets.filter((each) => each !== socket);
-    if (audience.sockets.length === 0) this.forgetLater(userId, audience);
+  /** Keeps recording events after a user's last socket has left, for as long as it may be recovered. */
+  remove(userId: number, socket: ChatSocket): void {
+    const user = this.users.get(userId)!;
+    user.sockets = user.sockets.filter((each) => each !== socket);
+    if (user.sockets.length === 0) this.expire(userId, user);
   }
 
-  /** @returns null where some of what a socket has missed is no longer kept */
+  /** Starts the deltas of a conversation that a socket of the user has opened. */
+  open(userId: number, conversationId: number): void {
+    this.users.get(userId)?.subscription.open(conversationId);
+  }
+
+  /** Ends the deltas of a conversation once no socket of the user has it open. */
+  close(userId: number, conversationId: number): void {
+    const user = this.users.get(userId);
+    if (user && socketsWith(user, conversationId).length === 0) user.subscription.close(conversationId);
+  }
+
+  /** @returns null if some of the missed events are no longer kept */
   missedSince(userId: number, offset: string): BufferedEvent[] | null {
-    return this.audiences.get(userId)?.recent?.since(offset) ?? null;
+    return this.users.get(userId)?.recent?.since(offset) ?? null;
   }
 
-  /** Whether what a socket has missed is still kept, and is not too much to be sent at once. */
+  /** Whether all missed events are kept, and the text of running replies is within the limit. */
   canReplay(userId: number, offset: string, opened: number[]): boolean {
     const lengths = this.runningIn(new Set(opened)).map(({ length }) => length);
     const sum = lengths.reduce((total, length) => total + length, 0);
-    return sum <= MOST_TEXT && this.missedSince(userId, offset) !== null;
+    return sum <= MAX_REPLAYED_TEXT && this.missedSince(userId, offset) !== null;
   }
 
-  /** Of deltas none is kept: the whole text goes before a reply's end. */
+  /** The text of a completed reply as deltas, which the replay buffer does not keep. */
   textBefore({ type, body }: ParleyEvent): ParleyEvent[] {
     return type === 'message.completed' ? wholeText(body.message as MessageDto, 1) : [];
   }
 
-  /** The replies that run in these conversations are sent again, from their start. */
+  /** The text so far of the replies that run in these conversations, as deltas from offset 0. */
   textSoFar(conversationIds: Set<number>): ParleyEvent[] {
     return this.runningIn(conversationIds).flatMap((reply) => reply.since({ content: 0, reasoning: 0 }));
   }
@@ -90,48 +99,48 @@ export class UserSocketRegistry implements OnModuleDestroy {
     return all.filter(({ message }) => conversationIds.has(message.conversation_id));
   }
 
-  conversationsOf(socket: ChatSocket): ConversationSubscriptions {
-    return new ConversationSubscriptions(this.hub, (event) => this.sendDelta(socket, event));
+  private subscribe(userId: number): UserSockets {
+    const subscription = this.stream.subscribe(userId, (event) => this.send(user, event));
+    const user: UserSockets = { sockets: [], subscription };
+    return user;
   }
 
-  private gather(userId: number): Audience {
-    const listen = (event: ParleyEvent) => {
-      if (event.type === 'connection.resume') audience.recent = undefined;
-      else if (!event.isInternal) this.emit(audience, event);
-    };
-    const audience: Audience = { sockets: [], listen };
-    this.hub.subscribe(userId, listen);
-    return audience;
-  }
-
-  /** A function of its own, as a timer keeps all that is in scope where it is made: the socket that leaves, for one. */
-  private forgetLater(userId: number, audience: Audience): void {
-    audience.leaving = setTimeout(() => {
-      this.hub.unsubscribe(userId, audience.listen);
-      this.audiences.delete(userId);
+  /** In a function of its own: the timer would keep a caller's variables, such as the socket, in memory. */
+  private expire(userId: number, user: UserSockets): void {
+    user.expiry = setTimeout(() => {
+      user.subscription.end();
+      this.users.delete(userId);
     }, RECOVERY_MS).unref();
   }
 
-  /** Around Socket.IO's own broadcast, which costs as much as all else that Parley does for a token. */
-  private emit(audience: Audience, event: ParleyEvent): void {
-    audience.recent ??= new ReplayBuffer(RECOVERY_MS);
-    const offset = audience.recent.add(event);
-    const packets = new Map<string | undefined, EncodedEvent>();
-    for (const socket of audience.sockets) {
+  private send(user: UserSockets, event: ParleyEvent): void {
+    if (event.type === 'message.delta') this.sendDelta(user, event);
+    else if (event.type === 'connection.resume') user.recent = undefined;
+    else if (!event.isInternal) this.recordAndSend(user, event);
+  }
+
+  private sendDelta(user: UserSockets, event: ParleyEvent): void {
+    const encoded = new EncodedEvent(this.namespace.name, event);
+    for (const socket of socketsWith(user, event.conversationId!)) encoded.sendTo(socket);
+  }
+
+  private recordAndSend(user: UserSockets, event: ParleyEvent): void {
+    user.recent ??= new ReplayBuffer(RECOVERY_MS);
+    const offset = user.recent.add(event);
+    const encodedEvents = new Map<string | undefined, EncodedEvent>();
+    for (const socket of user.sockets) {
       const own = socket.data.recovery ? offset : undefined;
-      let packet = packets.get(own);
-      if (!packet) packets.set(own, (packet = new EncodedEvent(this.namespace.name, event, own)));
-      packet.sendTo(socket);
+      let encoded = encodedEvents.get(own);
+      if (!encoded) encodedEvents.set(own, (encoded = new EncodedEvent(this.namespace.name, event, own)));
+      encoded.sendTo(socket);
     }
   }
 
-  private sendDelta(socket: ChatSocket, event: ParleyEvent): void {
-    if (this.delta?.event !== event)
-      this.delta = { event, packet: new EncodedEvent(this.namespace.name, event) };
-    this.delta.packet.sendTo(socket);
-  }
-
   private sweep(): void {
-    for (const { recent } of this.audiences.values()) recent?.dropOld();
+    for (const { recent } of this.users.values()) recent?.dropOld();
   }
+}
+
+function socketsWith({ sockets }: UserSockets, conversationId: number): ChatSocket[] {
+  return sockets.filter(({ data }) => data.client.isOpen(conversationId));
 }

@@ -3,13 +3,13 @@ import type { AuthService } from '../../../auth/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
 import { ProblemError, ValidationFailedError } from '../../../common/errors/errors.js';
 import { bodyPipe } from '../../../common/validation/validation.js';
-import { EventHub } from '../../../events/event-hub.js';
 import { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
-import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { ConversationStream } from '../../streams/conversation-stream.js';
+import type { Subscription } from '../../streams/subscription.js';
 import { ConnectionSession } from '../shared/connection-session.js';
-import { ConversationSubscriptions } from '../shared/conversation-subscriptions.js';
+import { encodeOnce } from '../shared/encode-once.js';
 import { PacedTurns } from '../shared/paced-turns.js';
 import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
@@ -38,10 +38,9 @@ export const CLOSE_CODES = {
 
 interface Services {
   auth: AuthService;
-  streams: ConversationStreams;
+  stream: ConversationStream;
   commands: SocketCommands;
   limits: SocketLimits;
-  hub: EventHub;
 }
 
 interface Frame {
@@ -56,8 +55,8 @@ export class WebSocketClient {
   private readonly meter: EventMeter;
   private readonly backpressure: Backpressure;
   private readonly pipe = bodyPipe();
-  /** Its own conversation, and others that it opened by their ids. */
-  private readonly subscriptions: ConversationSubscriptions;
+  /** Its own conversation is open, and others that the client opened. */
+  private subscription?: Subscription;
   private session?: ConnectionSession;
   private alive = true;
 
@@ -69,14 +68,11 @@ export class WebSocketClient {
   ) {
     this.meter = services.limits.meter();
     this.backpressure = new Backpressure(socket);
-    this.subscriptions = new ConversationSubscriptions(services.hub, ({ type, json }) =>
-      this.write(type, json),
-    );
     const turns = new PacedTurns(socket, () => socket.readyState === socket.OPEN);
     this.peer = {
       userId: claims.userId,
-      join: (id) => this.subscriptions.open(id),
-      leave: (id) => this.subscriptions.close(id),
+      join: (id) => this.subscription?.open(id),
+      leave: (id) => this.subscription?.close(id),
       inTurn: (command) => turns.run(command),
       renew: (renewed) => this.session?.renew(renewed),
     };
@@ -86,7 +82,7 @@ export class WebSocketClient {
   /** Opens the conversation: the first frame is its snapshot. @throws {NotFoundError} */
   async start(): Promise<void> {
     const { userId } = this.peer;
-    await this.services.streams.open(userId, this.conversationId, undefined, (page) => this.begin(page));
+    await this.services.stream.open(userId, this.conversationId, undefined, (page) => this.begin(page));
   }
 
   async receive(data: RawData, isBinary: boolean): Promise<void> {
@@ -112,9 +108,10 @@ export class WebSocketClient {
     const { socket, services } = this;
     if (socket.readyState !== socket.OPEN) return;
     this.write('conversation.snapshot', JSON.stringify(page));
-    this.subscriptions.open(this.conversationId);
-    const unsubscribe = services.hub.subscribe(this.peer.userId, (event) => this.pass(event));
-    const session = new ConnectionSession(services.hub, services.auth, this.claims, {
+    const subscription = services.stream.subscribe(this.peer.userId, (event) => this.forward(event));
+    subscription.open(this.conversationId);
+    this.subscription = subscription;
+    const session = new ConnectionSession(services.stream, services.auth, this.claims, {
       expiring: (expiresAt) =>
         this.write('session.expiring', JSON.stringify({ expires_at: expiresAt.toISOString() })),
       ended: (reason) => socket.close(CLOSE_CODES.token, reason),
@@ -122,23 +119,24 @@ export class WebSocketClient {
     });
     this.session = session;
     socket.once('close', () => {
-      unsubscribe();
+      subscription.end();
       session.close();
-      this.subscriptions.closeAll();
     });
   }
 
-  private pass(event: ParleyEvent): void {
+  /** Sends an event of one of the open conversations, of its own one even while that is closed. */
+  private forward(event: ParleyEvent): void {
     const { type, conversationId } = event;
     if (event.isInternal || conversationId === undefined) return;
     const own = conversationId === this.conversationId;
-    if (own || this.subscriptions.has(conversationId)) this.send(sharedFrameOf(event), false);
+    if (own || this.subscription?.isOpen(conversationId))
+      this.send(encodeFrame(event), type === 'message.delta');
     if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
   }
 
   /** @param json an object, whose fields stand beside `type` */
   private write(type: string, json: string): void {
-    this.send(frameOf(type, json), type === 'message.delta');
+    this.send(frameOf(type, json), false);
   }
 
   private send(frame: Buffer, alone: boolean): void {
@@ -188,14 +186,7 @@ function frameOf(type: string, json: string): Buffer {
   return textFrame(jsonWithType(type, json));
 }
 
-/** Of events that go to several sockets, of which some are megabytes long. */
-const frames = new WeakMap<ParleyEvent, Buffer>();
-
-function sharedFrameOf(event: ParleyEvent): Buffer {
-  let frame = frames.get(event);
-  if (!frame) frames.set(event, (frame = frameOf(event.type, event.json)));
-  return frame;
-}
+const encodeFrame = encodeOnce(({ type, json }) => frameOf(type, json));
 
 const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
 

@@ -15,8 +15,7 @@ import {
 import { addressOf } from '../../../common/http/server/handshake.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { toProblemError } from '../../../common/errors/problem.js';
-import { EventHub } from '../../../events/event-hub.js';
-import { ConversationStreams } from '../../streams/conversation-streams.js';
+import { ConversationStream } from '../../streams/conversation-stream.js';
 import { PreAuthBuffer, NoTokenError } from './pre-auth-buffer.js';
 import { SocketCommands } from '../shared/socket-commands.js';
 import { SocketLimits } from '../shared/socket-limits.js';
@@ -34,10 +33,9 @@ export class WebSocketClients implements OnModuleDestroy {
 
   constructor(
     private readonly auth: AuthService,
-    private readonly streams: ConversationStreams,
+    private readonly stream: ConversationStream,
     private readonly commands: SocketCommands,
     private readonly limits: SocketLimits,
-    private readonly hub: EventHub,
     private readonly host: HttpAdapterHost,
   ) {}
 
@@ -82,14 +80,9 @@ export class WebSocketClients implements OnModuleDestroy {
   }
 
   private clientFor(socket: WebSocket, identity: Identity, conversationId: number): WebSocketClient {
-    const { auth, streams, commands, limits, hub } = this;
-    const client = new WebSocketClient(socket, claimsOf(identity), conversationId, {
-      auth,
-      streams,
-      commands,
-      limits,
-      hub,
-    });
+    const { auth, stream, commands, limits } = this;
+    const services = { auth, stream, commands, limits };
+    const client = new WebSocketClient(socket, claimsOf(identity), conversationId, services);
     this.clients.add(client);
     socket.once('close', () => this.clients.delete(client));
     return client;
