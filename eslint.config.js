@@ -73,8 +73,41 @@ const oneWayOut = {
   },
 };
 
+/** The client's core also runs in React Native, Node and Deno. */
+const BROWSER_ONLY = [
+  'document',
+  'localStorage',
+  'location',
+  'navigator',
+  'sessionStorage',
+  'window',
+  'BroadcastChannel',
+  'EventSource',
+  'WebSocket',
+  'XMLHttpRequest',
+];
+const portable = {
+  files: ['sdk/typescript/src/**/*.ts'],
+  rules: {
+    '@typescript-eslint/no-explicit-any': 'error',
+    'no-restricted-globals': ['error', ...BROWSER_ONLY],
+    'no-console': 'error',
+    'max-lines': ['error', { max: 250, skipBlankLines: false, skipComments: false }],
+  },
+};
+
 export default tseslint.config(
-  { ignores: ['dist/', '.venv/', 'node_modules/', 'data/', 'coverage/', 'sdk/'] },
+  {
+    ignores: [
+      'dist/',
+      '.venv/',
+      'node_modules/',
+      'data/',
+      'coverage/',
+      'sdk/typescript/dist/',
+      'sdk/typescript/src/rest/',
+    ],
+  },
   ...tseslint.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -94,5 +127,6 @@ export default tseslint.config(
     },
   },
   oneWayOut,
+  portable,
   { files: ['test/**', '**/*.spec.ts'], rules: { 'max-lines-per-function': 'off' } },
 );

@@ -1,4 +1,4 @@
-/** `npm run sdk`: writes sdk/typescript from the OpenAPI document of the built server. */
+/** `npm run sdk`: writes sdk/typescript/src/rest from the OpenAPI and AsyncAPI documents of the built server. */
 import { createClient } from '@hey-api/openapi-ts';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { withEventTypes } from './event-types.mjs';
 
 const folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'));
 const port = await freePort();
@@ -19,13 +20,21 @@ const env = {
 };
 const server = spawn(process.execPath, ['.'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
 try {
-  const input = join(folder, 'openapi.json');
-  await writeFile(input, await fetchDocument(`http://127.0.0.1:${port}/openapi.json`));
-  const output = { path: 'sdk/typescript', clean: true };
+  const openApi = await fetchDocument('openapi.json');
+  const asyncApi = await fetchDocument('asyncapi.json');
+  const input = join(folder, 'input.json');
+  await writeFile(input, JSON.stringify(withEventTypes(openApi, asyncApi)));
   await createClient({
     input,
-    output,
-    plugins: ['@hey-api/client-fetch'],
+    output: { path: 'sdk/typescript/src/rest', clean: true },
+    plugins: [
+      { name: '@hey-api/client-fetch', throwOnError: true },
+      {
+        name: '@hey-api/sdk',
+        responseStyle: 'data',
+        operations: { strategy: 'single', containerName: 'Rest', methods: 'instance' },
+      },
+    ],
     logs: { level: 'warn', file: false },
   });
 } finally {
@@ -42,10 +51,10 @@ async function freePort() {
   return port;
 }
 
-async function fetchDocument(url) {
+async function fetchDocument(name) {
   for (let tries = 0; tries < 100 && server.exitCode === null; tries++) {
-    const answer = await fetch(url).catch(() => null);
-    if (answer?.ok) return answer.text();
+    const answer = await fetch(`http://127.0.0.1:${port}/${name}`).catch(() => null);
+    if (answer?.ok) return answer.json();
     await delay(100);
   }
   throw new Error('The built server did not start; run `npm run build` first.');

@@ -4,6 +4,285 @@ export type ClientOptions = {
     baseUrl: `${string}://${string}` | (string & {});
 };
 
+export type Message = {
+    id: number;
+    conversation_id: number;
+    /**
+     * The message that it follows; null for a first one.
+     */
+    parent_id: number | null;
+    role: MessageRole;
+    content: string;
+    /**
+     * What a reasoning model thought, apart from what it said.
+     */
+    reasoning: string;
+    status: MessageStatus;
+    /**
+     * The provider's word, such as `stop` or `length`.
+     */
+    finish_reason: string | null;
+    error: ReplyError | null;
+    model_name: string | null;
+    usage: Usage | null;
+    /**
+     * Named by a provider that searches the web, first seen first.
+     */
+    sources: Array<Source>;
+    client_message_id: string | null;
+    /**
+     * All messages in its place, itself included, oldest first: edits and regenerated replies.
+     */
+    sibling_ids: Array<number>;
+    created_at: string;
+    completed_at: string | null;
+};
+
+export type MessageRole = 'user' | 'assistant';
+
+export type MessageStatus = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
+
+export type ReplyError = {
+    code: string;
+    /**
+     * A sentence for people: the provider's own, where it gave one.
+     */
+    detail: string;
+};
+
+export type Usage = {
+    prompt_tokens: number;
+    completion_tokens: number;
+    total_tokens: number;
+    /**
+     * Whether they are our own count, the provider having given none.
+     */
+    estimated: boolean;
+};
+
+export type Source = {
+    url: string;
+    title: string | null;
+};
+
+export type Conversation = {
+    id: number;
+    title: string;
+    /**
+     * Who named it: nobody yet, the model, or the user.
+     */
+    title_source: TitleSource;
+    config_id: number | null;
+    system_prompt: string | null;
+    params: ModelParams;
+    pinned: boolean;
+    archived: boolean;
+    /**
+     * Of all branches.
+     */
+    message_count: number;
+    /**
+     * The last message of the active branch.
+     */
+    active_message_id: number | null;
+    created_at: string;
+    /**
+     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
+     */
+    updated_at: string;
+};
+
+/**
+ * Who named it: nobody yet, the model, or the user.
+ */
+export type TitleSource = 'default' | 'auto' | 'user';
+
+export type ModelParams = {
+    temperature?: number | null;
+    top_p?: number | null;
+    max_tokens?: number | null;
+    max_completion_tokens?: number | null;
+    frequency_penalty?: number | null;
+    presence_penalty?: number | null;
+    seed?: number | null;
+    stop?: string | Array<string> | null;
+    logit_bias?: {
+        [key: string]: number;
+    } | null;
+    reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null;
+    response_format?: {
+        type?: 'text' | 'json_object' | 'json_schema';
+        [key: string]: unknown;
+    } | null;
+    verbosity?: 'low' | 'medium' | 'high' | null;
+    /**
+     * Other members of the request, in the provider's own names: Qwen's `enable_thinking`, OpenRouter's `provider`.
+     */
+    extra_body?: {
+        [key: string]: unknown;
+    } | null;
+};
+
+export type Config = {
+    id: number;
+    name: string;
+    model_url: string;
+    model_name: string;
+    /**
+     * Exactly one is, while there are any.
+     */
+    is_default: boolean;
+    context_tokens: number;
+    params: ModelParams;
+    /**
+     * `unreadable` where no encryption key of the server opens the stored key: send the `api_key` again.
+     */
+    key_status: 'ok' | 'unreadable';
+    created_at: string;
+    updated_at: string;
+};
+
+export type ConversationPage = {
+    id: number;
+    title: string;
+    /**
+     * Who named it: nobody yet, the model, or the user.
+     */
+    title_source: TitleSource;
+    config_id: number | null;
+    system_prompt: string | null;
+    params: ModelParams;
+    pinned: boolean;
+    archived: boolean;
+    /**
+     * Of all branches.
+     */
+    message_count: number;
+    /**
+     * The last message of the active branch.
+     */
+    active_message_id: number | null;
+    created_at: string;
+    /**
+     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
+     */
+    updated_at: string;
+    /**
+     * The oldest first.
+     */
+    messages: Array<Message>;
+    /**
+     * Whether there are older ones: `before_id` is the first message's id then.
+     */
+    has_more: boolean;
+};
+
+/**
+ * A failure (RFC 9457). Some codes have members of their own beside these.
+ */
+export type Problem = {
+    type: string;
+    /**
+     * The status's own phrase.
+     */
+    title: string;
+    /**
+     * The HTTP status.
+     */
+    status: number;
+    /**
+     * A sentence for people.
+     */
+    detail: string;
+    /**
+     * The path that was asked for.
+     */
+    instance?: string;
+    /**
+     * What went wrong, for programs: a code never changes its meaning.
+     *
+     * - `bad_request`: The request could not be read: malformed JSON, most likely.
+     * - `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     * - `token_expired`: The token has run out: refresh, then repeat the request.
+     * - `token_revoked`: The session was ended: log in again.
+     * - `token_reused`: A refresh token was used twice, so its session was ended: log in again.
+     * - `https_required`: In production only HTTPS is answered.
+     * - `origin_forbidden`: The page that opens the socket is from an origin that is not allowed.
+     * - `forbidden`: Allowed to nobody in this state.
+     * - `reauthentication_required`: The login is older than 15 minutes: send `current_password` too.
+     * - `wrong_password`: `current_password` is wrong.
+     * - `not_found`: There is no such thing, or it is not yours.
+     * - `method_not_allowed`: The path exists, but not under this method; `Allow` lists those it has.
+     * - `not_acceptable`: `Accept` names no type that the answer can have.
+     * - `username_taken`: Somebody has this username.
+     * - `email_taken`: There is an account with this email address.
+     * - `config_limit`: A user has at most 50 model configurations.
+     * - `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
+     * - `no_model_config`: There is no model configuration to chat with: create one.
+     * - `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
+     * - `no_reply_running`: There is nothing to stop.
+     * - `client_message_id_reused`: The `client_message_id` was used for other content.
+     * - `wrong_role`: Only replies are regenerated, and only messages of the user are edited.
+     * - `body_too_large`: The body is too large.
+     * - `unsupported_media_type`: The body is not JSON.
+     * - `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     * - `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     * - `upstream_auth`: The model provider refuses the API key.
+     * - `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
+     * - `upstream_timeout`: The model provider took too long.
+     * - `upstream_unreachable`: No connection to the model provider could be made, or may be made.
+     * - `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
+     * - `upstream_error`: The model provider failed, and said so.
+     * - `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
+     * - `content_filtered`: The model provider's content filter cut the reply off.
+     * - `internal_error`: A fault of ours; the log has it under `request_id`.
+     * - `unavailable`: The server cannot answer now: try again.
+     * - `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * - `draining`: This server is on its way out: try again, and another one answers.
+     * - `not_ready`: A part that the server needs is down; `parts` says which.
+     */
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    /**
+     * The id of the request, on the server's log line too.
+     */
+    request_id?: string;
+    /**
+     * With `validation_failed`: each bad field.
+     */
+    errors?: Array<FieldError>;
+    /**
+     * With `reply_in_progress`: the reply that runs.
+     */
+    assistant_message_id?: number;
+    /**
+     * With a failed reply: the message that it answers, which is kept.
+     */
+    user_message?: Message;
+    /**
+     * With a failed reply: the reply, with its text so far.
+     */
+    assistant_message?: Message;
+};
+
+/**
+ * What is wrong with one field of a request.
+ */
+export type FieldError = {
+    /**
+     * Its path, as it was sent.
+     */
+    field: string;
+    /**
+     * A sentence for people.
+     */
+    message: string;
+};
+
+export type Turn = {
+    user_message: Message;
+    assistant_message: Message;
+};
+
 export type Register = {
     /**
      * Unique without regard to case, composition, width and characters that nobody can see.
@@ -122,72 +401,6 @@ export type SendMessage = {
     config_id?: number;
 };
 
-export type MessageRole = 'user' | 'assistant';
-
-export type MessageStatus = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
-
-export type ReplyError = {
-    code: string;
-    /**
-     * A sentence for people: the provider's own, where it gave one.
-     */
-    detail: string;
-};
-
-export type Usage = {
-    prompt_tokens: number;
-    completion_tokens: number;
-    total_tokens: number;
-    /**
-     * Whether they are our own count, the provider having given none.
-     */
-    estimated: boolean;
-};
-
-export type Source = {
-    url: string;
-    title: string | null;
-};
-
-export type Message = {
-    id: number;
-    conversation_id: number;
-    /**
-     * The message that it follows; null for a first one.
-     */
-    parent_id: number | null;
-    role: MessageRole;
-    content: string;
-    /**
-     * What a reasoning model thought, apart from what it said.
-     */
-    reasoning: string;
-    status: MessageStatus;
-    /**
-     * The provider's word, such as `stop` or `length`.
-     */
-    finish_reason: string | null;
-    error: ReplyError | null;
-    model_name: string | null;
-    usage: Usage | null;
-    /**
-     * Named by a provider that searches the web, first seen first.
-     */
-    sources: Array<Source>;
-    client_message_id: string | null;
-    /**
-     * All messages in its place, itself included, oldest first: edits and regenerated replies.
-     */
-    sibling_ids: Array<number>;
-    created_at: string;
-    completed_at: string | null;
-};
-
-export type Turn = {
-    user_message: Message;
-    assistant_message: Message;
-};
-
 export type Regenerate = {
     /**
      * The model configuration that answers this once; absent, the conversation's, or the default.
@@ -201,91 +414,6 @@ export type EditMessage = {
      * A UUID of the client's: the same one never makes a second message or a second call of the provider.
      */
     client_message_id?: string;
-};
-
-/**
- * Who named it: nobody yet, the model, or the user.
- */
-export type TitleSource = 'default' | 'auto' | 'user';
-
-export type ModelParams = {
-    temperature?: number | null;
-    top_p?: number | null;
-    max_tokens?: number | null;
-    max_completion_tokens?: number | null;
-    frequency_penalty?: number | null;
-    presence_penalty?: number | null;
-    seed?: number | null;
-    stop?: string | Array<string> | null;
-    logit_bias?: {
-        [key: string]: number;
-    } | null;
-    reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null;
-    response_format?: {
-        type?: 'text' | 'json_object' | 'json_schema';
-        [key: string]: unknown;
-    } | null;
-    verbosity?: 'low' | 'medium' | 'high' | null;
-    /**
-     * Other members of the request, in the provider's own names: Qwen's `enable_thinking`, OpenRouter's `provider`.
-     */
-    extra_body?: {
-        [key: string]: unknown;
-    } | null;
-};
-
-export type ConversationPage = {
-    id: number;
-    title: string;
-    /**
-     * Who named it: nobody yet, the model, or the user.
-     */
-    title_source: TitleSource;
-    config_id: number | null;
-    system_prompt: string | null;
-    params: ModelParams;
-    pinned: boolean;
-    archived: boolean;
-    /**
-     * Of all branches.
-     */
-    message_count: number;
-    /**
-     * The last message of the active branch.
-     */
-    active_message_id: number | null;
-    created_at: string;
-    /**
-     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
-     */
-    updated_at: string;
-    /**
-     * The oldest first.
-     */
-    messages: Array<Message>;
-    /**
-     * Whether there are older ones: `before_id` is the first message's id then.
-     */
-    has_more: boolean;
-};
-
-export type Config = {
-    id: number;
-    name: string;
-    model_url: string;
-    model_name: string;
-    /**
-     * Exactly one is, while there are any.
-     */
-    is_default: boolean;
-    context_tokens: number;
-    params: ModelParams;
-    /**
-     * `unreadable` where no encryption key of the server opens the stored key: send the `api_key` again.
-     */
-    key_status: 'ok' | 'unreadable';
-    created_at: string;
-    updated_at: string;
 };
 
 export type ConfigList = {
@@ -359,33 +487,6 @@ export type ConfigTest = {
 
 export type ModelList = {
     models: Array<string>;
-};
-
-export type Conversation = {
-    id: number;
-    title: string;
-    /**
-     * Who named it: nobody yet, the model, or the user.
-     */
-    title_source: TitleSource;
-    config_id: number | null;
-    system_prompt: string | null;
-    params: ModelParams;
-    pinned: boolean;
-    archived: boolean;
-    /**
-     * Of all branches.
-     */
-    message_count: number;
-    /**
-     * The last message of the active branch.
-     */
-    active_message_id: number | null;
-    created_at: string;
-    /**
-     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
-     */
-    updated_at: string;
 };
 
 export type ConversationList = {
@@ -512,105 +613,216 @@ export type Readiness = {
     };
 };
 
-/**
- * What is wrong with one field of a request.
- */
-export type FieldError = {
+export type MessageCreatedEvent = {
     /**
-     * Its path, as it was sent.
+     * The conversation.
      */
-    field: string;
-    /**
-     * A sentence for people.
-     */
-    message: string;
+    conversation_id: number;
+    message: Message;
 };
 
-/**
- * A failure (RFC 9457). Some codes have members of their own beside these.
- */
-export type Problem = {
-    type: string;
+export type MessageDeltaEvent = {
     /**
-     * The status's own phrase.
+     * The conversation.
      */
-    title: string;
+    conversation_id: number;
     /**
-     * The HTTP status.
+     * The message.
      */
-    status: number;
+    message_id: number;
+    part: 'content' | 'reasoning';
     /**
-     * A sentence for people.
+     * Where `text` starts in its part, in UTF-16 code units.
      */
-    detail: string;
+    offset: number;
+    text: string;
+};
+
+export type MessageCompletedEvent = {
     /**
-     * The path that was asked for.
+     * The conversation.
      */
-    instance?: string;
+    conversation_id: number;
+    message: Message;
+};
+
+export type MessageRestartedEvent = {
     /**
-     * What went wrong, for programs: a code never changes its meaning.
-     *
-     * - `bad_request`: The request could not be read: malformed JSON, most likely.
-     * - `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     * - `token_expired`: The token has run out: refresh, then repeat the request.
-     * - `token_revoked`: The session was ended: log in again.
-     * - `token_reused`: A refresh token was used twice, so its session was ended: log in again.
-     * - `https_required`: In production only HTTPS is answered.
-     * - `origin_forbidden`: The page that opens the socket is from an origin that is not allowed.
-     * - `forbidden`: Allowed to nobody in this state.
-     * - `reauthentication_required`: The login is older than 15 minutes: send `current_password` too.
-     * - `wrong_password`: `current_password` is wrong.
-     * - `not_found`: There is no such thing, or it is not yours.
-     * - `method_not_allowed`: The path exists, but not under this method; `Allow` lists those it has.
-     * - `not_acceptable`: `Accept` names no type that the answer can have.
-     * - `username_taken`: Somebody has this username.
-     * - `email_taken`: There is an account with this email address.
-     * - `config_limit`: A user has at most 50 model configurations.
-     * - `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
-     * - `no_model_config`: There is no model configuration to chat with: create one.
-     * - `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
-     * - `no_reply_running`: There is nothing to stop.
-     * - `client_message_id_reused`: The `client_message_id` was used for other content.
-     * - `wrong_role`: Only replies are regenerated, and only messages of the user are edited.
-     * - `body_too_large`: The body is too large.
-     * - `unsupported_media_type`: The body is not JSON.
-     * - `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     * - `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     * - `upstream_auth`: The model provider refuses the API key.
-     * - `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
-     * - `upstream_timeout`: The model provider took too long.
-     * - `upstream_unreachable`: No connection to the model provider could be made, or may be made.
-     * - `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
-     * - `upstream_error`: The model provider failed, and said so.
-     * - `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
-     * - `content_filtered`: The model provider's content filter cut the reply off.
-     * - `internal_error`: A fault of ours; the log has it under `request_id`.
-     * - `unavailable`: The server cannot answer now: try again.
-     * - `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     * - `draining`: This server is on its way out: try again, and another one answers.
-     * - `not_ready`: A part that the server needs is down; `parts` says which.
+     * The conversation.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    conversation_id: number;
+    message: Message;
+};
+
+export type ConversationCreatedEvent = {
+    conversation: Conversation;
+};
+
+export type ConversationUpdatedEvent = {
+    conversation: Conversation;
+};
+
+export type ConversationDeletedEvent = {
     /**
-     * The id of the request, on the server's log line too.
+     * The conversation.
      */
-    request_id?: string;
+    conversation_id: number;
+};
+
+export type ConfigChangedEvent = {
+    configs: Array<Config>;
+};
+
+export type SessionExpiringEvent = {
+    expires_at: string;
+};
+
+export type ServerEvents = {
+    'message.created': MessageCreatedEvent;
+    'message.delta': MessageDeltaEvent;
+    'message.completed': MessageCompletedEvent;
+    'message.restarted': MessageRestartedEvent;
+    'conversation.created': ConversationCreatedEvent;
+    'conversation.updated': ConversationUpdatedEvent;
+    'conversation.deleted': ConversationDeletedEvent;
+    'config.changed': ConfigChangedEvent;
+    'session.expiring': SessionExpiringEvent;
+};
+
+export type ConversationOpenCommand = {
     /**
-     * With `validation_failed`: each bad field.
+     * The conversation.
      */
-    errors?: Array<FieldError>;
+    conversation_id: number;
     /**
-     * With `reply_in_progress`: the reply that runs.
+     * Messages.
      */
-    assistant_message_id?: number;
+    limit?: number;
+};
+
+export type ConversationOpenAck = ConversationPage;
+
+export type ConversationCloseCommand = {
     /**
-     * With a failed reply: the message that it answers, which is kept.
+     * The conversation.
      */
-    user_message?: Message;
+    conversation_id: number;
+};
+
+export type ConversationCloseAck = {
+    [key: string]: unknown;
+};
+
+export type ChatSendCommand = {
     /**
-     * With a failed reply: the reply, with its text so far.
+     * The conversation.
      */
-    assistant_message?: Message;
+    conversation_id: number;
+    /**
+     * Kept exactly as it is sent.
+     */
+    content: string;
+    /**
+     * Makes the send safe to repeat: the same id never makes a second message.
+     */
+    client_message_id?: string;
+    /**
+     * The model configuration that answers this once.
+     */
+    config_id?: number;
+};
+
+export type ChatSendAck = Turn;
+
+export type ChatStopCommand = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+};
+
+export type ChatStopAck = {
+    assistant_message: Message;
+};
+
+export type ChatRegenerateCommand = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+    /**
+     * The message.
+     */
+    message_id: number;
+    /**
+     * The model configuration that answers this once.
+     */
+    config_id?: number;
+};
+
+export type ChatRegenerateAck = Turn;
+
+export type ChatEditCommand = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+    /**
+     * The message.
+     */
+    message_id: number;
+    /**
+     * Kept exactly as it is sent.
+     */
+    content: string;
+    /**
+     * Makes the send safe to repeat: the same id never makes a second message.
+     */
+    client_message_id?: string;
+};
+
+export type ChatEditAck = Turn;
+
+export type AuthRefreshCommand = {
+    /**
+     * An access token.
+     */
+    token: string;
+};
+
+export type AuthRefreshAck = {
+    expires_at: string;
+};
+
+export type ClientCommands = {
+    'conversation.open': {
+        body: ConversationOpenCommand;
+        data: ConversationPage;
+    };
+    'conversation.close': {
+        body: ConversationCloseCommand;
+        data: ConversationCloseAck;
+    };
+    'chat.send': {
+        body: ChatSendCommand;
+        data: Turn;
+    };
+    'chat.stop': {
+        body: ChatStopCommand;
+        data: ChatStopAck;
+    };
+    'chat.regenerate': {
+        body: ChatRegenerateCommand;
+        data: Turn;
+    };
+    'chat.edit': {
+        body: ChatEditCommand;
+        data: Turn;
+    };
+    'auth.refresh': {
+        body: AuthRefreshCommand;
+        data: AuthRefreshAck;
+    };
 };
 
 export type RegisterWritable = {

@@ -1,0 +1,54 @@
+import { networkError, responseError, ParleyError } from '../error.js';
+import type { SessionTokens } from '../auth/session-tokens.js';
+import { createClient, type Client } from '../rest/client/index.js';
+import type { Problem } from '../rest/types.gen.js';
+
+export type Fetch = typeof globalThis.fetch;
+
+/** Failures of an access token that a refresh may cure, or show to be final. */
+const RENEWABLE = new Set(['token_expired', 'token_revoked', 'unauthenticated']);
+
+/** The generated client's transport: sends the access token, renews it once when it is refused, throws ParleyErrors. */
+export function createRestClient(baseUrl: string, fetch: Fetch, tokens: () => SessionTokens): Client {
+  const client = createClient({
+    baseUrl,
+    throwOnError: true,
+    auth: () => tokens().accessToken(),
+    fetch: (input) => authorizedFetch(input as Request, fetch, tokens()),
+  });
+  client.interceptors.error.use((error, response) =>
+    response instanceof Response ? responseError(error, response) : error,
+  );
+  return client;
+}
+
+/** Repeats a request with a new access token after a 401. */
+export async function authorizedFetch(
+  request: Request,
+  fetch: Fetch,
+  tokens: SessionTokens,
+): Promise<Response> {
+  const used = request.headers.get('Authorization')?.replace(/^Bearer /, '');
+  const again = used && used === tokens.session?.access_token ? request.clone() : null;
+  const response = await reach(request, fetch);
+  if (!again || response.status !== 401 || !(await isRenewable(response))) return response;
+  again.headers.set('Authorization', `Bearer ${await tokens.refresh(used!)}`);
+  return reach(again, fetch);
+}
+
+async function isRenewable(response: Response): Promise<boolean> {
+  const problem = (await response
+    .clone()
+    .json()
+    .catch(() => null)) as Partial<Problem> | null;
+  return RENEWABLE.has(problem?.code ?? '');
+}
+
+async function reach(request: Request, fetch: Fetch): Promise<Response> {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    if (request.signal?.aborted || error instanceof ParleyError) throw error;
+    throw networkError(error);
+  }
+}

@@ -1,0 +1,80 @@
+import {
+  createParley,
+  memoryStorage,
+  type Parley,
+  type ParleyOptions,
+} from '../../../sdk/typescript/src/index.js';
+import type { StoredSession } from '../../../sdk/typescript/src/auth/storage.js';
+import type { TestApp } from '../app/app.js';
+import { tokenWithSecondsLeft } from '../app/access-token.js';
+import type { TestUser } from '../app/user.js';
+
+export type SdkFetch = NonNullable<ParleyOptions['fetch']>;
+
+/** A storage that shows what it holds, for clients that share it as tabs share `localStorage`. */
+export function sharedStorage() {
+  const storage = memoryStorage();
+  let key = '';
+  const text = () => storage.getItem(key) as string | null;
+  return {
+    getItem: (name: string) => storage.getItem((key = name)),
+    setItem: (name: string, value: string) => storage.setItem((key = name), value),
+    removeItem: (name: string) => storage.removeItem(name),
+    get session() {
+      return JSON.parse(text() ?? 'null') as StoredSession | null;
+    },
+    set session(session: StoredSession | null) {
+      storage.setItem(key, JSON.stringify(session));
+    },
+    clear: () => storage.removeItem(key),
+  };
+}
+
+export type SharedStorage = ReturnType<typeof sharedStorage>;
+
+/** Replaces the stored access token with one that is valid for so many seconds more, or has expired. */
+export function storeTokenWithSecondsLeft(t: TestApp, storage: SharedStorage, seconds: number): void {
+  const session = storage.session!;
+  const access_token = tokenWithSecondsLeft(t, { tokens: session } as unknown as TestUser, seconds);
+  storage.session = { ...session, access_token };
+}
+
+/** A client of the test's server, closed with it. */
+export function sdk(t: TestApp, options: Partial<ParleyOptions> = {}): Parley {
+  const parley = createParley({ baseUrl: t.url, ...options });
+  t.opened({ close: async () => parley.close() });
+  return parley;
+}
+
+/** A client that is signed in as this user. */
+export async function sdkFor(
+  t: TestApp,
+  user: TestUser,
+  options: Partial<ParleyOptions> = {},
+): Promise<Parley> {
+  const parley = sdk(t, options);
+  await parley.auth.login({ email: user.email, password: user.password });
+  return parley;
+}
+
+/** Passes requests on; counts those whose path ends so, and lets a test answer in the server's place. */
+export function watchedFetch() {
+  const paths: string[] = [];
+  const watched = {
+    /** Called before each request; may answer or throw in place of the server. */
+    before: undefined as
+      ((path: string, request: Request) => Response | Promise<Response> | undefined) | undefined,
+    /** Called with each answer; may throw it away. */
+    after: undefined as ((path: string, response: Response) => void) | undefined,
+    count: (path: string) => paths.filter((each) => each.endsWith(path)).length,
+    fetch: (async (input) => {
+      const request = input as Request;
+      const { pathname } = new URL(request.url);
+      paths.push(pathname);
+      const response = (await watched.before?.(pathname, request)) ?? (await fetch(request));
+      watched.after?.(pathname, response);
+      return response;
+    }) as SdkFetch,
+  };
+  return watched;
+}
