@@ -4,6 +4,10 @@ export const isDelta = ({ type }: SeenEvent) => type === 'message.delta';
 export const isCompleted = ({ type }: SeenEvent) => type === 'message.completed';
 export const isRestarted = ({ type }: SeenEvent) => type === 'message.restarted';
 
+export const typesOf = (events: SeenEvent[]) => events.map(({ type }) => type);
+export const ofMessage = (id: unknown, events: SeenEvent[]) =>
+  events.filter(({ message_id }) => message_id === id);
+
 /**
  * The text of one reply as a client assembles it: each delta replaces what follows its offset. Throws on a gap.
  *

@@ -71,3 +71,13 @@ export class SocketClient {
     this.log.end('closed by the test');
   }
 }
+
+/** Resolves to the socket once it is connected. */
+export const connected = async (socket: SocketClient) => socket.connected.then(() => socket);
+
+/** The problem that the handshake was refused with; rejects if the socket connects. */
+export const refusalOf = (socket: SocketClient) =>
+  socket.connected.then(
+    () => Promise.reject(new Error('The handshake was not refused.')),
+    (error: ConnectError) => error.data,
+  );

@@ -86,3 +86,9 @@ export class Refused extends Error {
     super(`The handshake was refused with ${status}`);
   }
 }
+
+export const snapshot = (ws: WebSocketClient) => ws.until(({ type }) => type === 'conversation.snapshot');
+
+/** The code that the server closes the socket with. */
+export const closeCode = async (ws: WebSocketClient) =>
+  (await within(ws.closed, 'The socket was not closed')).code;

@@ -1,0 +1,245 @@
+/** The signed-in user: reading, changing and deleting the account. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Session } from '../../src/auth/sessions/session.entity.js';
+import { sessionIdOf } from '../support/app/access-token.js';
+import { logIn, newAccount, refresh } from '../support/app/accounts.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { Answer } from '../support/clients/http.js';
+import { expectProblem } from '../support/clients/problems.js';
+import type { TestUser } from '../support/app/user.js';
+
+let t: TestApp;
+
+beforeAll(async () => {
+  t = await startTestApp();
+});
+afterAll(() => t.stop());
+
+const ago = (seconds: number) => new Date(Date.now() - seconds * 1000);
+const rfc3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+const makeLoginOld = (user: TestUser) =>
+  t.manager.update(Session, { id: sessionIdOf(user.tokens) }, { createdAt: ago(15 * 60 + 1) });
+
+describe('me', () => {
+  it('is the signed-in user', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const { status, body } = await ada.get('/auth/me');
+
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      id: ada.id,
+      username: ada.username,
+      email: ada.email,
+      has_config: true,
+      created_at: rfc3339,
+    });
+  });
+
+  it('changes its username', async () => {
+    const ada = await t.user().create();
+    const { username } = newAccount();
+    const { status, body } = await ada.post('/auth/me/username', { username });
+
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ id: ada.id, username, email: ada.email, has_config: false });
+    expect((await ada.get('/auth/me')).body).toEqual(body);
+  });
+
+  it('changes the case of its own username', async () => {
+    const ada = await t.user().create();
+    const username = ada.username.toUpperCase();
+
+    expect((await ada.post('/auth/me/username', { username })).body).toMatchObject({ username });
+  });
+
+  it("does not take another user's name or email", async () => {
+    const [ada, bob] = [await t.user().create(), await t.user().create()];
+
+    const username = bob.username.toUpperCase();
+    expectProblem(await ada.post('/auth/me/username', { username }), 409, 'username_taken');
+    expectProblem(await ada.post('/auth/me/email', { email: bob.email }), 409, 'email_taken');
+    expect((await ada.get('/auth/me')).body).toMatchObject({ username: ada.username, email: ada.email });
+  });
+
+  it('gives a name to one of those who race to change to it', async () => {
+    const users = await Promise.all(Array.from({ length: 5 }, () => t.user().create()));
+    const { username } = newAccount();
+    const answers = await Promise.all(users.map((user) => user.post('/auth/me/username', { username })));
+
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409]);
+  });
+
+  it('changes its email, lower-cased, and logs in with it from then on', async () => {
+    const ada = await t.user().create();
+    const { email } = newAccount();
+    const { status, body } = await ada.post('/auth/me/email', { email: email.toUpperCase() });
+
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ id: ada.id, email });
+    expect((await logIn(t, { email, password: ada.password })).status).toBe(200);
+    expect((await logIn(t, ada)).status).toBe(401);
+  });
+
+  it.each(['/auth/me/email', '/auth/me/password'])(
+    'needs the current password for %s once the login is 15 minutes old',
+    async (path) => {
+      const ada = await t.user().create();
+      const { email } = newAccount();
+      const change = path.endsWith('email') ? { email } : { password: 'another pass phrase' };
+      await makeLoginOld(ada);
+
+      expectProblem(await ada.post(path, change), 403, 'reauthentication_required');
+      const wrong = await ada.post(path, { ...change, current_password: 'not the password' });
+      expectProblem(wrong, 403, 'wrong_password');
+      const right = await ada.post(path, { ...change, current_password: ada.password });
+      expect(right.status).toBeLessThan(300);
+    },
+  );
+
+  it('does not become a young login by refreshing', async () => {
+    const ada = await t.user().create();
+    await makeLoginOld(ada);
+    ada.tokens = (await refresh(t, ada.tokens.refresh_token)).body;
+
+    const answer = await ada.post('/auth/me/email', { email: newAccount().email });
+    expectProblem(answer, 403, 'reauthentication_required');
+  });
+
+  it('refuses a wrong current password of a young login too', async () => {
+    const ada = await t.user().create();
+    const change = { email: newAccount().email, current_password: 'not the password' };
+
+    expectProblem(await ada.post('/auth/me/email', change), 403, 'wrong_password');
+    expect((await ada.get('/auth/me')).body.email).toBe(ada.email);
+  });
+
+  it('ends every other session when the password changes', async () => {
+    const ada = await t.user().create();
+    const [phone, laptop] = [await ada.signInAgain(), await ada.signInAgain()];
+    const bob = await t.user().create();
+    const password = 'another pass phrase';
+
+    let answer!: Answer;
+    const events = await t.eventsDuring(
+      ada.id,
+      async () => (answer = await ada.post('/auth/me/password', { password })),
+    );
+
+    expect(answer).toMatchObject({ status: 204, body: '' });
+    expect((await ada.get('/auth/me')).status).toBe(200);
+    for (const device of [phone, laptop]) {
+      expectProblem(await device.get('/auth/me'), 401, 'token_revoked');
+      expectProblem(await refresh(t, device.tokens.refresh_token), 401, 'unauthenticated');
+    }
+    const ended = [phone, laptop].map(({ tokens }) => sessionIdOf(tokens));
+    expect(events.map(({ type }) => type)).toEqual(['session.revoked', 'session.revoked']);
+    expect(events.map(({ body }) => body.session_id).sort()).toEqual(ended.sort());
+    expect((await bob.get('/auth/me')).status).toBe(200);
+    expect((await logIn(t, ada)).status).toBe(401);
+    expect((await logIn(t, { email: ada.email, password })).status).toBe(200);
+  });
+
+  it.each(['short', 'iloveyou1', '\ud800abcdefgh'])(
+    'does not change its password to %j',
+    async (password) => {
+      const ada = await t.user().create();
+
+      expectProblem(await ada.post('/auth/me/password', { password }), 422, 'validation_failed', [
+        'password',
+      ]);
+      expect((await logIn(t, ada)).status).toBe(200);
+    },
+  );
+
+  it('does not change its password to its name or email', async () => {
+    const ada = await t.user().create();
+    for (const password of [ada.username.toUpperCase(), ada.email]) {
+      expectProblem(await ada.post('/auth/me/password', { password }), 422, 'validation_failed', [
+        'password',
+      ]);
+    }
+  });
+
+  it('lets one of two changes of the password at once win, and leaves one session', async () => {
+    const ada = await t.user().create();
+    const devices = [ada, await ada.signInAgain(), await ada.signInAgain(), await ada.signInAgain()];
+    const answers = await Promise.all(
+      devices.map((device, i) => device.post('/auth/me/password', { password: `pass phrase no. ${i}` })),
+    );
+
+    const won = answers.findIndex(({ status }) => status === 204);
+    expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
+    for (const { status } of answers) expect([204, 401]).toContain(status);
+    expect(await t.manager.countBy(Session, { userId: ada.id })).toBe(1);
+    expect((await logIn(t, { email: ada.email, password: `pass phrase no. ${won}` })).status).toBe(200);
+  });
+
+  it('lets one of two changes at once win within a session too', async () => {
+    const ada = await t.user().create();
+    const passwords = ['the first pass phrase', 'the second pass phrase'];
+    const answers = await Promise.all(
+      passwords.map((password) => ada.post('/auth/me/password', { password })),
+    );
+
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 403]);
+    const password = passwords[answers.findIndex(({ status }) => status === 204)]!;
+    expect((await logIn(t, { email: ada.email, password })).status).toBe(200);
+    expect((await ada.get('/auth/me')).status).toBe(200);
+  });
+
+  it('lets no login with the old password survive a change that comes at the same time', async () => {
+    const ada = await t.user().create();
+    const [changed, ...logins] = await Promise.all([
+      ada.post('/auth/me/password', { password: 'another pass phrase' }),
+      ...Array.from({ length: 8 }, () => logIn(t, ada)),
+    ]);
+
+    expect(changed.status).toBe(204);
+    for (const { status } of logins) expect([200, 401]).toContain(status);
+    expect(await t.manager.countBy(Session, { userId: ada.id })).toBe(1);
+  });
+});
+
+describe('an account that is deleted', () => {
+  it('needs its password for that, however young the login', async () => {
+    const ada = await t.user().create();
+
+    expectProblem(await ada.post('/auth/me/delete', {}), 422, 'validation_failed', ['current_password']);
+    const wrong = await ada.post('/auth/me/delete', { current_password: 'not the password' });
+    expectProblem(wrong, 403, 'wrong_password');
+    expect((await ada.get('/auth/me')).status).toBe(200);
+  });
+
+  it('is gone with all that it owns, and nothing else is', async () => {
+    const [ada, bob] = [await t.user().withConfig(t.provider).create(), await t.user().create()];
+    const phone = await ada.signInAgain();
+    await ada.createConversation({ config_id: ada.configId });
+    const kept = await bob.createConversation();
+
+    let answer!: Answer;
+    const remove = async () =>
+      (answer = await ada.post('/auth/me/delete', { current_password: ada.password }));
+    const events = await t.eventsDuring(ada.id, remove);
+
+    expect(answer).toMatchObject({ status: 204, body: '' });
+    expect(events.map(({ type }) => type)).toEqual(['session.revoked', 'session.revoked', 'account.deleted']);
+    for (const table of ['users', 'sessions', 'known_addresses', 'model_configs', 'conversations']) {
+      const column = table === 'users' ? 'id' : 'user_id';
+      expect(await t.manager.query(`SELECT * FROM ${table} WHERE ${column} = ?`, [ada.id])).toEqual([]);
+    }
+    for (const device of [ada, phone]) {
+      expectProblem(await device.get('/auth/me'), 401, 'token_revoked');
+      expectProblem(await refresh(t, device.tokens.refresh_token), 401, 'unauthenticated');
+    }
+    expectProblem(await logIn(t, ada), 401, 'unauthenticated');
+    expect((await bob.get(`/conversations/${kept.id}`)).status).toBe(200);
+  });
+
+  it('leaves its name and email for others', async () => {
+    const ada = await t.user().create();
+    await ada.post('/auth/me/delete', { current_password: ada.password });
+
+    const { username, email, password } = ada;
+    expect((await t.http.post('/auth/register', { username, email, password })).status).toBe(201);
+  });
+});
