@@ -1,17 +1,15 @@
+/** Model configurations: creating, changing, testing and deleting. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { randomBytes } from 'node:crypto';
-import { DataSource } from 'typeorm';
-import { User } from '../../src/auth/users/user.entity.js';
 import { ConfigsService } from '../../src/configs/configs.service.js';
-import { rotateKeys } from '../../src/configs/key-rotation.js';
 import { ModelConfig } from '../../src/configs/model-config.entity.js';
 import { EncryptionService } from '../../src/encryption/encryption.service.js';
 import { Settings } from '../../src/env/settings.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { ParleyEvent } from '../../src/events/parley-event.js';
 import { expectProblem, invalidFields } from '../support/clients/problems.js';
+import { configCalls, KEY } from '../support/clients/configs.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import type { Answer, Thing } from '../support/clients/http.js';
+import type { Answer } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
 
 let t: TestApp;
@@ -27,29 +25,10 @@ beforeEach(async () => {
   ada = await t.user().create();
 });
 
-interface Config extends Thing {
-  name: string;
-  model_url: string;
-  is_default: boolean;
-  params: object;
-  updated_at: string;
-}
-
-const KEY = 'sk-very-secret-0123456789';
-const valid = () => ({ model_url: t.provider.url, model_name: 'test-model', api_key: KEY });
-const create = (extra: object = {}, user = ada) =>
-  user.post<Config>('/auth/config/create', { ...valid(), ...extra });
-const update = (id: number, body: object, user = ada) => user.post<Config>(`/auth/config/${id}/update`, body);
-const remove = (id: number, user = ada) => user.post(`/auth/config/${id}/delete`);
-const list = async (user = ada) =>
-  (await user.get<{ configs: Config[]; total: number }>('/auth/config')).body.configs;
-const made = async (extra: object = {}, user = ada) => {
-  const { status, body } = await create(extra, user);
-  expect([status, body]).toEqual([201, body]);
-  return body;
-};
-const defaults = async () => (await list()).filter((config) => config.is_default).map((config) => config.id);
-const database = () => t.app.get(DataSource);
+const { valid, create, update, remove, list, made } = configCalls(
+  () => t.provider,
+  () => ada,
+);
 
 describe('creating a configuration', () => {
   it('answers with everything but the key', async () => {
@@ -78,7 +57,7 @@ describe('creating a configuration', () => {
 
   it('stores the key encrypted', async () => {
     const { id } = await made();
-    const row = await database().manager.findOneByOrFail(ModelConfig, { id });
+    const row = await t.manager.findOneByOrFail(ModelConfig, { id });
 
     expect(JSON.stringify(row)).not.toContain(KEY);
     expect(t.app.get(EncryptionService).decrypt(row.encryptedApiKey)).toBe(KEY);
@@ -311,46 +290,6 @@ describe('params', () => {
   });
 });
 
-describe('the default', () => {
-  it('is the first one made, then whichever is chosen, and always exactly one', async () => {
-    const [one, two] = [await made({ is_default: false }), await made()];
-    expect(await defaults()).toEqual([one.id]);
-
-    const three = await made({ is_default: true });
-    expect(three.is_default).toBe(true);
-    expect(await defaults()).toEqual([three.id]);
-
-    expect((await update(two.id, { is_default: true })).body.is_default).toBe(true);
-    expect(await defaults()).toEqual([two.id]);
-  });
-
-  it('is the oldest where the chosen one is deleted', async () => {
-    const [one, two] = [await made(), await made({ is_default: true })];
-    await made();
-    await remove(two.id);
-
-    expect(await defaults()).toEqual([one.id]);
-  });
-
-  it('cannot be given up, only given to another', async () => {
-    const [one, two] = [await made(), await made()];
-
-    expect(invalidFields(await update(one.id, { is_default: false }))).toEqual(['is_default']);
-    expect((await update(two.id, { is_default: false })).status).toBe(200);
-    expect(await defaults()).toEqual([one.id]);
-  });
-
-  it("never becomes another user's, whatever the row says", async () => {
-    const [hers] = await list(eve);
-    const mine = await made();
-    await database().manager.update(User, { id: ada.id }, { defaultConfigId: hers!.id });
-
-    expect(await defaults()).toEqual([mine.id]);
-    const { id } = await ada.createConversation();
-    expect((await t.app.get(ConfigsService).resolveForConversation(ada.id, id)).configId).toBe(mine.id);
-  });
-});
-
 describe('updating a configuration', () => {
   it('changes what is sent, and nothing else', async () => {
     const before = await made({ name: 'Work', params: { temperature: 1 } });
@@ -369,7 +308,7 @@ describe('updating a configuration', () => {
   it.each([{ name: 'Other' }, { api_key: 'sk-other' }, { params: {} }])('notes when: %j', async (changes) => {
     const { id, created_at } = await made();
     const past = new Date(Date.parse(created_at as string) - 60_000);
-    await database().manager.update(ModelConfig, { id }, { createdAt: past, updatedAt: past });
+    await t.manager.update(ModelConfig, { id }, { createdAt: past, updatedAt: past });
 
     const { body } = await update(id, changes);
 
@@ -492,95 +431,6 @@ describe('trying a configuration', () => {
   });
 });
 
-describe('a key that no encryption key opens', () => {
-  async function unreadable(): Promise<Config> {
-    const config = await made();
-    const encryptedApiKey = foreignRing().encrypt(KEY);
-    await database().manager.update(ModelConfig, { id: config.id }, { encryptedApiKey });
-    return config;
-  }
-
-  it('is told by its status, and leaves all else working', async () => {
-    const [lost, fine] = [await unreadable(), await made()];
-
-    expect((await list()).map((config) => config.key_status)).toEqual(['unreadable', 'ok']);
-    expectProblem(await ada.post(`/auth/config/${lost.id}/test`), 409, 'key_unreadable');
-    expectProblem(await ada.get(`/auth/config/${lost.id}/models`), 409, 'key_unreadable');
-    expect((await ada.post(`/auth/config/${fine.id}/test`)).body).toMatchObject({ ok: true });
-    expect((await update(lost.id, { name: 'Still mine' })).status).toBe(200);
-  });
-
-  it('is mended by sending it again', async () => {
-    const { id } = await unreadable();
-
-    expect((await update(id, { api_key: KEY })).body.key_status).toBe('ok');
-  });
-
-  it('fails a chat with 409', async () => {
-    const { id } = await unreadable();
-
-    await expect(t.app.get(ConfigsService).resolve(ada.id, id)).rejects.toMatchObject({
-      code: 'key_unreadable',
-      status: 409,
-    });
-  });
-});
-
-describe('resolving', () => {
-  const resolve = (configId: number) => t.app.get(ConfigsService).resolve(ada.id, configId);
-  const resolveFor = async (user: TestUser, config_id?: number) => {
-    const { id } = await user.createConversation({ config_id });
-    return t.app.get(ConfigsService).resolveForConversation(ada.id, id);
-  };
-
-  it('gives a conversation’s own configuration, or else the default, and only the user’s', async () => {
-    const [one, two, three] = [await made(), await made(), await made()];
-    const [hers] = await list(eve);
-    await update(two.id, { is_default: true });
-
-    expect((await resolveFor(ada)).configId).toBe(two.id);
-    expect((await resolveFor(ada, three.id)).configId).toBe(three.id);
-    expect((await resolveFor(ada, one.id)).configId).toBe(one.id);
-    expect((await resolveFor(eve, hers!.id)).configId).toBe(two.id);
-  });
-
-  it('gives the oldest where none was chosen, or the chosen one was deleted', async () => {
-    const [one, two, three] = [await made(), await made(), await made()];
-    expect((await resolveFor(ada)).configId).toBe(one.id);
-
-    await update(three.id, { is_default: true });
-    await remove(three.id);
-    expect((await resolveFor(ada)).configId).toBe(one.id);
-
-    await remove(one.id);
-    expect((await resolveFor(ada)).configId).toBe(two.id);
-  });
-
-  it('gives the named configuration', async () => {
-    const two = await made({ context_tokens: 1000, params: { seed: 1 } });
-
-    expect(await resolve(two.id)).toEqual({
-      configId: two.id,
-      contextTokens: 1000,
-      provider: { modelUrl: t.provider.url, modelName: 'test-model', apiKey: KEY, params: { seed: 1 } },
-    });
-  });
-
-  it('refuses an id that is not the user’s, whether it exists or not', async () => {
-    const [hers] = await list(eve);
-    for (const id of [hers!.id, 999_999_999]) {
-      await expect(resolve(id)).rejects.toMatchObject({
-        code: 'validation_failed',
-        extras: { errors: [{ field: 'config_id' }] },
-      });
-    }
-  });
-
-  it('is a conflict where there is neither a configuration nor the demo model', async () => {
-    await expect(resolveFor(ada)).rejects.toMatchObject({ code: 'no_model_config', status: 409 });
-  });
-});
-
 describe('changes', () => {
   it('are announced to their user alone, without keys', async () => {
     const seen: ParleyEvent[] = [];
@@ -602,63 +452,3 @@ describe('changes', () => {
     expect(others).toEqual([]);
   });
 });
-
-describe('rotating keys', () => {
-  it('re-encrypts every row that it can read, leaves the others alone, and may be repeated', async () => {
-    const { manager } = database();
-    await manager.deleteAll(ModelConfig);
-    const old = t.app.get(EncryptionService);
-    const [fresh, ring] = ringsWith(t.settings.encryptionKeys);
-    const ids = [(await made()).id, (await made()).id, (await made()).id];
-    const lost = foreignRing().encrypt(KEY);
-    await manager.update(ModelConfig, { id: ids[1] }, { encryptedApiKey: lost });
-    const reports: object[] = [];
-
-    const first = await rotateKeys(database(), ring, (progress) => reports.push({ ...progress }));
-    const second = await rotateKeys(database(), ring, () => undefined);
-
-    expect(first).toEqual({ scanned: 3, rotated: 2, unreadable: 1 });
-    expect(second).toEqual({ scanned: 3, rotated: 0, unreadable: 1 });
-    expect(reports.at(-1)).toEqual(first);
-    const rows = await manager.find(ModelConfig, { order: { id: 'ASC' } });
-    expect([rows[0], rows[2]].map((row) => fresh.decrypt(row!.encryptedApiKey))).toEqual([KEY, KEY]);
-    expect(rows[1]!.encryptedApiKey).toBe(lost);
-    expect(old.isReadable(rows[0]!.encryptedApiKey)).toBe(false);
-  });
-
-  it('does not undo a key that is changed meanwhile', async () => {
-    const { manager } = database();
-    await manager.deleteAll(ModelConfig);
-    const { id } = await made();
-    const [, ring] = ringsWith(t.settings.encryptionKeys);
-    const changed = ring.encrypt('sk-new');
-    const configs = manager.getRepository(ModelConfig);
-    const overtaken = Object.assign(Object.create(configs) as typeof configs, {
-      update: async (...rotation: Parameters<typeof configs.update>) => {
-        await configs.update({ id }, { encryptedApiKey: changed });
-        return configs.update(...rotation);
-      },
-    });
-    const source = { getRepository: () => overtaken } as unknown as DataSource;
-    const progress = await rotateKeys(source, ring, () => undefined);
-
-    expect(progress).toEqual({ scanned: 1, rotated: 0, unreadable: 0 });
-    expect((await manager.findOneByOrFail(ModelConfig, { id })).encryptedApiKey).toBe(changed);
-  });
-});
-
-function newKey(): string {
-  return randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
-}
-
-function ringOf(...encryptionKeys: string[]): EncryptionService {
-  return new EncryptionService(Object.assign(new Settings(), { encryptionKeys }));
-}
-
-const foreignRing = () => ringOf(newKey());
-
-/** A new key alone, and a ring that has it before the old ones. */
-function ringsWith(olderKeys: string[]): [EncryptionService, EncryptionService] {
-  const key = newKey();
-  return [ringOf(key), ringOf(key, ...olderKeys)];
-}
