@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Repository } from 'typeorm';
-import { type FoldedPiece, foldPieces, sourceIndex } from './index/folded-pieces.js';
+import { type FoldedPiece, foldPieces, sourceIndex } from '../../common/text/folded-pieces.js';
 import { Message } from '../messages/message.entity.js';
 
 /** How much of a message is read with others; the rest of a longer one by itself. */

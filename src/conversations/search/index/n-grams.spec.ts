@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { foldText } from '../../../common/text/fold-text.js';
-import { foldPieces } from './folded-pieces.js';
+import { foldPieces } from '../../../common/text/folded-pieces.js';
 import { BUCKETS, bucketsOf, NGramReader } from './n-grams.js';
 
 function nGramsOf(text: string): Set<number> {

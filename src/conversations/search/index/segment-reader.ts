@@ -1,5 +1,5 @@
 import { Repository } from 'typeorm';
-import { foldPieces } from './folded-pieces.js';
+import { foldPieces } from '../../../common/text/folded-pieces.js';
 import { Message } from '../../messages/message.entity.js';
 import { ownMessages } from '../../messages/own-messages.js';
 import { PostingRows } from './search-postings.js';

@@ -1,5 +1,5 @@
-import { foldText } from '../../../common/text/fold-text.js';
-import { isLowSurrogate } from '../../../common/text/utf16.js';
+import { foldText } from './fold-text.js';
+import { isLowSurrogate } from './utf16.js';
 
 /** UTF-16 code units; normalizing many combining marks in a row takes the square of their number. */
 const PIECE_LENGTH = 512;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { foldText } from '../../../common/text/fold-text.js';
+import { foldText } from './fold-text.js';
 import { foldPieces, sourceIndex } from './folded-pieces.js';
 
 const foldOf = (text: string) => [...foldPieces(text)].map(({ folded }) => folded).join('');
