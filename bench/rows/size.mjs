@@ -15,7 +15,7 @@ const PAIRS = 200;
 /** Time limit for one kind of query; slow ones run once. */
 const SEARCHES = 20;
 const SEARCH_MS = 1000;
-/** Fewest messages of a segment (src/conversations/search/index/search-index.ts). */
+/** Fewest messages of a segment (src/conversations/search/index/segment-sizes.ts). */
 const LEAST_INDEXED = 8192;
 const INDEXING_MS = 180_000;
 const INDEX_POLL_MS = 100;

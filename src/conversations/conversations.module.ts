@@ -5,17 +5,15 @@ import { ConversationList } from './conversation-list.service.js';
 import { ConversationsController } from './conversations.controller.js';
 import { ConversationsService } from './conversations.service.js';
 import { Message } from './messages/message.entity.js';
-import { MessageSearch } from './search/message-search.js';
+import { MessageSearch, ScanSizes } from './search/message-search.js';
 import { MessagesService } from './messages/messages.service.js';
 import { ReplyChunk } from './messages/reply-chunk.entity.js';
-import { SearchSegment } from './search/index/search-segment.entity.js';
-import { SearchIndex, SearchSizes } from './search/index/search-index.js';
-import { SearchIndexer } from './search/index/search-indexer.js';
+import { SearchIndexModule } from './search/index/search-index.module.js';
 import { SearchService } from './search/search.service.js';
 
-/** Needs RunningReplies, from the chat engine. */
+/** ChatModule provides RunningReplies. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk, SearchSegment])],
+  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk]), SearchIndexModule],
   controllers: [ConversationsController],
   providers: [
     ConversationsService,
@@ -23,9 +21,7 @@ import { SearchService } from './search/search.service.js';
     MessagesService,
     SearchService,
     MessageSearch,
-    SearchIndex,
-    SearchIndexer,
-    SearchSizes,
+    ScanSizes,
   ],
   exports: [ConversationsService, MessagesService],
 })

@@ -23,7 +23,7 @@ import { Conversation } from './conversation.entity.js';
 import { Message } from './messages/message.entity.js';
 import { MessagesService, PageOptions } from './messages/messages.service.js';
 import type { ListConversationsQuery } from './query.dto.js';
-import { SearchIndexer } from './search/index/search-indexer.js';
+import { SearchIndex } from './search/index/search-index.js';
 
 const DEFAULT_TITLE = 'New conversation';
 const OWNED = 'WHERE c.id = ? AND c.user_id = ?';
@@ -38,7 +38,7 @@ export class ConversationsService {
     @InjectDataSource() private readonly database: DataSource,
     private readonly messages: MessagesService,
     private readonly events: EventHub,
-    private readonly indexer: SearchIndexer,
+    private readonly searchIndex: SearchIndex,
     private readonly lists: ConversationList,
   ) {
     this.conversations = database.getRepository(Conversation);
@@ -144,7 +144,7 @@ export class ConversationsService {
   async delete(userId: number, id: number): Promise<void> {
     const began = new Date();
     await transaction(this.database, async (manager) => {
-      await this.indexer.tombstone(manager, userId, id);
+      await this.searchIndex.tombstone(manager, userId, id);
       for (const archived of [false, true]) {
         const { affected } = await manager.delete(Conversation, { id, userId, archived });
         if (affected) return count(manager, userId, { archived, by: -1 });
@@ -152,7 +152,7 @@ export class ConversationsService {
       throw new NotFoundError('conversation');
     });
     this.events.publish(userId, new ParleyEvent('conversation.deleted', { conversation_id: id }));
-    this.indexer.request(userId, began);
+    this.searchIndex.requestRebuild(userId, began);
   }
 
   /** Not by save(), which would write back what a running reply has changed since. */

@@ -6,12 +6,13 @@ import { foldText } from '../../src/common/text/fold-text.js';
 import { isVisible } from '../../src/common/text/visible-text.js';
 import { Conversation } from '../../src/conversations/conversation.entity.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
-import { MessageSearch } from '../../src/conversations/search/message-search.js';
+import { MessageSearch, ScanSizes } from '../../src/conversations/search/message-search.js';
+import { CandidateLookup } from '../../src/conversations/search/index/candidate-lookup.js';
 import { SearchPosting } from '../../src/conversations/search/index/search-posting.entity.js';
 import { SearchSegment } from '../../src/conversations/search/index/search-segment.entity.js';
 import { bucketsOf, INDEX_VERSION } from '../../src/conversations/search/index/n-grams.js';
-import { SearchIndex, SearchSizes } from '../../src/conversations/search/index/search-index.js';
-import { SearchIndexer } from '../../src/conversations/search/index/search-indexer.js';
+import { SearchIndex } from '../../src/conversations/search/index/search-index.js';
+import { SegmentSizes } from '../../src/conversations/search/index/segment-sizes.js';
 import { isMysql } from '../../src/database/data-source.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onMysql } from '../support/infrastructure/database.js';
@@ -23,7 +24,8 @@ import type { TestUser } from '../support/app/user.js';
 const RUNS = Math.ceil(Number(process.env.PROPERTY_RUNS ?? 12) / 3);
 const LEAST = 8;
 const MOST = 20;
-const SIZES = { stretchMessages: 5, minSegmentMessages: LEAST, maxSegmentMessages: MOST, settledMs: 60_000 };
+const STRETCH = 5;
+const SIZES = { minMessages: LEAST, maxMessages: MOST, settledMs: 60_000 };
 const ABSENT = 'nowhere';
 /** Its n-grams are in no other text of these tests. */
 const SECRET = '龘靐';
@@ -34,7 +36,12 @@ let ada: TestUser;
 let conversationId: number;
 
 beforeAll(async () => {
-  t = await startTestApp({ providers: [[SearchSizes, SIZES]] });
+  t = await startTestApp({
+    providers: [
+      [SegmentSizes, SIZES],
+      [ScanSizes, { stretchMessages: STRETCH }],
+    ],
+  });
 });
 afterAll(() => t.stop());
 beforeEach(async () => {
@@ -150,7 +157,7 @@ describe('a search', () => {
   it('reads of the index what it needs, by its key', async () => {
     await write(ada, conversationId, hay(10 * MOST));
     const segments = await index(ada, 10 * MOST);
-    const [sql, parameters] = t.app.get(SearchIndex).postingsStatement(segments, bucketsOf('hay 123'));
+    const [sql, parameters] = t.app.get(CandidateLookup).postingsStatement(segments, bucketsOf('hay 123'));
     const mysql = isMysql(t.app.get(DataSource));
     const plan = await t.manager.query<object[]>(
       `${mysql ? 'EXPLAIN FORMAT=JSON' : 'EXPLAIN QUERY PLAN'} ${sql}`,
@@ -166,7 +173,7 @@ describe('a search', () => {
   it('scans what a segment was of that is taken down while it reads', async () => {
     const [needle] = await write(ada, conversationId, ['a needle', ...hay(MOST - 1)]);
     const [segment] = await index(ada, MOST);
-    const candidates = () => t.app.get(SearchIndex).candidates([segment!], bucketsOf('needle'));
+    const candidates = () => t.app.get(CandidateLookup).find([segment!], bucketsOf('needle'));
     expect(await candidates()).toEqual([needle]);
     await t.manager.update(SearchSegment, { userId: ada.id }, { ready: false });
 
@@ -186,7 +193,7 @@ describe('a search', () => {
     await t.app.get(MessageSearch).find(ada.id, { q: ABSENT, limit: 20 });
     over = true;
 
-    expect(turns).toBeGreaterThanOrEqual((10 * MOST) / SIZES.stretchMessages);
+    expect(turns).toBeGreaterThanOrEqual((10 * MOST) / STRETCH);
   });
 
   it('finds what has come since', async () => {
@@ -411,15 +418,15 @@ describe('the deletion of a conversation', () => {
     it('is not missed by a segment that is made while it goes on', async () => {
       await write(ada, (await ada.createConversation()).id, hay(LEAST));
       await write(ada, conversationId, [SECRET]);
-      const indexer = t.app.get(SearchIndexer);
+      const searchIndex = t.app.get(SearchIndex);
       const began = new Date();
       await t.manager.transaction(async (deletion) => {
-        await indexer.tombstone(deletion, ada.id, conversationId);
+        await searchIndex.tombstone(deletion, ada.id, conversationId);
         await deletion.delete(Conversation, { id: conversationId });
         await index(ada, LEAST + 1);
       });
       expect(await isRemembered()).toBe(true);
-      indexer.request(ada.id, began);
+      searchIndex.requestRebuild(ada.id, began);
 
       await untilIndexed(ada, LEAST);
       expect(await isRemembered()).toBe(false);

@@ -13,7 +13,7 @@ import { MAX_WAIT_SECONDS } from '../../src/ai/errors/provider-error-factory.js'
 import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { MAX_UNSAVED } from '../../src/chat/replies/reply-write-buffer.js';
 import { MAX_WAITING_BYTES } from '../../src/chat/transports/shared/backpressure.js';
-import { SearchSizes } from '../../src/conversations/search/index/search-index.js';
+import { SegmentSizes } from '../../src/conversations/search/index/segment-sizes.js';
 import { SOCKET_COMMANDS, SOCKET_EVENTS } from '../../src/docs/asyncapi/socket-api.js';
 import { environmentSchema } from '../../src/env/environment.js';
 import { CONCURRENCY_LIMITS, RATE_LIMITS } from '../../src/throttling/limits.js';
@@ -174,7 +174,7 @@ describe('docs/security.md on packages', () => {
 
 describe('figures in documents', () => {
   const { chat, credentials, failed_login, general, socket_events, unauthenticated } = RATE_LIMITS;
-  const { minSegmentMessages, maxSegmentMessages } = new SearchSizes();
+  const { minMessages, maxMessages } = new SegmentSizes();
   const [hour, day] = [60 * 60, 24 * 60 * 60];
   const MIB = 1024 * 1024;
   const afterGraceSeconds = Number(/AFTER_GRACE_S = (\d+)/.exec(read('src/boot/serve.ts'))?.[1]);
@@ -212,7 +212,7 @@ describe('figures in documents', () => {
     ['docs/reply-engine.md', `closed when ${MAX_WAITING_BYTES / MIB} MiB is pending`],
     ['docs/provider-errors.md', `\`Retry-After\` if that is at most ${MAX_WAIT_SECONDS} s`],
     ['docs/provider-errors.md', `A reply over ${MAX_REPLY_BYTES / MIB} MiB`],
-    ['docs/search-index.md', `covers ${inWords(minSegmentMessages)} to ${inWords(maxSegmentMessages)}`],
+    ['docs/search-index.md', `covers ${inWords(minMessages)} to ${inWords(maxMessages)}`],
   ])('%s: %s', (document, phrase) => {
     expect(read(document)).toContain(phrase);
   });

@@ -1,18 +1,19 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Repository } from 'typeorm';
+import { setImmediate as nextTick } from 'node:timers/promises';
+import type { Repository } from 'typeorm';
 import { type FoldedPiece, foldPieces, sourceIndex } from '../../common/text/folded-pieces.js';
-import { Message } from '../messages/message.entity.js';
+import type { Message } from '../messages/message.entity.js';
 
-/** How much of a message is read with others; the rest of a longer one by itself. */
-export const READ_CHARACTERS = 8000;
+/** Characters of a message that are read with others; longer messages are read again, one by one. */
+export const BEGINNING_CHARACTERS = 8000;
 const SNIPPET_CHARACTERS = 160;
-/** How much of a snippet goes before what was found. */
+/** Characters of a snippet before the match. */
 const LEAD_CHARACTERS = 60;
-/** For so long it works before the process looks at what else there is. */
-const TURN_MS = 3;
+/** Longest work between two turns of the event loop. */
+const MAX_BUSY_MS = 3;
 
-export interface MatchedRow {
+export interface MatchRow {
   id: number | string;
+  /** First BEGINNING_CHARACTERS characters of the content. */
   beginning: string;
 }
 
@@ -21,50 +22,54 @@ export interface Hit {
   snippet: string;
 }
 
-/** Tells which messages have a text, the same on every database, and lets the process do other things meanwhile. */
+/** Compares folded text in the process, because databases fold differently. Yields to the event loop meanwhile. */
 export class MessageMatcher {
-  private turnBegan = 0;
+  private busySince = 0;
 
   constructor(private readonly messages: Repository<Message>) {}
 
-  /** @param key folded text; @returns the first ones that have it */
-  async match(rows: MatchedRow[], key: string, limit: number): Promise<Hit[]> {
+  /**
+   * @param key folded text
+   * @returns up to `limit` hits, in the order of the rows
+   */
+  async match(rows: MatchRow[], key: string, limit: number): Promise<Hit[]> {
     const hits: Hit[] = [];
-    for (const { id, beginning } of rows) {
-      const snippet = await this.snippetOf(Number(id), beginning, key);
-      if (snippet !== null) hits.push({ id, snippet });
+    for (const row of rows) {
+      const snippet = await this.snippetOf(row, key);
+      if (snippet !== null) hits.push({ id: row.id, snippet });
       if (hits.length === limit) break;
     }
     return hits;
   }
 
-  private async snippetOf(id: number, beginning: string, key: string): Promise<string | null> {
-    const snippet = await this.find(beginning, key);
-    if (snippet !== null || beginning.length < READ_CHARACTERS) return snippet;
-    const message = await this.messages.findOne({ select: { id: true, content: true }, where: { id } });
-    return message && this.find(message.content, key);
+  private async snippetOf({ id, beginning }: MatchRow, key: string): Promise<string | null> {
+    const snippet = await this.findSnippet(beginning, key);
+    if (snippet !== null || beginning.length < BEGINNING_CHARACTERS) return snippet;
+    const message = await this.messages.findOne({
+      select: { id: true, content: true },
+      where: { id: Number(id) },
+    });
+    return message && this.findSnippet(message.content, key);
   }
 
-  private async find(text: string, key: string): Promise<string | null> {
+  private async findSnippet(text: string, key: string): Promise<string | null> {
     const pieces: FoldedPiece[] = [];
     for (const piece of foldPieces(text)) {
       pieces.push(piece);
-      if (performance.now() - this.turnBegan > TURN_MS) await this.giveWay();
+      if (performance.now() - this.busySince > MAX_BUSY_MS) await this.yield();
     }
-    const at = pieces
-      .map(({ folded }) => folded)
-      .join('')
-      .indexOf(key);
+    const folded = pieces.map((piece) => piece.folded).join('');
+    const at = folded.indexOf(key);
     return at === -1 ? null : snippetAt(text, sourceIndex(pieces, at));
   }
 
-  private async giveWay(): Promise<void> {
-    await nextTurn();
-    this.turnBegan = performance.now();
+  private async yield(): Promise<void> {
+    await nextTick();
+    this.busySince = performance.now();
   }
 }
 
-/** Counts code points, of which each is at most two code units. */
+/** Counts code points, each of one or two code units. */
 function snippetAt(text: string, at: number): string {
   const before = Array.from(text.slice(Math.max(0, at - 2 * LEAD_CHARACTERS), at)).slice(-LEAD_CHARACTERS);
   const after = Array.from(text.slice(at, at + 2 * SNIPPET_CHARACTERS));

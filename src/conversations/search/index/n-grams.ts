@@ -1,18 +1,17 @@
-/** Of how n-grams are made and text is folded: to be raised with any change. Segments of other versions are made anew. */
+/** Version of the n-grams and of foldText. Raise it with any change of either: older segments are rebuilt. */
 export const INDEX_VERSION = 1;
-/** A character of ASCII has a bucket of its own. */
+/** ASCII characters have buckets of their own. */
 const ASCII = 128;
 const HASH_BITS = 14;
 export const BUCKETS = ASCII + 2 ** HASH_BITS;
-/** More would filter no better, and each is a row to be read of every segment. */
-const BUCKETS_A_QUERY = 8;
+/** Each costs a row per segment; more do not filter better. */
+const BUCKETS_PER_QUERY = 8;
 const NONE = -1;
 const { imul } = Math;
 
 /**
- * Tells the n-grams of a text, each as the bucket that it hashes to: every character, every three in a row, and every two
- * that are not ASCII (in Chinese, two are a word). Whatever text contains another has the other's n-grams too. It is to be
- * folded text, of both.
+ * Reports the n-grams of folded text as hash buckets: single characters, trigrams, and bigrams of non-ASCII characters
+ * (two characters are often a word in Chinese). A text has all n-grams of any text that it contains.
  */
 export class NGramReader {
   private previous = NONE;
@@ -20,11 +19,12 @@ export class NGramReader {
 
   constructor(private readonly onNGram: (bucket: number, length: 1 | 2 | 3) => void) {}
 
+  /** Starts a new text. */
   begin(): void {
     this.previous = this.beforePrevious = NONE;
   }
 
-  /** Reads a text, or the next piece of it, which begins with a whole character. */
+  /** Reads a text or its next piece; a piece starts with a whole character. */
   read(text: string): void {
     for (let at = 0; at < text.length;) {
       const codePoint = text.codePointAt(at)!;
@@ -43,22 +43,24 @@ export class NGramReader {
   }
 }
 
-/** The buckets that tell most of a text that is looked for: of its longest n-grams, from all over it. */
+/** Buckets that filter best for a query: of its longest n-grams, spread over the text. */
 export function bucketsOf(query: string): number[] {
   const byLength = [new Set<number>(), new Set<number>(), new Set<number>()];
   new NGramReader((bucket, length) => byLength[3 - length]!.add(bucket)).read(query);
   const chosen = new Set<number>();
-  for (const some of byLength) {
-    for (const bucket of spread([...some], BUCKETS_A_QUERY - chosen.size)) chosen.add(bucket);
+  for (const buckets of byLength) {
+    for (const bucket of spread([...buckets], BUCKETS_PER_QUERY - chosen.size)) chosen.add(bucket);
   }
   return [...chosen];
 }
 
+/** Picks items at equal distances. */
 function spread<T>(items: T[], count: number): T[] {
   if (items.length <= count) return items;
   return Array.from({ length: count }, (_, index) => items[Math.floor((index * items.length) / count)]!);
 }
 
+/** Hashes an n-gram of three code points, 0 for none. */
 function bucketOf(first: number, second: number, third: number): number {
   let hash = imul(first, 0x9e3779b1) ^ imul(second, 0x85ebca6b) ^ imul(third, 0xc2b2ae35);
   hash = imul(hash ^ (hash >>> 15), 0x2c1b3c6d);

@@ -1,67 +1,51 @@
-import { Injectable, Logger, OnModuleDestroy } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { DataSource, EntityManager, MoreThanOrEqual, Repository } from 'typeorm';
-import { isDuplicateKey, retryContention } from '../../../database/retry.js';
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { setImmediate as nextTick } from 'node:timers/promises';
+import type { Repository } from 'typeorm';
 import { Message } from '../../messages/message.entity.js';
-import { packAscending } from './search-postings.js';
-import { SegmentReader, type Gap } from './segment-reader.js';
-import { SearchSegment } from './search-segment.entity.js';
-import { BUCKETS, INDEX_VERSION } from './n-grams.js';
-import { type Segment, SearchIndex, SearchSizes } from './search-index.js';
+import { BUCKETS } from './n-grams.js';
+import { type Gap, gapsBetween } from './segment-ranges.js';
+import { SegmentReader } from './segment-reader.js';
+import { SegmentSizes } from './segment-sizes.js';
+import { type PackedPostings, type Segment, SegmentStore } from './segment-store.js';
 
-/** After so long, whoever claimed a segment is taken for dead. */
+/** Age at which another node's claim has expired. */
 const CLAIM_MS = 10 * 60_000;
-/** When a segment was claimed that anybody may take down. */
-const LONG_AGO = new Date(0);
-/** How far the clocks of two nodes may be apart. */
-const SKEW_MS = 10_000;
-/** What is written or deleted at a time takes SQLite, which holds up the process, a few milliseconds. */
-const ROWS_A_WRITE = 500;
-const BYTES_A_WRITE = 128 * 1024;
-const BUCKETS_A_DELETION = 512;
+/** Sizes of one write or deletion: a few milliseconds on SQLite, which blocks the event loop. */
+const MAX_ROWS = 500;
+const MAX_BYTES = 128 * 1024;
+const MAX_BUCKETS = 512;
 
 /**
- * Makes, in the background, the segments by which a search skips what has not its text: of users whose search has had to
- * scan for long, and of those who have deleted what a segment tells of. One at a time; a message that is not streaming
- * never changes, so that a segment stays right. What goes wrong here, the next such search has done again.
+ * Builds segments in the background, one at a time, for users whose search scanned a long range, and again after
+ * deletions. Ended messages never change, so a finished segment stays valid. Errors are logged; the next request
+ * tries again.
  */
 @Injectable()
 export class SearchIndexer implements OnModuleDestroy {
   private readonly logger = new Logger('SearchIndexer');
-  private readonly waiting = new Map<number, Date | undefined>();
-  private readonly segments: Repository<SearchSegment>;
+  /** Users, with the time since which claimed segments may contain deleted messages. */
+  private readonly requests = new Map<number, Date | undefined>();
   private readonly reader: SegmentReader;
   private running?: Promise<void>;
   private stopping = false;
 
   constructor(
-    @InjectDataSource() private readonly database: DataSource,
-    private readonly index: SearchIndex,
-    private readonly sizes: SearchSizes,
+    private readonly segments: SegmentStore,
+    private readonly sizes: SegmentSizes,
+    @InjectRepository(Message) messages: Repository<Message>,
   ) {
-    this.segments = database.getRepository(SearchSegment);
-    this.reader = new SegmentReader(database.getRepository(Message), sizes, () => this.giveWay());
+    this.reader = new SegmentReader(messages, sizes, () => this.yieldOrStop());
   }
 
   /**
-   * Has all of a user's segments made that can be, and what is tombstoned made anew.
-   * @param deletedSince when the deletion of a conversation began, which is over
+   * Builds all missing segments of a user, and rebuilds tombstoned ones.
+   * @param deletionBegan start of a conversation's deletion, now committed
    */
-  request(userId: number, deletedSince?: Date): void {
+  request(userId: number, deletionBegan?: Date): void {
     if (this.stopping) return;
-    this.waiting.set(userId, this.waiting.get(userId) ?? deletedSince);
+    this.requests.set(userId, this.requests.get(userId) ?? deletionBegan);
     this.running ??= this.run();
-  }
-
-  /** Before a conversation goes, in the same transaction: its words must not stay in a segment. */
-  async tombstone(manager: EntityManager, userId: number, conversationId: number): Promise<void> {
-    const inBlock = 'm.id BETWEEN search_blocks.first_message_id AND search_blocks.last_message_id';
-    await manager.query(
-      `UPDATE search_blocks SET stale = 1 WHERE user_id = ? AND (ready = 0 OR EXISTS (
-         SELECT 1 FROM messages m WHERE m.conversation_id = ? AND ${inBlock}))`,
-      [userId, conversationId],
-    );
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -70,149 +54,91 @@ export class SearchIndexer implements OnModuleDestroy {
   }
 
   private async run(): Promise<void> {
-    for (const [userId, deletedSince] of this.waiting) {
-      this.waiting.delete(userId);
+    for (const [userId, deletionBegan] of this.requests) {
+      this.requests.delete(userId);
       try {
-        if (deletedSince) await this.tombstoneBegunSince(userId, deletedSince);
+        if (deletionBegan) await this.segments.tombstoneClaimedSince(userId, deletionBegan);
         while (await this.step(userId));
       } catch (error) {
-        if (!this.stopping)
-          this.logger.warn({ error: String(error) }, 'Messages could not be indexed for searches');
+        if (!this.stopping) this.logger.warn({ error: String(error) }, 'Failed to index messages for search');
       }
     }
     this.running = undefined;
   }
 
-  /** What was begun during a deletion that was not seen there may be made of messages that it still saw. */
-  private async tombstoneBegunSince(userId: number, time: Date): Promise<void> {
-    const claimedAt = MoreThanOrEqual(new Date(time.getTime() - SKEW_MS));
-    await this.segments.update({ userId, tombstoned: false, claimedAt }, { tombstoned: true });
-  }
-
   /** @returns whether there may be more to do */
   private async step(userId: number): Promise<boolean> {
-    await this.giveWay();
-    const segments = await this.index.list(userId);
-    const claimed = segments.find(({ ready }) => !ready);
-    if (claimed) return isExpired(claimed) && this.takeDown(claimed);
+    await this.yieldOrStop();
+    const segments = await this.segments.list(userId);
+    const unfinished = segments.find(({ ready }) => !ready);
+    if (unfinished) return isExpired(unfinished) && this.delete(unfinished.id);
     const tombstoned = segments.find((segment) => segment.tombstoned);
-    if (tombstoned) return this.retire(tombstoned);
+    if (tombstoned) return !(await this.segments.retire(tombstoned.id)) || this.delete(tombstoned.id);
     for (const gap of gapsBetween(segments)) if (await this.fill(userId, gap)) return true;
     return false;
   }
 
-  /** From here on searches scan what the segment was of; and where this node ends, the next to come goes on. */
-  private async retire({ id }: Segment): Promise<boolean> {
-    const { affected } = await this.segments.update(
-      { id, ready: true },
-      { ready: false, claimedAt: LONG_AGO },
-    );
-    return affected === 0 || this.takeDown({ id });
-  }
-
-  private async takeDown({ id }: Pick<Segment, 'id'>): Promise<true> {
-    const sql = 'DELETE FROM search_bits WHERE block_id = ? AND bucket < ?';
-    for (let end = BUCKETS_A_DELETION; end < BUCKETS + BUCKETS_A_DELETION; end += BUCKETS_A_DELETION) {
-      await retryContention(() => this.database.query(sql, [id, end]));
-      await this.giveWay();
+  private async delete(id: number): Promise<true> {
+    for (let end = MAX_BUCKETS; end < BUCKETS + MAX_BUCKETS; end += MAX_BUCKETS) {
+      await this.segments.deletePostingsBelow(id, end);
+      await this.yieldOrStop();
     }
-    await this.segments.delete({ id });
+    await this.segments.delete(id);
     return true;
   }
 
-  /** @returns whether a segment has been made at the beginning of a gap */
+  /** @returns whether a segment was built at the start of the gap */
   private async fill(userId: number, gap: Gap): Promise<boolean> {
     if (gap.last === null && !(await this.reader.findsEnough(userId, gap))) return false;
-    const id = await this.claim(userId, gap.first);
+    const id = await this.segments.claim(userId, gap.first);
     if (id === null) return false;
     let done = false;
     try {
       done = await this.build(id, userId, gap);
     } finally {
-      // The next to come takes it down at once. Not deleted here, as that is too much for one statement.
-      if (!done) await this.segments.update({ id, ready: false }, { claimedAt: LONG_AGO });
+      if (!done) await this.segments.abandon(id);
     }
     return done;
   }
 
-  /** @returns the new segment's id; null where another node has begun it */
-  private async claim(userId: number, firstMessageId: number): Promise<number | null> {
-    const place = { userId, firstMessageId, lastMessageId: firstMessageId, messageCount: 0 };
-    const claim = {
-      ...place,
-      ready: false,
-      tombstoned: false,
-      claimedAt: new Date(),
-      messageIds: Buffer.alloc(0),
-      version: INDEX_VERSION,
-    };
-    try {
-      const { identifiers } = await this.segments.insert(claim);
-      return identifiers[0]!.id as number;
-    } catch (error) {
-      if (isDuplicateKey(error)) return null;
-      throw error;
-    }
-  }
-
-  /** Whoever has lost its claim cannot go on: its rows' foreign key refuses them, and the last statement meets no row. */
+  /** Fails if the claim is lost meanwhile: the foreign key rejects the postings, and no row is left to complete. */
   private async build(id: number, userId: number, gap: Gap): Promise<boolean> {
     const { ids, postings, isWhole } = await this.reader.read(userId, gap);
-    const filled = isWhole && gap.last !== null;
-    if (!filled && ids.length < this.sizes.minSegmentMessages) {
-      await this.segments.delete({ id });
+    const closesGap = isWhole && gap.last !== null;
+    if (!closesGap && ids.length < this.sizes.minMessages) {
+      await this.segments.delete(id);
       return false;
     }
     await this.write(id, postings.packed(ids.length));
-    const { affected } = await this.segments.update(
-      { id, ready: false },
-      {
-        lastMessageId: filled ? gap.last! : ids.at(-1)!,
-        messageCount: ids.length,
-        messageIds: packAscending(ids),
-        ready: true,
-      },
-    );
-    return affected === 1;
+    return this.segments.complete(id, closesGap ? gap.last! : ids.at(-1)!, ids);
   }
 
-  private async write(segmentId: number, all: Iterable<[bucket: number, postings: Buffer]>): Promise<void> {
-    let rows: [number, Buffer][] = [];
-    let bytes = 0;
-    for (const row of all) {
-      rows.push(row);
-      bytes += row[1].length;
-      if (rows.length < ROWS_A_WRITE && bytes < BYTES_A_WRITE) continue;
-      await this.insert(segmentId, rows);
-      rows = [];
-      bytes = 0;
+  private async write(segmentId: number, postings: Iterable<PackedPostings>): Promise<void> {
+    for (const rows of batches(postings)) {
+      await this.segments.insertPostings(segmentId, rows);
+      await this.yieldOrStop();
     }
-    if (rows.length > 0) await this.insert(segmentId, rows);
   }
 
-  private async insert(segmentId: number, rows: [number, Buffer][]): Promise<void> {
-    const places = rows.map(() => '(?,?,?)').join(',');
-    const values = rows.flatMap(([bucket, postings]) => [segmentId, bucket, postings]);
-    const sql = `INSERT INTO search_bits (block_id, bucket, bits) VALUES ${places}`;
-    await retryContention(() => this.database.query(sql, values));
-    await this.giveWay();
-  }
-
-  /** @throws where the process is on its way out */
-  private async giveWay(): Promise<void> {
-    await nextTurn();
+  /** @throws while the process shuts down */
+  private async yieldOrStop(): Promise<void> {
+    await nextTick();
     if (this.stopping) throw new Error('The process is stopping.');
   }
 }
 
 const isExpired = ({ claimedAt }: Segment) => claimedAt.getTime() < Date.now() - CLAIM_MS;
 
-/** The oldest first. */
-function* gapsBetween(segments: Segment[]): Generator<Gap> {
-  let first = 0;
-  for (const segment of segments) {
-    if (segment.firstMessageId > first) yield { first, last: segment.firstMessageId - 1 };
-    first = segment.lastMessageId + 1;
+function* batches(rows: Iterable<PackedPostings>): Generator<PackedPostings[]> {
+  let batch: PackedPostings[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    batch.push(row);
+    bytes += row[1].length;
+    if (batch.length < MAX_ROWS && bytes < MAX_BYTES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
   }
-  yield { first, last: null };
+  if (batch.length > 0) yield batch;
 }

@@ -2,7 +2,7 @@ import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, Relation } from '
 import { BYTES, ID } from '../../../database/columns.js';
 import { SearchSegment } from './search-segment.entity.js';
 
-/** Which messages of a segment have an n-gram of a bucket; there is no row where none has. */
+/** Messages of a segment with an n-gram of a bucket; buckets without messages have no row. */
 @Entity('search_bits')
 export class SearchPosting {
   @PrimaryColumn({ ...ID, name: 'block_id' })
@@ -15,7 +15,7 @@ export class SearchPosting {
   @PrimaryColumn({ type: 'int' })
   bucket!: number;
 
-  /** Positions in the segment: see search-postings.ts. */
+  /** Packed positions in the segment, see search-postings.ts. */
   @Column({ ...BYTES, name: 'bits' })
   postings!: Buffer;
 }

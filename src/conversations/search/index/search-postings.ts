@@ -1,44 +1,47 @@
 /**
- * Sets of positions in a segment, as bytes: the gaps between them, seven bits a byte, or where that would be no shorter a
- * bitmap of the whole segment, which is told by its length.
+ * Postings: ascending positions of messages in a segment, packed as gaps (little-endian base 128) or, if that is not
+ * shorter, as a bitmap of the whole segment. The length distinguishes the two.
  */
 
 const bitmapBytes = (size: number) => Math.ceil(size / 8);
-const FIRST_BYTES = 8;
+const INITIAL_BYTES = 8;
 
-/** Collects, for each of many buckets, the positions of the messages that have it. Positions come in ascending order. */
+/** Collects the postings of many buckets; positions are added in ascending order. */
 export class PostingRows {
   private readonly rows: (PostingRow | undefined)[];
 
-  /** @param most positions that there may be */
+  /** @param maxSize largest number of positions */
   constructor(
     buckets: number,
-    private readonly most: number,
+    private readonly maxSize: number,
   ) {
     this.rows = Array(buckets).fill(undefined);
   }
 
   add(bucket: number, position: number): void {
-    (this.rows[bucket] ??= new PostingRow(this.most)).add(position);
+    (this.rows[bucket] ??= new PostingRow(this.maxSize)).add(position);
   }
 
-  /** @param size of the segment, as it has turned out; @returns what there is of each bucket that any message has */
+  /**
+   * Packs the buckets that have postings.
+   * @param size of the finished segment
+   */
   *packed(size: number): Generator<[bucket: number, postings: Buffer]> {
     for (const [bucket, row] of this.rows.entries()) if (row) yield [bucket, asBuffer(row.packed(size))];
   }
 }
 
 class PostingRow {
-  private bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
+  private bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
   private used = 0;
   private last = -1;
   private isBitmap = false;
 
-  constructor(private readonly most: number) {}
+  constructor(private readonly maxSize: number) {}
 
   add(position: number): void {
     if (position === this.last) return;
-    if (!this.isBitmap && this.used + 2 >= bitmapBytes(this.most)) this.become(this.most);
+    if (!this.isBitmap && this.used + 2 >= bitmapBytes(this.maxSize)) this.convertToBitmap(this.maxSize);
     if (this.isBitmap) setBit(this.bytes, position);
     else this.append(position - this.last - 1);
     this.last = position;
@@ -46,12 +49,12 @@ class PostingRow {
 
   packed(size: number): Uint8Array {
     if (!this.isBitmap && this.used < bitmapBytes(size)) return this.bytes.subarray(0, this.used);
-    if (!this.isBitmap) this.become(size);
+    if (!this.isBitmap) this.convertToBitmap(size);
     return this.bytes.subarray(0, bitmapBytes(size));
   }
 
   private append(gap: number): void {
-    if (this.used + MOST_GAP_BYTES > this.bytes.length) {
+    if (this.used + MAX_GAP_BYTES > this.bytes.length) {
       const longer = new Uint8Array(2 * this.bytes.length);
       longer.set(this.bytes);
       this.bytes = longer;
@@ -59,16 +62,16 @@ class PostingRow {
     this.used = writeGap(this.bytes, this.used, gap);
   }
 
-  private become(size: number): void {
+  private convertToBitmap(size: number): void {
     this.bytes = toBitmap(this.bytes.subarray(0, this.used), size);
     this.isBitmap = true;
   }
 }
 
-/** @param postings of one set each; @returns the positions that are in all, ascending */
+/** @returns the positions that all postings contain, ascending */
 export function intersect(postings: Uint8Array[], size: number): number[] {
-  const [common, ...others] = postings.map((each) =>
-    each.length === bitmapBytes(size) ? Uint8Array.from(each) : toBitmap(each, size),
+  const [common, ...others] = postings.map((packed) =>
+    packed.length === bitmapBytes(size) ? Uint8Array.from(packed) : toBitmap(packed, size),
   );
   if (!common) return [];
   for (const other of others) for (let i = 0; i < common.length; i++) common[i]! &= other[i]!;
@@ -94,9 +97,9 @@ function positionsIn(bitmap: Uint8Array): number[] {
   return positions;
 }
 
-/** @param numbers each above the one before, none below 0 */
+/** Packs ascending safe integers from 0 on as gaps. */
 export function packAscending(numbers: number[]): Buffer {
-  const bytes = new Uint8Array(MOST_GAP_BYTES * numbers.length);
+  const bytes = new Uint8Array(MAX_GAP_BYTES * numbers.length);
   let used = 0;
   let last = -1;
   for (const number of numbers) {
@@ -106,7 +109,7 @@ export function packAscending(numbers: number[]): Buffer {
   return asBuffer(bytes.subarray(0, used));
 }
 
-/** Drivers take these alone for bytes. */
+/** Converts without a copy: database drivers accept bytes only as a Buffer. */
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
 }
@@ -125,10 +128,13 @@ export function unpackAscending(bytes: Uint8Array): number[] {
   return numbers;
 }
 
-/** Of any safe integer. */
-const MOST_GAP_BYTES = 8;
+/** Bytes of the largest safe integer. */
+const MAX_GAP_BYTES = 8;
 
-/** Arithmetic, not shifts: ids may have more than 32 bits. @returns where the next goes */
+/**
+ * Writes by division, because ids can exceed the 32 bits of shifts.
+ * @returns the index after the gap
+ */
 function writeGap(bytes: Uint8Array, at: number, gap: number): number {
   let rest = gap;
   for (; rest >= 128; rest = Math.floor(rest / 128)) bytes[at++] = 128 + (rest % 128);

@@ -1,100 +1,103 @@
-import { Repository } from 'typeorm';
+import type { Repository } from 'typeorm';
 import { foldPieces } from '../../../common/text/folded-pieces.js';
-import { Message } from '../../messages/message.entity.js';
+import type { Message } from '../../messages/message.entity.js';
 import { ownMessages } from '../../messages/own-messages.js';
-import { PostingRows } from './search-postings.js';
 import { BUCKETS, NGramReader } from './n-grams.js';
-import type { SearchSizes } from './search-index.js';
+import { PostingRows } from './search-postings.js';
+import type { Gap } from './segment-ranges.js';
+import type { SegmentSizes } from './segment-sizes.js';
 
-/** What SQLite, which holds up the process, reads in a few milliseconds. */
-const MESSAGES_A_READ = 128;
-const CHARACTERS_A_MESSAGE = 8000;
-/** For so long it works before the process looks at what else there is. */
-const TURN_MS = 3;
-/** It will not change any more, and none with a lower id is still to come. */
+/** Size of one read: a few milliseconds on SQLite, which blocks the event loop. */
+const MESSAGES_PER_READ = 128;
+const CHARACTERS_PER_MESSAGE = 8000;
+/** Longest work between two turns of the event loop. */
+const MAX_BUSY_MS = 3;
+/** Ended messages never change, and after `settledMs` no lower id appears. */
 const SETTLED = "message.status <> 'streaming' AND message.createdAt <= :settled";
 
-export interface Gap {
-  first: number;
-  /** Null for the newest messages, to which more come. */
-  last: number | null;
-}
-
-interface Page {
+interface MessageRow {
   id: number | string;
+  /** First CHARACTERS_PER_MESSAGE characters of the content. */
   beginning: string;
   settled: number;
 }
 
-/** Reads what a segment is made of, and lets the process do other things meanwhile. */
-export class SegmentReader {
-  private turnBegan = 0;
+interface SegmentContent {
+  ids: number[];
+  postings: PostingRows;
+  /** Whether it reaches the end of the gap. */
+  isWhole: boolean;
+}
 
+/** Reads messages and computes their postings. */
+export class SegmentReader {
+  private busySince = 0;
+
+  /** @param yieldOrStop called every few milliseconds; may throw to stop */
   constructor(
     private readonly messages: Repository<Message>,
-    private readonly sizes: SearchSizes,
-    private readonly nextTurn: () => Promise<void>,
+    private readonly sizes: SegmentSizes,
+    private readonly yieldOrStop: () => Promise<void>,
   ) {}
 
-  /** Whether the newest messages are enough for a segment: counted along the index alone. */
+  /** Whether a gap has enough settled messages for a segment. Counts along the index only. */
   async findsEnough(userId: number, { first }: Gap): Promise<boolean> {
     const query = ownMessages(this.messages, userId, 'ASC').andWhere('message.id >= :first', { first });
     const last = await query
       .select('message.id', 'id')
-      .offset(this.sizes.minSegmentMessages - 1)
+      .offset(this.sizes.minMessages - 1)
       .limit(1)
       .getRawOne<{ id: number | string }>();
     if (!last) return false;
-    const { id } = last;
     return this.messages
       .createQueryBuilder('message')
-      .where(`message.id = :id AND ${SETTLED}`, { id, settled: this.settledBefore() })
+      .where(`message.id = :id AND ${SETTLED}`, { id: last.id, settled: this.settledBefore() })
       .getExists();
   }
 
-  /** Up to a segment's worth of messages, or up to one that is not settled. `isWhole`: to the gap's end. */
-  async read(userId: number, { first, last }: Gap) {
-    const { maxSegmentMessages: most } = this.sizes;
+  /** Reads from the start of a gap up to a full segment, the end of the gap or an unsettled message. */
+  async read(userId: number, { first, last }: Gap): Promise<SegmentContent> {
+    const { maxMessages } = this.sizes;
     const ids: number[] = [];
-    const postings = new PostingRows(BUCKETS, most);
+    const postings = new PostingRows(BUCKETS, maxMessages);
     const reader = new NGramReader((bucket) => postings.add(bucket, ids.length));
     for (let after = first - 1; ; after = ids.at(-1)!) {
-      const limit = Math.min(MESSAGES_A_READ, most - ids.length);
-      const page = await this.readPage(userId, after, last ?? Number.MAX_SAFE_INTEGER, limit);
-      for (const { id, beginning, settled } of page) {
-        if (!settled) return { ids, postings, isWhole: false };
-        await this.readNGrams(reader, Number(id), beginning);
-        ids.push(Number(id));
+      const limit = Math.min(MESSAGES_PER_READ, maxMessages - ids.length);
+      const rows = await this.readRows(userId, after, last ?? Number.MAX_SAFE_INTEGER, limit);
+      for (const row of rows) {
+        if (!row.settled) return { ids, postings, isWhole: false };
+        await this.readNGrams(reader, row);
+        ids.push(Number(row.id));
       }
-      if (page.length < limit) return { ids, postings, isWhole: true };
-      if (ids.length === most) return { ids, postings, isWhole: false };
-      await this.giveWay();
+      if (rows.length < limit) return { ids, postings, isWhole: true };
+      if (ids.length === maxMessages) return { ids, postings, isWhole: false };
+      await this.yield();
     }
   }
 
-  private readPage(userId: number, after: number, last: number, limit: number): Promise<Page[]> {
+  private readRows(userId: number, after: number, last: number, limit: number): Promise<MessageRow[]> {
     return ownMessages(this.messages, userId, 'ASC')
       .select('message.id', 'id')
-      .addSelect(`SUBSTR(message.content, 1, ${CHARACTERS_A_MESSAGE})`, 'beginning')
+      .addSelect(`SUBSTR(message.content, 1, ${CHARACTERS_PER_MESSAGE})`, 'beginning')
       .addSelect(`CASE WHEN ${SETTLED} THEN 1 ELSE 0 END`, 'settled')
       .andWhere('message.id > :after AND message.id <= :last', { after, last })
       .setParameters({ settled: this.settledBefore() })
       .limit(limit)
-      .getRawMany<Page>();
+      .getRawMany<MessageRow>();
   }
 
-  private async readNGrams(reader: NGramReader, id: number, beginning: string): Promise<void> {
-    const isWhole = beginning.length < CHARACTERS_A_MESSAGE;
-    const text = isWhole ? beginning : await this.readText(id);
+  private async readNGrams(reader: NGramReader, { id, beginning }: MessageRow): Promise<void> {
+    const isWhole = beginning.length < CHARACTERS_PER_MESSAGE;
+    const text = isWhole ? beginning : await this.readContent(Number(id));
     reader.begin();
     for (const { folded } of foldPieces(text)) {
       reader.read(folded);
-      if (performance.now() - this.turnBegan > TURN_MS) await this.giveWay();
+      if (performance.now() - this.busySince > MAX_BUSY_MS) await this.yield();
     }
   }
 
-  /** Of one that has just been deleted, nothing. */
-  private async readText(id: number): Promise<string> {
+  /** @returns an empty text if the message was deleted */
+  private async readContent(id: number): Promise<string> {
     const message = await this.messages.findOne({ select: { id: true, content: true }, where: { id } });
     return message?.content ?? '';
   }
@@ -103,8 +106,8 @@ export class SegmentReader {
     return new Date(Date.now() - this.sizes.settledMs);
   }
 
-  private async giveWay(): Promise<void> {
-    await this.nextTurn();
-    this.turnBegan = performance.now();
+  private async yield(): Promise<void> {
+    await this.yieldOrStop();
+    this.busySince = performance.now();
   }
 }
