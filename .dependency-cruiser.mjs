@@ -17,7 +17,7 @@ export const LAYERS = [
   ['chat/'],
   ['chat/transports/http/', 'chat/transports/socket-io/', 'chat/transports/websocket/'],
   ['chat/transports/shared/'],
-  ['chat/chat.service.ts', 'chat/chat.dto.ts'],
+  ['chat/*.service.ts', 'chat/chat.dto.ts'],
   ['chat/streams/'],
   ['chat/replies/recovery/'],
   ['chat/replies/'],

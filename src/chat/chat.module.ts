@@ -12,6 +12,10 @@ import { ChatController } from './transports/http/chat.controller.js';
 import { ChatLoad } from './chat-load.js';
 import { ChatGateway } from './transports/socket-io/chat.gateway.js';
 import { ChatService } from './chat.service.js';
+import { LiveConversations } from './live-conversations.service.js';
+import { TurnStarter } from './turn-starter.service.js';
+import { ConversationHeads } from './turns/conversation-heads.js';
+import { SendBatches } from './turns/send-batches.js';
 import { ChatShutdown } from './chat-shutdown.js';
 import { SocketLifecycle } from './transports/socket-io/socket-lifecycle.js';
 import { ChatWebSocket } from './transports/websocket/chat.websocket.js';
@@ -48,7 +52,9 @@ import { WebSocketClients } from './transports/websocket/websocket-clients.js';
   imports: [TypeOrmModule.forFeature([Message]), AiModule, AuthModule, ConfigsModule, ConversationsModule],
   controllers: [ChatController],
   providers: [
-    ...[ReplyQuota, PendingTurns, ChatService, TurnsService, PromptService, TitleService, ReplyRunFactory],
+    ...[ChatService, TurnStarter, LiveConversations],
+    ...[TurnsService, ConversationHeads, SendBatches, PendingTurns, ReplyQuota],
+    ...[PromptService, TitleService, ReplyRunFactory],
     ...[Heartbeat, RecoveryPace, RecoveryScan, ReplyRecovery, ReplyRetries, RemoteReplies, ChatShutdown],
     ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository, ReplyStopper, AbandonedReplies],
     ...[ConversationReader, StreamJoin, ConversationStream, ReplyStream, ReplyResponder, StalledConnections],

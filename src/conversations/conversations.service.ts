@@ -5,9 +5,7 @@ import { User } from '../auth/users/user.entity.js';
 import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
-import { isMysql } from '../database/data-source.js';
 import { RawEntityQuery } from '../database/raw-entity-query.js';
-import { RawEntityWriter } from '../database/raw-entity-writer.js';
 import { retryContention, transaction } from '../database/retry.js';
 import { EventHub } from '../events/event-hub.js';
 import { EventType, ParleyEvent } from '../events/parley-event.js';
@@ -20,7 +18,6 @@ import {
   UpdateConversationDto,
 } from './conversation.dto.js';
 import { Conversation } from './conversation.entity.js';
-import { Message } from './messages/message.entity.js';
 import { MessagesService, PageOptions } from './messages/messages.service.js';
 import type { ListConversationsQuery } from './query.dto.js';
 import { SearchIndex } from './search/index/search-index.js';
@@ -32,7 +29,6 @@ const OWNED = 'WHERE c.id = ? AND c.user_id = ?';
 export class ConversationsService {
   private readonly conversations: Repository<Conversation>;
   private readonly rows: RawEntityQuery<Conversation>;
-  private readonly writer: RawEntityWriter<Conversation>;
 
   constructor(
     @InjectDataSource() private readonly database: DataSource,
@@ -43,7 +39,6 @@ export class ConversationsService {
   ) {
     this.conversations = database.getRepository(Conversation);
     this.rows = new RawEntityQuery(database, Conversation, 'c');
-    this.writer = new RawEntityWriter(database, Conversation);
   }
 
   list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
@@ -57,40 +52,11 @@ export class ConversationsService {
     return conversation;
   }
 
-  /** For the rest of a transaction. On SQLite the transaction itself keeps other writers out from its beginning. */
-  async lock(manager: EntityManager, userId: number, id: number): Promise<Conversation> {
-    const conversation = await this.rows.findOne(manager, `${OWNED} ${this.locking}`, [id, userId]);
-    if (!conversation) throw new NotFoundError('conversation');
-    return conversation;
-  }
-
-  /** As lock, for many that a user has: what somebody else has locked is left out rather than waited for. */
-  lockUnlocked(manager: EntityManager, ids: number[]): Promise<Conversation[]> {
-    const skip = this.locking && `${this.locking} SKIP LOCKED`;
-    return this.rows.find(manager, `WHERE c.id IN (${ids.map(() => '?').join(', ')}) ${skip}`, ids);
-  }
-
-  /** Stores where locked conversations have moved on to. */
-  saveHeads(manager: EntityManager, moved: Conversation[]): Promise<void> {
-    return this.writer.update(manager, moved, [
-      'activeMessageId',
-      'messageCount',
-      'updatedAt',
-      'title',
-      'titleKey',
-    ]);
-  }
-
   /** The newest page of the active branch, or the one before a message. */
   async getPage(userId: number, id: number, options: PageOptions): Promise<ConversationPageDto> {
     const conversation = await this.getOwned(userId, id);
     const { messages, hasMore } = await this.messages.getPage(id, options);
     return ConversationPageDto.of(conversation, messages, hasMore);
-  }
-
-  /** The ids of all messages in a message's place, itself included, ascending. */
-  siblingIds(message: Message): Promise<number[]> {
-    return this.messages.siblingIds(message);
   }
 
   async create(userId: number, dto: CreateConversationDto): Promise<ConversationDto> {
@@ -161,10 +127,6 @@ export class ConversationsService {
       if (archived !== undefined) await archive(manager, userId, id, archived);
       if (!isEmpty(changes)) await manager.update(Conversation, { id, userId }, changes);
     });
-  }
-
-  private get locking(): string {
-    return isMysql(this.database) ? 'FOR UPDATE' : '';
   }
 
   private async refuseForeignConfig(userId: number, configId: number | null | undefined): Promise<void> {

@@ -4,7 +4,7 @@ import { BatchLoader } from '../common/async/batch-loader.js';
 import { isMysql } from './data-source.js';
 
 /** A long SELECT takes the database longer than several short ones. Between two batches: some statements' time. */
-const JOINED = { size: 50, maxWaitMs: 3 };
+const JOINED = { maxBatchSize: 50, maxWaitMs: 3 };
 
 export type Row = Record<string, unknown>;
 

@@ -27,13 +27,13 @@ function answering(t: TestApp): Map<string, Script> {
 const asked = (t: TestApp, content: string): PlayedRequest[] =>
   t.provider.chats.filter(({ body }) => body.messages!.at(-1)!.content === content);
 
-/** A database that takes its time, before an exchange is stored, and before it says that it is. */
+/** Delays the start of turns, before they are stored and afterwards. */
 function storeSlowly(t: TestApp, { beforeMs = 0, afterMs = 0 }): void {
-  const exchanges = t.app.get(TurnsService);
-  const begin = exchanges.begin.bind(exchanges);
-  jest.spyOn(exchanges, 'begin').mockImplementation(async (...args) => {
+  const turns = t.app.get(TurnsService);
+  const start = turns.start.bind(turns);
+  jest.spyOn(turns, 'start').mockImplementation(async (...args) => {
     await delay(beforeMs);
-    return begin(...args).finally(() => delay(afterMs));
+    return start(...args).finally(() => delay(afterMs));
   });
 }
 

@@ -117,11 +117,11 @@ async function everyConnection(statement: string): Promise<void> {
 it('a repeat that shows only when it is stored costs the others nothing', async () => {
   const clientMessageId = randomUUID();
   const { body: before } = await users[0]!.send(idOf(0), 'Of 0', { client_message_id: clientMessageId });
-  const exchanges = t.app.get(TurnsService);
+  const turns = t.app.get(TurnsService);
 
   const begun = await Promise.all(
     users.map(({ id: userId, configId }, n) =>
-      exchanges.begin({
+      turns.start({
         userId,
         conversationId: idOf(n),
         request: { kind: 'send', content: `Of ${n}`, clientMessageId },

@@ -1,23 +1,23 @@
 import { EntityManager, In, LessThanOrEqual, MoreThan } from 'typeorm';
 import { Message } from '../../conversations/messages/message.entity.js';
 
-/** Ids a read: a branch is walked without loading its text. */
-const STEP = 1000;
+/** Rows per read and ids per update. */
+const PAGE = 1000;
 
 type Link = Pick<Message, 'id' | 'parentId'>;
 
 /**
- * A conversation's messages are a tree, of which one branch is active. Ids rise from parent to child, so that
- * "below" is "a higher id" and the active branch's order is its ids' order.
+ * Branches of a conversation's message tree, one of which is active. Ids rise from parent to child, so descendants have
+ * higher ids, and the active branch is in the order of its ids.
  */
 export class Branches {
   constructor(
     private readonly manager: EntityManager,
     private readonly conversationId: number,
-    private readonly step = STEP,
+    private readonly page = PAGE,
   ) {}
 
-  /** Makes the branch end at a message (null: before the first), so that what is added next follows it. */
+  /** Makes a message the last of the active branch; null leaves the branch empty. */
   async endAt(messageId: number | null): Promise<void> {
     const path = messageId === null ? [] : await this.inactivePathTo(messageId);
     const fork = path.length > 0 ? (path.at(-1)!.parentId ?? 0) : (messageId ?? 0);
@@ -25,51 +25,52 @@ export class Branches {
       { conversationId: this.conversationId, active: true, id: MoreThan(fork) },
       { active: false },
     );
-    for (let start = 0; start < path.length; start += this.step) {
-      const ids = path.slice(start, start + this.step).map((link) => link.id);
+    for (let start = 0; start < path.length; start += this.page) {
+      const ids = path.slice(start, start + this.page).map((link) => link.id);
       await this.messages.update({ id: In(ids) }, { active: true });
     }
   }
 
-  /** The newest message that follows from one: where its branch was last worked at. */
+  /** The message's newest descendant, or the message itself. */
   async newestBelow(messageId: number): Promise<number> {
     const below = new Set([messageId]);
     let newest = messageId;
     for (let after = messageId; ;) {
-      const links = await this.links({ id: MoreThan(after) }, 'ASC');
+      const links = await this.readLinks({ id: MoreThan(after) }, 'ASC');
       for (const { id, parentId } of links) {
         if (parentId === null || !below.has(parentId)) continue;
         below.add(id);
         newest = id;
       }
-      if (links.length < this.step) return newest;
+      if (links.length < this.page) return newest;
       after = links.at(-1)!.id;
     }
   }
 
-  /** From a message up to just below the first active one: descending ids, of which a gap means "active". */
+  /** Inactive messages from this one up to the first active ancestor, in descending order. */
   private async inactivePathTo(messageId: number): Promise<Link[]> {
     const path: Link[] = [];
-    let wanted: number | null = messageId;
+    let next: number | null = messageId;
     for (let from = messageId; ;) {
-      const links = await this.links({ active: false, id: LessThanOrEqual(from) }, 'DESC');
+      const links = await this.readLinks({ active: false, id: LessThanOrEqual(from) }, 'DESC');
       for (const link of links) {
-        if (wanted === null || link.id < wanted) return path;
-        if (link.id > wanted) continue;
+        // A missing ancestor is active.
+        if (next === null || link.id < next) return path;
+        if (link.id > next) continue;
         path.push(link);
-        wanted = link.parentId;
+        next = link.parentId;
       }
-      if (wanted === null || links.length < this.step) return path;
-      from = Math.min(wanted, links.at(-1)!.id - 1);
+      if (next === null || links.length < this.page) return path;
+      from = Math.min(next, links.at(-1)!.id - 1);
     }
   }
 
-  private links(where: object, direction: 'ASC' | 'DESC'): Promise<Link[]> {
+  private readLinks(where: object, direction: 'ASC' | 'DESC'): Promise<Link[]> {
     return this.messages.find({
       select: { id: true, parentId: true },
       where: { conversationId: this.conversationId, ...where },
       order: { id: direction },
-      take: this.step,
+      take: this.page,
     });
   }
 

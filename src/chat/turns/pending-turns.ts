@@ -1,50 +1,50 @@
 import { Injectable } from '@nestjs/common';
 
-interface Beginning {
+interface PendingTurn {
   clientMessageId: string | null;
   result: Promise<unknown>;
-  /** Never rejects. */
-  over: Promise<unknown>;
+  /** Resolves when `result` settles. */
+  settled: Promise<unknown>;
 }
 
 /**
- * Exchanges that this process is about to begin. What is stored already but does not run yet is seen by nobody else, so
- * that who would end it (stop, delete), or repeat it, waits here until it does.
+ * Turns that are being started in this process. Their messages may be stored while their reply does not run yet, so
+ * whatever stops, deletes or repeats them waits here.
  */
 @Injectable()
 export class PendingTurns {
-  private readonly underWay = new Map<number, Set<Beginning>>();
+  private readonly pending = new Map<number, Set<PendingTurn>>();
 
-  /** @param begin is not done before the reply runs, or is refused */
+  /** @param start settles when the reply runs or the turn is refused */
   async track<T>(
     conversationId: number,
     clientMessageId: string | null,
-    begin: () => Promise<T>,
+    start: () => Promise<T>,
   ): Promise<T> {
-    const result = begin();
-    const beginning = { clientMessageId, result, over: result.catch(() => undefined) };
-    const all = this.underWay.get(conversationId) ?? new Set();
-    this.underWay.set(conversationId, all.add(beginning));
+    const result = start();
+    const turn = { clientMessageId, result, settled: result.catch(() => undefined) };
+    const turns = this.pending.get(conversationId) ?? new Set();
+    this.pending.set(conversationId, turns.add(turn));
     try {
       return await result;
     } finally {
-      all.delete(beginning);
-      if (all.size === 0) this.underWay.delete(conversationId);
+      turns.delete(turn);
+      if (turns.size === 0) this.pending.delete(conversationId);
     }
   }
 
-  /** Waits for all that a conversation's users are beginning. */
+  /** Resolves when the conversation's pending turns have settled. */
   async settled(conversationId: number): Promise<void> {
-    await Promise.all([...(this.underWay.get(conversationId) ?? [])].map(({ over }) => over));
+    await Promise.all([...(this.pending.get(conversationId) ?? [])].map(({ settled }) => settled));
   }
 
   /**
-   * The earlier send with the same id, where one is under way. It resolves once there is something to repeat, and
-   * rejects as that send did: sends that wait for a database that is away do not try it one after the other.
+   * Finds a pending turn with the same client_message_id. Its promise rejects as that turn does, so that repeats fail
+   * together while the database is unavailable, instead of one after the other.
    */
   findRepeated(conversationId: number, clientMessageId: string | null): Promise<unknown> | undefined {
     if (clientMessageId === null) return undefined;
-    const all = [...(this.underWay.get(conversationId) ?? [])];
-    return all.find((beginning) => beginning.clientMessageId === clientMessageId)?.result;
+    const turns = [...(this.pending.get(conversationId) ?? [])];
+    return turns.find((turn) => turn.clientMessageId === clientMessageId)?.result;
   }
 }

@@ -8,15 +8,15 @@ import { Message } from '../../conversations/messages/message.entity.js';
 import { Settings } from '../../env/settings.js';
 import { RateLimits } from '../../throttling/rate-limits.js';
 
-/** A place among a user's running replies. */
+/** One of a user's running replies. */
 export interface QuotaLease {
-  /** Ends the place: the reply has ended, or there was none to run. */
+  /** Ends the lease. */
   release(): void;
-  /** Gives the send back to the user's budget as well: it was a repeat. */
+  /** Ends the lease and returns the send to the user's rate limit. */
   refund(): void;
 }
 
-/** Who may have one more reply: not while the server drains, nor over the user's budget or number at once. */
+/** Limits replies: by rate and concurrency per user, and none while the server drains. */
 @Injectable()
 export class ReplyQuota {
   private readonly running = new Map<number, number>();
@@ -28,35 +28,36 @@ export class ReplyQuota {
     @InjectDataSource() private readonly database: DataSource,
   ) {}
 
+  /** @throws {RateLimitedError} @throws {UnavailableError} `draining` */
   async acquire(userId: number): Promise<QuotaLease> {
     const refusal = this.draining.refusal();
     if (refusal) throw refusal;
-    this.take(userId);
+    this.count(userId);
     try {
-      if (this.settings.redisUrl) await this.refuseOverLimitElsewhere(userId);
+      if (this.settings.redisUrl) await this.refuseOverGlobalLimit(userId);
       await this.limits.consume('chat', userId);
     } catch (error) {
-      this.leave(userId);
+      this.release(userId);
       throw error;
     }
     return {
-      release: () => this.leave(userId),
+      release: () => this.release(userId),
       refund: () => {
-        this.leave(userId);
+        this.release(userId);
         void this.limits.refund('chat', userId);
       },
     };
   }
 
-  /** In one turn of the loop, so that sends that race are counted too. */
-  private take(userId: number): void {
+  /** Synchronous, so that simultaneous sends cannot exceed the limit. */
+  private count(userId: number): void {
     const running = this.running.get(userId) ?? 0;
     if (running >= this.limits.concurrencyLimitOf('running_replies')) throw tooManyReplies();
     this.running.set(userId, running + 1);
   }
 
-  /** Where other nodes run replies too. Sends that race to several nodes may each find the last place free. */
-  private async refuseOverLimitElsewhere(userId: number): Promise<void> {
+  /** Counts the replies of all nodes. Simultaneous sends to several nodes may exceed the limit. */
+  private async refuseOverGlobalLimit(userId: number): Promise<void> {
     const running = await this.database
       .createQueryBuilder(Message, 'message')
       .innerJoin(Conversation, 'conversation', 'conversation.id = message.streamingIn')
@@ -65,7 +66,7 @@ export class ReplyQuota {
     if (running >= this.limits.concurrencyLimitOf('running_replies')) throw tooManyReplies();
   }
 
-  private leave(userId: number): void {
+  private release(userId: number): void {
     const running = (this.running.get(userId) ?? 1) - 1;
     if (running > 0) this.running.set(userId, running);
     else this.running.delete(userId);

@@ -1,56 +1,49 @@
 import type { EntityManager } from 'typeorm';
 import { ConflictError, NotFoundError } from '../../common/errors/errors.js';
 import type { Conversation } from '../../conversations/conversation.entity.js';
-import type { ConversationsService } from '../../conversations/conversations.service.js';
 import { Message } from '../../conversations/messages/message.entity.js';
-import type { RawEntityWriter } from '../../database/raw-entity-writer.js';
 import { Branches } from './branches.js';
-import {
-  type StartTurn,
-  type Turn,
-  toTurn,
-  advanceHead,
-  newReply,
-  newUserMessage,
-  type Written,
-} from './turn.js';
+import { advanceHead, type ConversationHeads } from './conversation-heads.js';
+import { newReply, newUserMessage } from './new-messages.js';
+import type { RawEntityWriter } from './raw-entity-writer.js';
+import { type StartTurn, toTurn, type Turn, type UserText } from './turn.js';
 
-/** One transaction that begins an exchange. */
+/** Stores one turn in a transaction. */
 export class StartTurnTransaction {
   private readonly now = new Date();
 
   constructor(
     private readonly manager: EntityManager,
-    private readonly conversations: ConversationsService,
+    private readonly heads: ConversationHeads,
     private readonly messages: RawEntityWriter<Message>,
-    private readonly beginning: StartTurn,
+    private readonly turn: StartTurn,
   ) {}
 
   async run(): Promise<Turn> {
-    const { userId, conversationId, request: ask, origin } = this.beginning;
-    // Its row lock makes the conversation's writers take turns.
-    const conversation = await this.conversations.lock(this.manager, userId, conversationId);
-    const asked = await this.userMessage(conversation);
-    const answer = await this.insert(newReply(this.beginning, asked.id, origin, this.now));
-    advanceHead(conversation, asked, answer, ask.kind === 'regenerate' ? 1 : 2);
-    await this.conversations.saveHeads(this.manager, [conversation]);
-    const siblings = await siblingIds(this.manager, ask.kind === 'send' ? [] : [asked, answer]);
-    return toTurn(asked, answer, siblings, conversation);
+    const { userId, conversationId, request, origin } = this.turn;
+    const conversation = await this.heads.lock(this.manager, userId, conversationId);
+    const userMessage = await this.userMessage(conversation);
+    const reply = await this.insert(newReply(this.turn, userMessage.id, origin, this.now));
+    advanceHead(conversation, userMessage, reply, request.kind === 'regenerate' ? 1 : 2);
+    await this.heads.save(this.manager, [conversation]);
+    const siblings = await siblingIds(this.manager, request.kind === 'send' ? [] : [userMessage, reply]);
+    return toTurn(userMessage, reply, siblings, conversation);
   }
 
+  /** Inserts the user message, or finds the one whose reply is regenerated. */
   private async userMessage(conversation: Conversation): Promise<Message> {
-    const { request: ask, conversationId } = this.beginning;
-    if (ask.kind === 'send') return this.insertUserMessage(conversation.activeMessageId, ask);
-    const target = await getMessage(this.manager, conversationId, ask.messageId);
-    if (target.role !== (ask.kind === 'edit' ? 'user' : 'assistant')) throw wrongRole(ask.kind);
+    const { request, conversationId } = this.turn;
+    if (request.kind === 'send') return this.insertUserMessage(conversation.activeMessageId, request);
+    const target = await getMessage(this.manager, conversationId, request.messageId);
+    if (target.role !== (request.kind === 'edit' ? 'user' : 'assistant')) throw wrongRole(request.kind);
     if (target.status === 'streaming') throw replyInProgress(target.id);
     await new Branches(this.manager, conversationId).endAt(target.parentId);
-    if (ask.kind === 'edit') return this.insertUserMessage(target.parentId, ask);
+    if (request.kind === 'edit') return this.insertUserMessage(target.parentId, request);
     return getMessage(this.manager, conversationId, target.parentId!);
   }
 
-  private insertUserMessage(parentId: number | null, ask: Written): Promise<Message> {
-    return this.insert(newUserMessage(this.beginning, parentId, ask, this.now));
+  private insertUserMessage(parentId: number | null, text: UserText): Promise<Message> {
+    return this.insert(newUserMessage(this.turn, parentId, text, this.now));
   }
 
   private async insert(message: Message): Promise<Message> {
@@ -69,6 +62,7 @@ function wrongRole(kind: 'edit' | 'regenerate'): ConflictError {
   return new ConflictError('wrong_role', detail);
 }
 
+/** @throws {NotFoundError} */
 export async function getMessage(
   manager: EntityManager,
   conversationId: number,
@@ -79,7 +73,7 @@ export async function getMessage(
   return message;
 }
 
-/** The ids of each message's siblings, itself included, ascending. */
+/** Ids of each message's siblings, itself included, ascending. */
 export async function siblingIds(
   manager: EntityManager,
   messages: Message[],

@@ -1,41 +1,41 @@
 import { isVisible, stripBidiControls } from '../../common/text/visible-text.js';
 
-const WORDS_LENGTH = 60;
+const MAX_LENGTH = 60;
 
 /**
- * The first words of a first message, for as long as no better title is known: 1–60 characters and an ellipsis; null
- * where nothing of it can be seen.
+ * Makes a provisional title from the start of the first message: 1–60 characters, and an ellipsis if it was cut. Null if
+ * it has no visible character.
  */
 export function titleFromText(text: string): string | null {
   const line = oneLine(text);
-  const cut = beginningOf(line, WORDS_LENGTH);
+  const cut = startOf(line, MAX_LENGTH);
   if (cut === line) return visibleOrNull(line);
   const lastSpace = cut.lastIndexOf(' ');
-  return visibleOrNull(lastSpace > WORDS_LENGTH / 2 ? cut.slice(0, lastSpace) : cut, '…');
+  return visibleOrNull(lastSpace > MAX_LENGTH / 2 ? cut.slice(0, lastSpace) : cut, '…');
 }
 
-/** Without what would break the line, or show it in another order. */
+/** Replaces line breaks and control characters by spaces, and removes bidirectional controls. */
 export function oneLine(text: string): string {
   return stripBidiControls(text)
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim();
 }
 
-/** At most so many code points, but whole characters as people see them: an emoji, a letter with its accents. */
-function beginningOf(text: string, most: number): string {
-  let beginning = '';
+/** At most this many code points, without splitting a grapheme (an emoji, a letter with its accents). */
+function startOf(text: string, maxCodePoints: number): string {
+  let start = '';
   let count = 0;
   for (const { segment } of new Intl.Segmenter().segment(text)) {
     count += [...segment].length;
-    if (count > most) break;
-    beginning += segment;
+    if (count > maxCodePoints) break;
+    start += segment;
   }
-  return beginning;
+  return start;
 }
 
 const visibleOrNull = (text: string, ending = '') => (isVisible(text) ? text + ending : null);
 
-/** Asks for a title in the conversation's own language. */
+/** Prompt for a title in the conversation's language. */
 export const TITLE_PROMPT =
   'Write a title for the conversation below: at most six words, in the language of the conversation, ' +
   'without quotes or a full stop. Answer with the title alone.';

@@ -5,24 +5,23 @@ interface Waiting<T, R> {
 }
 
 export interface BatchOptions {
-  /** The most that a batch is of. */
-  size: number;
-  /** How long an item waits for the batch before its own, at most: then they run side by side. */
+  maxBatchSize: number;
+  /** Maximum time that an item waits for the running batch before the next batch starts beside it. */
   maxWaitMs: number;
 }
 
-/**
- * Has what is asked for in one turn of the event loop, or while a batch runs, done together: for work that costs little
- * more for many than for one.
- */
+/** Collects items added in one tick, or while a batch runs, and processes them together. */
 export class BatchLoader<T, R> {
   private waiting: Waiting<T, R>[] = [];
   private running = 0;
   private timer?: NodeJS.Timeout;
 
-  /** @param run resolves to what comes of each item, in their order; where it rejects, they all failed */
+  /**
+   * @param batchLoad returns results in the order of the items; the next batch does not wait for those that are promises.
+   * Rejecting fails all items of the batch.
+   */
   constructor(
-    private readonly run: (items: T[]) => Promise<(R | Promise<R>)[]>,
+    private readonly batchLoad: (items: T[]) => Promise<(R | Promise<R>)[]>,
     private readonly options: BatchOptions,
   ) {}
 
@@ -34,23 +33,23 @@ export class BatchLoader<T, R> {
   }
 
   private schedule(): void {
-    const runBatch = () => void this.begin();
-    if (this.running === 0) setImmediate(runBatch);
-    else this.timer = setTimeout(runBatch, this.options.maxWaitMs);
+    const dispatch = () => void this.dispatch();
+    if (this.running === 0) setImmediate(dispatch);
+    else this.timer = setTimeout(dispatch, this.options.maxWaitMs);
   }
 
-  private async begin(): Promise<void> {
+  private async dispatch(): Promise<void> {
     clearTimeout(this.timer);
-    const batch = this.waiting.splice(0, this.options.size);
+    const batch = this.waiting.splice(0, this.options.maxBatchSize);
     if (batch.length === 0) return;
     this.running++;
     if (this.waiting.length > 0) this.schedule();
     try {
-      const results = await this.run(batch.map(({ item }) => item));
+      const results = await this.batchLoad(batch.map(({ item }) => item));
       batch.forEach(({ resolve }, index) => resolve(results[index]!));
     } catch (error) {
       batch.forEach(({ reject }) => reject(error));
     }
-    if (--this.running === 0) void this.begin();
+    if (--this.running === 0) void this.dispatch();
   }
 }

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { EMPTY } from '../../../src/chat/turns/turn.js';
+import { EMPTY } from '../../../src/chat/turns/new-messages.js';
 import { Conversation } from '../../../src/conversations/conversation.entity.js';
 import { Message } from '../../../src/conversations/messages/message.entity.js';
 

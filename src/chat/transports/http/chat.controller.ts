@@ -13,6 +13,7 @@ import { Limit } from '../../../throttling/limit.decorator.js';
 import { LimitConcurrent } from '../../../throttling/limit-concurrent.decorator.js';
 import { EditMessageDto, EventsQuery, TurnDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
+import { LiveConversations } from '../../live-conversations.service.js';
 import { ConversationStream } from '../../streams/conversation-stream.js';
 import { ReplyResponder } from './reply-responder.js';
 
@@ -39,6 +40,7 @@ const CHAT_PROBLEMS: ProblemResponse[] = [
 export class ChatController {
   constructor(
     private readonly chat: ChatService,
+    private readonly conversations: LiveConversations,
     private readonly stream: ConversationStream,
     private readonly responder: ReplyResponder,
   ) {}
@@ -136,7 +138,7 @@ export class ChatController {
     @Param('id', IdPipe) id: number,
     @Param('message_id', IdPipe) messageId: number,
   ): Promise<ConversationPageDto> {
-    await this.chat.activate(user.id, id, messageId);
+    await this.conversations.activate(user.id, id, messageId);
     return this.stream.read(user.id, id);
   }
 
@@ -146,7 +148,7 @@ export class ChatController {
   @HttpCode(200)
   @Post('stop')
   stop(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<MessageDto> {
-    return this.chat.stop(user.id, id);
+    return this.conversations.stop(user.id, id);
   }
 
   @ApiOperation({

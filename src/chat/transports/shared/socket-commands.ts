@@ -6,6 +6,7 @@ import type { ConversationPageDto } from '../../../conversations/conversation.dt
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { TurnDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
+import { LiveConversations } from '../../live-conversations.service.js';
 import { ConversationStream } from '../../streams/conversation-stream.js';
 import { ReplyStream } from '../../streams/reply-stream.js';
 import type { Turn } from '../../turns/turn.js';
@@ -34,6 +35,7 @@ export interface SocketPeer {
 export class SocketCommands {
   constructor(
     private readonly chat: ChatService,
+    private readonly conversations: LiveConversations,
     private readonly stream: ConversationStream,
     private readonly replies: ReplyStream,
     private readonly auth: AuthService,
@@ -68,7 +70,7 @@ export class SocketCommands {
     peer: SocketPeer,
     { conversation_id }: ConversationRefDto,
   ): Promise<{ assistant_message: MessageDto }> {
-    return { assistant_message: await this.chat.stop(peer.userId, conversation_id) };
+    return { assistant_message: await this.conversations.stop(peer.userId, conversation_id) };
   }
 
   /** @throws {UnauthenticatedError} also where the token is another user's */

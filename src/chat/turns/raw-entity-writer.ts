@@ -1,11 +1,11 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
-import type { Row } from './raw-entity-query.js';
+import type { Row } from '../../database/raw-entity-query.js';
 
-/** MySQL answers with the first id of the statement, SQLite with the last. */
+/** MySQL returns the first id of the statement, SQLite the last. */
 type Inserted = { insertId: number | string } | number | bigint;
 
-/** Stores entities by statements that are written by hand, for what is stored often: see EntityReader. */
+/** Writes entities with raw SQL, because TypeORM takes longer to build the statements of a send than to run them. */
 export class RawEntityWriter<T extends { id: number }> {
   private readonly table: string;
   private readonly columns: ColumnMetadata[];
@@ -19,7 +19,10 @@ export class RawEntityWriter<T extends { id: number }> {
     this.table = tableName;
   }
 
-  /** In one statement. @returns the lowest of the ids that they were given, which need not follow each other */
+  /**
+   * Inserts all entities in one statement.
+   * @returns the lowest generated id; the others are higher, possibly with gaps
+   */
   async insert(manager: EntityManager, entities: T[]): Promise<number> {
     const names = this.columns.map(({ databaseName }) => databaseName).join(', ');
     const row = `(${this.columns.map(() => '?').join(', ')})`;
@@ -32,7 +35,7 @@ export class RawEntityWriter<T extends { id: number }> {
     return Number(inserted) - entities.length + 1;
   }
 
-  /** Brings the rows of stored entities up to what these properties are now, in one statement. */
+  /** Updates these properties of all entities in one statement. */
   async update(manager: EntityManager, entities: T[], properties: (keyof T)[]): Promise<void> {
     const columns = this.columns.filter(({ propertyName }) => properties.includes(propertyName as keyof T));
     const cases = entities.map(() => 'WHEN ? THEN ?').join(' ');

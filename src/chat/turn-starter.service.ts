@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { NotFoundError } from '../common/errors/errors.js';
+import type { ResolvedConfig } from '../configs/configs.service.js';
+import type { Conversation } from '../conversations/conversation.entity.js';
+import { EventHub } from '../events/event-hub.js';
+import { conversationUpdated, messageCreated } from './events/chat.events.js';
+import type { ActiveReply } from './replies/active-reply.js';
+import { ReplyEngine } from './replies/reply-engine.js';
+import { ReplyRunFactory } from './replies/reply-run-factory.js';
+import { ReplyQuota } from './turns/reply-quota.js';
+import type { Turn, TurnRequest } from './turns/turn.js';
+import { TurnsService } from './turns/turns.service.js';
+
+/** Stores a turn, publishes its messages and runs its reply. */
+@Injectable()
+export class TurnStarter {
+  constructor(
+    private readonly quota: ReplyQuota,
+    private readonly turns: TurnsService,
+    private readonly runs: ReplyRunFactory,
+    private readonly engine: ReplyEngine,
+    private readonly hub: EventHub,
+  ) {}
+
+  /** Requests that fail or turn out to be repeats do not count against the user's quota. */
+  async start(
+    conversation: Conversation,
+    request: TurnRequest,
+    config: Promise<ResolvedConfig>,
+  ): Promise<Turn> {
+    const lease = await this.quota.acquire(conversation.userId);
+    try {
+      const { turn, reply } = await this.startTurn(conversation, request, await config);
+      if (reply) void reply.ended.finally(() => lease.release());
+      else lease.refund();
+      return turn;
+    } catch (error) {
+      lease.refund();
+      throw error;
+    }
+  }
+
+  /** @returns no reply for a repeat */
+  private async startTurn(
+    { id: conversationId, userId }: Conversation,
+    request: TurnRequest,
+    config: ResolvedConfig,
+  ): Promise<{ turn: Turn; reply?: ActiveReply }> {
+    const { nodeId } = this.engine;
+    const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
+    const deletion = new DeletionWatch(this.hub, userId, conversationId);
+    const turn = await this.turns
+      .start({ userId, conversationId, request, origin })
+      .finally(() => deletion.unsubscribe());
+    if (!turn.conversation) return { turn };
+    if (deletion.seen) throw new NotFoundError('conversation');
+    return { turn, reply: this.startReply(turn, turn.conversation, request, config) };
+  }
+
+  private startReply(
+    { userMessage, assistantMessage }: Turn,
+    conversation: Conversation,
+    request: TurnRequest,
+    config: ResolvedConfig,
+  ): ActiveReply {
+    const { userId } = conversation;
+    const run = this.runs.create(conversation, userMessage, config);
+    const reply = this.engine.start(assistantMessage, userId, 1, run);
+    if (request.kind !== 'regenerate') this.hub.publish(userId, messageCreated(userMessage));
+    this.hub.publish(userId, messageCreated(assistantMessage));
+    this.hub.publish(userId, conversationUpdated(conversation));
+    return reply;
+  }
+}
+
+/** Observes a deletion after the turn was stored and before its reply runs, which would not stop the reply. */
+class DeletionWatch {
+  seen = false;
+  readonly unsubscribe: () => void;
+
+  constructor(hub: EventHub, userId: number, id: number) {
+    this.unsubscribe = hub.subscribe(userId, ({ type, conversationId }) => {
+      const isDeleted = type === 'conversation.deleted' && conversationId === id;
+      this.seen ||= isDeleted || type === 'account.deleted';
+    });
+  }
+}
