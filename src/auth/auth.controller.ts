@@ -15,7 +15,6 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { StreamTicketDto } from './tokens/stream-ticket.dto.js';
 import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import { TokenPairDto } from './tokens/token-pair.dto.js';
-import { TokensService } from './tokens/tokens.service.js';
 import { UserDto } from './users/user.dto.js';
 
 @ApiTags('Accounts')
@@ -26,7 +25,6 @@ export class AuthController {
     private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
     private readonly sessions: SessionsService,
-    private readonly tokens: TokensService,
     private readonly tickets: StreamTicketsService,
   ) {}
 
@@ -45,8 +43,8 @@ export class AuthController {
   @Limit('credentials')
   @ApiOperation({ operationId: 'login', summary: 'Log in: begins a session' })
   @ApiProblems('401 unauthenticated', '503 unavailable')
-  async login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
-    return this.tokens.createPair(await this.logins.logIn(dto, client));
+  login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
+    return this.logins.logIn(dto, client);
   }
 
   @Post('refresh')
@@ -61,8 +59,8 @@ export class AuthController {
       'successor is unused: then the same successor is answered again, with a new access token.',
   })
   @ApiProblems('401 unauthenticated', '401 token_expired', '401 token_revoked', '401 token_reused')
-  async refresh(@Body() dto: RefreshDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
-    return this.tokens.createPair(await this.refreshes.rotate(dto.refresh_token, client));
+  refresh(@Body() dto: RefreshDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
+    return this.refreshes.rotate(dto.refresh_token, client);
   }
 
   @Post('stream-ticket')

@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditLog } from '../common/logging/audit-log.js';
 import { AccountDeletionService } from './users/account-deletion.service.js';
+import { User } from './users/user.entity.js';
 import { UsersService } from './users/users.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
@@ -27,6 +29,7 @@ import { TokensService } from './tokens/tokens.service.js';
 /** Users, sessions and tokens, and the guard that every HTTP route is behind. */
 @Module({
   imports: [
+    TypeOrmModule.forFeature([User]),
     PassportModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
   ],

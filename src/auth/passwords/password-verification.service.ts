@@ -3,7 +3,7 @@ import { AuditLog, type AuditSubject } from '../../common/logging/audit-log.js';
 import { RateLimits } from '../../throttling/rate-limits.js';
 import { PasswordService } from './password.service.js';
 
-/** Lets a password be tried, but not often. */
+/** Verifies passwords within a budget of failures. */
 @Injectable()
 export class PasswordVerificationService {
   constructor(
@@ -13,12 +13,12 @@ export class PasswordVerificationService {
   ) {}
 
   /**
-   * The budget is taken before the try, so that many at once cannot overdraw it.
-   * @param hash undefined where there is no such user
-   * @param budget whose failures are counted together
-   * @param subject who is named in the audit trail, where there were too many
+   * Consumes the budget before verifying, so that concurrent attempts cannot exceed it.
+   * @param hash undefined if there is no such user
+   * @param budget key of the budget in which failures are counted
+   * @param subject recorded in the audit log when the budget is spent
    * @throws {RateLimitedError} after too many failures, also for the right password
-   * @throws {UnavailableError} when too many hashings wait
+   * @throws {UnavailableError} when too many passwords wait to be hashed
    */
   async verify(
     password: string,
@@ -27,14 +27,19 @@ export class PasswordVerificationService {
     subject: AuditSubject,
   ): Promise<boolean> {
     await this.consumeAttempt(budget, subject);
-    let wrong = false;
+    let isWrong = false;
     try {
-      wrong = !(await this.passwords.verify(hash, password));
-      return !wrong;
+      isWrong = !(await this.passwords.verify(hash, password));
+      return !isWrong;
     } finally {
-      // Only a wrong password counts: neither a right one, nor one that could not be looked at.
-      if (!wrong) await this.limits.refund('failed_login', budget);
+      // Only wrong passwords count: neither right ones nor attempts that could not be verified.
+      if (!isWrong) await this.limits.refund('failed_login', budget);
     }
+  }
+
+  /** Returns the hash, or a new one if its parameters are outdated. */
+  async upgradeHash(hash: string, password: string): Promise<string> {
+    return this.passwords.isOutdated(hash) ? this.passwords.hash(password) : hash;
   }
 
   private async consumeAttempt(budget: string, subject: AuditSubject): Promise<void> {

@@ -10,7 +10,7 @@ const FRESH_LOGIN_MS = 15 * 60_000;
 @Injectable()
 export class ReauthenticationService {
   constructor(
-    private readonly checks: PasswordVerificationService,
+    private readonly verification: PasswordVerificationService,
     private readonly audit: AuditLog,
   ) {}
 
@@ -30,7 +30,7 @@ export class ReauthenticationService {
    */
   async require(actor: Actor, password: string): Promise<void> {
     const budget = `session ${actor.sessionId}`;
-    if (await this.checks.verify(password, actor.user.passwordHash, budget, actor)) return;
+    if (await this.verification.verify(password, actor.user.passwordHash, budget, actor)) return;
     this.audit.record('reauthentication.failed', actor);
     throw wrongPassword();
   }

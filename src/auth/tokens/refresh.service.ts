@@ -18,8 +18,10 @@ import {
   sealSuccessor,
 } from '../sessions/refresh-tokens.js';
 import { Session } from '../sessions/session.entity.js';
-import { SessionGrant, SessionsService } from '../sessions/sessions.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
 import { REFRESH_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
+import type { TokenPairDto } from './token-pair.dto.js';
+import { TokensService } from './tokens.service.js';
 
 /** How long a spent token gets its unused successor again: for a phone that lost the answer, or 50 requests at once. */
 const REUSE_GRACE_MS = 60 * 60_000;
@@ -33,11 +35,12 @@ export class RefreshService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly sessions: SessionsService,
+    private readonly tokens: TokensService,
     private readonly audit: AuditLog,
   ) {}
 
   /** @throws {UnauthenticatedError} `unauthenticated`, `token_expired`, `token_revoked`, `token_reused` */
-  async rotate(token: string, client: ClientInfo): Promise<SessionGrant> {
+  async rotate(token: string, client: ClientInfo): Promise<TokenPairDto> {
     const row = await this.findRow(token);
     const refreshToken = await transaction(this.dataSource, (manager) => rotateToken(manager, row, token));
     const { id: sessionId, userId } = row.session!;
@@ -45,7 +48,7 @@ export class RefreshService {
       await this.endFamily({ userId, sessionId, address: client.address });
       throw reusedRefreshToken();
     }
-    return { userId, sessionId, refreshToken };
+    return this.tokens.createPair({ userId, sessionId, refreshToken });
   }
 
   private async findRow(token: string): Promise<RefreshToken> {
