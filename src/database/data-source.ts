@@ -1,6 +1,6 @@
 import { DataSource, DataSourceOptions } from 'typeorm';
-import { useMysqlDriver } from './mysql/mysql.js';
-import { SqliteDatabase, useSqliteDriver } from './sqlite/sqlite.js';
+import { useMysqlDriver } from './mysql/watched-driver.js';
+import { SqliteDatabase, useSqliteDriver } from './sqlite/sqlite-driver.js';
 
 type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
 

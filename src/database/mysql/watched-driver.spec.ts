@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
-import { refuseSmallPackets } from './mysql.js';
+import { refuseSmallPackets } from './watched-driver.js';
 
 /** The real setting belongs to a server, which other tests share. */
 const serverWith = (bytes: number) => ({ query: async () => [{ bytes }] }) as unknown as DataSource;
