@@ -1,8 +1,8 @@
-import { ColumnOptions, ValueTransformer } from 'typeorm';
+import type { ColumnOptions, ValueTransformer } from 'typeorm';
 
+/** MySQL returns BIGINT as text. */
 const toNumber: ValueTransformer = {
   to: (value: unknown) => value,
-  // MySQL's BIGINT comes back as text.
   from: (value: string | number | null) => (value === null ? null : Number(value)),
 };
 
@@ -11,10 +11,10 @@ const json: ValueTransformer = {
   from: (value: string | null) => (value === null ? null : JSON.parse(value)),
 };
 
-/** Column options that several entities share; MySQL's names, which the SQLite driver maps to its own. */
+/** Column options shared by entities. The types are MySQL's; the SQLite driver maps them. */
 export const ID = { type: 'bigint', transformer: toNumber } as const satisfies ColumnOptions;
 export const TIME = { type: 'datetime', precision: 3 } as const satisfies ColumnOptions;
 export const TEXT = { type: 'longtext' } as const satisfies ColumnOptions;
-/** Comes back as a Buffer. */
+/** Read as a Buffer. */
 export const BYTES = { type: 'longblob' } as const satisfies ColumnOptions;
 export const JSON_TEXT = { type: 'longtext', transformer: json } as const satisfies ColumnOptions;

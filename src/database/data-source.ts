@@ -1,6 +1,7 @@
 import { DataSource, DataSourceOptions } from 'typeorm';
 import { useMysqlDriver } from './mysql/watched-driver.js';
-import { SqliteDatabase, useSqliteDriver } from './sqlite/sqlite-driver.js';
+import { SqliteDatabase } from './sqlite/sqlite-database.js';
+import { useSqliteDriver } from './sqlite/sqlite-driver.js';
 
 type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
 

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { Settings } from '../env/settings.js';
 import { createDataSource, isMysql } from './data-source.js';
 import { Deployment } from './deployment.entity.js';
-import { refuseSmallPackets } from './mysql/watched-driver.js';
+import { refuseSmallPackets } from './mysql/server-settings.js';
 
 const MIGRATION_WAIT_SECONDS = 60;
 

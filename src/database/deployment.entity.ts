@@ -1,6 +1,6 @@
 import { Entity, PrimaryColumn } from 'typeorm';
 
-/** What all nodes on one database have in common, and no others: a single row, made with its table. */
+/** Identifies the nodes that share a database: one row, created with its table. */
 @Entity('deployment')
 export class Deployment {
   @PrimaryColumn({ type: 'varchar', length: 36 })

@@ -1,13 +1,16 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
-/** MySQL's deadlock and lock wait time-out: the statement or transaction may be tried again. */
+/** MySQL's deadlock and lock wait time-out, after which a statement or transaction may be retried. */
 const CONTENTION = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
 
-const ATTEMPTS = 5;
-/** After this long a caller is told rather than kept waiting: within five seconds, as a last try may wait for two. */
-const PATIENCE_MS = 2800;
+const MAX_ATTEMPTS = 5;
+/** No attempt starts later; one can wait 2 s for a lock, so that callers get an answer within 5 s. */
+const MAX_RETRY_MS = 2800;
 
-/** Runs a transaction, again where it lost to another one; `work` must have no effect beside the database. */
+/**
+ * Runs a transaction, and again after a deadlock or lock time-out.
+ * @param work must have no effects outside the database
+ */
 export async function transaction<T>(
   dataSource: DataSource,
   work: (manager: EntityManager) => Promise<T>,
@@ -15,15 +18,15 @@ export async function transaction<T>(
   return retryContention(() => dataSource.transaction(work));
 }
 
-/** Runs a statement or transaction, again where a deadlock or a lock time-out ended it. */
+/** Runs a statement or transaction, and again after a deadlock or lock time-out, with random growing delays. */
 export async function retryContention<T>(work: () => Promise<T>): Promise<T> {
   const start = performance.now();
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      const givenUp = attempt === ATTEMPTS || performance.now() - start > PATIENCE_MS;
-      if (givenUp || !isContention(error)) throw error;
+      const isLast = attempt === MAX_ATTEMPTS || performance.now() - start > MAX_RETRY_MS;
+      if (isLast || !isContention(error)) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt));
   }
@@ -34,12 +37,12 @@ function isContention(error: unknown): boolean {
   return code !== undefined && CONTENTION.has(code);
 }
 
-/** Whether another process has SQLite's file locked. The package gives no code with every such error. */
+/** Whether another process has locked SQLite's file. The package sets no code on some of these errors. */
 export function isLocked(error: unknown): boolean {
   return /^database (table )?is locked/.test(driverError(error).message ?? '');
 }
 
-/** Whether a unique key refused a row: MySQL's errno 1062, SQLite's extended codes 2067 and 1555. */
+/** Whether a unique key rejected a row: MySQL's errno 1062, SQLite's extended codes 2067 and 1555. */
 export function isDuplicateKey(error: unknown): boolean {
   const { errno, code, message } = driverError(error);
   return (
