@@ -1,20 +1,26 @@
-import { DataSource, DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import { useMysqlDriver } from './mysql/watched-driver.js';
 import { SqliteDatabase } from './sqlite/sqlite-database.js';
 import { useSqliteDriver } from './sqlite/sqlite-driver.js';
 
-type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
+export type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
 
-/** @param url `sqlite:<path>`, `mysql://…` or `mariadb://…`, these two with `?ssl=true` for TLS */
+/** @param url `sqlite:<path>`, or `mysql://…` or `mariadb://…`, with `?ssl=true` for TLS */
 export function createDataSource(url: string, schema: Schema): DataSource {
-  const shared = { ...schema, migrationsTransactionMode: 'each', synchronize: false } as const;
-  if (url.startsWith('sqlite:')) {
-    return withNumericIds(useSqliteDriver(new DataSource({ ...shared, ...sqliteOptions(url) })));
-  }
-  return withNumericIds(useMysqlDriver(new DataSource({ ...shared, ...mysqlOptions(url) })));
+  return withDriver(new DataSource(dataSourceOptions(url, schema)));
 }
 
-/** TypeORM gives the generated id of a new row as text where the column is a BIGINT. */
+export function dataSourceOptions(url: string, schema: Schema): DataSourceOptions {
+  const shared = { ...schema, migrationsTransactionMode: 'each', synchronize: false } as const;
+  return { ...shared, ...(url.startsWith('sqlite:') ? sqliteOptions(url) : mysqlOptions(url)) };
+}
+
+/** Replaces TypeORM's driver of a new data source. */
+export function withDriver(dataSource: DataSource): DataSource {
+  return withNumericIds(isMysql(dataSource) ? useMysqlDriver(dataSource) : useSqliteDriver(dataSource));
+}
+
+/** Converts generated BIGINT ids, which TypeORM returns as text. */
 function withNumericIds(dataSource: DataSource): DataSource {
   const { driver } = dataSource;
   const createGeneratedMap = driver.createGeneratedMap.bind(driver);
@@ -46,7 +52,7 @@ function mysqlOptions(url: string): DataSourceOptions {
   return {
     type: url.startsWith('mariadb:') ? 'mariadb' : 'mysql',
     url,
-    // With the certificate verified, against NODE_EXTRA_CA_CERTS too; a server without TLS is refused.
+    // Verifies the certificate, also against NODE_EXTRA_CA_CERTS, and refuses a server without TLS.
     ssl: new URL(url).searchParams.get('ssl') === 'true' ? { verifyIdentity: true } : undefined,
     charset: 'utf8mb4',
     timezone: 'Z',
@@ -54,9 +60,9 @@ function mysqlOptions(url: string): DataSourceOptions {
     bigNumberStrings: false,
     connectTimeout: 3000,
     poolSize: 10,
-    // mysql2's traces take a fifth of a short statement's time here, for what TypeORM's errors say as well.
+    // Stack traces of mysql2 are slow, and TypeORM's errors have the same information.
     trace: false,
-    // Finds out within 20 s that an idle connection has been dropped on its way. Milliseconds.
+    // Detects dropped idle connections within 20 s. Milliseconds.
     extra: { keepAliveInitialDelay: 10_000 },
   };
 }
