@@ -1,0 +1,313 @@
+/** Errors of AiService: statuses, timeouts, bad responses. */
+import { describe, expect, it } from '@jest/globals';
+import { ProviderError } from '../../src/ai/provider/provider.error.js';
+import {
+  cut,
+  endless,
+  errorEvent,
+  finish,
+  gate,
+  noDone,
+  pause,
+  Piece,
+  PlayedProvider,
+  raw,
+  rst,
+  stall,
+} from '../support/provider/provider.js';
+import { KEY, HELLO, UNREACHABLE, useAi } from '../support/provider/ai-setup.js';
+
+const h = useAi();
+
+describe('a fault', () => {
+  it.each<[number, string]>([
+    [401, 'upstream_auth'],
+    [402, 'upstream_error'],
+    [403, 'upstream_auth'],
+    [404, 'upstream_error'],
+    [413, 'upstream_error'],
+  ])('with status %i is %s, in the words of the provider, and is not asked again', async (status, code) => {
+    h.played.willAnswer(status, { error: { message: 'No such\nluck' } });
+
+    const { error } = await h.read();
+
+    expect(error).toBeInstanceOf(ProviderError);
+    expect(error).toMatchObject({ code, detail: 'No such luck' });
+    expect(h.played.chats).toHaveLength(1);
+  });
+
+  it.each<[string | object, string]>([
+    [{ detail: 'Gone fishing' }, 'Gone fishing'],
+    [{ message: 'Gone fishing' }, 'Gone fishing'],
+    [{ error: 'Gone fishing' }, 'Gone fishing'],
+    [{ detail: [{ msg: 'bad' }] }, 'bad'],
+    ['Gone fishing', 'Gone fishing'],
+    ['<html><body>Oh no</body></html>', 'The provider answered with status 404.'],
+    ['', 'The provider answered with status 404.'],
+    [{}, 'The provider answered with status 404.'],
+  ])('whose body is %j says %j', async (body, detail) => {
+    h.played.willAnswer(404, body);
+
+    expect((await h.read()).error?.detail).toBe(detail);
+  });
+
+  it.each([500, 503])('with status %i is asked again', async (status) => {
+    h.played.willAnswer(status, 'Not now');
+
+    expect(await h.read()).toMatchObject({ content: 'Hello from the model.', error: undefined });
+    expect(h.played.chats).toHaveLength(2);
+  });
+
+  it('is given up on after the third try, each later than the last', async () => {
+    const times: number[] = [];
+    h.played.onRequest = () => void times.push(Date.now());
+    for (let i = 0; i < 4; i++) h.played.willAnswer(500, { error: { message: 'Oops' } });
+
+    expect((await h.read()).error).toMatchObject({ code: 'upstream_error', detail: 'Oops' });
+    expect(times).toHaveLength(3);
+    expect(times[1]! - times[0]!).toBeGreaterThan(300);
+    expect(times[2]! - times[1]!).toBeGreaterThan(600);
+  });
+
+  it('with status 429 waits as long as it is told to, and asks again', async () => {
+    const start = Date.now();
+    h.played.willAnswer(429, 'Slow down', { 'Retry-After': '1' });
+
+    expect((await h.read()).error).toBeUndefined();
+    expect(Date.now() - start).toBeGreaterThan(950);
+  });
+
+  it('with status 429 for long is told at once, with how long', async () => {
+    h.played.willAnswer(429, { error: { message: 'Slow down' } }, { 'Retry-After': '120' });
+
+    const { error } = await h.read();
+
+    expect(error).toMatchObject({
+      code: 'upstream_rate_limited',
+      detail: 'Slow down. Try again in 120 seconds (about 2 minutes).',
+      retryAfterSeconds: 120,
+    });
+    expect(h.played.chats).toHaveLength(1);
+  });
+
+  it('with status 429 and a date for Retry-After has the seconds until then', async () => {
+    h.played.willAnswer(429, '', { 'Retry-After': new Date(Date.now() + 60_000).toUTCString() });
+
+    expect((await h.read()).error?.retryAfterSeconds).toBeGreaterThan(57);
+  });
+
+  it('with status 429 and no Retry-After is rate limiting after three tries', async () => {
+    for (let i = 0; i < 3; i++) h.played.willAnswer(429, '');
+
+    expect((await h.read()).error).toMatchObject({
+      code: 'upstream_rate_limited',
+      retryAfterSeconds: undefined,
+    });
+    expect(h.played.chats).toHaveLength(3);
+  });
+
+  it('is unreachable where nobody listens', async () => {
+    const from = h.provider();
+    await h.played.stop();
+
+    expect((await h.read(from)).error).toMatchObject({
+      code: 'upstream_unreachable',
+      detail: UNREACHABLE,
+    });
+  });
+
+  it('is unreachable where the connection is reset before the answer, after three tries', async () => {
+    h.played.willReset().willReset().willReset();
+
+    expect((await h.read()).error).toMatchObject({ code: 'upstream_unreachable', detail: UNREACHABLE });
+    expect(h.played.chats).toHaveLength(3);
+  });
+
+  it('before the first token is forgotten once it works', async () => {
+    h.played.willReset().willStream(rst());
+
+    expect(await h.read()).toMatchObject({ content: 'Hello from the model.', error: undefined });
+  });
+
+  it('after the first token is never asked again', async () => {
+    expect(await h.ask('Hel', rst())).toMatchObject({
+      content: 'Hel',
+      error: { code: 'upstream_unreachable' },
+    });
+    expect(h.played.chats).toHaveLength(1);
+  });
+
+  it('is unreachable for a name that does not resolve', async () => {
+    h.ai = h.makeAi({}, () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' })));
+
+    const { error } = await h.read(h.provider({ modelUrl: 'http://nowhere.test/v1' }));
+
+    expect(error).toMatchObject({ code: 'upstream_unreachable', detail: UNREACHABLE });
+  });
+
+  it.each<[string, () => unknown]>([
+    ['the headers never come', () => h.played.willHang()],
+    ['the first byte never comes', () => h.played.willStream(stall())],
+  ])('is a time-out where %s', async (_, play) => {
+    play();
+
+    expect((await h.read()).error).toMatchObject({ code: 'upstream_timeout' });
+    await h.played.chats[0]?.closed;
+    expect(h.played.chats).toHaveLength(1);
+  });
+
+  it('is a time-out where the body of an error never ends', async () => {
+    const { url } = await h.rawServer((socket) =>
+      socket.write('HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\nOops'),
+    );
+
+    expect((await h.read(h.provider({ modelUrl: url }))).error).toMatchObject({ code: 'upstream_timeout' });
+  });
+
+  it('is a time-out where the provider stalls, with the text so far', async () => {
+    expect(await h.ask('Hel', stall())).toMatchObject({
+      content: 'Hel',
+      error: { code: 'upstream_timeout' },
+    });
+    await h.played.chats[0]?.closed;
+  });
+
+  it('is no time-out while comments come, until the total time is over', async () => {
+    h.ai = h.makeAi({ upstreamTotalTimeoutSeconds: 1.5 });
+    const comments = Array.from({ length: 40 }, () => [pause(100), raw(': still here\n\n')]).flat();
+
+    const start = Date.now();
+    const { error, content } = await h.ask('Hel', ...comments);
+
+    expect(error).toMatchObject({ code: 'upstream_timeout' });
+    expect(content).toBe('Hel');
+    expect(Date.now() - start).toBeGreaterThan(1_400);
+  });
+
+  it('is no time-out while the reader of the reply takes its time', async () => {
+    const hold = gate();
+    h.played.willStream('Hel', hold, 'lo');
+    let content = '';
+    for await (const batch of h.ai.stream(h.provider(), HELLO, new AbortController().signal)) {
+      content += batch.content;
+      if (content === 'Hel') await new Promise((resolve) => setTimeout(resolve, 600));
+      hold.open();
+    }
+
+    expect(content).toBe('Hello');
+  });
+
+  it.each<[string, Piece[]]>([
+    ['a cut connection', [cut()]],
+    ['a cut in the middle of a line', [raw('data: {"choices":[{"del'), cut()]],
+    ['an end in the middle of a line', [raw('data: {"choices":[{"del'), noDone()]],
+    ['a line of 64 MiB', [raw('data: '), ...Array<Piece>(64).fill(raw('x'.repeat(1024 * 1024)))]],
+    ['an event without end', [endless('data: x\n')]],
+  ])('is a bad response after %s, with the text so far', async (_, pieces) => {
+    const outcome = await h.ask('Hel', ...pieces);
+
+    expect(outcome).toMatchObject({ content: 'Hel', error: { code: 'upstream_bad_response' } });
+    expect(h.played.chats).toHaveLength(1);
+  });
+
+  it.each<[string, string | object]>([
+    ['a page', '<!doctype html><title>Welcome</title>'],
+    ['JSON that is no completion', { hello: 'world' }],
+    ['JSON with no choices', { choices: [] }],
+    ['JSON that is broken', '{"choices": [{'],
+    ['text', 'Hello'],
+  ])('is a bad response where the answer is %s', async (_, body) => {
+    h.played.willAnswer(200, body);
+
+    expect(await h.read()).toMatchObject({ content: '', error: { code: 'upstream_bad_response' } });
+  });
+
+  it('is a bad response where the answer is a redirect, which is not followed', async () => {
+    const sink = await PlayedProvider.start();
+    h.played.willAnswer(307, '', { Location: `${sink.url}/chat/completions` });
+
+    expect((await h.read()).error).toMatchObject({ code: 'upstream_bad_response' });
+    expect(sink.requests).toEqual([]);
+    await sink.stop();
+  });
+
+  it.each<[string, string]>([
+    ['no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ['headers of 100 KiB', `HTTP/1.1 200 OK\r\nX-Big: ${'x'.repeat(100 * 1024)}\r\n\r\n`],
+    ['a chunk of no length', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    ['a body that is too short', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ndata: x'],
+  ])('is a bad response where the answer is %s', async (_, bytes) => {
+    const server = await h.rawServer((socket) => socket.end(bytes));
+
+    expect((await h.read(h.provider({ modelUrl: server.url }))).error).toMatchObject({
+      code: 'upstream_bad_response',
+    });
+  });
+
+  it('reported in the stream has the words of the provider', async () => {
+    const data = await h.ask('Hel', errorEvent({ message: 'Overloaded', type: 'server_error' }), 'lo');
+    const named = await h.ask('Hel', raw('event: error\ndata: {"message":"Overloaded"}\n\n'));
+    const plain = await h.ask('Hel', raw('event: error\ndata: Overloaded\n\n'));
+
+    for (const outcome of [data, named, plain]) {
+      expect(outcome).toMatchObject({
+        content: 'Hel',
+        error: { code: 'upstream_error', detail: 'Overloaded' },
+      });
+    }
+  });
+
+  it('reported as JSON with status 200 is no bad response, but an error', async () => {
+    h.played.willAnswer(200, { error: { message: 'Overloaded' } });
+
+    expect((await h.read()).error).toMatchObject({ code: 'upstream_error', detail: 'Overloaded' });
+  });
+
+  it('is a content filter where the provider calls it one', async () => {
+    const filtered = { message: 'Held back', code: 'content_filter' };
+    h.played.willAnswer(400, { error: filtered });
+
+    expect((await h.read()).error).toMatchObject({ code: 'content_filtered', detail: 'Held back' });
+    expect((await h.ask('Hel', errorEvent(filtered))).error).toMatchObject({ code: 'content_filtered' });
+  });
+
+  it('is a content filter where that is the finish reason, after the text', async () => {
+    const outcome = await h.ask('Hel', finish('content_filter'));
+
+    expect(outcome).toMatchObject({
+      content: 'Hel',
+      finishReason: 'content_filter',
+      error: { code: 'content_filtered' },
+    });
+  });
+
+  it('masks the key, however it is echoed', async () => {
+    const echoes = [
+      `Incorrect key ${KEY}`,
+      `Incorrect key ${encodeURIComponent(KEY).replace(/-/g, '%2D')}`,
+      `Incorrect key ${KEY.slice(0, 9)}…${KEY.slice(-8)}`,
+      `Incorrect header Authorization: Bearer something-else`,
+      `Incorrect key sk-proj-abcdefgh12345`,
+    ];
+    for (const echo of echoes) {
+      h.played.willAnswer(401, { error: { message: echo } });
+      const { detail } = (await h.read()).error!;
+      expect(detail).toMatch(/^Incorrect/);
+      expect(detail).toContain('***');
+      expect(detail).not.toMatch(/test-key|012345|ijklmnop|something-else|abcdefgh/);
+    }
+  });
+
+  it('says no more than 500 characters', async () => {
+    h.played.willAnswer(404, { error: { message: 'x'.repeat(100_000) } });
+
+    expect((await h.read()).error?.detail.length).toBeLessThanOrEqual(500);
+  });
+
+  it('does not show a key that cannot be sent', async () => {
+    const { error } = await h.read(h.provider({ apiKey: 'schlüssel-钥匙' }));
+
+    expect(error).toMatchObject({ code: 'upstream_auth' });
+    expect(error?.detail).not.toContain('钥匙');
+  });
+});

@@ -1,0 +1,310 @@
+/** Replies of AiService: what is requested, how a stream is read. */
+import { describe, expect, it } from '@jest/globals';
+import {
+  cut,
+  endless,
+  finish,
+  gate,
+  noDone,
+  Piece,
+  PlayedProvider,
+  raw,
+  reasoning,
+  rst,
+  stall,
+  usage,
+} from '../support/provider/provider.js';
+import { KEY, HELLO, data, delta, useAi } from '../support/provider/ai-setup.js';
+
+const h = useAi();
+
+describe('a reply', () => {
+  it('is streamed whole, with its finish reason and usage', async () => {
+    const outcome = await h.read();
+
+    expect(outcome).toMatchObject({
+      content: 'Hello from the model.',
+      finishReason: 'stop',
+      usage: { promptTokens: 11, completionTokens: 7, totalTokens: 18 },
+    });
+    expect(outcome.error).toBeUndefined();
+  });
+
+  it('arrives as it is written', async () => {
+    const hold = gate();
+    h.played.willStream('Hel', hold, 'lo');
+    const batches = h.ai.stream(h.provider(), HELLO, new AbortController().signal)[Symbol.asyncIterator]();
+
+    expect((await batches.next()).value).toMatchObject({ content: 'Hel' });
+    hold.open();
+    expect((await batches.next()).value).toMatchObject({ content: 'lo' });
+    await batches.return?.();
+  });
+
+  it('asks with our model, messages and params, and nothing that they could override', async () => {
+    const params = { temperature: 0.5, max_tokens: 9, n: 3, stream: false, model: 'other', messages: [] };
+
+    await h.read(h.provider({ params: { ...params, stream_options: { include_usage: false } } }));
+
+    const [request] = h.played.chats;
+    expect(request?.body).toEqual({
+      temperature: 0.5,
+      max_tokens: 9,
+      model: 'test-model',
+      messages: HELLO,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+  });
+
+  it('sends these headers and no others', async () => {
+    await h.read();
+
+    expect(h.played.chats[0]?.headers).toEqual({
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      authorization: `Bearer ${KEY}`,
+      connection: 'keep-alive',
+      'content-length': String(Buffer.byteLength(JSON.stringify(h.played.chats[0]?.body))),
+      'content-type': 'application/json',
+      host: new URL(h.played.url).host,
+      'user-agent': 'Parley',
+    });
+  });
+
+  it('takes nothing from the environment', async () => {
+    const trap = await PlayedProvider.start();
+    const before = { ...process.env };
+    Object.assign(process.env, {
+      OPENAI_BASE_URL: trap.url,
+      OPENAI_API_KEY: 'from-env',
+      OPENAI_ADMIN_KEY: 'from-env',
+      OPENAI_ORG_ID: 'from-env',
+      OPENAI_PROJECT_ID: 'from-env',
+      OPENAI_CUSTOM_HEADERS: 'Authorization: from-env\nX-Secret: from-env',
+      HTTP_PROXY: trap.url,
+      http_proxy: trap.url,
+      NODE_USE_ENV_PROXY: '1',
+    });
+    try {
+      await h.read();
+    } finally {
+      process.env = before;
+    }
+
+    expect(JSON.stringify(h.played.chats[0]?.headers)).not.toContain('from-env');
+    expect(trap.requests).toEqual([]);
+    await trap.stop();
+  });
+
+  it('is sent without credentials where there is no key', async () => {
+    await h.read(h.provider({ apiKey: '' }));
+
+    expect(h.played.chats[0]?.headers.authorization).toBeUndefined();
+  });
+
+  it('gives reasoning apart from the content, under either name', async () => {
+    const outcome = await h.ask(
+      reasoning('Hm, '),
+      raw(`${data({ choices: [{ delta: { reasoning: 'yes.' } }] })}\n\n`),
+      'Yes',
+    );
+
+    expect(outcome).toMatchObject({ reasoning: 'Hm, yes.', content: 'Yes' });
+  });
+
+  it('accepts content in parts', async () => {
+    const parts = [{ type: 'text', text: 'a' }, { type: 'image' }, { type: 'text', text: 'b' }];
+
+    expect(await h.ask(raw(`${data(delta(parts))}\n\n`))).toMatchObject({ content: 'ab', error: undefined });
+  });
+
+  it('passes on together what arrives together', async () => {
+    const many = Array.from({ length: 50 }, (_, i) => `${data(delta(`${i} `))}\n\n`).join('');
+
+    const { batches } = await h.ask(raw(many));
+
+    expect(batches.filter(({ content }) => content).length).toBeLessThan(5);
+  });
+
+  it('comes through in 1-byte chunks', async () => {
+    h.played.chunkBytes = 1;
+
+    expect(await h.ask('Grüße, 世界 👩‍👩‍👧 ', 'שלום')).toMatchObject({
+      content: 'Grüße, 世界 👩‍👩‍👧 שלום',
+      finishReason: 'stop',
+    });
+  });
+
+  it('uses its connection again for the next', async () => {
+    for (let i = 0; i < 5; i++) {
+      await h.read();
+      await h.played.requests[i]?.closed;
+    }
+
+    expect(h.played.connections).toBeLessThan(5);
+  });
+
+  it.each([
+    [
+      'null deltas',
+      'data: {"choices":[{"delta":null}]}\n\ndata: {"choices":[{"delta":{"content":null}}]}\n\n',
+    ],
+    [
+      'no choices',
+      'data: {}\n\ndata: {"choices":null}\n\ndata: {"choices":[]}\n\ndata: {"choices":[null]}\n\n',
+    ],
+    ['comments', ': keep-alive\n\n:\n\n'],
+    ['unknown events', 'event: ping\ndata: {"type":"ping"}\n\nid: 4\nretry: 10\n\n'],
+    ['a null error', 'data: {"error":null,"choices":[]}\n\n'],
+    ['empty lines', '\n\n\r\n\r\n'],
+  ])('is not troubled by %s', async (_, bytes) => {
+    expect(await h.ask('a', raw(bytes), 'b')).toMatchObject({
+      content: 'ab',
+      finishReason: 'stop',
+      error: undefined,
+    });
+  });
+
+  it.each([
+    ['CRLF', `${data(delta('a'))}\r\n\r\n${data(delta('b'))}\r\n\r\ndata: [DONE]\r\n\r\n`],
+    ['CR', `${data(delta('a'))}\r\r${data(delta('b'))}\r\rdata: [DONE]\r\r`],
+    ['a byte order mark', `\ufeff${data(delta('a'))}\n\n${data(delta('b'))}\n\ndata: [DONE]\n\n`],
+    ['no space after the colon', `data:${JSON.stringify(delta('ab'))}\n\ndata:[DONE]\n\n`],
+    ['no blank line at the end', `${data(delta('ab'))}\n\ndata: [DONE]`],
+    [
+      'data after [DONE]',
+      `${data(delta('ab'))}\n\ndata: [DONE]\n\n${data(delta('c'))}\n\ndata: nonsense\n\n`,
+    ],
+  ])('is understood with %s', async (_, bytes) => {
+    expect(await h.ask(raw(bytes), noDone())).toMatchObject({ content: 'ab', error: undefined });
+  });
+
+  it('has U+FFFD for what is no text', async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('data: {"choices":[{"delta":{"content":"a'),
+      Buffer.from([0xff, 0, 0xc3]),
+    ]);
+    const outcome = await h.ask(raw(bytes), raw('b\\u0000\\ud800c"}}]}\n\n'));
+
+    expect(outcome).toMatchObject({ content: 'a���b��c', error: undefined });
+  });
+
+  it('joins a surrogate pair that was split over two deltas', async () => {
+    const hold = gate();
+    const halves = ['\\ud83d', '\\ude00'].map((half) =>
+      raw(`data: {"choices":[{"delta":{"content":"${half}"}}]}\n\n`),
+    );
+    h.played.willStream('a', halves[0]!, hold, halves[1]!, 'b');
+    setTimeout(hold.open, 50);
+
+    expect(await h.read()).toMatchObject({ content: 'a😀b', error: undefined });
+  });
+
+  it('ends normally at a finish reason, without [DONE]', async () => {
+    expect(await h.ask('ab', finish('length'), noDone())).toMatchObject({
+      content: 'ab',
+      finishReason: 'length',
+    });
+    expect((await h.ask('ab', finish('stop'), cut())).error).toBeUndefined();
+    expect((await h.ask('ab', finish('stop'), rst())).error).toBeUndefined();
+  });
+
+  it('does not wait for long once it has its finish reason', async () => {
+    h.ai = h.makeAi({ upstreamIdleTimeoutSeconds: 60 });
+    const start = Date.now();
+
+    const outcome = await h.ask('ab', finish('stop'), stall());
+
+    expect(outcome).toMatchObject({ content: 'ab', finishReason: 'stop', error: undefined });
+    expect(Date.now() - start).toBeLessThan(5_000);
+  });
+
+  it('ends at [DONE], and lets go of a provider that does not hang up', async () => {
+    const start = Date.now();
+    expect(await h.ask('ab', raw('data: [DONE]\n\n'), stall())).toMatchObject({
+      content: 'ab',
+      error: undefined,
+    });
+    await h.played.chats[0]?.closed;
+    expect(h.played.chats[0]?.finished).toBe(false);
+    expect(Date.now() - start).toBeLessThan(5_000);
+  });
+
+  it('has the usage that comes after the finish reason, or none that is nonsense', async () => {
+    const counted = await h.ask('a', finish('stop'), usage({ prompt_tokens: 1, completion_tokens: 2 }));
+    const nonsense = await h.ask(
+      'a',
+      usage({ prompt_tokens: -1, completion_tokens: '2', total_tokens: 1e400 }),
+    );
+
+    expect(counted.usage).toEqual({ promptTokens: 1, completionTokens: 2, totalTokens: 3 });
+    expect(nonsense.usage).toBeUndefined();
+  });
+
+  it('is taken whole from a provider that does not stream', async () => {
+    h.played.willAnswer(200, {
+      choices: [
+        { message: { role: 'assistant', content: 'All at once', reasoning: 'Hm' }, finish_reason: 'stop' },
+      ],
+      usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
+    });
+
+    expect(await h.read()).toMatchObject({
+      content: 'All at once',
+      reasoning: 'Hm',
+      finishReason: 'stop',
+      usage: { totalTokens: 3 },
+      error: undefined,
+    });
+  });
+
+  it('is asked for without stream_options where they are rejected, from then on', async () => {
+    const complaint = {
+      error: { message: "Unrecognized request argument: 'stream_options'", type: 'invalid' },
+    };
+    h.played.willAnswer(400, complaint);
+
+    expect(await h.read()).toMatchObject({
+      content: 'Hello from the model.',
+      usage: undefined,
+      error: undefined,
+    });
+    await h.read();
+
+    expect(h.played.chats.map(({ body }) => 'stream_options' in body)).toEqual([true, false, false]);
+  });
+});
+
+describe('memory stays bounded', () => {
+  it.each<[string, Piece, string]>([
+    ['an endless reply', endless(`${data(delta('x'.repeat(8_000)))}\n\n`), 'upstream_bad_response'],
+    ['an endless line', endless('x'.repeat(64 * 1024)), 'upstream_bad_response'],
+    ['endless comments', endless(`: ${'x'.repeat(1_000)}\n\n`), 'upstream_timeout'],
+  ])('through %s', async (_, piece, code) => {
+    h.ai = h.makeAi({ upstreamTotalTimeoutSeconds: 2 });
+    const before = process.memoryUsage.rss();
+
+    const { error, content } = await h.ask('Hel', piece);
+
+    expect(error).toMatchObject({ code });
+    expect(content.length).toBeLessThanOrEqual(10 * 1024 * 1024);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(150 * 1024 * 1024);
+    await h.played.chats[0]?.closed;
+  });
+
+  it('through the endless body of an error', async () => {
+    const server = await h.rawServer((socket) => {
+      socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      const write = () => {
+        while (socket.writable && socket.write('x'.repeat(64 * 1024)));
+      };
+      socket.on('drain', write);
+      write();
+    });
+
+    expect((await h.read(h.provider({ modelUrl: server.url }))).error).toMatchObject({
+      code: 'upstream_error',
+    });
+  });
+});
