@@ -8,7 +8,7 @@ import { ProviderErrorFactory } from './errors/provider-error-factory.js';
 import type { ProviderError } from './provider/provider.error.js';
 import type { OnRetry } from './errors/provider-error-log.js';
 import { ModelProvider, PromptMessage, CompletionBatch } from './provider/provider.js';
-import { CompletionIterator } from './completion/completion-iterator.js';
+import { CompletionIterator } from './completion/completion-stream.js';
 import { ReadCoalescer } from './completion/read-coalescer.js';
 import { type SendCall, CompletionRequest } from './request/completion-request.js';
 import { KnownChanges } from './request/request-changes.js';
