@@ -16,9 +16,9 @@ import { closeTokenizer } from './tokenizer/tokenizer.js';
 import { Watchdog } from './completion/watchdog.js';
 
 const ATTEMPTS = 3;
-/** For what somebody waits on in front of a form. */
+/** For requests that a user waits for: tests and model lists. */
 const TEST_SECONDS = 30;
-/** How long a test reads on after the first text, as a reply may fail in the middle. */
+/** A test reads on for this long after the first text, because a reply may fail midway. */
 const READ_ON_MS = 2_000;
 const TEST_PROMPT: PromptMessage[] = [{ role: 'user', content: 'Say hello.' }];
 
@@ -35,7 +35,7 @@ interface StreamOptions {
   onRetry?: OnRetry;
 }
 
-/** The one way out to a model provider. */
+/** Sends requests to model providers. */
 @Injectable()
 export class AiService implements OnApplicationShutdown {
   private readonly knownChanges = new KnownChanges();
@@ -48,9 +48,9 @@ export class AiService implements OnApplicationShutdown {
   ) {}
 
   /**
-   * Yields what the provider says until it ended the reply properly (`[DONE]`, or a finish reason), and throws a
-   * ProviderError where it did not, after what came before. Throws `signal.reason` when aborted. Aborting, and closing
-   * the iterator, even while it waits, closes the provider's connection at once.
+   * Streams a completion until the provider ends it with `[DONE]` or a finish reason. Otherwise throws a ProviderError,
+   * after the text received so far. Throws `signal.reason` when aborted. Aborting the signal or closing the iterator
+   * closes the connection at once, even during a pending read.
    */
   stream(
     provider: ModelProvider,
@@ -63,41 +63,41 @@ export class AiService implements OnApplicationShutdown {
     return { [Symbol.asyncIterator]: () => this.iterate(provider, messages, signal, options) };
   }
 
-  /** The ids of the provider's models. Throws a ProviderError. */
+  /** Lists the ids of the provider's models. Throws a ProviderError. */
   async listModels(provider: ModelProvider): Promise<string[]> {
-    const faults = new ProviderErrorFactory(provider.apiKey);
+    const errors = new ProviderErrorFactory(provider.apiKey);
     const watchdog = new Watchdog(new AbortController().signal, TEST_SECONDS);
     try {
       watchdog.start();
-      const ask = await this.senderFor(provider);
-      return await readModels(await ask({ path: '/models', signal: watchdog.signal }), faults);
+      const send = await this.senderFor(provider);
+      return await readModels(await send({ path: '/models', signal: watchdog.signal }), errors);
     } catch (error) {
-      throw watchdog.signal.aborted ? watchdog.signal.reason : faults.from(error);
+      throw watchdog.signal.aborted ? watchdog.signal.reason : errors.from(error);
     } finally {
       watchdog.close();
     }
   }
 
   /**
-   * Asks for a real completion and leaves soon after its first text, as models disagree on the name of the parameter that
-   * would keep it short. Never throws for a provider's failure. The latency is that of the first text.
+   * Requests a real completion and stops soon after its first text: models disagree on the parameter that limits the
+   * length. `latencyMs` ends at the first text. Never throws a ProviderError.
    */
   async test(provider: ModelProvider): Promise<ProviderTest> {
     const start = performance.now();
-    let end: number | undefined;
-    const fault = await this.findError(provider, () => (end = performance.now()));
-    const latencyMs = Math.round((end ?? performance.now()) - start);
-    const result = { ok: !fault, latencyMs, model: provider.modelName };
-    if (!fault) return result;
-    const { code, detail, status } = fault;
-    return { ...result, error: { code, detail, status, hint: await this.findHint(provider, fault) } };
+    let firstTextAt: number | undefined;
+    const error = await this.findError(provider, () => (firstTextAt = performance.now()));
+    const latencyMs = Math.round((firstTextAt ?? performance.now()) - start);
+    const result = { ok: !error, latencyMs, model: provider.modelName };
+    if (!error) return result;
+    const { code, detail, status } = error;
+    return { ...result, error: { code, detail, status, hint: await this.findHint(provider, error) } };
   }
 
   onApplicationShutdown(): Promise<void> {
     return closeTokenizer();
   }
 
-  /** Throws a ModelUrlError naming why, for what can be seen in the text of the URL. */
+  /** Checks the text of a URL, without resolving its host. Throws a ModelUrlError. */
   checkUrl(modelUrl: string): void {
     this.egress.checkUrl(modelUrl);
   }
@@ -107,33 +107,33 @@ export class AiService implements OnApplicationShutdown {
     onFirstText?: () => void,
   ): Promise<ProviderError | undefined> {
     const options = { attempts: 1, totalSeconds: TEST_SECONDS };
-    const enough = new AbortController();
-    const batches = this.iterate(provider, TEST_PROMPT, enough.signal, options);
-    let hasBegun = false;
+    const stop = new AbortController();
+    const batches = this.iterate(provider, TEST_PROMPT, stop.signal, options);
+    let hasText = false;
     let readOn: NodeJS.Timeout | undefined;
     try {
       for (let next = await batches.next(); !next.done; next = await batches.next()) {
         const isText = next.value.content.trim() !== '';
-        hasBegun ||= isText || next.value.reasoning !== '';
+        hasText ||= isText || next.value.reasoning !== '';
         if (readOn || !isText) continue;
         onFirstText?.();
-        readOn = setTimeout(() => enough.abort(), READ_ON_MS);
+        readOn = setTimeout(() => stop.abort(), READ_ON_MS);
       }
       return undefined;
     } catch (error) {
-      if (enough.signal.aborted) return undefined;
-      const fault = new ProviderErrorFactory(provider.apiKey).from(error);
-      // A model that thinks or writes for longer than a test lasts works.
-      return hasBegun && fault.code === 'upstream_timeout' ? undefined : fault;
+      if (stop.signal.aborted) return undefined;
+      const providerError = new ProviderErrorFactory(provider.apiKey).from(error);
+      // A model that is still writing when the time is up works.
+      return hasText && providerError.code === 'upstream_timeout' ? undefined : providerError;
     } finally {
       clearTimeout(readOn);
       await batches.return();
     }
   }
 
-  /** Tries `/v1` where nothing is found without it, which people forget most. */
-  private async findHint(provider: ModelProvider, fault: ProviderError): Promise<string | undefined> {
-    const modelUrl = isMisdirected(fault) && withVersion(provider.modelUrl);
+  /** Tries the URL with `/v1`, the part most often missing. */
+  private async findHint(provider: ModelProvider, error: ProviderError): Promise<string | undefined> {
+    const modelUrl = isMisdirected(error) && withVersion(provider.modelUrl);
     if (!modelUrl) return undefined;
     const other = await this.findError({ ...provider, modelUrl });
     if (other && (isMisdirected(other) || other.code === 'upstream_unreachable')) return undefined;
@@ -148,9 +148,9 @@ export class AiService implements OnApplicationShutdown {
     { attempts, totalSeconds, onRetry }: StreamOptions,
   ): CompletionIterator {
     const watchdog = new Watchdog(signal, totalSeconds);
-    const faults = new ProviderErrorFactory(provider.apiKey);
-    return new CompletionIterator(watchdog, faults, () =>
-      this.open(provider, messages, watchdog, faults, { attempts, onRetry }),
+    const errors = new ProviderErrorFactory(provider.apiKey);
+    return new CompletionIterator(watchdog, errors, () =>
+      this.open(provider, messages, watchdog, errors, { attempts, onRetry }),
     );
   }
 
@@ -158,7 +158,7 @@ export class AiService implements OnApplicationShutdown {
     provider: ModelProvider,
     messages: PromptMessage[],
     watchdog: Watchdog,
-    faults: ProviderErrorFactory,
+    errors: ProviderErrorFactory,
     { attempts, onRetry }: Pick<StreamOptions, 'attempts' | 'onRetry'>,
   ) {
     const request = new CompletionRequest(
@@ -166,15 +166,15 @@ export class AiService implements OnApplicationShutdown {
       provider,
       messages,
       watchdog,
-      faults,
+      errors,
       {
         firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
         idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
         knownChanges: this.knownChanges,
         attempts,
-        onRetry: (fault, delaySeconds) => {
+        onRetry: (error, delaySeconds) => {
           publishMeasurement('upstream.retried', {});
-          onRetry?.(fault, delaySeconds);
+          onRetry?.(error, delaySeconds);
         },
         coalescer: this.coalescer,
       },
@@ -187,19 +187,19 @@ export class AiService implements OnApplicationShutdown {
     const dispatcher = await this.egress.dispatcher(provider.trusted);
     const client = await (this.client ??= this.loadClient());
     return (call) => {
-      publishMeasurement('upstream.asked', {});
+      publishMeasurement('upstream.requested', {});
       return client.send(provider, dispatcher, call);
     };
   }
 
-  /** What it takes, some 300 modules, is loaded by the first who asks, so that the start does not wait for it. */
+  /** Loads the openai package, some 300 modules, at the first request. */
   private async loadClient(): Promise<ProviderClient> {
     const { ProviderClient } = await import('./client/provider-client.js');
     return new ProviderClient(this.settings.upstreamTotalTimeoutSeconds);
   }
 }
 
-/** Undefined where the path names a version already. */
+/** Returns undefined if the path has a version already. */
 function withVersion(modelUrl: string): string | undefined {
   const url = new URL(modelUrl);
   if (/\/v\d/i.test(url.pathname)) return undefined;
@@ -207,9 +207,12 @@ function withVersion(modelUrl: string): string | undefined {
   return url.href;
 }
 
-/** Whether an answer comes from a path that is no API: not found, or a page; LM Studio says so with status 200. */
-function isMisdirected({ code, status, fullText: words }: ProviderError): boolean {
+/** Whether the path is not the API's: not found, or a page. LM Studio reports it with status 200. */
+function isMisdirected({ code, status, fullText }: ProviderError): boolean {
   return (
-    status === 404 || status === 405 || code === 'upstream_bad_response' || /unexpected endpoint/i.test(words)
+    status === 404 ||
+    status === 405 ||
+    code === 'upstream_bad_response' ||
+    /unexpected endpoint/i.test(fullText)
   );
 }

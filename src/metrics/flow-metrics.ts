@@ -45,7 +45,7 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
     });
     return [
       onMeasurement('reply.ended', (labels) => ended.inc(labels)),
-      onMeasurement('reply.begun', ({ seconds }) => firstText.observe(seconds)),
+      onMeasurement('reply.first-text', ({ seconds }) => firstText.observe(seconds)),
       onMeasurement('send.refused', (labels) => refused.inc(labels)),
     ];
   }
@@ -70,9 +70,9 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
       registers,
     });
     return [
-      onMeasurement('upstream.asked', () => attempts.inc()),
+      onMeasurement('upstream.requested', () => attempts.inc()),
       onMeasurement('upstream.retried', () => retries.inc()),
-      onMeasurement('upstream.begun', ({ hostClass, seconds }) =>
+      onMeasurement('upstream.first-text', ({ hostClass, seconds }) =>
         firstText.observe({ host: hostClass }, seconds),
       ),
     ];
@@ -92,7 +92,7 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
       registers,
     });
     return [
-      onMeasurement('replies.saved', (saved) => {
+      onMeasurement('replies.flushed', (saved) => {
         seconds.observe(saved.seconds);
         rows.inc(saved.rows);
       }),

@@ -1,6 +1,6 @@
 import type { ModelProvider } from '../provider/provider.js';
 
-/** Providers by the domains that they serve from. */
+/** Domain to class of provider. */
 const DOMAINS: Record<string, string> = {
   'openai.com': 'openai',
   'azure.com': 'azure',
@@ -17,7 +17,7 @@ const DOMAINS: Record<string, string> = {
   'volces.com': 'volcengine',
 };
 
-/** Classes of provider hosts: few, since each makes a series, and without what a user wrote. */
+/** Classifies a provider's host for metrics: few labels, and none that a user wrote. */
 export function hostClassOf({ modelUrl, trusted }: Pick<ModelProvider, 'modelUrl' | 'trusted'>): string {
   if (trusted) return 'demo';
   const domain = new URL(modelUrl).hostname.split('.').slice(-2).join('.');

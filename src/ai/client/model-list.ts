@@ -6,22 +6,22 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_MODELS = 2_000;
 const MAX_ID_LENGTH = 255;
 
-/** The ids in an answer to `GET /models`. */
-export async function readModels(response: EgressResponse, faults: ProviderErrorFactory): Promise<string[]> {
-  const body = parse(await readBody(response, faults));
+/** Reads the ids from a response to `GET /models`. */
+export async function readModels(response: EgressResponse, errors: ProviderErrorFactory): Promise<string[]> {
+  const body = parse(await readBody(response, errors));
   const models = listIn(body);
   if (models) return [...new Set(models.map(idOf).filter(isId))].slice(0, MAX_MODELS);
-  if (isObject(body) && body.error) throw faults.fromBody(body);
-  throw faults.create('upstream_bad_response', 'The provider answered with no list of models.');
+  if (isObject(body) && body.error) throw errors.fromBody(body);
+  throw errors.create('upstream_bad_response', 'The provider answered with no list of models.');
 }
 
-async function readBody(response: EgressResponse, faults: ProviderErrorFactory): Promise<string> {
+async function readBody(response: EgressResponse, errors: ProviderErrorFactory): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > MAX_BYTES)
-      throw faults.create('upstream_bad_response', 'The list of models is longer than 4 MiB.');
+      throw errors.create('upstream_bad_response', 'The list of models is longer than 4 MiB.');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
@@ -31,11 +31,11 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch {
-    return undefined; // no JSON is no list
+    return undefined; // handled as a response without a list
   }
 }
 
-/** `{data: […]}` as OpenAI has it, `{models: […]}`, or the list alone. Ollama says `{data: null}` where it has none. */
+/** `{data: […]}` (OpenAI), `{models: […]}`, or a plain list. Ollama sends `{data: null}` for an empty one. */
 function listIn(body: unknown): unknown[] | undefined {
   if (!isObject(body)) return undefined;
   const { data, models, result } = body;

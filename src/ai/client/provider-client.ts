@@ -4,42 +4,42 @@ import { egressFetch, type EgressResponse } from '../egress/egress-fetch.js';
 import { ModelProvider } from '../provider/provider.js';
 import { ProviderError } from '../provider/provider.error.js';
 
-/** What an HTTP header can carry (RFC 9110 section 5.5). fetch would show the key in its complaint about any other. */
+/** Characters allowed in a header (RFC 9110 section 5.5). The error of fetch for any other shows the key. */
 const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]*$/;
 
-/** Azure takes keys in a header of its own; `Authorization` is for tokens there. Its sovereign clouds have other ends. */
+/** Azure reads API keys from the header `api-key`; `Authorization` is for tokens. Includes the sovereign clouds. */
 const AZURE_HOST = /\.(?:openai|cognitiveservices|services\.ai)\.azure\.(?:com|us|cn)\.?$/;
 
 type BuildRequest = OpenAI['buildRequest'];
 
 export interface ProviderCall {
-  /** Below the provider's URL; `/models`, say. */
+  /** Relative to the provider's URL, such as `/models`. */
   path: string;
   signal: AbortSignal;
-  /** It is posted, as JSON. */
+  /** Sent as JSON in a POST request; without a body the request is a GET. */
   body?: object;
 }
 
 /**
- * openai's client, one for all providers: making one takes as long as asking. It is cut off from its surroundings, with
- * no environment, retries, redirects, log, or time-out of its own.
+ * One openai client for all providers: creating one takes as long as a request. Ignores the environment, and does not
+ * retry, follow redirects or log.
  */
 export class ProviderClient extends OpenAI {
   constructor(totalSeconds: number) {
     super({
-      apiKey: 'none', // each call has its provider's
+      apiKey: 'none', // each call sets its provider's
       maxRetries: 0,
       logLevel: 'off',
-      // The caller's signal comes first; this keeps openai's own clock from ending a reply.
+      // The caller's signal fires first.
       timeout: (totalSeconds + 60) * 1000,
       fetch: egressFetch,
     });
   }
 
-  /** @throws {ProviderError} `upstream_auth`; else what openai throws */
+  /** @throws {ProviderError} `upstream_auth`; other errors are openai's */
   send(provider: ModelProvider, dispatcher: Dispatcher, call: ProviderCall): Promise<EgressResponse> {
     const { path, signal, body } = call;
-    // An object to the types: openai knows Node's own undici, whose dispatchers have other types.
+    // openai's types expect the dispatcher of Node's own undici.
     const fetchOptions: object = { dispatcher };
     const options = { signal, body, headers: headersFor(provider, call), fetchOptions };
     const url = urlOf(provider, path);
@@ -47,7 +47,7 @@ export class ProviderClient extends OpenAI {
     return answer as Promise<EgressResponse>;
   }
 
-  /** With what `ask` names and nothing else: openai's headers tell of the machine, and may come from its environment. */
+  /** Sends only the headers of `headersFor`: openai's own describe the machine, and may come from its environment. */
   override buildRequest({
     method,
     path,
@@ -61,7 +61,10 @@ export class ProviderClient extends OpenAI {
     return Promise.resolve({ req, url: path, timeout: this.timeout });
   }
 
-  /** openai keeps what is in `error` alone; others write `{"detail": …}`, `[{"error": …}]` or `"Unauthorized"`. */
+  /**
+   * Keeps the whole body: openai keeps only `error`, but others write `{"detail": …}`, `[{"error": …}]` or
+   * `"Unauthorized"`.
+   */
   protected override makeStatusError(
     status: number,
     body: unknown,
@@ -72,7 +75,7 @@ export class ProviderClient extends OpenAI {
   }
 }
 
-/** The query of a base URL (`?api-version=…`) goes after the path of the call. */
+/** Keeps a query of the base URL (`?api-version=…`) behind the call's path. */
 function urlOf({ modelUrl }: ModelProvider, path: string): string {
   const url = new URL(modelUrl);
   url.pathname = url.pathname.replace(/\/$/, '') + path;

@@ -8,19 +8,22 @@ import { CompletionBatch } from '../provider/provider.js';
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const LESS_THAN = 0x3c;
-/** White space and the bytes of a byte order mark. */
+/** White space, and the bytes of a byte order mark. */
 const BLANK = new Set([0x09, 0x0a, 0x0d, 0x20, 0xef, 0xbb, 0xbf]);
 const DONE = /^"?\[done\]"?$/i;
 const KEEP_ALIVE = /ping|heartbeat|keep-?_?alive/i;
-/** Words for people, rather than a keep-alive or a part of JSON. */
+/** A sentence, as opposed to a keep-alive or a fragment of JSON. */
 const SENTENCE = /^[\p{L}\d][^{}[\]<>\ufffd\p{Cc}]* [^{}[\]<>\ufffd\p{Cc}]*$/u;
 
-/** How long the provider may be silent: until its first text, between two, and after what may be or is its last. */
-export type Phase = 'first' | 'idle' | 'lull' | 'tail';
+/**
+ * Determines how long the provider may be silent: before the first text, between texts, after a likely end, and after a
+ * certain end.
+ */
+export type Phase = 'beforeText' | 'text' | 'likelyEnded' | 'ended';
 
 /**
- * Makes batches of the bytes of a provider's answer. It never throws: what is wrong is in `fault`, to be thrown once
- * the batch has been passed on, as text that arrived before it is kept.
+ * Parses the bytes of a provider's response into batches. Never throws: `error` is thrown by the caller after the batch
+ * has been delivered, because text before an error is kept.
  */
 export class CompletionParser {
   private readonly events = new EventStream(
@@ -31,10 +34,10 @@ export class CompletionParser {
   private format?: 'events' | 'json';
   private json: Buffer[] = [];
   private jsonBytes = 0;
-  private ended = false;
-  /** What was sent in place of a reply, as far as it explains itself. */
+  private isDone = false;
+  /** Sent in place of a reply: a sentence, or JSON with a message. */
   private message?: string | ProviderChunk;
-  private lastWasBroken = false;
+  private lastEventWasCut = false;
 
   constructor(private readonly errors: ProviderErrorFactory) {
     this.state = new CompletionState(errors);
@@ -44,15 +47,15 @@ export class CompletionParser {
     return this.state.error;
   }
 
-  /** The provider said that nothing more will come. */
+  /** `[DONE]`, or the end of a whole completion: nothing follows. */
   get done(): boolean {
-    return this.ended;
+    return this.isDone;
   }
 
   get phase(): Phase {
-    const { endSignal: ending, hasText: heard } = this.state;
-    if (ending !== 'none') return ending === 'certain' ? 'tail' : 'lull';
-    return heard ? 'idle' : 'first';
+    const { endSignal, hasText } = this.state;
+    if (endSignal !== 'none') return endSignal === 'certain' ? 'ended' : 'likelyEnded';
+    return hasText ? 'text' : 'beforeText';
   }
 
   push(bytes: Buffer): CompletionBatch | undefined {
@@ -62,45 +65,45 @@ export class CompletionParser {
     return this.take();
   }
 
-  /** The body ended as HTTP says that it should, which ends a reply that has text. */
+  /** The body ended cleanly, which ends a reply that has text. */
   end(): CompletionBatch | undefined {
-    this.lastWasBroken = false;
+    this.lastEventWasCut = false;
     if (this.format === 'json') this.readCompletion();
-    return this.finish(() => (this.lastWasBroken ? this.errors.truncated() : undefined));
+    return this.finish(() => (this.lastEventWasCut ? this.errors.truncated() : undefined));
   }
 
-  /** The body broke off, for which `fault` is to blame unless the reply was whole already. */
-  abort(fault: ProviderError): CompletionBatch | undefined {
-    return this.finish(() => fault);
+  /** The body was cut off: `error` fails the reply unless it was complete. */
+  abort(error: ProviderError): CompletionBatch | undefined {
+    return this.finish(() => error);
   }
 
-  /** @param faultOf a reply that the provider had not ended */
-  private finish(faultOf: () => ProviderError | undefined): CompletionBatch | undefined {
+  /** @param errorOf the error of a reply that the provider has not ended */
+  private finish(errorOf: () => ProviderError | undefined): CompletionBatch | undefined {
     if (this.format === 'events') this.events.end();
-    const fault = this.isEnded ? undefined : faultOf();
-    if (fault && (this.state.hasText || !this.message)) this.state.fail(fault);
+    const error = this.isEnded ? undefined : errorOf();
+    if (error && (this.state.hasText || !this.message)) this.state.fail(error);
     const batch = this.take(true);
     this.conclude();
     return batch;
   }
 
   private get isEnded(): boolean {
-    return this.ended || this.state.endSignal !== 'none';
+    return this.isDone || this.state.endSignal !== 'none';
   }
 
-  /** A reply without an answer has failed: by what was sent in its place, or else as empty. */
+  /** Fails a reply without content: by the message sent in its place, or else as empty. */
   private conclude(): void {
-    const { message: words, state } = this;
-    const { strayLine: stray } = this.events;
+    const { message, state } = this;
+    const { strayLine } = this.events;
     if (!state.hasContent) {
-      if (typeof words === 'object') state.fail(this.errors.fromBody(words));
-      else if (words ?? SENTENCE.test(stray)) this.fail(words ?? stray);
-      else if (stray) this.fail('The provider answered with something that is no reply.');
+      if (typeof message === 'object') state.fail(this.errors.fromBody(message));
+      else if (message ?? SENTENCE.test(strayLine)) this.fail(message ?? strayLine);
+      else if (strayLine) this.fail('The provider answered with something that is no reply.');
     }
     state.conclude();
   }
 
-  /** By what is in it, as the content type of many a provider is wrong. */
+  /** Detects the format by the content, because the content type is often wrong. */
   private detectFormat(bytes: Buffer): 'events' | 'json' | undefined {
     const first = bytes.find((byte) => !BLANK.has(byte));
     if (first === LESS_THAN) this.fail('The provider answered with a page rather than with a reply.');
@@ -109,16 +112,16 @@ export class CompletionParser {
   }
 
   private readEvent({ type, data }: ServerSentEvent): void {
-    if (this.ended || this.error) return;
+    if (this.isDone || this.error) return;
     if (type !== '' && this.readType(type, data)) return;
     const value = parse(data);
     if (value) this.readValue(value);
     else if (data.includes('\n'))
       data.split('\n').forEach((line) => this.readEvent({ type: '', data: line }));
-    else this.readPlainText(data.trim());
+    else this.readText(data.trim());
   }
 
-  /** @returns whether nothing more is to be read of the event */
+  /** @returns whether the event is consumed */
   private readType(type: string, data: string): boolean {
     if (KEEP_ALIVE.test(type)) return true;
     if (!/error/i.test(type)) return false;
@@ -138,14 +141,14 @@ export class CompletionParser {
     if (chunk.choices === undefined && !this.state.hasText && hasMessage(chunk)) this.message ??= chunk;
   }
 
-  /** An event that is no JSON is passed over. */
-  private readPlainText(word: string): void {
-    if (DONE.test(word)) {
-      this.ended = true;
+  /** Reads an event that is not JSON; others than `[DONE]` are ignored. */
+  private readText(text: string): void {
+    if (DONE.test(text)) {
+      this.isDone = true;
       return;
     }
-    this.lastWasBroken = word.startsWith('{') || word.startsWith('[');
-    if (SENTENCE.test(word)) this.message ??= word;
+    this.lastEventWasCut = text.startsWith('{') || text.startsWith('[');
+    if (SENTENCE.test(text)) this.message ??= text;
   }
 
   private collect(bytes: Buffer): void {
@@ -154,12 +157,12 @@ export class CompletionParser {
     else this.json.push(bytes);
   }
 
-  /** Some providers know no streaming, and answer with the whole; others write a line for each chunk. */
+  /** Reads a body of JSON: a whole completion from providers without streaming, or a chunk per line. */
   private readCompletion(): void {
     const text = Buffer.concat(this.json).toString();
     this.json = [];
     this.readEvent({ type: '', data: text.replace(/^\ufeff/, '').trim() });
-    if (this.state.hasChoice) this.ended = true;
+    if (this.state.hasChoice) this.isDone = true;
     else if (!this.message) this.fail('The provider answered with JSON that is no reply.');
   }
 
@@ -169,21 +172,21 @@ export class CompletionParser {
 
   private take(last = false): CompletionBatch | undefined {
     const { state } = this;
-    const isOver = last || this.ended || state.endSignal === 'certain' || state.error !== undefined;
+    const isOver = last || this.isDone || state.endSignal === 'certain' || state.error !== undefined;
     const batch = state.take(isOver);
-    if (state.isFull) this.ended = true;
-    if (this.ended) this.conclude();
+    if (state.isFull) this.isDone = true;
+    if (this.isDone) this.conclude();
     return batch;
   }
 }
 
-/** An object or a list; undefined for what is no JSON, and for numbers, strings and null. */
+/** Parses an object or a list; undefined for anything else. */
 function parse(data: string): object | undefined {
   try {
     const value: unknown = JSON.parse(data);
     return isObject(value) ? value : undefined;
   } catch {
-    return undefined; // what to make of it is the caller's
+    return undefined; // the caller reads it as plain text
   }
 }
 

@@ -16,22 +16,22 @@ import { Utf16Joiner } from './utf16-joiner.js';
 import { ThinkingTags, type SplitText } from './thinking-tags.js';
 import { RepeatedText } from './repeated-text.js';
 
-/** Content and reasoning together, in bytes of UTF-8. */
+/** Of content and reasoning together. */
 export const MAX_REPLY_BYTES = 10 * 1024 * 1024;
 
 /**
- * How the provider ended the reply so far. A finish reason beside text, and a usage chunk, are `likely` ends: more text
- * may follow. A finish reason alone is `certain`.
+ * How the chunks so far ended the reply. A finish reason beside text, or a usage chunk, is `likely`: more text may
+ * follow. A finish reason alone is `certain`.
  */
 export type EndSignal = 'none' | 'likely' | 'certain';
 
-/** What the chunks of one reply have said so far. Never throws: a failure waits until the text before it is passed on. */
+/** Collects the chunks of one reply. Never throws: an error is kept until the text before it has been delivered. */
 export class CompletionState {
   endSignal: EndSignal = 'none';
   private readonly content = new Utf16Joiner();
   private readonly reasoning = new Utf16Joiner();
   private readonly tags = new ThinkingTags();
-  private readonly message = new RepeatedText();
+  private readonly repeated = new RepeatedText();
   private readonly usage = new UsageCount();
   private readonly sources = new SourceList();
   private firstError?: ProviderError;
@@ -40,10 +40,10 @@ export class CompletionState {
   private hasNewUsage = false;
   private hasNewSources = false;
   private restarted = false;
-  private chosen = false;
-  private begun = false;
-  private answered = false;
-  private hasReasoning = false;
+  private sawChoice = false;
+  private contentStarted = false;
+  private sawContent = false;
+  private sawReasoning = false;
   private requestedTool = false;
   private wasEverCertain = false;
   private bytes = 0;
@@ -54,32 +54,32 @@ export class CompletionState {
     return this.firstError;
   }
 
-  /** There is text, white space aside, or reasoning. */
+  /** Content or reasoning other than white space. */
   get hasText(): boolean {
-    return this.answered || this.hasReasoning;
+    return this.sawContent || this.sawReasoning;
   }
 
-  /** There is text, white space aside: a clean end of the connection is then an end of the reply. */
+  /** Content other than white space: a clean end of the body then ends the reply. */
   get hasContent(): boolean {
-    return this.answered;
+    return this.sawContent;
   }
 
   get hasChoice(): boolean {
-    return this.chosen;
+    return this.sawChoice;
   }
 
-  /** The limit is passed: nothing more is taken. */
+  /** Over the limit: further text is dropped. */
   get isFull(): boolean {
     return this.bytes > MAX_REPLY_BYTES;
   }
 
-  /** The provider gave a reason to finish an answer, so that nothing which follows can fail it. */
+  /** A finish reason after content: later errors no longer fail the reply. */
   private get isSettled(): boolean {
-    return this.answered && this.lastReason !== undefined && this.endSignal !== 'none';
+    return this.sawContent && this.lastReason !== undefined && this.endSignal !== 'none';
   }
 
-  fail(fault: ProviderError): void {
-    if (!this.isSettled) this.firstError ??= fault;
+  fail(error: ProviderError): void {
+    if (!this.isSettled) this.firstError ??= error;
   }
 
   read(chunk: ProviderChunk): void {
@@ -90,10 +90,13 @@ export class CompletionState {
     if (isUsage) this.hasNewUsage = true;
     if (this.sources.add(chunk, choice)) this.hasNewSources = true;
     if (choice) this.readChoice(choice);
-    else if (isUsage && this.answered && this.endSignal === 'none') this.endSignal = 'likely';
+    else if (isUsage && this.sawContent && this.endSignal === 'none') this.endSignal = 'likely';
   }
 
-  /** @param isLast what is held back for what may follow it is due too */
+  /**
+   * Takes the text since the last call.
+   * @param isLast also takes text held back for what might follow
+   */
   take(isLast: boolean): CompletionBatch | undefined {
     if (isLast) this.append(this.tags.flush());
     const batch: CompletionBatch = {
@@ -110,50 +113,50 @@ export class CompletionState {
     return batch.content || Object.keys(batch).length > 2 || batch.reasoning ? batch : undefined;
   }
 
-  /** Nothing more comes: a reply without an answer is a failure. */
+  /** Ends the reply: without content it is an error. */
   conclude(): void {
-    if (this.answered || this.firstError) return;
-    const { lastReason, requestedTool: askedForTool, hasReasoning: thought } = this;
-    const sentence = emptyReplySentence(lastReason, { askedForTool, thought });
+    if (this.sawContent || this.firstError) return;
+    const { lastReason, requestedTool, sawReasoning } = this;
+    const sentence = emptyReplySentence(lastReason, { requestedTool, hasReasoning: sawReasoning });
     this.firstError = this.errors.create('upstream_empty', sentence);
   }
 
   private readChoice(choice: Record<string, unknown>): void {
-    this.chosen = true;
+    this.sawChoice = true;
     this.requestedTool ||= requestsTool(choice);
-    const said = this.message.remove(readChoice(choice));
-    if (said.reasoning) {
+    const delta = this.repeated.remove(readChoice(choice));
+    if (delta.reasoning) {
       this.tags.ignoreLoneTags();
-      this.append({ content: '', reasoning: said.reasoning, contentWasReasoning: false });
+      this.append({ content: '', reasoning: delta.reasoning, contentWasReasoning: false });
     }
-    if (said.content) this.addContent(said.content);
-    this.updateEndSignal(said);
+    if (delta.content) this.addContent(delta.content);
+    this.updateEndSignal(delta);
   }
 
   private addContent(text: string): void {
-    const thoughts = this.tags.add(text);
-    if (thoughts) this.append(thoughts);
+    const split = this.tags.add(text);
+    if (split) this.append(split);
     else this.appendContent(text);
   }
 
-  private append({ content, reasoning, contentWasReasoning: moved }: SplitText): void {
-    if (moved) this.moveToReasoning();
+  private append({ content, reasoning, contentWasReasoning }: SplitText): void {
+    if (contentWasReasoning) this.moveToReasoning();
     this.reasoning.add(reasoning);
-    this.hasReasoning ||= reasoning.trim() !== '';
+    this.sawReasoning ||= reasoning.trim() !== '';
     if (content) this.appendContent(content);
   }
 
   private appendContent(text: string): void {
     this.content.add(text);
-    this.begun = true;
-    this.answered ||= text.trim() !== '';
+    this.contentStarted = true;
+    this.sawContent ||= text.trim() !== '';
   }
 
   private moveToReasoning(): void {
     this.reasoning.add(this.content.drain());
-    this.restarted = this.begun;
-    this.hasReasoning ||= this.answered;
-    this.answered = false;
+    this.restarted = this.contentStarted;
+    this.sawReasoning ||= this.sawContent;
+    this.sawContent = false;
   }
 
   private updateEndSignal({ content, reasoning, finishReason }: ProviderDelta): void {

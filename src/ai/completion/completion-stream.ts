@@ -6,22 +6,22 @@ import { ReadCoalescer } from './read-coalescer.js';
 import { type Phase, CompletionParser } from './completion-parser.js';
 import { Watchdog } from './watchdog.js';
 
-/** How long a reply that has given its finish reason is waited on for its usage and its `[DONE]`. */
+/** After a finish reason, the wait for the usage and `[DONE]`. */
 const TAIL_SECONDS = 2;
 const NOT_CLOSED = 'The provider did not hang up.';
-/** How long a connection may take to come free for the next request, after `[DONE]`. */
+/** After `[DONE]`, the wait until the connection is free for the next request. */
 const DRAIN_SECONDS = 1;
-/** More text than this, waiting to be taken, is left with the provider. UTF-16 code units. */
+/** Above this length of undelivered text the body is paused. UTF-16 code units. */
 const MAX_PENDING_LENGTH = 256 * 1024;
-/** What comes faster than this is not kept for the next round. */
+/** Above this size bytes are parsed without waiting for the coalescer. */
 const MAX_UNREAD_BYTES = 64 * 1024;
 
 export type NextBatch = IteratorResult<CompletionBatch, undefined>;
 export const END: NextBatch = { value: undefined, done: true };
 
 /**
- * A reply from before it is asked for to its end. It is an iterator by hand, as a generator takes several turns of the
- * microtask queue for each batch, and its return() would wait for the read under way, which may take for ever.
+ * Iterates over a completion, from the request to its end. Not a generator, because a generator takes several
+ * microtasks per batch and its `return()` waits for a pending read.
  */
 export class CompletionIterator implements AsyncIterator<CompletionBatch, undefined> {
   private reply?: CompletionStream;
@@ -62,16 +62,16 @@ interface PendingRead {
   reject: (reason: unknown) => void;
 }
 
-/** One answer of a provider. What came together, or waits together, is taken together. */
+/** Reads one response of a provider. Batches that arrive together are delivered together. */
 export class CompletionStream {
   private readonly parser: CompletionParser;
   private readonly body: Readable;
-  /** What has come since the last round. */
+  /** Received since the coalescer's last read. */
   private unread?: Buffer[];
   private unreadBytes = 0;
   private pending?: CompletionBatch;
   private pendingRead?: PendingRead;
-  private phase: Phase = 'first';
+  private phase: Phase = 'beforeText';
   private hasDelivered = false;
   private bodyEnded = false;
   private draining = false;
@@ -92,8 +92,8 @@ export class CompletionStream {
   }
 
   /**
-   * The next batch, or the end once the reply is whole; rejects with a ProviderError when it never will be. Once a
-   * batch has been taken, its connection closes by itself with the end or the error.
+   * Resolves to the next batch, or to the end of a complete reply; rejects with a ProviderError otherwise. After the
+   * first batch, the end and an error close the connection.
    */
   next(): Promise<NextBatch> {
     return new Promise((resolve, reject) => {
@@ -101,46 +101,46 @@ export class CompletionStream {
     });
   }
 
-  /** Closes the connection, unless the reply is whole and leaves it fit for the next request. */
+  /** Closes the connection, unless the reply is complete and the connection reusable. */
   close(): void {
     if (this.bodyEnded) this.watchdog.stop();
     else if (this.parser.done && !this.watchdog.cancelled) this.drain();
     else this.watchdog.close();
   }
 
-  private settleRead(taker: PendingRead): void {
+  private settleRead(read: PendingRead): void {
     this.pendingRead = undefined;
     this.watchdog.pause();
     try {
       const next = this.takeNext();
-      if (!next) return this.keepWaiting(taker);
-      taker.resolve(next);
+      if (!next) return this.keepWaiting(read);
+      read.resolve(next);
       if (next.done) this.close();
     } catch (error) {
-      taker.reject(error);
+      read.reject(error);
       if (this.hasDelivered) this.close();
     }
   }
 
-  private keepWaiting(taker: PendingRead): void {
-    this.pendingRead = taker;
+  private keepWaiting(read: PendingRead): void {
+    this.pendingRead = read;
     this.watchdog.resume();
   }
 
-  /** What there is to give, if anything: text first, then how it ended. Throws what it ended with. */
+  /** Returns pending text first, then the end. Throws the error that ended the reply. */
   private takeNext(): NextBatch | undefined {
-    const { watchdog, parser: reader, pending: waiting } = this;
+    const { watchdog, parser, pending } = this;
     if (watchdog.closedByReader) return END;
     if (watchdog.cancelled) throw watchdog.signal.reason;
-    // Its usage and finish reason wait for the end: text is what a first batch is about.
-    if (waiting && (hasText(waiting) || reader.error || reader.done || this.bodyEnded)) {
+    // A first batch has text; usage and a finish reason alone wait for the end.
+    if (pending && (hasText(pending) || parser.error || parser.done || this.bodyEnded)) {
       this.hasDelivered = true;
       this.pending = undefined;
       if (this.body.isPaused()) this.body.resume();
-      return { value: waiting, done: false };
+      return { value: pending, done: false };
     }
-    if (reader.error) throw reader.error;
-    return reader.done || this.bodyEnded ? END : undefined;
+    if (parser.error) throw parser.error;
+    return parser.done || this.bodyEnded ? END : undefined;
   }
 
   private receive(bytes: Buffer): void {
@@ -167,17 +167,17 @@ export class CompletionStream {
     const batch = this.parser.push(bytes);
     this.addPending(batch);
     const { phase: patience } = this.parser;
-    if (patience !== this.phase || (patience === 'lull' && batch && hasVisibleText(batch)))
+    if (patience !== this.phase || (patience === 'likelyEnded' && batch && hasVisibleText(batch)))
       this.setWaitLimit(patience);
     if (this.pendingRead) this.settleRead(this.pendingRead);
   }
 
-  /** After an end, bytes that say nothing buy no more time. */
+  /** After a likely end only text extends the limit. */
   private setWaitLimit(patience: Phase): void {
     this.phase = patience;
     const { watchdog, idleSeconds } = this;
-    if (patience === 'tail') watchdog.setWaitLimit(TAIL_SECONDS, NOT_CLOSED, { isDeadline: true });
-    else if (patience === 'lull') watchdog.setWaitLimit(idleSeconds, NOT_CLOSED, { isDeadline: true });
+    if (patience === 'ended') watchdog.setWaitLimit(TAIL_SECONDS, NOT_CLOSED, { isDeadline: true });
+    else if (patience === 'likelyEnded') watchdog.setWaitLimit(idleSeconds, NOT_CLOSED, { isDeadline: true });
     else watchdog.setWaitLimit(idleSeconds, `The provider sent nothing for ${idleSeconds} seconds.`);
   }
 

@@ -1,4 +1,4 @@
-/** The longest line, in bytes of UTF-8. The lines of one event are bound by the same number together, in characters. */
+/** Maximum length of a line, in bytes of UTF-8, and of the lines of one event together, in characters. */
 export const MAX_LINE_BYTES = 1024 * 1024;
 
 const LF = 0x0a;
@@ -7,27 +7,27 @@ const DONE = '[DONE]';
 const BYTE_ORDER_MARK = '\ufeff';
 
 export interface ServerSentEvent {
-  /** What its `event:` field said, '' without one. */
+  /** From the `event:` field; '' without one. */
   type: string;
   data: string;
 }
 
-/** What is kept of a line that belongs to no event. UTF-16 code units. */
+/** Longer stray lines are cut. UTF-16 code units. */
 const MAX_STRAY_LENGTH = 500;
 
 /**
- * Reads an event stream as the WHATWG HTML standard says (section 9.2.6): any line ending, a byte order mark, comments,
- * however the bytes were cut into chunks. Bytes that are no UTF-8, and NULs, become U+FFFD. `id` and `retry` mean nothing here.
- * Also reads events without a blank line between them, JSON without a field name, and llama.cpp's `error:` field.
+ * Parses an event stream (WHATWG HTML section 9.2.6): any line ending, a byte order mark, comments, however the bytes
+ * were split into chunks. Invalid UTF-8 and NULs become U+FFFD; `id` and `retry` are ignored. Also parses events
+ * without a blank line between them, JSON without a field name, and llama.cpp's `error:` field.
  */
 export class EventStream {
-  /** The line that has not ended yet is at its start: copied, as what a chunk is a part of must not be kept for it. */
+  /** Starts with the unfinished line; copied, so that the chunk is not retained. */
   private partial = Buffer.alloc(0);
   private partialBytes = 0;
   private endedInCr = false;
   private started = false;
   private type = '';
-  /** Belongs to the data that follows, where there is no blank line before it. */
+  /** Type of the next data, if no blank line precedes it. */
   private nextType?: string;
   private data: string | undefined;
   private isJoined = false;
@@ -36,11 +36,11 @@ export class EventStream {
 
   constructor(
     private readonly onEvent: (event: ServerSentEvent) => void,
-    /** A line or an event passed the limit: it is skipped. */
+    /** Called when a line or an event exceeds the limit and is skipped. */
     private readonly onOverflow: () => void,
   ) {}
 
-  /** The first line that is neither a field nor a comment: an error in plain words, as a rule. */
+  /** The first line that is neither a field nor a comment: usually an error in plain text. */
   get strayLine(): string {
     return this.firstStrayLine;
   }
@@ -61,7 +61,7 @@ export class EventStream {
     this.keep(bytes, start, bytes.length);
   }
 
-  /** The stream ended well: what it left without its blank line counts, as providers forget that line. */
+  /** Ends the stream: data without its blank line counts, because providers omit it. */
   end(): void {
     this.endLine(Buffer.alloc(0), 0, 0);
     this.dispatch();
@@ -134,14 +134,14 @@ export class EventStream {
       this.dispatch(true);
       this.addData(value);
     } else {
-      // Looked at once, so that an event of very many lines takes no longer for each.
+      // Set once, so that lines of a long event are not parsed again for each line.
       this.isJoined = true;
       this.data = `${this.data}\n${value}`;
       if (this.data.length > MAX_LINE_BYTES) this.dropEvent();
     }
   }
 
-  /** @param isEarly there was no blank line: the type of what follows may have come already */
+  /** @param isEarly without a blank line: the next event's type may have been read already */
   private dispatch(isEarly = false): void {
     const { type, nextType, data } = this;
     this.type = isEarly ? (nextType ?? '') : '';
@@ -169,7 +169,7 @@ export class EventStream {
   }
 }
 
-/** Whether data stands for itself: what a further line belongs to is no JSON yet. */
+/** Whether data is complete: `[DONE]` or a JSON object. */
 function isWhole(data: string): boolean {
   if (data === DONE) return true;
   if (!data.startsWith('{') || !data.endsWith('}')) return false;

@@ -1,14 +1,13 @@
-/** Between two rounds: while there is time to spare, and when there is none. Milliseconds. */
+/** Interval between rounds of reads, from an idle to a saturated event loop. */
 const MIN_INTERVAL_MS = 1;
 const MAX_INTERVAL_MS = 40;
-/** The share of its time that the process is busy from which on rounds are held further apart. */
+/** Event-loop utilization above which the interval grows. */
 const BUSY_UTILIZATION = 0.8;
 const ADAPT_EVERY_MS = 100;
 
 /**
- * When to read what providers have sent: at once where little comes, and else in rounds. What came meanwhile is handled
- * together, which takes much less time than one by one, with caches that are cold each time; and the less time there is
- * to spare, the more comes together.
+ * Coalesces reads of provider streams into rounds. Reads in one round share warm caches; the interval grows from 1 to
+ * 40 ms with the load of the event loop.
  */
 export class ReadCoalescer {
   private waiting: (() => void)[] = [];
@@ -18,13 +17,13 @@ export class ReadCoalescer {
   private adaptedAt = performance.now();
   private utilization = performance.eventLoopUtilization();
 
-  /** @param read is called once, at once or in the next round */
+  /** @param read called once, now or in the next round */
   schedule(read: () => void): void {
     this.waiting.push(read);
     if (this.timer) return;
-    const early = this.lastAt + this.intervalMs - performance.now();
-    if (early <= 0) this.run();
-    else this.timer = setTimeout(() => this.run(), early);
+    const delayMs = this.lastAt + this.intervalMs - performance.now();
+    if (delayMs <= 0) this.run();
+    else this.timer = setTimeout(() => this.run(), delayMs);
   }
 
   private run(): void {

@@ -1,25 +1,25 @@
 import type { ProviderDelta } from '../provider/provider.chunk.js';
 
-/** Enough of a text to tell whether another begins with it. UTF-16 code units. */
+/** Length of the prefix compared. UTF-16 code units. */
 const HEAD_LENGTH = 64;
 
-/** Tells the part of a stream's `message` that has not been said, which is all of it where messages come in pieces. */
+/** Removes text that was streamed before from a final `message`. Messages that come in pieces repeat nothing. */
 export class RepeatedText {
   private readonly content = new SeenText();
   private readonly reasoning = new SeenText();
 
-  remove(said: ProviderDelta): ProviderDelta {
-    if (said.isMessage) {
-      const content = this.content.remainder(said.content);
-      return { ...said, content, reasoning: this.reasoning.remainder(said.reasoning) };
+  remove(delta: ProviderDelta): ProviderDelta {
+    if (delta.isMessage) {
+      const content = this.content.remainder(delta.content);
+      return { ...delta, content, reasoning: this.reasoning.remainder(delta.reasoning) };
     }
-    if (said.content) this.content.add(said.content);
-    if (said.reasoning) this.reasoning.add(said.reasoning);
-    return said;
+    if (delta.content) this.content.add(delta.content);
+    if (delta.reasoning) this.reasoning.add(delta.reasoning);
+    return delta;
   }
 }
 
-/** The length of a text and its beginning: the whole would be kept twice. */
+/** Keeps the length and a prefix of a text instead of the whole. */
 class SeenText {
   private head = '';
   private length = 0;

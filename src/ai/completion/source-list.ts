@@ -7,13 +7,13 @@ const MAX_URL_LENGTH = 2048;
 const MAX_TITLE_LENGTH = 300;
 
 /**
- * Web pages that a provider names as a reply's sources: each once, first seen first. Also in Zhipu's `web_search`, and in
- * Qwen's and Hunyuan's `search_info`.
+ * Collects the web pages that a provider cites, each once, in order. Includes Zhipu (`web_search`), Qwen and Hunyuan
+ * (`search_info`).
  */
 export class SourceList {
   private readonly byUrl = new Map<string, ReplySource>();
 
-  /** @returns whether the chunk named one that was not known, or a title that was not */
+  /** @returns whether the chunk has a new source or title */
   add(chunk: ProviderChunk, choice: Record<string, unknown> | undefined): boolean {
     const inChunk = this.addFrom(chunk);
     const inDelta = this.addFrom(choice?.delta);
@@ -27,7 +27,7 @@ export class SourceList {
   private addFrom(holder: unknown): boolean {
     if (!isObject(holder)) return false;
     const { citations, search_results, annotations, web_search, search_info } = holder;
-    // Nearly every chunk has none.
+    // Fast path: nearly every chunk has none.
     if (!(citations || search_results || annotations || web_search || search_info)) return false;
     const inner = isObject(search_info) ? search_info.search_results : undefined;
     const entries = [citations, search_results, annotations, web_search, inner].filter(Array.isArray).flat();
@@ -53,7 +53,7 @@ function readSource(entry: unknown): { url?: string; title: string | null } {
   return { url: readUrl(url ?? link), title: readTitle(title ?? name) };
 }
 
-/** Only what a client can show as a link without harm. */
+/** Accepts only http and https URLs, which are safe to show as links. */
 function readUrl(url: unknown): string | undefined {
   if (typeof url !== 'string' || url.length > MAX_URL_LENGTH) return undefined;
   const trimmed = url.trim();

@@ -1,6 +1,6 @@
-/** A closing tag alone counts within this much of the reply. Bytes of UTF-8. */
+/** A lone closing tag counts within this part of the reply. Bytes of UTF-8. */
 const MAX_LONE_BYTES = 256 * 1024;
-/** White space before a leading tag is held back up to this length. UTF-16 code units. */
+/** Maximum white space held back before a leading tag. UTF-16 code units. */
 const MAX_LEADING_SPACE = 1024;
 const NAMES = ['<think>', '<thinking>', '<thought>', '[think]'];
 const TAGS = [...NAMES, ...NAMES.map(closing)];
@@ -9,17 +9,17 @@ const ANY_TAG = /<\/?(?:think|thinking|thought)>|\[\/?think\]/i;
 export interface SplitText {
   content: string;
   reasoning: string;
-  /** All content so far was reasoning: its opening tag was in the provider's prompt template. */
+  /** All earlier content was reasoning, because its opening tag is in the provider's prompt template. */
   contentWasReasoning: boolean;
 }
 
 /**
- * Takes the reasoning out of a reply's content, for providers that leave a model's tags in it: `<think>` at its start,
- * or a closing tag alone. Later tags are text.
+ * Extracts reasoning from content that contains a model's tags: `<think>` at the start, or a closing tag alone. Later
+ * tags are text.
  */
 export class ThinkingTags {
   private state: 'start' | 'thinking' | 'watching' | 'plain' = 'start';
-  /** The beginning of what may be a tag. */
+  /** A possible beginning of a tag. */
   private held = '';
   private end = '';
   private endPattern = /$/;
@@ -27,13 +27,13 @@ export class ThinkingTags {
   private trimming = false;
   private seenBytes = 0;
 
-  /** Reasoning came apart from the content, so that a closing tag alone is text. */
+  /** Call when reasoning arrives separately: a lone closing tag is text then. */
   ignoreLoneTags(): void {
     this.loneTagAllowed = false;
     if (this.state === 'watching') this.state = 'plain';
   }
 
-  /** @returns null where the delta is content as it stands */
+  /** @returns null if the whole delta is content */
   add(delta: string): SplitText | null {
     if (this.held === '' && !this.trimming) {
       if (this.state === 'plain') return null;
@@ -46,14 +46,14 @@ export class ThinkingTags {
     return this.state === 'watching' ? this.findTag(text) : asContent(text);
   }
 
-  /** What was held back, once nothing follows. */
+  /** Releases the held text at the end of the stream. */
   flush(): SplitText {
     const { held } = this;
     this.held = '';
     return this.state === 'thinking' ? asReasoning(held) : asContent(held);
   }
 
-  /** White space around a tag belongs to neither part. */
+  /** Drops white space around a tag. */
   private trim(text: string): string {
     if (!this.trimming) return text;
     const trimmed = text.trimStart();
@@ -137,7 +137,7 @@ function mayHaveTag(text: string): boolean {
   return text.includes('<') || text.includes('[');
 }
 
-/** Where a text ends in the beginning of a tag; its length where it does not. */
+/** Finds the start of a partial tag at the end of a text; the text's length if there is none. */
 function partialTagAt(text: string, tags: string[]): number {
   const at = Math.max(text.lastIndexOf('<'), text.lastIndexOf('['));
   const tail = text.slice(at).toLowerCase();

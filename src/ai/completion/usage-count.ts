@@ -11,26 +11,23 @@ const COMPLETION = [
 ];
 const TOTAL = ['total_tokens', 'totalTokens', 'totalTokenCount'];
 
-/** What the database's columns hold: a greater count would keep a reply's end from being stored. */
+/** Limit of the database's columns: a greater count would fail the write of a reply's end. */
 const MAX_COUNT = 2 ** 31 - 1;
 
-/**
- * Counts that a provider reports of one reply, wherever in its chunks, and each in a chunk of its own where it likes; a
- * zero never replaces a count.
- */
+/** Collects the token counts of one reply from all of its chunks. A zero never replaces a count. */
 export class UsageCount {
   private prompt?: number;
   private completion?: number;
   private total = 0;
 
-  /** @returns whether the chunk had a count, and both are known by now */
+  /** @returns whether the chunk had a count and both counts are known now */
   add(chunk: ProviderChunk, choice: Record<string, unknown> | undefined): boolean {
     const places = [chunk.usage, choice?.usage, groqUsage(chunk.x_groq), chunk.usageMetadata];
     const hasNew = places.filter(isObject).filter((usage) => this.addFrom(usage)).length > 0;
     return hasNew && this.prompt !== undefined && this.completion !== undefined;
   }
 
-  /** A total below its parts is an older one. */
+  /** A reported total below the sum is outdated. */
   get value(): TokenUsage {
     const { prompt: promptTokens = 0, completion: completionTokens = 0, total } = this;
     const sum = promptTokens + completionTokens;
@@ -52,7 +49,7 @@ function groqUsage(xGroq: unknown): unknown {
   return isObject(xGroq) ? xGroq.usage : undefined;
 }
 
-/** The first count that is not zero, or else the zero. */
+/** Returns the first count other than zero, else zero. */
 function countIn(usage: Record<string, unknown>, names: string[]): number | undefined {
   const values = names.map((name) =>
     typeof usage[name] === 'string' ? Number(usage[name] || NaN) : usage[name],

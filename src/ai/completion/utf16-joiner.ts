@@ -1,7 +1,7 @@
 import { toUSVString } from 'node:util';
 import { isHighSurrogate } from '../../common/text/utf16.js';
 
-/** Puts the deltas of one part together, into text that is well-formed and can be stored everywhere. */
+/** Joins deltas into well-formed text, which every database can store. */
 export class Utf16Joiner {
   private text = '';
 
@@ -9,7 +9,7 @@ export class Utf16Joiner {
     this.text += delta;
   }
 
-  /** Takes out everything that waits, as it came. */
+  /** Removes and returns the buffered text unchanged. */
   drain(): string {
     const { text } = this;
     this.text = '';
@@ -17,14 +17,15 @@ export class Utf16Joiner {
   }
 
   /**
-   * What has come since the last time. NULs and lone surrogates become U+FFFD; half a surrogate pair waits for the
-   * other half, which may be in the next delta, unless this is the last.
+   * Returns the text since the last call. NULs and lone surrogates become U+FFFD; half a surrogate pair is kept for the
+   * next call.
+   * @param last also takes half a pair
    */
   take(last: boolean): string {
     if (this.text === '') return '';
-    const halved = !last && isHighSurrogate(this.text.charCodeAt(this.text.length - 1));
-    const taken = halved ? this.text.slice(0, -1) : this.text;
-    this.text = halved ? this.text.slice(-1) : '';
+    const endsInHalf = !last && isHighSurrogate(this.text.charCodeAt(this.text.length - 1));
+    const taken = endsInHalf ? this.text.slice(0, -1) : this.text;
+    this.text = endsInHalf ? this.text.slice(-1) : '';
     const wellFormed = toUSVString(taken);
     return wellFormed.includes('\0') ? wellFormed.replaceAll('\0', '\ufffd') : wellFormed;
   }

@@ -1,8 +1,8 @@
 import { ProviderError } from '../provider/provider.error.js';
 
 /**
- * Ends a request through `signal` when its caller lets go, when the provider keeps us waiting too long, or when the
- * whole takes too long. The signal's reason is what to throw: the caller's own, or an `upstream_timeout`.
+ * Aborts a request through `signal` when its caller aborts, the provider is silent too long, or the total time is up.
+ * The signal's reason is the error to throw: the caller's own, or `upstream_timeout`.
  */
 export class Watchdog {
   private readonly controller = new AbortController();
@@ -13,8 +13,8 @@ export class Watchdog {
   };
   private totalTimer?: NodeJS.Timeout;
   private waitTimer?: NodeJS.Timeout;
-  private limit = { milliseconds: Infinity, complaint: '', isDeadline: false };
-  /** Of a deadline's time. Milliseconds. */
+  private limit = { milliseconds: Infinity, message: '', isDeadline: false };
+  /** Time counted against a deadline. */
   private waitedMs = 0;
   private waitingSince?: number;
   private callerAborted = false;
@@ -25,12 +25,12 @@ export class Watchdog {
     private readonly totalSeconds: number,
   ) {}
 
-  /** The reader of the reply does not want the rest, which is no failure. */
+  /** The reader closed the iterator, which is not a failure. */
   get closedByReader(): boolean {
     return this.readerClosed;
   }
 
-  /** Nobody wants the rest: neither the caller nor the reader. */
+  /** Neither the caller nor the reader needs the rest. */
   get cancelled(): boolean {
     return this.readerClosed || this.callerAborted;
   }
@@ -43,15 +43,15 @@ export class Watchdog {
     }, this.totalSeconds * 1000);
   }
 
-  /** From now on a wait for the provider may take this long; with a deadline, all waits together until the next call. */
-  setWaitLimit(seconds: number, complaint: string, { isDeadline = false } = {}): void {
+  /** Limits each wait for the provider; with `isDeadline`, all waits together until the next call. */
+  setWaitLimit(seconds: number, message: string, { isDeadline = false } = {}): void {
     clearTimeout(this.waitTimer);
     this.waitTimer = this.waitingSince = undefined;
     this.waitedMs = 0;
-    this.limit = { milliseconds: seconds * 1000, complaint, isDeadline };
+    this.limit = { milliseconds: seconds * 1000, message, isDeadline };
   }
 
-  /** From now on we wait for the provider. Only this counts: how long a reader takes over what it got is its own affair. */
+  /** Starts a wait. Only waits count, not the time that a reader takes. */
   resume(): void {
     this.waitingSince = performance.now();
     this.waitTimer ??= setTimeout(() => this.checkWait(), this.limit.milliseconds - this.waitedMs);
@@ -73,14 +73,14 @@ export class Watchdog {
     }
   }
 
-  /** Stops the clocks, leaving the connection as it is. */
+  /** Stops the timers; keeps the connection. */
   stop(): void {
     clearTimeout(this.totalTimer);
     clearTimeout(this.waitTimer);
     this.caller.removeEventListener('abort', this.onCallerAbort);
   }
 
-  /** Stops the clocks and closes the connection, if it is still in use. */
+  /** Stops the timers and closes the connection if it is in use. */
   close(): void {
     this.stop();
     this.controller.abort();
@@ -91,16 +91,16 @@ export class Watchdog {
     this.close();
   }
 
-  /** Looks rarely: a timer that is set anew for every token costs more than reading it. */
+  /** Checks once per limit: resetting a timer for every token is expensive. */
   private checkWait(): void {
     this.waitTimer = undefined;
     if (this.waitingSince === undefined) return;
-    const left = this.waitingSince + this.limit.milliseconds - this.waitedMs - performance.now();
-    if (left > 0) this.waitTimer = setTimeout(() => this.checkWait(), Math.ceil(left));
-    else this.expire(this.limit.complaint);
+    const leftMs = this.waitingSince + this.limit.milliseconds - this.waitedMs - performance.now();
+    if (leftMs > 0) this.waitTimer = setTimeout(() => this.checkWait(), Math.ceil(leftMs));
+    else this.expire(this.limit.message);
   }
 
-  private expire(complaint: string): void {
-    this.controller.abort(new ProviderError('upstream_timeout', complaint));
+  private expire(message: string): void {
+    this.controller.abort(new ProviderError('upstream_timeout', message));
   }
 }

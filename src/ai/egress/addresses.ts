@@ -2,15 +2,15 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import ipaddr from 'ipaddr.js';
 
-/** Global unicast, the one part of IPv6 that is routed (RFC 4291 section 2.4); what is special in it, ipaddr.js knows. */
+/** Global unicast, the routed part of IPv6 (RFC 4291 section 2.4). ipaddr.js knows the special ranges in it. */
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3');
-/** Azure's WireServer, reachable from its virtual machines alone, though its address looks public. */
+/** Azure's WireServer: a public address that is reachable only from Azure's virtual machines. */
 const WIRE_SERVER = '168.63.129.16';
 
 /**
- * Whether an address in its canonical text is one that anybody on the Internet could reach. False for every other:
- * private, loopback, link-local, CGNAT, metadata, documentation, and IPv6 that carries an IPv4 address within
- * (mapped, compatible, NAT64, 6to4, Teredo), as what it leads to depends on the network that we are in.
+ * Whether an address in canonical form is reachable from the Internet. False for private, loopback, link-local, CGNAT,
+ * metadata and documentation addresses, and for IPv6 that embeds IPv4 (mapped, compatible, NAT64, 6to4, Teredo), whose
+ * target depends on the local network.
  */
 export function isPublicAddress(text: string): boolean {
   const address = parse(text);
@@ -20,8 +20,8 @@ export function isPublicAddress(text: string): boolean {
 }
 
 /**
- * Whether it is this machine's own. Public as it may be, packets to it never leave the machine, and so pass by the
- * firewall that keeps the Internet from what else listens here.
+ * Whether an address is this machine's own. Packets to it stay on the machine, behind the firewall, even if it is
+ * public.
  */
 export function isOwnAddress(text: string): boolean {
   const address = parse(text)?.toString();

@@ -1,13 +1,13 @@
 import { finished, PassThrough, type Readable, Transform, type TransformCallback } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 
-/** Each piece is passed on as it comes: a stream's next one may be a minute away. */
+/** Without buffering: a stream's next chunk may be a minute away. */
 const FLUSH_EACH_CHUNK = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
 const BROTLI_FLUSH_EACH_CHUNK = { flush: constants.BROTLI_OPERATION_FLUSH };
 const GZIP_MAGIC = 0x1f;
 const ZLIB_METHOD = 8;
 
-/** By a body's first byte, as bodies declared as gzip may be plain, and as deflate without the zlib header. */
+/** Chosen by the first byte: bodies declared as gzip may be plain, and as deflate without the zlib header. */
 const DECODERS: Record<string, (first: number) => Transform> = {
   gzip: (first) => (first === GZIP_MAGIC ? createGunzip(FLUSH_EACH_CHUNK) : new PassThrough()),
   'x-gzip': (first) => DECODERS.gzip!(first),
@@ -16,7 +16,7 @@ const DECODERS: Record<string, (first: number) => Transform> = {
   br: () => createBrotliDecompress(BROTLI_FLUSH_EACH_CHUNK),
 };
 
-/** Decodes a body by its `Content-Encoding` (RFC 9110 section 8.4), which some providers use unasked. */
+/** Decodes a body by its `Content-Encoding` (RFC 9110 section 8.4), which some providers send unrequested. */
 export function decodeBody(body: Readable, contentEncoding: string): Readable {
   const names = contentEncoding.toLowerCase().split(',').reverse();
   return names.reduce((source, name) => {
@@ -25,7 +25,7 @@ export function decodeBody(body: Readable, contentEncoding: string): Readable {
   }, body);
 }
 
-/** Each end closes the other, as a pipeline's do, but what came before a source broke off is decoded first. */
+/** Destroys each stream with the other, like `pipeline`, but decodes the bytes received before an error. */
 function connect(source: Readable, decoder: Decoder): Decoder {
   finished(source, (error) => error && decoder.failSource(error));
   finished(decoder, () => source.destroy());
@@ -40,7 +40,7 @@ class Decoder extends Transform {
     super();
   }
 
-  /** Nobody may be reading any more, so that there is no end to wait for. */
+  /** Without a reader, `end()` would never finish. */
   failSource(error: Error): void {
     this.sourceError = error;
     if (this.readableFlowing) this.end();
@@ -49,7 +49,7 @@ class Decoder extends Transform {
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
     this.decoder ??= this.open(chunk[0]!);
-    // A full decoder asks for no more until it has been read.
+    // Backpressure: a full decoder continues when it has been read.
     if (this.decoder.write(chunk)) done();
     else this.decoder.once('drain', done);
   }

@@ -5,10 +5,10 @@ import { decodeBody } from './content-encoding.js';
 
 const MAX_ERROR_BYTES = 64 * 1024;
 
-/** What openai's client needs of a response, over a stream of Node's: the web's take twice the time for each chunk. */
+/** The part of a response that openai's client needs, over a Node stream: web streams take twice the CPU per chunk. */
 export class EgressResponse {
   readonly headers = new Headers();
-  /** As it was before any `Content-Encoding`, so that every limit counts what is read. */
+  /** Decoded, so that limits count decoded bytes. */
   readonly body: Readable;
 
   constructor(
@@ -22,7 +22,7 @@ export class EgressResponse {
     }
     const encoding = this.headers.get('content-encoding');
     this.body = encoding ? decodeBody(body, encoding) : body;
-    // Whoever reads it has listeners of their own; until then, an abort must not end the process.
+    // Readers add their own listeners; before that, an abort must not crash the process.
     this.body.on('error', () => {});
   }
 
@@ -30,7 +30,7 @@ export class EgressResponse {
     return this.status >= 200 && this.status < 300;
   }
 
-  /** The start of the body: openai asks for the text of every error, however long. */
+  /** Reads the start of the body: openai reads the text of every error, however long. */
   async text(): Promise<string> {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -41,13 +41,13 @@ export class EgressResponse {
         if (size >= MAX_ERROR_BYTES) break;
       }
     } catch {
-      // an error that breaks off is the error still, with what it said until then
+      // a truncated error body is used as far as it was received
     }
     return Buffer.concat(chunks).subarray(0, MAX_ERROR_BYTES).toString();
   }
 }
 
-/** A fetch for openai's client that follows no redirect and knows no proxy, and hands out {@link EgressResponse}s. */
+/** A fetch for openai's client without redirects or proxies; returns {@link EgressResponse}s. */
 export const egressFetch = (async (url: string, init: RequestInit & { dispatcher: Dispatcher }) => {
   const { method, body, signal, headers, dispatcher } = init;
   const answer = await request(url, {

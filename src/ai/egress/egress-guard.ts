@@ -9,18 +9,18 @@ import { skipContinue } from './skip-continue.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const AGENT_OPTIONS = {
-  connections: 4_096, // to each origin
+  connections: 4_096, // per origin
   keepAliveTimeout: 30_000,
   maxHeaderSize: 64 * 1024, // bytes
   pipelining: 1,
-  // The Watchdog keeps the time, to the settings and across retries.
+  // The Watchdog has the timeouts, across retries.
   headersTimeout: 0,
   bodyTimeout: 0,
 };
 
 interface Agents {
   guarded: Agent;
-  /** Apart from the other, whose connections to the same origin must not come from here. */
+  /** A separate pool, so that guarded requests never reuse its connections. */
   trusted: Agent;
 }
 
@@ -29,12 +29,12 @@ class RefusedAddressError extends Error {
 }
 
 /**
- * The one door to the network. Users say where it leads, so it opens to public addresses alone, and is checked at the
- * moment of connecting, where no DNS answer can change any more. Operators name the exceptions.
+ * Allows connections to public addresses only, because users choose the URLs. Checked when connecting, after DNS
+ * resolution. Operators configure exceptions.
  */
 @Injectable()
 export class EgressGuard implements OnApplicationShutdown {
-  /** Made with the first use, as undici takes long to load. */
+  /** Created at first use: undici is slow to load. */
   private agents?: Promise<Agents>;
 
   constructor(
@@ -48,7 +48,7 @@ export class EgressGuard implements OnApplicationShutdown {
     return trusted ? agents.trusted : agents.guarded;
   }
 
-  /** Throws a ModelUrlError for what is wrong with the text of a URL, in whichever spelling. */
+  /** Checks the text of a URL. Throws a ModelUrlError. */
   checkUrl(modelUrl: string): void {
     const url = parseUrl(modelUrl);
     if (this.isAllowedHost(url.hostname, portOf(url.protocol, url.port))) return;
@@ -86,7 +86,7 @@ export class EgressGuard implements OnApplicationShutdown {
     return (options, callback) => {
       const port = portOf(options.protocol, options.port);
       if (this.isAllowedHost(bracket(options.hostname), port)) return unchecked(options, callback);
-      // A literal address is never looked up, so that the lookup cannot be what checks it.
+      // Literal addresses are not looked up, so the lookup cannot check them.
       if (isIP(options.hostname) && !this.isAllowed(options.hostname)) {
         return process.nextTick(callback, new RefusedAddressError(), null);
       }
@@ -94,10 +94,10 @@ export class EgressGuard implements OnApplicationShutdown {
     };
   }
 
-  /** A name is refused whole if any of its addresses is: only an attacker mixes them. */
-  private lookup(isOurs: boolean, isAllowed: (address: string) => boolean): LookupFunction {
+  /** Refuses a name if any of its addresses is refused: only an attacker mixes them. */
+  private lookup(isTrusted: boolean, isAllowed: (address: string) => boolean): LookupFunction {
     return (hostname, options, callback) => {
-      this.resolve(hostname, isOurs).then(
+      this.resolve(hostname, isTrusted).then(
         (addresses) => {
           const [first] = addresses;
           if (!first || !addresses.every(({ address }) => isAllowed(address))) {
@@ -121,9 +121,9 @@ export class EgressGuard implements OnApplicationShutdown {
   }
 }
 
-/** `https:host`, `https:///host` and `https:\\\\host` are the same to a URL parser, and to nobody who reads them. */
+/** URL parsers read `https:host`, `https:///host` and `https:\\\\host` alike, but people do not. */
 const EXPLICIT_HOST = /^https?:\/\/[^/\\\s][^\\\s]*$/i;
-/** Also empty ones, which a URL parser forgets. */
+/** Includes empty credentials, which URL parsers drop. */
 const HAS_CREDENTIALS = /:\/\/[^/?#]*@/;
 
 function withSkippedContinue(connect: buildConnector.connector): buildConnector.connector {

@@ -2,27 +2,27 @@ import type { LookupAddress } from 'node:dns';
 import { lookup, Resolver } from 'node:dns/promises';
 
 /**
- * Every address of a name.
- * @param isOurs whether the operator names it, rather than a user
+ * Resolves all addresses of a name.
+ * @param isTrusted whether the operator configured the name, not a user
  */
-export type ResolveHost = (hostname: string, isOurs: boolean) => Promise<LookupAddress[]>;
+export type ResolveHost = (hostname: string, isTrusted: boolean) => Promise<LookupAddress[]>;
 export const RESOLVE_HOST = Symbol('RESOLVE_HOST');
 
-/** At most 6 s for a name server, asked twice. */
+/** At most 6 s per name server. */
 const DNS_OPTIONS = { timeout: 2_000, tries: 2 };
 
-export const resolveHost: ResolveHost = (hostname, isOurs) =>
-  isOurs || isLocalName(hostname) ? lookup(hostname, { all: true }) : resolveName(hostname);
+export const resolveHost: ResolveHost = (hostname, isTrusted) =>
+  isTrusted || isLocalName(hostname) ? lookup(hostname, { all: true }) : resolveName(hostname);
 
-/** The names of this machine itself (RFC 6761 section 6.3). */
+/** Names of the local machine (RFC 6761 section 6.3). */
 export function isLocalName(hostname: string): boolean {
   return /(^|\.)localhost\.?$/.test(hostname);
 }
 
 /**
- * Asks DNS itself. The system's lookup, which our own names need for its hosts file and search domains, would hold one
- * of the process's few threads for as long as a user's name server likes. A resolver for each name, since it reads
- * once which name servers there are.
+ * Queries DNS directly: the system's lookup blocks one of the process's few threads for as long as a user's name server
+ * takes. Trusted names need it for the hosts file and search domains. A resolver per name, because it reads the list of
+ * name servers only once.
  */
 export async function resolveName(
   hostname: string,

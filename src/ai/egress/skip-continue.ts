@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** An informational response; 101 is none, as it changes the protocol. */
+/** Informational responses except 101, which changes the protocol. */
 const INFORMATIONAL = /^HTTP\/1\.[01] 1(?!01)\d\d/;
 const STATUS = 'HTTP/1.1 1xx';
 const MAY_BE = ['HTTP/1.0 1', 'HTTP/1.1 1'];
@@ -8,14 +8,14 @@ const HEADERS_END = '\r\n\r\n';
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Drops informational responses from what a socket reads, however they were cut: a client must accept them unasked
+ * Drops informational responses from a socket's reads, however they are split. A client must accept them unrequested
  * (RFC 9110 section 15.2), but undici closes the connection at a `100 Continue`.
  */
 export function skipContinue(socket: Socket): void {
   const read = socket.read.bind(socket);
   const write = socket.write.bind(socket);
   let held: Buffer = Buffer.alloc(0);
-  // They come only between a request and its response: a body may have the same bytes.
+  // Only between a request and its response: a body may contain the same bytes.
   let isAwaited = true;
   socket.write = ((...args: Parameters<Socket['write']>) => {
     isAwaited = true;
@@ -43,7 +43,7 @@ function withoutInformational(bytes: Buffer): Buffer {
   return rest;
 }
 
-/** Whether the bytes begin an informational response, or may turn out to. */
+/** Whether the bytes are, or may become, an informational response. */
 function mayBeInformational(bytes: Buffer): boolean {
   const start = startOf(bytes);
   return (

@@ -1,6 +1,6 @@
 import { isObject } from '../provider/provider.chunk.js';
 
-/** Members in which providers put their sentence, the most telling first; the last are names rather than words. */
+/** Members that may hold the sentence, most specific first; the last ones hold names rather than sentences. */
 const SENTENCE_MEMBERS = [
   ...[
     'message',
@@ -15,29 +15,31 @@ const SENTENCE_MEMBERS = [
   ...['error', 'errors', 'base_resp', 'status_msg', 'details', 'response', 'body', 'data'],
   ...['reason', 'description', 'title', 'type', 'code', 'status'],
 ];
-/** What a validator says of a field (FastAPI): `{loc: ['body', 'max_tokens'], msg}`. */
+/** Parts of the request in a validation error (FastAPI): `{loc: ['body', 'max_tokens'], msg}`. */
 const REQUEST_PARTS = new Set<unknown>(['body', 'query']);
 const MAX_DEPTH = 8;
 const MAX_OBJECTS = 100;
 const MAX_TEXT = 4_000;
 const MAX_LISTED = 5;
-/** The sentence in what looks like JSON but is none: cut off, or written by Python's repr(). */
+/** The sentence in text that resembles JSON: truncated, or written by Python's repr(). */
 const QUOTED_SENTENCE = /["'](?:message|msg|detail|error_msg)["']\s*:\s*(["'])((?:\\.|(?!\1).)+)/s;
 const LOOKS_LIKE_JSON = /^(?:\{\s*["'}]|\[\s*[{\]])/;
-/** A page, rather than text that begins with a bracket, such as Alibaba's `<400> InternalError`. */
+/** An HTML page, but not text in brackets such as Alibaba's `<400> InternalError`. */
 const PAGE = /^<(?:[a-z]|[!?/])/i;
-/** The fields of an event stream before JSON. */
+/** Fields of an event stream before JSON. */
 const EVENT_FIELDS = /(?:^|\s)(?:event:[^\n]*\n)?(?:data|error):\s*$|[\s:,-]+$/g;
 const UNREADABLE = /[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]/g;
 
-/** Finds the sentence for people in an error's body, in the shapes that providers use; never JSON, a page or binary. */
+/**
+ * Finds the human-readable sentence in an error's body, in the shapes that providers use. Never JSON, a page or binary.
+ */
 export function sentenceIn(value: unknown, depth = 0): string | undefined {
   if (typeof value === 'string') return sentenceInText(value, depth);
   if (!isObject(value) || depth > MAX_DEPTH) return undefined;
   return Array.isArray(value) ? sentenceInList(value, depth) : sentenceInMembers(value, depth);
 }
 
-/** All objects of an error's body, the outer ones first. */
+/** All objects in an error's body, outer ones first. */
 export function objectsIn(body: unknown): Record<string, unknown>[] {
   const found = isObject(body) ? [body] : [];
   for (let i = 0; i < found.length; i++) {
@@ -47,7 +49,7 @@ export function objectsIn(body: unknown): Record<string, unknown>[] {
   return found;
 }
 
-/** What an error names as its cause: the `param` of OpenAI, and the `loc` of FastAPI. */
+/** Parameters named by an error: `param` (OpenAI) and `loc` (FastAPI). */
 export function paramsIn(body: unknown): string[] {
   return objectsIn(body).flatMap(({ param, loc }) => {
     const path = Array.isArray(loc) ? loc.filter((part) => !REQUEST_PARTS.has(part)).join('.') : undefined;
@@ -55,7 +57,7 @@ export function paramsIn(body: unknown): string[] {
   });
 }
 
-/** Each member is visited once, as bodies may be deep and wide. */
+/** Visits each member once, because bodies may be deep and wide. */
 function sentenceInMembers(value: Record<string, unknown>, depth: number): string | undefined {
   const names = isObject(value.error) ? ['error', ...SENTENCE_MEMBERS] : SENTENCE_MEMBERS;
   for (const name of new Set(names)) {
@@ -80,7 +82,7 @@ function withField(sentence: string, loc: unknown): string {
   return field ? `${field}: ${sentence}` : sentence;
 }
 
-/** OpenRouter says "Provider returned error", and what that provider said apart from it. */
+/** OpenRouter puts the provider's own message into `metadata.raw`. */
 function withRaw(sentence: string, metadata: unknown, depth: number): string {
   const raw = isObject(metadata) ? sentenceIn(metadata.raw, depth + 1) : undefined;
   return raw && !sentence.includes(raw) ? `${sentence}: ${raw}` : sentence;
@@ -98,7 +100,7 @@ function sentenceInText(text: string, depth: number): string | undefined {
   return isJson(json) || LOOKS_LIKE_JSON.test(json) ? lead || undefined : trimmed;
 }
 
-/** JSON within a text, or in its first line. */
+/** Reads JSON within a text, or in its first line. */
 function sentenceInJson(json: string, depth: number): string | undefined {
   const parsed = parse(json) ?? parse(json.split('\n', 1)[0]!);
   if (parsed !== undefined) return sentenceIn(parsed, depth + 1);
@@ -114,7 +116,7 @@ function parse(text: string): unknown {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;
   } catch {
-    return undefined; // no JSON: the caller looks for another way to read it
+    return undefined; // the caller reads it as text
   }
 }
 

@@ -1,14 +1,14 @@
 import { objectsIn } from './error-body.js';
 import type { ProviderErrorCode } from '../provider/provider.error.js';
 
-/** OpenAI's, Azure's, Alibaba's and MiniMax's names for a prompt or an answer that was held back. */
+/** Error names of OpenAI, Azure, Alibaba and MiniMax for a filtered prompt or reply. */
 const FILTERED =
   /content_?filter|content_policy|ResponsibleAIPolicyViolation|data_?inspection_?failed|sensitive/i;
-/** DeepSeek has a sentence for it. */
+/** DeepSeek reports it as a sentence. */
 const FILTERED_SENTENCE = /^content exists risk/i;
-/** Members that name the class of an error: numbers as HTTP has them, or words. */
+/** Members with an error's class: HTTP status numbers, or words. */
 const CODES = ['code', 'status', 'status_code', 'http_code', 'error_code', 'type', 'error'];
-/** Words for an HTTP status: OpenAI's, Anthropic's and Google's. */
+/** Words for an HTTP status, of OpenAI, Anthropic and Google. */
 const STATUS_WORDS: [RegExp, number][] = [
   [
     /^(?:invalid_?api_?key|api_?key_?invalid|(?:invalid_?)?authentication(?:_?error)?|unauthenticated|unauthorized)$/i,
@@ -21,10 +21,10 @@ const STATUS_WORDS: [RegExp, number][] = [
   ],
   [/overloaded|server_?error|internal_?(?:\w*_?error|$)|unavailable|bad_?gateway/i, 500],
 ];
-/** MiniMax's, in `base_resp.status_code`. */
+/** MiniMax's codes in `base_resp.status_code`. */
 const MINIMAX: Record<string, number> = { 1002: 429, 1004: 401, 1013: 500, 1039: 429, 2013: 400, 2049: 401 };
 
-/** The HTTP status that an error in a body with status 200 stands for, where it tells one. */
+/** The HTTP status that corresponds to an error in a body with status 200, if known. */
 export function statusIn(body: unknown): number | undefined {
   for (const object of objectsIn(body)) {
     for (const name of CODES) {
@@ -52,7 +52,7 @@ function statusOf(code: unknown): number | undefined {
 function isFiltered(body: unknown): boolean {
   return objectsIn(body).some((object) => {
     const names = [object.code, object.type, object.status_msg].filter((each) => typeof each === 'string');
-    // Zhipu says which side was held back in a member of its own.
+    // Zhipu has a member `contentFilter`.
     if ('contentFilter' in object || names.some((name) => FILTERED.test(name))) return true;
     return typeof object.message === 'string' && FILTERED_SENTENCE.test(object.message);
   });

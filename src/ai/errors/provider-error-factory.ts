@@ -6,22 +6,24 @@ import { isObject } from '../provider/provider.chunk.js';
 import { ProviderError, ProviderErrorCode, type ProviderErrorOptions } from '../provider/provider.error.js';
 import { maskSecrets } from './secrets.js';
 
-/** A provider that wants to be left alone for longer is not asked again; its user is told how long. */
+/** Longer waits are not waited out; the user is told the time instead. */
 export const MAX_WAIT_SECONDS = 10;
 const MAX_DETAIL_LENGTH = 500;
-/** openai's words for an error without any. */
+/** openai's message for an error without a body. */
 const NO_BODY = 'status code (no body)';
-/** How much of what a provider wrote is looked at. */
+/** Longer messages are cut before they are searched for secrets. */
 const MAX_SOURCE_LENGTH = 4_000;
 /**
- * One sentence for a refused address, a closed port, a filtered one and a name that nobody knows, so that
- * nobody can map the network around us by it.
+ * One sentence for refused addresses, closed or filtered ports, and unknown names, so that the network cannot be
+ * scanned with it.
  */
 const UNREACHABLE = "The model's address is not allowed or could not be reached.";
 const CONNECTION_BROKE = 'The connection to the provider broke.';
-/** What undici says of a connection that was made and then misused: garbage, huge headers, a short body. */
+/**
+ * undici's codes for a connection that carried something other than valid HTTP: garbage, huge headers, a short body.
+ */
 const BROKEN_PROTOCOL = /^(HTTPParserError$|HPE_|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_)/;
-/** Turns whatever goes wrong with one provider into a ProviderError that may be shown, its key masked. */
+/** Converts errors of one provider to ProviderErrors that may be shown to the user, with its key masked. */
 export class ProviderErrorFactory {
   constructor(private readonly apiKey: string) {}
 
@@ -29,39 +31,37 @@ export class ProviderErrorFactory {
     return new ProviderError(code, this.sanitize(sentence));
   }
 
-  /** What was thrown while asking or reading. */
+  /** Converts an error thrown by the request or by its body. */
   from(error: unknown): ProviderError {
     if (error instanceof ProviderError) return error;
     if (error instanceof APIError && error.status !== undefined) return this.fromStatus(error, error.status);
-    const failure = firstCodeOf(error);
-    if (BROKEN_PROTOCOL.test(failure)) {
+    const code = firstCodeOf(error);
+    if (BROKEN_PROTOCOL.test(code)) {
       return this.create('upstream_bad_response', 'The provider answered with something that is not HTTP.');
     }
-    return new ProviderError('upstream_unreachable', UNREACHABLE, { cause: failure });
+    return new ProviderError('upstream_unreachable', UNREACHABLE, { cause: code });
   }
 
-  /** The connection ended in the middle of the body: broken from below, or ended by the provider. */
+  /** Converts an error in the middle of a body: a network error, or an end by the provider. */
   fromBrokenBody(error: unknown): ProviderError {
-    const failure = firstCodeOf(error);
-    return /^E[A-Z]+$/.test(failure)
-      ? this.create('upstream_unreachable', CONNECTION_BROKE)
-      : this.truncated();
+    const code = firstCodeOf(error);
+    return /^E[A-Z]+$/.test(code) ? this.create('upstream_unreachable', CONNECTION_BROKE) : this.truncated();
   }
 
   truncated(): ProviderError {
     return this.create('upstream_bad_response', 'The provider ended the reply in the middle.');
   }
 
-  /** A body without a byte, which is a proxy's or a starting server's. */
+  /** Converts the error of an empty body, sent by proxies or by starting servers. */
   fromEmptyBody(error: unknown): ProviderError {
-    const fault = this.from(error);
-    if (fault.code === 'upstream_unreachable' || fault.code === 'upstream_timeout') return fault;
+    const converted = this.from(error);
+    if (converted.code === 'upstream_unreachable' || converted.code === 'upstream_timeout') return converted;
     return new ProviderError('upstream_bad_response', 'The provider answered with nothing.', {
       retryable: true,
     });
   }
 
-  /** The `error` member of an event, or of a whole answer. */
+  /** Converts the `error` member of an event or a whole response. */
   fromBody(body: unknown): ProviderError {
     const status = statusIn(body);
     return this.fromSentence(body, sentenceIn(body) ?? 'The provider ended the reply with an error.', {
@@ -77,17 +77,17 @@ export class ProviderErrorFactory {
       );
     }
     const text = body === undefined ? message.slice(`${status} `.length) : undefined;
-    const said = sentenceIn(body) ?? (text === NO_BODY ? undefined : sentenceIn(text));
-    const sentence = said ?? `The provider answered with status ${status}.`;
+    const found = sentenceIn(body) ?? (text === NO_BODY ? undefined : sentenceIn(text));
+    const sentence = found ?? `The provider answered with status ${status}.`;
     return this.fromSentence(body, sentence, { status, retryAfterSeconds: retryAfterOf(headers) });
   }
 
   private fromSentence(body: unknown, sentence: string, options: ProviderErrorOptions): ProviderError {
-    const words = this.mask([...paramsIn(body), sentence].join('\n'));
-    const wait = retryHint(options.retryAfterSeconds);
-    const detail = this.sanitize(sentence, MAX_DETAIL_LENGTH - wait.length);
-    const ended = wait && !/[.!?。！？]$/.test(detail) ? `${detail}.` : detail;
-    return new ProviderError(codeOf(options.status, body), ended + wait, { ...options, fullText: words });
+    const fullText = this.mask([...paramsIn(body), sentence].join('\n'));
+    const hint = retryHint(options.retryAfterSeconds);
+    const detail = this.sanitize(sentence, MAX_DETAIL_LENGTH - hint.length);
+    const ended = hint && !/[.!?。！？]$/.test(detail) ? `${detail}.` : detail;
+    return new ProviderError(codeOf(options.status, body), ended + hint, { ...options, fullText });
   }
 
   private sanitize(sentence: string, maxLength = MAX_DETAIL_LENGTH): string {
@@ -102,7 +102,7 @@ export class ProviderErrorFactory {
   }
 }
 
-/** Whether an error that came before the first token may be gone at the next try. */
+/** Whether another attempt may succeed, for an error before the first token. */
 export function isTransient({ code, status, retryable: isPassing }: ProviderError, cause: unknown): boolean {
   if (code === 'upstream_rate_limited' || isPassing) return true;
   if (status !== undefined) return status >= 500 || RETRYABLE_STATUSES.has(status);
@@ -111,15 +111,15 @@ export function isTransient({ code, status, retryable: isPassing }: ProviderErro
   );
 }
 
-/** Request Timeout, Conflict (a model that is being loaded) and Too Early. */
+/** Request Timeout, Conflict (a model that is loading) and Too Early. */
 const RETRYABLE_STATUSES = new Set([408, 409, 425]);
 
-/** As quick for an address that we refuse as for a name that does not exist. */
+/** Refused addresses fail like unknown names, so that timing does not distinguish them. */
 const PERMANENT_CODES = new Set(['ENOTFOUND', 'ENODATA', 'EREFUSED']);
 
-/** RFC 9110 section 10.2.3: seconds, or a date. */
+/** Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date. */
 function retryAfterOf(headers: Headers | undefined): number | undefined {
-  const milliseconds = Number(headers?.get('retry-after-ms') ?? NaN); // OpenAI's and Azure's, which is more exact
+  const milliseconds = Number(headers?.get('retry-after-ms') ?? NaN); // OpenAI and Azure; more precise
   if (milliseconds >= 0) return Math.ceil(milliseconds / 1000);
   const value = headers?.get('retry-after');
   if (!value) return undefined;
@@ -127,7 +127,7 @@ function retryAfterOf(headers: Headers | undefined): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
 }
 
-/** Told where the wait is too long to be waited out. */
+/** Tells the user a wait that is too long to be waited out. */
 function retryHint(seconds: number | undefined): string {
   if (seconds === undefined || seconds <= MAX_WAIT_SECONDS) return '';
   const minutes = seconds < 120 ? '' : ` (about ${Math.round(seconds / 60)} minutes)`;
@@ -140,7 +140,7 @@ function causesOf(error: unknown): unknown[] {
   return causes;
 }
 
-/** The first code of an error and its causes; undici's parser sometimes has a name alone. */
+/** The first code among an error and its causes, else a name: undici's parser has no code. */
 function firstCodeOf(error: unknown): string {
   const causes = causesOf(error);
   return causes.map(codeIn).find(Boolean) ?? String((causes.at(-1) as Error | undefined)?.name);

@@ -3,7 +3,7 @@ import type { ProviderError } from '../provider/provider.error.js';
 
 const logger = new Logger('Providers');
 
-/** The work that a provider failed, by its ids: a provider's words may be a user's, or hold a key. */
+/** The failed task, by ids only: messages may contain a user's text or a key. */
 export interface ProviderTask {
   task: 'reply' | 'title' | 'test' | 'models';
   user_id: number;
@@ -14,15 +14,15 @@ export interface ProviderTask {
 
 type LoggedError = Pick<ProviderError, 'code' | 'status'>;
 
-/** Called before a provider is asked again. */
-export type OnRetry = (fault: ProviderError, delaySeconds: number) => void;
+/** Called before a request is repeated. */
+export type OnRetry = (error: ProviderError, delaySeconds: number) => void;
 
-/** One line for each fault of a provider that ends its work. */
+/** Logs an error that ends its task. */
 export function logProviderError(task: ProviderTask, { code, status }: LoggedError): void {
   logger.warn({ ...task, code, upstream_status: status }, 'Provider failed');
 }
 
-/** One line for each fault after which the provider is asked again. */
+/** Logs an error after which the request is repeated. */
 export function logRetries(task: ProviderTask): OnRetry {
   return ({ code, status }, delaySeconds) => {
     const retry = { upstream_status: status, retry_in_ms: Math.round(delaySeconds * 1000) };

@@ -1,10 +1,10 @@
 const MASK = '***';
-/** How much of a key may be shown at most: providers like to echo its first and last few characters. */
+/** Maximum length of a key's part that stays visible: providers echo its first and last characters. */
 const MAX_SHOWN = 7;
 const MIN_KEY_LENGTH = 4;
-/** Characters of base64 that stand for part of a key of more than `MAX_SHOWN`, wherever it begins. */
+/** Base64 characters that encode a part of a key longer than `MAX_SHOWN`, at any offset. */
 const BASE64_PIECE = 8;
-/** A character as it may be written in an echo: percent-encoded (again), as an escape, as an HTML entity, or as it is. */
+/** One character of an echoed text: percent-encoded (repeatedly), escaped, an HTML entity, or plain. */
 const ENCODED_CHARACTER =
   /%(?:25)*([0-9a-f]{2})|\\+u([0-9a-f]{4})|(?:\\+x|\b0x(?=..\b))([0-9a-f]{2})(?:[,\s]+(?=0x))?|(?:\\+u\{|&#x)0*([0-9a-f]{1,6})[;}]|&#0*(\d{1,7});|&(amp|lt|gt|quot|apos|sol|plus|equals|lowbar|hyphen|num);|\\*(.)/gisu;
 const ENTITIES: Record<string, string> = {
@@ -20,28 +20,28 @@ const ENTITIES: Record<string, string> = {
   hyphen: '-',
   num: '#',
 };
-/** What looks like a credential, whosever it is. */
+/** Text in the form of a credential, of any owner. */
 const CREDENTIAL =
   /\b(Bearer\s+)\S+|\b(Basic\s+)(?=\S*[\d+/=])[\w+/-]{12,}=*|\b((?:sk|pk|rk|gsk|xai|hf|pplx|nvapi)[-_]|AIza)[\w.*-]{4,}/gi;
 
-/** A text character by character, as it reads and as it is written. */
+/** A character, decoded and as written. */
 interface Character {
   read: string;
   written: string;
 }
 
-/** One way to write a key, and what of a text may be part of it. */
+/** An encoding of the key, and the characters of a text that may belong to it. */
 interface Encoding {
-  /** The key so written. */
+  /** The encoded key. */
   form: string;
   pieceLength: number;
-  /** @returns undefined for a character that may stand between the key's: white space in base64 */
-  normalise: (character: string) => string | undefined;
-  /** Characters next to a piece that may be made of the key too. */
-  neighbours?: RegExp;
+  /** @returns undefined for characters that may separate the key's: white space in base64 */
+  normalize: (character: string) => string | undefined;
+  /** Characters adjacent to a match that may encode the key too. */
+  neighbors?: RegExp;
 }
 
-/** Masks the key in a text, and any part of it of 8 characters or more, however it is encoded; other credentials too. */
+/** Masks the key in a text, and any part of it of at least 8 characters, in any encoding; other credentials too. */
 export function maskSecrets(text: string, apiKey: string): string {
   return maskKey(text, apiKey).replace(CREDENTIAL, (_, ...prefixes: (string | undefined)[]) => {
     return `${prefixes.slice(0, 3).find((prefix) => prefix !== undefined)}${MASK}`;
@@ -62,35 +62,35 @@ function encodingsOf(apiKey: string): Encoding[] {
   const bytes = Buffer.from(apiKey);
   const pieceLength = Math.min(MAX_SHOWN + 1, apiKey.length);
   return [
-    { form: apiKey.toLowerCase(), pieceLength, normalise: (character) => character.toLowerCase() },
+    { form: apiKey.toLowerCase(), pieceLength, normalize: (character) => character.toLowerCase() },
     {
       form: bytes.toString('hex'),
       pieceLength: 2 * pieceLength,
-      normalise: (character) => (/[\s:-]/.test(character) ? undefined : character.toLowerCase()),
-      neighbours: /^[0-9a-f]$/i,
+      normalize: (character) => (/[\s:-]/.test(character) ? undefined : character.toLowerCase()),
+      neighbors: /^[0-9a-f]$/i,
     },
     ...[0, 1, 2].map((start) => base64From(bytes, start)),
   ];
 }
 
-/** Base64 reads three bytes at a time: a key in a longer text is read from its first, second or third byte. */
+/** Encodes a key that starts at the first, second or third byte of a base64 group. */
 function base64From(key: Buffer, start: number): Encoding {
   const form = key.subarray(start, key.length - ((key.length - start) % 3)).toString('base64');
   return {
     form,
     pieceLength: Math.min(BASE64_PIECE, form.length),
-    normalise: (character) =>
+    normalize: (character) =>
       /\s/.test(character) ? undefined : character.replace('-', '+').replace('_', '/'),
-    neighbours: /^[\w+/=-]$/,
+    neighbors: /^[\w+/=-]$/,
   };
 }
 
-/** Looks every piece up among the key's own, so that no text and no key makes this take more than one pass. */
+/** Compares substrings by a set, so that one pass suffices for any text and key. */
 function markSecret(characters: Character[], encoding: Encoding, isSecret: boolean[]): void {
-  const { form, pieceLength, normalise, neighbours } = encoding;
+  const { form, pieceLength, normalize, neighbors } = encoding;
   if (pieceLength < MIN_KEY_LENGTH) return;
   const kept = characters.flatMap(({ read }, index) => {
-    const character = normalise(read);
+    const character = normalize(read);
     return character === undefined ? [] : [{ character, index }];
   });
   const secrets = new Set(piecesOf([...form], pieceLength));
@@ -100,7 +100,7 @@ function markSecret(characters: Character[], encoding: Encoding, isSecret: boole
   });
 
   function mark(first: number, last: number): void {
-    const isPart = (index: number) => neighbours?.test(characters[index]?.read ?? '') && !isSecret[index];
+    const isPart = (index: number) => neighbors?.test(characters[index]?.read ?? '') && !isSecret[index];
     while (isPart(first - 1)) first--;
     while (isPart(last + 1)) last++;
     isSecret.fill(true, first, last + 1);

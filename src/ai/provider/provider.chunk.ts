@@ -1,6 +1,6 @@
 import { readFinishReason } from './finish-reason.js';
 
-/** What there is to read in a chunk of a stream, or in a whole completion. Nothing of it can be relied on. */
+/** A chunk of a stream, or a whole completion. No member can be relied on. */
 export interface ProviderChunk {
   error?: unknown;
   choices?: unknown;
@@ -12,7 +12,7 @@ export interface ProviderDelta {
   content: string;
   reasoning: string;
   finishReason?: string;
-  /** It is a whole message rather than a piece of one. */
+  /** Whether it is a whole message instead of a piece. */
   isMessage: boolean;
 }
 
@@ -22,12 +22,12 @@ interface TextParts {
 }
 
 const EMPTY: TextParts = { content: '', reasoning: '' };
-/** Content parts nest at most this deep: OpenAI's and Mistral's do so once. */
+/** Maximum nesting of content parts; OpenAI and Mistral nest once. */
 const MAX_DEPTH = 4;
 const REASONING_TYPE = /think|thought|reason/i;
 const SUCCESS = /^(?:0*|200|20000|ok|success)$/i;
 
-/** A lone choice whatever its index, as some providers count it up; of several the one with index 0. */
+/** Picks a lone choice whatever its index, because some providers count it up, or the one with index 0. */
 export function choiceOf({ choices }: ProviderChunk): Record<string, unknown> | undefined {
   if (!Array.isArray(choices)) return undefined;
   const isFirst = (each: unknown) => isObject(each) && Number(each.index ?? 0) === 0;
@@ -35,7 +35,7 @@ export function choiceOf({ choices }: ProviderChunk): Record<string, unknown> | 
   return isObject(first) ? first : undefined;
 }
 
-/** What a choice says; other providers' ways to say the same are understood. */
+/** Reads a choice's text in the variants of other providers. */
 export function readChoice(choice: Record<string, unknown>): ProviderDelta {
   const reason = choice.finish_reason ?? choice.finishReason;
   const finishReason = readFinishReason(isObject(reason) ? reason.type : reason); // SGLang's may be an object
@@ -46,17 +46,20 @@ export function readChoice(choice: Record<string, unknown>): ProviderDelta {
   return { content, reasoning, finishReason, isMessage };
 }
 
-/** Legacy completions have their text in the choice itself. */
+/** Legacy completions have the text in the choice itself. */
 function whole(choice: Record<string, unknown>): unknown {
   return choice.text === undefined ? undefined : choice;
 }
 
 export function requestsTool(choice: Record<string, unknown>): boolean {
-  const said = choice.delta ?? choice.message;
-  return isObject(said) && Boolean(said.tool_calls ?? said.function_call);
+  const message = choice.delta ?? choice.message;
+  return isObject(message) && Boolean(message.tool_calls ?? message.function_call);
 }
 
-/** The part of a chunk, or of a whole answer, that says what went wrong; undefined where it says nothing of the kind. */
+/**
+ * Finds the error in a chunk or a whole response.
+ * @returns the part with its message, or undefined
+ */
 export function readError(chunk: ProviderChunk): unknown {
   const { choices, x_groq: groq } = chunk;
   const error = chunk.error ?? (isObject(groq) ? groq.error : undefined);
@@ -72,7 +75,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Errors without an `error` member: vLLM's, Alibaba's, Baidu's, MiniMax's. */
+/** Errors without an `error` member: vLLM, Alibaba, Baidu, MiniMax. */
 function isBareError(chunk: ProviderChunk): boolean {
   const { object, type, code, error_code, errors, base_resp, success } = chunk;
   if (object === 'error' || type === 'error' || success === false) return true;
@@ -85,7 +88,7 @@ function isFailureCode(code: unknown): boolean {
   return (typeof code === 'number' || typeof code === 'string') && !SUCCESS.test(String(code));
 }
 
-/** Some servers write the member in every chunk, with nothing in it. */
+/** Some servers write an empty `error` in every chunk. */
 function isFilled(error: unknown): boolean {
   return !isObject(error) || Object.values(error).some(Boolean);
 }
@@ -94,15 +97,15 @@ function readMessage(message: unknown): TextParts {
   if (typeof message === 'string') return { content: message, reasoning: '' };
   if (!isObject(message)) return EMPTY;
   const { content } = message;
-  const said = typeof content === 'string' ? content : undefined;
-  const parts = said === undefined ? readParts(content) : EMPTY;
+  const text = typeof content === 'string' ? content : undefined;
+  const parts = text === undefined ? readParts(content) : EMPTY;
   return {
-    content: said || parts.content || textOf(message.text) || textOf(message.refusal),
+    content: text || parts.content || textOf(message.text) || textOf(message.refusal),
     reasoning: reasoningIn(message) || parts.reasoning,
   };
 }
 
-/** Several names may carry the same words, so that the first one counts. */
+/** Takes the first name, because several may carry the same text. */
 function reasoningIn(message: Record<string, unknown>): string {
   return (
     textOf(message.reasoning_content) ||
@@ -113,7 +116,7 @@ function reasoningIn(message: Record<string, unknown>): string {
   );
 }
 
-/** Content as a list of parts, or as one part; those of type `thinking` or the like are reasoning. */
+/** Reads content as one part or a list; parts of type `thinking` or similar are reasoning. */
 function readParts(content: unknown): TextParts {
   if (!isObject(content)) return { content: textOf(content), reasoning: '' };
   const parts: unknown[] = Array.isArray(content) ? content : [content];
@@ -125,10 +128,10 @@ function readParts(content: unknown): TextParts {
   };
 }
 
-/** A string, or the text of a part or of a list of parts (`{type: 'text', text}`). */
+/** Reads a string, a part (`{type: 'text', text}`) or a list of parts. */
 function textOf(value: unknown, depth = 0): string {
   if (typeof value === 'string') return value;
-  if (typeof value === 'number') return String(value); // a proxy's, which took a token for one
+  if (typeof value === 'number') return String(value); // some proxies send a numeric token as a number
   if (!isObject(value) || depth > MAX_DEPTH) return '';
   if (Array.isArray(value)) return value.map((part) => textOf(part, depth + 1)).join('');
   const { text, thinking, reasoning, summary, content, value: inner } = value;

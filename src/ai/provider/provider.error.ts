@@ -9,45 +9,39 @@ export type ProviderErrorCode =
   | 'content_filtered';
 
 export interface ProviderErrorOptions extends ErrorOptions {
-  /** What the provider's `Retry-After` said. */
+  /** From the provider's `Retry-After`. */
   retryAfterSeconds?: number;
-  /** The HTTP status, or the code in a body with status 200 that stands for one. */
+  /** The HTTP status, or its equivalent in a body with status 200. */
   status?: number;
-  /** Whether another try may help, whatever the code. */
+  /** Whether another attempt may succeed, regardless of the code. */
   retryable?: boolean;
-  /** Names of the parameters that the provider complains of, then all its words, without secrets. */
+  /** The parameters that the provider names, then its whole message, without secrets. */
   fullText?: string;
 }
 
-/** A model provider failed us. Safe to show to its user: `detail` has no secret in it. */
+/** A failure of a model provider. `detail` has no secrets and may be shown to the user. */
 export class ProviderError extends Error {
   readonly retryAfterSeconds?: number;
   readonly status?: number;
   readonly retryable: boolean;
   readonly fullText: string;
 
-  /** @param detail A sentence for people of at most about 500 characters: the provider's own, where it gave one. */
+  /** @param detail the provider's own sentence if it sent one, of about 500 characters at most */
   constructor(
     readonly code: ProviderErrorCode,
     readonly detail: string,
-    {
-      retryAfterSeconds,
-      status,
-      retryable: isPassing,
-      fullText: words,
-      ...options
-    }: ProviderErrorOptions = {},
+    { retryAfterSeconds, status, retryable, fullText, ...options }: ProviderErrorOptions = {},
   ) {
     super(detail, options);
     this.name = 'ProviderError';
     this.retryAfterSeconds = retryAfterSeconds;
     this.status = status;
-    this.retryable = isPassing ?? false;
-    this.fullText = words ?? detail;
+    this.retryable = retryable ?? false;
+    this.fullText = fullText ?? detail;
   }
 }
 
-/** A model URL that can be seen to be no good from its text alone; `message` names why. */
+/** A model URL whose text is not acceptable; `message` says why. */
 export class ModelUrlError extends Error {
   constructor(reason: string) {
     super(reason);

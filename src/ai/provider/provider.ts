@@ -1,12 +1,12 @@
-/** Where a reply comes from: an OpenAI-compatible API, as a user's configuration names it. */
+/** An OpenAI-compatible API and a model, as in a user's configuration. */
 export interface ModelProvider {
   /** The API's base URL, such as `https://api.openai.com/v1`. */
   modelUrl: string;
   modelName: string;
   apiKey: string;
-  /** What else the request carries (`temperature`, `max_tokens`, …), in OpenAI's own names. */
+  /** Other parameters of the request (`temperature`, `max_tokens`, …), in OpenAI's names. */
   params?: Record<string, unknown>;
-  /** Our own demo model: exempt from the address check. Never set from anything that a user wrote. */
+  /** Exempts the built-in demo model from the address check. Never set from a user's input. */
   trusted?: boolean;
 }
 
@@ -21,20 +21,20 @@ export interface TokenUsage {
   totalTokens: number;
 }
 
-/** A web page that a reply rests on. */
+/** A web page cited by a reply. */
 export interface ReplySource {
   url: string;
   title: string | null;
 }
 
-/** What one read of the provider's stream brought: deltas that arrive together travel together. */
+/** The deltas of one read of the provider's stream. */
 export interface CompletionBatch {
   content: string;
   reasoning: string;
   finishReason?: string;
   usage?: TokenUsage;
-  /** All that the provider has named so far. */
+  /** All sources named so far. */
   sources?: ReplySource[];
-  /** All content before this batch turned out to be reasoning; `reasoning` and `content` follow it. */
+  /** All content before this batch was reasoning; the batch's reasoning and content follow it. */
   restarted?: boolean;
 }

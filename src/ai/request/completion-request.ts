@@ -14,24 +14,24 @@ import { KnownChanges, RequestChanges } from './request-changes.js';
 import { Watchdog } from '../completion/watchdog.js';
 
 const BASE_DELAY_SECONDS = 0.5;
-/** Statuses of servers that fail over what they do not know, instead of refusing it. */
+/** Statuses of servers that crash at unknown parameters instead of refusing them. */
 const FAILS_AT_UNKNOWN = new Set([500, 501]);
 
 export interface CompletionRequestOptions {
   firstByteSeconds: number;
   idleSeconds: number;
-  /** How often to ask, at most, before the first text. */
+  /** Maximum requests before the first text. */
   attempts: number;
   onRetry?: OnRetry;
-  /** What the provider's earlier refusals have taught. */
+  /** Changes learned from earlier refusals. */
   knownChanges: KnownChanges;
   coalescer: ReadCoalescer;
 }
 
-/** Asks one provider. */
+/** Sends a call to one provider. */
 export type SendCall = (call: ProviderCall) => Promise<EgressResponse>;
 
-/** Asks a provider for a reply, again where that may help, until the first of its text has come. */
+/** Requests a completion, and repeats the request if that may help, until the first text has arrived. */
 export class CompletionRequest {
   private readonly changes: RequestChanges;
 
@@ -46,7 +46,7 @@ export class CompletionRequest {
     this.changes = new RequestChanges(bodyOf(provider, messages), options.knownChanges.get(provider));
   }
 
-  /** The reply and its first batch, or the end where it is empty. */
+  /** Resolves to the stream and its first batch, or to the end of an empty reply. */
   async open(): Promise<{ reply: CompletionStream; first: NextBatch }> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -55,24 +55,24 @@ export class CompletionRequest {
         return opened;
       } catch (error) {
         if (this.watchdog.signal.aborted) throw this.watchdog.signal.reason;
-        const fault = this.errors.from(error);
-        if (attempt >= this.options.attempts || !isTransient(fault, error)) throw fault;
-        await this.backOff(attempt, fault);
+        const providerError = this.errors.from(error);
+        if (attempt >= this.options.attempts || !isTransient(providerError, error)) throw providerError;
+        await this.backOff(attempt, providerError);
         const isLast = attempt + 1 === this.options.attempts;
-        if (isLast && FAILS_AT_UNKNOWN.has(fault.status ?? 0)) this.changes.dropUsage();
+        if (isLast && FAILS_AT_UNKNOWN.has(providerError.status ?? 0)) this.changes.dropUsage();
       }
     }
   }
 
-  /** Tries again at once for as long as each refusal says what to change. */
+  /** Repeats the request at once while refusals lead to new changes. */
   private async openAdapted(): Promise<{ reply: CompletionStream; first: NextBatch }> {
     for (;;) {
       try {
         return await this.openOnce();
       } catch (error) {
-        const fault = this.errors.from(error);
-        if (this.watchdog.signal.aborted || !this.changes.learn(fault)) throw error;
-        this.options.onRetry?.(fault, 0);
+        const refusal = this.errors.from(error);
+        if (this.watchdog.signal.aborted || !this.changes.learn(refusal)) throw error;
+        this.options.onRetry?.(refusal, 0);
       }
     }
   }
@@ -85,14 +85,14 @@ export class CompletionRequest {
     );
     const { signal } = this.watchdog;
     const call = { path: '/chat/completions', signal, body: this.changes.body };
-    const askedAt = performance.now();
+    const sentAt = performance.now();
     const response = await this.watchdog.wait(this.send(call));
     let isEmpty = true;
     response.body.once('data', () => (isEmpty = false));
     const reply = new CompletionStream(response, this.watchdog, idleSeconds, this.errors, rounds);
     try {
       const first = await reply.next();
-      if (!first.done) this.measureFirstToken(askedAt);
+      if (!first.done) this.measureFirstToken(sentAt);
       return { reply, first };
     } catch (error) {
       response.body.destroy();
@@ -100,16 +100,16 @@ export class CompletionRequest {
     }
   }
 
-  private measureFirstToken(askedAt: number): void {
-    const seconds = (performance.now() - askedAt) / 1000;
-    publishMeasurement('upstream.begun', { hostClass: hostClassOf(this.provider), seconds });
+  private measureFirstToken(sentAt: number): void {
+    const seconds = (performance.now() - sentAt) / 1000;
+    publishMeasurement('upstream.first-text', { hostClass: hostClassOf(this.provider), seconds });
   }
 
-  private async backOff(attempt: number, fault: ProviderError): Promise<void> {
-    const own = BASE_DELAY_SECONDS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
-    const seconds = fault.retryAfterSeconds ?? own;
-    if (seconds > MAX_WAIT_SECONDS) throw fault;
-    this.options.onRetry?.(fault, seconds);
+  private async backOff(attempt: number, error: ProviderError): Promise<void> {
+    const backoff = BASE_DELAY_SECONDS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
+    const seconds = error.retryAfterSeconds ?? backoff;
+    if (seconds > MAX_WAIT_SECONDS) throw error;
+    this.options.onRetry?.(error, seconds);
     const { signal } = this.watchdog;
     await delay(seconds * 1000, undefined, { signal }).catch(() => Promise.reject(signal.reason));
   }

@@ -1,13 +1,13 @@
 import type { ProviderError } from '../provider/provider.error.js';
 import type { PromptMessage } from '../provider/provider.js';
 
-/** A request for a completion, before it is JSON. */
+/** The body of a completion request. */
 export type CompletionBody = Record<string, unknown> & { messages: PromptMessage[]; stream: boolean };
 
-/** What a provider refused of a request: a part of it, a parameter by name, or something that it does not tell. */
+/** The refused part of a request, or a parameter by name; `unknown` if the error does not say. */
 export type Refused = 'usage' | 'stream' | 'system' | 'unknown' | { param: string };
 
-/** Parameters that may be left out. Members of `extra_body` are not: they may say how a prompt is to be treated. */
+/** Parameters that may be dropped. Members of `extra_body` are kept: they may control how a prompt is handled. */
 const PARAMS = [
   'temperature',
   'top_p',
@@ -22,11 +22,11 @@ const PARAMS = [
   'response_format',
   'verbosity',
 ];
-/** Names that are words of any sentence too: they count where they stand alone, or are quoted. */
-const WORDS = new Set(['seed', 'stop']);
-/** Statuses with which a provider may refuse what it was sent, rather than who sent it or when. */
+/** Names that are also common words: matched only alone or quoted. */
+const COMMON_WORDS = new Set(['seed', 'stop']);
+/** Statuses that may refuse the content of a request, rather than its sender or time. */
 const REFUSALS = new Set([400, 403, 404, 405, 406, 413, 415, 422, 500, 501, 505]);
-/** What is wrong with a value, whose parameter is known by its name. */
+/** Complaints about a value; the parameter is found by its name. */
 const ABOUT_VALUE =
   /too (?:large|big|high|long|many|small|low)|exceed|greater than|less than|at (?:most|least)|maximum|minimum|between|range|[<>≤≥]=? ?\d|上限|范围|超过|超出|大于|小于|取值|最大|最多/i;
 
@@ -55,39 +55,39 @@ const SYSTEM_REFUSAL = new RegExp(
   'i',
 );
 
-/** Finds out what a refusal is about, by the `param` or the words of its error. Undefined where it is no refusal. */
+/** Finds the refused part by the `param` or the text of an error. Undefined if the error is no refusal. */
 export function refusedIn(error: ProviderError, body: CompletionBody): Refused | undefined {
-  const { code, status, fullText: words } = error;
-  if (body.stream_options && USAGE.test(words) && code !== 'upstream_rate_limited') return 'usage';
+  const { code, status, fullText } = error;
+  if (body.stream_options && USAGE.test(fullText) && code !== 'upstream_rate_limited') return 'usage';
   const mayRefuse = code === 'upstream_error' || status === 403;
   if (!mayRefuse || !REFUSALS.has(status ?? 400)) return undefined;
   const isBadRequest = status === 400 || status === 422;
-  if (isBadRequest || REFUSAL.test(words)) {
-    if (body.messages[0]?.role === 'system' && SYSTEM_REFUSAL.test(words)) return 'system';
-    const param = paramNamedIn(words, body);
+  if (isBadRequest || REFUSAL.test(fullText)) {
+    if (body.messages[0]?.role === 'system' && SYSTEM_REFUSAL.test(fullText)) return 'system';
+    const param = paramNamedIn(fullText, body);
     if (param) return { param };
-    if (body.stream && STREAM_REFUSAL.test(words)) return 'stream';
+    if (body.stream && STREAM_REFUSAL.test(fullText)) return 'stream';
   }
   return isBadRequest ? 'unknown' : undefined;
 }
 
-/** Whether a refusal is about the value of a parameter, rather than about its name. */
-export function isAboutValue(words: string): boolean {
-  return ABOUT_VALUE.test(words);
+/** Whether a refusal is about a parameter's value instead of its name. */
+export function isAboutValue(text: string): boolean {
+  return ABOUT_VALUE.test(text);
 }
 
-/** The parameter of the request that is mentioned first. */
-function paramNamedIn(words: string, body: CompletionBody): string | undefined {
+/** Finds the request's parameter that is mentioned first. */
+function paramNamedIn(text: string, body: CompletionBody): string | undefined {
   const mentions = PARAMS.filter((name) => name in body)
-    .map((name) => ({ name, at: words.search(mentionOf(name)) }))
+    .map((name) => ({ name, at: text.search(mentionOf(name)) }))
     .filter(({ at }) => at >= 0);
   return mentions.sort((one, other) => one.at - other.at)[0]?.name;
 }
 
-/** Also in camel case, as gateways to other APIs write it. */
+/** Includes camel case, used by gateways to other APIs. */
 function mentionOf(name: string): RegExp {
   const camelCase = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-  if (!WORDS.has(name)) return new RegExp(`(?<!\\w)(?:${name}|${camelCase})(?!\\w)`);
+  if (!COMMON_WORDS.has(name)) return new RegExp(`(?<!\\w)(?:${name}|${camelCase})(?!\\w)`);
   return new RegExp(
     `^${name}(?=:|$)|['"\`]${name}['"\`]|(?:parameter|argument|field|property|option|supplied|support)s?:? ${name}(?!\\w)`,
     'm',

@@ -7,16 +7,16 @@ const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;
 type LengthName = (typeof LENGTH_NAMES)[number];
 
 /**
- * A change to requests that a provider refused. A dropped parameter is remembered with its value, and a swapped one with
- * its name, so that a mistake changes no other request.
+ * A change to refused requests. A dropped parameter is stored with its value, a swapped one with its name, so that a
+ * mistake affects no other request.
  */
 export type Change = 'no usage' | 'no stream' | 'no system' | `swap ${LengthName}` | `drop ${string}`;
 
 const MAX_ACCOUNTS = 10_000;
-/** After this time a request is tried unchanged again: accounts are verified, and servers replaced. */
+/** After this time the original request is sent again: accounts get verified, and servers replaced. */
 const REMEMBERED_MS = 60 * 60_000;
 const MAX_CHANGES = 50;
-/** As much as is remembered of a value. UTF-16 code units. */
+/** Longer values are cut before they are compared. UTF-16 code units. */
 const MAX_VALUE_LENGTH = 100;
 
 interface Remembered {
@@ -24,12 +24,9 @@ interface Remembered {
   until: number;
 }
 
-/**
- * The changes that each provider and model has turned out to need. Each API key has its own, as providers refuse to one
- * account what they grant to another.
- */
+/** Changes needed per provider, model and API key, because providers treat accounts differently. */
 export class KnownChanges {
-  /** The latest last. */
+  /** Least recently learned first. */
   private readonly remembered = new Map<string, Remembered>();
 
   get(provider: ModelProvider): ReadonlySet<Change> {
@@ -49,7 +46,7 @@ export class KnownChanges {
   }
 }
 
-/** Changes a request step by step to what its provider takes. Each step is taken once. */
+/** Adapts a request to its provider, one refusal at a time. Each change is made once. */
 export class RequestChanges {
   private readonly changes: Set<Change>;
 
@@ -60,7 +57,7 @@ export class RequestChanges {
     this.changes = new Set(known);
   }
 
-  /** What was changed; undefined where nothing is new. */
+  /** All changes if any is new, else undefined. */
   get learned(): ReadonlySet<Change> | undefined {
     return [...this.changes].some((change) => !this.known.has(change)) ? this.changes : undefined;
   }
@@ -78,7 +75,7 @@ export class RequestChanges {
     return body;
   }
 
-  /** @returns whether the request was changed by what the refusal says, so that another try may help */
+  /** @returns whether the refusal led to a new change, so that another attempt may succeed */
   learn(refusal: ProviderError): boolean {
     const refused = refusedIn(refusal, this.body);
     if (refused === undefined) return false;
@@ -86,20 +83,20 @@ export class RequestChanges {
     return this.add(refused === 'unknown' ? 'no usage' : `no ${refused}`);
   }
 
-  /** Leaves out what nobody asked for. */
+  /** Drops the request for usage, which users did not configure. */
   dropUsage(): void {
     this.add('no usage');
   }
 
-  private changeParam(name: string, words: string): boolean {
+  private changeParam(name: string, message: string): boolean {
     if (!isLengthName(name)) return this.drop(name);
     const other = otherLengthName(name);
     if (this.changes.has(`swap ${other}`) && other in this.original) {
-      // Refused under both names, it is the value.
+      // Refused under both names: the value is the cause.
       if (!this.known.has(`swap ${other}`)) this.changes.delete(`swap ${other}`);
       return this.drop(other);
     }
-    const mayBeSwapped = !(other in this.original) && (words.includes(other) || !isAboutValue(words));
+    const mayBeSwapped = !(other in this.original) && (message.includes(other) || !isAboutValue(message));
     return (mayBeSwapped && this.add(`swap ${name}`)) || this.drop(name);
   }
 
@@ -137,7 +134,7 @@ function rename(body: CompletionBody, from: string, to: string): void {
   delete body[from];
 }
 
-/** The system prompt goes before the first user message. */
+/** Prepends the system prompt to the first user message. */
 function withoutSystem([system, ...others]: PromptMessage[]): PromptMessage[] {
   const first = others.findIndex(({ role }) => role === 'user');
   if (system?.role !== 'system') return system ? [system, ...others] : [];

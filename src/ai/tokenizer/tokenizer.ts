@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Logger } from '@nestjs/common';
 
-/** Copied to the worker in one turn of the event loop. UTF-16 code units. */
+/** Maximum length copied to the worker in one turn of the event loop. UTF-16 code units. */
 const MAX_BATCH = 1024 * 1024;
-/** The vocabulary takes 70 MB, which a server that nobody talks to need not keep. */
+/** Frees the vocabulary's 70 MB on an idle server. */
 const IDLE_MS = 5 * 60_000;
 
 interface Job {
@@ -21,8 +21,8 @@ let lastId = 0;
 const jobs = new Map<number, Job>();
 
 /**
- * Counts o200k_base tokens; of a long text to within one per mille or so, in linear time whatever it holds. The counting,
- * and the loading of the vocabulary at first use, happen in a worker thread.
+ * Counts o200k_base tokens in a worker thread, in linear time; off by about one per mille for long texts. Loads the
+ * vocabulary at first use.
  */
 export async function countTokens(texts: readonly string[]): Promise<number[]> {
   const counts: number[] = [];
@@ -34,12 +34,12 @@ export async function countTokens(texts: readonly string[]): Promise<number[]> {
   return counts;
 }
 
-/** Loads the vocabulary ahead of its first use. */
+/** Loads the vocabulary in advance. */
 export async function loadTokenizer(): Promise<void> {
   await countTokens(['']);
 }
 
-/** Frees the thread, unless it counts; the next count starts another. */
+/** Terminates an idle worker; the next count starts another. */
 export async function closeTokenizer(): Promise<void> {
   clearTimeout(idle);
   if (jobs.size > 0) return;
@@ -73,7 +73,7 @@ function startWorker(): Worker {
   started.on('exit', () => {
     if (worker !== started) return;
     worker = undefined;
-    // No token is shorter than a byte, so that a prompt still fits.
+    // Falls back to the number of bytes, an upper bound: a prompt still fits.
     for (const [id, { texts }] of jobs)
       settle(
         id,

@@ -1,18 +1,18 @@
 /**
- * Counts o200k_base tokens in a thread of its own: loading the vocabulary takes up to a second, and so does a text of
- * megabytes. Jobs take turns, so that a huge one holds up no other.
+ * Counts o200k_base tokens in a worker thread: loading the vocabulary, and counting megabytes, takes up to a second.
+ * Jobs are interleaved, so that a huge one does not delay the others.
  */
 import { setImmediate } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import { countTokens, setMergeCacheSize } from 'gpt-tokenizer/encoding/o200k_base';
 
-/** The longest stretch given to the library at once: its merging is quadratic in an unbroken run of letters. */
+/** Maximum length passed to the library: its merging is quadratic in an unbroken run of letters. */
 const MAX_PIECE = 256;
-/** The library remembers the pieces it has merged; its own default keeps 100,000 of them. */
+/** Size of the library's cache of merged pieces (default 100,000). */
 const MERGE_CACHE_SIZE = 5_000;
-/** `<|endoftext|>` from a user is text like any other, neither an error nor a special token. */
+/** Treats `<|endoftext|>` in a user's text as plain text. */
 const PLAIN_TEXT = { allowedSpecial: new Set(), disallowedSpecial: new Set() };
-/** Pieces that a job counts in one turn. */
+/** Pieces per job and turn. */
 const TURN = 256;
 
 setMergeCacheSize(MERGE_CACHE_SIZE);
@@ -30,7 +30,7 @@ async function run() {
     jobs.shift();
     if (job.counts.length < job.texts.length) jobs.push(job);
     else parentPort.postMessage({ id: job.id, counts: job.counts });
-    await setImmediate(); // receives what has come meanwhile
+    await setImmediate(); // receives new jobs
   }
 }
 
@@ -46,7 +46,7 @@ function work(job) {
   }
 }
 
-/** Before a space where there is one, as a token may begin with a space; never within a surrogate pair. */
+/** Cuts before a space if possible, because a token may begin with a space; never within a surrogate pair. */
 function pieceEnd(text, start) {
   const limit = start + MAX_PIECE;
   if (limit >= text.length) return text.length;

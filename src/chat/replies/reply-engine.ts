@@ -204,7 +204,7 @@ export class ReplyEngine {
 }
 
 function measureFirstText({ message }: ActiveReply): void {
-  publishMeasurement('reply.begun', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
+  publishMeasurement('reply.first-text', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
 }
 
 function taskOf({ message, userId }: ActiveReply, { configId }: ReplyRun): ProviderTask {

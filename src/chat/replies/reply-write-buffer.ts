@@ -126,7 +126,7 @@ export class ReplyWriteBuffer {
     // Text of ended replies is not among the chunks; it stays unsaved until their ends are stored.
     if (chunks.length > 0 || this.unsaved === 0) this.savedAt = startedAt;
     const seconds = (performance.now() - startedAt) / 1000;
-    if (chunks.length > 0) publishMeasurement('replies.saved', { seconds, rows: chunks.length });
+    if (chunks.length > 0) publishMeasurement('replies.flushed', { seconds, rows: chunks.length });
   }
 
   private async deleteEnded(): Promise<void> {

@@ -4,14 +4,14 @@ import { channel } from 'node:diagnostics_channel';
 export interface Measurements {
   'reply.ended': { status: string };
   /** From a send to the first text of its reply. */
-  'reply.begun': { seconds: number };
+  'reply.first-text': { seconds: number };
   /** One write of the text of all running replies. */
-  'replies.saved': { seconds: number; rows: number };
+  'replies.flushed': { seconds: number; rows: number };
   'send.refused': { code: string };
-  'upstream.asked': Record<string, never>;
+  'upstream.requested': Record<string, never>;
   'upstream.retried': Record<string, never>;
   /** From a request to the first text of its answer. */
-  'upstream.begun': { hostClass: string; seconds: number };
+  'upstream.first-text': { hostClass: string; seconds: number };
 }
 
 /** Publishes a measurement where it is taken; without a subscriber it is dropped. Never called for each token. */

@@ -24,9 +24,7 @@ export function requestLog(logger: Logger): RequestHandler {
     response.setHeader('X-Request-Id', requestId(request));
     const line = new RequestLine(request, response);
     (response.locals as RequestLocals).requestLine = line;
-    response.once('close', () => {
-      if (line.handler === undefined) line.write(logger);
-    });
+    line.writeOnClose(logger);
     next();
   };
 }
@@ -41,7 +39,7 @@ export class LoggingInterceptor implements NestInterceptor {
       const response = context.switchToHttp().getResponse<Response<unknown, RequestLocals>>();
       const line = response.locals.requestLine;
       line.handler = `${context.getClass().name}.${context.getHandler().name}`;
-      response.once('close', () => line.write(this.logger));
+      line.writeOnClose(this.logger);
     }
     return next.handle();
   }
@@ -49,6 +47,7 @@ export class LoggingInterceptor implements NestInterceptor {
 
 class RequestLine {
   handler?: string;
+  private write = () => {};
   private readonly startedAt = performance.now();
   /** Unavailable once the socket is closed. */
   private readonly address: string | undefined;
@@ -63,8 +62,11 @@ class RequestLine {
     response.once('finish', () => (this.delivered = !request.socket.destroyed));
   }
 
-  write(logger: Logger): void {
-    logger[levelOf(this.response.statusCode)](this.fields(), 'request');
+  /** Replaces an earlier call, so that a request has one line. */
+  writeOnClose(logger: Logger): void {
+    this.response.off('close', this.write);
+    this.write = () => logger[levelOf(this.response.statusCode)](this.fields(), 'request');
+    this.response.once('close', this.write);
   }
 
   /** The route is the pattern that matched: a raw URL may hold anything, secrets included. */
