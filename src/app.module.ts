@@ -29,12 +29,14 @@ import { ThrottlingModule } from './throttling/throttling.module.js';
     // Global guards run in the order of their modules: authentication comes before throttling.
     AuthModule,
     ThrottlingModule,
+    // Routes match in the order of their modules: /conversations/search comes before /conversations/:id of ChatModule,
+    // which MetricsModule imports.
+    ConversationsModule,
     MetricsModule,
     EncryptionModule,
     AiModule,
     DemoProviderModule,
     ConfigsModule,
-    ConversationsModule,
     ChatModule,
     ExportModule,
     HealthModule,

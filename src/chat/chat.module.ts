@@ -1,14 +1,14 @@
-import { Global, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AiModule } from '../ai/ai.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { ConfigsModule } from '../configs/configs.module.js';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { Message } from '../conversations/messages/message.entity.js';
-import { RunningReplies } from '../conversations/running-replies.js';
 import { ReplyQuota } from './turns/reply-quota.js';
 import { PendingTurns } from './turns/pending-turns.js';
 import { ChatController } from './transports/http/chat.controller.js';
+import { ConversationController } from './transports/http/conversation.controller.js';
 import { ChatLoad } from './chat-load.js';
 import { ChatGateway } from './transports/socket-io/chat.gateway.js';
 import { ChatService } from './chat.service.js';
@@ -39,18 +39,15 @@ import { ReplyWriteBuffer } from './replies/reply-write-buffer.js';
 import { ReplyRetries } from './replies/recovery/reply-retries.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';
 import { ReplyRepository } from './replies/reply-repository.js';
-import { EngineReplies } from './replies/running-replies.js';
 import { StalledConnections } from './transports/shared/stalled-connections.js';
 import { UserSocketRegistry } from './transports/socket-io/user-socket-registry.js';
 import { SocketCommands } from './transports/shared/socket-commands.js';
 import { SocketLimits } from './transports/shared/socket-limits.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
-/** Global for RunningReplies alone, which ConversationsModule below asks for. */
-@Global()
 @Module({
   imports: [TypeOrmModule.forFeature([Message]), AiModule, AuthModule, ConfigsModule, ConversationsModule],
-  controllers: [ChatController],
+  controllers: [ConversationController, ChatController],
   providers: [
     ...[ChatService, TurnStarter, LiveConversations],
     ...[TurnsService, ConversationHeads, SendBatches, PendingTurns, ReplyQuota],
@@ -61,8 +58,7 @@ import { WebSocketClients } from './transports/websocket/websocket-clients.js';
     ...[ChatGateway, SocketLifecycle, UserSocketRegistry, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],
     ChatLoad,
-    { provide: RunningReplies, useClass: EngineReplies },
   ],
-  exports: [ChatLoad, Heartbeat, RemoteReplies, RunningReplies],
+  exports: [ChatLoad, Heartbeat, RemoteReplies],
 })
 export class ChatModule {}

@@ -6,13 +6,11 @@ import { IdPipe } from '../common/validation/id.pipe.js';
 import {
   ConversationDto,
   ConversationListDto,
-  ConversationPageDto,
   CreateConversationDto,
   UpdateConversationDto,
 } from './conversation.dto.js';
 import { ConversationsService } from './conversations.service.js';
-import { ListConversationsQuery, PageQuery, SearchQuery, SearchResultsDto } from './query.dto.js';
-import { RunningReplies } from './running-replies.js';
+import { ListConversationsQuery, SearchQuery, SearchResultsDto } from './query.dto.js';
 import { SearchService } from './search/search.service.js';
 
 @ApiTags('Conversations')
@@ -22,7 +20,6 @@ export class ConversationsController {
   constructor(
     private readonly conversations: ConversationsService,
     private readonly searches: SearchService,
-    private readonly running: RunningReplies,
   ) {}
 
   @Get()
@@ -49,17 +46,6 @@ export class ConversationsController {
     return this.searches.search(user.id, query);
   }
 
-  @Get(':id')
-  @ApiOperation({ operationId: 'getConversation', summary: 'Get a conversation with a page of its messages' })
-  async get(
-    @CurrentUser() user: User,
-    @Param('id', IdPipe) id: number,
-    @Query() { limit, before_id }: PageQuery,
-  ): Promise<ConversationPageDto> {
-    const page = await this.conversations.getPage(user.id, id, { limit, beforeId: before_id });
-    return page.update((message) => this.running.overlay(message));
-  }
-
   @Post(':id/update')
   @HttpCode(200)
   @ApiOperation({
@@ -72,14 +58,5 @@ export class ConversationsController {
     @Body() changes: UpdateConversationDto,
   ): Promise<ConversationDto> {
     return this.conversations.update(user.id, id, changes);
-  }
-
-  @Post(':id/delete')
-  @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteConversation', summary: 'Delete a conversation, stopping its reply' })
-  async delete(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<void> {
-    await this.conversations.getOwned(user.id, id);
-    await this.running.stopIn(id);
-    await this.conversations.delete(user.id, id);
   }
 }

@@ -11,7 +11,6 @@ import { ReplyChunk } from './messages/reply-chunk.entity.js';
 import { SearchIndexModule } from './search/index/search-index.module.js';
 import { SearchService } from './search/search.service.js';
 
-/** ChatModule provides RunningReplies. */
 @Module({
   imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk]), SearchIndexModule],
   controllers: [ConversationsController],

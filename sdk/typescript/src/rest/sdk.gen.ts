@@ -243,6 +243,86 @@ export class Rest extends HeyApiClient {
     }
     
     /**
+     * List conversations, pinned first, then newest activity
+     */
+    public listConversations<ThrowOnError extends boolean = true>(options?: Options<ListConversationsData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<ListConversationsResponses, ListConversationsErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/conversations',
+            ...options
+        });
+    }
+    
+    /**
+     * Start a conversation
+     */
+    public createConversation<ThrowOnError extends boolean = true>(options?: Options<CreateConversationData, ThrowOnError>) {
+        return (options?.client ?? this.client).post<CreateConversationResponses, CreateConversationErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/conversations/create',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options?.headers
+            }
+        });
+    }
+    
+    /**
+     * Search titles and messages, the newest messages first
+     */
+    public searchConversations<ThrowOnError extends boolean = true>(options: Options<SearchConversationsData, ThrowOnError>) {
+        return (options.client ?? this.client).get<SearchConversationsResponses, SearchConversationsErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/conversations/search',
+            ...options
+        });
+    }
+    
+    /**
+     * Rename, pin, archive or set up a conversation
+     */
+    public updateConversation<ThrowOnError extends boolean = true>(options: Options<UpdateConversationData, ThrowOnError>) {
+        return (options.client ?? this.client).post<UpdateConversationResponses, UpdateConversationErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/conversations/{id}/update',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Get a conversation with a page of its messages
+     */
+    public getConversation<ThrowOnError extends boolean = true>(options: Options<GetConversationData, ThrowOnError>) {
+        return (options.client ?? this.client).get<GetConversationResponses, GetConversationErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/conversations/{id}',
+            ...options
+        });
+    }
+    
+    /**
+     * Delete a conversation, stopping its reply
+     */
+    public deleteConversation<ThrowOnError extends boolean = true>(options: Options<DeleteConversationData, ThrowOnError>) {
+        return (options.client ?? this.client).post<DeleteConversationResponses, DeleteConversationErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/conversations/{id}/delete',
+            ...options
+        });
+    }
+    
+    /**
      * Send a message and get its reply
      *
      * As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.
@@ -422,86 +502,6 @@ export class Rest extends HeyApiClient {
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
             url: '/auth/config/{id}/models',
-            ...options
-        });
-    }
-    
-    /**
-     * List conversations, pinned first, then newest activity
-     */
-    public listConversations<ThrowOnError extends boolean = true>(options?: Options<ListConversationsData, ThrowOnError>) {
-        return (options?.client ?? this.client).get<ListConversationsResponses, ListConversationsErrors, ThrowOnError, 'data'>({
-            responseStyle: 'data',
-            security: [{ scheme: 'bearer', type: 'http' }],
-            url: '/conversations',
-            ...options
-        });
-    }
-    
-    /**
-     * Start a conversation
-     */
-    public createConversation<ThrowOnError extends boolean = true>(options?: Options<CreateConversationData, ThrowOnError>) {
-        return (options?.client ?? this.client).post<CreateConversationResponses, CreateConversationErrors, ThrowOnError, 'data'>({
-            responseStyle: 'data',
-            security: [{ scheme: 'bearer', type: 'http' }],
-            url: '/conversations/create',
-            ...options,
-            headers: {
-                'Content-Type': 'application/json',
-                ...options?.headers
-            }
-        });
-    }
-    
-    /**
-     * Search titles and messages, the newest messages first
-     */
-    public searchConversations<ThrowOnError extends boolean = true>(options: Options<SearchConversationsData, ThrowOnError>) {
-        return (options.client ?? this.client).get<SearchConversationsResponses, SearchConversationsErrors, ThrowOnError, 'data'>({
-            responseStyle: 'data',
-            security: [{ scheme: 'bearer', type: 'http' }],
-            url: '/conversations/search',
-            ...options
-        });
-    }
-    
-    /**
-     * Get a conversation with a page of its messages
-     */
-    public getConversation<ThrowOnError extends boolean = true>(options: Options<GetConversationData, ThrowOnError>) {
-        return (options.client ?? this.client).get<GetConversationResponses, GetConversationErrors, ThrowOnError, 'data'>({
-            responseStyle: 'data',
-            security: [{ scheme: 'bearer', type: 'http' }],
-            url: '/conversations/{id}',
-            ...options
-        });
-    }
-    
-    /**
-     * Rename, pin, archive or set up a conversation
-     */
-    public updateConversation<ThrowOnError extends boolean = true>(options: Options<UpdateConversationData, ThrowOnError>) {
-        return (options.client ?? this.client).post<UpdateConversationResponses, UpdateConversationErrors, ThrowOnError, 'data'>({
-            responseStyle: 'data',
-            security: [{ scheme: 'bearer', type: 'http' }],
-            url: '/conversations/{id}/update',
-            ...options,
-            headers: {
-                'Content-Type': 'application/json',
-                ...options.headers
-            }
-        });
-    }
-    
-    /**
-     * Delete a conversation, stopping its reply
-     */
-    public deleteConversation<ThrowOnError extends boolean = true>(options: Options<DeleteConversationData, ThrowOnError>) {
-        return (options.client ?? this.client).post<DeleteConversationResponses, DeleteConversationErrors, ThrowOnError, 'data'>({
-            responseStyle: 'data',
-            security: [{ scheme: 'bearer', type: 'http' }],
-            url: '/conversations/{id}/delete',
             ...options
         });
     }

@@ -389,6 +389,80 @@ export type SessionList = {
     sessions: Array<Session>;
 };
 
+export type ConversationList = {
+    conversations: Array<Conversation>;
+    /**
+     * Of all pages.
+     */
+    total: number;
+    limit: number;
+    offset: number;
+    /**
+     * The `cursor` of the next page; null on the last one.
+     */
+    next_cursor: string | null;
+};
+
+export type CreateConversation = {
+    /**
+     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
+     */
+    title?: string;
+    /**
+     * The model configuration that answers; null for the default.
+     */
+    config_id?: number | null;
+    /**
+     * Goes before the messages whenever the model is asked.
+     */
+    system_prompt?: string | null;
+    /**
+     * Go before the configuration's own.
+     */
+    params?: ModelParams;
+};
+
+export type SearchResult = {
+    conversation: Conversation;
+    message: Message | null;
+    /**
+     * About 160 characters of the message around the text, or the title.
+     */
+    snippet: string;
+};
+
+export type SearchResults = {
+    results: Array<SearchResult>;
+    has_more: boolean;
+};
+
+export type UpdateConversation = {
+    /**
+     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
+     */
+    title?: string;
+    /**
+     * The model configuration that answers; null for the default.
+     */
+    config_id?: number | null;
+    /**
+     * Goes before the messages whenever the model is asked.
+     */
+    system_prompt?: string | null;
+    /**
+     * Go before the configuration's own.
+     */
+    params?: ModelParams;
+    /**
+     * Pinned ones are listed first.
+     */
+    pinned?: boolean;
+    /**
+     * Archived ones are listed apart.
+     */
+    archived?: boolean;
+};
+
 export type SendMessage = {
     content: string;
     /**
@@ -487,80 +561,6 @@ export type ConfigTest = {
 
 export type ModelList = {
     models: Array<string>;
-};
-
-export type ConversationList = {
-    conversations: Array<Conversation>;
-    /**
-     * Of all pages.
-     */
-    total: number;
-    limit: number;
-    offset: number;
-    /**
-     * The `cursor` of the next page; null on the last one.
-     */
-    next_cursor: string | null;
-};
-
-export type CreateConversation = {
-    /**
-     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
-     */
-    title?: string;
-    /**
-     * The model configuration that answers; null for the default.
-     */
-    config_id?: number | null;
-    /**
-     * Goes before the messages whenever the model is asked.
-     */
-    system_prompt?: string | null;
-    /**
-     * Go before the configuration's own.
-     */
-    params?: ModelParams;
-};
-
-export type SearchResult = {
-    conversation: Conversation;
-    message: Message | null;
-    /**
-     * About 160 characters of the message around the text, or the title.
-     */
-    snippet: string;
-};
-
-export type SearchResults = {
-    results: Array<SearchResult>;
-    has_more: boolean;
-};
-
-export type UpdateConversation = {
-    /**
-     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
-     */
-    title?: string;
-    /**
-     * The model configuration that answers; null for the default.
-     */
-    config_id?: number | null;
-    /**
-     * Goes before the messages whenever the model is asked.
-     */
-    system_prompt?: string | null;
-    /**
-     * Go before the configuration's own.
-     */
-    params?: ModelParams;
-    /**
-     * Pinned ones are listed first.
-     */
-    pinned?: boolean;
-    /**
-     * Archived ones are listed apart.
-     */
-    archived?: boolean;
 };
 
 export type ExportedConversation = {
@@ -1697,6 +1697,394 @@ export type RevokeSessionResponses = {
 
 export type RevokeSessionResponse = RevokeSessionResponses[keyof RevokeSessionResponses];
 
+export type ListConversationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        limit?: number;
+        offset?: number;
+        /**
+         * The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out.
+         */
+        cursor?: string;
+        /**
+         * Text in the title, compared as in a search.
+         */
+        q?: string;
+        /**
+         * Absent or false lists what is not archived, true what is.
+         */
+        archived?: boolean;
+    };
+    url: '/conversations';
+};
+
+export type ListConversationsErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListConversationsError = ListConversationsErrors[keyof ListConversationsErrors];
+
+export type ListConversationsResponses = {
+    /**
+     * OK
+     */
+    200: ConversationList;
+};
+
+export type ListConversationsResponse = ListConversationsResponses[keyof ListConversationsResponses];
+
+export type CreateConversationData = {
+    body?: CreateConversation;
+    path?: never;
+    query?: never;
+    url: '/conversations/create';
+};
+
+export type CreateConversationErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateConversationError = CreateConversationErrors[keyof CreateConversationErrors];
+
+export type CreateConversationResponses = {
+    /**
+     * Created
+     */
+    201: Conversation;
+};
+
+export type CreateConversationResponse = CreateConversationResponses[keyof CreateConversationResponses];
+
+export type SearchConversationsData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * Text to look for, without regard to case, composition, width and characters that nobody can see. Accents count.
+         */
+        q: string;
+        limit?: number;
+        /**
+         * Only messages older than this one: the last message of the page before.
+         */
+        before_id?: number;
+    };
+    url: '/conversations/search';
+};
+
+export type SearchConversationsErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type SearchConversationsError = SearchConversationsErrors[keyof SearchConversationsErrors];
+
+export type SearchConversationsResponses = {
+    /**
+     * OK
+     */
+    200: SearchResults;
+};
+
+export type SearchConversationsResponse = SearchConversationsResponses[keyof SearchConversationsResponses];
+
+export type UpdateConversationData = {
+    body?: UpdateConversation;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/update';
+};
+
+export type UpdateConversationErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateConversationError = UpdateConversationErrors[keyof UpdateConversationErrors];
+
+export type UpdateConversationResponses = {
+    /**
+     * OK
+     */
+    200: Conversation;
+};
+
+export type UpdateConversationResponse = UpdateConversationResponses[keyof UpdateConversationResponses];
+
+export type GetConversationData = {
+    body?: never;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+    };
+    query?: {
+        limit?: number;
+        /**
+         * Only messages older than this one.
+         */
+        before_id?: number;
+    };
+    url: '/conversations/{id}';
+};
+
+export type GetConversationErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetConversationError = GetConversationErrors[keyof GetConversationErrors];
+
+export type GetConversationResponses = {
+    /**
+     * OK
+     */
+    200: ConversationPage;
+};
+
+export type GetConversationResponse = GetConversationResponses[keyof GetConversationResponses];
+
+export type DeleteConversationData = {
+    body?: never;
+    path: {
+        /**
+         * The thing's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/conversations/{id}/delete';
+};
+
+export type DeleteConversationErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteConversationError = DeleteConversationErrors[keyof DeleteConversationErrors];
+
+export type DeleteConversationResponses = {
+    /**
+     * No Content
+     */
+    204: void;
+};
+
+export type DeleteConversationResponse = DeleteConversationResponses[keyof DeleteConversationResponses];
+
 export type SendMessageData = {
     body: SendMessage;
     path: {
@@ -2717,394 +3105,6 @@ export type ListConfigModelsResponses = {
 };
 
 export type ListConfigModelsResponse = ListConfigModelsResponses[keyof ListConfigModelsResponses];
-
-export type ListConversationsData = {
-    body?: never;
-    path?: never;
-    query?: {
-        limit?: number;
-        offset?: number;
-        /**
-         * The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out.
-         */
-        cursor?: string;
-        /**
-         * Text in the title, compared as in a search.
-         */
-        q?: string;
-        /**
-         * Absent or false lists what is not archived, true what is.
-         */
-        archived?: boolean;
-    };
-    url: '/conversations';
-};
-
-export type ListConversationsErrors = {
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type ListConversationsError = ListConversationsErrors[keyof ListConversationsErrors];
-
-export type ListConversationsResponses = {
-    /**
-     * OK
-     */
-    200: ConversationList;
-};
-
-export type ListConversationsResponse = ListConversationsResponses[keyof ListConversationsResponses];
-
-export type CreateConversationData = {
-    body?: CreateConversation;
-    path?: never;
-    query?: never;
-    url: '/conversations/create';
-};
-
-export type CreateConversationErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type CreateConversationError = CreateConversationErrors[keyof CreateConversationErrors];
-
-export type CreateConversationResponses = {
-    /**
-     * Created
-     */
-    201: Conversation;
-};
-
-export type CreateConversationResponse = CreateConversationResponses[keyof CreateConversationResponses];
-
-export type SearchConversationsData = {
-    body?: never;
-    path?: never;
-    query: {
-        /**
-         * Text to look for, without regard to case, composition, width and characters that nobody can see. Accents count.
-         */
-        q: string;
-        limit?: number;
-        /**
-         * Only messages older than this one: the last message of the page before.
-         */
-        before_id?: number;
-    };
-    url: '/conversations/search';
-};
-
-export type SearchConversationsErrors = {
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type SearchConversationsError = SearchConversationsErrors[keyof SearchConversationsErrors];
-
-export type SearchConversationsResponses = {
-    /**
-     * OK
-     */
-    200: SearchResults;
-};
-
-export type SearchConversationsResponse = SearchConversationsResponses[keyof SearchConversationsResponses];
-
-export type GetConversationData = {
-    body?: never;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: {
-        limit?: number;
-        /**
-         * Only messages older than this one.
-         */
-        before_id?: number;
-    };
-    url: '/conversations/{id}';
-};
-
-export type GetConversationErrors = {
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type GetConversationError = GetConversationErrors[keyof GetConversationErrors];
-
-export type GetConversationResponses = {
-    /**
-     * OK
-     */
-    200: ConversationPage;
-};
-
-export type GetConversationResponse = GetConversationResponses[keyof GetConversationResponses];
-
-export type UpdateConversationData = {
-    body?: UpdateConversation;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/update';
-};
-
-export type UpdateConversationErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type UpdateConversationError = UpdateConversationErrors[keyof UpdateConversationErrors];
-
-export type UpdateConversationResponses = {
-    /**
-     * OK
-     */
-    200: Conversation;
-};
-
-export type UpdateConversationResponse = UpdateConversationResponses[keyof UpdateConversationResponses];
-
-export type DeleteConversationData = {
-    body?: never;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/delete';
-};
-
-export type DeleteConversationErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type DeleteConversationError = DeleteConversationErrors[keyof DeleteConversationErrors];
-
-export type DeleteConversationResponses = {
-    /**
-     * No Content
-     */
-    204: void;
-};
-
-export type DeleteConversationResponse = DeleteConversationResponses[keyof DeleteConversationResponses];
 
 export type ExportAccountData = {
     body?: never;
