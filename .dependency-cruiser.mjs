@@ -21,6 +21,7 @@ export const LAYERS = [
   ['chat/streams/'],
   ['chat/replies/recovery/'],
   ['chat/replies/'],
+  ['chat/replies/titles/'],
   ['chat/turns/'],
   ['chat/events/'],
   ['conversations/'],

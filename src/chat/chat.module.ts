@@ -34,7 +34,7 @@ import { ReplyResponder } from './transports/http/reply-responder.js';
 import { AbandonedReplies } from './replies/abandoned-replies.js';
 import { ReplyEngine } from './replies/reply-engine.js';
 import { ReplyStopper } from './replies/reply-stopper.js';
-import { TitleService } from './replies/title.service.js';
+import { TitleService } from './replies/titles/title.service.js';
 import { ReplyWriteBuffer } from './replies/reply-write-buffer.js';
 import { ReplyRetries } from './replies/recovery/reply-retries.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';

@@ -8,7 +8,7 @@ import { Conversation } from '../../conversations/conversation.entity.js';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
 import { PromptService } from './prompt.service.js';
 import type { RunningReply } from './reply-repository.js';
-import { TitleService } from './title.service.js';
+import { TitleService } from './titles/title.service.js';
 
 /** What the engine needs to run a reply. */
 export interface ReplyRun {

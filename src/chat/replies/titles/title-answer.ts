@@ -1,5 +1,5 @@
-import { isVisible } from '../../common/text/visible-text.js';
-import { oneLine } from '../turns/titles.js';
+import { isVisible } from '../../../common/text/visible-text.js';
+import { oneLine } from '../../turns/titles.js';
 
 const MAX_TITLE_LENGTH = 100;
 /** A leading thought in its spellings; without its end, the answer was cut off. */

@@ -1,14 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AiService } from '../../ai/ai.service.js';
-import { logProviderError, logRetries, type ProviderTask } from '../../ai/errors/provider-error-log.js';
-import { ProviderError } from '../../ai/provider/provider.error.js';
-import type { PromptMessage } from '../../ai/provider/provider.js';
-import type { ResolvedConfig } from '../../configs/configs.service.js';
-import type { Conversation } from '../../conversations/conversation.entity.js';
-import { ConversationsService } from '../../conversations/conversations.service.js';
-import type { MessageDto } from '../../conversations/messages/message.dto.js';
-import { MessagesService } from '../../conversations/messages/messages.service.js';
-import { TITLE_PROMPT } from '../turns/titles.js';
+import { AiService } from '../../../ai/ai.service.js';
+import { logProviderError, logRetries, type ProviderTask } from '../../../ai/errors/provider-error-log.js';
+import { ProviderError } from '../../../ai/provider/provider.error.js';
+import type { PromptMessage } from '../../../ai/provider/provider.js';
+import type { ResolvedConfig } from '../../../configs/configs.service.js';
+import type { Conversation } from '../../../conversations/conversation.entity.js';
+import { ConversationsService } from '../../../conversations/conversations.service.js';
+import type { MessageDto } from '../../../conversations/messages/message.dto.js';
+import { MessagesService } from '../../../conversations/messages/messages.service.js';
+import { TITLE_PROMPT } from '../../turns/titles.js';
 import { titleFromModel } from './title-answer.js';
 
 const TIMEOUT_MS = 30_000;
