@@ -1,7 +1,7 @@
 import type { AuthService } from '../../../auth/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
 import type { ConversationStream } from '../../streams/conversation-stream.js';
-import { EngineBackpressure } from '../shared/engine-backpressure.js';
+import { EngineBackpressure } from './engine-backpressure.js';
 import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';
 import { PacedTurns } from '../shared/paced-turns.js';
 import type { UserSocketRegistry } from './user-socket-registry.js';

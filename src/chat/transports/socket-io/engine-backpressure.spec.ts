@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import { io, type Socket as ClientSocket } from 'socket.io-client';
 import { EngineBackpressure } from './engine-backpressure.js';
-import { textFrame } from './text-frame.js';
+import { textFrame } from '../shared/text-frame.js';
 
 const FIRST = textFrame('42["first"]');
 const FRAME = textFrame('42["second"]');

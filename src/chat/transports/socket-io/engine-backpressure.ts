@@ -1,7 +1,7 @@
 import type { Socket } from 'socket.io';
 import type { WebSocket } from 'ws';
-import { Backpressure, type Outlet } from './backpressure.js';
-import { sendFrame, sendFrameWithNext } from './text-frame.js';
+import { Backpressure, type Outlet } from '../shared/backpressure.js';
+import { sendFrame, sendFrameWithNext } from '../shared/text-frame.js';
 
 type Connection = Socket['conn'];
 
