@@ -11,7 +11,7 @@ const CLIENTS = {
   dns: [],
   'dns/promises': [],
   undici: [],
-  ws: ['ServerOptions', 'WebSocketServer'],
+  ws: ['Sender', 'ServerOptions', 'WebSocketServer'],
   openai: [],
   // Other processes and threads are not linted.
   child_process: [],

@@ -21,8 +21,6 @@ export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEvent
 export interface ChatSocketClient extends SocketPeer {
   readonly openConversations: number[];
   isOpen(conversationId: number): boolean;
-  /** @returns false when the packet has to be written through Engine.IO */
-  sendFrame(frame: Buffer, alone: boolean): boolean;
   /** Counts an event against the socket's budget. @returns whether the event may be answered */
   mayAnswer(acknowledge: unknown, command: string | undefined): boolean;
   /** Grants a recovered socket the whole allowance again for the events that it missed. */

@@ -1,34 +1,57 @@
 import { describe, expect, it } from '@jest/globals';
-import { WebSocket } from 'ws';
+import { type AddressInfo, connect } from 'node:net';
+import { WebSocketServer } from 'ws';
 import { ParleyEvent } from '../../../events/parley-event.js';
 import { EncodedEvent } from './encoded-event.js';
-import type { ChatSocket } from './chat-socket.js';
 
-/** What a socket is given to write. */
-function writtenOf(packet: EncodedEvent) {
-  const written: { message: string; frame: Buffer }[] = [];
+const HANDSHAKE = [
+  'GET / HTTP/1.1',
+  'Host: localhost',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`,
+  '\r\n',
+].join('\r\n');
+
+interface Written {
+  message: string;
+  frame: Buffer;
+}
+
+/** What a socket's connection is given to write. */
+function writtenOf(event: EncodedEvent): Written {
+  const written: Written[] = [];
   const write = (message: string, options: { wsPreEncodedFrame: Buffer[] }) =>
     written.push({ message, frame: Buffer.concat(options.wsPreEncodedFrame) });
-  packet.sendTo({ conn: { write }, data: { client: { sendFrame: () => false } } } as unknown as ChatSocket);
+  event.sendTo({ conn: { write } } as unknown as Parameters<EncodedEvent['sendTo']>[0]);
   return written[0]!;
 }
 
-function frameByWs(text: string): Buffer {
-  // Its types do not know of it; Socket.IO's own adapter uses it so.
-  type Sender = { frame(data: Buffer, options: object): Buffer[] };
-  const { frame } = (WebSocket as unknown as { Sender: Sender }).Sender;
-  const options = { fin: true, opcode: 1, mask: false, rsv1: false, readOnly: false };
-  return Buffer.concat(frame(Buffer.from(text), options));
+/** The bytes that ws itself writes for a text message. */
+async function frameByWs(text: string): Promise<Buffer> {
+  const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
+  server.once('connection', (socket) => socket.send(text));
+  const client = connect((server.address() as AddressInfo).port);
+  client.write(HANDSHAKE);
+  let received = Buffer.alloc(0);
+  const length = () => received.indexOf('\r\n\r\n') + 4;
+  for await (const bytes of client) {
+    received = Buffer.concat([received, bytes as Buffer]);
+    if (received.length - length() > Buffer.byteLength(text)) break;
+  }
+  server.close();
+  return received.subarray(length());
 }
 
-describe('SharedPacket', () => {
+describe('EncodedEvent', () => {
   it('is an event of its namespace', () => {
     const packet = new EncodedEvent('/chat', new ParleyEvent('message.delta', { text: 'Grüße' }));
 
     expect(writtenOf(packet).message).toBe('2/chat,["message.delta",{"text":"Grüße"}]');
   });
 
-  it('tells where a client stands that comes back', () => {
+  it('has the offset as its second argument, for a client that may be recovered', () => {
     const packet = new EncodedEvent('/chat', new ParleyEvent('message.created', { n: 1 }), 'a.1');
 
     expect(writtenOf(packet).message).toBe('2/chat,["message.created",{"n":1},"a.1"]');
@@ -37,18 +60,18 @@ describe('SharedPacket', () => {
   const overhead = '42/chat,["message.delta",{"text":""}]'.length;
   it.each([0, 125 - overhead, 126 - overhead, 65_535 - overhead, 65_536 - overhead])(
     'has the frame that ws makes of it, with a text of %i bytes',
-    (length) => {
+    async (length) => {
       const event = new ParleyEvent('message.delta', { text: 'x'.repeat(length) });
       const { message, frame } = writtenOf(new EncodedEvent('/chat', event));
 
-      expect(frame.equals(frameByWs(`4${message}`))).toBe(true);
+      expect(frame.equals(await frameByWs(`4${message}`))).toBe(true);
     },
   );
 
-  it('counts the bytes of what is not ASCII', () => {
+  it('counts the bytes of what is not ASCII', async () => {
     const event = new ParleyEvent('message.delta', { text: '日本語👋'.repeat(20) });
     const { message, frame } = writtenOf(new EncodedEvent('/chat', event));
 
-    expect(frame.equals(frameByWs(`4${message}`))).toBe(true);
+    expect(frame.equals(await frameByWs(`4${message}`))).toBe(true);
   });
 });

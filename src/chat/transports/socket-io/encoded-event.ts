@@ -1,29 +1,37 @@
+import type { Socket } from 'socket.io';
+import { Sender } from 'ws';
 import type { ParleyEvent } from '../../../events/parley-event.js';
-import type { ChatSocket } from './chat-socket.js';
-import { textFrame } from '../shared/text-frame.js';
 
-/**
- * An event as Socket.IO's protocol has it on the wire, encoded once for all sockets that get it: as an Engine.IO
- * message, and, for sockets that are WebSockets, as the frame around it, in one piece, so that it takes one write.
- */
+interface FrameOptions {
+  fin: boolean;
+  opcode: number;
+  mask: boolean;
+  rsv1: boolean;
+  readOnly: boolean;
+}
+
+declare module 'ws' {
+  /** Missing in the types of ws. socket.io-adapter encodes its broadcasts with it. */
+  const Sender: { frame(data: Buffer, options: FrameOptions): Buffer[] };
+}
+
+const TEXT_FRAME: FrameOptions = { fin: true, opcode: 1, mask: false, rsv1: false, readOnly: false };
+
+/** An event in Socket.IO's protocol, encoded once for all sockets that receive it. */
 export class EncodedEvent {
-  private readonly text: string;
-  private readonly frame: Buffer;
-  private readonly alone: boolean;
+  private readonly message: string;
+  private readonly options: { compress: boolean; wsPreEncodedFrame: Buffer[] };
 
-  /** @param offset of an event that a socket which comes back is sent again */
+  /** @param offset the second argument of the event, for clients that asked for connection state recovery */
   constructor(namespace: string, { type, json }: ParleyEvent, offset?: string) {
     const fields = offset === undefined ? json : `${json},"${offset}"`;
-    // 2 is an EVENT of Socket.IO, 4 a message of Engine.IO, which puts its own before text.
-    this.text = `42${namespace},["${type}",${fields}]`;
-    this.frame = textFrame(this.text);
-    this.alone = type === 'message.delta';
+    // Packet type 2 is EVENT. Engine.IO prepends its own type, 4, to a message that it encodes.
+    this.message = `2${namespace},["${type}",${fields}]`;
+    const frame = Sender.frame(Buffer.from(`4${this.message}`), TEXT_FRAME);
+    this.options = { compress: false, wsPreEncodedFrame: frame };
   }
 
-  sendTo({ conn, data }: ChatSocket): void {
-    if (data.client.sendFrame(this.frame, this.alone)) return;
-    // Its types do not know of the frame; Socket.IO's own broadcasts are made so.
-    const options: object = { compress: false, wsPreEncodedFrame: [this.frame] };
-    conn.write(this.text.slice(1), options);
+  sendTo({ conn }: Pick<Socket, 'conn'>): void {
+    conn.write(this.message, this.options);
   }
 }

@@ -4,11 +4,13 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import { io, type Socket as ClientSocket } from 'socket.io-client';
+import { ParleyEvent } from '../../../events/parley-event.js';
+import { MAX_WAITING_BYTES } from '../shared/backpressure.js';
+import { EncodedEvent } from './encoded-event.js';
 import { EngineBackpressure } from './engine-backpressure.js';
-import { textFrame } from '../shared/text-frame.js';
 
-const FIRST = textFrame('42["first"]');
-const FRAME = textFrame('42["second"]');
+const LONG = 'x'.repeat(MAX_WAITING_BYTES / 2);
+const encoded = (text = '') => new EncodedEvent('/chat', new ParleyEvent('message.delta', { text }));
 
 let http: HttpServer;
 let server: Server;
@@ -19,81 +21,58 @@ beforeEach(async () => {
   await once(http, 'listening');
 });
 afterEach(async () => {
+  const { engine } = client.io;
+  const closed = new Promise((resolve) => engine.once('close', resolve));
   client.close();
+  if (engine.readyState !== 'closed') await closed;
   await server.close();
 });
 
-const heard = (event: string) => new Promise<void>((resolve) => client.once(event, () => resolve()));
+const received = (event: string) => new Promise<unknown>((resolve) => client.once(event, resolve));
 
-/** @returns the server's side, once nothing is on its way, and what the client gets from then on */
+/** @returns the server's side, once nothing is on its way */
 async function connect(transport: 'websocket' | 'polling') {
   const { port } = http.address() as AddressInfo;
-  const connected = once(server, 'connection') as Promise<[Socket]>;
-  client = io(`http://127.0.0.1:${port}`, { transports: [transport] });
-  const [[socket]] = await Promise.all([connected, heard('connect')]);
-  const received: string[] = [];
-  client.onAny((event: string) => received.push(event));
-  return { conn: socket.conn, socket, received, backlog: new EngineBackpressure(socket.conn) };
+  const connected = once(server.of('/chat'), 'connection') as Promise<[Socket]>;
+  client = io(`http://127.0.0.1:${port}/chat`, { transports: [transport], reconnection: false });
+  const [[socket]] = await Promise.all([connected, received('connect')]);
+  return { socket, backpressure: new EngineBackpressure(socket.conn) };
 }
 
-describe('ConnectionBacklog', () => {
-  it('writes a frame past Engine.IO', async () => {
-    const { backlog, received } = await connect('websocket');
-
-    expect(backlog.sendFrame(FRAME, true)).toBe(true);
-    await heard('second');
-    expect(received).toEqual(['second']);
-  });
-
-  it('writes together what follows in one turn, in its order', async () => {
-    const { backlog, socket, received } = await connect('websocket');
-    const { _handle } = socket.conn.request.socket as unknown as { _handle: Record<string, () => number> };
-    const writes: string[] = [];
-    for (const write of [
-      'writev',
-      'writeBuffer',
-      'writeUtf8String',
-      'writeLatin1String',
-      'writeAsciiString',
-    ]) {
-      const original = _handle[write]!;
-      _handle[write] = function (...parameters) {
-        writes.push(write);
-        return original.apply(this, parameters);
-      };
-    }
-    backlog.sendFrame(FIRST, false);
-    backlog.sendFrame(FRAME, true);
-    await Promise.resolve();
-    backlog.sendFrame(FIRST, false);
-    socket.emit('third');
-    await heard('third');
-
-    expect(received).toEqual(['first', 'second', 'first', 'third']);
-    expect(writes).toEqual(['writev']);
-  });
-
-  it('lets nothing pass what is on its way already', async () => {
-    const { backlog, socket, conn, received } = await connect('websocket');
+describe.each(['websocket', 'polling'] as const)('over %s', (transport) => {
+  it('an encoded event arrives, in order with what Socket.IO emits', async () => {
+    const { socket } = await connect(transport);
+    const types: string[] = [];
+    client.onAny((type: string) => types.push(type));
     socket.emit('first');
-    socket.emit('first');
+    encoded('Grüße').sendTo(socket);
+    const delta = received('message.delta');
+    socket.emit('last');
+    await received('last');
 
-    expect(backlog.sendFrame(FRAME, true)).toBe(false);
-    conn.write('2["second"]');
-    await heard('second');
-    expect(received).toEqual(['first', 'first', 'second']);
+    expect(types).toEqual(['first', 'message.delta', 'last']);
+    expect(await delta).toEqual({ text: 'Grüße' });
   });
 
-  it('leaves a client that polls to Engine.IO', async () => {
-    const { backlog } = await connect('polling');
+  it('a client for which more than the limit is buffered is disconnected', async () => {
+    const { socket, backpressure } = await connect(transport);
+    const closed = once(socket.conn, 'close');
+    // In one tick, so that none of it is taken meanwhile.
+    for (let n = 0; n < 4; n++) encoded(LONG).sendTo(socket);
 
-    expect(backlog.sendFrame(FRAME, true)).toBe(false);
+    expect(backpressure.bufferedAmount).toBeGreaterThan(MAX_WAITING_BYTES);
+    await closed;
   });
 
-  it('writes nothing to a connection that is being closed', async () => {
-    const { backlog, conn } = await connect('websocket');
-    conn.close();
+  it('what is buffered to catch up does not count', async () => {
+    const { socket, backpressure } = await connect(transport);
+    encoded(LONG).sendTo(socket);
+    encoded(LONG).sendTo(socket);
+    backpressure.resetAllowance();
+    encoded(LONG).sendTo(socket);
+    socket.emit('last');
+    await received('last');
 
-    expect(backlog.sendFrame(FRAME, true)).toBe(false);
+    expect(socket.connected).toBe(true);
   });
 });

@@ -1,52 +1,35 @@
 import type { Socket } from 'socket.io';
 import type { WebSocket } from 'ws';
 import { Backpressure, type Outlet } from '../shared/backpressure.js';
-import { sendFrame, sendFrameWithNext } from '../shared/text-frame.js';
 
 type Connection = Socket['conn'];
 
 interface Packet {
   data?: string | Buffer;
-  /** As it goes out, in one piece or several, where it is encoded once for all who get it. */
   options?: { wsPreEncodedFrame?: Buffer[] };
 }
 
-/** Cuts a Socket.IO client that falls behind: Engine.IO itself would let any amount wait for it. */
+/** Disconnects a Socket.IO client that falls behind. Engine.IO buffers without a limit. */
 export class EngineBackpressure implements Outlet {
-  /** What Engine.IO keeps for when its transport takes more: a WebSocket that is drained, or a poll. Bytes. */
+  /** Bytes that Engine.IO buffers until its transport is writable: a WebSocket has drained, or a poll has arrived. */
   private buffered = 0;
   private readonly backpressure = new Backpressure(this);
 
   constructor(private readonly connection: Connection) {
-    connection.on('packetCreate', this.count).on('flush', this.handOver);
+    connection.on('packetCreate', this.count).on('flush', this.reset);
   }
 
   get bufferedAmount(): number {
     return this.buffered + (webSocketOf(this.connection)?.bufferedAmount ?? 0);
   }
 
-  /** All that waits now is what the client had missed and came back for. */
+  /** Exempts everything that is buffered now: it was sent to catch up. */
   resetAllowance(): void {
     this.backpressure.resetAllowance();
   }
 
-  /**
-   * Writes a frame past Engine.IO, whose way for a packet is 6 % of a token's time.
-   * @param alone whether nothing else is likely to follow in this turn
-   * @returns false where it has to go through Engine.IO: to a client that polls, or while something else is on its way
-   */
-  sendFrame(frame: Buffer, alone: boolean): boolean {
-    const webSocket = webSocketOf(this.connection);
-    if (!webSocket || !this.connection.transport.writable) return false;
-    if (webSocket.readyState !== webSocket.OPEN) return false;
-    if (!this.backpressure.hasRoomFor(frame.length)) this.cut();
-    else if (alone) sendFrame(webSocket, frame);
-    else sendFrameWithNext(webSocket, frame);
-    return true;
-  }
-
   end(): void {
-    this.connection.off('packetCreate', this.count).off('flush', this.handOver);
+    this.connection.off('packetCreate', this.count).off('flush', this.reset);
   }
 
   private readonly count = ({ data = '', options }: Packet): void => {
@@ -56,20 +39,20 @@ export class EngineBackpressure implements Outlet {
     else this.cut();
   };
 
-  private readonly handOver = (): void => {
+  private readonly reset = (): void => {
     this.buffered = 0;
   };
 
   private cut(): void {
     this.end();
     const webSocket = webSocketOf(this.connection);
-    // Closing in order would wait for all that waits.
+    // A regular close would first send everything that is buffered.
     if (webSocket) webSocket.terminate();
     else this.connection.close(true);
   }
 }
 
-/** What carries the connection, unless it polls. */
+/** The connection's WebSocket, undefined while it polls. */
 function webSocketOf({ transport }: Connection): WebSocket | undefined {
   return (transport as unknown as { socket?: WebSocket }).socket;
 }

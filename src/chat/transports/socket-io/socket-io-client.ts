@@ -75,12 +75,7 @@ export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents
     this.socket.conn.close();
   }
 
-  /** @returns false where the packet has to go through Engine.IO */
-  sendFrame(frame: Buffer, alone: boolean): boolean {
-    return this.backpressure.sendFrame(frame, alone);
-  }
-
-  /** All that waits for it now is what it had missed and came back for. */
+  /** Exempts everything that is buffered now from the limit: it was sent to catch up. */
   resetAllowance(): void {
     this.backpressure.resetAllowance();
   }

@@ -22,7 +22,6 @@ import {
   SocketSendDto,
   TokenDto,
 } from '../shared/socket.dto.js';
-import { sendFrame, sendFrameWithNext, textFrame } from '../shared/text-frame.js';
 
 /** RFC 6455, section 7.4; 4000–4999 are ours (API.md 6). */
 export const CLOSE_CODES = {
@@ -129,21 +128,19 @@ export class WebSocketClient {
     const { type, conversationId } = event;
     if (event.isInternal || conversationId === undefined) return;
     const own = conversationId === this.conversationId;
-    if (own || this.subscription?.isOpen(conversationId))
-      this.send(encodeFrame(event), type === 'message.delta');
+    if (own || this.subscription?.isOpen(conversationId)) this.send(encodeText(event));
     if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
   }
 
   /** @param json an object, whose fields stand beside `type` */
   private write(type: string, json: string): void {
-    this.send(frameOf(type, json), false);
+    this.send(textOf(type, json));
   }
 
-  private send(frame: Buffer, alone: boolean): void {
+  private send(text: Buffer): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    if (!this.backpressure.hasRoomFor(frame.length)) this.socket.terminate();
-    else if (alone) sendFrame(this.socket, frame);
-    else sendFrameWithNext(this.socket, frame);
+    if (this.backpressure.hasRoomFor(text.length)) this.socket.send(text, { binary: false });
+    else this.socket.terminate();
   }
 
   /** An acknowledgement as JSON; a problem also where an answer cannot be encoded. */
@@ -182,11 +179,11 @@ export class WebSocketClient {
   }
 }
 
-function frameOf(type: string, json: string): Buffer {
-  return textFrame(jsonWithType(type, json));
+function textOf(type: string, json: string): Buffer {
+  return Buffer.from(jsonWithType(type, json));
 }
 
-const encodeFrame = encodeOnce(({ type, json }) => frameOf(type, json));
+const encodeText = encodeOnce(({ type, json }) => textOf(type, json));
 
 const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
 
