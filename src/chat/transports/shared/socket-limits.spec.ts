@@ -36,8 +36,8 @@ describe('SocketLimits', () => {
     const limits = limitsAt(1);
     for (let user = 0; user < 50; user++) limits.admitUser(user)();
 
-    const { limiter } = limits as unknown as { limiter: { counts: Map<string, number> } };
-    expect(limiter.counts.size).toBe(0);
+    const { limiter } = limits as unknown as { limiter: { counters: Map<string, number> } };
+    expect(limiter.counters.size).toBe(0);
   });
 
   it('are off at scale 0', () => {
