@@ -21,7 +21,7 @@ const makeLoginOld = (user: TestUser) =>
   t.manager.update(Session, { id: sessionIdOf(user.tokens) }, { createdAt: ago(15 * 60 + 1) });
 
 describe('me', () => {
-  it('is the signed-in user', async () => {
+  it('returns the signed-in user', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const { status, body } = await ada.get('/auth/me');
 
@@ -52,7 +52,7 @@ describe('me', () => {
     expect((await ada.post('/auth/me/username', { username })).body).toMatchObject({ username });
   });
 
-  it("does not take another user's name or email", async () => {
+  it('refuses another user’s name or email', async () => {
     const [ada, bob] = [await t.user().create(), await t.user().create()];
 
     const username = bob.username.toUpperCase();
@@ -61,7 +61,7 @@ describe('me', () => {
     expect((await ada.get('/auth/me')).body).toMatchObject({ username: ada.username, email: ada.email });
   });
 
-  it('gives a name to one of those who race to change to it', async () => {
+  it('lets only one of many concurrent changes win a username', async () => {
     const users = await Promise.all(Array.from({ length: 5 }, () => t.user().create()));
     const { username } = newAccount();
     const answers = await Promise.all(users.map((user) => user.post('/auth/me/username', { username })));
@@ -69,7 +69,7 @@ describe('me', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409]);
   });
 
-  it('changes its email, lower-cased, and logs in with it from then on', async () => {
+  it('changes the email, in lower case, and logs in with it afterwards', async () => {
     const ada = await t.user().create();
     const { email } = newAccount();
     const { status, body } = await ada.post('/auth/me/email', { email: email.toUpperCase() });
@@ -81,7 +81,7 @@ describe('me', () => {
   });
 
   it.each(['/auth/me/email', '/auth/me/password'])(
-    'needs the current password for %s once the login is 15 minutes old',
+    'requires the current password for %s once the login is 15 minutes old',
     async (path) => {
       const ada = await t.user().create();
       const { email } = newAccount();
@@ -96,7 +96,7 @@ describe('me', () => {
     },
   );
 
-  it('does not become a young login by refreshing', async () => {
+  it('requires the current password after a refresh of an old login', async () => {
     const ada = await t.user().create();
     await makeLoginOld(ada);
     ada.tokens = (await refresh(t, ada.tokens.refresh_token)).body;
@@ -105,7 +105,7 @@ describe('me', () => {
     expectProblem(answer, 403, 'reauthentication_required');
   });
 
-  it('refuses a wrong current password of a young login too', async () => {
+  it('refuses a wrong current password of a recent login too', async () => {
     const ada = await t.user().create();
     const change = { email: newAccount().email, current_password: 'not the password' };
 
@@ -140,7 +140,7 @@ describe('me', () => {
   });
 
   it.each(['short', 'iloveyou1', '\ud800abcdefgh'])(
-    'does not change its password to %j',
+    'refuses to change the password to %j',
     async (password) => {
       const ada = await t.user().create();
 
@@ -151,7 +151,7 @@ describe('me', () => {
     },
   );
 
-  it('does not change its password to its name or email', async () => {
+  it('refuses to change the password to the username or email', async () => {
     const ada = await t.user().create();
     for (const password of [ada.username.toUpperCase(), ada.email]) {
       expectProblem(await ada.post('/auth/me/password', { password }), 422, 'validation_failed', [
@@ -160,7 +160,7 @@ describe('me', () => {
     }
   });
 
-  it('lets one of two changes of the password at once win, and leaves one session', async () => {
+  it('lets one of two concurrent password changes win, and leaves one session', async () => {
     const ada = await t.user().create();
     const devices = [ada, await ada.signInAgain(), await ada.signInAgain(), await ada.signInAgain()];
     const answers = await Promise.all(
@@ -174,7 +174,7 @@ describe('me', () => {
     expect((await logIn(t, { email: ada.email, password: `pass phrase no. ${won}` })).status).toBe(200);
   });
 
-  it('lets one of two changes at once win within a session too', async () => {
+  it('lets one of two concurrent password changes win within one session too', async () => {
     const ada = await t.user().create();
     const passwords = ['the first pass phrase', 'the second pass phrase'];
     const answers = await Promise.all(
@@ -187,7 +187,7 @@ describe('me', () => {
     expect((await ada.get('/auth/me')).status).toBe(200);
   });
 
-  it('lets no login with the old password survive a change that comes at the same time', async () => {
+  it('ends a login with the old password made during the password change', async () => {
     const ada = await t.user().create();
     const [changed, ...logins] = await Promise.all([
       ada.post('/auth/me/password', { password: 'another pass phrase' }),
@@ -200,8 +200,8 @@ describe('me', () => {
   });
 });
 
-describe('an account that is deleted', () => {
-  it('needs its password for that, however young the login', async () => {
+describe('deleting an account', () => {
+  it('requires the password, even right after the login', async () => {
     const ada = await t.user().create();
 
     expectProblem(await ada.post('/auth/me/delete', {}), 422, 'validation_failed', ['current_password']);
@@ -210,7 +210,7 @@ describe('an account that is deleted', () => {
     expect((await ada.get('/auth/me')).status).toBe(200);
   });
 
-  it('is gone with all that it owns, and nothing else is', async () => {
+  it('deletes everything the user owns, and nothing else', async () => {
     const [ada, bob] = [await t.user().withConfig(t.provider).create(), await t.user().create()];
     const phone = await ada.signInAgain();
     await ada.createConversation({ config_id: ada.configId });
@@ -235,7 +235,7 @@ describe('an account that is deleted', () => {
     expect((await bob.get(`/conversations/${kept.id}`)).status).toBe(200);
   });
 
-  it('leaves its name and email for others', async () => {
+  it('frees the username and email for others', async () => {
     const ada = await t.user().create();
     await ada.post('/auth/me/delete', { current_password: ada.password });
 

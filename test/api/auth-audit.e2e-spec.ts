@@ -19,7 +19,7 @@ function auditOf(userId: number): Record<string, unknown>[] {
 }
 
 describe('the audit trail', () => {
-  it('tells who did what, from where', async () => {
+  it('records user, action and address', async () => {
     logLines.length = 0;
     const ada = await t.user().create();
     const session_id = sessionIdOf(ada.tokens);
@@ -45,7 +45,7 @@ describe('the audit trail', () => {
     for (const line of trail.slice(3)) expect(line.session_id).toBe(session_id);
   });
 
-  it('tells of keys, revoked sessions, what was taken along and the end, each with its session', async () => {
+  it('records keys, revoked sessions, exports and deletion, each with its session', async () => {
     const ada = await t.user().create();
     const [session_id, other] = [sessionIdOf(ada.tokens), sessionIdOf((await ada.signInAgain()).tokens)];
     auditOf(ada.id);
@@ -69,7 +69,7 @@ describe('the audit trail', () => {
     ]);
   });
 
-  it('and the log around it hold no password, no token and no email address', async () => {
+  it('contains no password, token or email address, nor does the log around it', async () => {
     logLines.length = 0;
     const ada = await t.user().create();
     const { access_token, refresh_token } = ada.tokens;

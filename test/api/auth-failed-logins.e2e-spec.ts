@@ -37,7 +37,7 @@ describe('failed logins', () => {
     return answers.map(({ status }) => status).sort();
   }
 
-  it('are at most 10 on one account, from however many addresses and however many at once', async () => {
+  it('are limited to 10 per account, from any number of addresses, concurrent ones included', async () => {
     const ada = await signUp(anywhere());
     logLines.length = 0;
 
@@ -52,11 +52,11 @@ describe('failed logins', () => {
     expect(seconds).toBeLessThanOrEqual(15 * 60);
   });
 
-  it('count for an account that does not exist too', async () => {
+  it('are counted for an account that does not exist too', async () => {
     expect(await spray(newAccount(), 12)).toEqual([...Array(10).fill(401), 429, 429]);
   });
 
-  it('count together for all spellings of an address', async () => {
+  it('are counted together for all spellings of an email address', async () => {
     const plain = { ...newAccount(), email: 'count@bücher.example' };
     await limited.http.post('/auth/register', plain, from(anywhere()));
 
@@ -69,7 +69,7 @@ describe('failed logins', () => {
     expectProblem(await tryFrom(anywhere(), plain, plain.password), 429, 'rate_limited');
   });
 
-  it('of others do not lock the owner out, who comes from where they have logged in before', async () => {
+  it('of others do not lock the owner out at a known address', async () => {
     const [ada, home] = [await signUp(anywhere()), anywhere()];
     const { body } = await tryFrom(home, ada, ada.password);
     const Authorization = `Bearer ${body.access_token}`;
@@ -79,7 +79,7 @@ describe('failed logins', () => {
     expect((await tryFrom(home, ada, ada.password)).status).toBe(200);
   });
 
-  it('of others do not lock the owner out of their IPv6 /64 either', async () => {
+  it('of others do not lock the owner out of a known IPv6 /64', async () => {
     const ada = await signUp(anywhere());
     const subnet = `2001:db8:0:${(++addresses).toString(16)}`;
     expect((await tryFrom(`${subnet}::1`, ada, ada.password)).status).toBe(200);
@@ -89,7 +89,7 @@ describe('failed logins', () => {
     expect((await tryFrom('2001:db8:1::1', ada, ada.password)).status).toBe(429);
   });
 
-  it('from a known address have a budget of their own, which is not endless either', async () => {
+  it('from a known address have their own, limited budget', async () => {
     const [ada, home] = [await signUp(anywhere()), anywhere()];
     await tryFrom(home, ada, ada.password);
     const answers = [];
@@ -99,12 +99,12 @@ describe('failed logins', () => {
     expect((await tryFrom(anywhere(), ada, ada.password)).status).toBe(200);
   });
 
-  it('are all that counts: logging in does not spend the budget', async () => {
+  it('alone spend the budget; successful logins do not', async () => {
     const ada = await signUp(anywhere());
     for (let i = 0; i < 12; i++) expect((await tryFrom(anywhere(), ada, ada.password)).status).toBe(200);
   });
 
-  it('of a stolen session are bounded, and cost the owner nothing', async () => {
+  it('within a stolen session are limited, and do not spend the owner’s budget', async () => {
     const [ada, home] = [await signUp(anywhere()), anywhere()];
     const { body } = await tryFrom(home, ada, ada.password);
     const Authorization = `Bearer ${body.access_token}`;
@@ -118,7 +118,7 @@ describe('failed logins', () => {
     expect((await tryFrom(anywhere(), ada, ada.password)).status).toBe(200);
   });
 
-  it('and the calls that take credentials are bounded by address', async () => {
+  it('and calls with credentials are limited per address', async () => {
     const address = anywhere();
     const answers = [];
     for (let i = 0; i < 21; i++) {

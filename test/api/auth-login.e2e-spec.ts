@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 describe('login', () => {
-  it('answers a pair of tokens', async () => {
+  it('returns an access token and a refresh token', async () => {
     const ada = await t.user().create();
     const { status, body } = await logIn(t, ada);
 
@@ -32,7 +32,7 @@ describe('login', () => {
     });
   });
 
-  it('answers a wrong email and a wrong password alike', async () => {
+  it('answers an unknown email and a wrong password identically', async () => {
     const ada = await t.user().create();
     const wrongPassword = await logIn(t, { email: ada.email, password: 'not the password' });
     const wrongEmail = await logIn(t, { email: `nobody-${ada.email}`, password: ada.password });
@@ -43,14 +43,14 @@ describe('login', () => {
     expect(wrongEmail.headers.get('WWW-Authenticate')).toBe(wrongPassword.headers.get('WWW-Authenticate'));
   });
 
-  it('accepts the password in another composition of the same characters', async () => {
+  it('accepts the password in another Unicode composition', async () => {
     const nova = { ...newAccount(), password: 'caf\u00e9 \ufb01n au lait' };
     await t.http.post('/auth/register', nova);
 
     expect((await logIn(t, { ...nova, password: 'cafe\u0301 fin au lait' })).status).toBe(200);
   });
 
-  it('never stores a refresh token, only its hash', async () => {
+  it('stores only the hash of a refresh token', async () => {
     const ada = await t.user().create();
     const { refresh_token } = ada.tokens;
 
@@ -69,8 +69,8 @@ describe('login', () => {
   });
 });
 // Last, as Passport's strategy is the process's, and so the newest app's from then on.
-describe('a login to an account of earlier times', () => {
-  it('hashes anew where the stored hash is weaker than what is used now', async () => {
+describe('a login to an old account', () => {
+  it('rehashes the password when the stored hash is weaker than the current parameters', async () => {
     const costly = await startTestApp({ costlyHashes: true });
     const ada = await costly.user().create();
     const users = costly.app.get(DataSource).getRepository(User);

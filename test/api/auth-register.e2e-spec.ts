@@ -15,7 +15,7 @@ afterAll(() => t.stop());
 const rfc3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
 describe('register', () => {
-  it('makes a user, without showing the password in any form', async () => {
+  it('creates a user and never returns the password', async () => {
     const { username, email, password } = newAccount();
     const answer = await t.http.post('/auth/register', { username, email, password });
 
@@ -31,7 +31,7 @@ describe('register', () => {
     expect(user.passwordHash).toMatch(/^\$argon2id\$/);
   });
 
-  it('keeps a username as it was typed, and an email lower-cased', async () => {
+  it('stores the username as typed and the email in lower case', async () => {
     const username = '  王小明 😀 '.trim();
     const answer = await t.http.post('/auth/register', {
       ...newAccount(),
@@ -43,7 +43,7 @@ describe('register', () => {
     expect((await logIn(t, { email: 'wAng@example.com', password: newAccount().password })).status).toBe(200);
   });
 
-  it('answers 409 for a taken username, whatever its case or composition', async () => {
+  it('answers 409 for a taken username in any case or Unicode composition', async () => {
     await t.http.post('/auth/register', { ...newAccount(), username: 'Zoë Jansen' });
     const others = [
       'zoë jansen',
@@ -78,7 +78,7 @@ describe('register', () => {
     },
   );
 
-  it('answers 409 for a taken email, whatever its case', async () => {
+  it('answers 409 for a taken email in any case', async () => {
     const { email, ...rest } = newAccount();
     await t.http.post('/auth/register', { email, ...rest });
 
@@ -98,7 +98,7 @@ describe('register', () => {
     ['plain, then quoted', 'quote@example.com', '"quote"@example.com'],
     ['plain, then copied with directional controls', 'copy@example.com', '\u202acopy@example.com\u202c'],
     ['Cyrillic in lower and upper case', 'привет@example.com', 'ПРИВЕТ@example.com'],
-  ])('takes one address in two spellings for one account: %s', async (_, typed, other) => {
+  ])('treats two spellings of an email address as one account: %s', async (_, typed, other) => {
     const nova = { ...newAccount(), email: typed };
     const shown = typed.toLowerCase();
 
@@ -117,7 +117,7 @@ describe('register', () => {
     expect((await logIn(t, nova)).status).toBe(200);
   });
 
-  it('gives an address in many spellings to one of those who race for it', async () => {
+  it('lets only one of many concurrent registrations win an address in many spellings', async () => {
     const spellings = [
       'race@bücher.example',
       'RACE@xn--bcher-kva.example',
@@ -129,7 +129,7 @@ describe('register', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(5).fill(409)]);
   });
 
-  it('gives a name to one of those who race for it', async () => {
+  it('lets only one of many concurrent registrations win a username', async () => {
     const { username } = newAccount();
     const racers = Array.from({ length: 10 }, () => ({ ...newAccount(), username }));
     const answers = await Promise.all(racers.map((racer) => t.http.post('/auth/register', racer)));
@@ -139,7 +139,7 @@ describe('register', () => {
     expect(new Set(codes)).toEqual(new Set(['username_taken']));
   });
 
-  it('gives an email address to one of those who race for it', async () => {
+  it('lets only one of many concurrent registrations win an email address', async () => {
     const { email } = newAccount();
     const racers = Array.from({ length: 10 }, () => ({ ...newAccount(), email }));
     const answers = await Promise.all(racers.map((racer) => t.http.post('/auth/register', racer)));
@@ -225,7 +225,7 @@ describe('register', () => {
     }
   });
 
-  it('names every bad field at once', async () => {
+  it('reports all invalid fields at once', async () => {
     const answer = await t.http.post('/auth/register', { username: 'a', extra: 1 });
 
     expectProblem(answer, 422, 'validation_failed', ['email', 'extra', 'password', 'username']);

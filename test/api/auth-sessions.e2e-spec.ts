@@ -21,7 +21,7 @@ const ago = (seconds: number) => new Date(Date.now() - seconds * 1000);
 const rfc3339 = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
 describe('logout', () => {
-  it('ends the session at once, its refresh token too, and no other', async () => {
+  it('ends only that session, its refresh token included, at once', async () => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
 
@@ -39,7 +39,7 @@ describe('logout', () => {
     expect((await other.get('/auth/me')).status).toBe(200);
   });
 
-  it('leaves nothing for a refresh at the same time to live on', async () => {
+  it('ends the session also while a refresh runs', async () => {
     const ada = await t.user().create();
     const racing = Array.from({ length: 5 }, () => refresh(t, ada.tokens.refresh_token));
     await Promise.race(racing); // so that one at least is given tokens
@@ -68,7 +68,7 @@ describe('sessions', () => {
     return body.sessions;
   };
 
-  it('are listed with where they are from, the last used first', async () => {
+  it('are listed with their origin, most recently used first', async () => {
     const ada = await t.user().create();
     const { body: tokens } = await logIn(t, ada, { 'User-Agent': `Phone/${'1'.repeat(300)}` });
     await t.manager.update(Session, { id: sessionIdOf(ada.tokens) }, { lastUsedAt: ago(30) });
@@ -93,7 +93,7 @@ describe('sessions', () => {
     ]);
   });
 
-  it('are not listed once they have expired', async () => {
+  it('are not listed once expired', async () => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
     await t.manager.update(Session, { id: sessionIdOf(other.tokens) }, { expiresAt: ago(1) });
@@ -101,7 +101,7 @@ describe('sessions', () => {
     expect(await list(ada)).toMatchObject([{ id: sessionIdOf(ada.tokens) }]);
   });
 
-  it('note when they are used, to the minute', async () => {
+  it('record their last use, to the minute', async () => {
     const ada = await t.user().create();
     const id = sessionIdOf(ada.tokens);
     const lastUsed = async () => (await t.manager.findOneByOrFail(Session, { id })).lastUsedAt;
@@ -116,7 +116,7 @@ describe('sessions', () => {
     while (Date.now() - (await lastUsed()).getTime() > 30_000) await new Promise(setImmediate);
   });
 
-  it('are revoked one by one, which is told to their sockets', async () => {
+  it('are revoked one by one, which closes their sockets', async () => {
     const ada = await t.user().create();
     const [phone, laptop] = [await ada.signInAgain(), await ada.signInAgain()];
     const session_id = sessionIdOf(phone.tokens);
@@ -133,7 +133,7 @@ describe('sessions', () => {
     expectProblem(await ada.post(`/auth/sessions/${session_id}/revoke`), 404, 'not_found');
   });
 
-  it('are revoked all but the one that asks', async () => {
+  it('are all revoked except the current one', async () => {
     const ada = await t.user().create();
     const [phone, bob] = [await ada.signInAgain(), await t.user().create()];
 
@@ -144,7 +144,7 @@ describe('sessions', () => {
     expect((await ada.post('/auth/sessions/revoke-others')).status).toBe(204);
   });
 
-  it('of another user answer as what does not exist, and stay', async () => {
+  it('of another user are reported as missing, and stay valid', async () => {
     const [ada, bob] = [await t.user().create(), await t.user().create()];
     const others = await ada.post(`/auth/sessions/${sessionIdOf(bob.tokens)}/revoke`);
     const missing = await ada.post('/auth/sessions/999999999/revoke');
@@ -156,13 +156,16 @@ describe('sessions', () => {
     expect(await list(ada)).toHaveLength(1);
   });
 
-  it.each(['0', '-1', '1.5', '9223372036854775808', 'x', '1e3', '%00'])('have no id %s', async (id) => {
-    const ada = await t.user().create();
+  it.each(['0', '-1', '1.5', '9223372036854775808', 'x', '1e3', '%00'])(
+    'are not found by the id %s',
+    async (id) => {
+      const ada = await t.user().create();
 
-    expectProblem(await ada.post(`/auth/sessions/${id}/revoke`), 404, 'not_found');
-  });
+      expectProblem(await ada.post(`/auth/sessions/${id}/revoke`), 404, 'not_found');
+    },
+  );
 
-  it('are swept out a week after they have expired, with their tokens', async () => {
+  it('are deleted with their tokens a week after they expired', async () => {
     const ada = await t.user().create();
     const [old, older] = [await ada.signInAgain(), await ada.signInAgain()];
     await t.manager.update(Session, { id: sessionIdOf(old.tokens) }, { expiresAt: ago(6 * 86_400) });
@@ -177,8 +180,8 @@ describe('sessions', () => {
   });
 });
 
-describe('what survives a restart', () => {
-  it('is the sessions, and that a reused token has ended one', async () => {
+describe('a restart', () => {
+  it('keeps sessions, and the end of a session whose token was reused', async () => {
     const [ada, bob] = [await t.user().create(), await t.user().create()];
     const { body: second } = await refresh(t, bob.tokens.refresh_token);
     const { body: third } = await refresh(t, second.refresh_token);

@@ -31,7 +31,7 @@ function auditOf(userId: number): Record<string, unknown>[] {
 describe('access tokens', () => {
   const challengeOf = (answer: Answer<unknown>) => answer.headers.get('WWW-Authenticate');
 
-  it('are needed: without one, the challenge names no error', async () => {
+  it('are required; a challenge without a token names no error', async () => {
     const answer = await t.http.get('/auth/me');
 
     expectProblem(answer, 401, 'unauthenticated');
@@ -39,7 +39,7 @@ describe('access tokens', () => {
   });
 
   it.each(['Basic YWRhOmFkYQ==', 'Bearer', 'Bearer ', 'token'])(
-    'are not what %j holds',
+    'are not read from the header %j',
     async (Authorization) => {
       const answer = await t.http.get('/auth/me', { Authorization });
 
@@ -48,21 +48,21 @@ describe('access tokens', () => {
     },
   );
 
-  it('are refused when they are not valid, with a challenge that says so', async () => {
+  it('are refused when invalid, with an invalid_token challenge', async () => {
     const answer = await t.http.get('/auth/me', { Authorization: 'Bearer a.b.c' });
 
     expectProblem(answer, 401, 'unauthenticated');
     expect(challengeOf(answer)).toContain('error="invalid_token"');
   });
 
-  it('are taken in any case of "Bearer"', async () => {
+  it('are accepted with "Bearer" in any case', async () => {
     const ada = await t.user().create();
     const Authorization = `bearer ${ada.tokens.access_token}`;
 
     expect((await t.http.get('/auth/me', { Authorization })).status).toBe(200);
   });
 
-  it('never count in a query, a body or a cookie', async () => {
+  it('are ignored in a query, a body or a cookie', async () => {
     const { tokens } = await t.user().create();
     const { access_token } = tokens;
     for (const name of ['access_token', 'token', 'auth_token', 'jwt']) {
@@ -76,7 +76,7 @@ describe('access tokens', () => {
     }
   });
 
-  it('are refused in a doubled Authorization header', async () => {
+  it('are refused in a duplicate Authorization header', async () => {
     const ada = await t.user().create();
     const header = `Authorization: Bearer ${ada.tokens.access_token}`;
 
@@ -86,7 +86,7 @@ describe('access tokens', () => {
     expect(await statusOfRaw(['Authorization: Bearer a.b.c', header])).toBe(401);
   });
 
-  it('are not refresh tokens, nor the other way round', async () => {
+  it('cannot be exchanged with refresh tokens, in either direction', async () => {
     const { tokens } = await t.user().create();
     const Authorization = `Bearer ${tokens.refresh_token}`;
 
@@ -94,7 +94,7 @@ describe('access tokens', () => {
     expectProblem(await refresh(t, tokens.access_token), 401, 'unauthenticated');
   });
 
-  it('are worth nothing for a session of somebody else', async () => {
+  it('are refused for another user’s session', async () => {
     const [ada, bob] = [await t.user().create(), await t.user().create()];
     await t.manager.update(Session, { id: sessionIdOf(ada.tokens) }, { userId: bob.id });
 
@@ -117,7 +117,7 @@ describe('access tokens', () => {
 });
 
 describe('refresh', () => {
-  it('gives new tokens for the same session', async () => {
+  it('returns new tokens for the same session', async () => {
     const ada = await t.user().create();
     const { status, body } = await refresh(t, ada.tokens.refresh_token);
 
@@ -147,7 +147,7 @@ describe('refresh', () => {
     ['after 11 seconds', 11, {}],
     ['after 59 minutes', 59 * 60, {}],
     ['once the spent token itself has expired', 59 * 60, { expiresAt: ago(60) }],
-  ])('gives the unused successor again to a phone that lost the answer, %s', async (_, seconds, also) => {
+  ])('returns the unused successor again after a lost response, %s', async (_, seconds, also) => {
     const ada = await t.user().create();
     const first = await refresh(t, ada.tokens.refresh_token);
     await spentAgo(seconds, ada.tokens, also);
@@ -164,7 +164,7 @@ describe('refresh', () => {
     expectProblem(late, 401, also.expiresAt ? 'token_expired' : 'token_reused');
   });
 
-  it('gives it again for each link of a chain, on every node', async () => {
+  it('returns the successor again for each link of a chain, on every node', async () => {
     const ada = await t.user().create();
     const node = await t.startNode();
     try {
@@ -189,7 +189,7 @@ describe('refresh', () => {
       'a changed password',
       (_, other) => other.post('/auth/me/password', { password: 'another long phrase' }),
     ],
-  ])('gives nothing again after %s', async (_, end) => {
+  ])('does not return the successor again after %s', async (_, end) => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
     await refresh(t, ada.tokens.refresh_token);
@@ -198,7 +198,7 @@ describe('refresh', () => {
     expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'unauthenticated');
   });
 
-  it('answers 50 at once with one lineage', async () => {
+  it('answers 50 concurrent refreshes with one lineage', async () => {
     const ada = await t.user().create();
     const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(t, ada.tokens.refresh_token)));
 
@@ -209,7 +209,7 @@ describe('refresh', () => {
     expect((await refresh(t, answers[0]!.body.refresh_token)).status).toBe(200);
   });
 
-  it('ends the session when a token is used again after its successor was used', async () => {
+  it('ends the session when a token is reused after its successor was used', async () => {
     const ada = await t.user().create();
     const { body: second } = await refresh(t, ada.tokens.refresh_token);
     const { body: third } = await refresh(t, second.refresh_token);
@@ -234,7 +234,7 @@ describe('refresh', () => {
     expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'unauthenticated');
   });
 
-  it('ends the session when a token is used again after an hour, and no other session', async () => {
+  it('ends only that session when a token is reused after an hour', async () => {
     const ada = await t.user().create();
     const other = await ada.signInAgain();
     const { body: successor } = await refresh(t, ada.tokens.refresh_token);
@@ -246,7 +246,7 @@ describe('refresh', () => {
     expect((await refresh(t, other.tokens.refresh_token)).status).toBe(200);
   });
 
-  it('sees the reuse of a token many generations old', async () => {
+  it('detects the reuse of a token many generations old', async () => {
     const ada = await t.user().create();
     let { refresh_token } = ada.tokens;
     for (let i = 0; i < 8; i++) ({ refresh_token } = (await refresh(t, refresh_token)).body);
@@ -255,7 +255,7 @@ describe('refresh', () => {
     expectProblem(await refresh(t, refresh_token), 401, 'unauthenticated');
   });
 
-  it('keeps the successor only sealed, and not once it is used', async () => {
+  it('stores the successor encrypted, and deletes it once used', async () => {
     const ada = await t.user().create();
     const where = { tokenHash: hashRefreshToken(ada.tokens.refresh_token) };
     const { body: second } = await refresh(t, ada.tokens.refresh_token);
@@ -266,7 +266,7 @@ describe('refresh', () => {
     expect((await t.manager.findOneByOrFail(RefreshToken, where)).sealedSuccessor).toBeNull();
   });
 
-  it('is refused once the token is 7 days old', async () => {
+  it('refuses a token older than 7 days', async () => {
     const ada = await t.user().create();
     const where = { tokenHash: hashRefreshToken(ada.tokens.refresh_token) };
     const { expiresAt } = await t.manager.findOneByOrFail(RefreshToken, where);
@@ -276,7 +276,7 @@ describe('refresh', () => {
     expectProblem(await refresh(t, ada.tokens.refresh_token), 401, 'token_expired');
   });
 
-  it('keeps a session that is used alive, 7 days from its newest refresh', async () => {
+  it('extends the session to 7 days after its latest refresh', async () => {
     const ada = await t.user().create();
     const id = sessionIdOf(ada.tokens);
     await t.manager.update(Session, { id }, { expiresAt: ago(-60), lastUsedAt: ago(3600) });
@@ -287,7 +287,7 @@ describe('refresh', () => {
     expect(Date.now() - session.lastUsedAt.getTime()).toBeLessThan(60_000);
   });
 
-  it('has no answer for a token that nobody was given', async () => {
+  it('refuses a token that was never issued', async () => {
     expectProblem(await refresh(t, 'A'.repeat(43)), 401, 'unauthenticated');
     expectProblem(await t.http.post('/auth/refresh', {}), 422, 'validation_failed', ['refresh_token']);
     expectProblem(await refresh(t, 'a\0b'), 422, 'validation_failed', ['refresh_token']);
@@ -305,7 +305,7 @@ describe('every route', () => {
     ['POST', '/auth/me/delete'],
     ['POST', '/auth/sessions/1/revoke'],
     ['POST', '/auth/sessions/revoke-others'],
-  ])('%s %s needs a token, whatever its body', async (method, path) => {
+  ])('%s %s requires a token, with any body', async (method, path) => {
     expectProblem(
       await t.http.request(method, path, method === 'GET' ? undefined : {}),
       401,

@@ -14,7 +14,7 @@ afterAll(() => t?.stop());
 const register = (body: string | Uint8Array, headers: Record<string, string> = JSON_TYPE) =>
   t.http.post('/auth/register', body, headers);
 
-describe('bodies', () => {
+describe('request bodies', () => {
   it.each(['{', '{"a":}', "{'a':1}", '{"a":1}x', 'undefined', ' '])(
     'that are not JSON are 400: %j',
     async (body) => {
@@ -23,7 +23,7 @@ describe('bodies', () => {
   );
 
   it.each(['null', '[]', '[{"username":"x"}]', '1', '"text"', 'true'])(
-    'that are no object are 422: %j',
+    'that are not an object are 422: %j',
     async (body) => {
       expect(await register(body)).toMatchObject({
         status: 422,
@@ -33,7 +33,7 @@ describe('bodies', () => {
   );
 
   /** RFC 9110 section 9.3.1. The next request over the connection shows that it was read past, too. */
-  it('mean nothing to a GET, whatever they are', async () => {
+  it('are ignored by GET', async () => {
     const head = 'Host: localhost\r\nContent-Type: text/plain\r\n';
     const ask = `GET /health/live HTTP/1.1\r\n${head}Content-Length: 2\r\n\r\n{"`;
     const last = `GET /health/ready HTTP/1.1\r\n${head}Connection: close\r\n\r\n`;
@@ -43,7 +43,7 @@ describe('bodies', () => {
     expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
   });
 
-  it('that are absent count as empty', async () => {
+  it('are treated as empty when absent', async () => {
     const { status, body } = await t.http.post('/auth/register');
 
     expect(status).toBe(422);
@@ -76,7 +76,7 @@ describe('bodies', () => {
     },
   );
 
-  it('that are compressed are 415, however small: none can unfold into memory', async () => {
+  it('that are compressed are 415, however small', async () => {
     const headers = { ...JSON_TYPE, 'Content-Encoding': 'gzip' };
 
     expect(await register(gzipSync('{}'), headers)).toMatchObject({ status: 415 });
@@ -88,19 +88,19 @@ describe('bodies', () => {
     expect(await register(body)).toMatchObject({ status: 413, body: { code: 'body_too_large' } });
   });
 
-  it('have room for the longest message in its longest spelling', async () => {
+  it('may hold the longest message with every character escaped', async () => {
     const body = `{"content":"${'\\ud83d\\ude00'.repeat(100_000)}"}`;
 
     expect(await register(body)).toMatchObject({ status: 422 });
   });
 
-  it('that are no UTF-8 are 400, and not mangled', async () => {
+  it('that are not UTF-8 are 400', async () => {
     expect(await register(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toMatchObject({
       status: 400,
     });
   });
 
-  it('that are nested without end are 422', async () => {
+  it('that are nested too deeply are 422', async () => {
     const depth = 100_000;
 
     expect(await register(`{"username":${'['.repeat(depth)}${']'.repeat(depth)}}`)).toMatchObject({
@@ -110,7 +110,7 @@ describe('bodies', () => {
   });
 
   it.each(['__proto__', 'constructor', 'hasOwnProperty', 'toString'])(
-    'with the field %s, which every object has, are 422 naming it',
+    'with the inherited property name %s are 422 naming it',
     async (field) => {
       const { status, body } = await register(`{"${field}": {"polluted": true}}`);
 

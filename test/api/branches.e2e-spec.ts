@@ -75,13 +75,13 @@ async function activeOf(conversationId: number): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-describe('Branches', () => {
+describe('branches', () => {
   const tree = fc
     .array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1, maxLength: 24 })
     .map((picks): Tree => picks.map((pick, n) => Math.floor(pick * (n + 1)) - 1));
   const place = fc.nat(1000);
 
-  it('end where they are told to, and are followed to their newest message, in steps of any size', async () => {
+  it('are followed to their newest message, in steps of any size', async () => {
     const { id } = await ada.createConversation({ title: 'Trees' });
     const property = fc.asyncProperty(
       tree,
@@ -104,7 +104,7 @@ describe('Branches', () => {
   });
 });
 
-describe('A conversation of 5,000 messages in three branches', () => {
+describe('a conversation of 5,000 messages in three branches', () => {
   const SIZE = 5000;
   /** All rows of a table or index are read, or rows are sorted. */
   const COSTLY = /filesort|temp b-tree|"SCAN|"type":"(ALL|index)"/i;
@@ -136,7 +136,7 @@ describe('A conversation of 5,000 messages in three branches', () => {
     return { tree, tips };
   }
 
-  it('goes from branch to branch, right and quickly', async () => {
+  it('switches branches correctly and quickly', async () => {
     for (const n of [1, 2, 0, 2]) {
       const path = [...pathTo(tree, tips[n]!)].map((m) => ids[m]!).reverse();
       const before = performance.now();
@@ -152,13 +152,13 @@ describe('A conversation of 5,000 messages in three branches', () => {
     }
   });
 
-  it('is activated at its first message as it was last worked at', async () => {
+  it('restores the latest branch when its first message is activated', async () => {
     const { body } = await ada.post<Thing>(`/conversations/${id}/messages/${ids[0]}/activate`);
 
     expect(body).toMatchObject({ active_message_id: ids.at(-1), message_count: SIZE });
   });
 
-  it('reads and changes branches by an index, sorting nothing', async () => {
+  it('reads and changes branches by an index, without sorting', async () => {
     const statements = await statementsOf(async () => {
       for (const n of [0, 1]) {
         await ada.post(`/conversations/${id}/messages/${ids[tips[n]!]}/activate`);

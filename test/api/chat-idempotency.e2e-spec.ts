@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 describe('client_message_id', () => {
-  it('makes one message, one reply and one upstream call of 20 sends at once, over all transports', async () => {
+  it('makes one message, one reply and one provider request of 20 concurrent sends over all transports', async () => {
     const { id } = await ada.createConversation();
     const before = provider.chats.length;
     const held = gate();
@@ -53,7 +53,7 @@ describe('client_message_id', () => {
   });
 
   const UUID = '0B8F7A4E-3c63-4C5f-9A55-6d3ce1d3b7aa';
-  it.each([UUID, UUID.toUpperCase(), UUID.toLowerCase()])('comes back as it was sent: %s', async (sent) => {
+  it.each([UUID, UUID.toUpperCase(), UUID.toLowerCase()])('is returned as it was sent: %s', async (sent) => {
     const { id } = await ada.createConversation();
     const message = { content: 'One', client_message_id: sent };
     const ids = (all: unknown[]) => all.map((each) => (each as Thing).client_message_id);
@@ -85,7 +85,7 @@ describe('client_message_id', () => {
     await socket.close();
   });
 
-  it('answers 409 for other content under a used id', async () => {
+  it('answers 409 for different content under a used id', async () => {
     const { id } = await ada.createConversation();
     const client_message_id = randomUUID();
     await ada.send(id, 'One', { client_message_id });
@@ -97,7 +97,7 @@ describe('client_message_id', () => {
     expect([status, body.code]).toEqual([409, 'client_message_id_reused']);
   });
 
-  it('repeats a finished exchange as events: both messages, the whole text, the end', async () => {
+  it('repeats a finished turn as events: both messages, the whole text, the end', async () => {
     const { id } = await ada.createConversation();
     const message = { content: 'One', client_message_id: randomUUID() };
     await ada.send(id, message.content, message);
@@ -115,8 +115,8 @@ describe('client_message_id', () => {
   });
 });
 
-describe('One reply at a time', () => {
-  it('refuses a second send with the id of the reply that runs', async () => {
+describe('one reply at a time', () => {
+  it('refuses a second send with the id of the running reply', async () => {
     const { id } = await ada.createConversation();
     const held = gate();
     provider.willStream('slow', held);
@@ -136,7 +136,7 @@ describe('One reply at a time', () => {
     expect(await ada.history(id)).toHaveLength(2);
   });
 
-  it('lets one of two different sends at once run', async () => {
+  it('lets one of two different concurrent sends run', async () => {
     const { id } = await ada.createConversation();
     const held = gate();
     provider.onRequest = (body) => (JSON.stringify(body).includes('racer') ? ['ok', held] : undefined);

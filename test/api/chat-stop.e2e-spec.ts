@@ -16,11 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-describe('Stop', () => {
+describe('stopping a reply', () => {
   // The first estimate of a process loads its vocabulary, which holds up a busy machine: the played provider as well.
   beforeAll(() => loadTokenizer());
 
-  it('ends the reply and the provider’s connection, and keeps the text', async () => {
+  it('ends the reply, closes the provider’s connection and keeps the text', async () => {
     const { id } = await ada.createConversation();
     provider.willStream('so far', gate(), 'never');
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
@@ -76,7 +76,7 @@ describe('Stop', () => {
     await sse.ended;
   });
 
-  it('answers 409 where nothing runs', async () => {
+  it('answers 409 when no reply runs', async () => {
     const { id } = await ada.createConversation();
 
     expect(await ada.post(`/conversations/${id}/stop`)).toMatchObject({
@@ -85,7 +85,7 @@ describe('Stop', () => {
     });
   });
 
-  it('happens before a conversation is deleted', async () => {
+  it('precedes the deletion of a conversation', async () => {
     const { id } = await ada.createConversation();
     provider.willStream('so far', gate());
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });

@@ -24,7 +24,7 @@ const types = (events: SeenEvent[]) =>
   events.map((event) => event.type).filter((type) => type !== 'conversation.updated');
 
 describe('POST /conversations/{id}/chat', () => {
-  it('answers with both messages once the reply is whole', async () => {
+  it('returns both messages once the reply is complete', async () => {
     const { id } = await ada.createConversation();
     provider.willStream('Hel', 'lo 👋🏽');
 
@@ -51,7 +51,7 @@ describe('POST /conversations/{id}/chat', () => {
     expect(await ada.history(id)).toEqual([body.user_message, body.assistant_message]);
   });
 
-  it('streams the same as server-sent events', async () => {
+  it('streams the same reply as server-sent events', async () => {
     const { id } = await ada.createConversation();
     provider.willStream('One ', 'two ', 'three');
 
@@ -65,7 +65,7 @@ describe('POST /conversations/{id}/chat', () => {
     expect(sse.events.at(-1)).toMatchObject({ message: { content: 'One two three', status: 'complete' } });
   });
 
-  it('answers under /messages alike', async () => {
+  it('answers identically under /messages', async () => {
     const { id } = await ada.createConversation();
 
     const { status, body } = await ada.post(`/conversations/${id}/messages`, { content: 'Hi' });
@@ -74,7 +74,7 @@ describe('POST /conversations/{id}/chat', () => {
     expect(body).toMatchObject({ assistant_message: { content: 'Hello from the model.' } });
   });
 
-  it('goes on when the client leaves', async () => {
+  it('finishes the reply after the client disconnects', async () => {
     const { id } = await ada.createConversation();
     const held = gate();
     provider.willStream('before ', held, 'after');
@@ -93,7 +93,7 @@ describe('POST /conversations/{id}/chat', () => {
   });
 
   /** MySQL's statements take the double of such text, and MariaDB takes none of more than 16 MiB. */
-  it('stores a reply that is as long as can be, also where each character has to be escaped', async () => {
+  it('stores the longest reply, also with every character escaped', async () => {
     const { id } = await ada.createConversation({ title: 'Quotes' });
     // Shifted by one, so that a cut at an even place would go through the middle of a character.
     const waves = '👋'.repeat(10_000);
@@ -107,7 +107,7 @@ describe('POST /conversations/{id}/chat', () => {
     expect(reply!.content === `!${waves.repeat(60)}${quotes.repeat(115)}`).toBe(true);
   });
 
-  it('keeps reasoning apart from what is said', async () => {
+  it('stores reasoning apart from the content', async () => {
     const { id } = await ada.createConversation();
     provider.willStream(reasoning('Let me '), reasoning('think.'), 'Four.');
 
@@ -159,7 +159,7 @@ describe('POST /conversations/{id}/chat', () => {
     expect(await ada.history(id)).toMatchObject([{ content: 'Hi' }, { content: 'Half a', status: 'failed' }]);
   });
 
-  it('sends the system prompt, the branch so far and the params', async () => {
+  it('sends the system prompt, the active branch and the params', async () => {
     const { id } = await ada.createConversation({ system_prompt: 'Be brief.', params: { temperature: 0.5 } });
     await ada.send(id, 'First');
     await ada.send(id, 'Second');
@@ -175,7 +175,7 @@ describe('POST /conversations/{id}/chat', () => {
     });
   });
 
-  it('sends long messages whole and in their place, among short ones', async () => {
+  it('sends long messages whole and in order among short ones', async () => {
     const eve = await t.user().withConfig(provider, { context_tokens: 1_000_000 }).create();
     const { id } = await eve.createConversation();
     const contents = [
@@ -192,7 +192,7 @@ describe('POST /conversations/{id}/chat', () => {
     expect(sent.map(({ content }) => contents.indexOf(content))).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  it('leaves the oldest messages out where the context is too small', async () => {
+  it('drops the oldest messages when the context is too small', async () => {
     const eve = await t
       .user()
       .withConfig(provider, { context_tokens: 512, params: { max_tokens: 100 } })
@@ -232,7 +232,7 @@ describe('POST /conversations/{id}/chat', () => {
   });
 
   it.each(['😀'.repeat(100_000), 'مرحبا بالعالم', 'e\u0301 \u200d\u200f x  ', '\ufeffBOM', '<|endoftext|>'])(
-    'keeps every character (%#)',
+    'stores every character of the content (%#)',
     async (content) => {
       const { id } = await ada.createConversation();
       provider.willStream(content.slice(0, 1000));
@@ -246,14 +246,14 @@ describe('POST /conversations/{id}/chat', () => {
   );
 });
 
-describe('Titles', () => {
+describe('titles', () => {
   const titled = (socket: { until: (p: (e: SeenEvent) => boolean) => Promise<SeenEvent> }) =>
     socket.until(
       ({ type, conversation }) =>
         type === 'conversation.updated' && (conversation as Thing).title_source === 'auto',
     );
 
-  it('come from the model after the first exchange, and from the first words until then', async () => {
+  it('come from the first words until the model names the first turn', async () => {
     const socket = ada.socket();
     await socket.connected;
     const { id } = await ada.createConversation();
@@ -271,7 +271,7 @@ describe('Titles', () => {
     await socket.close();
   });
 
-  it('are not asked for where the user gave one', async () => {
+  it('are not requested when the user gave one', async () => {
     const { id } = await ada.createConversation({ title: 'Mine' });
     const [first, second, untitled] = [randomUUID(), randomUUID(), randomUUID()];
     await ada.send(id, first);
@@ -291,8 +291,8 @@ describe('Titles', () => {
   });
 });
 
-describe('Branches', () => {
-  it('regenerates a reply as a sibling, edits a message as another, and activates either', async () => {
+describe('branches', () => {
+  it('create a sibling by regenerate and by edit, and either can be activated', async () => {
     const { id } = await ada.createConversation();
     provider.willStream('first');
     const { body: one } = await ada.send(id, 'Question');
@@ -338,7 +338,7 @@ describe('Branches', () => {
     ]);
   });
 
-  it('refuses to regenerate a user’s message or edit a reply', async () => {
+  it('refuse to regenerate a user’s message or to edit a reply', async () => {
     const { id } = await ada.createConversation();
     const { body } = await ada.send(id, 'Question');
 
@@ -354,8 +354,8 @@ describe('Branches', () => {
   });
 });
 
-describe('Another user', () => {
-  it('finds nothing, whatever the call', async () => {
+describe('another user', () => {
+  it('gets 404 from every endpoint', async () => {
     const bob = await t.user().withConfig(provider).create();
     const { id } = await ada.createConversation();
     const { body } = await ada.send(id, 'Private');

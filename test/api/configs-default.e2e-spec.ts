@@ -26,8 +26,8 @@ const { update, remove, list, made } = configCalls(
   () => ada,
 );
 
-describe('the default', () => {
-  it('is the first one made, then whichever is chosen, and always exactly one', async () => {
+describe('the default configuration', () => {
+  it('is the first one created, then the chosen one, and always exactly one', async () => {
     const [one, two] = [await made({ is_default: false }), await made()];
     expect(await defaults()).toEqual([one.id]);
 
@@ -39,7 +39,7 @@ describe('the default', () => {
     expect(await defaults()).toEqual([two.id]);
   });
 
-  it('is the oldest where the chosen one is deleted', async () => {
+  it('is the oldest after the chosen one is deleted', async () => {
     const [one, two] = [await made(), await made({ is_default: true })];
     await made();
     await remove(two.id);
@@ -47,7 +47,7 @@ describe('the default', () => {
     expect(await defaults()).toEqual([one.id]);
   });
 
-  it('cannot be given up, only given to another', async () => {
+  it('cannot be unset, only moved to another configuration', async () => {
     const [one, two] = [await made(), await made()];
 
     expect(invalidFields(await update(one.id, { is_default: false }))).toEqual(['is_default']);
@@ -55,7 +55,7 @@ describe('the default', () => {
     expect(await defaults()).toEqual([one.id]);
   });
 
-  it("never becomes another user's, whatever the row says", async () => {
+  it('never resolves to another user’s configuration, even if the row names it', async () => {
     const [hers] = await list(eve);
     const mine = await made();
     await t.manager.update(User, { id: ada.id }, { defaultConfigId: hers!.id });
@@ -66,14 +66,14 @@ describe('the default', () => {
   });
 });
 
-describe('resolving', () => {
+describe('resolving a configuration', () => {
   const resolve = (configId: number) => t.app.get(ConfigsService).resolve(ada.id, configId);
   const resolveFor = async (user: TestUser, config_id?: number) => {
     const { id } = await user.createConversation({ config_id });
     return t.app.get(ConfigsService).resolveForConversation(ada.id, id);
   };
 
-  it('gives a conversation’s own configuration, or else the default, and only the user’s', async () => {
+  it('returns the conversation’s configuration, else the default, and only the user’s own', async () => {
     const [one, two, three] = [await made(), await made(), await made()];
     const [hers] = await list(eve);
     await update(two.id, { is_default: true });
@@ -84,7 +84,7 @@ describe('resolving', () => {
     expect((await resolveFor(eve, hers!.id)).configId).toBe(two.id);
   });
 
-  it('gives the oldest where none was chosen, or the chosen one was deleted', async () => {
+  it('returns the oldest when none was chosen or the chosen one was deleted', async () => {
     const [one, two, three] = [await made(), await made(), await made()];
     expect((await resolveFor(ada)).configId).toBe(one.id);
 
@@ -96,7 +96,7 @@ describe('resolving', () => {
     expect((await resolveFor(ada)).configId).toBe(two.id);
   });
 
-  it('gives the named configuration', async () => {
+  it('returns the named configuration', async () => {
     const two = await made({ context_tokens: 1000, params: { seed: 1 } });
 
     expect(await resolve(two.id)).toEqual({
@@ -106,7 +106,7 @@ describe('resolving', () => {
     });
   });
 
-  it('refuses an id that is not the user’s, whether it exists or not', async () => {
+  it('refuses an id that is not the user’s, whether or not it exists', async () => {
     const [hers] = await list(eve);
     for (const id of [hers!.id, 999_999_999]) {
       await expect(resolve(id)).rejects.toMatchObject({
@@ -116,7 +116,7 @@ describe('resolving', () => {
     }
   });
 
-  it('is a conflict where there is neither a configuration nor the demo model', async () => {
+  it('is a conflict without a configuration or the demo model', async () => {
     await expect(resolveFor(ada)).rejects.toMatchObject({ code: 'no_model_config', status: 409 });
   });
 });

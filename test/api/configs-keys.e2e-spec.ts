@@ -28,7 +28,7 @@ const { update, list, made } = configCalls(
   () => ada,
 );
 
-describe('a key that no encryption key opens', () => {
+describe('a stored key that no encryption key decrypts', () => {
   async function unreadable(): Promise<Config> {
     const config = await made();
     const encryptedApiKey = foreignRing().encrypt(KEY);
@@ -36,7 +36,7 @@ describe('a key that no encryption key opens', () => {
     return config;
   }
 
-  it('is told by its status, and leaves all else working', async () => {
+  it('is reported by its status, and everything else works', async () => {
     const [lost, fine] = [await unreadable(), await made()];
 
     expect((await list()).map((config) => config.key_status)).toEqual(['unreadable', 'ok']);
@@ -46,7 +46,7 @@ describe('a key that no encryption key opens', () => {
     expect((await update(lost.id, { name: 'Still mine' })).status).toBe(200);
   });
 
-  it('is mended by sending it again', async () => {
+  it('is replaced by sending the key again', async () => {
     const { id } = await unreadable();
 
     expect((await update(id, { api_key: KEY })).body.key_status).toBe('ok');
@@ -62,8 +62,8 @@ describe('a key that no encryption key opens', () => {
   });
 });
 
-describe('rotating keys', () => {
-  it('re-encrypts every row that it can read, leaves the others alone, and may be repeated', async () => {
+describe('rotating encryption keys', () => {
+  it('re-encrypts every readable row, leaves the others unchanged, and can be repeated', async () => {
     const { manager } = t;
     await manager.deleteAll(ModelConfig);
     const old = t.app.get(EncryptionService);
@@ -85,7 +85,7 @@ describe('rotating keys', () => {
     expect(old.isReadable(rows[0]!.encryptedApiKey)).toBe(false);
   });
 
-  it('does not undo a key that is changed meanwhile', async () => {
+  it('does not overwrite a key changed meanwhile', async () => {
     const { manager } = t;
     await manager.deleteAll(ModelConfig);
     const { id } = await made();

@@ -31,7 +31,7 @@ const { valid, create, update, remove, list, made } = configCalls(
 );
 
 describe('creating a configuration', () => {
-  it('answers with everything but the key', async () => {
+  it('returns every field except the key', async () => {
     const { status, body } = await create();
 
     expect(status).toBe(201);
@@ -50,7 +50,7 @@ describe('creating a configuration', () => {
     expect(await list()).toEqual([body]);
   });
 
-  it('takes directional controls out of its name, given or not', async () => {
+  it('removes directional controls from its name, whether given or derived', async () => {
     expect((await made({ name: '\u202eWork\u202c 👩‍💻' })).name).toBe('Work 👩‍💻');
     expect((await made({ model_name: 'gpt\u202e' })).name).toBe('gpt');
   });
@@ -84,7 +84,7 @@ describe('creating a configuration', () => {
       'https://x.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2024-10-21',
       'https://x.openai.azure.com/openai/deployments/gpt?api-version=2024-10-21',
     ],
-  ])('keeps of the URL %s its base', async (modelUrl, base) => {
+  ])('normalizes the URL %s to its base', async (modelUrl, base) => {
     expect((await made({ model_url: modelUrl })).model_url).toBe(base);
   });
 
@@ -126,7 +126,7 @@ describe('creating a configuration', () => {
     ['an empty name and password', 'https://:@example.com/v1'],
     ['a number', 7],
     ['null', null],
-  ])('refuses a model_url that is or has %s', async (_, modelUrl) => {
+  ])('refuses a model_url with %s', async (_, modelUrl) => {
     expect(invalidFields(await create({ model_url: modelUrl }))).toEqual(['model_url']);
   });
 
@@ -156,7 +156,7 @@ describe('creating a configuration', () => {
     expect(await list()).toEqual([]);
   });
 
-  it('names every bad field at once, and repeats no key', async () => {
+  it('reports all invalid fields at once, and never echoes the key', async () => {
     const answer = await ada.post('/auth/config/create', { api_key: 'sk secret', context_tokens: 1, x: 1 });
 
     expect(invalidFields(answer).sort()).toEqual([
@@ -176,7 +176,7 @@ describe('creating a configuration', () => {
     expect((await list())[0]!.name).toBe(name);
   });
 
-  it('refuses the 51st, also among requests at once', async () => {
+  it('refuses the 51st configuration, also among concurrent requests', async () => {
     for (let i = 0; i < 46; i++) await made();
     const answers = await Promise.all(Array.from({ length: 12 }, () => create()));
     const refused = answers.filter(({ status }) => status !== 201);
@@ -222,7 +222,7 @@ describe('params', () => {
     extra_body: { enable_thinking: false, provider: { order: ['a'], zdr: null }, x: 'x'.repeat(16_000) },
   };
 
-  it('come back as they were sent', async () => {
+  it('are returned as they were sent', async () => {
     expect((await made({ params })).params).toEqual(params);
     expect((await list())[0]!.params).toEqual(params);
   });
@@ -261,7 +261,7 @@ describe('params', () => {
     expect(invalidFields(await create({ params: { [name]: value } }))).toEqual([field]);
   });
 
-  it.each([['text'], [[]], [[{ temperature: 1 }]], [7]])('refuse to be %j', async (value) => {
+  it.each([['text'], [[]], [[{ temperature: 1 }]], [7]])('refuse the value %j', async (value) => {
     expect(invalidFields(await create({ params: value }))).toEqual(['params']);
   });
 
@@ -291,7 +291,7 @@ describe('params', () => {
 });
 
 describe('updating a configuration', () => {
-  it('changes what is sent, and nothing else', async () => {
+  it('changes only the fields sent', async () => {
     const before = await made({ name: 'Work', params: { temperature: 1 } });
     const { status, body } = await update(before.id, { model_name: 'other', params: { top_p: 0.5 } });
 
@@ -305,16 +305,19 @@ describe('updating a configuration', () => {
     expect(await list()).toEqual([body]);
   });
 
-  it.each([{ name: 'Other' }, { api_key: 'sk-other' }, { params: {} }])('notes when: %j', async (changes) => {
-    const { id, created_at } = await made();
-    const past = new Date(Date.parse(created_at as string) - 60_000);
-    await t.manager.update(ModelConfig, { id }, { createdAt: past, updatedAt: past });
+  it.each([{ name: 'Other' }, { api_key: 'sk-other' }, { params: {} }])(
+    'sets updated_at: %j',
+    async (changes) => {
+      const { id, created_at } = await made();
+      const past = new Date(Date.parse(created_at as string) - 60_000);
+      await t.manager.update(ModelConfig, { id }, { createdAt: past, updatedAt: past });
 
-    const { body } = await update(id, changes);
+      const { body } = await update(id, changes);
 
-    expect(body.created_at).toBe(past.toISOString());
-    expect(Date.parse(body.updated_at)).toBeGreaterThanOrEqual(Date.parse(created_at as string));
-  });
+      expect(body.created_at).toBe(past.toISOString());
+      expect(Date.parse(body.updated_at)).toBeGreaterThanOrEqual(Date.parse(created_at as string));
+    },
+  );
 
   it('changes nothing for an empty body', async () => {
     const before = await made();
@@ -322,7 +325,7 @@ describe('updating a configuration', () => {
     expect((await update(before.id, {})).body).toEqual(before);
   });
 
-  it('refuses another origin without the key, and sends the old key nowhere', async () => {
+  it('refuses another origin without the key, and never sends the old key there', async () => {
     const { id } = await made({ model_url: 'https://one.example/v1' });
     const elsewhere = ['https://two.example/v1', 'http://one.example/v1', 'https://one.example:8443/v1'];
     for (const model_url of elsewhere)
@@ -349,7 +352,7 @@ describe('updating a configuration', () => {
 });
 
 describe('deleting a configuration', () => {
-  it('answers 204 and leaves conversations that used it with the default', async () => {
+  it('answers 204 and moves its conversations to the default', async () => {
     const { id } = await made();
     const conversation = await ada.createConversation({ config_id: id });
     const { status, body } = await remove(id);
@@ -361,7 +364,7 @@ describe('deleting a configuration', () => {
   });
 });
 
-describe("another user's configuration", () => {
+describe('another user’s configuration', () => {
   const calls: [string, (id: number | string) => Promise<Answer<unknown>>][] = [
     ['update', (id) => ada.post(`/auth/config/${id}/update`, { name: 'mine now' })],
     ['delete', (id) => ada.post(`/auth/config/${id}/delete`)],
@@ -369,7 +372,7 @@ describe("another user's configuration", () => {
     ['models', (id) => ada.get(`/auth/config/${id}/models`)],
   ];
 
-  it.each(calls)('does not exist for %s', async (_, call) => {
+  it.each(calls)('is reported as missing by %s', async (_, call) => {
     const [hers] = await list(eve);
     const asked = t.provider.requests.length;
     const answer = await call(hers!.id);
@@ -382,20 +385,20 @@ describe("another user's configuration", () => {
     expect(t.provider.requests).toHaveLength(asked);
   });
 
-  it.each(calls)('nor do ids that are none, for %s', async (_, call) => {
+  it.each(calls)('is reported like a malformed id by %s', async (_, call) => {
     for (const id of ['0', '-1', '1.5', '9223372036854775808', 'abc', '1e1', '%00', '01']) {
       expectProblem(await call(id), 404, 'not_found');
     }
   });
 
-  it('cannot be had without a token', async () => {
+  it('requires a token', async () => {
     expectProblem(await t.http.get('/auth/config'), 401, 'unauthenticated');
     expectProblem(await t.http.post('/auth/config/create', valid()), 401, 'unauthenticated');
   });
 });
 
-describe('trying a configuration', () => {
-  it('makes one real completion with the stored key', async () => {
+describe('testing a configuration', () => {
+  it('requests one real completion with the stored key', async () => {
     const { id } = await made();
     const before = t.provider.requests.length;
     const { status, body } = await ada.post(`/auth/config/${id}/test`);
@@ -406,7 +409,7 @@ describe('trying a configuration', () => {
     expect(asked.map((request) => request.headers.authorization)).toEqual([`Bearer ${KEY}`]);
   });
 
-  it("reports the provider's refusal as a result, without the key", async () => {
+  it('returns the provider’s refusal as a result, without the key', async () => {
     const { id } = await made();
     t.provider.willAnswer(401, { error: { message: `Incorrect API key provided: ${KEY}.` } });
     const { status, body } = await ada.post(`/auth/config/${id}/test`);
@@ -416,13 +419,13 @@ describe('trying a configuration', () => {
     expect(JSON.stringify(body)).not.toContain(KEY);
   });
 
-  it("lists the provider's models", async () => {
+  it('lists the provider’s models', async () => {
     const { id } = await made();
 
     expect((await ada.get(`/auth/config/${id}/models`)).body).toEqual({ models: ['test-model'] });
   });
 
-  it('answers 502 where the models cannot be had', async () => {
+  it('answers 502 when the models cannot be listed', async () => {
     const { id } = await made({ model_url: `${t.provider.url}/nowhere` });
     const closed = await made({ model_url: 'http://127.0.0.1:1/v1' });
 
@@ -431,8 +434,8 @@ describe('trying a configuration', () => {
   });
 });
 
-describe('changes', () => {
-  it('are announced to their user alone, without keys', async () => {
+describe('change events', () => {
+  it('are sent only to their user, without keys', async () => {
     const seen: ParleyEvent[] = [];
     const others: ParleyEvent[] = [];
     const hub = t.app.get(EventHub);

@@ -23,7 +23,7 @@ beforeEach(async () => {
 const { update, remove, list, titles } = conversationCalls(() => ada);
 
 describe('listing conversations', () => {
-  it('puts pinned ones first, then newest activity', async () => {
+  it('sorts pinned ones first, then by latest activity', async () => {
     const ids: number[] = [];
     for (const title of ['one', 'two', 'three', 'four'])
       ids.push((await ada.createConversation({ title })).id);
@@ -33,7 +33,7 @@ describe('listing conversations', () => {
     expect(await titles()).toEqual(['two', 'one', 'four', 'three']);
   });
 
-  it('orders what happened in the same millisecond by id', async () => {
+  it('sorts activity of the same millisecond by id', async () => {
     const ids: number[] = [];
     for (let i = 0; i < 5; i++) ids.push((await ada.createConversation()).id);
     await t.manager.update(Conversation, { userId: ada.id }, { updatedAt: new Date() });
@@ -52,7 +52,7 @@ describe('listing conversations', () => {
     expect((await list('?offset=25')).conversations).toEqual([]);
   });
 
-  it('lists archived ones only when asked', async () => {
+  it('lists archived ones only on request', async () => {
     const { id } = await ada.createConversation({ title: 'old' });
     await ada.createConversation({ title: 'new' });
     await update(id, { archived: true });
@@ -63,7 +63,7 @@ describe('listing conversations', () => {
     expect((await list('?archived=true')).total).toBe(1);
   });
 
-  it('counts right, whatever is made, archived and deleted at once', async () => {
+  it('counts correctly while conversations are created, archived and deleted concurrently', async () => {
     const made = await Promise.all(Array.from({ length: 12 }, () => ada.createConversation()));
     const ids = made.map(({ id }) => id);
     const twice = (id: number, archived: boolean) =>
@@ -84,7 +84,7 @@ describe('listing conversations', () => {
     expect((await list('?archived=true')).total).toBe(2);
   });
 
-  it('finds text in titles, in either case and literally', async () => {
+  it('finds text in titles, literally and in any case', async () => {
     for (const title of ['100% sure', '1000 sure', 'Under_score', 'UnderXscore', 'back\\slash', "it's 😀"])
       await ada.createConversation({ title });
 
@@ -124,7 +124,7 @@ describe('listing conversations', () => {
   });
 
   it.each(['?q=', '?q', '?archived=', '?archived', '?q=&archived='])(
-    'takes %s, which a form sends, for absent',
+    'treats %s, as a form sends it, as absent',
     async (query) => {
       const carol = await t.user().create();
       const { id } = await carol.createConversation();
@@ -137,7 +137,7 @@ describe('listing conversations', () => {
     },
   );
 
-  it('takes an empty before_id for absent, and a search without text for none', async () => {
+  it('treats an empty before_id or search as absent', async () => {
     const { id } = await ada.createConversation();
 
     expect((await ada.get(`/conversations/${id}?before_id=`)).status).toBe(200);
@@ -145,7 +145,7 @@ describe('listing conversations', () => {
     expect(invalidFields(await ada.get('/conversations/search?q='))).toEqual(['q']);
   });
 
-  it('names every bad parameter, and ignores unknown ones', async () => {
+  it('reports all invalid parameters, and ignores unknown ones', async () => {
     expect(invalidFields(await ada.get('/conversations?limit=0&offset=x&foo=1')).sort()).toEqual([
       'limit',
       'offset',
@@ -178,7 +178,7 @@ describe('pages of conversations by cursor', () => {
     }
   }
 
-  it.each([1, 2, 3, 4, 5, 9, 10, 11, 100])('are the whole list in its order, %d at a time', async (limit) => {
+  it.each([1, 2, 3, 4, 5, 9, 10, 11, 100])('cover the whole list in order, %d at a time', async (limit) => {
     const ids = await fill(10);
 
     expect(await walk(`?limit=${limit}`)).toEqual(ids);
@@ -186,14 +186,14 @@ describe('pages of conversations by cursor', () => {
     expect(idsOf(await after((await list('?limit=4&offset=2')).next_cursor!))).toEqual(ids.slice(6));
   });
 
-  it('go on where conversations of one millisecond are on two pages', async () => {
+  it('continue when conversations of one millisecond span two pages', async () => {
     const ids = await fill(7);
     await t.manager.update(Conversation, { userId: ada.id }, { updatedAt: new Date(1_700_000_000_123) });
 
     expect(await walk('?limit=2')).toEqual(ids);
   });
 
-  it('are of what is archived, or has a text, where they began so', async () => {
+  it('keep the filter for archived ones or for text', async () => {
     const ids = await fill(6);
     for (const id of ids.slice(1, 5)) await update(id, { archived: true });
     await update(ids[2]!, { title: 'ПРИВЕТ 1' });
@@ -233,7 +233,7 @@ describe('pages of conversations by cursor', () => {
   ];
 
   it.each(CHANGES.map(([name, change, gone]) => ({ name, change, gone })))(
-    'neither repeat nor skip one while $name',
+    'neither repeat nor skip a conversation while $name',
     async ({ name, change, gone }) => {
       ada = await t.user().withConfig(t.provider).create();
       for (let i = 0; i < 12; i++) {
@@ -258,7 +258,7 @@ describe('pages of conversations by cursor', () => {
     },
   );
 
-  it('have one whose activity is committed after a later one', async () => {
+  it('include one whose activity is committed after a later one', async () => {
     ada = await t.user().withConfig(t.provider).create();
     const ids = await fill(8);
     const first = await list('?limit=4');
@@ -271,7 +271,7 @@ describe('pages of conversations by cursor', () => {
     expect([first, second, third].flatMap(idsOf)).toEqual([...ids.slice(0, 6), ids[7], ids[6]]);
   });
 
-  it('remember many pinned ones', async () => {
+  it('continue after many pinned ones', async () => {
     const ids = await fill(3);
     const row = await t.manager.findOneByOrFail(Conversation, { id: ids[0] });
     await t.manager.insert(
@@ -283,7 +283,7 @@ describe('pages of conversations by cursor', () => {
     expect([seen.length, new Set(seen).size]).toEqual([152, 152]);
   });
 
-  it('neither repeat nor skip one while all changes at once, again and again', async () => {
+  it('neither repeat nor skip a conversation under random concurrent changes', async () => {
     ada = await t.user().withConfig(t.provider).create();
     for (let i = 0; i < 20; i++) await ada.createConversation();
     const ids = idsOf(await list('?limit=100'));
@@ -304,7 +304,7 @@ describe('pages of conversations by cursor', () => {
     }
   });
 
-  it('are bounded by bytes too, long system prompts and all', async () => {
+  it('are limited in bytes, long system prompts included', async () => {
     const row = await t.manager.findOneByOrFail(Conversation, { id: (await ada.createConversation()).id });
     const system_prompt = '\u0001'.repeat(100_000);
     const rows = Array.from({ length: 40 }, () => ({ ...row, id: undefined, systemPrompt: system_prompt }));
@@ -334,7 +334,7 @@ describe('pages of conversations by cursor', () => {
     expect(invalidFields(await ada.get(`/conversations?cursor=${cursor}`))).toEqual(['cursor']);
   });
 
-  it("refuse another user's cursor, another list's, one twice, and an offset beside it", async () => {
+  it('refuse another user’s cursor, another list’s, a duplicate, and an offset beside a cursor', async () => {
     await fill(4);
     const cursor = encodeURIComponent((await list('?limit=2')).next_cursor!);
 

@@ -24,7 +24,7 @@ const talk = (...contents: string[]) => contents.map((content) => ({ content }))
 const { page } = conversationCalls(() => ada);
 
 describe('a page of a conversation', () => {
-  it('is its newest messages, the oldest first', async () => {
+  it('holds the newest messages, oldest first', async () => {
     const { id } = await ada.createConversation({ title: 'Long' });
     const ids = await writeMessages(
       t.manager,
@@ -51,7 +51,7 @@ describe('a page of a conversation', () => {
     expect((await page(id, '?limit=5')).has_more).toBe(false);
   });
 
-  it('has each message as API.md says', async () => {
+  it('returns each message with the documented fields', async () => {
     const { id } = await ada.createConversation();
     const clientMessageId = '0b8f7a4e-3c63-4c5f-9a55-6d3ce1d3b7aa';
     const [first, second] = await writeMessages(
@@ -114,7 +114,7 @@ describe('a page of a conversation', () => {
     ]);
   });
 
-  it('shows the active branch alone, with the siblings of each message', async () => {
+  it('shows only the active branch, with the siblings of each message', async () => {
     const { id } = await ada.createConversation();
     const other = await ada.createConversation();
     await writeMessages(t.manager, other.id, ...talk('elsewhere'));
@@ -139,7 +139,7 @@ describe('a page of a conversation', () => {
     ]);
   });
 
-  it('has the whole text of a reply that ended, and whose chunks went, since its row was read', async () => {
+  it('holds the whole text of a reply that ended after its row was read', async () => {
     const { id } = await ada.createConversation();
     const [, replyId] = await writeMessages(
       t.manager,
@@ -155,7 +155,7 @@ describe('a page of a conversation', () => {
     expect(message).toMatchObject({ status: 'complete', content: 'Hello', reasoning: 'Hm' });
   });
 
-  it('has the text so far of a reply that runs elsewhere', async () => {
+  it('holds the text so far of a reply that runs on another node', async () => {
     const { id } = await ada.createConversation();
     const streaming = { status: 'streaming', streamingIn: id, nodeId: 'another', completedAt: null } as const;
     const [, reply] = await writeMessages(t.manager, id, { content: 'Hi' }, streaming);

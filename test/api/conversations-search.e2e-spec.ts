@@ -25,7 +25,7 @@ const talk = (...contents: string[]) => contents.map((content) => ({ content }))
 const { update, search } = conversationCalls(() => ada);
 
 describe('searching', () => {
-  it('finds messages, newest first, with what surrounds the text', async () => {
+  it('finds messages, newest first, with the surrounding text', async () => {
     const { id } = await ada.createConversation({ title: 'Travel' });
     const long = `${'😀'.repeat(500)}the golden Temple at dawn${'é'.repeat(500)}`;
     const ids = await writeMessages(t.manager, id, ...talk('Which TEMPLE?', 'none of it', long));
@@ -41,7 +41,7 @@ describe('searching', () => {
     expect(results[1]!.snippet).toBe('Which TEMPLE?');
   });
 
-  it('puts titles before messages, on the first page only', async () => {
+  it('lists titles before messages, on the first page only', async () => {
     const { id } = await ada.createConversation({ title: 'Kyoto in autumn' });
     const ids = await writeMessages(t.manager, id, ...talk('kyoto 1', 'kyoto 2', 'kyoto 3'));
     const first = await search('?q=kyoto&limit=2');
@@ -55,7 +55,7 @@ describe('searching', () => {
     expect(second.has_more).toBe(false);
   });
 
-  it('fills a page with titles where no messages are to be had', async () => {
+  it('fills a page with titles when no messages match', async () => {
     for (let i = 0; i < 4; i++) await ada.createConversation({ title: `plan ${i}` });
 
     const { results, has_more } = await search('?q=plan&limit=3');
@@ -63,7 +63,7 @@ describe('searching', () => {
     expect(has_more).toBe(false);
   });
 
-  it('puts the titles of the latest activity first', async () => {
+  it('sorts titles by latest activity', async () => {
     const ids = [];
     for (const minute of [2, 3, 1]) {
       const { id } = await ada.createConversation({ title: `plan ${minute}` });
@@ -75,7 +75,7 @@ describe('searching', () => {
     expect(results.map(({ conversation }) => conversation.id)).toEqual([ids[1], ids[0], ids[2]]);
   });
 
-  it('goes on to every message, whatever the limit', async () => {
+  it('reaches every message, with any limit', async () => {
     const { id } = await ada.createConversation({ title: 'x marks' });
     await ada.createConversation({ title: 'x again' });
     const ids = await writeMessages(t.manager, id, ...talk('x1', 'x2', 'x3', 'x4', 'x5'));
@@ -91,7 +91,7 @@ describe('searching', () => {
     }
   });
 
-  it('reads on where the newest messages have nothing, conversation by conversation', async () => {
+  it('continues past newest messages without a match, conversation by conversation', async () => {
     const { id } = await ada.createConversation();
     const other = await ada.createConversation();
     const [old] = await writeMessages(t.manager, id, ...talk('a needle'));
@@ -109,7 +109,7 @@ describe('searching', () => {
     expect(await search('?q=needle&limit=1')).toMatchObject({ has_more: true });
   });
 
-  it('takes text literally', async () => {
+  it('matches text literally', async () => {
     const { id } = await ada.createConversation();
     await writeMessages(t.manager, id, ...talk('50% off', '50 off', 'a_b', 'aXb', "it's", '(a|b)*'));
     const contents = async (q: string) =>
@@ -122,7 +122,7 @@ describe('searching', () => {
     expect(await contents('中文')).toEqual([]);
   });
 
-  it('finds archived conversations and other branches, and nothing of another user', async () => {
+  it('finds archived conversations and other branches, but nothing of another user', async () => {
     const { id } = await ada.createConversation({ title: 'needle' });
     await update(id, { archived: true });
     await writeMessages(t.manager, id, { content: 'needle', active: false });

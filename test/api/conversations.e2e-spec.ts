@@ -31,7 +31,7 @@ const BAD_IDS = ['0', '-1', '1.5', '9223372036854775808', 'abc', '1e1', '01', '%
 const { create, update, remove, list, titles, page } = conversationCalls(() => ada);
 
 describe('creating a conversation', () => {
-  it.each([[undefined], ['{}']])('needs no body: %j', async (body) => {
+  it.each([[undefined], ['{}']])('requires no body: %j', async (body) => {
     const { status, body: conversation } = await create(body);
 
     expect(status).toBe(201);
@@ -51,7 +51,7 @@ describe('creating a conversation', () => {
     });
   });
 
-  it('keeps every character of a title and a system prompt', async () => {
+  it('stores every character of a title and a system prompt', async () => {
     const title = '  👩‍💻 שלום é e\u0301 中文\t ' + '😀'.repeat(170);
     const system_prompt = '\u202eRTL\u202c 😀\r\n'.repeat(9000) + 'ẞ';
     const { id } = (await create({ title, system_prompt })).body;
@@ -59,7 +59,7 @@ describe('creating a conversation', () => {
     expect(await page(id)).toMatchObject({ title, title_source: 'user', system_prompt });
   });
 
-  it('takes directional controls out of a title, and keeps emoji whole', async () => {
+  it('removes directional controls from a title, and keeps emoji intact', async () => {
     const { id } = (await create({ title: '\u202egnp.\u202c photo \u2067x\u2069' })).body;
     expect(await titles()).toEqual(['gnp. photo x']);
 
@@ -68,7 +68,7 @@ describe('creating a conversation', () => {
     expect(invalidFields(await update(id, { title: '\u2066\u2069' }))).toEqual(['title']);
   });
 
-  it("takes the user's configuration, and params", async () => {
+  it('accepts the user’s configuration and params', async () => {
     const mine = await t.user().withConfig(t.provider).create();
     const body = { config_id: mine.configId, params: { temperature: 0.2 } };
 
@@ -102,7 +102,7 @@ describe('creating a conversation', () => {
     expect((await list()).total).toBe(0);
   });
 
-  it("refuses another user's configuration, as one that does not exist", async () => {
+  it('refuses another user’s configuration as missing', async () => {
     const other = await t.user().withConfig(t.provider).create();
     const [foreign, missing] = [other.configId, 999_999_999].map((config_id) => create({ config_id }));
     const problem = ({ body }: Answer) => ({ ...body, request_id: '' });
@@ -117,7 +117,7 @@ describe('creating a conversation', () => {
 });
 
 describe('updating a conversation', () => {
-  it('changes what is sent, and nothing else', async () => {
+  it('changes only the fields sent', async () => {
     const mine = await t.user().withConfig(t.provider).create();
     ada = mine;
     const before = await ada.createConversation({ system_prompt: 'Be brief.', config_id: mine.configId });
@@ -142,7 +142,7 @@ describe('updating a conversation', () => {
     ['the archive', { archived: true }],
     ['what it is already', { title: 'first', params: {} }],
     ['nothing', {}],
-  ])('is no activity, in its answer or its event: %s', async (_, change) => {
+  ])('does not count as activity, in its answer or its event: %s', async (_, change) => {
     const { id } = await ada.createConversation({ title: 'first' });
     await t.manager.update(Conversation, { id }, { updatedAt: new Date(0) });
     const events: ParleyEvent[] = [];
@@ -156,7 +156,7 @@ describe('updating a conversation', () => {
     expect((await page(id)).updated_at).toBe(updated_at);
   });
 
-  it('leaves a conversation where it is in the list, and a message moves it up', async () => {
+  it('keeps the conversation’s place in the list, unlike a new message', async () => {
     const mine = await t.user().withConfig(t.provider).create();
     ada = mine;
     const old = await ada.createConversation({ title: 'old' });
@@ -168,14 +168,14 @@ describe('updating a conversation', () => {
     expect(await titles()).toEqual(['renamed', 'new']);
   });
 
-  it("makes an automatic title the user's when it is sent back", async () => {
+  it('makes an automatic title the user’s own when it is sent back', async () => {
     const { id } = await ada.createConversation();
     await t.manager.update(Conversation, { id }, { title: 'Tides', titleSource: 'auto' });
 
     expect((await update(id, { title: 'Tides' })).body.title_source).toBe('user');
   });
 
-  it('keeps the title that a user gives while the model makes one', async () => {
+  it('keeps the user’s title when the model generates one meanwhile', async () => {
     const { id } = await ada.createConversation();
     const conversations = t.app.get(ConversationsService);
     await update(id, { title: 'Mine' });
@@ -185,7 +185,7 @@ describe('updating a conversation', () => {
     expect(await page(id)).toMatchObject({ title: 'Mine', title_source: 'user' });
   });
 
-  it('does not write back what a reply changes meanwhile', async () => {
+  it('does not overwrite changes of a concurrent reply', async () => {
     const { id } = await ada.createConversation();
     const service = t.app.get(ConversationsService);
     const getOwned = service.getOwned.bind(service);
@@ -238,7 +238,7 @@ describe('deleting a conversation', () => {
     expectProblem(await ada.get(`/conversations/${id}`), 404, 'not_found');
   });
 
-  it('stops the reply that runs in it first', async () => {
+  it('stops its running reply first', async () => {
     ada = await t.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
     t.provider.willHang();
@@ -263,14 +263,14 @@ describe('deleting a conversation', () => {
   });
 });
 
-describe("another user's conversation", () => {
+describe('another user’s conversation', () => {
   const calls: [string, (id: number | string, user: TestUser) => Promise<Answer<unknown>>][] = [
     ['get', (id, user) => user.get(`/conversations/${id}`)],
     ['update', (id, user) => user.post(`/conversations/${id}/update`, { title: 'Mine now' })],
     ['delete', (id, user) => user.post(`/conversations/${id}/delete`)],
   ];
 
-  it.each(calls)('does not exist for %s', async (_, call) => {
+  it.each(calls)('is reported as missing by %s', async (_, call) => {
     const hers = await eve.createConversation({ title: 'Hers' });
     const [answer, missing] = [await call(hers.id, ada), await call(999_999_999, ada)];
     const without = (body: unknown) => ({ ...(body as object), instance: '', request_id: '' });
@@ -280,11 +280,11 @@ describe("another user's conversation", () => {
     expect((await eve.get(`/conversations/${hers.id}`)).body).toMatchObject(hers);
   });
 
-  it.each(calls)('nor do ids that are none, for %s', async (_, call) => {
+  it.each(calls)('is reported like a malformed id by %s', async (_, call) => {
     for (const id of BAD_IDS) expectProblem(await call(id, ada), 404, 'not_found');
   });
 
-  it('is in no list of mine, and nothing is without a token', async () => {
+  it('appears in no list of mine, and every call requires a token', async () => {
     await eve.createConversation({ title: 'Hers' });
 
     expect(await list()).toEqual({ conversations: [], total: 0, limit: 20, offset: 0, next_cursor: null });
@@ -293,8 +293,8 @@ describe("another user's conversation", () => {
   });
 });
 
-describe('changes', () => {
-  it('are announced to their user alone', async () => {
+describe('change events', () => {
+  it('are sent only to their user', async () => {
     const seen: ParleyEvent[] = [];
     const others: ParleyEvent[] = [];
     const hub = t.app.get(EventHub);

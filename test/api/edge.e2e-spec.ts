@@ -33,7 +33,7 @@ describe('problems', () => {
     });
   });
 
-  it('say which methods a known path has', async () => {
+  it('list the methods of a known path', async () => {
     const { status, headers, body } = await t.http.request('PUT', '/auth/login');
 
     expect([status, body.code]).toEqual([405, 'method_not_allowed']);
@@ -41,7 +41,7 @@ describe('problems', () => {
   });
 
   it.each(['GET', 'DELETE', 'PATCH'])(
-    'refuse %s where only POST is, before asking for a token',
+    'refuse %s on a POST-only path before requiring a token',
     async (method) => {
       expect(await t.http.request(method, '/conversations/1/stop')).toMatchObject({ status: 405 });
     },
@@ -57,7 +57,7 @@ describe('problems', () => {
     ['/socket.io/?EIO=4&transport=polling', 'GET, HEAD, OPTIONS, POST'],
     ['/socket.io/socket.io.esm.min.js', 'GET, HEAD, OPTIONS, POST'],
     ['/nowhere', 'GET, HEAD, OPTIONS, POST'],
-  ])('refuse TRACE %s, and reflect nothing of it', async (path, allow) => {
+  ])('refuse TRACE %s without echoing the request', async (path, allow) => {
     const request = `TRACE ${path} HTTP/1.1\r\nHost: a\r\nX-Secret: reflected\r\nConnection: close\r\n\r\n`;
     const answer = await sendRaw(t.url, request);
 
@@ -67,7 +67,7 @@ describe('problems', () => {
     expect(answer).not.toContain('reflected');
   });
 
-  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('refuse %s of the page and its files', async (method) => {
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('refuse %s on the page and its files', async (method) => {
     for (const path of ['/', '/index.html', '/app.js'])
       expect(await t.http.request(method, path)).toMatchObject({
         status: 405,
@@ -82,7 +82,7 @@ describe('problems', () => {
     expect(await t.http.request('HEAD', '/health/live')).toMatchObject({ status: 200, body: '' });
   });
 
-  it('answer a path that is not well encoded with 400', async () => {
+  it('answer 400 for a malformed path encoding', async () => {
     expect(await t.http.get('/conversations/%FF')).toMatchObject({
       status: 400,
       body: { code: 'bad_request' },
@@ -91,14 +91,14 @@ describe('problems', () => {
 });
 
 describe('request ids', () => {
-  it('are the client’s own where they are sane', async () => {
+  it('are taken from the client if valid', async () => {
     const { headers } = await t.http.get('/health/live', { 'X-Request-Id': 'mobile-42.a_b' });
 
     expect(headers.get('X-Request-Id')).toBe('mobile-42.a_b');
   });
 
   it.each(['short', 'x'.repeat(65), 'with space', '{"a":1}', 'ünïcödé!'])(
-    'are made where %j comes',
+    'are generated for %j',
     async (id) => {
       const { headers } = await t.http.get('/health/live', {
         'X-Request-Id': encodeURI(id).replaceAll('%20', ' '),
@@ -110,7 +110,7 @@ describe('request ids', () => {
 });
 
 describe('headers', () => {
-  it('protect every answer, and do not say what serves it', async () => {
+  it('protect every response, and do not name the server software', async () => {
     for (const path of ['/health/live', '/nowhere', '/', '/docs']) {
       const { headers } = await t.http.get(path);
 
@@ -129,18 +129,18 @@ describe('headers', () => {
     '/%2e%2e/package.json',
     '/app.js/',
     '/api.js%00.html',
-  ])('belong to files that are named, and to no folder or hidden file: %s', async (path) => {
+  ])('are sent for public files only, not for a folder or hidden file: %s', async (path) => {
     expect([400, 404]).toContain((await t.http.get(path)).status);
   });
 
-  it('keep what the API answers out of every cache', async () => {
+  it('keep API responses out of every cache', async () => {
     const { headers } = await t.http.get('/auth/me');
 
     expect(headers.get('Cache-Control')).toBe('no-store');
     expect(headers.get('ETag')).toBeNull();
   });
 
-  it('allow no script but the server’s own, and inline styles to Swagger UI alone', async () => {
+  it('allow only the server’s own scripts, and inline styles for Swagger UI alone', async () => {
     const policyOf = async (path: string) => (await t.http.get(path)).headers.get('Content-Security-Policy');
 
     expect(await policyOf('/')).not.toContain('unsafe');
@@ -150,7 +150,7 @@ describe('headers', () => {
     ]);
   });
 
-  it('let the page open sockets to its own host, and a made-up host add nothing', async () => {
+  it('let the page open sockets to its own host, and ignore a forged Host header', async () => {
     const policyFor = async (host: string) =>
       /Content-Security-Policy: (.*)\r\n/.exec(
         await sendRaw(t.url, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
@@ -177,7 +177,7 @@ describe('CORS', () => {
   const from = (origin: string, method = 'GET', headers = {}) =>
     t.http.request(method, '/health/live', undefined, { Origin: origin, ...headers });
 
-  it('lets a listed origin read, headers included', async () => {
+  it('lets a listed origin read responses and headers', async () => {
     const { headers } = await from('https://app.example.com');
 
     expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
@@ -186,7 +186,7 @@ describe('CORS', () => {
     expect(headers.get('Vary')).toBe('Origin');
   });
 
-  it('lets the server’s own origin read', async () => {
+  it('lets the server’s own origin read responses', async () => {
     expect((await from(t.url)).headers.get('Access-Control-Allow-Origin')).toBe(t.url);
   });
 
@@ -203,7 +203,7 @@ describe('CORS', () => {
     expect(headers.get('Vary')).toContain('Origin');
   });
 
-  it.each(TWINS)('says nothing to %s, in its preflight neither', async (origin) => {
+  it.each(TWINS)('sends no CORS headers to %s, in a preflight neither', async (origin) => {
     for (const method of ['GET', 'OPTIONS']) {
       const { headers } = await from(origin, method, { 'Access-Control-Request-Method': 'POST' });
 
@@ -220,7 +220,7 @@ describe('slow senders', () => {
       'a body',
       'POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
     ],
-  ])('of %s are cut', async (_what, bytes) => {
+  ])('of %s are disconnected', async (_what, bytes) => {
     Object.assign(t.app.getHttpServer(), { headersTimeout: 100, requestTimeout: 100 });
 
     expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 408 /);
@@ -235,7 +235,7 @@ describe('slow senders', () => {
 
 describe('upgrades', () => {
   it.each(['//', '/nowhere', '/conversations/ws/', '/socket.io', '*', 'http://[', '/%FF'])(
-    'to %s, where no socket is, are refused, and the server goes on',
+    'to %s, which has no socket, are refused, and the server keeps running',
     async (path) => {
       const bytes = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
 
@@ -256,7 +256,7 @@ describe('upgrades', () => {
     },
   );
 
-  it('of Socket.IO 2 are told that their protocol is not spoken', async () => {
+  it('of Socket.IO 2 are answered with an unsupported protocol version', async () => {
     expect(await t.http.get('/socket.io/?EIO=3&transport=polling')).toMatchObject({
       status: 400,
       body: { message: 'Unsupported protocol version' },
@@ -265,7 +265,7 @@ describe('upgrades', () => {
     expect(await sendRaw(t.url, upgrade)).toMatch(/^HTTP\/1.1 400 .*Unsupported protocol version/s);
   });
 
-  it('of Socket.IO by polling are told apart by their origin, to caches too', async () => {
+  it('of Socket.IO by polling vary by origin, for caches too', async () => {
     const poll = (origin: string) => t.http.get('/socket.io/?EIO=4&transport=polling', { Origin: origin });
 
     const allowed = await poll('https://app.example.com');

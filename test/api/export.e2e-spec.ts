@@ -40,7 +40,7 @@ async function plantMessages(user: TestUser, conversationId: number, count: numb
 }
 
 describe('GET /auth/me/export', () => {
-  it('answers everything that the user owns, as the other calls show it', async () => {
+  it('returns everything the user owns, in the same shape as the other endpoints', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const other = await ada.signInAgain();
     const first = await ada.createConversation({ title: 'First' });
@@ -64,7 +64,7 @@ describe('GET /auth/me/export', () => {
     expect((await other.get('/auth/me')).status).toBe(200);
   });
 
-  it('has no secret in it', async () => {
+  it('contains no secret', async () => {
     const key = 'sk-planted-key-0123456789';
     const ada = await t.user().withConfig(t.provider, { api_key: key }).create();
     const text = JSON.stringify((await exportOf(ada)).body);
@@ -82,7 +82,7 @@ describe('GET /auth/me/export', () => {
     }
   });
 
-  it("has nothing of another user's", async () => {
+  it('contains nothing of another user', async () => {
     const [ada, bob] = [await t.user().withConfig(t.provider).create(), await t.user().create()];
     await ada.createConversation({ title: 'Private' });
 
@@ -94,7 +94,7 @@ describe('GET /auth/me/export', () => {
     });
   });
 
-  it('has the messages of all branches, each once, oldest first, however many pages they are', async () => {
+  it('contains the messages of all branches, each once, oldest first, over many pages', async () => {
     const ada = await t.user().create();
     const conversations = [];
     for (let i = 0; i < 3; i++) conversations.push(await ada.createConversation());
@@ -109,7 +109,7 @@ describe('GET /auth/me/export', () => {
     );
   });
 
-  it('has all conversations, however many pages they are', async () => {
+  it('contains all conversations, over many pages', async () => {
     const ada = await t.user().create();
     const made: number[] = [];
     for (let i = 0; i < 101; i++) made.push((await ada.createConversation()).id);
@@ -117,7 +117,7 @@ describe('GET /auth/me/export', () => {
     expect((await exportOf(ada)).body.conversations.map(({ id }) => id)).toEqual(made);
   });
 
-  it('has the text so far of a reply that runs', async () => {
+  it('contains the text so far of a running reply', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
     const hold = gate();
@@ -137,7 +137,7 @@ describe('GET /auth/me/export', () => {
     await socket.until(({ type }) => type === 'message.completed');
   });
 
-  it('breaks off, and leaves the server as it was, when the client goes away in the middle', async () => {
+  it('is aborted when the client disconnects, and the server stays healthy', async () => {
     const ada = await t.user().create();
     const { id } = await ada.createConversation();
     await plantMessages(ada, id, 500);
@@ -149,7 +149,7 @@ describe('GET /auth/me/export', () => {
     expect((await exportOf(ada)).body.conversations[0]!.messages).toHaveLength(500);
   });
 
-  it('needs a token', async () => {
+  it('requires a token', async () => {
     expect((await t.http.get('/auth/me/export')).status).toBe(401);
   });
 });

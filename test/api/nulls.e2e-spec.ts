@@ -114,7 +114,7 @@ async function compare(call: Call, name: string, optional: string[]): Promise<vo
 }
 
 describe('null for an optional field of a body means absent', () => {
-  it('in every operation, but where it unsets', async () => {
+  it('in every operation, except where null unsets a field', async () => {
     const operations = document.operations.flatMap(({ name, body }) => {
       const optional = body ? optionalOf(name, body.schema) : [];
       return optional.length > 0 ? [{ name, optional }] : [];
@@ -139,7 +139,7 @@ describe('null for an optional field of a body means absent', () => {
     120_000,
   );
 
-  it('but unsets the configuration, the system prompt and params where they are changed', async () => {
+  it('but unsets the configuration, the system prompt and params in an update', async () => {
     const { user, conversation, config } = await makeWorld();
     const unset = { config_id: null, system_prompt: null, params: { temperature: null } };
 
@@ -150,7 +150,7 @@ describe('null for an optional field of a body means absent', () => {
     expect(kept.body).toMatchObject({ params: { temperature: 0.5 }, context_tokens: 4096 });
   });
 
-  it('but is refused for a field that is required', async () => {
+  it('but is refused for a required field', async () => {
     const { user, conversation } = await makeWorld();
 
     expect(await user.post(`/conversations/${conversation}/chat`, { content: null })).toMatchObject({

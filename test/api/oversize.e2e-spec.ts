@@ -31,7 +31,7 @@ const TARGETS = [
 ];
 
 describe('a Content-Length over the limit', () => {
-  it.each(TARGETS)('is 413 before a byte of the body is sent to %s', async (target) => {
+  it.each(TARGETS)('is answered 413 before any body byte by %s', async (target) => {
     const id = randomUUID();
     const head = headOf(target, 'Content-Length: 100000000000', `Origin: ${ORIGIN}`, `X-Request-Id: ${id}`);
 
@@ -48,21 +48,21 @@ describe('a Content-Length over the limit', () => {
   it.each([
     ['POST /auth/login', LIMIT + 1],
     ['POST /demo/v1/chat/completions', 8 * LIMIT + 1],
-  ])('is 413 from the first byte too many, for %s', async (target, length) => {
+  ])('is answered 413 from one byte over the limit by %s', async (target, length) => {
     expect(await sendRaw(t.url, headOf(target, `Content-Length: ${length}`))).toMatch(/^HTTP\/1.1 413 /);
   });
 
   it.each([
     ['POST /auth/login', LIMIT],
     ['POST /demo/v1/chat/completions', 8 * LIMIT],
-  ])('is none up to the limit, for %s', async (target, length) => {
+  ])('is accepted up to the limit by %s', async (target, length) => {
     const head = headOf(target, 'Connection: close', `Content-Length: ${length}`);
 
     expect(await sendRaw(t.url, `${head}${' '.repeat(length)}`)).toMatch(/^HTTP\/1.1 40[01] /);
   });
 
   it.each(['99999999999999999999999999', '18446744073709551616'])(
-    'is 413 where no number has room for it: %s',
+    'is answered 413 beyond the range of a number: %s',
     async (length) => {
       const answer = await sendRaw(t.url, headOf('POST /auth/login', `Content-Length: ${length}`));
 
@@ -79,20 +79,20 @@ describe('a Content-Length over the limit', () => {
     ['doubled', ['Content-Length: 2', 'Content-Length: 3']],
     ['beside chunks', ['Content-Length: 2', 'Transfer-Encoding: chunked']],
     ['empty', ['Content-Length:']],
-  ])('is 400 where it is %s', async (_what, headers) => {
+  ])('is answered 400 for %s', async (_what, headers) => {
     const answer = await sendRaw(t.url, `${headOf('POST /auth/login', ...headers)}{}`);
 
     expect(answer).toMatch(/^HTTP\/1.1 400 .*\r\nContent-Type: application\/problem\+json\r\n/s);
     expect(problemIn(answer)).toMatchObject({ code: 'bad_request' });
   });
 
-  it('is 413 in place of 100 Continue', async () => {
+  it('is answered 413 instead of 100 Continue', async () => {
     const expecting = ['Expect: 100-continue', 'Content-Length: 100000000000'];
 
     expect(await sendRaw(t.url, headOf('POST /auth/login', ...expecting))).toMatch(/^HTTP\/1.1 413 /);
   });
 
-  it('is not what other expectant clients have: they are told to continue', async () => {
+  it('does not affect other clients with Expect: they get 100 Continue', async () => {
     const head = headOf(
       'POST /auth/refresh',
       'Expect: 100-continue',
@@ -111,7 +111,7 @@ describe('a Content-Length over the limit', () => {
 describe('a body over the limit', () => {
   const CHUNK = `${(64 * 1024).toString(16)}\r\n${'x'.repeat(64 * 1024)}\r\n`;
 
-  it('in chunks is 413 at the limit, and not at its end', async () => {
+  it('in chunks is answered 413 at the limit, before its end', async () => {
     const client = new RawConnection(t.url).send(headOf('POST /auth/login', 'Transfer-Encoding: chunked'));
     for (let sent = 0; sent <= LIMIT; sent += 64 * 1024) client.send(CHUNK);
 
@@ -124,7 +124,7 @@ describe('a body over the limit', () => {
   it.each([
     ['declared', 'Content-Length: 100000000000', 'x'.repeat(64 * 1024)],
     ['in chunks', 'Transfer-Encoding: chunked', CHUNK],
-  ])('%s, whose client sends on and on, gets its answer and an end', async (_what, header, part) => {
+  ])('%s from a client that keeps sending is answered and closed', async (_what, header, part) => {
     const client = new RawConnection(t.url, { allowHalfOpen: true }).send(headOf('POST /auth/login', header));
     const sendOn = () => {
       while (client.socket.write(part));
@@ -137,7 +137,7 @@ describe('a body over the limit', () => {
     await closed;
   });
 
-  it('reaches the answer of a client that reads none before it has sent all', async () => {
+  it('is answered also to a client that sends everything before reading', async () => {
     const client = new RawConnection(t.url);
     client.socket.pause();
     client.send(headOf('POST /auth/login', `Content-Length: ${8 * LIMIT}`)).send('x'.repeat(8 * LIMIT));
@@ -147,7 +147,7 @@ describe('a body over the limit', () => {
     expect(await client.end()).toMatch(/^HTTP\/1.1 413 .*"body_too_large"/s);
   });
 
-  it('hides no request behind it', async () => {
+  it('cannot smuggle a second request', async () => {
     const head = headOf('POST /auth/login', `Content-Length: ${LIMIT + 1}`);
     const client = new RawConnection(t.url).send(head);
     await client.until(/"body_too_large"/);

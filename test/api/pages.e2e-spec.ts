@@ -78,7 +78,7 @@ const KINDS: [string, Text[]][] = [
   ],
 ];
 
-describe.each(KINDS)('A conversation of %s', (_, texts) => {
+describe.each(KINDS)('a conversation of %s', (_, texts) => {
   let id: number;
   let ids: number[];
   beforeAll(async () => {
@@ -125,7 +125,7 @@ describe.each(KINDS)('A conversation of %s', (_, texts) => {
     expectNewest(data as Page);
   });
 
-  it('is activated', async () => {
+  it('returns a bounded page when a message is activated', async () => {
     const { status, body } = await ada.post<Page>(`/conversations/${id}/messages/${ids[0]}/activate`);
 
     expect(status).toBe(200);
@@ -140,8 +140,8 @@ describe.each(KINDS)('A conversation of %s', (_, texts) => {
   }
 });
 
-describe('A conversation whose reply runs', () => {
-  it('has a page with as much of the reply as there is, and fewer other messages', async () => {
+describe('a conversation with a running reply', () => {
+  it('returns a page with the reply so far, and fewer other messages', async () => {
     const { id } = await ada.createConversation();
     await plant(id, times(2, { content: '\u0001'.repeat(MIB) }));
     const held = gate();
@@ -164,7 +164,7 @@ describe('A conversation whose reply runs', () => {
   });
 });
 
-describe('A client that opens many long conversations at once', () => {
+describe('a client that opens many long conversations concurrently', () => {
   let ids: number[];
   beforeAll(async () => {
     ids = [];
@@ -179,7 +179,7 @@ describe('A client that opens many long conversations at once', () => {
     expect(pages.map((page) => [page.id, page.messages.length])).toEqual(ids.map((id) => [id, 3]));
 
   it.each(['websocket', 'polling'] as const)(
-    'gets all of them, and stays connected (%s)',
+    'receives all of them and stays connected (%s)',
     async (transport) => {
       const socket = ada.socket({ transports: [transport] });
       const opened = ids.map((id) =>
@@ -192,7 +192,7 @@ describe('A client that opens many long conversations at once', () => {
     },
   );
 
-  it('gets all of them over one WebSocket', async () => {
+  it('receives all of them over one WebSocket', async () => {
     const ws = ada.ws(ids[0]!);
     const opened = ids.map((id) => ws.request('conversation.open', { conversation_id: id }, PATIENCE_MS));
 
@@ -201,7 +201,7 @@ describe('A client that opens many long conversations at once', () => {
   });
 });
 
-describe('A search', () => {
+describe('a search over long messages', () => {
   const word = 'needle';
   let texts: string[];
   let ids: number[];
@@ -219,7 +219,7 @@ describe('A search', () => {
     );
   });
 
-  it('finds each message once, page by page, and titles before them', async () => {
+  it('finds each message once, page by page, after the titles', async () => {
     const { body: first } = await ada.get<Page & { results: Thing[] }>(`/conversations/search?q=${word}`);
     const results = await readAll(
       `/conversations/search?q=${word}&limit=100`,
@@ -234,8 +234,8 @@ describe('A search', () => {
   });
 });
 
-describe('A search through long messages', () => {
-  it('lets the process do other things meanwhile', async () => {
+describe('a search that scans long messages', () => {
+  it('does not block the event loop', async () => {
     const { id } = await ada.createConversation();
     await plant(id, times(20, { content: 'x'.repeat(10 * MIB) }));
     let longest = 0;
@@ -255,7 +255,7 @@ describe('A search through long messages', () => {
   }, 60_000);
 });
 
-describe('What a client of server-sent events has missed', () => {
+describe('the replay for a client of server-sent events', () => {
   const texts = [
     ...times(10, { content: 'x'.repeat(MIB) }),
     ...times(3, { content: '\u0001'.repeat(2 * MIB) }),
@@ -271,7 +271,7 @@ describe('What a client of server-sent events has missed', () => {
   const resume = () =>
     ada.sse(`/conversations/${id}/events`, undefined, { 'Last-Event-ID': `${ids[0]}.1.4.0.done` });
 
-  it('arrives whole, however much it is, and as fast as it is read', async () => {
+  it('arrives whole at the reader’s pace, in any size', async () => {
     const sse = await resume();
     await sse.until(({ type }) => type === 'conversation.updated', PATIENCE_MS);
     const completed = sse.events.filter(({ type }) => type === 'message.completed');
@@ -285,7 +285,7 @@ describe('What a client of server-sent events has missed', () => {
     await sse.close();
   }, 60_000);
 
-  it('goes on with what happens, and with what has happened meanwhile', async () => {
+  it('continues with the events during and after the replay', async () => {
     const sse = await resume();
     await sse.until(({ type }) => type === 'message.completed', PATIENCE_MS);
     t.provider.willStream('While you ', 'were reading');
@@ -303,7 +303,7 @@ describe('What a client of server-sent events has missed', () => {
     await sse.close();
   }, 60_000);
 
-  it('is given up where nothing of it is read', async () => {
+  it('is aborted when the client reads nothing', async () => {
     const stalled = connect(Number(new URL(t.url).port), '127.0.0.1');
     stalled.on('error', () => undefined).pause();
     stalled.write(
@@ -325,7 +325,7 @@ describe('What a client of server-sent events has missed', () => {
     stalled.destroy();
   });
 
-  it('is the same for a repeated send, of a reply however long', async () => {
+  it('is the same for a repeated send, for a reply of any length', async () => {
     const { id: other } = await ada.createConversation();
     const message = { content: 'Long', client_message_id: '4d3c2b1a-0000-4000-8000-000000000014' };
     t.provider.willStream(...Array<string>(30).fill('\u0003'.repeat(100_000)));

@@ -8,7 +8,7 @@ const REFERENCE = /\b(?:href|src)=['"]([^'"#$]+)['"]|\b(?:from|import) ['"]([^'"
 describe.each([
   ['says so', { 'X-Forwarded-Prefix': '/chat-api' }],
   ['does not say so', {}],
-])('behind a proxy that takes a path off and %s', (_what, headers) => {
+])('behind a proxy that strips a path prefix and %s', (_what, headers) => {
   let t: TestApp;
   let proxy: PrefixProxy;
   beforeAll(async () => {
@@ -43,14 +43,14 @@ describe.each([
     ['', 'socket.io/socket.io.esm.min.js', 'docs'],
     ['docs', 'docs/swagger-ui-init.js', 'docs/swagger-ui.css'],
     ['docs/', 'docs/swagger-ui-init.js', 'docs/swagger-ui.css'],
-  ])('all files of the page /%s are found under the path', async (page, ...files) => {
+  ])('all files of the page /%s load under the prefix', async (page, ...files) => {
     const seen = await crawl(proxy.url + page);
 
     for (const file of files) expect([...seen.keys()]).toContain(proxy.url + file);
     expect([...seen].filter(([url, status]) => status !== 200 || !url.startsWith(proxy.url))).toEqual([]);
   });
 
-  it.each(['openapi.json', 'docs'])('OpenAPI’s server is found from /%s', async (page) => {
+  it.each(['openapi.json', 'docs'])('the OpenAPI server URL resolves from /%s', async (page) => {
     const { servers } = (await (await fetch(`${proxy.url}openapi.json`)).json()) as {
       servers: { url: string }[];
     };
@@ -61,7 +61,7 @@ describe.each([
     expect((await fetch(`${base}/health/live`)).status).toBe(200);
   });
 
-  it.each(['websocket', 'polling'])('Socket.IO connects by %s with the path', async (transport) => {
+  it.each(['websocket', 'polling'])('Socket.IO connects by %s with the prefix', async (transport) => {
     const { tokens } = await t.user().create();
     const { origin, pathname } = new URL(proxy.url);
 

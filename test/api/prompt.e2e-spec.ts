@@ -31,7 +31,7 @@ async function promptAfter(turns: Turn[], user = ada, conversation: object = {})
   return t.provider.chats.at(-1)!.body.messages!.map(({ role, content }) => [role, content]);
 }
 
-describe('A prompt', () => {
+describe('a prompt', () => {
   it.each<[what: string, turns: Turn[], prompt: string[][]]>([
     ['a refused turn', [refuses], [['user', 'One\n\nLast']]],
     ['two refused turns', [refuses, refuses], [['user', 'One\n\nTwo\n\nLast']]],
@@ -64,11 +64,11 @@ describe('A prompt', () => {
         ['user', 'Last'],
       ],
     ],
-  ])('alternates after %s', async (_, turns, prompt) => {
+  ])('alternates roles after %s', async (_, turns, prompt) => {
     expect(await promptAfter(turns)).toEqual(prompt);
   });
 
-  it('alternates after a stopped turn without text', async () => {
+  it('alternates roles after a stopped turn without text', async () => {
     const { id } = await ada.createConversation({ title: 'Stopped' });
     t.provider.willStream(gate());
     const asked = t.provider.chats.length;
@@ -82,7 +82,7 @@ describe('A prompt', () => {
     expect(t.provider.chats.at(-1)!.body.messages).toEqual([{ role: 'user', content: 'One\n\nTwo' }]);
   });
 
-  it('has no system prompt of white space', async () => {
+  it('omits a system prompt of white space', async () => {
     expect(await promptAfter([], ada, { system_prompt: ' \n ' })).toEqual([['user', 'Last']]);
     expect(await promptAfter([refuses], ada, { system_prompt: 'Be brief.' })).toEqual([
       ['system', 'Be brief.'],
@@ -90,7 +90,7 @@ describe('A prompt', () => {
     ]);
   });
 
-  it('alternates where it is cut too, and begins with the user', async () => {
+  it('alternates roles and begins with the user when it is cut too', async () => {
     const config = { context_tokens: 512, params: { max_tokens: 400 } };
     const eve = await t.user().withConfig(t.provider, config).create();
     const long = says('the quick brown fox jumps over the lazy dog. '.repeat(20));

@@ -117,7 +117,7 @@ describe('a search', () => {
   const query = fc.string({ unit, minLength: 1, maxLength: 4 }).filter(isVisible);
   const texts = fc.array(text, { minLength: 2 * MOST, maxLength: 4 * MOST });
 
-  it('finds what a scan finds, in any text, in pages of any length', async () => {
+  it('finds the same messages by index as by scan, in any text and page size', async () => {
     const eve = await t.user().create();
     const hers = (await eve.createConversation()).id;
     await fc.assert(
@@ -143,7 +143,7 @@ describe('a search', () => {
     }
   }, 120_000);
 
-  it('reads no messages that segments tell are in vain', async () => {
+  it('skips messages that the index rules out', async () => {
     await write(ada, conversationId, hay(10 * MOST));
     await index(ada, 10 * MOST);
     const statements = new StatementLog(t);
@@ -154,7 +154,7 @@ describe('a search', () => {
     expect(reads.length).toBeLessThanOrEqual(3);
   });
 
-  it('reads of the index what it needs, by its key', async () => {
+  it('reads only the needed postings, by primary key', async () => {
     await write(ada, conversationId, hay(10 * MOST));
     const segments = await index(ada, 10 * MOST);
     const [sql, parameters] = t.app.get(CandidateLookup).postingsStatement(segments, bucketsOf('hay 123'));
@@ -170,7 +170,7 @@ describe('a search', () => {
     );
   });
 
-  it('scans what a segment was of that is taken down while it reads', async () => {
+  it('scans the messages of a segment that is removed during the search', async () => {
     const [needle] = await write(ada, conversationId, ['a needle', ...hay(MOST - 1)]);
     const [segment] = await index(ada, MOST);
     const candidates = () => t.app.get(CandidateLookup).find([segment!], bucketsOf('needle'));
@@ -181,7 +181,7 @@ describe('a search', () => {
     expect(await search(ada, 'needle')).toEqual([needle]);
   });
 
-  it('lets the process do other things, however much it has to scan', async () => {
+  it('does not block the event loop, however much it scans', async () => {
     await write(ada, conversationId, hay(10 * MOST), { createdAt: new Date() });
     let turns = 0;
     let over = false;
@@ -196,7 +196,7 @@ describe('a search', () => {
     expect(turns).toBeGreaterThanOrEqual((10 * MOST) / STRETCH);
   });
 
-  it('finds what has come since', async () => {
+  it('finds messages newer than the index', async () => {
     const old = await write(ada, conversationId, ['a needle', ...hay(LEAST)]);
     await index(ada, LEAST + 1);
     const young = await write(ada, conversationId, ['another Needle']);
@@ -228,8 +228,8 @@ describe('a search', () => {
   describe.each([
     ['scanned', false],
     ['indexed', true],
-  ])('that is %s', (_, indexed) => {
-    it.each(FOLDED)('folds %j alike on every database', async (content, found, others) => {
+  ])('for %s', (_, indexed) => {
+    it.each(FOLDED)('folds %j identically on every database', async (content, found, others) => {
       const [id] = await write(ada, conversationId, [content, ...hay(LEAST)]);
       if (indexed) await index(ada, LEAST + 1);
 
@@ -261,7 +261,7 @@ describe('a search', () => {
     ['characters that become fewer', 'e\u0301\u00ad'.repeat(300)],
     ['emoji', '👩‍💻'.repeat(200)],
     ['more than is read with others', 'ß\u0301 '.repeat(9000)],
-  ])('shows the place that it found, after %s', async (_, before) => {
+  ])('shows the matching excerpt, after %s', async (_, before) => {
     await write(ada, conversationId, [`${before}Needle${before}`]);
     const path = `/conversations/search?q=${encodeURIComponent('ＮＥＥＤＬＥ')}`;
     const { snippet } = (await ada.get<SearchAnswer>(path)).body.results[0]!;
@@ -271,14 +271,14 @@ describe('a search', () => {
     expect([...snippet]).toHaveLength(160);
   });
 
-  it('refuses what shows as nothing', async () => {
+  it('refuses invisible text', async () => {
     for (const q of ['', ' ', '\u200b', '\u2800', '\u3164', '\u0301']) {
       const { status, body } = await ada.get(`/conversations/search?q=${encodeURIComponent(q)}`);
       expect([status, (body.errors as { field: string }[])[0]!.field]).toEqual([422, 'q']);
     }
   });
 
-  it('uses no segments of another version, and has them made anew', async () => {
+  it('ignores segments of another version, and rebuilds them', async () => {
     const [needle] = await write(ada, conversationId, ['ПРИВЕТ', ...hay(MOST - 1)]);
     await index(ada, MOST);
     const claimedAt = new Date(Date.now() - HOUR_MS);
@@ -293,8 +293,8 @@ describe('a search', () => {
   });
 });
 
-describe('segments', () => {
-  it('are made of long histories alone, once a search has had to scan', async () => {
+describe('index segments', () => {
+  it('are built only for long histories, after a search that scanned', async () => {
     await write(ada, conversationId, hay(3 * MOST));
     const eve = await t.user().create();
     await write(eve, (await eve.createConversation()).id, hay(LEAST - 1));
@@ -311,7 +311,7 @@ describe('segments', () => {
     expect(await segmentsOf(eve)).toEqual([]);
   });
 
-  it('end before a reply that is running, and before what has just come', async () => {
+  it('end before a running reply and the newest messages', async () => {
     const streaming = { status: 'streaming', streamingIn: conversationId } as const;
     await write(ada, conversationId, hay(LEAST));
     const [reply] = await write(ada, conversationId, [''], streaming);
@@ -329,7 +329,7 @@ describe('segments', () => {
     expect(await search(ada, 'needle')).toEqual([reply]);
   });
 
-  it('are made again where one is missing between others, however short', async () => {
+  it('are rebuilt when one between others is missing, however short', async () => {
     const ids = await write(ada, conversationId, hay(4 * MOST));
     const [, { id, firstMessageId, lastMessageId }] = (await index(ada, 4 * MOST)) as [
       unknown,
@@ -345,7 +345,7 @@ describe('segments', () => {
     expect(after[1]).toMatchObject({ firstMessageId, lastMessageId });
   });
 
-  it('go with their user', async () => {
+  it('are deleted with their user', async () => {
     await write(ada, conversationId, hay(MOST));
     const [segment] = await index(ada, MOST);
     await t.manager.query('DELETE FROM users WHERE id = ?', [ada.id]);
@@ -355,7 +355,7 @@ describe('segments', () => {
   });
 });
 
-describe('the deletion of a conversation', () => {
+describe('deleting a conversation, for the index,', () => {
   const isRemembered = async () => {
     const segmentId = (await segmentsOf(ada)).map(({ id }) => id);
     const [bucket] = bucketsOf(SECRET);
@@ -365,7 +365,7 @@ describe('the deletion of a conversation', () => {
     return counts.some((count) => count > 0);
   };
 
-  it('takes its words out of the segments that it was in, and leaves the others alone', async () => {
+  it('removes its words from its segments, and leaves the others unchanged', async () => {
     const { id: other } = await ada.createConversation();
     await write(ada, other, hay(2 * MOST));
     await write(ada, conversationId, [SECRET]);
@@ -383,7 +383,7 @@ describe('the deletion of a conversation', () => {
     expect(ids(after).filter((id) => !ids(before).includes(id))).toHaveLength(1);
   });
 
-  it('leaves what finds the others until that is done, by whoever searches next', async () => {
+  it('keeps the other messages searchable until the next search rebuilds the segment', async () => {
     const { id: other } = await ada.createConversation();
     const needle = await write(ada, other, ['a needle', ...hay(LEAST)]);
     await write(ada, conversationId, [SECRET]);
@@ -398,7 +398,7 @@ describe('the deletion of a conversation', () => {
     expect(await isRemembered()).toBe(false);
   });
 
-  it('is not missed by a segment that is being made', async () => {
+  it('is noticed by a segment that is being built', async () => {
     const { id: other } = await ada.createConversation();
     await write(ada, other, hay(LEAST));
     await write(ada, conversationId, [SECRET, ...big(LEAST)]);
@@ -415,7 +415,7 @@ describe('the deletion of a conversation', () => {
 
   // SQLite has one transaction at a time.
   onMysql('on MySQL', () => {
-    it('is not missed by a segment that is made while it goes on', async () => {
+    it('is noticed by a segment that is built during the deletion', async () => {
       await write(ada, (await ada.createConversation()).id, hay(LEAST));
       await write(ada, conversationId, [SECRET]);
       const searchIndex = t.app.get(SearchIndex);
@@ -437,7 +437,7 @@ describe('the deletion of a conversation', () => {
 /** Takes a while to read: much longer than to see that it has begun, also where much else goes on. */
 const big = (count: number) => Array.from({ length: count }, (_, index) => `big ${index} `.repeat(200_000));
 
-describe('a claim', () => {
+describe('an indexing claim', () => {
   const claim = (claimedAt: Date) =>
     t.manager.insert(SearchSegment, {
       userId: ada.id,
@@ -450,7 +450,7 @@ describe('a claim', () => {
       messageIds: Buffer.alloc(0),
     });
 
-  it('of another node is left to it, until it must be dead', async () => {
+  it('of another node is respected until it expires', async () => {
     const eve = await t.user().create();
     const [needle] = await write(ada, conversationId, ['a needle', ...hay(MOST)]);
     await write(eve, (await eve.createConversation()).id, hay(MOST));
@@ -465,7 +465,7 @@ describe('a claim', () => {
     expect(await search(ada, 'needle')).toEqual([needle]);
   });
 
-  it('that is lost ends the work of whoever had it', async () => {
+  it('that is lost stops the work of its former owner', async () => {
     await write(ada, conversationId, ['a needle', ...big(LEAST)]);
     await search(ada, ABSENT);
     await until(async () => (await t.manager.delete(SearchSegment, { userId: ada.id })).affected === 1);
@@ -478,7 +478,7 @@ describe('a claim', () => {
     expect(await search(ada, 'needle')).toHaveLength(1);
   });
 
-  it('is given up by a node that stops, which does not go on first', async () => {
+  it('is released by a node that shuts down, without finishing', async () => {
     await write(ada, conversationId, ['a needle', ...big(LEAST)]);
     await search(ada, ABSENT);
     await until(async () => (await segmentsOf(ada)).length > 0);
@@ -490,7 +490,7 @@ describe('a claim', () => {
     expect(await search(ada, 'needle')).toHaveLength(1);
   });
 
-  it('is one node’s where two would have it', async () => {
+  it('is granted to one of two nodes', async () => {
     const node = await t.startNode();
     try {
       await write(ada, conversationId, hay(10 * MOST));

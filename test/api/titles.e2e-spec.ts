@@ -43,8 +43,8 @@ async function settled(): Promise<void> {
   await titled(id);
 }
 
-describe('The request for a title', () => {
-  it('carries nothing of the params, and its instruction in the one user message', async () => {
+describe('a title request', () => {
+  it('sends no params, and its instruction in a single user message', async () => {
     const params = {
       temperature: 0.5,
       top_p: 0.5,
@@ -74,13 +74,13 @@ describe('The request for a title', () => {
   });
 });
 
-describe('A title', () => {
+describe('a title', () => {
   it.each<[what: string, answer: string | Script]>([
     ['in a fence, with a label', '```\nTitle: A fine title\n```'],
     ['after thoughts', [reasoning('Hm. '.repeat(5000)), 'A fine title']],
     ['after thoughts in its text', `<think>${'Hm. '.repeat(1000)}</think>A fine title`],
     ['without a finish reason', ['A fine title', noDone()]],
-  ])('is taken %s', async (what, answer) => {
+  ])('is read %s', async (what, answer) => {
     t.provider.title = answer;
     const { id } = await ada.createConversation();
     await ada.send(id, what);
@@ -98,7 +98,7 @@ describe('A title', () => {
     ['is too long', ['A very fine title '.repeat(6)]],
     ['never ends', ['A very fine title '.repeat(10_000)]],
     ['is empty', ['']],
-  ])('that %s leaves the first words', async (what, answer) => {
+  ])('that %s is ignored in favour of the first words', async (what, answer) => {
     t.provider.title = answer;
     const before = titleRequests().length;
     const { id } = await ada.createConversation();
@@ -111,8 +111,8 @@ describe('A title', () => {
   });
 });
 
-describe('A title is asked for', () => {
-  it('after the first complete reply, where others failed before', async () => {
+describe('a title is requested', () => {
+  it('after the first complete reply, when earlier ones failed', async () => {
     const { id } = await ada.createConversation();
     const before = titleRequests().length;
     for (const words of ['One', 'Two']) {
@@ -127,7 +127,7 @@ describe('A title is asked for', () => {
     expect(titleRequests().at(-1)!.body.messages![0]!.content).toContain('Three');
   });
 
-  it('after a failed reply that is regenerated', async () => {
+  it('after a failed reply is regenerated', async () => {
     const { id } = await ada.createConversation();
     t.provider.willAnswer(401, { error: { message: 'No such key' } });
     await ada.send(id, 'One');
@@ -142,7 +142,7 @@ describe('A title is asked for', () => {
     expect(await titled(id)).toMatchObject({ title: 'A fine title' });
   });
 
-  it('once, whatever becomes of it', async () => {
+  it('only once, whatever its outcome', async () => {
     const { id } = await ada.createConversation();
     const before = titleRequests().length;
     t.provider.title = [errorEvent({ message: 'No' })];
@@ -161,7 +161,7 @@ describe('A title is asked for', () => {
 });
 
 /** The last of this file, as two applications of one process share their strategies of passport. */
-it('comes from the demo model too', async () => {
+it('the demo model titles conversations too', async () => {
   const demo = await startTestApp({ env: { DEMO_MODEL: 'true' } });
   try {
     ada = await demo.user().create();

@@ -39,7 +39,7 @@ async function stored(): Promise<{ status: unknown; usage: Usage }> {
   return { status, usage: usage as Usage };
 }
 
-it('is the provider’s, where it counts, also at the end of a failed reply', async () => {
+it('usage is the provider’s count, also for a failed reply', async () => {
   const numbers = { prompt_tokens: 5, completion_tokens: 6, total_tokens: 12 };
   t.provider.willStream('Hi', usage(numbers), errorEvent({ message: 'Too bad' }), noDone());
 
@@ -53,7 +53,7 @@ it.each<[what: string, status: string, script: Script]>([
   ['breaks off', 'failed', [NINE_WORDS, cut()]],
   ['fails', 'failed', [NINE_WORDS, errorEvent({ message: 'Too bad' }), noDone()]],
   ['only thinks', 'failed', [reasoning(NINE_WORDS), finish('stop'), noDone()]],
-])('is estimated where the provider %s', async (_, status, script) => {
+])('usage is estimated when the provider %s', async (_, status, script) => {
   t.provider.willStream(...script);
 
   await ada.send(id, NINE_WORDS);
@@ -67,7 +67,7 @@ it.each<[what: string, status: string, script: Script]>([
   expect(await stored()).toEqual({ status, usage: estimate });
 });
 
-it('is estimated for a stopped reply, from what came of it', async () => {
+it('usage is estimated for a stopped reply from its text so far', async () => {
   t.provider.willStream(NINE_WORDS, gate());
   const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
   await sse.until(({ type }) => type === 'message.delta');
@@ -81,7 +81,7 @@ it('is estimated for a stopped reply, from what came of it', async () => {
   expect(body.usage).toEqual((await stored()).usage);
 });
 
-it('is estimated for long text too: as many tokens as it has words, within 1 %', async () => {
+it('usage is estimated for long text within 1 % of its word count', async () => {
   const words = (count: number) => Array(count).fill('the').join(' ');
   t.provider.willStream(words(50_000), finish('stop'), noDone());
 
@@ -93,7 +93,7 @@ it('is estimated for long text too: as many tokens as it has words, within 1 %',
   expect(Math.abs(estimate.prompt_tokens - 25_000)).toBeLessThan(250);
 });
 
-it('is the prompt alone, where nothing came', async () => {
+it('usage counts only the prompt when no text arrived', async () => {
   t.provider.willAnswer(401, { error: { message: 'No such key' } });
 
   await ada.send(id, NINE_WORDS);
@@ -104,7 +104,7 @@ it('is the prompt alone, where nothing came', async () => {
   });
 });
 
-it('counts the whole prompt: its system prompt and the branch so far', async () => {
+it('usage counts the whole prompt: system prompt and active branch', async () => {
   const long = await ada.createConversation({ title: 'Counted', system_prompt: NINE_WORDS });
   ({ id } = long);
   for (const _ of [1, 2]) {
@@ -117,7 +117,7 @@ it('counts the whole prompt: its system prompt and the branch so far', async () 
   expect(prompt_tokens).toBeLessThan(4 * 15);
 });
 
-it('is estimated where the provider rejects stream_options, whose replies are as good', async () => {
+it('usage is estimated when the provider rejects stream_options', async () => {
   const before = t.provider.chats.length;
   const bob = await t.user().withConfig(t.provider, { model_name: 'strict' }).create();
   ({ id } = await bob.createConversation({ title: 'Strict' }));

@@ -100,7 +100,7 @@ function responsesOf({ responses }: OperationObject): [number, ResponseObject][]
 }
 
 describe('/openapi.json', () => {
-  it('is OpenAPI 3.1, and says nothing in the manner of 3.0', () => {
+  it('is OpenAPI 3.1 without constructs of 3.0', () => {
     expect(openApi.openapi).toMatch(/^3\.1\./);
     const schemas = JSON.stringify(openApi.components?.schemas);
     expect(schemas).not.toContain('"nullable"');
@@ -108,11 +108,11 @@ describe('/openapi.json', () => {
     expect(JSON.stringify(openApi)).not.toMatch(/Dto"/);
   });
 
-  it('has every call of API.md', () => {
+  it('has every documented operation', () => {
     expect(operations().map(({ name }) => name)).toEqual(expect.arrayContaining(CALLS));
   });
 
-  it('gives every operation a summary, a tag that is described, and an id fit for an SDK', () => {
+  it('gives every operation a summary, a described tag, and an operationId fit for an SDK', () => {
     const tags = openApi.tags?.map(({ name }) => name);
     for (const { name, operation } of operations()) {
       expect([name, operation.summary]).toEqual([name, expect.stringMatching(/\S/)]);
@@ -124,14 +124,14 @@ describe('/openapi.json', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('has schemas and examples for all that goes in and comes out', () => {
+  it('has schemas and examples for every request and response', () => {
     const bare = operations().flatMap(({ name, operation }) =>
       bareParts(operation).map((part) => `${name}: ${part}`),
     );
     expect(bare).toEqual([]);
   });
 
-  it('refers to nothing that is missing', () => {
+  it('has no dangling references', () => {
     const references = [...JSON.stringify(openApi).matchAll(/"#\/components\/(\w+)\/([^"]+)"/g)];
     expect(references.length).toBeGreaterThan(100);
     for (const [, kind, name] of references) {
@@ -140,13 +140,13 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('lets only the public calls be made without a token', () => {
+  it('requires a token except for public operations', () => {
     expect(openApi.security).toEqual([{ bearer: [] }]);
     const open = operations().filter(({ operation }) => operation.security?.length === 0);
     expect(open.map(({ name }) => name).sort()).toEqual(PUBLIC_CALLS);
   });
 
-  it('says how each operation can fail', () => {
+  it('lists each operation’s error statuses', () => {
     for (const { name, path, operation } of operations()) {
       const statuses = Object.keys(operation.responses).map(Number);
       expect([name, statuses]).toEqual([name, expect.arrayContaining(expectedFailures(path, operation))]);
@@ -160,14 +160,14 @@ describe('/openapi.json', () => {
     ['POST /auth/me/password', ['database_unavailable', 'unavailable']],
     ['POST /auth/me/delete', ['database_unavailable', 'unavailable']],
     ['GET /health/ready', ['draining', 'not_ready']],
-  ])('names each way in which %s is not available', (call, codes) => {
+  ])('lists each unavailability code of %s', (call, codes) => {
     const { operation } = operations().find(({ name }) => name === call)!;
     const [, response] = responsesOf(operation).find(([status]) => status === 503)!;
 
     expect(Object.keys(response.content!['application/problem+json']!.examples!)).toEqual(codes);
   });
 
-  it.each(Object.entries(OWN_CODES))('names what %s alone can fail with', (call, codes) => {
+  it.each(Object.entries(OWN_CODES))('lists the codes specific to %s', (call, codes) => {
     const { operation } = operations().find(({ name }) => name === call)!;
     const named = responsesOf(operation).flatMap(([, { content }]) =>
       Object.keys(content?.['application/problem+json']?.examples ?? {}),
@@ -176,7 +176,7 @@ describe('/openapi.json', () => {
     expect(named).toEqual(expect.arrayContaining(codes));
   });
 
-  it("says it in problems, one example a code, each with its response's status", () => {
+  it('has one problem example per code, each with its response’s status', () => {
     for (const { name, operation } of operations()) {
       for (const [status, response] of responsesOf(operation).filter(([status]) => status >= 400)) {
         const { schema, examples } = response.content!['application/problem+json']!;
@@ -193,7 +193,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('lists every code that the sources name, and no other', () => {
+  it('lists exactly the problem codes of the sources', () => {
     const { properties } = openApi.components!.schemas!.Problem as {
       properties: { code: { enum: string[] } };
     };
@@ -207,7 +207,7 @@ describe('/openapi.json', () => {
 });
 
 describe('/docs', () => {
-  it('is Swagger UI, of scripts that its content security policy lets run', async () => {
+  it('serves Swagger UI under its content security policy', async () => {
     const page = await fetch(`${url}/docs`);
     const html = await page.text();
     expect(page.headers.get('Content-Security-Policy')).not.toMatch(/script-src[^;]*unsafe/);
@@ -226,7 +226,7 @@ describe('/docs', () => {
     }
   });
 
-  it('offers Authorize, with the token of a login', async () => {
+  it('offers Authorize with an access token', async () => {
     const script = await (await fetch(`${url}/docs/swagger-ui-init.js`)).text();
     expect(script).toContain('"bearerFormat": "JWT"');
     expect(openApi.components?.securitySchemes?.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
@@ -255,7 +255,7 @@ describe('/asyncapi.json', () => {
     ]);
   });
 
-  it('has the same schemas as the OpenAPI document, and refers to nothing that is missing', () => {
+  it('has the schemas of the OpenAPI document, and no dangling references', () => {
     const { schemas } = asyncApi.components as { schemas: Json };
     expect(schemas.Message).toEqual(openApi.components?.schemas?.Message);
     const pointers = [...JSON.stringify(asyncApi).matchAll(/"#(\/[^"]+)"/g)];

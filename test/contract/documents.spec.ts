@@ -59,7 +59,7 @@ it.each([
 describe.each(documents)('%s', (document) => {
   const text = read(document);
 
-  it('links to what there is', () => {
+  it('links to existing files', () => {
     const targets = linksIn(text);
 
     expect(targets.filter((target) => !existsSync(join(root, document, '..', target)))).toEqual([]);
@@ -81,20 +81,20 @@ describe.each(documents)('%s', (document) => {
     expect(missing.map(([link]) => link)).toEqual([]);
   });
 
-  it('names files and folders that there are', () => {
+  it('names existing files and folders', () => {
     const paths = pathsIn(text);
 
     expect(paths.filter((path) => !isThere(path))).toEqual([]);
   });
 
-  it('names scripts that there are', () => {
+  it('names existing npm scripts', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = scriptsIn(text);
 
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 
-  it('quotes tests that there are', () => {
+  it('quotes existing tests', () => {
     const specs = sources.filter(
       (path) => path.endsWith('spec.ts') || (path.startsWith('test/support/') && path.endsWith('.ts')),
     );
@@ -107,7 +107,7 @@ describe.each(documents)('%s', (document) => {
 });
 
 describe('docs/security.md', () => {
-  it('has a test for every requirement that it calls met', () => {
+  it('names a test for every requirement marked as met', () => {
     const [, table = ''] = read('docs/security.md').split('### V1 ');
     const rows = table.match(/^\| +\d.*$/gm)!.map((row) => row.split('|').map((cell) => cell.trim()));
 
@@ -272,7 +272,7 @@ describe('README.md', () => {
 describe.each(['README.md', 'README.zh-CN.md'])('the settings of %s', (document) => {
   const rows = [...read(document).matchAll(/^\| `([A-Z_]+)` +\| (.+?) +\|/gm)];
 
-  it('are every setting and no other', () => {
+  it('are exactly the settings of the schema', () => {
     const names = Object.keys(environmentSchema(false).shape);
 
     expect(rows.map(([, name]) => name).sort()).toEqual(names.sort());
@@ -293,7 +293,7 @@ describe('README.zh-CN.md', () => {
   const [english, chinese] = [read('README.md'), read('README.zh-CN.md')];
   const outline = (text: string) => matches(text.replace(/^```[^]*?^```$/gm, ''), /^(#+|- |\d+\.|\|)/gm);
 
-  it('keeps step with README.md, section by section', () => {
+  it('has the outline of README.md', () => {
     expect(outline(chinese)).toEqual(outline(english));
   });
 

@@ -71,7 +71,7 @@ async function migrateUntilKilled(url: string, writes: number): Promise<string |
 }
 
 describe('the migrations', () => {
-  it('go on where a start was killed, after whichever statement', async () => {
+  it('resume after a start was killed at any statement', async () => {
     const url = await createEmptyDatabase();
     const killedBefore = new Set<string>();
     // One statement each time; more where that leads to no new one, as on SQLite, which takes all of them back.
@@ -89,7 +89,7 @@ describe('the migrations', () => {
     expect(killedBefore.size).toBeGreaterThan(SCHEMA.migrations.length);
   }, 120_000);
 
-  it('leave a table alone that is another program’s', async () => {
+  it('do not touch a table of another program', async () => {
     const url = await createEmptyDatabase();
     const dataSource = await createDataSource(url, SCHEMA).initialize();
     await dataSource.query('CREATE TABLE users (id integer PRIMARY KEY, name varchar(20))');
@@ -98,19 +98,19 @@ describe('the migrations', () => {
     await dataSource.destroy();
   });
 
-  it('are listed in the order of their times, each of them', () => {
+  it('are all listed in the order of their timestamps', () => {
     const files = migrationFiles().map((file) => file.replace(/^(\d+)-(\w+)\.ts$/, '$2$1'));
 
     expect(SCHEMA.migrations.map(({ name }) => name)).toEqual(files);
   });
 
-  it('import nothing that changes with the server', () => {
+  it('import nothing from src', () => {
     const sources = migrationFiles().map((file) => readFileSync(join(MIGRATIONS, file), 'utf8'));
 
     expect(sources.flatMap((source) => source.match(/from '(?:\.\.|\.\/(?!\d)).*'/g) ?? [])).toEqual([]);
   });
 
-  it('are as they were released: a change of the schema is a new migration', () => {
+  it('match the checksums of their release', () => {
     const listed = readFileSync(join(MIGRATIONS, 'checksums.txt'), 'utf8').trim().split('\n');
 
     const byFile = listed.sort((a, b) => (a.slice(64) < b.slice(64) ? -1 : 1));
@@ -125,13 +125,13 @@ const migrationFiles = () =>
 
 const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 
-describe('what the hourly purge looks for', () => {
+describe('the hourly purge', () => {
   it.each([
     ['sessions', 'expires_at'],
     ['refresh_tokens', 'expires_at'],
     ['stream_tickets', 'expires_at'],
     ['known_addresses', 'last_login_at'],
-  ])('is found by an index: %s', async (table, column) => {
+  ])('uses an index: %s', async (table, column) => {
     const command = isMysql(clean) ? 'EXPLAIN' : 'EXPLAIN QUERY PLAN';
     const plan = await clean.query(
       `${command} SELECT 1 FROM ${table} WHERE ${column} < '2020-01-01 00:00:00'`,

@@ -77,7 +77,7 @@ function keepsTexts(app: () => TestApp): void {
     eve = await app().user().create();
   });
 
-  it.each(TEXTS)('keeps and finds %j, for its owner alone', async (text) => {
+  it.each(TEXTS)('stores and finds %j, for its owner only', async (text) => {
     const { id } = await ada.createConversation({ title: `t ${text}` });
     app().provider.willStream(`r ${text}`);
     const sent = await ada.send(id, `m ${text}`);
@@ -94,7 +94,7 @@ function keepsTexts(app: () => TestApp): void {
   });
 }
 
-describe('a database as it comes', () => {
+describe('a database with default settings', () => {
   let t: TestApp;
   beforeAll(async () => {
     t = await startTestApp();
@@ -104,7 +104,7 @@ describe('a database as it comes', () => {
   keepsTexts(() => t);
 });
 
-onOwnServer('a server whose defaults are all different', () => {
+onOwnServer('a server with other defaults', () => {
   let server: OwnServer;
   let url: string;
   let t: TestApp;
@@ -132,7 +132,7 @@ onOwnServer('a server whose defaults are all different', () => {
 
   keepsTexts(() => t);
 
-  it('has committed what was acknowledged, with its time in UTC', async () => {
+  it('has committed acknowledged writes, with times in UTC', async () => {
     const { id } = await ada.createConversation();
     await ada.send(id, 'Hi');
     const outside = await createDataSource(server.url('parley'), SCHEMA).initialize();
@@ -147,7 +147,7 @@ onOwnServer('a server whose defaults are all different', () => {
     expect(Math.max(...rows.map(({ age }) => age))).toBeLessThan(60);
   });
 
-  it('deletes what belongs to a deleted conversation', async () => {
+  it('deletes everything of a deleted conversation', async () => {
     const { id } = await ada.createConversation();
     await ada.send(id, 'Hi');
 
@@ -156,7 +156,7 @@ onOwnServer('a server whose defaults are all different', () => {
     expect(await messages).toEqual([]);
   });
 
-  it('has keys rotated for good', async () => {
+  it('commits rotated keys', async () => {
     const { jwtSecrets, encryptionKeys } = t.settings;
     const [newer, older] = [generateKey(), encryptionKeys[0]!];
     const rotate = async () => {
@@ -195,7 +195,7 @@ onMysql('a connection', () => {
     'ANSI_QUOTES',
     'ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH',
   ];
-  it.each(modes)('means what is written in every statement, also with sql_mode %j', async (mode) => {
+  it.each(modes)('runs every statement unchanged in meaning with sql_mode %j', async (mode) => {
     await runner.query(`SET SESSION sql_mode = '${mode}'`);
     const values = [...TEXTS, Buffer.from(TEXTS.join('')), new Date(86_400_123), 7, -1.5, true, null];
     const row = await runner.query(`SELECT ${values.map((_, at) => `? AS v${at}`).join(', ')}`, values);
@@ -204,7 +204,7 @@ onMysql('a connection', () => {
     expect(Object.values(row[0] as object)).toEqual(expected);
   });
 
-  it('is not used where it does not get its settings', async () => {
+  it('is not used if its session settings cannot be applied', async () => {
     const proxy = await MisspellingProxy.start(dataSourceUrl);
     const url = Object.assign(new URL(dataSourceUrl), { port: proxy.port });
     const outcome = await createDataSource(url.href, SCHEMA)

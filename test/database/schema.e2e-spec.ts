@@ -49,14 +49,14 @@ async function tableNames(): Promise<string[]> {
 const entityTables = () => dataSource.entityMetadatas.map(({ tableName }) => tableName).sort();
 
 describe('the schema', () => {
-  it('has nothing that the entities lack, and the other way round', async () => {
+  it('matches the entities exactly', async () => {
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
 
     expect(upQueries.map(({ query: sql }) => sql)).toEqual([]);
     expect(await tableNames()).toEqual(entityTables());
   });
 
-  it('gives each database a name of its own', async () => {
+  it('gives each database a unique deployment id', async () => {
     const names = async () => (await query<{ id: string }>('SELECT id FROM deployment')).map(({ id }) => id);
     const before = await names();
     const later = SCHEMA.migrations.length - SCHEMA.migrations.indexOf(Deployment1764100000000);
@@ -68,7 +68,7 @@ describe('the schema', () => {
     expect(after).not.toEqual(before);
   });
 
-  it('is taken down without a trace, and put up again', async () => {
+  it('can be reverted completely and migrated again', async () => {
     for (let left = SCHEMA.migrations.length; left > 0; left--) await dataSource.undoLastMigration();
     expect(await tableNames()).toEqual([]);
 
@@ -79,7 +79,7 @@ describe('the schema', () => {
 });
 
 onMysql('nodes that start together on a new database', () => {
-  it('make its schema once, in turns', async () => {
+  it('migrate one after the other', async () => {
     const fresh = await createTestDatabase(folder);
     const env = { NODE_ENV: 'test', DATABASE_URL: fresh.url, MIGRATE_ON_START: 'true' };
     const start = () =>
@@ -99,13 +99,13 @@ onMysql('nodes that start together on a new database', () => {
 });
 
 onSqlite('SQLite', () => {
-  it('checks foreign keys, and writes ahead', async () => {
+  it('enforces foreign keys, and uses a write-ahead log', async () => {
     expect(await query('PRAGMA foreign_keys')).toEqual([{ foreign_keys: 1 }]);
     expect(await query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
     expect(await query('PRAGMA synchronous')).toEqual([{ synchronous: 1 }]);
   });
 
-  it('keeps its files for their owner only', async () => {
+  it('creates its files readable by their owner only', async () => {
     const files = (await readdir(folder)).filter((name) => name.startsWith('test.db'));
     const modes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).mode & 0o777));
 
@@ -113,7 +113,7 @@ onSqlite('SQLite', () => {
     expect(modes).toEqual([0o600, 0o600, 0o600]);
   });
 
-  it('waits while another process has the file locked, and holds nothing else up', async () => {
+  it('waits for another process’s lock without blocking the event loop', async () => {
     const other = new DatabaseSync(join(folder, 'test.db'));
     other.exec('BEGIN IMMEDIATE');
     const write = dataSource.query("INSERT INTO nodes (id, beat) VALUES ('waited', 1)");
@@ -127,7 +127,7 @@ onSqlite('SQLite', () => {
 });
 
 onMysql('MySQL', () => {
-  it('has every table in InnoDB, and every text in utf8mb4', async () => {
+  it('uses InnoDB for every table and utf8mb4 for every text', async () => {
     const tables = await query(
       `SELECT TABLE_NAME AS name, ENGINE AS engine, TABLE_COLLATION AS collation FROM information_schema.TABLES
        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME <> 'migrations'`,
@@ -143,7 +143,7 @@ onMysql('MySQL', () => {
     expect(texts.filter(({ charset }) => charset !== 'utf8mb4')).toEqual([]);
   });
 
-  it('keeps times to the millisecond', async () => {
+  it('stores times to the millisecond', async () => {
     const times = await query(
       `SELECT TABLE_NAME, COLUMN_NAME, DATETIME_PRECISION AS digits FROM information_schema.COLUMNS
        WHERE TABLE_SCHEMA = DATABASE() AND DATA_TYPE IN ('datetime', 'timestamp')`,
@@ -164,7 +164,7 @@ describe('transactions', () => {
   const words = async () =>
     (await query<{ word: string }>('SELECT word FROM scratch ORDER BY word')).map((row) => row.word);
 
-  it('do not mix when they run at once: one is rolled back, the other stays', async () => {
+  it('are isolated when concurrent: one rolls back, the other commits', async () => {
     const outcomes = await Promise.allSettled([
       dataSource.transaction(async (manager) => {
         await manager.query("INSERT INTO scratch VALUES ('kept 1')");
@@ -183,7 +183,7 @@ describe('transactions', () => {
     expect(await words()).toEqual(['alone', 'kept 1', 'kept 2']);
   });
 
-  it('leave nothing of a failed statement, and the connection in order', async () => {
+  it('leave nothing of a failed statement, and a usable connection', async () => {
     const attempt = dataSource.transaction(async (manager) => {
       await manager.query("INSERT INTO scratch VALUES ('half')");
       await manager.query("INSERT INTO scratch VALUES ('alone')");
@@ -195,7 +195,7 @@ describe('transactions', () => {
   });
 
   onSqlite('on the one connection of SQLite', () => {
-    it('take turns, so that each sees what the one before has done', async () => {
+    it('are serialized, each seeing the result of the one before', async () => {
       const before = (await words()).length;
       const addOne = () =>
         dataSource.transaction(async (manager) => {

@@ -22,7 +22,7 @@ async function undo(migration: (typeof SCHEMA.migrations)[number]): Promise<void
   for (let left = count; left > 0; left--) await t.app.get(DataSource).undoLastMigration();
 }
 
-describe('the keys of email addresses', () => {
+describe('canonical email addresses', () => {
   const logIn = async (email: string, { password }: TestUser) =>
     (await t.http.post('/auth/login', { email, password })).status;
 
@@ -45,7 +45,7 @@ describe('the keys of email addresses', () => {
     'ada@\u05be.com',
   ];
 
-  it('let everybody log in as before, and in other spellings', async () => {
+  it('let every user log in as before and with other spellings', async () => {
     const emails = [
       'plain@example.com',
       'idn@bücher.example',
@@ -67,7 +67,7 @@ describe('the keys of email addresses', () => {
     for (const [at, other] of others.entries()) expect(await logIn(other, users[at]!)).toBe(200);
   });
 
-  it('keep two accounts of one address apart, each found by its own spelling', async () => {
+  it('keep two accounts of one address apart, each with its own spelling', async () => {
     const emails = [
       'two@bücher.example',
       'two@xn--bcher-kva.example',
@@ -89,7 +89,7 @@ describe('the keys of email addresses', () => {
     expect(taken.status).toBe(409);
   });
 
-  it('are made by the next start where one was killed half-way', async () => {
+  it('are completed by the next start after a killed one', async () => {
     const [user] = await usersOf(['half@bücher.example']);
     await undo(EmailKey1764360000000);
     await query('ALTER TABLE users ADD COLUMN email_key varchar(320)');
@@ -98,7 +98,7 @@ describe('the keys of email addresses', () => {
     expect(await logIn('half@xn--bcher-kva.example', user!)).toBe(200);
   });
 
-  it('come with names folded as they are now, where nobody else has the name', async () => {
+  it('come with usernames folded again, unless the name is taken', async () => {
     const [ada, bob, eve] = [await t.user().create(), await t.user().create(), await t.user().create()];
     const rename = (user: TestUser, username: string, key: string) =>
       query('UPDATE users SET username = ?, username_key = ? WHERE id = ?', [username, key, user.id]);
@@ -115,7 +115,7 @@ describe('the keys of email addresses', () => {
   });
 });
 
-describe('the keys of titles', () => {
+describe('the search keys of titles', () => {
   it.each([
     ['missing', []],
     [
@@ -125,7 +125,7 @@ describe('the keys of titles', () => {
         "UPDATE conversations SET title_key = 'trip 100%' WHERE title = 'Trip 100%'",
       ],
     ],
-  ])('find titles of before in any case: %s', async (_, halfWay) => {
+  ])('find earlier titles in any case: %s', async (_, halfWay) => {
     const ada = await t.user().create();
     for (const title of ['Trip 100%', 'ПРИВЕТ', 'Ｒｅｐｏｒｔ １２']) await ada.createConversation({ title });
     await undo(TitleKey1764360100000);

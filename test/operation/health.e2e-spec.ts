@@ -16,7 +16,7 @@ describe('health', () => {
   });
   afterAll(() => t?.stop());
 
-  it('is live, and ready part by part, to anybody and as often as they ask', async () => {
+  it('reports liveness and each part’s readiness, without token or rate limit', async () => {
     for (let round = 0; round < 20; round++) {
       expect(await t.http.get('/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
       expect(await t.http.get('/health/ready')).toMatchObject({
@@ -26,7 +26,7 @@ describe('health', () => {
     }
   });
 
-  it('is not ready while the server drains, and live still', async () => {
+  it('is not ready while the server drains, and stays live', async () => {
     t.app.get(Draining).begin();
 
     const { status, headers, body } = await t.http.get('/health/ready');
@@ -36,7 +36,7 @@ describe('health', () => {
     await t.restart();
   });
 
-  it('is not ready while the database is away, names the part, and says nothing of why', async () => {
+  it('is not ready without the database, naming the part but no cause', async () => {
     const dataSource = t.app.get(DataSource);
     await dataSource.destroy();
 
@@ -63,7 +63,7 @@ describe('health, with Redis', () => {
     proxy = undefined;
   });
 
-  it('is ready while Redis is away, which is degraded and answered for within a second', async () => {
+  it('is ready but degraded without Redis, answered within a second', async () => {
     t = await startTestApp({ env: { REDIS_URL: 'redis://127.0.0.1:1' } });
 
     const startedAt = performance.now();
@@ -74,7 +74,7 @@ describe('health, with Redis', () => {
     expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 
-  it('starts, and is ready, while Redis takes connections and says nothing', async () => {
+  it('starts and is ready while Redis accepts connections without answering', async () => {
     proxy = await TcpProxy.start('127.0.0.1', 1);
     await proxy.hang();
     t = await startTestApp({ env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
@@ -87,7 +87,7 @@ describe('health, with Redis', () => {
 
   const redisUrl = process.env.TEST_REDIS_URL;
   if (redisUrl) {
-    it('is up again once Redis is, where old connections stay dead though they are written to', async () => {
+    it('recovers with Redis even if old connections never close', async () => {
       const { hostname, port } = new URL(redisUrl);
       proxy = await TcpProxy.start(hostname, Number(port));
       t = await startTestApp({ env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
@@ -101,7 +101,7 @@ describe('health, with Redis', () => {
       await until(async () => (await redis()).redis === 'up', 20_000);
     }, 30_000);
 
-    it('is ready with Redis there', async () => {
+    it('is ready with Redis up', async () => {
       t = await startTestApp({ env: { REDIS_URL: redisUrl } });
 
       expect(await t.http.get('/health/ready')).toMatchObject({
@@ -150,7 +150,7 @@ class Wire {
   }
 }
 
-onMysql('health, with a database that falls silent', () => {
+onMysql('health, with a database that stops answering', () => {
   it('is answered in time', async () => {
     const t = await startTestApp();
     const wire = await Wire.to(new URL(t.settings.databaseUrl.replace(/^mariadb:/, 'mysql:')));

@@ -50,7 +50,7 @@ describe('the end of a reply', () => {
     ['a deleted one', [stall()], (id) => ada.post(`/conversations/${id}/delete`), { status: 'stopped' }],
   ];
 
-  it.each(ends)('is one line: %s', async (_what, script, act, expected) => {
+  it.each(ends)('is logged once: %s', async (_what, script, act, expected) => {
     const { id } = await ada.createConversation();
     const messageId = await begin(id, ...script);
     await act(id);
@@ -67,7 +67,7 @@ describe('the end of a reply', () => {
     ]);
   });
 
-  it('is one line where a shutdown interrupts it', async () => {
+  it('is logged once when a shutdown interrupts it', async () => {
     const { id } = await ada.createConversation();
     const message_id = await begin(id, stall());
     await t.restart();
@@ -78,11 +78,11 @@ describe('the end of a reply', () => {
   });
 });
 
-describe('the fault of a provider', () => {
+describe('a provider error', () => {
   const error = { error: { message: WORDS } };
   const task = () => ({ level: 'warn', user_id: ada.id, config_id: configId });
 
-  it('is one line each time, when it is asked again too', async () => {
+  it('is logged once per try, retries included', async () => {
     const { id } = await ada.createConversation();
     t.provider.willAnswer(503, error).willReset().willAnswer(401, error);
     const { body } = await ada.send(id, WORDS);
@@ -104,7 +104,7 @@ describe('the fault of a provider', () => {
     ]);
   });
 
-  it('is one line where it refuses what Parley adds, and is asked without at once', async () => {
+  it('is logged once when a parameter is refused and omitted', async () => {
     const { id } = await ada.createConversation();
     t.provider.willAnswer(400, { error: { message: 'Unknown parameter: stream_options' } });
     const { body } = await ada.send(id, 'Hi');
@@ -116,7 +116,7 @@ describe('the fault of a provider', () => {
     ]);
   });
 
-  it('is one line in the middle of a reply', async () => {
+  it('is logged once in the middle of a reply', async () => {
     const { id } = await ada.createConversation();
     const message_id = await begin(id, errorEvent({ message: WORDS }));
     await log.until((line) => line.msg === 'Reply ended' && line.message_id === message_id);
@@ -124,7 +124,7 @@ describe('the fault of a provider', () => {
     expect(lines('Provider failed', { message_id })).toEqual([expect.objectContaining(task())]);
   });
 
-  it('is no line where the user stopped the reply', async () => {
+  it('is not logged when the user stopped the reply', async () => {
     const { id } = await ada.createConversation();
     const message_id = await begin(id, stall());
     await ada.post(`/conversations/${id}/stop`);
@@ -132,7 +132,7 @@ describe('the fault of a provider', () => {
     expect(lines('Provider failed', { message_id })).toEqual([]);
   });
 
-  it('is one line where a title was asked for', async () => {
+  it('is logged once for a title request', async () => {
     const { id } = await ada.createConversation();
     t.provider.title = [errorEvent({ message: WORDS })];
     await ada.send(id, 'Hi');
@@ -142,7 +142,7 @@ describe('the fault of a provider', () => {
     t.provider.title = 'A fine title';
   });
 
-  it('is one line where a configuration is tried, and where models are listed', async () => {
+  it('is logged once for a config test and for a model list', async () => {
     t.provider.willAnswer(401, error);
     const answer = await ada.post(`/auth/config/${configId}/test`);
     expect(answer.body).toMatchObject({ ok: false });
@@ -160,7 +160,7 @@ describe('the fault of a provider', () => {
   });
 });
 
-describe('what a socket is refused', () => {
+describe('a refused socket command', () => {
   const commands: [event: string, body: object, code: string][] = [
     ['conversation.open', { conversation_id: 999_999 }, 'not_found'],
     ['chat.send', { content: '' }, 'validation_failed'],
@@ -169,7 +169,7 @@ describe('what a socket is refused', () => {
     [WORDS, { content: WORDS }, 'validation_failed'],
   ];
 
-  it.each(commands)('is one line, whose request id it is told: %j %j', async (event, body, code) => {
+  it.each(commands)('is logged once with the request id of its answer: %j %j', async (event, body, code) => {
     const { id } = await ada.createConversation();
     const whole = event === 'auth.refresh' ? body : { conversation_id: id, ...body };
     const socketIo = await ada.socket().emit(event, whole);
@@ -192,7 +192,7 @@ describe('what a socket is refused', () => {
     expect((socketIo.error as Thing).request_id).not.toBe((webSocket.error as Thing).request_id);
   });
 
-  it('is one line where there is no command to be read', async () => {
+  it('is logged once if the command is unreadable', async () => {
     const { id } = await ada.createConversation();
     const ws = ada.ws(id);
     await ws.send(WORDS);
@@ -202,7 +202,7 @@ describe('what a socket is refused', () => {
     expect(lines('Socket command refused', { request_id })).toHaveLength(1);
   });
 
-  it('is one line where it is the connection', async () => {
+  it('is logged once for a refused connection', async () => {
     const socket = ada.socket({ auth: { token: WORDS } });
     const refused = await socket.connected.catch((error: { data: Thing }) => error.data);
     const { request_id } = refused as Thing;
@@ -218,7 +218,7 @@ describe('what a socket is refused', () => {
     expect(ofWebSockets().slice(earlier)).toMatchObject([{ code: 'not_found', status: 404 }]);
   });
 
-  it('is one line where it is the handshake', async () => {
+  it('is logged once for a refused handshake', async () => {
     const answer = await t.http.get('/socket.io/?EIO=4&transport=polling', {
       Origin: 'https://evil.example',
     });
@@ -231,7 +231,7 @@ describe('what a socket is refused', () => {
   });
 });
 
-it('says of what is not HTTP that it was refused, and no word of it', async () => {
+it('logs a request that is not HTTP without its content', async () => {
   const answer = await sendRaw(t.url, `GET /planted HTTP/1.1\r\nplanted\r\n\r\n`);
 
   const [, request_id] = /"request_id":"([^"]+)"/.exec(answer)!;
@@ -239,7 +239,7 @@ it('says of what is not HTTP that it was refused, and no word of it', async () =
 });
 
 describe('the end of a reply on two nodes', () => {
-  it('is one line where another node has ended it', async () => {
+  it('is logged once when another node ended it', async () => {
     const { id } = await ada.createConversation();
     const held = gate();
     const message_id = await begin(id, held);
@@ -254,7 +254,7 @@ describe('the end of a reply on two nodes', () => {
   });
 });
 
-it('has no word of a user, a provider or a stranger in all that the tests above made it say', () => {
+it('the log contains no text of a user, a provider or a client after all tests above', () => {
   expect(log.filter(({ msg }) => msg === 'Reply ended').length).toBeGreaterThan(5);
   expect(log.text).not.toContain('planted');
 });

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => t?.stop());
 
 describe('a request', () => {
-  it('is one line, which says who asked for what, how it went and how long it took', async () => {
+  it('is logged once with user, route, status and duration', async () => {
     const ada = await t.user().create();
     const { id } = await ada.createConversation();
     const { headers } = await ada.get(`/conversations/${id}?limit=5`);
@@ -105,7 +105,7 @@ describe('a request', () => {
     ['its token', '/auth/me', { Authorization: 'Bearer PLANTED' }],
     ['its id, where that is none', '/auth/me', { 'X-Request-Id': 'a b\tPLANTED' }],
     ['its id, where that is too long', '/auth/me', { 'X-Request-Id': 'PLANTED'.padEnd(65, 'x') }],
-  ])('does not bring a stranger’s words into the log: %s', async (_, path, headers) => {
+  ])('does not write client text to the log: %s', async (_, path, headers) => {
     const planted = randomUUID();
     const put = (text: string) => text.replace('PLANTED', planted);
     const own = Object.entries(headers).map(([name, value]) => [name, put(value)] as const);
@@ -115,7 +115,7 @@ describe('a request', () => {
     expect(log.text).not.toContain(planted);
   });
 
-  it('does not bring control characters into the log', async () => {
+  it('does not write control characters to the log', async () => {
     const planted = randomUUID();
     const head = `GET /auth/me HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Request-Id: a\u0001${planted}`;
 
@@ -123,7 +123,7 @@ describe('a request', () => {
     expect(log.text).not.toContain(planted);
   });
 
-  it('is an error in the log where it is one of ours', async () => {
+  it('is logged as an error for a 500', async () => {
     const ada = await t.user().create();
     const fault = new Error('Nobody expected this');
     const list = jest.spyOn(t.app.get(ConversationsService), 'list').mockRejectedValueOnce(fault);
@@ -135,7 +135,7 @@ describe('a request', () => {
     expect(line).toMatchObject({ level: 'error', status: 500 });
   });
 
-  it('is a warning where a provider or a node that leaves is at fault', async () => {
+  it('is logged as a warning for an upstream error or a shutdown', async () => {
     t.app.get(Draining).begin();
     const { status, headers } = await t.http.get('/health/ready');
     expect(status).toBe(503);
@@ -151,7 +151,7 @@ describe('a request', () => {
 });
 
 describe('the log', () => {
-  it('has no password, key, token or word of anybody', async () => {
+  it('contains no password, key, token or user text', async () => {
     const apiKey = `sk-${randomUUID()}`;
     const words = randomUUID();
     t.provider.willStream(words);
@@ -173,7 +173,7 @@ describe('the log', () => {
     }
   });
 
-  it('has what an operator needs of an error, and not the parameters of its statement', async () => {
+  it('contains an error’s message and stack, but no statement parameters', async () => {
     const planted = randomUUID();
     const error = await t.app
       .get(DataSource)
@@ -194,7 +194,7 @@ describe('the log', () => {
     expect(log.text).not.toContain(planted);
   });
 
-  it('takes Nest’s own way of calling a logger', async () => {
+  it('accepts calls in Nest’s logger signature', async () => {
     const logger = new Logger('Test');
     logger.warn('plain', { extra: 1 });
     logger.error('with a stack', new Error('x').stack);

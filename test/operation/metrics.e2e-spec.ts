@@ -36,7 +36,7 @@ const requestsTo = (route: string, status: number) =>
   `http_request_duration_seconds_count{method="GET",route="${route}",status="${status}"}`;
 
 describe('/metrics', () => {
-  it('counts requests by the pattern of their route, so that no address makes a series of its own', async () => {
+  it('counts requests by route pattern, not by path', async () => {
     const t = await start();
     const ada = await t.user().create();
     await ada.get('/conversations/1');
@@ -65,14 +65,14 @@ describe('/metrics', () => {
     expect(measured).toBeLessThan(passed);
   });
 
-  it('has a series for each end of a reply before there is one', async () => {
+  it('has a series for each reply status from the start', async () => {
     const fresh = await samples(await start());
 
     for (const status of ['complete', 'stopped', 'failed', 'interrupted'])
       expect(fresh[`parley_replies_ended_total{status="${status}"}`]).toBe(0);
   });
 
-  it('belongs to one app of the process', async () => {
+  it('counts per app in a process', async () => {
     const [one, two] = [await start(), await start()];
     const ada = await two.user().create(); // the tokens of the newest app are those that are known
     await ada.get('/auth/me');
@@ -107,7 +107,7 @@ describe('/metrics of chats', () => {
     return Object.fromEntries(grown.filter(([, amount]) => amount !== 0));
   }
 
-  it('count a reply that is complete, its request and its first token', async () => {
+  it('count a completed reply, its request and its first token', async () => {
     const startedAt = performance.now();
     await ada.send(id, 'Hi');
     const passed = (performance.now() - startedAt) / 1000;
@@ -124,7 +124,7 @@ describe('/metrics of chats', () => {
     expect(sinceSend ?? 0).toBeLessThan(passed);
   });
 
-  it('show a reply while it runs, its text once that is written, and that it was stopped', async () => {
+  it('show a running reply, its written text, and its stop', async () => {
     t.provider.willStream('so far', stall());
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
     await sse.until(({ type }) => type === 'message.delta');
@@ -143,7 +143,7 @@ describe('/metrics of chats', () => {
     expect(await samples(t)).toMatchObject({ parley_replies_running: 0, parley_replies_ending: 0 });
   });
 
-  it('count a fault of a provider, and each retry before', async () => {
+  it('count a provider error and each retry before it', async () => {
     t.provider.willAnswer(503).willAnswer(401, { error: { message: 'No such key' } });
 
     await ada.send(id, 'Hi');
@@ -155,7 +155,7 @@ describe('/metrics of chats', () => {
     expect(await added('parley_upstream_first_token_seconds_count')).toEqual({});
   });
 
-  it('count sends that are refused, by the reason', async () => {
+  it('count refused sends by reason', async () => {
     t.provider.willStream('so far', stall());
     const socket = ada.socket();
     await socket.emit('chat.send', { conversation_id: id, content: 'Hi' });
@@ -172,7 +172,7 @@ describe('/metrics of chats', () => {
     await socket.close();
   });
 
-  it('show connections by their transport, for as long as they are open', async () => {
+  it('show open connections by transport', async () => {
     const [socket, ws] = [ada.socket(), ada.ws(id)];
     const sse = await ada.sse(`/conversations/${id}/events`);
     await Promise.all([socket.connected, ws.until(({ type }) => type === 'conversation.snapshot')]);
@@ -187,7 +187,7 @@ describe('/metrics of chats', () => {
     await until(async () => (await connections()).every((count) => count === 0));
   });
 
-  it('show that the database is there, and no Redis where there is none', async () => {
+  it('show the database as up, and no Redis series without Redis', async () => {
     const now = await samples(t);
 
     expect(now.parley_database_up).toBe(1);
@@ -195,7 +195,7 @@ describe('/metrics of chats', () => {
     expect(Object.keys(now).filter((series) => series.includes('redis'))).toEqual([]);
   });
 
-  it('show text and ends that the database does not take, and for how long', async () => {
+  it('show unsaved text and reply ends, and their age', async () => {
     const [store, heartbeat] = [t.app.get(ReplyRepository), t.app.get(Heartbeat)];
     const away = new Error('The database is away');
     const failing = [
@@ -237,7 +237,7 @@ describe('/metrics of chats', () => {
 });
 
 describe('docs/metrics.md', () => {
-  it('has every series of ours, and no other', async () => {
+  it('lists exactly the registered parley_* series', async () => {
     const t = await start({ REDIS_URL: 'redis://127.0.0.1:1' });
     const served = [...(await scrape(t)).matchAll(/^# TYPE ((?:parley|http)_\w+)/gm)].map(([, name]) => name);
     const documented = [...readFileSync('docs/metrics.md', 'utf8').matchAll(/^\| `(\w+)`/gm)].map(
@@ -250,7 +250,7 @@ describe('docs/metrics.md', () => {
 });
 
 describe('/metrics of a node with a Redis', () => {
-  it('show that it is away', async () => {
+  it('show Redis as down', async () => {
     const t = await start({ REDIS_URL: 'redis://127.0.0.1:1' });
 
     expect(await samples(t)).toMatchObject({ parley_redis_up: 0 });
@@ -258,7 +258,7 @@ describe('/metrics of a node with a Redis', () => {
 });
 
 onRedis('/metrics of a node with a Redis', (REDIS_URL) => {
-  it('show that it is there', async () => {
+  it('show Redis as up', async () => {
     const t = await start({ REDIS_URL });
 
     await until(async () => (await samples(t)).parley_redis_up === 1);
@@ -269,7 +269,7 @@ describe('/metrics in production', () => {
   const throughProxy = (t: TestApp, address: string) =>
     t.http.get('/metrics', { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': address });
 
-  it('answers the inside, and is nowhere for the rest of the world', async () => {
+  it('is served to internal addresses, and 404 for others', async () => {
     const t = await start({ NODE_ENV: 'production', TRUST_PROXY: 'loopback' });
 
     expect((await throughProxy(t, '10.1.2.3')).status).toBe(200);
@@ -280,7 +280,7 @@ describe('/metrics in production', () => {
     }
   });
 
-  it('is not fooled by an address that the client itself put before its own', async () => {
+  it('ignores a forged X-Forwarded-For', async () => {
     const t = await start({ NODE_ENV: 'production', TRUST_PROXY: 'loopback' });
 
     expect((await throughProxy(t, '10.1.2.3, 8.8.8.8')).status).toBe(404);

@@ -27,7 +27,7 @@ function start(env?: NodeJS.ProcessEnv): ServerProcess {
 const failToStart = (env: NodeJS.ProcessEnv): Promise<Exit> => start(env).exited;
 
 describe('a start that cannot succeed', () => {
-  it('names every fault of the environment', async () => {
+  it('reports all faults of the environment', async () => {
     const { code, stderr } = await failToStart({ NODE_ENV: 'production', PORT: 'x' });
 
     expect(code).toBe(1);
@@ -35,7 +35,7 @@ describe('a start that cannot succeed', () => {
     expect(stderr).not.toContain('    at ');
   });
 
-  it('names the port that is taken', async () => {
+  it('names the port in use', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
@@ -45,7 +45,7 @@ describe('a start that cannot succeed', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining(`port ${port} is taken`)]);
   });
 
-  it('names the database that is away, without its password', async () => {
+  it('names the unavailable database, without its password', async () => {
     const server = start({ DATABASE_URL: 'mysql://parley:planted@127.0.0.1:1/parley' });
     const { code, stderr } = await server.exited;
 
@@ -56,7 +56,7 @@ describe('a start that cannot succeed', () => {
     expect(stderr + server.log.text).not.toContain('planted');
   });
 
-  it('says that the database is not migrated', async () => {
+  it('reports pending migrations', async () => {
     const { code, stderr } = await failToStart({
       MIGRATE_ON_START: 'false',
       DATABASE_URL: 'sqlite:unmigrated.db',
@@ -66,7 +66,7 @@ describe('a start that cannot succeed', () => {
   });
 });
 
-it('takes less than 140 MB when nobody talks to it', async () => {
+it('the idle server uses less than 140 MB', async () => {
   const server = start();
   await server.url();
 
@@ -83,7 +83,7 @@ describe('the log', () => {
     return server;
   }
 
-  it('has what mysql2 writes to the console, as a line', async () => {
+  it('contains console output of mysql2 as a line', async () => {
     const mysql = await confusedMysql();
     const { port } = mysql.address() as AddressInfo;
     const server = start({ DATABASE_URL: `mysql://root@127.0.0.1:${port}/parley` });
@@ -107,7 +107,7 @@ describe('the log', () => {
     };
     setTimeout(() => process.once('SIGUSR2', write), 0);`;
 
-  it('has whatever packages and Node write, each a bounded line without what objects hold', async () => {
+  it('contains output of packages and Node as bounded lines, without object contents', async () => {
     await writeFile(join(folder, 'noise.mjs'), script);
     const server = start({ NODE_OPTIONS: `--import=${join(folder, 'noise.mjs')}` });
     await server.url();
@@ -139,7 +139,7 @@ describe('SIGTERM', () => {
     expect(await server.exited).toEqual({ code: 0, stderr: '' });
   });
 
-  it('lets the request under way end, and waits for no connection that is kept alive', async () => {
+  it('completes the current request, and does not wait for keep-alive connections', async () => {
     const server = start();
     const url = await server.url();
     const agent = new Agent({ keepAlive: true });
@@ -168,7 +168,7 @@ describe('SIGTERM', () => {
     agent.destroy();
   });
 
-  it('ends the process at once when it comes twice', async () => {
+  it('ends the process at once when sent twice', async () => {
     const server = start();
     const { hostname, port } = new URL(await server.url());
     const stuck = connect(Number(port), hostname);

@@ -9,7 +9,7 @@ describe('production without a trusted proxy', () => {
   });
   afterAll(() => t?.stop());
 
-  it('refuses plain HTTP, whatever is asked, rather than redirecting it', async () => {
+  it('refuses every plain HTTP request instead of redirecting it', async () => {
     for (const path of ['/', '/docs', '/auth/me', '/nowhere', '/healthy', '/HEALTH/live', '/metrics']) {
       expect(await t.http.get(path)).toMatchObject({ status: 403, body: { code: 'https_required' } });
     }
@@ -19,7 +19,7 @@ describe('production without a trusted proxy', () => {
     });
   });
 
-  it('ignores what an untrusted hop says of the protocol', async () => {
+  it('ignores X-Forwarded-Proto of an untrusted peer', async () => {
     const spoofed = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '10.0.0.1', Forwarded: 'proto=https' };
 
     expect(await t.http.get('/auth/me', spoofed)).toMatchObject({
@@ -58,7 +58,7 @@ describe('production behind a trusted proxy', () => {
   });
   afterAll(() => t?.stop());
 
-  it('answers what came in over HTTPS, and has browsers stay with it', async () => {
+  it('answers HTTPS requests with Strict-Transport-Security', async () => {
     const { status, headers } = await t.http.get('/auth/me', https);
 
     expect(status).toBe(401);
@@ -66,7 +66,7 @@ describe('production behind a trusted proxy', () => {
     expect(headers.get('Content-Security-Policy')).toContain('upgrade-insecure-requests');
   });
 
-  it('refuses what came in over plain HTTP', async () => {
+  it('refuses requests that came over plain HTTP', async () => {
     const plain = { ...https, 'X-Forwarded-Proto': 'http' };
 
     expect(await t.http.get('/auth/me', plain)).toMatchObject({
@@ -76,7 +76,7 @@ describe('production behind a trusted proxy', () => {
     expect((await t.http.get('/auth/me')).status).toBe(403);
   });
 
-  it('takes the origin that the proxy serves for its own', async () => {
+  it('treats the proxy’s origin as its own', async () => {
     const allowed = async (origin: string) => {
       const { headers } = await t.http.get('/auth/me', {
         ...https,

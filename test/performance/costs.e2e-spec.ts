@@ -53,7 +53,7 @@ async function settled(): Promise<void> {
 }
 
 describe('a chat', () => {
-  it('takes eleven statements, and those of the journal', async () => {
+  it('takes eleven statements plus those of the write buffer', async () => {
     await ada.send(conversationId, 'Hi');
 
     const seen = statements.take().filter((statement) => !isJournal(statement));
@@ -72,7 +72,7 @@ describe('a chat', () => {
     ]);
   });
 
-  it('reads no messages for the first of a conversation', async () => {
+  it('reads no messages for the first turn of a conversation', async () => {
     const { id } = await ada.createConversation({ title: 'Costs' });
     statements.take();
 
@@ -81,7 +81,7 @@ describe('a chat', () => {
     expect(statements.take()).not.toContain('SELECT messages');
   });
 
-  it('asks the provider once, over the connection of the one before; for a title once more, once', async () => {
+  it('sends one provider request on a reused connection, and one more for the title', async () => {
     const { id } = await ada.createConversation();
     const before = { requests: t.provider.requests.length, connections: t.provider.connections };
     // What the second wrongly asked for would be there when the third has ended.
@@ -94,7 +94,7 @@ describe('a chat', () => {
     expect(t.provider.connections - before.connections).toBeLessThanOrEqual(1);
   });
 
-  it('writes no more often the more replies run', async () => {
+  it('writes at a rate independent of the number of replies', async () => {
     const conversations = await Promise.all(
       Array.from({ length: 30 }, () => ada.createConversation({ title: 'Costs' })),
     );
@@ -172,7 +172,7 @@ describe('a token', () => {
 
   const ownBytes = (frame: string) => Buffer.byteLength(frame.replace(TOKEN, '').replace(/\d/g, ''));
 
-  it.each(Object.keys(transports))('that comes alone is one frame of few bytes: %s', async (transport) => {
+  it.each(Object.keys(transports))('that arrives alone is one small frame: %s', async (transport) => {
     const frames = await chat(transport, (log) =>
       Array.from({ length: TOKENS }, (_, index): Script => {
         return [TOKEN, async () => void (await log.until(() => log.events.length > index))];
@@ -183,7 +183,7 @@ describe('a token', () => {
     expect(Math.max(...frames.map(ownBytes))).toBeLessThanOrEqual(MOST_BYTES[transport]!);
   });
 
-  it.each(Object.keys(transports))('travels with those that have come with it: %s', async (transport) => {
+  it.each(Object.keys(transports))('shares a frame with others of the same read: %s', async (transport) => {
     const choices = [{ index: 0, delta: { content: TOKEN }, finish_reason: null }];
     const frames = await chat(transport, () => [
       raw(`data: ${JSON.stringify({ choices })}\n\n`.repeat(TOKENS)),
@@ -195,7 +195,7 @@ describe('a token', () => {
 });
 
 describe('a request', () => {
-  it('has Express’s prototypes from the start, so that V8 keeps no hidden class for it alone', async () => {
+  it('has Express’s prototypes from construction', async () => {
     const { request, response } = t.app.getHttpAdapter().getInstance() as Express;
     const made: unknown[] = [];
     const server = t.app.getHttpServer() as Server;
@@ -232,7 +232,7 @@ describe('a closed socket', () => {
     },
   };
 
-  it.each(Object.keys(open))('leaves nothing behind: %s', async (transport) => {
+  it.each(Object.keys(open))('leaves no object in memory: %s', async (transport) => {
     const before = held();
     const survivors = new Survivors();
     await openAndClose(transport, survivors);
@@ -244,7 +244,7 @@ describe('a closed socket', () => {
     expect(held()).toEqual({ ...before, listeners: before.listeners + kept });
   });
 
-  it('leaves nothing behind where it was its user’s only one', async () => {
+  it('leaves no object in memory after its user’s last connection', async () => {
     const survivors = new Survivors();
     const users = [await t.user().create(), await t.user().create(), await t.user().create()];
     await openAndClose('Socket.IO', survivors, () => Promise.all(users.map(connectOnly)));

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-describe('the cost of a list', () => {
+describe('the query plan', () => {
   const SORTED_OR_SCANNED = /sort|temp b-tree|table scan|"SCAN|"type":"ALL"/i;
   let conversationId: number;
   let messageIds: number[];
@@ -38,7 +38,7 @@ describe('the cost of a list', () => {
     [{ offset: 40, archived: true }, null],
     [{ offset: 0 }, { pinned: true, updatedAt: Date.now(), id: 9, since: Date.now(), got: [1, 2] }],
     [{ offset: 0 }, { pinned: false, updatedAt: Date.now(), id: 9, since: Date.now(), got: null }],
-  ])('of conversations is one index, nothing sorted: %j after %j', async (query, after) => {
+  ])('of the conversation list uses one index without sorting: %j after %j', async (query, after) => {
     const statements = t.app.get(ConversationList).statements(eve.id, { limit: 20, ...query }, after);
     for (const statement of statements) {
       const plan = await explain(statement);
@@ -48,18 +48,21 @@ describe('the cost of a list', () => {
     }
   });
 
-  it.each([false, true])('of messages is one index, nothing sorted; with before_id: %s', async (older) => {
-    const service = t.app.get(MessagesService);
-    const beforeId = older ? messageIds[150] : undefined;
-    const plan = await explain(
-      service.queryPage(conversationId, { limit: 50, beforeId }).getQueryAndParameters(),
-    );
+  it.each([false, true])(
+    'of a message page uses one index without sorting; with before_id: %s',
+    async (older) => {
+      const service = t.app.get(MessagesService);
+      const beforeId = older ? messageIds[150] : undefined;
+      const plan = await explain(
+        service.queryPage(conversationId, { limit: 50, beforeId }).getQueryAndParameters(),
+      );
 
-    expect(plan).toMatch(/ix_messages_branch/);
-    expect(plan).not.toMatch(SORTED_OR_SCANNED);
-  });
+      expect(plan).toMatch(/ix_messages_branch/);
+      expect(plan).not.toMatch(SORTED_OR_SCANNED);
+    },
+  );
 
-  it("of messages' siblings is one index, of their places alone", async () => {
+  it('of siblings uses a covering index', async () => {
     const places = messageIds.slice(0, 50).map((parentId) => ({ conversationId, parentId }) as Message);
     const plan = await explain(t.app.get(MessagesService).queryChildren(places).getQueryAndParameters());
 
@@ -67,7 +70,7 @@ describe('the cost of a list', () => {
     expect(plan).not.toMatch(SORTED_OR_SCANNED);
   });
 
-  it('of a search is one index, nothing sorted', async () => {
+  it('of a search uses one index without sorting', async () => {
     const stretch = { start: messageIds[50]!, end: messageIds[150]! };
     const search = t.app.get(MessageSearch).queryStretch(eve.id, 'x', stretch);
     const plan = await explain(search.limit(21).getQueryAndParameters());

@@ -9,8 +9,8 @@ import { KEY, HELLO, UNREACHABLE, useAi } from '../support/provider/ai-setup.js'
 
 const h = useAi();
 
-describe('letting go', () => {
-  it('throws the reason of the signal, and closes the connection', async () => {
+describe('aborting a reply', () => {
+  it('throws the signal’s reason and closes the connection', async () => {
     const stopped = new AbortController();
     const reason = new Error('stopped');
     h.played.willStream('Hel', stall());
@@ -23,14 +23,14 @@ describe('letting go', () => {
     expect(h.played.chats[0]?.closedAt).toBeDefined();
   });
 
-  it('asks nothing once the signal has been aborted', async () => {
+  it('sends no request after the signal was aborted', async () => {
     const { error } = await h.read(h.provider(), h.ai, AbortSignal.abort(new Error('early')));
 
     expect(error?.message).toBe('early');
     expect(h.played.requests).toEqual([]);
   });
 
-  it('ends the wait for the next try', async () => {
+  it('ends the wait before a retry', async () => {
     const stopped = new AbortController();
     h.played.willAnswer(429, '', { 'Retry-After': '9' });
     const outcome = h.read(h.provider(), h.ai, stopped.signal);
@@ -42,7 +42,7 @@ describe('letting go', () => {
     expect(h.played.chats).toHaveLength(1);
   });
 
-  it('closes the connection when the reader leaves the loop', async () => {
+  it('closes the connection when the loop is left early', async () => {
     h.played.willStream('Hel', stall());
     for await (const { content } of h.ai.stream(h.provider(), HELLO, new AbortController().signal)) {
       expect(content).toBe('Hel');
@@ -67,7 +67,7 @@ describe('letting go', () => {
   });
 });
 
-describe('addresses', () => {
+describe('a provider’s address', () => {
   const resolveTo =
     (...addresses: string[]): ResolveHost =>
     () =>
@@ -91,7 +91,7 @@ describe('addresses', () => {
     'http://user:pass@inside.test:PORT/v1',
     'file:///etc/passwd',
     'nonsense',
-  ])('%s is not reached', async (template) => {
+  ])('%s is refused', async (template) => {
     const resolve: ResolveHost = (hostname) =>
       resolveTo(...(hostname === 'mixed.test' ? ['8.8.8.8', '127.0.0.1'] : ['127.0.0.1']))(hostname, false);
     h.ai = h.makeAi({ loopbackModelsAllowed: false }, resolve);
@@ -102,7 +102,7 @@ describe('addresses', () => {
     expect(h.played.connections).toBe(0);
   });
 
-  it('are not even looked up in production for a URL that is stored with http', async () => {
+  it('is not resolved in production for a stored http URL', async () => {
     const lookedUp: string[] = [];
     const resolve: ResolveHost = (hostname) => {
       lookedUp.push(hostname);
@@ -116,7 +116,7 @@ describe('addresses', () => {
     expect([lookedUp, h.played.connections]).toEqual([[], 0]);
   });
 
-  it('are checked at each connection, whatever the name resolved to before', async () => {
+  it('is checked at each connection', async () => {
     let calls = 0;
     h.ai = h.makeAi({ loopbackModelsAllowed: false, upstreamFirstByteTimeoutSeconds: 0.05 }, () =>
       // 203.0.113.0/24 is for documentation: refused too, so that nothing leaves this machine.
@@ -134,7 +134,7 @@ describe('addresses', () => {
     expect(h.played.connections).toBe(0);
   });
 
-  it('are excepted by host, or by host and port, as the URL has them', async () => {
+  it('can be allowed by host, or by host and port', async () => {
     const url = `http://inside.test:${h.played.port}/v1`;
     const byHost = h.makeAi(
       { loopbackModelsAllowed: false, modelUrlAllowedHosts: ['inside.test'] },
@@ -157,7 +157,7 @@ describe('addresses', () => {
     });
   });
 
-  it('of our own model are trusted, without opening the way for others', async () => {
+  it('of the operator’s demo model is allowed, for that model only', async () => {
     h.ai = h.makeAi({ loopbackModelsAllowed: false });
 
     expect((await h.read(h.provider({ trusted: true }))).error).toBeUndefined();
@@ -167,7 +167,7 @@ describe('addresses', () => {
 });
 
 it.each(['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]'])(
-  'literal %s is refused at the moment of connecting',
+  'the literal address %s is refused on connecting',
   async (host) => {
     const settings = {
       modelUrlAllowedHosts: [] as string[],
@@ -184,8 +184,8 @@ it.each(['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]'])(
   },
 );
 
-describe('listModels', () => {
-  it('gives the ids of the provider', async () => {
+describe('listing models', () => {
+  it('returns the provider’s model ids', async () => {
     h.played.models = ['b', 'a', 'b'];
 
     expect(await h.ai.listModels(h.provider())).toEqual(['b', 'a']);
@@ -201,8 +201,8 @@ describe('listModels', () => {
   });
 });
 
-describe('test', () => {
-  it('asks for a real completion, and leaves soon after the first sign of life', async () => {
+describe('testing a configuration', () => {
+  it('requests a real completion, and aborts it after the first delta', async () => {
     h.played.willStream('Hel', stall());
 
     expect(await h.ai.test(h.provider())).toEqual({
@@ -214,7 +214,7 @@ describe('test', () => {
     expect(h.played.chats[0]?.closedAt).toBeDefined();
   });
 
-  it('reports what failed, at the first try', async () => {
+  it('reports the error of the first try', async () => {
     h.played.willAnswer(500, { error: { message: `Broken for ${KEY}` } });
 
     expect(await h.ai.test(h.provider())).toMatchObject({

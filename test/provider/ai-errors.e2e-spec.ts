@@ -19,14 +19,14 @@ import { KEY, HELLO, UNREACHABLE, useAi } from '../support/provider/ai-setup.js'
 
 const h = useAi();
 
-describe('a fault', () => {
+describe('a provider error', () => {
   it.each<[number, string]>([
     [401, 'upstream_auth'],
     [402, 'upstream_error'],
     [403, 'upstream_auth'],
     [404, 'upstream_error'],
     [413, 'upstream_error'],
-  ])('with status %i is %s, in the words of the provider, and is not asked again', async (status, code) => {
+  ])('with status %i is %s with the provider’s message, without a retry', async (status, code) => {
     h.played.willAnswer(status, { error: { message: 'No such\nluck' } });
 
     const { error } = await h.read();
@@ -45,20 +45,20 @@ describe('a fault', () => {
     ['<html><body>Oh no</body></html>', 'The provider answered with status 404.'],
     ['', 'The provider answered with status 404.'],
     [{}, 'The provider answered with status 404.'],
-  ])('whose body is %j says %j', async (body, detail) => {
+  ])('with the body %j reads %j', async (body, detail) => {
     h.played.willAnswer(404, body);
 
     expect((await h.read()).error?.detail).toBe(detail);
   });
 
-  it.each([500, 503])('with status %i is asked again', async (status) => {
+  it.each([500, 503])('with status %i is retried', async (status) => {
     h.played.willAnswer(status, 'Not now');
 
     expect(await h.read()).toMatchObject({ content: 'Hello from the model.', error: undefined });
     expect(h.played.chats).toHaveLength(2);
   });
 
-  it('is given up on after the third try, each later than the last', async () => {
+  it('is returned after the third try, with growing delays', async () => {
     const times: number[] = [];
     h.played.onRequest = () => void times.push(Date.now());
     for (let i = 0; i < 4; i++) h.played.willAnswer(500, { error: { message: 'Oops' } });
@@ -69,7 +69,7 @@ describe('a fault', () => {
     expect(times[2]! - times[1]!).toBeGreaterThan(600);
   });
 
-  it('with status 429 waits as long as it is told to, and asks again', async () => {
+  it('with status 429 is retried after Retry-After', async () => {
     const start = Date.now();
     h.played.willAnswer(429, 'Slow down', { 'Retry-After': '1' });
 
@@ -77,7 +77,7 @@ describe('a fault', () => {
     expect(Date.now() - start).toBeGreaterThan(950);
   });
 
-  it('with status 429 for long is told at once, with how long', async () => {
+  it('with status 429 and a long Retry-After is returned at once with the delay', async () => {
     h.played.willAnswer(429, { error: { message: 'Slow down' } }, { 'Retry-After': '120' });
 
     const { error } = await h.read();
@@ -90,13 +90,13 @@ describe('a fault', () => {
     expect(h.played.chats).toHaveLength(1);
   });
 
-  it('with status 429 and a date for Retry-After has the seconds until then', async () => {
+  it('with status 429 and a date in Retry-After contains the seconds until then', async () => {
     h.played.willAnswer(429, '', { 'Retry-After': new Date(Date.now() + 60_000).toUTCString() });
 
     expect((await h.read()).error?.retryAfterSeconds).toBeGreaterThan(57);
   });
 
-  it('with status 429 and no Retry-After is rate limiting after three tries', async () => {
+  it('with status 429 and no Retry-After is upstream_rate_limited after three tries', async () => {
     for (let i = 0; i < 3; i++) h.played.willAnswer(429, '');
 
     expect((await h.read()).error).toMatchObject({
@@ -106,7 +106,7 @@ describe('a fault', () => {
     expect(h.played.chats).toHaveLength(3);
   });
 
-  it('is unreachable where nobody listens', async () => {
+  it('is upstream_unreachable for a refused connection', async () => {
     const from = h.provider();
     await h.played.stop();
 
@@ -116,20 +116,20 @@ describe('a fault', () => {
     });
   });
 
-  it('is unreachable where the connection is reset before the answer, after three tries', async () => {
+  it('is upstream_unreachable after three connections reset before a response', async () => {
     h.played.willReset().willReset().willReset();
 
     expect((await h.read()).error).toMatchObject({ code: 'upstream_unreachable', detail: UNREACHABLE });
     expect(h.played.chats).toHaveLength(3);
   });
 
-  it('before the first token is forgotten once it works', async () => {
+  it('before the first token disappears after a successful retry', async () => {
     h.played.willReset().willStream(rst());
 
     expect(await h.read()).toMatchObject({ content: 'Hello from the model.', error: undefined });
   });
 
-  it('after the first token is never asked again', async () => {
+  it('after the first token is never retried', async () => {
     expect(await h.ask('Hel', rst())).toMatchObject({
       content: 'Hel',
       error: { code: 'upstream_unreachable' },
@@ -137,7 +137,7 @@ describe('a fault', () => {
     expect(h.played.chats).toHaveLength(1);
   });
 
-  it('is unreachable for a name that does not resolve', async () => {
+  it('is upstream_unreachable for a name that does not resolve', async () => {
     h.ai = h.makeAi({}, () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' })));
 
     const { error } = await h.read(h.provider({ modelUrl: 'http://nowhere.test/v1' }));
@@ -148,7 +148,7 @@ describe('a fault', () => {
   it.each<[string, () => unknown]>([
     ['the headers never come', () => h.played.willHang()],
     ['the first byte never comes', () => h.played.willStream(stall())],
-  ])('is a time-out where %s', async (_, play) => {
+  ])('is a timeout if %s', async (_, play) => {
     play();
 
     expect((await h.read()).error).toMatchObject({ code: 'upstream_timeout' });
@@ -156,7 +156,7 @@ describe('a fault', () => {
     expect(h.played.chats).toHaveLength(1);
   });
 
-  it('is a time-out where the body of an error never ends', async () => {
+  it('is a timeout if the error’s body never ends', async () => {
     const { url } = await h.rawServer((socket) =>
       socket.write('HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\nOops'),
     );
@@ -164,7 +164,7 @@ describe('a fault', () => {
     expect((await h.read(h.provider({ modelUrl: url }))).error).toMatchObject({ code: 'upstream_timeout' });
   });
 
-  it('is a time-out where the provider stalls, with the text so far', async () => {
+  it('is a timeout if the provider stalls, with the text so far', async () => {
     expect(await h.ask('Hel', stall())).toMatchObject({
       content: 'Hel',
       error: { code: 'upstream_timeout' },
@@ -172,7 +172,7 @@ describe('a fault', () => {
     await h.played.chats[0]?.closed;
   });
 
-  it('is no time-out while comments come, until the total time is over', async () => {
+  it('is no timeout while comments arrive, until the total timeout', async () => {
     h.ai = h.makeAi({ upstreamTotalTimeoutSeconds: 1.5 });
     const comments = Array.from({ length: 40 }, () => [pause(100), raw(': still here\n\n')]).flat();
 
@@ -184,7 +184,7 @@ describe('a fault', () => {
     expect(Date.now() - start).toBeGreaterThan(1_400);
   });
 
-  it('is no time-out while the reader of the reply takes its time', async () => {
+  it('is no timeout while the reader of the reply is slow', async () => {
     const hold = gate();
     h.played.willStream('Hel', hold, 'lo');
     let content = '';
@@ -216,13 +216,13 @@ describe('a fault', () => {
     ['JSON with no choices', { choices: [] }],
     ['JSON that is broken', '{"choices": [{'],
     ['text', 'Hello'],
-  ])('is a bad response where the answer is %s', async (_, body) => {
+  ])('is a bad response for %s', async (_, body) => {
     h.played.willAnswer(200, body);
 
     expect(await h.read()).toMatchObject({ content: '', error: { code: 'upstream_bad_response' } });
   });
 
-  it('is a bad response where the answer is a redirect, which is not followed', async () => {
+  it('is a bad response for a redirect, which is not followed', async () => {
     const sink = await PlayedProvider.start();
     h.played.willAnswer(307, '', { Location: `${sink.url}/chat/completions` });
 
@@ -236,7 +236,7 @@ describe('a fault', () => {
     ['headers of 100 KiB', `HTTP/1.1 200 OK\r\nX-Big: ${'x'.repeat(100 * 1024)}\r\n\r\n`],
     ['a chunk of no length', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
     ['a body that is too short', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ndata: x'],
-  ])('is a bad response where the answer is %s', async (_, bytes) => {
+  ])('is a bad response for %s', async (_, bytes) => {
     const server = await h.rawServer((socket) => socket.end(bytes));
 
     expect((await h.read(h.provider({ modelUrl: server.url }))).error).toMatchObject({
@@ -244,7 +244,7 @@ describe('a fault', () => {
     });
   });
 
-  it('reported in the stream has the words of the provider', async () => {
+  it('in the stream carries the provider’s message', async () => {
     const data = await h.ask('Hel', errorEvent({ message: 'Overloaded', type: 'server_error' }), 'lo');
     const named = await h.ask('Hel', raw('event: error\ndata: {"message":"Overloaded"}\n\n'));
     const plain = await h.ask('Hel', raw('event: error\ndata: Overloaded\n\n'));
@@ -257,13 +257,13 @@ describe('a fault', () => {
     }
   });
 
-  it('reported as JSON with status 200 is no bad response, but an error', async () => {
+  it('as JSON with status 200 is an error, not a bad response', async () => {
     h.played.willAnswer(200, { error: { message: 'Overloaded' } });
 
     expect((await h.read()).error).toMatchObject({ code: 'upstream_error', detail: 'Overloaded' });
   });
 
-  it('is a content filter where the provider calls it one', async () => {
+  it('is a content filter if the provider’s code says so', async () => {
     const filtered = { message: 'Held back', code: 'content_filter' };
     h.played.willAnswer(400, { error: filtered });
 
@@ -271,7 +271,7 @@ describe('a fault', () => {
     expect((await h.ask('Hel', errorEvent(filtered))).error).toMatchObject({ code: 'content_filtered' });
   });
 
-  it('is a content filter where that is the finish reason, after the text', async () => {
+  it('is a content filter for that finish reason after the text', async () => {
     const outcome = await h.ask('Hel', finish('content_filter'));
 
     expect(outcome).toMatchObject({
@@ -281,7 +281,7 @@ describe('a fault', () => {
     });
   });
 
-  it('masks the key, however it is echoed', async () => {
+  it('masks the key in any echoed form', async () => {
     const echoes = [
       `Incorrect key ${KEY}`,
       `Incorrect key ${encodeURIComponent(KEY).replace(/-/g, '%2D')}`,
@@ -298,13 +298,13 @@ describe('a fault', () => {
     }
   });
 
-  it('says no more than 500 characters', async () => {
+  it('has a detail of at most 500 characters', async () => {
     h.played.willAnswer(404, { error: { message: 'x'.repeat(100_000) } });
 
     expect((await h.read()).error?.detail.length).toBeLessThanOrEqual(500);
   });
 
-  it('does not show a key that cannot be sent', async () => {
+  it('does not show a key that is no valid header', async () => {
     const { error } = await h.read(h.provider({ apiKey: 'schlüssel-钥匙' }));
 
     expect(error).toMatchObject({ code: 'upstream_auth' });

@@ -18,8 +18,8 @@ import { KEY, HELLO, data, delta, useAi } from '../support/provider/ai-setup.js'
 
 const h = useAi();
 
-describe('a reply', () => {
-  it('is streamed whole, with its finish reason and usage', async () => {
+describe('a provider’s reply', () => {
+  it('is streamed completely, with finish reason and usage', async () => {
     const outcome = await h.read();
 
     expect(outcome).toMatchObject({
@@ -30,7 +30,7 @@ describe('a reply', () => {
     expect(outcome.error).toBeUndefined();
   });
 
-  it('arrives as it is written', async () => {
+  it('is passed on as it arrives', async () => {
     const hold = gate();
     h.played.willStream('Hel', hold, 'lo');
     const batches = h.ai.stream(h.provider(), HELLO, new AbortController().signal)[Symbol.asyncIterator]();
@@ -41,7 +41,7 @@ describe('a reply', () => {
     await batches.return?.();
   });
 
-  it('asks with our model, messages and params, and nothing that they could override', async () => {
+  it('is requested with the configured model, messages and params, which override nothing else', async () => {
     const params = { temperature: 0.5, max_tokens: 9, n: 3, stream: false, model: 'other', messages: [] };
 
     await h.read(h.provider({ params: { ...params, stream_options: { include_usage: false } } }));
@@ -57,7 +57,7 @@ describe('a reply', () => {
     });
   });
 
-  it('sends these headers and no others', async () => {
+  it('is requested with exactly these headers', async () => {
     await h.read();
 
     expect(h.played.chats[0]?.headers).toEqual({
@@ -72,7 +72,7 @@ describe('a reply', () => {
     });
   });
 
-  it('takes nothing from the environment', async () => {
+  it('is requested without values of the environment', async () => {
     const trap = await PlayedProvider.start();
     const before = { ...process.env };
     Object.assign(process.env, {
@@ -97,13 +97,13 @@ describe('a reply', () => {
     await trap.stop();
   });
 
-  it('is sent without credentials where there is no key', async () => {
+  it('is requested without credentials if there is no key', async () => {
     await h.read(h.provider({ apiKey: '' }));
 
     expect(h.played.chats[0]?.headers.authorization).toBeUndefined();
   });
 
-  it('gives reasoning apart from the content, under either name', async () => {
+  it('separates reasoning from content, under either field name', async () => {
     const outcome = await h.ask(
       reasoning('Hm, '),
       raw(`${data({ choices: [{ delta: { reasoning: 'yes.' } }] })}\n\n`),
@@ -113,13 +113,13 @@ describe('a reply', () => {
     expect(outcome).toMatchObject({ reasoning: 'Hm, yes.', content: 'Yes' });
   });
 
-  it('accepts content in parts', async () => {
+  it('is read from content parts', async () => {
     const parts = [{ type: 'text', text: 'a' }, { type: 'image' }, { type: 'text', text: 'b' }];
 
     expect(await h.ask(raw(`${data(delta(parts))}\n\n`))).toMatchObject({ content: 'ab', error: undefined });
   });
 
-  it('passes on together what arrives together', async () => {
+  it('passes on deltas of one read together', async () => {
     const many = Array.from({ length: 50 }, (_, i) => `${data(delta(`${i} `))}\n\n`).join('');
 
     const { batches } = await h.ask(raw(many));
@@ -127,7 +127,7 @@ describe('a reply', () => {
     expect(batches.filter(({ content }) => content).length).toBeLessThan(5);
   });
 
-  it('comes through in 1-byte chunks', async () => {
+  it('is read from 1-byte chunks', async () => {
     h.played.chunkBytes = 1;
 
     expect(await h.ask('Grüße, 世界 👩‍👩‍👧 ', 'שלום')).toMatchObject({
@@ -136,7 +136,7 @@ describe('a reply', () => {
     });
   });
 
-  it('uses its connection again for the next', async () => {
+  it('leaves its connection open for the next request', async () => {
     for (let i = 0; i < 5; i++) {
       await h.read();
       await h.played.requests[i]?.closed;
@@ -158,7 +158,7 @@ describe('a reply', () => {
     ['unknown events', 'event: ping\ndata: {"type":"ping"}\n\nid: 4\nretry: 10\n\n'],
     ['a null error', 'data: {"error":null,"choices":[]}\n\n'],
     ['empty lines', '\n\n\r\n\r\n'],
-  ])('is not troubled by %s', async (_, bytes) => {
+  ])('is read in spite of %s', async (_, bytes) => {
     expect(await h.ask('a', raw(bytes), 'b')).toMatchObject({
       content: 'ab',
       finishReason: 'stop',
@@ -176,11 +176,11 @@ describe('a reply', () => {
       'data after [DONE]',
       `${data(delta('ab'))}\n\ndata: [DONE]\n\n${data(delta('c'))}\n\ndata: nonsense\n\n`,
     ],
-  ])('is understood with %s', async (_, bytes) => {
+  ])('is read with %s', async (_, bytes) => {
     expect(await h.ask(raw(bytes), noDone())).toMatchObject({ content: 'ab', error: undefined });
   });
 
-  it('has U+FFFD for what is no text', async () => {
+  it('contains U+FFFD for invalid UTF-8', async () => {
     const bytes = Buffer.concat([
       Buffer.from('data: {"choices":[{"delta":{"content":"a'),
       Buffer.from([0xff, 0, 0xc3]),
@@ -190,7 +190,7 @@ describe('a reply', () => {
     expect(outcome).toMatchObject({ content: 'a���b��c', error: undefined });
   });
 
-  it('joins a surrogate pair that was split over two deltas', async () => {
+  it('joins a surrogate pair split over two deltas', async () => {
     const hold = gate();
     const halves = ['\\ud83d', '\\ude00'].map((half) =>
       raw(`data: {"choices":[{"delta":{"content":"${half}"}}]}\n\n`),
@@ -201,7 +201,7 @@ describe('a reply', () => {
     expect(await h.read()).toMatchObject({ content: 'a😀b', error: undefined });
   });
 
-  it('ends normally at a finish reason, without [DONE]', async () => {
+  it('ends normally at a finish reason without [DONE]', async () => {
     expect(await h.ask('ab', finish('length'), noDone())).toMatchObject({
       content: 'ab',
       finishReason: 'length',
@@ -210,7 +210,7 @@ describe('a reply', () => {
     expect((await h.ask('ab', finish('stop'), rst())).error).toBeUndefined();
   });
 
-  it('does not wait for long once it has its finish reason', async () => {
+  it('ends soon after its finish reason', async () => {
     h.ai = h.makeAi({ upstreamIdleTimeoutSeconds: 60 });
     const start = Date.now();
 
@@ -220,7 +220,7 @@ describe('a reply', () => {
     expect(Date.now() - start).toBeLessThan(5_000);
   });
 
-  it('ends at [DONE], and lets go of a provider that does not hang up', async () => {
+  it('ends at [DONE], and closes a connection that the provider keeps open', async () => {
     const start = Date.now();
     expect(await h.ask('ab', raw('data: [DONE]\n\n'), stall())).toMatchObject({
       content: 'ab',
@@ -231,7 +231,7 @@ describe('a reply', () => {
     expect(Date.now() - start).toBeLessThan(5_000);
   });
 
-  it('has the usage that comes after the finish reason, or none that is nonsense', async () => {
+  it('takes usage that follows the finish reason, unless it is invalid', async () => {
     const counted = await h.ask('a', finish('stop'), usage({ prompt_tokens: 1, completion_tokens: 2 }));
     const nonsense = await h.ask(
       'a',
@@ -242,7 +242,7 @@ describe('a reply', () => {
     expect(nonsense.usage).toBeUndefined();
   });
 
-  it('is taken whole from a provider that does not stream', async () => {
+  it('is read from a provider that does not stream', async () => {
     h.played.willAnswer(200, {
       choices: [
         { message: { role: 'assistant', content: 'All at once', reasoning: 'Hm' }, finish_reason: 'stop' },
@@ -259,7 +259,7 @@ describe('a reply', () => {
     });
   });
 
-  it('is asked for without stream_options where they are rejected, from then on', async () => {
+  it('is requested without stream_options after they were rejected', async () => {
     const complaint = {
       error: { message: "Unrecognized request argument: 'stream_options'", type: 'invalid' },
     };

@@ -58,7 +58,7 @@ describe('stream_options', () => {
     ['an error with 200', [200, { error: { message: 'stream_options: unknown field' } }]],
     ['MiniMax’s with 200', [200, { base_resp: { status_code: 2013, status_msg: 'invalid params' } }]],
     ['an error event', [200, `data: ${JSON.stringify(openAi('Bad', 'stream_options'))}\n\n`]],
-  ])('refused in %s are left out once, and from then on', async (_, refusal) => {
+  ])('refused in %s are omitted in a retry and in later requests', async (_, refusal) => {
     provider.refuse = ({ stream_options }) => (stream_options ? refusal : undefined);
 
     expect(await send()).toMatchObject(COMPLETE);
@@ -67,7 +67,7 @@ describe('stream_options', () => {
     expect(asked()).toEqual([STREAMED, WITHOUT_USAGE, WITHOUT_USAGE]);
   });
 
-  it('are left out in the last try where a provider fails over them without a word', async () => {
+  it('are omitted in the last try after errors without a message', async () => {
     provider.refuse = ({ stream_options }) => (stream_options ? [500, 'Internal Server Error'] : undefined);
 
     expect(await send()).toMatchObject(COMPLETE);
@@ -76,7 +76,7 @@ describe('stream_options', () => {
     expect(asked()).toEqual([STREAMED, STREAMED, WITHOUT_USAGE, WITHOUT_USAGE]);
   });
 
-  it('cost one more request where they are not what is refused, each time anew', async () => {
+  it('cost one more request each time if they are not the cause', async () => {
     provider.refuse = () => [400, openAi('The prompt is too long')];
 
     expect(await send()).toMatchObject({ status: 'failed', error: { detail: 'The prompt is too long' } });
@@ -90,7 +90,7 @@ describe('stream_options', () => {
     ['a held back prompt', [400, openAi('Held back', null, 'content_filter')]],
     ['a wrong key', [401, openAi('No such key')]],
     ['an unknown model', [404, openAi('The model does not exist', 'model')]],
-  ])('are not blamed for %s', async (_, refusal) => {
+  ])('are not omitted after %s', async (_, refusal) => {
     provider.refuse = () => refusal;
 
     expect(await send()).toMatchObject({ status: 'failed' });
@@ -98,7 +98,7 @@ describe('stream_options', () => {
   });
 });
 
-describe('Streaming', () => {
+describe('streaming', () => {
   it.each<[string, Refusal]>([
     [
       'o1’s words',
@@ -126,7 +126,7 @@ describe('Streaming', () => {
     ['Chinese', [400, { message: '该模型不支持流式输出' }]],
     ['403', [403, { message: 'Streaming is disabled for this key' }]],
     ['words of today', [422, { error: 'Streaming is currently unavailable for this model' }]],
-  ])('refused in %s is given up once, and from then on', async (_, refusal) => {
+  ])('refused in %s is disabled in a retry and in later requests', async (_, refusal) => {
     provider.refuse = ({ stream }) => (stream ? refusal : undefined);
 
     expect(await send()).toMatchObject(COMPLETE);
@@ -136,7 +136,7 @@ describe('Streaming', () => {
     expect(asked().at(-1)).toEqual({ stream: false });
   });
 
-  it('is not given up for a fault in a stream', async () => {
+  it('is not disabled after an error within a stream', async () => {
     let times = 0;
     provider.refuse = () =>
       times++ ? undefined : [500, { message: 'stream error: unexpected EOF upstream' }];
@@ -146,7 +146,7 @@ describe('Streaming', () => {
   });
 });
 
-describe('The system role', () => {
+describe('the system role', () => {
   it.each<[string, Refusal]>([
     ['Gemma’s template', [400, { object: 'error', message: 'System role not supported', code: 400 }]],
     [
@@ -195,7 +195,7 @@ describe('The system role', () => {
         },
       ],
     ],
-  ])('refused by %s is folded into the first user message, and from then on', async (_, refusal) => {
+  ])('refused by %s is merged into the first user message, then and later', async (_, refusal) => {
     provider.refuse = ({ messages }) => (messages?.[0]?.role === 'system' ? refusal : undefined);
 
     expect(await send({}, 'Be brief.')).toMatchObject(COMPLETE);
@@ -211,8 +211,8 @@ describe('The system role', () => {
   });
 });
 
-describe('What one account is refused', () => {
-  it('is still asked for with another key', async () => {
+describe('a refusal for one API key', () => {
+  it('does not affect requests with another key', async () => {
     provider.refuse = ({ stream }, _, headers) =>
       stream && headers.authorization === 'Bearer sk-test'
         ? [400, openAi('Your organization must be verified to stream this model.', 'stream')]
@@ -229,7 +229,7 @@ describe('What one account is refused', () => {
   });
 });
 
-describe('A parameter', () => {
+describe('a parameter', () => {
   const unsupported = (name: string, instead = '') =>
     openAi(
       `Unsupported parameter: '${name}' is not supported with this model.${instead}`,
@@ -275,23 +275,20 @@ describe('A parameter', () => {
         },
       ],
     ],
-  ])(
-    'for the length is swapped once where %s refuses %s, and from then on',
-    async (_, refused, taken, body) => {
-      provider.refuse = (request) => (refused in request ? [400, body] : undefined);
+  ])('for the length is renamed when %s refuses %s, then and later', async (_, refused, taken, body) => {
+    provider.refuse = (request) => (refused in request ? [400, body] : undefined);
 
-      expect(await send({ [refused]: 9 })).toMatchObject(COMPLETE);
-      expect(await send({ [refused]: 5 })).toMatchObject(COMPLETE);
+    expect(await send({ [refused]: 9 })).toMatchObject(COMPLETE);
+    expect(await send({ [refused]: 5 })).toMatchObject(COMPLETE);
 
-      expect(asked()).toEqual([
-        { ...STREAMED, [refused]: 9 },
-        { ...STREAMED, [taken]: 9 },
-        { ...STREAMED, [taken]: 5 },
-      ]);
-    },
-  );
+    expect(asked()).toEqual([
+      { ...STREAMED, [refused]: 9 },
+      { ...STREAMED, [taken]: 9 },
+      { ...STREAMED, [taken]: 5 },
+    ]);
+  });
 
-  it('for the length is dropped where it is refused by either name, and so is its value alone', async () => {
+  it('for the length is dropped if refused under both names, with this value only', async () => {
     provider.refuse = ({ max_tokens: one, max_completion_tokens: other }) =>
       one || other ? [400, openAi('Not for you', one ? 'max_tokens' : 'max_completion_tokens')] : undefined;
 
@@ -311,7 +308,7 @@ describe('A parameter', () => {
     '`max_tokens` must be less than or equal to `100`',
     'max_tokens参数非法：取值范围[1,100]',
     'max_tokens 超过上限',
-  ])('for the length keeps its name where its value is refused: %s', async (message) => {
+  ])('for the length keeps its name if its value is refused: %s', async (message) => {
     provider.refuse = ({ max_tokens }) => (Number(max_tokens) > 100 ? [400, openAi(message)] : undefined);
 
     for (const max_tokens of [900, 900, 50]) expect(await send({ max_tokens })).toMatchObject(COMPLETE);
@@ -324,7 +321,7 @@ describe('A parameter', () => {
     ]);
   });
 
-  it('for the length is not swapped where it has the right name already', async () => {
+  it('for the length is not renamed if it already has the right name', async () => {
     provider.refuse = (body) => ('max_tokens' in body ? [400, unsupported('max_tokens')] : undefined);
 
     await send({ max_tokens: 9 });
@@ -385,7 +382,7 @@ describe('A parameter', () => {
       [400, openAi('Not supported', 'response_format.type')],
     ],
     ['verbosity', { verbosity: 'low' }, [400, unsupported('verbosity')]],
-  ])('%s is dropped once where it is refused, and from then on: %j', async (name, params, refusal) => {
+  ])('%s is dropped when refused, then and later: %j', async (name, params, refusal) => {
     provider.refuse = (body) => (name in body ? refusal : undefined);
 
     expect(await send(params)).toMatchObject(COMPLETE);
@@ -407,7 +404,7 @@ describe('A parameter', () => {
     expect(asked()).toHaveLength(4);
   });
 
-  it('is remembered with its value, so that nobody’s mistake unsets what others send', async () => {
+  it('is remembered with its value, so other values are still sent', async () => {
     provider.refuse = ({ temperature }) =>
       (temperature as number) > 1 ? [400, openAi('temperature must be at most 1', 'temperature')] : undefined;
 
@@ -416,14 +413,14 @@ describe('A parameter', () => {
     expect(asked()).toEqual([{ ...STREAMED, temperature: 2 }, STREAMED, { ...STREAMED, temperature: 0.5 }]);
   });
 
-  it('of extra_body is not dropped: it may say how the prompt is to be treated', async () => {
+  it('of extra_body is never dropped', async () => {
     provider.refuse = ({ store }) => (store === false ? [400, unsupported('store')] : undefined);
 
     expect(await send({ extra_body: { store: false } })).toMatchObject({ status: 'failed' });
     expect(asked().every(({ store }) => store === false)).toBe(true);
   });
 
-  it('is not dropped for ever: a provider that refuses everything is asked a few times', async () => {
+  it('is dropped only a few times per reply by a provider that refuses everything', async () => {
     provider.refuse = () => [400, openAi('temperature, top_p, max_tokens, stream, system role: invalid')];
 
     expect(await send({ temperature: 1, top_p: 1, max_tokens: 1 }, 'Be brief.')).toMatchObject({

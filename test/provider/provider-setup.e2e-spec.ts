@@ -77,7 +77,7 @@ async function chat(conversation: object = {}) {
 }
 
 describe('a query in model_url', () => {
-  it('goes after the path of each call, repeated names and all', async () => {
+  it('follows the path of each call, repeated names included', async () => {
     const config = await addConfig({ model_url: `${provider.url}/chat/completions?api-version=1&a=%20&a=2` });
 
     const { path } = await chat();
@@ -93,7 +93,7 @@ describe('a query in model_url', () => {
     ]);
   });
 
-  it('is no way around the key for another origin', async () => {
+  it('still requires the key for another origin', async () => {
     const { id } = await addConfig({ model_url: 'https://one.example/v1?a=1' });
     const move = (model_url: string) => ada.post<Config>(`/auth/config/${id}/update`, { model_url });
 
@@ -104,7 +104,7 @@ describe('a query in model_url', () => {
 });
 
 describe('the key', () => {
-  it.each([...AZURE, ...NOT_AZURE])('is sent to %s in the headers that it reads', async (host) => {
+  it.each([...AZURE, ...NOT_AZURE])('is sent to %s in its own headers', async (host) => {
     await addConfig({ model_url: `http://${host}:${provider.port}/v1` });
 
     const { headers } = await chat();
@@ -117,7 +117,7 @@ describe('the key', () => {
     ['absent', { api_key: undefined }],
     ['empty', { api_key: '' }],
     ['white space', { api_key: ' \n' }],
-  ])('may be %s: then no credentials are sent', async (_, body) => {
+  ])('may be %s, which sends no credentials', async (_, body) => {
     const config = await addConfig({ model_url: `http://${AZURE[0]}:${provider.port}/v1`, ...body });
 
     const { headers } = await chat();
@@ -128,7 +128,7 @@ describe('the key', () => {
     expect(headers).not.toHaveProperty('api-key');
   });
 
-  it('is removed by an empty one, and then not asked for when the origin changes', async () => {
+  it('is removed by an empty value, and then not required for another origin', async () => {
     const { id } = await addConfig();
     const update = (body: object) => ada.post<Config>(`/auth/config/${id}/update`, body);
 
@@ -140,7 +140,7 @@ describe('the key', () => {
     expect((await update({ model_url: 'https://two.example/v1', api_key: '' })).status).toBe(200);
   });
 
-  it('that cannot be read counts as one when the origin changes', async () => {
+  it('that cannot be decrypted is still required for another origin', async () => {
     const { id } = await addConfig();
     await t.app.get(DataSource).manager.update(ModelConfig, { id }, { encryptedApiKey: 'gAAAAA' });
 
@@ -149,7 +149,7 @@ describe('the key', () => {
     expect(body).toMatchObject({ errors: [{ field: 'api_key' }] });
   });
 
-  it('is trimmed, as are URL and model', async () => {
+  it('is trimmed, like URL and model', async () => {
     const model_url = `\u200b\t${provider.url}/Chat/Completions \r\n\u2060`;
     const config = await addConfig({
       model_url,
@@ -213,7 +213,7 @@ describe('params', () => {
     });
   });
 
-  it('come back as they were sent, nulls of a conversation too', async () => {
+  it('are returned as they were sent, nulls of a conversation included', async () => {
     const params = { temperature: null, extra_body: { a: { b: [1, null] } } };
 
     expect(await ada.createConversation({ params })).toMatchObject({ params });
@@ -221,13 +221,13 @@ describe('params', () => {
   });
 });
 
-describe('a test', () => {
+describe('a config test', () => {
   const DELTA = 'data: {"choices":[{"delta":{"content":" "}}]}\n\n';
 
   it.each<[what: string, base: string]>([
     ['without /v1', ''],
     ['without /v1, below another path', '/api'],
-  ])('of a model_url %s fails and says what to set', async (_, base) => {
+  ])('of a model_url %s fails with the suggested URL', async (_, base) => {
     provider.base = `${base}/v1`;
     const model_url = `http://127.0.0.1:${provider.port}${base}`;
 
@@ -241,7 +241,7 @@ describe('a test', () => {
     expect(error?.hint).toMatch(/answers/);
   });
 
-  it('gives the hint with a query, and with what is wrong there', async () => {
+  it('suggests a URL with its query, and with the error there', async () => {
     provider.refuse = (_, path) =>
       path.startsWith('/v1/') ? [401, { error: { message: 'No such key' } }] : undefined;
     const { error } = await test(await addConfig({ model_url: `http://127.0.0.1:${provider.port}?a=1` }));
@@ -254,7 +254,7 @@ describe('a test', () => {
     ['a page', [200, '<!doctype html>']],
     ['405', [405, { detail: 'Method Not Allowed' }]],
     ['what LM Studio says', [200, { error: 'Unexpected endpoint or method. (POST /chat/completions)' }]],
-  ])('gives the hint where %s stands for 404', async (_, refusal) => {
+  ])('suggests a URL if %s stands for 404', async (_, refusal) => {
     provider.refuse = (_, path) => (path.startsWith('/v1/') ? undefined : refusal);
 
     const { ok, error } = await test(await addConfig({ model_url: `http://127.0.0.1:${provider.port}` }));
@@ -262,7 +262,7 @@ describe('a test', () => {
     expect({ ok, hint: error?.hint }).toMatchObject({ ok: false, hint: expect.stringContaining('/v1') });
   });
 
-  it('gives no hint where /v1 leads nowhere either, or is there already', async () => {
+  it('suggests nothing if /v1 fails too or is already present', async () => {
     provider.base = '/nowhere';
     const urls = ['', '/v1', '/api/paas/v4', '/v1beta/openai'].map(
       (path) => `http://127.0.0.1:${provider.port}${path}`,
@@ -274,7 +274,7 @@ describe('a test', () => {
     expect(provider.requests).toHaveLength(urls.length + 1);
   });
 
-  it('is passed by the first text, after thoughts too', async () => {
+  it('succeeds at the first text, also after reasoning', async () => {
     provider.willStream(reasoning('Hm'), 'Hel', stall());
 
     expect(await test(await addConfig())).toMatchObject({ ok: true });
@@ -287,14 +287,14 @@ describe('a test', () => {
     ['fails after its thoughts', () => provider.willStream(reasoning('Hm'), noDone())],
     ['refuses a parameter for good', () => (provider.refuse = () => [400, { error: { message: 'No' } }])],
     ['is filtered', () => provider.willStream(reasoning('Hm'), finish('content_filter'))],
-  ])('fails where a chat would, as the provider %s', async (_, play) => {
+  ])('fails like a chat if the provider %s', async (_, play) => {
     const config = await addConfig();
     play();
 
     expect(await test(config)).toMatchObject({ ok: false });
   });
 
-  it('learns what a chat learns', async () => {
+  it('remembers refused parameters for chats', async () => {
     provider.refuse = ({ temperature }) =>
       temperature === undefined
         ? undefined
@@ -324,7 +324,7 @@ describe('the list of models', () => {
     ['with nonsense in it', { data: [null, 7, {}, { id: '' }, { id: 7, name: 'a' }] }, ['a']],
     ['empty', { data: [] }, []],
     ['Ollama’s empty one', { object: 'list', data: null }, []],
-  ])('is understood as %s', async (_, list, ids) => {
+  ])('is read as %s', async (_, list, ids) => {
     provider.modelList = list;
 
     expect((await models(await addConfig())).body).toEqual({ models: ids });
@@ -334,7 +334,7 @@ describe('the list of models', () => {
     ['an error', { error: { message: 'No such key', code: 401 } }, 'upstream_auth', 'No such key'],
     ['no list', { hello: 'world' }, 'upstream_bad_response', 'The provider answered with no list of models.'],
     ['a page', '<html>', 'upstream_bad_response', 'The provider answered with no list of models.'],
-  ])('is refused as %s', async (_, list, code, detail) => {
+  ])('is a bad response as %s', async (_, list, code, detail) => {
     provider.modelList = list;
 
     expect((await models(await addConfig())).body).toMatchObject({ status: 502, code, detail });

@@ -31,7 +31,7 @@ function refuseOnce(refusal: Refusal): void {
   provider.refuse = () => (times++ === 0 ? refusal : undefined);
 }
 
-describe('What may pass is tried again', () => {
+describe('a temporary error is retried', () => {
   it.each<[string, Refusal]>([
     ['408', [408, 'Request Timeout']],
     ['409', [409, { error: 'The model is being loaded' }]],
@@ -56,7 +56,7 @@ describe('What may pass is tried again', () => {
     expect(provider.chats).toHaveLength(2);
   });
 
-  it('three times in all, and then told', async () => {
+  it('up to three tries in total, then reported', async () => {
     provider.refuse = () => [200, ''];
 
     expect(await send()).toMatchObject({
@@ -67,7 +67,7 @@ describe('What may pass is tried again', () => {
   });
 });
 
-describe('An error in a body has the class of its code', () => {
+describe('an error in a body is classified by its code', () => {
   it.each<[unknown, string, number]>([
     [401, 'upstream_auth', 1],
     ['403', 'upstream_auth', 1],
@@ -84,7 +84,7 @@ describe('An error in a body has the class of its code', () => {
     expect(provider.chats).toHaveLength(requests);
   });
 
-  it('after text too, and is not tried again then', async () => {
+  it('after text too, without a retry', async () => {
     provider.willStream('Hel', errorEvent({ code: 429, message: 'Slow down' }));
 
     expect(await send()).toMatchObject({
@@ -95,7 +95,7 @@ describe('An error in a body has the class of its code', () => {
   });
 });
 
-describe('The detail', () => {
+describe('an error’s detail', () => {
   it.each<[string, Refusal, string]>([
     [
       'a date',
@@ -117,14 +117,14 @@ describe('The detail', () => {
       [429, 'Slow down', { 'retry-after-ms': '30500' }],
       'Slow down. Try again in 31 seconds.',
     ],
-  ])('says how long to wait, from %s', async (_, refusal, detail) => {
+  ])('contains the delay, from %s', async (_, refusal, detail) => {
     provider.refuse = () => refusal;
 
     expect((await send()).error).toMatchObject({ detail: expect.stringContaining(detail) });
     expect(provider.chats).toHaveLength(1);
   });
 
-  it('says it after a long sentence too, within 500 characters', async () => {
+  it('contains the delay after a long message too, within 500 characters', async () => {
     provider.refuse = () => [429, 'x'.repeat(3000), { 'Retry-After': '60' }];
 
     const { detail } = (await send()).error as { detail: string };
@@ -156,13 +156,13 @@ describe('The detail', () => {
       ],
       'Provider returned error: No such model',
     ],
-  ])('is the sentence in %s', async (_, refusal, detail) => {
+  ])('is the message in %s', async (_, refusal, detail) => {
     provider.refuse = () => refusal;
 
     expect((await send()).error).toMatchObject({ detail });
   });
 
-  it('has no key in any encoding, cut anywhere', async () => {
+  it('contains no part of the key in any encoding', async () => {
     const key = 'sk-0123456789abcdefghijklmnopqrstuvwxyz';
     const echo = Buffer.from(`Bearer ${key}`).toString('base64');
     const bob = await t.user().withConfig(provider, { api_key: key }).create();
@@ -176,7 +176,7 @@ describe('The detail', () => {
   });
 });
 
-it('A reply that failed before its text leaves no connection open', async () => {
+it('a reply that fails before its text leaves no connection open', async () => {
   provider.willStream(errorEvent({ code: 500, message: 'Not now' }), stall());
 
   expect(await send()).toMatchObject(COMPLETE);

@@ -53,8 +53,8 @@ async function begin(user = ada, app = t) {
   return { id, held, sse };
 }
 
-describe('A reply whose text turns out to be reasoning', () => {
-  it('is whole over JSON, in the history and in the export', async () => {
+describe('a reply whose text turns out to be reasoning', () => {
+  it('is complete over JSON, in the history and in the export', async () => {
     const { id } = await ada.createConversation();
     const held = play();
     held.thoughts.open();
@@ -64,7 +64,7 @@ describe('A reply whose text turns out to be reasoning', () => {
     expect((await ada.history(id)).at(-1)).toMatchObject(WHOLE);
   });
 
-  it('begins anew for clients of all transports, in the order of API.md', async () => {
+  it('restarts for clients of all transports, in the documented order', async () => {
     const { id, held, sse } = await begin();
     const events = await ada.sse(`/conversations/${id}/events`);
     const ws = ada.ws(id);
@@ -96,7 +96,7 @@ describe('A reply whose text turns out to be reasoning', () => {
     }
   });
 
-  it('is stored as reasoning at once, whatever had been stored as content', async () => {
+  it('is stored as reasoning at once, replacing stored content', async () => {
     const { id, held, sse } = await begin();
     const chunks = t.app.get(DataSource).getRepository(ReplyChunk);
     const { message } = sse.events[1] as { message: Thing } & SeenEvent;
@@ -118,7 +118,7 @@ describe('A reply whose text turns out to be reasoning', () => {
     expect((await ada.history(id)).at(-1)).toMatchObject(WHOLE);
   });
 
-  it('begins anew for who comes back with a place from before, and not for one from after', async () => {
+  it('restarts for a client that resumes from before the restart, not from after', async () => {
     const { id, held, sse } = await begin();
     const before = sse.events.findLast(isDelta)!.id as string;
     held.thoughts.open();
@@ -137,7 +137,7 @@ describe('A reply whose text turns out to be reasoning', () => {
     expect(late!.events.filter(isDelta)).toMatchObject([{ part: 'content', offset: 4, text: 'answer.' }]);
   });
 
-  it('has its last attempt where it ended while it was read', async () => {
+  it('returns its last attempt if it ended during the read', async () => {
     const { id, held, sse } = await begin();
     const row = await t.app.get(DataSource).getRepository(Message).findOneByOrFail({ streamingIn: id });
     held.thoughts.open();
@@ -148,7 +148,7 @@ describe('A reply whose text turns out to be reasoning', () => {
     expect(row.attempt).toBe(2);
   });
 
-  it('can be stopped, with what it had', async () => {
+  it('can be stopped, and keeps its text', async () => {
     const { id, held, sse } = await begin();
     held.thoughts.open();
     await sse.until(({ text }) => text === 'The ');
@@ -157,7 +157,7 @@ describe('A reply whose text turns out to be reasoning', () => {
     expect(body).toMatchObject({ status: 'stopped', content: 'The ', reasoning: `${THOUGHTS}Yes.` });
   });
 
-  it('is sent to the provider without its reasoning, and gives none to the title', async () => {
+  it('is sent to the provider and to the title request without its reasoning', async () => {
     const bob = await t.user().withConfig(t.provider).create();
     const { id } = await bob.createConversation();
     t.provider.willStream('<think>Secret</think>Plain');
@@ -179,7 +179,7 @@ describe('sources', () => {
   );
   const named = [{ url: 'https://b.example/', title: null }, page];
 
-  it('of a reply are in every place that shows it', async () => {
+  it('of a reply are returned wherever the reply is', async () => {
     const { id } = await ada.createConversation();
     t.provider.willStream(cite);
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
@@ -195,7 +195,7 @@ describe('sources', () => {
   });
 });
 
-onRedis('On another node', (REDIS_URL) => {
+onRedis('another node', (REDIS_URL) => {
   let one: TestApp;
   let two: TestApp;
   let bob: TestUser;
@@ -209,7 +209,7 @@ onRedis('On another node', (REDIS_URL) => {
     await one.stop();
   });
 
-  it('a reply begins anew for clients that came before, and after', async () => {
+  it('restarts a reply for clients that joined before and after', async () => {
     const { id, held, sse } = await begin(bob, one);
     const early = await bob.on(two).sse(`/conversations/${id}/events`);
     await early.until(isDelta);

@@ -112,7 +112,7 @@ describe('Content-Encoding', () => {
   it.each<[string, () => Gzip | BrotliCompress]>([
     ['gzip', () => createGzip({ flush: constants.Z_SYNC_FLUSH })],
     ['br', () => createBrotliCompress({ flush: constants.BROTLI_OPERATION_FLUSH })],
-  ])('%s is decoded as it comes', async (encoding, create) => {
+  ])('%s is decoded as it arrives', async (encoding, create) => {
     const server = createHttpServer((_, response) => {
       response.writeHead(200, { 'Content-Encoding': encoding });
       const encoder = create();
@@ -129,7 +129,7 @@ describe('Content-Encoding', () => {
     server.close();
   });
 
-  it('is decoded to where the connection was cut', async () => {
+  it('is decoded up to the point where the connection was cut', async () => {
     const server = createHttpServer((_, response) => {
       response.writeHead(200, { 'Content-Encoding': 'gzip' });
       const encoder = createGzip({ flush: constants.Z_SYNC_FLUSH });
@@ -153,7 +153,7 @@ describe('Content-Encoding', () => {
     expect((await p.reader.read()).error).toMatchObject({ code: 'upstream_error', detail: 'No such luck' });
   });
 
-  it('is no way around the limits', async () => {
+  it('cannot bypass the limits', async () => {
     const bombs = [`data: ${'x'.repeat(64 * 2 ** 20)}`, text('x'.repeat(500_000)).repeat(40)];
     for (const bomb of bombs) {
       p.played.willAnswer(200, gzipSync(bomb), { 'Content-Encoding': 'gzip' });
@@ -183,7 +183,7 @@ describe('100 Continue', () => {
       'twice, and another',
       [`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${body}`],
     ],
-  ])('unasked is passed over: %s', async (_, pieces) => {
+  ])('is ignored if unrequested: %s', async (_, pieces) => {
     const server = createServer((socket) => {
       socket.setNoDelay(true).on('error', () => {});
       socket.once('data', () =>

@@ -17,7 +17,7 @@ import {
 
 const p = useReaders();
 
-check(p, 'a failure is one', [
+check('an error is detected', p, [
   [
     'in the choice',
     text('Hel') + choice({ error: { code: 502, message: 'Upstream died' }, finish_reason: 'error' }) + DONE,
@@ -127,7 +127,7 @@ check(p, 'a failure is one', [
   ],
 ]);
 
-check(p, 'an empty reply is a failure that says why', [
+check('an empty reply is an error with a reason', p, [
   ['said nothing', FINISH + DONE, { finishReason: 'stop', error: empty(/said nothing/) }],
   ['said nothing, not even a reason', DONE, { error: empty(/said nothing/) }],
   ['only roles', delta({ role: 'assistant', content: '' }) + FINISH + DONE, { error: empty(/said nothing/) }],
@@ -176,7 +176,7 @@ check(p, 'an empty reply is a failure that says why', [
   ],
 ]);
 
-check(p, 'nothing after a finish fails the reply:', [
+check('nothing after a finish fails the reply:', p, [
   ['an error', text('a') + FINISH + event({ error: { message: 'Died' } }) + DONE, { content: 'a' }],
   ['an error event', `${text('a')}${FINISH}event: error\ndata: Died\n\n`, { content: 'a' }],
   [
@@ -199,7 +199,7 @@ check(p, 'nothing after a finish fails the reply:', [
   ['nonsense', `${text('a')}${FINISH}<html>\n\ndata: {x}\n\n`, { content: 'a' }],
 ]);
 
-check(p, 'an end is one', [
+check('the end of a stream is classified', p, [
   ['clean, after text', text('a'), { content: 'a', finishReason: null }],
   ['clean, without the last blank line', text('a').trimEnd(), { content: 'a', finishReason: null }],
   [
@@ -261,8 +261,8 @@ check(p, 'an end is one', [
 ]);
 
 check(
-  p,
   'time',
+  p,
   [
     [
       'for the first text, whatever else comes',
@@ -309,7 +309,7 @@ describe('after a finish chunk', () => {
     ['white space', text(' ')],
     ['a line without end', 'x'],
     ['the finish chunk again', FINISH],
-  ])('%s for ever do not keep a reply', async (_, bytes) => {
+  ])('endless %s do not keep a reply open', async (_, bytes) => {
     const start = Date.now();
     const noise = Array.from({ length: 100 }, () => [raw(bytes), pause(100)]).flat();
 

@@ -17,7 +17,7 @@ const p = useReaders();
 
 const tags = ['think', 'thinking', 'thought', 'THINK', 'Thinking'].map((name) => [`<${name}>`, `</${name}>`]);
 
-check(p, 'reasoning', [
+check('reasoning', p, [
   ...[...tags, ['[THINK]', '[/THINK]'], ['[think]', '[/think]']].map(([open, close]): Case => [
     `in ${open}`,
     [`${open}\nHm`, `, yes${close}\n\nAn`, 'swer <think>literal</think>'].map((piece) => raw(text(piece))),
@@ -114,7 +114,7 @@ const counts = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 };
 const zeros = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
 const counted = { usage: { promptTokens: 1, completionTokens: 2, totalTokens: 3 } };
 
-check(p, 'usage', [
+check('usage', p, [
   [
     'in x_groq beside zeros',
     text('a') + event({ choices: [], usage: zeros, x_groq: { usage: counts } }) + DONE,
@@ -198,7 +198,7 @@ check(p, 'usage', [
 const A = 'https://a.example/';
 const B = 'https://b.example/x?y=1';
 
-check(p, 'sources', [
+check('sources', p, [
   [
     'in citations',
     event({ citations: [A, B], choices: [{ delta: { content: 'a' } }] }) +

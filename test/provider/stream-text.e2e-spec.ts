@@ -15,7 +15,7 @@ import {
 
 const p = useReaders();
 
-check(p, 'text is not lost', [
+check('text is not lost', p, [
   [
     'where reasoning comes with a finish reason, and the answer 3 s later',
     [
@@ -152,7 +152,7 @@ check(p, 'text is not lost', [
   ],
 ]);
 
-check(p, 'what comes in between is passed over', [
+check('other lines are ignored', p, [
   ...[
     'data:\n\n',
     'data: \n\n',
@@ -176,7 +176,7 @@ check(p, 'what comes in between is passed over', [
   ]),
 ]);
 
-it('reads events parted by one newline as they come, however many', async () => {
+it('reads events separated by single newlines as they arrive', async () => {
   const many = Array.from({ length: 40_000 }, () => raw(text('x'.repeat(20)).trimEnd() + '\n'));
 
   const outcome = await p.reader.ask(...many, raw(`${FINISH}${DONE}`), noDone());

@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it('counts in the built server, whose folder is another, and lets it end', async () => {
+it('the built server counts tokens in its worker, and can exit', async () => {
   const url = await server.url();
   const user = new UserBuilder({ url: () => url, opened: (connection) => connection });
   const ada = await user.withConfig(provider, { context_tokens: 256, params: { max_tokens: 1 } }).create();
@@ -38,7 +38,7 @@ it('counts in the built server, whose folder is another, and lets it end', async
   expect((await server.exited).code).toBe(0);
 });
 
-it('lets a server end that has a reply to count', async () => {
+it('a server with an uncounted reply can exit', async () => {
   const other = new ServerProcess(folder, { RATE_LIMIT_SCALE: '0', SHUTDOWN_GRACE_S: '0' });
   const url = await other.url();
   const user = new UserBuilder({ url: () => url, opened: (connection) => connection });

@@ -33,7 +33,7 @@ async function replyOf(nodeId: string, text: string): Promise<Message> {
 
 const statusOf = async ({ id }: Message) => (await t.manager.findOneByOrFail(Message, { id })).status;
 
-describe('a reply that begins when the grace of a shutdown is over', () => {
+describe('a reply that starts after the shutdown’s grace period', () => {
   beforeAll(async () => {
     t = await startTestApp();
     ada = await t.user().withConfig(t.provider).create();
@@ -51,7 +51,7 @@ describe('a reply that begins when the grace of a shutdown is over', () => {
   });
 });
 
-describe('a node that watches the others', () => {
+describe('a node that watches the heartbeats of others', () => {
   const LEASE_MS = 1000;
   const pace = { beatIntervalMs: 20, leaseMs: LEASE_MS } satisfies RecoveryPace;
   beforeAll(async () => {
@@ -67,7 +67,7 @@ describe('a node that watches the others', () => {
     listRunning.mockRestore();
   }
 
-  it('takes nobody for dead because it has stood still itself', async () => {
+  it('declares no node dead after its own event loop was blocked', async () => {
     await t.manager.save(Node, { id: 'suspended', beat: 1 });
     const reply = await replyOf('suspended', 'so far');
     await looks();
@@ -84,7 +84,7 @@ describe('a node that watches the others', () => {
     expect(now.call(performance) - wokeAt).toBeGreaterThanOrEqual(LEASE_MS);
   });
 
-  it('takes nobody for dead while its own beats are not stored', async () => {
+  it('declares no node dead while its own heartbeats fail', async () => {
     await t.manager.save(Node, { id: 'silent', beat: 1 });
     const reply = await replyOf('silent', 'so far');
     await t.manager.query(
@@ -100,7 +100,7 @@ describe('a node that watches the others', () => {
     await until(async () => (await statusOf(reply)) === 'interrupted');
   });
 
-  it('deletes chunks that no running reply owns, and no others', async () => {
+  it('deletes only chunks that no running reply owns', async () => {
     await t.manager.save(Node, { id: 'alive', beat: 1 });
     const running = await replyOf('alive', 'kept');
     const ended = await replyOf('alive', 'left behind');

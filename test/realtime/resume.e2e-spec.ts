@@ -151,14 +151,14 @@ async function runAll(users: TestUser[][]): Promise<number> {
   return drops;
 }
 
-describe('One node', () => {
+describe('one node', () => {
   let t: TestApp;
   beforeAll(async () => {
     t = await startTestApp();
   });
   afterAll(() => t.stop());
 
-  it('gives every client the same text, wherever and however often it drops, over whichever transport it comes back', async () => {
+  it('sends every client the same text through any reconnects over any transports', async () => {
     const drops = await runAll(await usersOf([t]));
 
     expect(drops).toBeGreaterThan(300);
@@ -166,7 +166,7 @@ describe('One node', () => {
   }, 180_000);
 });
 
-onRedis('Two nodes', (REDIS_URL) => {
+onRedis('two nodes', (REDIS_URL) => {
   let one: TestApp;
   let two: TestApp;
   beforeAll(async () => {
@@ -178,7 +178,7 @@ onRedis('Two nodes', (REDIS_URL) => {
     await one.stop();
   });
 
-  it('give every client the same text, at whichever of them it comes back', async () => {
+  it('send every client the same text through reconnects to either', async () => {
     const drops = await runAll(await usersOf([one, two]));
 
     expect(drops).toBeGreaterThan(200);

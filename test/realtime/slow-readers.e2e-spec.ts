@@ -76,8 +76,8 @@ async function wholeTextFor(socket: SocketClient, sent: ChatAnswer): Promise<voi
   expect(textOf(socket.events, String(sent.assistant_message.content)) === TEXT).toBe(true);
 }
 
-describe('A client that stops reading', () => {
-  it('of server-sent events is cut, and resumes with exactly the rest', async () => {
+describe('a client that stops reading', () => {
+  it('of server-sent events is disconnected, and resumes with exactly the rest', async () => {
     const held = willStreamAlmostAll();
     const reader = await ada.sse(`/conversations/${id}/events`);
     const stalled = connect(Number(new URL(t.url).port), '127.0.0.1');
@@ -108,7 +108,7 @@ describe('A client that stops reading', () => {
     await Promise.all([reader.close(), resumed.close(), socket.close()]);
   });
 
-  it('of a WebSocket is cut, and finds all in the next snapshot', async () => {
+  it('of a WebSocket is disconnected, and finds everything in the next snapshot', async () => {
     const held = willStreamAlmostAll();
     const stalled = ada.ws(id);
     const reader = ada.ws(id);
@@ -134,7 +134,7 @@ describe('A client that stops reading', () => {
     await Promise.all([reader.close(), back.close()]);
   });
 
-  it('of Socket.IO is cut, and is recovered with all of it', async () => {
+  it('of Socket.IO is disconnected, and recovers everything', async () => {
     const held = willStreamAlmostAll();
     const [stalled, reader] = [ada.recoveringSocket(), ada.socket()];
     const log = new EventLog('The stalled client');
@@ -166,7 +166,7 @@ describe('A client that stops reading', () => {
     await Promise.all([stalled.close(), reader.close()]);
   });
 
-  it('of Socket.IO’s polling is cut when it polls no more', async () => {
+  it('of Socket.IO by polling is disconnected when it stops polling', async () => {
     const held = willStreamAlmostAll();
     const reader = ada.socket();
     const poller = new Poller(ada, t.url);
@@ -184,8 +184,8 @@ describe('A client that stops reading', () => {
   });
 });
 
-describe('A client that reads', () => {
-  it('gets a reply of many MiB over every transport, live, late and resumed', async () => {
+describe('a client that reads', () => {
+  it('receives a reply of many MiB over every transport, live, late and resumed', async () => {
     const polling = ada.socket({ transports: ['polling'] });
     await polling.emit('conversation.open', { conversation_id: id });
     const [live, ws] = [await ada.sse(`/conversations/${id}/events`), ada.ws(id)];
@@ -219,8 +219,8 @@ describe('A client that reads', () => {
   });
 });
 
-describe('A client that is recovered', () => {
-  it('is not cut for what it had missed, where something happens before it has read that', async () => {
+describe('a recovered client', () => {
+  it('is not disconnected for its replay when a new event arrives before it is read', async () => {
     const socket = ada.recoveringSocket();
     const log = new EventLog('The recovered client');
     socket.io.onAny((type: string, body: object) => log.push({ ...body, type }));

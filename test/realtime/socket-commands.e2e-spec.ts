@@ -32,8 +32,8 @@ async function textArrived(socket: SocketClient, { id, content }: Thing, text: s
   await socket.until(() => textOf(ofMessage(id, socket.events), String(content)).includes(text));
 }
 
-describe('Two devices of a user', () => {
-  it('stay in step; deltas come for opened conversations alone, and nothing for others', async () => {
+describe('two devices of a user', () => {
+  it('stay in sync, with deltas only for opened conversations and nothing for other users', async () => {
     const phone = await connected(ada.socket());
     const laptop = await connected(ada.socket());
     const bob = await t.user().create();
@@ -67,7 +67,7 @@ describe('Two devices of a user', () => {
     expect(stranger.events).toMatchObject([{ type: 'conversation.created', conversation: { id: own.id } }]);
   });
 
-  it('joins a running reply with its text so far, by opening and by sending the same again', async () => {
+  it('join a running reply with its text so far, by opening and by repeating the send', async () => {
     const { id } = await ada.createConversation();
     const held = gate();
     provider.willStream('before ', held, 'after');
@@ -93,7 +93,7 @@ describe('Two devices of a user', () => {
     }
   });
 
-  it('gets no delta before the acknowledgement that says where deltas start', async () => {
+  it('get no delta before the acknowledgement with its offset', async () => {
     const { id } = await ada.createConversation();
     const sender = ada.socket();
     provider.willStream(endlessWords);
@@ -117,13 +117,13 @@ describe('Two devices of a user', () => {
   });
 });
 
-describe('Commands', () => {
+describe('commands', () => {
   let socket: SocketClient;
   beforeAll(async () => {
     socket = await connected(ada.socket());
   });
 
-  it('conversation.open answers what GET answers, as many messages as it is asked for', async () => {
+  it('conversation.open returns the same as GET, with the requested number of messages', async () => {
     const { id } = await ada.createConversation();
     await ada.send(id, 'One');
     await ada.send(id, 'Two');
@@ -135,7 +135,7 @@ describe('Commands', () => {
     expect(ack.data).toMatchObject({ has_more: true, messages: { length: 3 } });
   });
 
-  it('conversation.close ends the deltas, and is acknowledged with {} whatever its id', async () => {
+  it('conversation.close ends the deltas, and is acknowledged with {} for any id', async () => {
     const { id } = await ada.createConversation();
     await socket.emit('conversation.open', { conversation_id: id });
     const before = socket.events.length;
@@ -151,7 +151,7 @@ describe('Commands', () => {
     expect(socket.events.slice(before).filter(isDelta)).toEqual([]);
   });
 
-  it('chat.send, stop, regenerate and edit answer as over HTTP', async () => {
+  it('chat.send, stop, regenerate and edit return the same as over HTTP', async () => {
     const { id: conversation_id } = await ada.createConversation();
     provider.willStream('so far', gate());
 
@@ -191,7 +191,7 @@ describe('Commands', () => {
     ]);
   });
 
-  it('answers 409 with the running reply’s id to another send meanwhile', async () => {
+  it('chat.send answers 409 with the running reply’s id during a reply', async () => {
     const { id: conversation_id } = await ada.createConversation();
     const held = gate();
     provider.willStream('slow', held);
@@ -229,7 +229,7 @@ describe('Commands', () => {
     ['nothing.like.it', {}, ['event']],
     ['constructor', {}, ['event']],
     ['__proto__', {}, ['event']],
-  ])('refuses a bad %s of %j, naming %j', async (event, body, fields) => {
+  ])('refuse an invalid %s of %j, naming %j', async (event, body, fields) => {
     const { ok, error } = await socket.emit(event, body);
 
     expect({ ok, ...error }).toMatchObject({ ok: false, status: 422, code: 'validation_failed' });
@@ -246,13 +246,13 @@ describe('Commands', () => {
     [true],
     [Buffer.from('binary')],
     [JSON.parse('{"__proto__":{"x":1}}')],
-  ])('refuses %p in place of an object', async (body) => {
+  ])('refuse %p instead of an object', async (body) => {
     const { ok, error } = await socket.emit('conversation.open', body);
 
     expect({ ok, ...error }).toMatchObject({ ok: false, status: 422, code: 'validation_failed' });
   });
 
-  it('answers without an acknowledgement by an exception event, and goes on', async () => {
+  it('without an acknowledgement are answered by an exception event, and the socket stays open', async () => {
     socket.io.emit('chat.stop', {});
     socket.io.emit('no.such.event');
     socket.io.emit('conversation.open');
@@ -263,7 +263,7 @@ describe('Commands', () => {
     expect(await socket.emit('conversation.close', { conversation_id: 1 })).toEqual({ ok: true, data: {} });
   });
 
-  it('finds nothing of another user’s, whatever the command', async () => {
+  it('find nothing of another user’s', async () => {
     const bob = await t.user().withConfig(provider).create();
     const { id: conversation_id } = await ada.createConversation();
     const { body } = await ada.send(conversation_id, 'Private');
@@ -294,7 +294,7 @@ describe('Commands', () => {
   });
 });
 
-describe('What is no proper packet', () => {
+describe('a malformed packet', () => {
   const sendRaw = async (frame: string | Buffer) => {
     const socket = await connected(ada.socket());
     const engine = socket.io.io.engine as unknown as { transport: { ws: { send(data: unknown): void } } };
@@ -310,7 +310,7 @@ describe('What is no proper packet', () => {
     ['a packet of no known type', '49'],
     ['an unasked binary frame', Buffer.from([0, 1, 2, 3])],
     ['a second connect', '40/chat,{"token":"x"}'],
-  ])('closes the one socket for %s', async (_, frame) => {
+  ])('closes only its own socket: %s', async (_, frame) => {
     const bystander = await connected(ada.socket());
 
     await sendRaw(frame);
@@ -318,7 +318,7 @@ describe('What is no proper packet', () => {
     expect(await bystander.emit('conversation.close', { conversation_id: 1 })).toMatchObject({ ok: true });
   });
 
-  it('takes the longest message, escaped as far as JSON can', async () => {
+  it('does not include the longest message with every character escaped', async () => {
     const { id } = await ada.createConversation();
     const socket = await connected(ada.socket());
     const engine = socket.io.io.engine as unknown as { transport: { ws: { send(data: unknown): void } } };

@@ -9,7 +9,7 @@ import { gate } from '../support/provider/provider.js';
 import type { SocketClient } from '../support/clients/socket.js';
 import type { TestUser } from '../support/app/user.js';
 
-describe('Limits', () => {
+describe('the limits of Socket.IO', () => {
   let limited: TestApp;
   let user: TestUser;
   beforeAll(async () => {
@@ -25,7 +25,7 @@ describe('Limits', () => {
     return Promise.all(acks);
   };
 
-  it('refuse the events of a socket beyond 50 a second, and answer the rest', async () => {
+  it('refuse events beyond 50 a second per socket, and answer the rest', async () => {
     const socket = await connected(user.socket());
 
     // A second may end in the middle.
@@ -39,7 +39,7 @@ describe('Limits', () => {
     await socket.close();
   });
 
-  it('close a socket that sends 1,000 in a second, and no other', async () => {
+  it('close only the socket that sends 1,000 events in a second', async () => {
     const bystander = await connected(user.socket());
     const socket = await connected(user.socket());
 
@@ -50,7 +50,7 @@ describe('Limits', () => {
     await bystander.close();
   });
 
-  it('refuse a user’s 21st socket, of either kind, until one has left', async () => {
+  it('refuse a user’s 21st socket of either kind until one disconnects', async () => {
     const { id } = await user.createConversation();
     const sockets = await Promise.all(Array.from({ length: 10 }, () => connected(user.socket())));
     const webSockets = Array.from({ length: 10 }, () => user.ws(id));
@@ -65,7 +65,7 @@ describe('Limits', () => {
     await Promise.all([...sockets, ...webSockets].map((client) => client.close()));
   });
 
-  it('count no socket that left before it was admitted', async () => {
+  it('do not count a socket that disconnected before authentication', async () => {
     const { id } = await user.createConversation();
     const inServer: Promise<unknown>[] = [];
     limited.app.getHttpServer().on('connection', (connection: Socket) => {
@@ -93,7 +93,7 @@ describe('Limits', () => {
     await Promise.all(all.map((socket) => socket.close()));
   });
 
-  it('are one budget for a user’s chats over HTTP and sockets', async () => {
+  it('share one budget for a user’s chats over HTTP and sockets', async () => {
     const other = await limited.user().withConfig(limited.provider).create();
     const { id } = await other.createConversation();
     const socket = other.socket();

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-describe('Connection state recovery', () => {
+describe('connection state recovery', () => {
   /** A client that loses its connection when told to, and comes back when told to. */
   class Wanderer {
     readonly log = new EventLog('A wanderer');
@@ -45,7 +45,7 @@ describe('Connection state recovery', () => {
     }
   }
 
-  it('loses no event and no character under a streaming reply, wherever it breaks', async () => {
+  it('loses no event and no character of a streaming reply, wherever the connection breaks', async () => {
     const { id } = await ada.createConversation();
     const watcher = ada.socket();
     const wanderer = new Wanderer(ada.recoveringSocket());
@@ -75,7 +75,7 @@ describe('Connection state recovery', () => {
     expect(typesOf(events).filter((type) => type === 'message.created')).toHaveLength(2);
   });
 
-  it('brings what happened meanwhile, once, in order, also while the token is looked at', async () => {
+  it('replays missed events once and in order, also those during authentication', async () => {
     const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
     const first = await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
@@ -101,7 +101,7 @@ describe('Connection state recovery', () => {
   it.each([
     ['another user’s token', 'unauthenticated'],
     ['a revoked token', 'token_revoked'],
-  ])('is refused with %s, and nothing that was missed is sent', async (token, code) => {
+  ])('is refused with %s, without a replay', async (token, code) => {
     const [user, bob] = [await t.user().create(), await t.user().create()];
     const device = await user.signInAgain();
     const wanderer = new Wanderer(await connected(device.recoveringSocket()));
@@ -125,7 +125,7 @@ describe('Connection state recovery', () => {
     expect(received.join()).not.toContain('Secret');
   });
 
-  it('is not offered to a client that has missed more than is kept', async () => {
+  it('is not offered to a client that missed more than the buffer keeps', async () => {
     const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
     const { id } = await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
@@ -138,7 +138,7 @@ describe('Connection state recovery', () => {
     expect((ack.data.messages as Thing[])[1]!.content).toHaveLength(1_200_000);
   });
 
-  it('is not for a client that does not ask for it, whose events have their body alone', async () => {
+  it('is not offered unless requested, and events then carry only their body', async () => {
     const user = await t.user().withConfig(provider).create();
     const [plain, recovering] = [new Wanderer(await connected(user.socket())), user.recoveringSocket()];
     const heard = new Map<SocketClient, unknown[][]>([plain.socket, recovering].map((each) => [each, []]));
@@ -160,7 +160,7 @@ describe('Connection state recovery', () => {
     expect(await plain.comeBack()).toBe(false);
   });
 
-  it('gives one state to one connection', async () => {
+  it('restores a state for one connection only', async () => {
     const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
     await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');

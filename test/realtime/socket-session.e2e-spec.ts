@@ -22,8 +22,8 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-describe('The handshake', () => {
-  it('takes the token of auth, or of the Authorization header', async () => {
+describe('the handshake of Socket.IO', () => {
+  it('accepts the token in auth or in the Authorization header', async () => {
     const headers = { Authorization: `Bearer ${ada.tokens.access_token}` };
 
     await ada.socket().connected;
@@ -45,7 +45,7 @@ describe('The handshake', () => {
     expect(problem!.detail).toEqual(expect.any(String));
   });
 
-  it('refuses a revoked token, a doubled header, and a token in the query', async () => {
+  it('refuses a revoked token, a duplicate header, and a token in the query', async () => {
     const gone = await ada.signInAgain();
     await gone.post('/auth/logout');
     const bearer = `Bearer ${ada.tokens.access_token}`;
@@ -83,7 +83,7 @@ describe('The handshake', () => {
     expect((await t.http.get(url, { Origin: 'https://evil.example' })).status).toBe(403);
   });
 
-  it('takes its own origin, and those of CORS_ORIGINS', async () => {
+  it('accepts its own origin and those of CORS_ORIGINS', async () => {
     for (const origin of [t.url, 'https://app.example.com']) {
       await ada.socket({ extraHeaders: { Origin: origin } }).connected;
       await ada.socket({ extraHeaders: { Origin: origin }, transports: ['polling'] }).connected;
@@ -91,8 +91,8 @@ describe('The handshake', () => {
   });
 });
 
-describe('The life of a login', () => {
-  it('is told 60 s before its token runs out, and closed when it has', async () => {
+describe('a session', () => {
+  it('warns 60 s before the token expires, then closes the socket', async () => {
     const socket = ada.socket({ auth: { token: tokenWithSecondsLeft(t, ada, 2) } });
     await socket.connected;
 
@@ -104,7 +104,7 @@ describe('The life of a login', () => {
     expect(late).toBeLessThan(1000);
   });
 
-  it('goes on with a new token of the same user', async () => {
+  it('continues with a new token of the same user', async () => {
     const socket = ada.socket({ auth: { token: tokenWithSecondsLeft(t, ada, 2) } });
     const { expires_at } = await socket.until(({ type }) => type === 'session.expiring');
 
@@ -118,7 +118,7 @@ describe('The life of a login', () => {
     expect(await socket.emit('conversation.close', { conversation_id: 1 })).toMatchObject({ ok: true });
   });
 
-  it('does not go on with another user’s token, garbage, or a spent one', async () => {
+  it('does not continue with another user’s token, garbage or a used one', async () => {
     const bob = await t.user().create();
     const socket = ada.socket();
     const answers = [];
@@ -150,7 +150,7 @@ describe('The life of a login', () => {
     ['a changed password', (_, other) => other.post('/auth/me/password', { password: 'another-Pass-9183' })],
   ];
 
-  it.each(endings)('ends within a second of %s, and other logins go on', async (_, end) => {
+  it.each(endings)('closes its sockets within a second of %s, and no others', async (_, end) => {
     const other = await t.user().create();
     const device = await other.signInAgain();
     const ended = await connected(device.socket());
@@ -165,7 +165,7 @@ describe('The life of a login', () => {
     expect(kept.events.filter(({ type }) => type.startsWith('session'))).toEqual([]);
   });
 
-  it('ends with the account', async () => {
+  it('closes its sockets when the account is deleted', async () => {
     const user = await t.user().create();
     const device = await user.signInAgain();
     const sockets = await Promise.all([connected(user.socket()), connected(device.socket())]);
@@ -176,7 +176,7 @@ describe('The life of a login', () => {
     await within(gone, 'They were not closed', 1000);
   });
 
-  it('is over for a socket that was being admitted when the session ended', async () => {
+  it('closes a socket that was connecting when the session ended', async () => {
     const user = await t.user().create();
     const auth = t.app.get(AuthService);
     const authenticate = auth.authenticate.bind(auth);

@@ -70,8 +70,8 @@ async function nobodyListensTo(user: TestUser): Promise<void> {
   }
 }
 
-describe('The stream', () => {
-  it('is no proxy’s to keep, nor to change', async () => {
+describe('an event stream', () => {
+  it('forbids proxies to buffer, cache or transform it', async () => {
     const { id } = await ada.createConversation();
     const sse = await follow(ada, id);
 
@@ -83,7 +83,7 @@ describe('The stream', () => {
     await sse.close();
   });
 
-  it('names each event, puts its body on one line, and an id where one can resume', async () => {
+  it('names each event, puts its body on one line, and sets an id on resumable events', async () => {
     const { id } = await ada.createConversation();
     provider.willStream('a\nb\r\nc\u2028d\u0085e');
     const response = await ada.fetch(
@@ -104,7 +104,7 @@ describe('The stream', () => {
     expect(last.message.content).toBe('a\nb\r\nc\u2028d\u0085e');
   });
 
-  it('brings a running reply’s text so far, then the rest, then later replies too', async () => {
+  it('sends a running reply’s text so far, then the rest, then later replies', async () => {
     const { id } = await ada.createConversation();
     const held = gate();
     provider.willStream(reasoning('Hm. '), 'so far, ', held, 'so good');
@@ -134,7 +134,7 @@ describe('The stream', () => {
     await sse.close();
   });
 
-  it('has no event of another conversation', async () => {
+  it('sends no event of another conversation', async () => {
     const [one, other] = [await ada.createConversation(), await ada.createConversation()];
     const sse = await follow(ada, one.id);
 
@@ -146,7 +146,7 @@ describe('The stream', () => {
     await sse.close();
   });
 
-  it('ends when the conversation is deleted, having said so', async () => {
+  it('sends conversation.deleted and ends when the conversation is deleted', async () => {
     const { id } = await ada.createConversation();
     const sse = await follow(ada, id);
 
@@ -164,7 +164,7 @@ describe('The stream', () => {
 });
 
 describe('Last-Event-ID', () => {
-  it('brings exactly the rest, from every event of a stream', async () => {
+  it('resumes with exactly the rest from every event of a stream', async () => {
     const { id } = await ada.createConversation();
     const recorder = await follow(ada, id);
     provider.willStream(reasoning('Let me '), reasoning('think.'), 'One 👋🏽', ' two ', 'e\u0301 three');
@@ -203,7 +203,7 @@ describe('Last-Event-ID', () => {
     expect(whole.size).toBe(5);
   });
 
-  it('resumes a running reply, and one that has ended meanwhile', async () => {
+  it('resumes a running reply and one that ended meanwhile', async () => {
     const { id } = await ada.createConversation();
     const [one, two] = [gate(), gate()];
     provider.willStream('a', one, 'b', two, 'c');
@@ -239,7 +239,7 @@ describe('Last-Event-ID', () => {
     '1.1.0.0\u00e9',
     'null',
     '9'.repeat(30),
-  ])('that no server of ours has sent (%s) is as none', async (lastEventId) => {
+  ])('that was never issued (%s) is ignored', async (lastEventId) => {
     const { id } = await ada.createConversation();
     await ada.send(id, 'Before');
     const held = gate();
@@ -259,7 +259,7 @@ describe('Last-Event-ID', () => {
     await sse.close();
   });
 
-  it('beyond all there is brings what happens from then on', async () => {
+  it('beyond the last event starts with the next event', async () => {
     const { id } = await ada.createConversation();
     await ada.send(id, 'Before');
     const sse = await follow(ada, id, '9007199254740991.1.999999999.0');
@@ -272,7 +272,7 @@ describe('Last-Event-ID', () => {
   });
 });
 
-describe('Accept', () => {
+describe('the Accept header', () => {
   it.each([
     [undefined, 'application/json'],
     ['*/*', 'application/json'],
@@ -305,8 +305,8 @@ describe('Accept', () => {
   });
 });
 
-describe('The life of a login', () => {
-  it('ends the streams of a session that is over within a second, and no other’s', async () => {
+describe('a session', () => {
+  it('closes its own streams within a second of its end, and no other’s', async () => {
     const user = await t.user().withConfig(provider).create();
     const device = await user.signInAgain();
     const { id } = await user.createConversation();
@@ -325,7 +325,7 @@ describe('The life of a login', () => {
     await kept.close();
   });
 
-  it('ends a stream when its token runs out, but not an answer that has begun', async () => {
+  it('closes a stream when the token expires, but not a running chat response', async () => {
     const { id } = await ada.createConversation();
     const device = await ada.signInAgain();
     device.tokens.access_token = tokenWithSecondsLeft(t, device, 2);
@@ -342,11 +342,11 @@ describe('The life of a login', () => {
   });
 });
 
-describe('A client that leaves', () => {
+describe('a disconnected client', () => {
   const get = (user: TestUser, path: string, method = 'GET') =>
     request(t.url + path, { method, headers: { Authorization: `Bearer ${user.tokens.access_token}` } });
 
-  it('leaves nobody listening', async () => {
+  it('leaves no subscription behind', async () => {
     const user = await t.user().withConfig(provider).create();
     const { id } = await user.createConversation();
     provider.willStream('so far', gate());
@@ -361,7 +361,7 @@ describe('A client that leaves', () => {
     await nobodyListensTo(user);
   });
 
-  it('leaves nobody listening also when it is gone before the stream begins', async () => {
+  it('leaves no subscription behind when it disconnects before the stream starts', async () => {
     const user = await t.user().withConfig(provider).create();
     const { id } = await user.createConversation();
     const conversations = t.app.get(ConversationsService);
@@ -388,7 +388,7 @@ describe('A client that leaves', () => {
     await nobodyListensTo(user);
   });
 
-  it('gets the headers alone for HEAD, and the connection is free again', async () => {
+  it('gets only the headers for HEAD, and frees the connection', async () => {
     const user = await t.user().create();
     const { id } = await user.createConversation();
     const head = ['HEAD', 'GET'].map((method) =>
@@ -418,7 +418,7 @@ async function called(spy: { mock: { calls: unknown[] } }, times: number): Promi
   while (spy.mock.calls.length < times) await new Promise(setImmediate);
 }
 
-describe('The exchange over events', () => {
+describe('a turn over server-sent events', () => {
   it('ends with message.completed, and so does its repeat', async () => {
     const { id } = await ada.createConversation();
     const message = { content: 'Hi', client_message_id: '4d3c2b1a-0000-4000-8000-000000000002' };

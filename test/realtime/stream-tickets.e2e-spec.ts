@@ -82,8 +82,8 @@ const TRANSPORTS = [
   { transport: 'websocket', refused: '4401', revoked: '4401', missing: '4404' },
 ] as const;
 
-describe('A stream ticket', () => {
-  it('is given to who is signed in, for 30 s', async () => {
+describe('a stream ticket', () => {
+  it('is issued to a signed-in user, for 30 s', async () => {
     const unsigned = await t.http.post('/auth/stream-ticket');
     expect([unsigned.status, unsigned.body]).toMatchObject([401, { code: 'unauthenticated' }]);
     const before = Date.now();
@@ -97,7 +97,7 @@ describe('A stream ticket', () => {
     expect(await ticketOf(ada)).not.toBe(body.ticket);
   });
 
-  it('counts as any other call does', async () => {
+  it('counts against the general rate limit', async () => {
     const statuses: number[] = [];
     while (statuses.at(-1) !== 429 && statuses.length < 20)
       statuses.push((await ada.on(limited).post('/auth/stream-ticket')).status);
@@ -105,7 +105,7 @@ describe('A stream ticket', () => {
     expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 429]);
   });
 
-  it('is stored as a hash alone', async () => {
+  it('is stored only as a hash', async () => {
     const ticket = await ticketOf(ada);
 
     const stored = JSON.stringify(await readTables(t.app.get(DataSource)));
@@ -115,17 +115,17 @@ describe('A stream ticket', () => {
   });
 });
 
-describe.each(TRANSPORTS)('Over $transport, a ticket', ({ transport, refused, revoked, missing }) => {
+describe.each(TRANSPORTS)('a ticket over $transport', ({ transport, refused, revoked, missing }) => {
   const open = outcomeOf[transport];
 
-  it('is good once', async () => {
+  it('is accepted once', async () => {
     const ticket = await ticketOf(ada);
 
     expect(await open(`ticket=${ticket}`)).toBe('open');
     expect(await open(`ticket=${ticket}`)).toBe(refused);
   });
 
-  it('opens one of many that are tried at once, over both transports', async () => {
+  it('is accepted once among concurrent attempts over both transports', async () => {
     const query = `ticket=${await ticketOf(ada)}`;
 
     const all = [...Array(6).keys()].map((i) => outcomeOf[i % 2 ? 'sse' : 'websocket'](query));
@@ -133,7 +133,7 @@ describe.each(TRANSPORTS)('Over $transport, a ticket', ({ transport, refused, re
     expect((await Promise.all(all)).filter((outcome) => outcome === 'open')).toHaveLength(1);
   });
 
-  it('opens one of many at two nodes, whichever issued it', async () => {
+  it('is accepted once among concurrent attempts at two nodes', async () => {
     for (const issuer of [t, node]) {
       const query = `ticket=${await ticketOf(ada.on(issuer))}`;
       const outcomes = await Promise.all([t, node, t, node].map((at) => open(query, id, at)));
@@ -141,14 +141,14 @@ describe.each(TRANSPORTS)('Over $transport, a ticket', ({ transport, refused, re
     }
   });
 
-  it('opens what is its user’s and nothing else', async () => {
+  it('opens only its user’s conversations', async () => {
     const bob = await t.user().create();
 
     expect(await open(`ticket=${await ticketOf(bob)}`)).toBe(missing);
     expect(await open(`ticket=${await ticketOf(bob)}`, (await bob.createConversation()).id)).toBe('open');
   });
 
-  it('is good for 30 s', async () => {
+  it('expires after 30 s', async () => {
     const [early, late] = [await ticketOf(ada), await ticketOf(ada)];
     const now = Date.now();
 
@@ -175,14 +175,14 @@ describe.each(TRANSPORTS)('Over $transport, a ticket', ({ transport, refused, re
     ],
     ['repeated', async () => `ticket=${await ticketOf(ada)}&ticket=${await ticketOf(ada)}`],
     ['malformed', () => 'ticket=%E0%A4%A'],
-  ])('is refused where it is %s', async (_, query) => {
+  ])('is refused if it is %s', async (_, query) => {
     expect(await open(await query())).toBe(refused);
   });
 
   it.each([
     ['logged out', (device: TestUser) => device.post('/auth/logout')],
     ['revoked', () => ada.post('/auth/sessions/revoke-others')],
-  ])('is void once its session is %s', async (_, end) => {
+  ])('is refused once its session is %s', async (_, end) => {
     const device = await ada.signInAgain();
     const query = `ticket=${await ticketOf(device)}`;
     expect((await end(device)).status).toBe(204);
@@ -191,7 +191,7 @@ describe.each(TRANSPORTS)('Over $transport, a ticket', ({ transport, refused, re
     expect(await open(query)).toBe(refused);
   });
 
-  it('is void once the account is deleted', async () => {
+  it('is refused once the account is deleted', async () => {
     const bob = await t.user().create();
     const query = `ticket=${await ticketOf(bob)}`;
     await bob.post('/auth/me/delete', { current_password: bob.password });
@@ -199,7 +199,7 @@ describe.each(TRANSPORTS)('Over $transport, a ticket', ({ transport, refused, re
     expect(await open(query)).toBe(revoked);
   });
 
-  it('lets pass what comes beside it in the URL', async () => {
+  it('leaves the other query parameters of the URL in effect', async () => {
     expect(await open(`a=b&ticket=${await ticketOf(ada)}&c=?`)).toBe('open');
   });
 });
@@ -207,7 +207,7 @@ describe.each(TRANSPORTS)('Over $transport, a ticket', ({ transport, refused, re
 const swapCase = (text: string) =>
   [...text].map((c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase())).join('');
 
-describe('Elsewhere, a ticket', () => {
+describe('a ticket elsewhere', () => {
   it.each([
     ['GET', '/auth/me'],
     ['GET', '/conversations'],
@@ -217,7 +217,7 @@ describe('Elsewhere, a ticket', () => {
     ['POST', '/conversations/:id/stop'],
     ['POST', '/auth/stream-ticket'],
     ['POST', '/auth/logout'],
-  ])('is no token, and not used up: %s %s', async (method, path) => {
+  ])('is refused and not consumed: %s %s', async (method, path) => {
     const ticket = await ticketOf(ada);
     const url = path.replace(':id', String(id));
     const query = `${url.includes('?') ? '&' : '?'}ticket=${ticket}`;
@@ -234,7 +234,7 @@ describe('Elsewhere, a ticket', () => {
     expect(await outcomeOf.sse(`ticket=${ticket}`)).toBe('open');
   });
 
-  it('is no token of Socket.IO', async () => {
+  it('is refused by Socket.IO', async () => {
     const ticket = await ticketOf(ada);
     const options = [
       { query: { ticket } },
@@ -250,7 +250,7 @@ describe('Elsewhere, a ticket', () => {
     expect(await outcomeOf.sse(`ticket=${ticket}`)).toBe('open');
   });
 
-  it('is left unused where a token is in the header', async () => {
+  it('is not consumed beside a token in the header', async () => {
     const ticket = await ticketOf(ada);
 
     await ada.sse(`/conversations/${id}/events?ticket=${ticket}`);
@@ -265,8 +265,8 @@ describe('Elsewhere, a ticket', () => {
   });
 });
 
-describe('What a ticket opened', () => {
-  it('brings the events of the conversation, and takes commands on the WebSocket', async () => {
+describe('a stream opened by a ticket', () => {
+  it('sends the events of the conversation, and accepts commands on the WebSocket', async () => {
     const sse = await openSse(`ticket=${await ticketOf(ada)}`);
     const ws = openWs(`ticket=${await ticketOf(ada)}`);
 
@@ -279,7 +279,7 @@ describe('What a ticket opened', () => {
       });
   });
 
-  it('ends with the session', async () => {
+  it('is closed with the session', async () => {
     const device = await ada.signInAgain();
     const sse = await openSse(`ticket=${await ticketOf(device)}`);
     const ws = openWs(`ticket=${await ticketOf(device)}`);
@@ -291,7 +291,7 @@ describe('What a ticket opened', () => {
     expect((await within(ws.closed, 'The WebSocket went on')).code).toBe(4401);
   });
 
-  it('ends with the access token that requested it, and says so on the WebSocket before', async () => {
+  it('is closed when the access token of its request expires, with a warning on the WebSocket', async () => {
     const device = await ada.signInAgain();
     device.tokens.access_token = tokenWithSecondsLeft(t, device, 4);
     const { exp } = JSON.parse(
@@ -314,14 +314,14 @@ describe('What a ticket opened', () => {
   });
 });
 
-describe('A ticket in a URL', () => {
+describe('a ticket in a URL', () => {
   const tickets: string[] = [];
   const next = async () => {
     tickets.push(await ticketOf(ada));
     return `ticket=${tickets.at(-1)}`;
   };
 
-  it('stands in no log line, problem or metric', async () => {
+  it('appears in no log line, problem or metric', async () => {
     for (const outcome of Object.values(outcomeOf)) {
       const query = await next();
       expect(await outcome(query)).toBe('open');

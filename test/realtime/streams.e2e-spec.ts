@@ -69,7 +69,7 @@ async function replyElsewhere(text: string): Promise<{ reply: MessageDto; row: M
 describe('a client that resumes', () => {
   withApp();
 
-  it('is brought the messages that it missed, replies as deltas, and the conversation as it is by now', async () => {
+  it('receives missed messages, replies as deltas, and the current conversation', async () => {
     const { id, cursors } = await exchange('message.completed');
     await ada.send(id, 'Second');
     await ada.post(`/conversations/${id}/update`, { title: 'Renamed' });
@@ -89,7 +89,7 @@ describe('a client that resumes', () => {
   });
 
   it.each(['has ended', 'still runs'])(
-    'is told once of what was stored before it was published, of a reply that %s',
+    'receives once what was stored before it was published, of a reply that %s',
     async (state) => {
       const { id, cursors } = await exchange('message.completed');
       const held = gate();
@@ -119,7 +119,7 @@ describe('a client that resumes', () => {
 describe('a client that waits for a reply of another node', () => {
   withApp(); // Without Redis the database is looked at every second.
 
-  it('does not go back to the attempt before, which the database may still show', async () => {
+  it('ignores an older attempt that the database still shows', async () => {
     const { reply, row } = await replyElsewhere('first try');
     const log: SeenEvent[] = [];
     const looks = jest.spyOn(reader(), 'toDtos');
@@ -147,7 +147,7 @@ describe('a node with a Redis', () => {
   // It is away: the database is all that tells of other nodes.
   withApp({ REDIS_URL: 'redis://127.0.0.1:1' });
 
-  it('brings text that came between the read and the join, though no more follows', async () => {
+  it('sends text that arrived between snapshot and subscription, even if no more follows', async () => {
     const { reply, row } = await replyElsewhere('read, ');
     const log = new EventLog('The reader');
     const stream = t.app.get(ConversationStream);
@@ -165,7 +165,7 @@ describe('a node with a Redis', () => {
     ]);
   });
 
-  it('sends its clients to come back and resume, once events may have been missed', async () => {
+  it('sends connection.resume to its clients after it may have missed events', async () => {
     const { id } = await exchange();
     const [socket, ws] = [ada.socket(), ada.ws(id)];
     const sse = await ada.sse(`/conversations/${id}/events`);

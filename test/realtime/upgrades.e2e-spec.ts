@@ -80,7 +80,7 @@ describe('an Upgrade to another protocol than WebSocket is ignored', () => {
     ]);
   });
 
-  it('with a body that comes byte by byte, after the head', async () => {
+  it('with a body sent byte by byte after the headers', async () => {
     const request = requestOf(
       'POST /auth/login',
       [...H2C, ...withBody(login()), 'Connection: close'],
@@ -95,7 +95,7 @@ describe('an Upgrade to another protocol than WebSocket is ignored', () => {
     expect(await client.end()).toMatch(/^HTTP\/1.1 200 .*"access_token"/s);
   });
 
-  it('with a body that is waited for', async () => {
+  it('with a body after 100 Continue', async () => {
     const headers = [...H2C, ...withBody('{}'), 'Expect: 100-continue', 'Connection: close'];
     const client = new RawConnection(t.url).send(requestOf('POST /auth/refresh', headers));
     await client.until(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
@@ -114,7 +114,7 @@ describe('an Upgrade to another protocol than WebSocket is ignored', () => {
     expect(answer).toMatch(/^HTTP\/1.1 413 .*\r\nConnection: close\r\n/s);
   });
 
-  it('again and again over one connection, whose answers keep their order', async () => {
+  it('repeatedly over one connection, with responses in order', async () => {
     const conversation = await ada.createConversation();
     const { access_token } = ada.tokens;
     const body = JSON.stringify({ content: 'Hi' });
@@ -137,7 +137,7 @@ describe('an Upgrade to another protocol than WebSocket is ignored', () => {
     expect(answers).toContain('"content":"one two"');
   });
 
-  it('with more headers than Node counts, none of which is lost', async () => {
+  it('with more headers than Node keeps by default, all of which are read', async () => {
     const many = Array.from({ length: 3000 }, () => 'a:');
     const body = requestOf('GET /smuggled', []);
     const headers = [...H2C, ...many, 'Content-Type: text/plain', `Content-Length: ${body.length}`];
@@ -154,7 +154,7 @@ describe('an Upgrade to another protocol than WebSocket is ignored', () => {
     ['a space before the colon', ['Content-Length : 2']],
     ['a bare line feed', ['X: a\nContent-Length: 2']],
     ['a folded line', ['X: a\r\n\tContent-Length: 2']],
-  ])('but %s are refused as without it', async (_what, headers) => {
+  ])('but %s are refused as usual', async (_what, headers) => {
     const request = (also: string[]) =>
       requestOf('POST /auth/login', [...also, ...headers], requestOf('GET /smuggled', ['Connection: close']));
 
@@ -163,7 +163,7 @@ describe('an Upgrade to another protocol than WebSocket is ignored', () => {
     expect(statuses(await sendRaw(t.url, request(H2C)))).toEqual(plain);
   });
 
-  it('and a client that leaves breaks nothing', async () => {
+  it('and the server survives a client that disconnects', async () => {
     const client = new RawConnection(t.url).send(
       requestOf('POST /auth/login', [...H2C, 'Content-Length: 9'], '{'),
     );
@@ -182,7 +182,7 @@ describe('an Upgrade to WebSocket', () => {
   ];
 
   it.each(['websocket', 'WebSocket', 'h2c, websocket', 'websocket,h2c'])(
-    'is made where it says %j',
+    'is accepted for %j',
     async (value) => {
       for (const path of ['/conversations/ws/1', '/socket.io/?EIO=4&transport=websocket']) {
         const client = new RawConnection(t.url).send(requestOf(`GET ${path}`, handshake(value)));
@@ -198,7 +198,7 @@ describe('an Upgrade to WebSocket', () => {
     ['TRACE /', 405],
     ['HEAD /health/live', 200],
     ['POST /conversations/ws/1', 404],
-  ])('is ignored on %s: its handshake is a GET', async (target, status) => {
+  ])('is ignored on %s, as a handshake is a GET', async (target, status) => {
     const answers = await sendRaw(
       t.url,
       requestOf(target, handshake('websocket')) + requestOf('GET /health/ready', ['Connection: close']),
@@ -207,7 +207,7 @@ describe('an Upgrade to WebSocket', () => {
     expect(statuses(answers)).toEqual([status, 200]);
   });
 
-  it.each(['/', '/nowhere', '/health/live'])('is 404 on %s, where no socket is', async (path) => {
+  it.each(['/', '/nowhere', '/health/live'])('is answered 404 on %s, which has no socket', async (path) => {
     expect(await sendRaw(t.url, requestOf(`GET ${path}`, handshake('websocket')))).toMatch(/^HTTP\/1.1 404 /);
   });
 });

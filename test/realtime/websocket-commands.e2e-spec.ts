@@ -26,7 +26,7 @@ afterAll(() => t?.stop());
 
 const isAck = ({ type }: SeenEvent) => type === 'ack';
 
-describe('The conversation', () => {
+describe('the conversation of a WebSocket', () => {
   it('is the first frame, with the fields of GET beside its type', async () => {
     const { id: own } = await ada.createConversation({ title: 'Snap' });
     await ada.send(own, 'Hi');
@@ -39,7 +39,7 @@ describe('The conversation', () => {
     await ws.close();
   });
 
-  it('is the first frame for a token that is about to run out as well', async () => {
+  it('is the first frame for a token about to expire too', async () => {
     const ws = ada.ws(id, { token: tokenWithSecondsLeft(t, ada, 30) });
 
     const { expires_at } = await ws.until(({ type }) => type === 'session.expiring');
@@ -50,13 +50,13 @@ describe('The conversation', () => {
   });
 
   it.each(['999999', '0', '-1', '1.5', 'abc', '%31', '9223372036854775808', '1e3'])(
-    'closes with 4404 where its id is %s',
+    'closes with 4404 for the id %s',
     async (missing) => {
       expect(await closeCode(ada.ws(missing))).toBe(4404);
     },
   );
 
-  it('closes with 4404 where it is another user’s, as where there is none', async () => {
+  it('closes with 4404 for another user’s conversation as for a missing one', async () => {
     const bob = await t.user().create();
     const [theirs, missing] = [bob.ws(id), bob.ws(999_999)];
 
@@ -65,7 +65,7 @@ describe('The conversation', () => {
     expect(await closeCode(theirs)).toBe(4404);
   });
 
-  it('closes with 4404 where it is deleted, having said so', async () => {
+  it('sends conversation.deleted and closes with 4404 when it is deleted', async () => {
     const { id: own } = await ada.createConversation();
     const ws = ada.ws(own);
     await snapshot(ws);
@@ -76,7 +76,7 @@ describe('The conversation', () => {
     expect(ws.frames.at(-1)).toEqual({ type: 'conversation.deleted', conversation_id: own });
   });
 
-  it('has its events passed on, and no other’s', async () => {
+  it('forwards its own events and no other’s', async () => {
     const { id: own } = await ada.createConversation();
     const other = await ada.createConversation();
     const ws = ada.ws(own);
@@ -97,7 +97,7 @@ describe('The conversation', () => {
   });
 });
 
-describe('Commands', () => {
+describe('commands', () => {
   let ws: WebSocketClient;
   let own: number;
   beforeAll(async () => {
@@ -120,7 +120,7 @@ describe('Commands', () => {
     ]);
   });
 
-  it('send, stop, regenerate and edit, without naming the conversation', async () => {
+  it('send, stop, regenerate and edit without naming the conversation', async () => {
     const held = gate();
     provider.willStream('so far', held);
 
@@ -148,7 +148,7 @@ describe('Commands', () => {
     ]);
   });
 
-  it('open a conversation as GET does, and close it to its deltas', async () => {
+  it('open a conversation like GET, and end its deltas with close', async () => {
     const opened = await ws.request('conversation.open', { limit: 1 });
     const { body } = await ada.get(`/conversations/${own}?limit=1`);
     expect(opened).toMatchObject({ ok: true, data: body });
@@ -165,7 +165,7 @@ describe('Commands', () => {
     expect(ws.frames.slice(before).filter(isDelta)).toEqual([]);
   });
 
-  it('on another of the user’s conversations open that too, as long as the socket likes', async () => {
+  it('open and close another conversation of the user', async () => {
     const other = await ada.createConversation();
 
     const sent = await ws.request('chat.send', { conversation_id: other.id, content: 'Hi' });
@@ -238,7 +238,7 @@ describe('Commands', () => {
     ['an empty frame', ''],
     ['deep nesting', '['.repeat(100_000)],
     ['a binary frame', Buffer.from('{"type":"conversation.close"}')],
-  ])('refuse %s, and go on', async (_, frame) => {
+  ])('refuse %s, and the connection stays open', async (_, frame) => {
     const before = ws.frames.length;
 
     await ws.send(frame);
@@ -248,7 +248,7 @@ describe('Commands', () => {
     expect(await ws.request('conversation.close')).toMatchObject({ ok: true });
   });
 
-  it('sent right behind the token are not lost, and keep their order', async () => {
+  it('sent right behind the token are processed in order', async () => {
     const { id: fresh } = await ada.createConversation();
     const pipelining = ada.ws(fresh, { auth: 'frame' });
     await pipelining.opened;

@@ -23,8 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-describe('A dead line', () => {
-  it('is noticed by a ping that is not answered, and no other is cut', async () => {
+describe('a dead connection', () => {
+  it('is closed after an unanswered ping, and no other', async () => {
     const clients = t.app.get(WebSocketClients) as unknown as { ping(): void };
     const [dead, alive] = [ada.ws(id, { autoPong: false }), ada.ws(id)];
     await Promise.all([snapshot(dead), snapshot(alive)]);
@@ -40,8 +40,8 @@ describe('A dead line', () => {
   });
 });
 
-describe('What is too much', () => {
-  it.each([2, 16])('closes with 4413 for %i MiB in one frame, also before the token', async (megabytes) => {
+describe('a WebSocket’s limits', () => {
+  it.each([2, 16])('close with 4413 for %i MiB in one frame, also before the token', async (megabytes) => {
     const [ws, early] = [ada.ws(id), ada.ws(id, { auth: 'none' })];
     await snapshot(ws);
 
@@ -51,7 +51,7 @@ describe('What is too much', () => {
     expect([await closeCode(ws), await closeCode(early)]).toEqual([4413, 4413]);
   });
 
-  it('closes with 4413 once the head of a frame says that it is too large, and waits for none of it', async () => {
+  it('close with 4413 on the header of an oversized frame, without its payload', async () => {
     const early = ada.ws(id, { auth: 'none' });
     await early.opened;
     const { _socket: connection } = early.socket as unknown as { _socket: Socket };
@@ -63,7 +63,7 @@ describe('What is too much', () => {
     expect(await closeCode(early)).toBe(4413);
   });
 
-  it('closes the socket for text that is no UTF-8', async () => {
+  it('close the socket for text that is not UTF-8', async () => {
     const mangled = ada.ws(id);
     await snapshot(mangled);
 
@@ -72,7 +72,7 @@ describe('What is too much', () => {
     expect(await closeCode(mangled)).toBe(1007);
   });
 
-  it('takes the longest message, escaped as far as JSON can', async () => {
+  it('does not include the longest message with every character escaped', async () => {
     const { id: own } = await ada.createConversation();
     const ws = ada.ws(own);
     await snapshot(ws);
@@ -84,7 +84,7 @@ describe('What is too much', () => {
     await ws.close();
   });
 
-  describe('by the limits', () => {
+  describe('under rate limits', () => {
     let limited: TestApp;
     let failing: TestApp | undefined;
     let user: TestUser;
@@ -96,7 +96,7 @@ describe('What is too much', () => {
     });
     afterAll(() => Promise.all([limited?.stop(), failing?.stop()]));
 
-    it('refuses frames beyond 50 a second, and closes with 4429 far beyond', async () => {
+    it('refuse frames beyond 50 a second, and close with 4429 far beyond', async () => {
       const [ws, bystander] = [user.ws(conversation), user.ws(conversation)];
       await Promise.all([snapshot(ws), snapshot(bystander)]);
 
@@ -112,7 +112,7 @@ describe('What is too much', () => {
       await bystander.close();
     });
 
-    it('closes with 4429 a flood before it is known who sends it', async () => {
+    it('close with 4429 a flood before authentication', async () => {
       const held = gate();
       const spy = jest.spyOn(limited.app.get(AuthService), 'authenticate').mockImplementation(async () => {
         await (held as unknown as () => Promise<void>)();
@@ -128,7 +128,7 @@ describe('What is too much', () => {
       spy.mockRestore();
     });
 
-    it('closes with 4429 the sockets of an address that keeps failing, of HTTP’s budget too', async () => {
+    it('close with 4429 the sockets of an address with too many failures, HTTP’s included', async () => {
       failing = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.1' } });
       const url = `${failing.url}/conversations/ws/1`;
       const codes: number[] = [];

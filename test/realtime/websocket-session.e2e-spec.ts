@@ -23,8 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-describe('The token', () => {
-  it.each(['header', 'subprotocol', 'frame'] as const)('is taken from the %s', async (auth) => {
+describe('the token of a WebSocket', () => {
+  it.each(['header', 'subprotocol', 'frame'] as const)('is read from the %s', async (auth) => {
     const ws = ada.ws(id, { auth });
 
     await snapshot(ws);
@@ -34,7 +34,7 @@ describe('The token', () => {
   });
 
   it.each(['Bearer', 'BEARER', 'bEaReR'])(
-    'is taken after the subprotocol %s, which is echoed',
+    'is read after the subprotocol %s, which is echoed',
     async (scheme) => {
       const ws = ada.ws(id, { auth: 'subprotocol', scheme });
 
@@ -45,7 +45,7 @@ describe('The token', () => {
     },
   );
 
-  it('is not taken after any other subprotocol, and none is echoed', async () => {
+  it('is not read after any other subprotocol, and none is echoed', async () => {
     const ws = ada.ws(id, { auth: 'subprotocol', scheme: 'bearerx' });
     const ended = ws.opened.catch((error: Error) => error.message);
 
@@ -54,7 +54,7 @@ describe('The token', () => {
   });
 
   it.each(['header', 'subprotocol', 'frame'] as const)(
-    'closes with 4401 where the %s has a bad one',
+    'closes with 4401 for an invalid one in the %s',
     async (auth) => {
       const gone = await ada.signInAgain();
       await gone.post('/auth/logout');
@@ -78,7 +78,7 @@ describe('The token', () => {
     ['no token', '{"type":"auth"}'],
     ['null', 'null'],
     ['binary', Buffer.from('{"type":"auth","token":"x"}')],
-  ])('closes with 4401 where the first frame is %s', async (_, frame) => {
+  ])('closes with 4401 for the first frame %s', async (_, frame) => {
     const ws = ada.ws(id, { auth: 'none' });
 
     await ws.send(frame);
@@ -86,7 +86,7 @@ describe('The token', () => {
     expect(await closeCode(ws)).toBe(4401);
   });
 
-  it('closes with 4401 where a good one comes in a binary frame, or the header is doubled', async () => {
+  it('closes with 4401 for a binary frame or a duplicate header', async () => {
     const ws = ada.ws(id, { auth: 'none' });
     await ws.send(Buffer.from(JSON.stringify({ type: 'auth', token: ada.tokens.access_token })));
     const bearer = `Bearer ${ada.tokens.access_token}`;
@@ -98,7 +98,7 @@ describe('The token', () => {
     expect([await closeCode(ws), await closeCode(doubled)]).toEqual([4401, 4401]);
   });
 
-  it('closes with 4408 where none comes within 5 s', async () => {
+  it('closes with 4408 if none arrives within 5 s', async () => {
     const ws = ada.ws(id, { auth: 'none' });
     await ws.opened;
     const openedAt = Date.now();
@@ -108,15 +108,15 @@ describe('The token', () => {
     expect(Date.now() - openedAt).toBeLessThan(7000);
   });
 
-  it('is not taken from the query', async () => {
+  it('is not read from the query', async () => {
     const ws = ada.ws(`${id}?token=${ada.tokens.access_token}`, { auth: 'header', token: 'x' });
 
     expect(await closeCode(ws)).toBe(4401);
   });
 });
 
-describe('The life of a login', () => {
-  it('closes with 4401 when the token runs out, having said so', async () => {
+describe('a session', () => {
+  it('warns, then closes the socket with 4401 when the token expires', async () => {
     const ws = ada.ws(id, { token: tokenWithSecondsLeft(t, ada, 2) });
 
     await ws.until(({ type }) => type === 'session.expiring');
@@ -124,7 +124,7 @@ describe('The life of a login', () => {
     expect(await ws.closed).toEqual({ code: 4401, reason: 'token_expired' });
   });
 
-  it('goes on with a new token of the same user, and not with another’s', async () => {
+  it('continues with a new token of the same user, but not of another', async () => {
     const bob = await t.user().create();
     const ws = ada.ws(id, { token: tokenWithSecondsLeft(t, ada, 2) });
     const clock = ada.ws(id, { token: tokenWithSecondsLeft(t, ada, 2) });
@@ -139,7 +139,7 @@ describe('The life of a login', () => {
     expect(await ws.request('conversation.close')).toMatchObject({ ok: true });
   });
 
-  it('closes with 4401 within a second of a logout, and other logins go on', async () => {
+  it('closes its sockets with 4401 within a second of a logout, and no others', async () => {
     const device = await ada.signInAgain();
     const [ended, kept] = [device.ws(id), ada.ws(id)];
     await Promise.all([snapshot(ended), snapshot(kept)]);
@@ -153,7 +153,7 @@ describe('The life of a login', () => {
     expect(await kept.request('conversation.close')).toMatchObject({ ok: true });
   });
 
-  it('is over for a client that does not answer the close', async () => {
+  it('terminates a socket that does not answer the close frame', async () => {
     const device = await ada.signInAgain();
     const { id: own } = await ada.createConversation();
     const ws = device.ws(own);
@@ -174,7 +174,7 @@ describe('The life of a login', () => {
     expect(await ada.history(own)).toEqual([]);
   });
 
-  it('is over for a socket that was being admitted when the session ended', async () => {
+  it('closes a socket that was connecting when the session ended', async () => {
     const device = await ada.signInAgain();
     const auth = t.app.get(AuthService);
     const authenticate = auth.authenticate.bind(auth);
@@ -191,7 +191,7 @@ describe('The life of a login', () => {
   });
 });
 
-describe('The upgrade', () => {
+describe('the upgrade to a WebSocket', () => {
   const upgrade =
     'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 
@@ -204,7 +204,7 @@ describe('The upgrade', () => {
     },
   );
 
-  it('is fine from its own origin and from those of CORS_ORIGINS', async () => {
+  it('is accepted from its own origin and from those of CORS_ORIGINS', async () => {
     for (const origin of [t.url, 'https://app.example.com']) {
       const ws = ada.ws(id, { origin });
       await snapshot(ws);
@@ -222,7 +222,7 @@ describe('The upgrade', () => {
     '/socket.io',
     '/%',
     '/conversations/ws/1/',
-  ])('is refused with 404 at %s, and the connection closed', async (path) => {
+  ])('is refused with 404 at %s, and the connection is closed', async (path) => {
     const answer = await sendRaw(t.url, `GET ${path} HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`);
 
     expect(answer).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
@@ -230,7 +230,7 @@ describe('The upgrade', () => {
     expect(JSON.parse(answer.split('\r\n\r\n')[1]!)).toMatchObject({ status: 404, code: 'not_found' });
   });
 
-  it('that is malformed does not hurt', async () => {
+  it('that is malformed does no harm', async () => {
     const bad = upgrade.replace('dGhlIHNhbXBsZSBub25jZQ==', 'short');
 
     expect(await sendRaw(t.url, `GET /conversations/ws/1 HTTP/1.1\r\nHost: a\r\n${bad}\r\n`)).toMatch(

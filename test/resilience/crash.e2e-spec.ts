@@ -65,7 +65,7 @@ async function storedStatus({ replyId }: Begun): Promise<string> {
   return row!.status;
 }
 
-describe('a node that is killed in the middle of replies', () => {
+describe('a node killed during replies', () => {
   let node: TestNode;
   let ada: TestUser;
   let alone: Begun;
@@ -99,12 +99,12 @@ describe('a node that is killed in the middle of replies', () => {
   });
   afterAll(() => node.kill());
 
-  it('has the text that was said 300 ms before for those who come back at once', () => {
+  it('returns text received 300 ms before to a client that reconnects at once', () => {
     expect(opened.messages.at(-1)).toMatchObject({ status: 'streaming', content: 'Followed so far, ' });
     expect(textOf([...followed.sse.events, ...sse.events])).toBe('Followed so far, ');
   });
 
-  it('interrupts the replies within 15 s, and tells those who are there', async () => {
+  it('has its replies interrupted within 15 s, and connected clients notified', async () => {
     const end = { content: 'Followed so far, ', reasoning: 'Hm. ', status: 'interrupted' };
 
     expect(await sse.until(isCompleted, RESCUED_WITHIN_MS)).toMatchObject({ message: end });
@@ -113,7 +113,7 @@ describe('a node that is killed in the middle of replies', () => {
     expect(Date.now() - upSince).toBeLessThan(RESCUED_WITHIN_MS);
   });
 
-  it('keeps the message and the text of a reply that nobody asked for', async () => {
+  it('keeps the message and the text of a reply without readers', async () => {
     expect(await ada.history(alone.conversationId)).toMatchObject([
       { role: 'user', content: 'What is said to nobody?', status: 'complete' },
       {
@@ -128,7 +128,7 @@ describe('a node that is killed in the middle of replies', () => {
     ]);
   });
 
-  it('estimates what an interrupted reply took', async () => {
+  it('has the usage of an interrupted reply estimated', async () => {
     const { usage } = (await ada.history(alone.conversationId))[1] as { usage?: Record<string, number> };
 
     expect(usage).toMatchObject({ estimated: true });
@@ -139,7 +139,7 @@ describe('a node that is killed in the middle of replies', () => {
 
   it('leaves no chunks behind', () => Promise.all([alone, followed].map(noChunksOf)));
 
-  it('takes the next message', async () => {
+  it('accepts the next message after a restart', async () => {
     const { status, body } = await ada.send(alone.conversationId, 'Once more');
 
     expect([status, body.assistant_message.content]).toEqual([200, 'Hello from the model.']);
@@ -172,7 +172,7 @@ describe('RETRY_INTERRUPTED', () => {
   });
   afterAll(() => node.kill());
 
-  it('runs a reply again from its start, and tells who followed the first attempt', () => {
+  it('restarts a reply, and notifies clients of the first attempt', () => {
     const from = sse.events.findIndex(isRestarted);
 
     expect(sse.events[from]).toMatchObject({
@@ -190,7 +190,7 @@ describe('RETRY_INTERRUPTED', () => {
     });
   });
 
-  it('tells who comes back later all the same', async () => {
+  it('notifies clients that reconnect later too', async () => {
     const late = await comeBack(ada, good);
     await late.until(isCompleted);
 
@@ -206,11 +206,11 @@ describe('RETRY_INTERRUPTED', () => {
     await noChunksOf(good);
   });
 
-  it('interrupts what has no configuration any more', async () => {
+  it('interrupts a reply whose configuration is gone', async () => {
     await until(async () => (await storedStatus(orphaned)) === 'interrupted', RESCUED_WITHIN_MS);
   });
 
-  it('runs a reply twice at most, so that it cannot go on to kill', async () => {
+  it('runs a reply at most twice', async () => {
     const back = await comeBack(ada, poisonous);
     await back.until(() => textOf(back.events, 'One') === 'Two');
     await killOnceKept(node);
@@ -229,7 +229,7 @@ describe('RETRY_INTERRUPTED', () => {
 onMysql('two nodes on one database', () => {
   const LEASE_AND_MORE_MS = 12_000;
 
-  it('leave each other’s replies alone, until one of them dies', async () => {
+  it('take over replies only of a node that died', async () => {
     const [one, other] = await Promise.all([t.start(), t.start()]);
     const ada = await one.user().withConfig(t.provider).create();
     const ended = await begin(ada, 'What lasts?', 'On and ');

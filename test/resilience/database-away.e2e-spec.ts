@@ -64,7 +64,7 @@ onMysql('a database that', () => {
   });
 });
 
-describe('a node that is told to leave while the database is away', () => {
+describe('a node that shuts down while the database is unavailable', () => {
   const GRACE_S = 1;
   let t: TestNodes;
   /** Kept: what nobody holds is collected, and its lock with it. */
@@ -89,7 +89,7 @@ describe('a node that is told to leave while the database is away', () => {
     return { url: opened.url, takeAway: () => opened.proxy.hang() };
   }
 
-  it('exits with 0 within the grace and 10 s, and loses only what could not be written', async () => {
+  it('exits with 0 within the grace period and 10 s, losing only unwritten text', async () => {
     const { url, takeAway } = await wayToDatabase();
     const node = await t.start({ DATABASE_URL: url, SHUTDOWN_GRACE_S: String(GRACE_S) });
     const ada = await node.user().withConfig(t.provider).create();
@@ -112,7 +112,7 @@ describe('a node that is told to leave while the database is away', () => {
   });
 });
 
-onMysql('transactions that get in each other’s way', () => {
+onMysql('conflicting transactions', () => {
   let t: TestApp;
   let ada: TestUser;
   let other: Connection;
@@ -145,7 +145,7 @@ onMysql('transactions that get in each other’s way', () => {
       return rows.length > 0;
     });
 
-  it('are tried again after a deadlock', async () => {
+  it('are retried after a deadlock', async () => {
     // The server gives up the transaction that has written less, which has to be the app's.
     await other.query('UPDATE users SET created_at = NOW(3)');
     for (let beat = 0; beat < 50; beat++) {
@@ -168,7 +168,7 @@ onMysql('transactions that get in each other’s way', () => {
     expect(await ada.history(conversation.id)).toHaveLength(2);
   });
 
-  it('are tried again after a lock wait time-out', async () => {
+  it('are retried after a lock wait timeout', async () => {
     await touch();
     const since = Date.now();
     const send = ada.send(conversation.id, 'Hi');
@@ -181,7 +181,7 @@ onMysql('transactions that get in each other’s way', () => {
     expect(await ada.history(conversation.id)).toHaveLength(2);
   });
 
-  it('are given up soon where the lock stays', async () => {
+  it('fail soon if the lock stays', async () => {
     await touch();
     const since = Date.now();
 
@@ -193,8 +193,8 @@ onMysql('transactions that get in each other’s way', () => {
   });
 });
 
-onMysql('a statement that takes long', () => {
-  it('is left alone while the server answers others', async () => {
+onMysql('a slow statement', () => {
+  it('is kept while the server answers other connections', async () => {
     const t = await startTestApp();
 
     const [row] = await t.app.get(DataSource).query<{ slept: string }[]>('SELECT SLEEP(5) AS slept');
@@ -204,7 +204,7 @@ onMysql('a statement that takes long', () => {
   });
 });
 
-describe('two hundred replies that run at once', () => {
+describe('two hundred concurrent replies', () => {
   const REPLIES = 200;
   const MEASURED_MS = 3000;
   let t: TestApp;
@@ -214,7 +214,7 @@ describe('two hundred replies that run at once', () => {
   });
   afterAll(() => t.stop());
 
-  it('cost eight writes a second at most', async () => {
+  it('cost at most eight writes a second', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     t.provider.onRequest = () => [chatter];
     const conversations = await Promise.all(Array.from({ length: REPLIES }, () => ada.createConversation()));

@@ -17,7 +17,7 @@ describe('reads', () => {
   });
   afterAll(() => t.stop());
 
-  it('are answered while nothing can be written, writes with 503 and Retry-After', async () => {
+  it('are answered while writes get 503 and Retry-After', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
     const allow = await forbidWrites(t);
@@ -68,7 +68,7 @@ async function forbidWrites({ app, settings }: TestApp): Promise<() => Promise<u
   return () => each((table, event) => `DROP TRIGGER ${table}_${event}`);
 }
 
-onSqlite('a SQLite file that is read-only', () => {
+onSqlite('a read-only SQLite file', () => {
   survives(async () => {
     const t = await startTestApp();
     return { t, takeAway: () => forbidWrites(t), stop: () => t.stop() };
@@ -105,7 +105,7 @@ onOwnServer('a database server', () => {
     }, OWN_SERVER_MS);
   });
 
-  it('that a backup has locked refuses soon, and takes messages again', async () => {
+  it('that a backup has locked refuses soon, and accepts messages afterwards', async () => {
     await server.query('DROP DATABASE IF EXISTS parley');
     const t = await startTestApp({ env: { DATABASE_URL: await server.createDatabase('parley') } });
     const ada = await t.user().withConfig(t.provider).create();
@@ -126,7 +126,7 @@ onOwnServer('a database server', () => {
   if (isMariadb) return;
 
   it(
-    'that is read-only for longer than the lease costs no living node its replies',
+    'that is read-only for longer than the lease does not interrupt replies of a live node',
     async () => {
       await server.query('DROP DATABASE IF EXISTS parley');
       const one = await startTestApp({ env: { DATABASE_URL: await server.createDatabase('parley') } });

@@ -30,7 +30,7 @@ async function joinOver(transport: 'websocket' | 'events' | 'socket.io', user: T
   return { start: soFar(data.messages), events: () => socket.until(isItsEnd).then(own) };
 }
 
-describe('Two nodes on one database', () => {
+describe('two nodes on one database', () => {
   let one: TestApp;
   let two: TestApp;
   let ada: TestUser;
@@ -58,7 +58,7 @@ describe('Two nodes on one database', () => {
     expect(sse.events.at(-1)).toMatchObject({ type: 'message.completed', message: { status: 'stopped' } });
   });
 
-  it('bring a repeated send to its end, without Redis too', async () => {
+  it('complete a repeated send, without Redis too', async () => {
     const { id } = await ada.createConversation();
     const held = gate();
     one.provider.willStream(reasoning('Hm. '), 'so far, ', held, 'so good');
@@ -101,7 +101,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     await one.stop();
   });
 
-  it('bring a running reply to clients of both, without a gap, whenever they join', async () => {
+  it('send a running reply to clients of both without a gap, whenever they join', async () => {
     const { id } = await ada.createConversation();
     const words = Array.from({ length: 120 }, (_, n) => `word${n} 🧵 `);
     one.provider.delayMs = 10;
@@ -140,7 +140,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
   });
 
   it.each(['websocket', 'events', 'socket.io'] as const)(
-    'bring all of a reply’s text before its end to who joins just before it (%s)',
+    'send all text of a reply to a client that joins just before its end (%s)',
     async (transport) => {
       const words = Array.from({ length: 60 }, (_, n) => `word${n} 🧵 `);
       one.provider.delayMs = 10;
@@ -163,7 +163,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     },
   );
 
-  it('stop a reply of the other, which keeps its text to the last character', async () => {
+  it('stop a reply of the other node, keeping its text to the last character', async () => {
     const { id } = await ada.createConversation();
     one.provider.willStream('to the last ', 'character', gate());
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });
@@ -178,7 +178,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     expect(sse.events.at(-1)).toMatchObject({ message: body });
   });
 
-  it('close the sockets of a login that ends on the other', async () => {
+  it('close the sockets of a session that ends on the other node', async () => {
     const device = await ada.signInAgain();
     const socket = device.on(two).socket();
     await socket.connected;
@@ -190,7 +190,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     expect(Date.now() - before).toBeLessThan(1000);
   });
 
-  it('speak under the name of their database, so that other deployments on that Redis hear nothing', async () => {
+  it('use channels named after their database, apart from other deployments on the same Redis', async () => {
     const listener = await createClient({ url: REDIS_URL }).connect();
     const name = one.app.get(Deployment).id;
     const channels: string[] = [];
@@ -207,7 +207,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
   });
 
   // Passport knows one application a process, the latest: what starts nodes of its own comes last.
-  it('bring a running reply without a gap also where Redis is late with its beginning', async () => {
+  it('send a running reply without a gap when Redis delays its start', async () => {
     const { hostname, port } = new URL(REDIS_URL);
     const proxy = await TcpProxy.start(hostname, Number(port));
     const late = await one.startNode({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });

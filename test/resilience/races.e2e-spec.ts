@@ -37,7 +37,7 @@ function storeSlowly(t: TestApp, { beforeMs = 0, afterMs = 0 }): void {
   });
 }
 
-describe('Sends that are repeated', () => {
+describe('repeated sends', () => {
   let t: TestApp;
   let ada: TestUser;
 
@@ -93,7 +93,7 @@ describe('Sends that are repeated', () => {
     expect(other).toMatchObject({ status: 409, body: { code: 'client_message_id_reused' } });
   });
 
-  it('are refused as anything else is while the reply runs, unless they are repeats', async () => {
+  it('are answered while other sends are refused during the reply', async () => {
     const { id } = await ada.createConversation({ title: 'Busy' });
     const { body: first } = await ada.send(id, 'First');
     const held = gate();
@@ -119,14 +119,14 @@ describe('Sends that are repeated', () => {
   });
 });
 
-describe('The chat’s budget', () => {
+describe('the chat budget', () => {
   let t: TestApp;
   beforeAll(async () => {
     t = await startTestApp({ env: { RATE_LIMIT_SCALE: '1' } });
   });
   afterAll(() => t.stop());
 
-  it('of 5 replies at once counts no repeats', async () => {
+  it('of 5 concurrent replies does not count repeats', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const scripts = answering(t);
     const held = gate();
@@ -153,7 +153,7 @@ describe('The chat’s budget', () => {
     expect((await ada.send(conversations[5]!.id, 'Room again')).status).toBe(200);
   });
 
-  it('is asked once for 20 sends of one id at once', async () => {
+  it('is spent once for 20 concurrent sends of one id', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation({ title: 'Storm' });
     const message = { client_message_id: randomUUID() };
@@ -166,7 +166,7 @@ describe('The chat’s budget', () => {
     expect(asked(t, 'Once in a storm')).toHaveLength(1);
   });
 
-  it('is spent by sends alone: neither by repeats nor by what is refused', async () => {
+  it('is not spent by repeats or refused sends', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const [one, two] = await Promise.all(times(2, () => ada.createConversation({ title: 'Budget' })));
     const held = gate();
@@ -191,7 +191,7 @@ describe('The chat’s budget', () => {
   });
 });
 
-describe('Whatever ends a reply at the same moment', () => {
+describe('concurrent ends of a reply', () => {
   const ROUNDS = Number(process.env.RACE_ROUNDS ?? 6);
   /** Of a client that has seen nothing yet. */
   const BEGINNING = '1.1.0.0.done';
@@ -254,7 +254,7 @@ describe('Whatever ends a reply at the same moment', () => {
     return Number(rows[0].n);
   }
 
-  it('it has one end, which all clients are told and which is stored', async () => {
+  it('produce one end, sent to all clients and stored', async () => {
     const ends = await Promise.all(
       times(ROUNDS, async (n) => {
         const { id, readers, open } = await begin(`Ending ${n}`);
@@ -278,7 +278,7 @@ describe('Whatever ends a reply at the same moment', () => {
     expect(ends.filter((end) => end !== 'complete' && end !== 'stopped')).toEqual([]);
   });
 
-  it('nothing is left of it, and nothing is heard of it, once its conversation is deleted', async () => {
+  it('leave no row and send no event after its conversation is deleted', async () => {
     await Promise.all(
       times(ROUNDS, async (n) => {
         const { id, readers, open } = await begin(`Deleting ${n}`);
@@ -298,7 +298,7 @@ describe('Whatever ends a reply at the same moment', () => {
     );
   });
 
-  it('it is stopped also when it has hardly begun', async () => {
+  it('include a stop right after its start', async () => {
     storeSlowly(t, { afterMs: 20 });
     await Promise.all(
       times(ROUNDS, async (n) => {
@@ -321,7 +321,7 @@ describe('Whatever ends a reply at the same moment', () => {
     );
   });
 
-  it('a send and a deletion leave no reply running', async () => {
+  it('leave no reply running when a send races a deletion', async () => {
     storeSlowly(t, { afterMs: 3 });
     await Promise.all(
       times(ROUNDS, async (n) => {
@@ -346,7 +346,7 @@ describe('Whatever ends a reply at the same moment', () => {
     expect(Number(row.n)).toBe(0);
   });
 
-  it('a send that is stored just before a deletion does not run', async () => {
+  it('do not start a reply for a send stored just before a deletion', async () => {
     const { id } = await ada.createConversation({ title: 'Deleted at birth' });
     const readers = await watch(id);
     storeSlowly(t, { afterMs: 100 });
@@ -368,7 +368,7 @@ describe('Whatever ends a reply at the same moment', () => {
     expect(asked(t, 'Stillborn')).toEqual([]);
   });
 
-  it('an end that comes while clients are being joined to the reply is not lost to them', async () => {
+  it('reach clients that are subscribing at that moment', async () => {
     const { id, readers, open } = await begin('Joined late');
     const messages = t.app.get(MessagesService);
     const toDtos = messages.toDtos.bind(messages);
@@ -390,7 +390,7 @@ describe('Whatever ends a reply at the same moment', () => {
     }
   });
 
-  it('an answer to conversation.open is never behind the events before it', async () => {
+  it('never make an answer to conversation.open older than the events before it', async () => {
     await Promise.all(
       times(ROUNDS, async (n) => {
         const { id, readers, open } = await begin(`Opening ${n}`);

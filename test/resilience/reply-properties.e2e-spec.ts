@@ -188,7 +188,7 @@ async function conclude(model: ChatModel, world: ChatWorld, transports: Observer
   await Promise.all(world.observers.map((each) => each.lose()));
 }
 
-it('holds to the contract through sends, stops, drops, faults, restarts and crashes in any order', async () => {
+it('clients see a consistent history through random sends, stops, drops, errors, restarts and crashes', async () => {
   const lastTransports = fc.array(observerTransport, { minLength: OBSERVERS, maxLength: OBSERVERS });
   const property = fc.asyncProperty(commands, lastTransports, async (given, transports) => {
     const model = new ChatModel();

@@ -47,7 +47,7 @@ async function terminate(node: TestNode): Promise<void> {
   await leaving(node);
 }
 
-describe('a node that is told to leave while replies run', () => {
+describe('a node that shuts down during replies', () => {
   let node: TestNode;
   let ada: TestUser;
   let lasting: Thing;
@@ -84,14 +84,14 @@ describe('a node that is told to leave while replies run', () => {
     await terminate(node);
   });
 
-  it('is not ready any more at once, while it lives', async () => {
+  it('becomes unready at once, and stays live', async () => {
     const ready = await node.http.get('/health/ready');
 
     expect([ready.status, ready.body.code]).toEqual([503, 'draining']);
     expect((await node.http.get('/health/live')).status).toBe(200);
   });
 
-  it('takes no new reply, on any transport', async () => {
+  it('refuses new replies on every transport', async () => {
     const { id } = fresh;
     const json = await ada.send(id, 'Hi');
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' }).catch((error) => error.answer);
@@ -106,7 +106,7 @@ describe('a node that is told to leave while replies run', () => {
     expect(await ada.history(id)).toEqual([]);
   });
 
-  it('takes no new socket, and says so to each kind', async () => {
+  it('refuses new sockets of each kind with a reason', async () => {
     const paths = ['/socket.io/?EIO=4&transport=polling', SOCKET_IO, `/conversations/ws/${fresh.id}`];
     for (const path of paths) {
       const answer = await handshake(node, path);
@@ -116,7 +116,7 @@ describe('a node that is told to leave while replies run', () => {
     }
   });
 
-  it('lets a reply end that ends in time', async () => {
+  it('completes a reply that ends within the grace period', async () => {
     held.open();
 
     const end = { message: { content: 'It ends in time.', status: 'complete' } };
@@ -125,7 +125,7 @@ describe('a node that is told to leave while replies run', () => {
     expect(Date.now() - leftAt).toBeLessThan(GRACE_S * 1000);
   });
 
-  it('interrupts what outlasts the grace, and says so with all its text', async () => {
+  it('interrupts a reply that outlasts the grace period, with all its text', async () => {
     expect(await endless.until(isCompleted)).toMatchObject({
       message: {
         content: 'It does not end',
@@ -137,7 +137,7 @@ describe('a node that is told to leave while replies run', () => {
     expect(Date.now() - leftAt).toBeGreaterThanOrEqual(GRACE_S * 1000);
   });
 
-  it('sends its clients away in such a manner that they come back', async () => {
+  it('disconnects clients so that they reconnect', async () => {
     expect(await socket.disconnected).toBe('transport close');
     expect(await ws.closed).toMatchObject({ code: 1012 });
     await Promise.all([events.ended, endless.ended]);
@@ -148,7 +148,7 @@ describe('a node that is told to leave while replies run', () => {
     expect(Date.now() - leftAt).toBeLessThan(GRACE_S * 1000 + 3000);
   });
 
-  it('leaves everything in the database for the next node', async () => {
+  it('leaves complete data for the next node', async () => {
     const chunks = await t.query('SELECT * FROM reply_chunks');
     const next = await t.start();
     const here = next.welcome(ada);
@@ -167,8 +167,8 @@ describe('a node that is told to leave while replies run', () => {
   });
 });
 
-describe('a node that is told to leave, before balancers know', () => {
-  it('is not ready, and serves old clients and new ones as ever', async () => {
+describe('a node that shuts down, during the drain delay', () => {
+  it('is unready, and still serves old and new clients', async () => {
     const node = await t.start({ SHUTDOWN_DELAY_S: '60' });
     const ada = await node.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
@@ -196,7 +196,7 @@ describe('a node that is told to leave, before balancers know', () => {
     await node.kill();
   });
 
-  it('listens until the delay is over, though it is idle, and then leaves at once', async () => {
+  it('listens until the delay is over, even if idle, then exits at once', async () => {
     const node = await t.start({ SHUTDOWN_DELAY_S: '1.5', SHUTDOWN_GRACE_S: '30' });
     await terminate(node);
     const leftAt = Date.now();
@@ -210,8 +210,8 @@ describe('a node that is told to leave, before balancers know', () => {
   });
 });
 
-describe('a node that is told to leave', () => {
-  it('does not wait for connections that clients keep alive', async () => {
+describe('a node that shuts down', () => {
+  it('does not wait for keep-alive connections', async () => {
     const node = await t.start({ SHUTDOWN_GRACE_S: '30' });
     const agent = new Agent({ keepAlive: true });
     const [response] = await once(request(`${node.url}/health/live`, { agent }).end(), 'response');
@@ -226,7 +226,7 @@ describe('a node that is told to leave', () => {
   it.each([
     ['its replies have their grace', { SHUTDOWN_GRACE_S: '30' }],
     ['balancers have their delay', { SHUTDOWN_DELAY_S: '30' }],
-  ])('goes at once when it is told twice, while %s, but not for a hang-up', async (_when, env) => {
+  ])('exits at once on a second signal, while %s, but not on SIGHUP', async (_when, env) => {
     const node = await t.start(env);
     const ada = await node.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
@@ -242,7 +242,7 @@ describe('a node that is told to leave', () => {
     expect(await within(node.process.exited, 'The node did not exit', 1000)).toMatchObject({ code: 130 });
   });
 
-  it('keeps its replies its own and stored while they have their grace', async () => {
+  it('keeps ownership of its replies and stores them during the grace period', async () => {
     const node = await t.start({ SHUTDOWN_GRACE_S: '30' });
     const ada = await node.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();

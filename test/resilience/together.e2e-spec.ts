@@ -32,7 +32,7 @@ function sendAll(content = (n: number) => `Of ${n}`, extra: object = {}): Promis
   return Promise.all(users.map((user, n) => user.send(idOf(n), content(n), extra)));
 }
 
-it('each gets its own conversation, and nobody another’s', async () => {
+it('each user gets their own conversation and no other', async () => {
   const answers = await Promise.all(
     users.flatMap((user, reader) =>
       conversations.map(async ({ id }, owner) => ({
@@ -49,7 +49,7 @@ it('each gets its own conversation, and nobody another’s', async () => {
   }
 });
 
-it('each send makes a message and a reply, in its own conversation', async () => {
+it('each send makes a message and a reply in its own conversation', async () => {
   await sendAll();
   const answers = await sendAll((n) => `Again, of ${n}`);
 
@@ -68,7 +68,7 @@ it('each send makes a message and a reply, in its own conversation', async () =>
   }
 });
 
-it('a first message gives its own conversation a title', async () => {
+it('a first message titles its own conversation', async () => {
   conversations = await Promise.all(users.map((user) => user.createConversation()));
   t.provider.onRequest = ({ messages }) =>
     messages![0]!.content.includes('Write a title') ? ['\n'] : ['Hi']; // a title that is none
@@ -79,7 +79,7 @@ it('a first message gives its own conversation a title', async () => {
   }
 });
 
-it('a send that is refused costs the others nothing', async () => {
+it('a refused send does not affect the others', async () => {
   const held = gate();
   t.provider.onRequest = ({ messages }) => (messages!.at(-1)!.content === 'Held' ? ['so far', held] : ['Hi']);
   const running = users[0]!.send(idOf(0), 'Held');
@@ -114,7 +114,7 @@ async function everyConnection(statement: string): Promise<void> {
   await Promise.all(runners.map((runner) => runner.release()));
 }
 
-it('a repeat that shows only when it is stored costs the others nothing', async () => {
+it('a repeat detected only by the unique key does not affect the others', async () => {
   const clientMessageId = randomUUID();
   const { body: before } = await users[0]!.send(idOf(0), 'Of 0', { client_message_id: clientMessageId });
   const turns = t.app.get(TurnsService);
@@ -134,7 +134,7 @@ it('a repeat that shows only when it is stored costs the others nothing', async 
   expect(begun[0]!.userMessage).toMatchObject(before.user_message);
 });
 
-onMysql('On a server at some distance', () => {
+onMysql('with a slow connection to the database server', () => {
   it('sends share transactions, and reads share statements', async () => {
     const statements = new StatementLog(t);
 
@@ -147,7 +147,7 @@ onMysql('On a server at some distance', () => {
     );
   });
 
-  it('a conversation that is locked holds up nobody else', async () => {
+  it('a locked conversation does not delay others', async () => {
     const runner = t.app.get(DataSource).createQueryRunner();
     await runner.startTransaction();
     await runner.query('SELECT id FROM conversations WHERE id = ? FOR UPDATE', [idOf(0)]);
@@ -161,7 +161,7 @@ onMysql('On a server at some distance', () => {
     expect((await locked!).status).toBe(200);
   });
 
-  it('ids may have gaps, as a cluster’s have', async () => {
+  it('ids may have gaps, as in a cluster', async () => {
     await everyConnection('SET SESSION auto_increment_increment = 7, auto_increment_offset = 3');
     const answers = await sendAll();
     await everyConnection('SET SESSION auto_increment_increment = 1, auto_increment_offset = 1');
@@ -174,7 +174,7 @@ onMysql('On a server at some distance', () => {
 });
 
 // Last: passport's strategies are the process's, so that the last app to start authenticates for both.
-describe('sends that another node stores at the same time', () => {
+describe('sends stored by two nodes concurrently', () => {
   let other: TestApp;
   beforeAll(async () => {
     other = await t.startNode();

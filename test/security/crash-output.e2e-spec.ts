@@ -34,8 +34,8 @@ async function start(logLevel: string): Promise<ServerProcess> {
   return server;
 }
 
-describe.each(['SIGUSR2', 'SIGHUP'] as const)('A crash (%s)', (signal) => {
-  it('says what failed and where, and nothing of what the error carried', async () => {
+describe.each(['SIGUSR2', 'SIGHUP'] as const)('a crash (%s)', (signal) => {
+  it('prints what failed and where, but not the error’s properties', async () => {
     const server = await start('trace');
     server.signal(signal);
     const { code, stderr } = await server.exited;

@@ -85,7 +85,7 @@ const ALLOWED = [
   "void import('./redis-limit-store.js');",
 ];
 
-it('finds every other client, and nothing else', async () => {
+it('the ESLint rule reports every other network client, and nothing else', async () => {
   const code = [...FORBIDDEN, ...ALLOWED].join('\n');
 
   expect(await complaintsAbout(code, ({ message }) => message.includes('egress-guard.ts'))).toEqual(
@@ -93,7 +93,7 @@ it('finds every other client, and nothing else', async () => {
   );
 }, 60_000);
 
-it('finds text that would be run as code', async () => {
+it('the ESLint rule reports text evaluated as code', async () => {
   const code = ["void eval('1');", "void new Function('return 1');", 'void JSON.parse("1");'];
 
   const isEval = ({ ruleId }: Complaint) => ruleId === 'no-eval' || ruleId === 'no-new-func';

@@ -64,7 +64,7 @@ function flip(token: string, at: number): string {
   return bytes.toString('base64url').padEnd(token.length, '=');
 }
 
-describe('A stored key that was tampered with', () => {
+describe('a tampered stored key', () => {
   // Fernet: version 0x80, 8 bytes of time, 16 of IV, the ciphertext, 32 of HMAC.
   it.each<[string, (token: string) => string]>([
     ['version', (token) => flip(token, 0)],
@@ -77,7 +77,7 @@ describe('A stored key that was tampered with', () => {
     ['end', (token) => `${token}AAAA`],
     ['existence', () => ''],
     ['encryption', () => 'sk-plain'],
-  ])('in its %s is unreadable, and all else works', async (_, tamper) => {
+  ])('in its %s is unreadable, and everything else works', async (_, tamper) => {
     const ada = await t.user().withConfig(t.provider).create();
     const fine = await addConfig(ada);
     await store(ada.configId!, tamper(await storedKey(ada.configId!)));
@@ -88,8 +88,8 @@ describe('A stored key that was tampered with', () => {
   });
 });
 
-describe('A server whose encryption key is lost', () => {
-  it('says so of each configuration, keeps the rest working, and takes new keys', async () => {
+describe('a server without its encryption key', () => {
+  it('marks each configuration, keeps the rest working, and accepts new keys', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const node = await t.startNode({ ENCRYPTION_KEYS: newKey() });
     try {
@@ -155,7 +155,7 @@ describe('npm run keys:rotate', () => {
     return all.filter(({ encryptedApiKey }) => ring.isReadable(encryptedApiKey)).length;
   }
 
-  it('is online, may be broken off and resumed, says how far it is, and lets the old key be dropped', async () => {
+  it('runs online, resumes after an abort, reports progress, and makes the old key removable', async () => {
     const broken = rotate(freshKey, oldKey);
     await once(broken.stdout!, 'data');
     broken.kill('SIGKILL');
@@ -190,7 +190,7 @@ describe('npm run keys:rotate', () => {
     ]);
   });
 
-  it('exits with 1 while a key is left that nobody can read, and leaves it as it is', async () => {
+  it('exits with 1 and leaves a key unchanged that no key decrypts', async () => {
     const lost = ringOf(newKey()).encrypt('sk-lost');
     await store(ada.configId!, lost);
 

@@ -136,14 +136,14 @@ async function withoutTrace(attempt: () => Promise<void>): Promise<void> {
 }
 
 describe('HTTP', () => {
-  it('has operations that take ids of every kind, so that what follows tries something', () => {
+  it('has operations with ids of every kind to try', () => {
     const kinds = withIds.flatMap(([, places]) => places.map(({ kind }) => kind));
 
     expect(new Set(kinds)).toEqual(new Set(KINDS));
     expect(withIds.length).toBeGreaterThan(15);
   });
 
-  it("answers another user's ids as ids of nothing, whatever their kind, and does nothing", async () => {
+  it('answers another user’s ids like missing ids of every kind, without effect', async () => {
     await withoutTrace(async () => {
       for (const [operation, places] of withIds) {
         for (const theirs of choicesOf(places)) {
@@ -186,7 +186,7 @@ describe('HTTP', () => {
     });
   });
 
-  it('shows nothing of another user where no id is asked for', async () => {
+  it('shows nothing of another user in operations without ids', async () => {
     const lists = document.operations.filter(({ method, path }) => method === 'GET' && !path.includes('{'));
     for (const operation of lists) {
       const path = `${operation.path}?${new URLSearchParams({ q: MARKER })}`;
@@ -200,7 +200,7 @@ describe('HTTP', () => {
     expect(JSON.stringify((await ada.get('/auth/me/export')).body)).toContain(MARKER);
   });
 
-  it("resumes nobody's stream but one's own, wherever Last-Event-ID points", async () => {
+  it('resumes only the user’s own stream, for any Last-Event-ID', async () => {
     for (const cursor of [`${adas.message}.1.0.0`, `${adas.message}.1.0.0.done`, '1.1.0.0']) {
       const stream = await eve.sse(`/conversations/${eves.conversation}/events`, undefined, {
         'Last-Event-ID': cursor,
@@ -213,7 +213,7 @@ describe('HTTP', () => {
     }
   });
 
-  it('lets the owner do all that it refuses to others', async () => {
+  it('lets the owner do everything refused to others', async () => {
     for (const [operation, places] of withIds) {
       const fresh = await thingsOf(ada, MARKER);
       const inPaths = places.filter((place) => place.in === 'path');
@@ -275,7 +275,7 @@ const TRANSPORTS: Transport[] = [
 ];
 
 describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
-  it("answers another user's ids as ids of nothing, whatever their kind, and does nothing", async () => {
+  it('answers another user’s ids like missing ids of every kind, without effect', async () => {
     const send = await open();
     const commands = document.commandsOf(channel);
     expect(commands.map(({ name }) => name).sort()).toEqual(commandsOfGateway());
@@ -298,7 +298,7 @@ describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
     });
   });
 
-  it('brings no event of another user', async () => {
+  it('sends no event of another user', async () => {
     const socket = eve.socket();
     const plain = eve.ws(eves.conversation);
     await socket.emit('conversation.open', { conversation_id: adas.conversation });
@@ -313,15 +313,15 @@ describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
   });
 });
 
-describe('A handshake', () => {
-  it("for another user's conversation ends as one for nothing", async () => {
+describe('a handshake', () => {
+  it('for another user’s conversation ends like one for a missing conversation', async () => {
     const ends = await Promise.all([adas.conversation, MISSING].map((id) => eve.ws(id).closed));
 
     expect(ends[0]).toEqual(ends[1]);
     expect(ends[0]!.code).toBe(4404);
   });
 
-  it('without a token tells nothing of a conversation', async () => {
+  it('without a token reveals nothing of a conversation', async () => {
     const ends = [adas.conversation, MISSING].map(async (id) => {
       const socket = t.opened(new WebSocketClient(`${t.url}/conversations/ws/${id}`, { auth: 'none' }));
       await socket.send({ type: 'conversation.open', conversation_id: id });

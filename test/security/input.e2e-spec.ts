@@ -106,8 +106,8 @@ async function leavingAdaAlone(work: () => Promise<void>): Promise<void> {
   expect(after).toEqual(before);
 }
 
-describe('A body', () => {
-  it('that is none, hollow, bottomless or boundless is refused by every operation, and changes nothing', async () => {
+describe('a body', () => {
+  it('that is malformed, empty, too deep or too large is refused by every operation, without effect', async () => {
     await changingNothing(async () => {
       for (const operation of withBody) {
         for (const body of BAD_BODIES) {
@@ -123,7 +123,7 @@ describe('A body', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
-  it('where none belongs is ignored or refused, and breaks nothing', async () => {
+  it('of an operation without a body is ignored or refused', async () => {
     const others = document.operations.filter(({ method, body }) => method === 'POST' && !body);
     expect(others.length).toBeGreaterThan(5);
     for (const { method, path } of others) {
@@ -136,7 +136,7 @@ describe('A body', () => {
     }
   });
 
-  it('that is compressed is refused, and so never unfolds', async () => {
+  it('that is compressed is refused', async () => {
     const bomb = Buffer.alloc(20 * 1024 * 1024, ' ');
     const encodings = {
       gzip: gzipSync(bomb),
@@ -164,7 +164,7 @@ describe('A body', () => {
     ['a list', ['text']],
     ['a number', 7],
     ['true', true],
-  ])('with %s where a text belongs is refused, naming the field', async (_, value) => {
+  ])('with %s instead of text is refused, naming the field', async (_, value) => {
     await changingNothing(async () => {
       for (const operation of withBody) {
         for (const field of stringsOf(operation)) {
@@ -185,7 +185,7 @@ describe('A body', () => {
 });
 
 describe('SQL', () => {
-  it('in every field of every body is text, or refused, and nothing else', async () => {
+  it('in every field of every body is stored as text or refused', async () => {
     await leavingAdaAlone(async () => {
       for (const operation of withBody) {
         for (const field of stringsOf(operation)) {
@@ -200,7 +200,7 @@ describe('SQL', () => {
     });
   });
 
-  it('in every path, query and header finds nothing that it should not', async () => {
+  it('in every path, query and header finds nothing', async () => {
     await leavingAdaAlone(async () => {
       for (const operation of document.operations) {
         for (const sql of SQL) {
@@ -213,7 +213,7 @@ describe('SQL', () => {
     });
   });
 
-  it('is kept exactly where text is kept', async () => {
+  it('is stored unchanged in text fields', async () => {
     for (const sql of SQL) {
       const { id } = await eve.createConversation({ title: sql, system_prompt: sql });
       t.provider.willStream(sql);
@@ -260,11 +260,11 @@ function fitFor({ body }: Operation): Record<string, unknown> {
   return 'model_url' in example ? { ...example, model_url: t.provider.url } : example;
 }
 
-describe('Line breaks', () => {
+describe('line breaks', () => {
   const FORGED = '{"level":"info","msg":"forged","user_id":1}';
   const BREAKS = ['\r\n', '\n', '\r', '\u2028', '\u0085', '\u001b[2K'];
 
-  it('in what a client sends make no line of the log, and no header of an answer', async () => {
+  it('in client input add no log line and no response header', async () => {
     for (const line of BREAKS) {
       const text = `x${line}${FORGED}${line}Set-Cookie: forged=1${line}`;
       const encoded = encodeURIComponent(text);
@@ -281,7 +281,7 @@ describe('Line breaks', () => {
     expectOneLineEach();
   });
 
-  it('in headers are refused before anything is done with them', async () => {
+  it('in headers are refused by the parser', async () => {
     for (const name of ['User-Agent', 'X-Request-Id', 'Authorization', 'X-Forwarded-For']) {
       const request = `GET /auth/me HTTP/1.1\r\nHost: a\r\n${name}: x\n${FORGED}\r\nConnection: close\r\n\r\n`;
       expect(await sendRaw(t.url, request)).toMatch(/^HTTP\/1\.1 400 /);
@@ -289,7 +289,7 @@ describe('Line breaks', () => {
     expectOneLineEach();
   });
 
-  it('of a provider reach neither the log nor the shape of an event', async () => {
+  it('from a provider reach neither the log nor the framing of events', async () => {
     const { id } = await eve.createConversation({ title: 'Mine' });
     for (const line of BREAKS) {
       t.provider.willAnswer(404, { error: { message: `No.${line}${FORGED}${line}data: forged` } });
@@ -371,7 +371,7 @@ const TRANSPORTS: Transport[] = [
 ];
 
 describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
-  it('refuses what HTTP refuses, at every command, and stays open', async () => {
+  it('refuses at every command what HTTP refuses, and stays open', async () => {
     const send = await open();
     const frames = [
       'null',
@@ -401,7 +401,7 @@ describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
     expect((await send('conversation.open', `{"conversation_id":${conversationId}}`)).ok).toBe(true);
   });
 
-  it('takes SQL for text, and refuses it where an id or a token belongs', async () => {
+  it('treats SQL as text, and refuses it as an id or a token', async () => {
     const send = await open();
     await leavingAdaAlone(async () => {
       for (const sql of SQL) {

@@ -25,7 +25,7 @@ describe('chats of one user', () => {
   });
   afterAll(() => t?.stop());
 
-  it('have one budget over HTTP, events, Socket.IO and WebSocket, which repeats do not spend', async () => {
+  it('share one budget over HTTP, events, Socket.IO and WebSocket, not spent by repeats', async () => {
     const ws = ada.ws(conversationId);
     const repeated = { content: 'Hi', client_message_id: randomUUID() };
     const path = `/conversations/${conversationId}`;
@@ -66,7 +66,7 @@ describe('running replies', () => {
   });
   afterAll(() => t?.stop());
 
-  it('of one user are five at once, counted for each user, and a place is free when one ends', async () => {
+  it('are limited to five per user, and an ended reply frees a slot', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const ben = await t.user().withConfig(t.provider).create();
     const holds = Array.from({ length: 5 }, () => gate());
@@ -86,7 +86,7 @@ describe('running replies', () => {
   });
 });
 
-describe('long answers to one user', () => {
+describe('long responses to one user', () => {
   const MOST = 8;
   let t: TestApp;
   let ada: TestUser;
@@ -96,7 +96,7 @@ describe('long answers to one user', () => {
   });
   afterAll(() => t?.stop());
 
-  it('are bounded, also where a provider says nothing and the client does not stay', async () => {
+  it('are limited, also with a silent provider and disconnected clients', async () => {
     const holds = Array.from({ length: MOST }, () => gate());
     for (const hold of holds) t.provider.willStream(hold);
     const abort = new AbortController();
@@ -117,7 +117,7 @@ describe('long answers to one user', () => {
     while ((await ada.get('/auth/me/export')).status !== 200);
   });
 
-  it('count those who wait for the same reply, and a send beyond them stores nothing', async () => {
+  it('count waiters of the same reply, and a send beyond the limit stores nothing', async () => {
     const [{ id }, other] = [await ada.createConversation(), await ada.createConversation()];
     const hold = gate();
     t.provider.willStream('so far', hold);
@@ -161,7 +161,7 @@ describe('connections, with limits at a tenth', () => {
     );
   };
 
-  it('of one address are counted behind a trusted proxy, also before anybody has signed in', async () => {
+  it('are counted per address behind a trusted proxy, also before authentication', async () => {
     t = await startTestApp({ env: { ...env, TRUST_PROXY: 'loopback' } });
     const ada = await t.user().create();
 
@@ -172,7 +172,7 @@ describe('connections, with limits at a tenth', () => {
     expect(await connect(ada, '203.0.113.2')).toBe('connected');
   });
 
-  it('of one address are counted by the connection where no proxy is trusted', async () => {
+  it('are counted by peer address without a trusted proxy', async () => {
     t = await startTestApp({ env });
     const ada = await t.user().create();
 
@@ -181,7 +181,7 @@ describe('connections, with limits at a tenth', () => {
     expect(await connect(ada, '203.0.113.99')).toMatchObject(LIMITED);
   });
 
-  it('that never say who they are end at a number for each address', async () => {
+  it('without authentication are limited per address', async () => {
     t = await startTestApp({ env: { ...env, TRUST_PROXY: 'loopback' } });
     const ask = (address: string) => t.http.fetch('GET', POLLING, undefined, from(address));
 
@@ -192,7 +192,7 @@ describe('connections, with limits at a tenth', () => {
     expect(await connect(await t.user().create(), '203.0.113.1')).not.toBe('connected');
   });
 
-  it('that fail to sign in count against the address like failing requests', async () => {
+  it('with failed authentication count like failed requests of the address', async () => {
     t = await startTestApp({ env: { ...env, TRUST_PROXY: 'loopback' } });
     const ada = await t.user().create();
     const forger = Object.assign(ada.on(t), { tokens: { access_token: 'forged', refresh_token: '' } });
@@ -204,7 +204,7 @@ describe('connections, with limits at a tenth', () => {
     expect(await connect(forger, '203.0.113.2')).toMatchObject({ status: 401 });
   });
 
-  it('that follow events count as sockets do, until they are closed', async () => {
+  it('for event streams count like sockets until closed', async () => {
     t = await startTestApp({ env });
     const ada = await t.user().create();
     const { id } = await ada.createConversation();

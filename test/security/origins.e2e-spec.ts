@@ -56,7 +56,7 @@ describe('an origin', () => {
     'http://undefined',
   ];
 
-  it.each(taken)('is taken over HTTP and every socket: %s', async (origin) => {
+  it.each(taken)('is accepted over HTTP and every socket: %s', async (origin) => {
     expect(await readableBy(origin)).toBe(origin);
     expect(await poll(origin)).toBe(200);
     // A proxy that passes no Host: nothing but the setting can tell that the page is the server's own.
@@ -66,7 +66,7 @@ describe('an origin', () => {
     }
   });
 
-  it.each(refused)('is refused, and named in the log once, with what to set: %s', async (origin) => {
+  it.each(refused)('is refused, and logged once with the setting to change: %s', async (origin) => {
     expect(await readableBy(origin)).toBeNull();
     expect(await poll(origin)).toBe(403);
     for (const path of [SOCKET_IO, '/conversations/ws/1']) {
@@ -80,13 +80,13 @@ describe('an origin', () => {
     ]);
   });
 
-  it('has its sockets in the content security policy, whatever the Host header says', async () => {
+  it('has its socket URLs in the content security policy, for any Host header', async () => {
     const { headers } = await t.http.get('/');
 
     expect(headers.get('Content-Security-Policy')).toContain(' wss://chat.example.com;');
   });
 
-  it('of which there are too many is not remembered, nor logged', async () => {
+  it('beyond the limit is neither remembered nor logged', async () => {
     for (let n = 0; n < 300; n++) await readableBy(`https://a${n}.evil.example`);
 
     const lines = warnings();
@@ -99,7 +99,7 @@ describe('the log', () => {
   beforeAll(() => start({ NODE_ENV: 'production', TRUST_PROXY: '10.0.0.0/8' }));
   afterAll(stop);
 
-  it('says once, over all transports, why plain HTTP is refused', async () => {
+  it('states once for all transports why plain HTTP is refused', async () => {
     await t.http.get('/auth/me');
     await t.http.get('/socket.io/?EIO=4&transport=polling');
     for (const path of [SOCKET_IO, '/conversations/ws/1']) await upgrade(path, 'Host: a');
@@ -118,11 +118,11 @@ describe.each([
   ],
   ['Socket.IO', (headers: string[]) => upgrade(SOCKET_IO, ...headers)],
   ['WebSocket', (headers: string[]) => upgrade('/conversations/ws/1', ...headers)],
-])('a proxy that is not trusted, over %s', (_transport, request) => {
+])('an untrusted proxy, over %s', (_transport, request) => {
   beforeAll(() => start({ TRUST_PROXY: '10.0.0.0/8' }));
   afterAll(stop);
 
-  it('is named in the log once, with what it sent and what to set', async () => {
+  it('is logged once with its headers and the setting to change', async () => {
     await request([]);
     expect(warnings()).toEqual([]);
 
@@ -140,11 +140,11 @@ describe.each([
   });
 });
 
-describe('a proxy that is trusted', () => {
+describe('a trusted proxy', () => {
   beforeAll(() => start({ TRUST_PROXY: 'loopback' }));
   afterAll(stop);
 
-  it('is not warned of', async () => {
+  it('causes no warning', async () => {
     const { status } = await t.http.get('/health/live', { 'X-Forwarded-For': '203.0.113.1' });
 
     expect([status, warnings()]).toEqual([200, []]);

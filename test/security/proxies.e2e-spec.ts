@@ -50,7 +50,7 @@ const ADDRESSES: [header: string, address: string][] = [
   ['192.0.2.66, unknown, 10.0.0.2', PEER],
 ];
 
-describe("the client's address behind a trusted proxy", () => {
+describe('the client’s address behind a trusted proxy', () => {
   const log = new LogLines();
   let t: TestApp;
   beforeAll(async () => {
@@ -58,7 +58,7 @@ describe("the client's address behind a trusted proxy", () => {
   });
   afterAll(() => t?.stop());
 
-  it.each(ADDRESSES)('%j is %s, in sessions and in the log', async (header, address) => {
+  it.each(ADDRESSES)('of %j is %s, in sessions and in the log', async (header, address) => {
     const ada = await t.user().create();
     const headers = { 'X-Forwarded-For': header, 'X-Request-Id': randomUUID() };
     const { email, password } = ada;
@@ -70,7 +70,7 @@ describe("the client's address behind a trusted proxy", () => {
     expect((await log.ofRequest(headers['X-Request-Id'])).address).toBe(address);
   });
 
-  it('is the connection’s own where the peer is no trusted proxy', async () => {
+  it('is the peer’s own if the peer is no trusted proxy', async () => {
     const other = await startTestApp({ env: { TRUST_PROXY: '10.0.0.0/8' }, log });
     const id = randomUUID();
 
@@ -81,7 +81,7 @@ describe("the client's address behind a trusted proxy", () => {
   });
 });
 
-describe('limits of an address whose every connection comes with another port', () => {
+describe('limits of an address forwarded with changing ports', () => {
   let t: TestApp;
   let port = 4000;
   const from = (address: string) => ({ 'X-Forwarded-For': `${address}:${port++}` });
@@ -91,7 +91,7 @@ describe('limits of an address whose every connection comes with another port', 
   });
   afterAll(() => t?.stop());
 
-  it('are those of one address, over HTTP', async () => {
+  it('count one address over HTTP', async () => {
     const attempt = (address: string) => t.http.post('/auth/refresh', { refresh_token: 'x' }, from(address));
     for (let n = 0; n < 2; n++) expect((await attempt('198.51.100.8')).status).toBe(401);
 
@@ -99,7 +99,7 @@ describe('limits of an address whose every connection comes with another port', 
     expect((await attempt('198.51.100.9')).status).toBe(401);
   });
 
-  it('are those of one address, over both kinds of sockets', async () => {
+  it('count one address over both kinds of sockets', async () => {
     const ada = await t.user().create();
     const early = Array.from({ length: 10 }, () =>
       ada.ws(1, { auth: 'none', headers: from('[2001:db8::5]') }),
@@ -167,7 +167,7 @@ async function statusOfHandshake(t: TestApp, head: string[]): Promise<number> {
   return Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]);
 }
 
-describe("the server's own origin behind a trusted proxy", () => {
+describe('the server’s own origin behind a trusted proxy', () => {
   let t: TestApp;
   beforeAll(async () => {
     t = await startTestApp({ env: { TRUST_PROXY: 'loopback' } });
@@ -206,15 +206,15 @@ describe("the server's own origin behind a trusted proxy", () => {
     return [allowed, ...(await Promise.all(sockets))];
   };
 
-  it.each(OWN)('is %s where %s and %s are forwarded', async (...forwarded) => {
+  it.each(OWN)('is %s if %s and %s are forwarded', async (...forwarded) => {
     expect(await seen(forwarded)).toEqual([forwarded[0], 101, 101]);
   });
 
-  it.each(FOREIGN)('is not %s where %s and %s are forwarded', async (...forwarded) => {
+  it.each(FOREIGN)('is not %s if %s and %s are forwarded', async (...forwarded) => {
     expect(await seen(forwarded)).toEqual([null, 403, 403]);
   });
 
-  it('is told by the Host header where none is forwarded', async () => {
+  it('is the Host header’s if none is forwarded', async () => {
     const head = ['GET /conversations/ws/1 HTTP/1.1', 'Host: Chat.Example.com:80'];
 
     expect(await statusOfHandshake(t, [...head, 'Origin: http://chat.example.com'])).toBe(101);

@@ -77,7 +77,7 @@ async function userOf(port: number) {
   return { ada, configId: body.id };
 }
 
-it('never lead inside, in 1,000 tries', async () => {
+it('changing DNS answers never connect to a private address, in 1,000 tries', async () => {
   let served = 0;
   const port = await startBoth((request, response) => {
     served++;
@@ -110,7 +110,7 @@ it('never lead inside, in 1,000 tries', async () => {
   expect(served).toBeGreaterThan(100);
 }, 120_000);
 
-it('do not lead the request for a title inside, after a chat that was let out', async () => {
+it('changing DNS answers do not connect the title request to a private address after a public chat', async () => {
   answers = () => [OUTSIDE];
   const port = await startBoth((request, response) => {
     answers = () => [INSIDE];

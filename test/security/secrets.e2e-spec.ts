@@ -311,8 +311,8 @@ async function callAll(): Promise<void> {
   }
 }
 
-describe('Secrets', () => {
-  it('were there to be found: the provider got the key, failures were many, and everything was logged', () => {
+describe('secrets', () => {
+  it('were used: the provider got the key, requests failed, and everything was logged', () => {
     expect(t.provider.requests.map(({ headers }) => headers.authorization)).toContain(`Bearer ${API_KEY}`);
     expect(seen.find('answers', { marker: MARKER })).not.toEqual([]);
     expect(seen.find('problems', { status: '"status":500' }).length).toBeGreaterThan(50);
@@ -321,12 +321,12 @@ describe('Secrets', () => {
     expect(Object.keys(secrets).length).toBeGreaterThan(8);
   });
 
-  it('are in no answer, whether it is a success or a failure, but for the tokens of a login', () => {
+  it('are in no response, except for the tokens of a login', () => {
     expect(seen.count('answers')).toBeGreaterThan(500);
     expect(seen.find('answers', secrets)).toEqual([]);
   });
 
-  it('are in no line of the log, at its most talkative; nor are hashes, stored keys and what people write', () => {
+  it('are in no log line at level debug, nor are hashes, stored keys and user text', () => {
     const stored = {
       'a hash of a password': '$argon2',
       'a stored key': 'gAAAAA',
@@ -341,14 +341,14 @@ describe('Secrets', () => {
     expect(seen.find('frames', secrets)).toEqual([]);
   });
 
-  it('are in no metric; nor is what people write', () => {
+  it('are in no metric, nor is user text', () => {
     expect(seen.count('metrics')).toBe(1);
     expect(
       seen.find('metrics', { ...secrets, 'what somebody wrote': MARKER, 'who wrote it': ada.username }),
     ).toEqual([]);
   });
 
-  it('are in no problem; nor is SQL, a stack, or what was stored', () => {
+  it('are in no problem, nor is SQL, a stack or stored text', () => {
     const inner = {
       SQL: 'SELECT',
       'more SQL': 'INSERT',

@@ -178,7 +178,7 @@ describe('saving', () => {
     expect((await ada.get<{ total: number }>('/auth/config')).body.total).toBe(1);
   });
 
-  it('asks no name server, which would tell a stranger of the server', async () => {
+  it('sends no DNS query', async () => {
     const before = dns.queries;
 
     const { status, body } = await ada.post('/auth/config/create', {
@@ -226,7 +226,7 @@ async function endOf(stream: Awaited<ReturnType<TestUser['sse']>>) {
 }
 
 describe('an operator’s exception', () => {
-  it('is reached, and a port beside it by name alone', async () => {
+  it('is reached, and another port only if named', async () => {
     await plant(allowedUrl(t.provider.port));
 
     expect(await tryConfig()).toMatchObject({ body: { ok: true } });
@@ -259,8 +259,8 @@ describe('an operator’s exception', () => {
   );
 });
 
-describe('ports of a private address', () => {
-  it('answer alike, open, closed or filtered, in words and in time', async () => {
+describe('the ports of a private address', () => {
+  it('are answered identically if open, closed or filtered, in text and time', async () => {
     const closed = await startSink();
     closed.close();
     const urls = [

@@ -65,7 +65,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
   });
   afterAll(() => t?.stop());
 
-  it('counts a user by the user, whatever the address', async () => {
+  it('counts a user’s requests from all addresses together', async () => {
     const [ada, ben] = [await signUp(t), await signUp(t)];
     const call = (who: Record<string, string>, address = newAddress()) =>
       t.http.get('/auth/me', { ...who, ...from(address) });
@@ -76,7 +76,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect((await call(ben, shared)).status).toBe(200);
   });
 
-  it('says where the caller stands', async () => {
+  it('returns the remaining budget', async () => {
     const ada = await signUp(t);
 
     const [first, second] = [await t.http.get('/auth/me', ada), await t.http.get('/auth/me', ada)];
@@ -88,7 +88,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect(first.headers.has('Retry-After')).toBe(false);
   });
 
-  it('refuses with a problem that says when to come back', async () => {
+  it('refuses with a problem and Retry-After', async () => {
     const address = newAddress();
     await logIn(t, from(address));
 
@@ -103,7 +103,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect(reset).toBeGreaterThan(50);
   });
 
-  it('takes an IPv6 subnet of 64 bits for one address', async () => {
+  it('treats an IPv6 /64 as one address', async () => {
     const subnet = newAddress().replace(/::1$/, '');
 
     expect((await logIn(t, from(`${subnet}::1`))).status).toBe(401);
@@ -111,7 +111,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect((await logIn(t, from(newAddress()))).status).toBe(401);
   });
 
-  it('counts credentials by the address, over all calls of the class', async () => {
+  it('counts calls with credentials per address, all together', async () => {
     const address = from(newAddress());
 
     expect((await logIn(t, address)).status).toBe(401);
@@ -119,7 +119,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect((await t.http.post('/auth/register', {}, address)).status).toBe(429);
   });
 
-  it('turns away an address whose requests keep failing, and no other', async () => {
+  it('refuses only the address with too many failed requests', async () => {
     const address = from(newAddress());
     const forged = { ...address, Authorization: 'Bearer forged' };
 
@@ -135,7 +135,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect((await t.http.get('/health/live', address)).status).toBe(200);
   });
 
-  it('counts those who leave before their answer, too', async () => {
+  it('counts requests aborted before their answer too', async () => {
     const address = newAddress();
     const head = `POST /auth/login HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${address}\r\n`;
     const leaveEarly = async () => {
@@ -153,7 +153,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect((await t.http.get('/openapi.json', from(newAddress()))).status).toBe(200);
   });
 
-  it('counts what is nowhere, but neither preflights nor what succeeds', async () => {
+  it('counts unknown paths, but not preflights or successful requests', async () => {
     const ada = await signUp(t);
     const address = from(newAddress());
     const preflight = {
@@ -176,7 +176,7 @@ describe('without a trusted proxy', () => {
   });
   afterAll(() => t?.stop());
 
-  it('does not believe X-Forwarded-For, and allows 20 calls with credentials a minute', async () => {
+  it('ignores X-Forwarded-For, and allows 20 calls with credentials a minute', async () => {
     const seen = await statuses(21, () => logIn(t, from(newAddress())));
 
     expect(seen).toEqual([...times(20, 401), 429]);
@@ -190,7 +190,7 @@ describe('with limits switched off', () => {
   });
   afterAll(() => t?.stop());
 
-  it('limits nothing, and has no headers', async () => {
+  it('limits nothing, and sends no rate limit headers', async () => {
     const answers = [];
     for (let i = 0; i < 25; i++) answers.push(await t.http.post('/auth/refresh', { refresh_token: 'x' }));
 
@@ -221,11 +221,11 @@ onRedis('two nodes on one Redis', (REDIS_URL) => {
   });
 });
 
-describe('with a Redis that is away', () => {
+describe('with an unavailable Redis', () => {
   let t: TestApp;
   afterEach(() => t?.stop());
 
-  it('starts, answers and limits all the same', async () => {
+  it('starts, answers and limits in memory', async () => {
     t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.1', REDIS_URL: 'redis://127.0.0.1:1' } });
 
     expect(await statuses(3, () => logIn(t))).toEqual([401, 401, 429]);

@@ -45,7 +45,7 @@ async function tryConfig(user: TestUser, modelUrl: string) {
   return (await user.post(`/auth/config/${body.id}/test`)).body;
 }
 
-describe('a certificate that nobody vouches for', () => {
+describe('an untrusted certificate', () => {
   let t: TestApp;
   beforeAll(async () => {
     const resolve: ResolveHost = () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
@@ -56,7 +56,7 @@ describe('a certificate that nobody vouches for', () => {
   });
   afterAll(() => t?.stop());
 
-  it('is refused, also on a host that the operator allows', async () => {
+  it('is refused, also on an allowed host', async () => {
     const user = await t.user().create();
 
     expect(await tryConfig(user, `https://secure.test:${provider.port}/v1`)).toMatchObject(UNREACHABLE);
@@ -80,7 +80,7 @@ describe('the environment of the process', () => {
     return new UserBuilder({ url: () => url, opened: (connection) => connection }).create();
   }
 
-  it('may name authorities to trust (NODE_EXTRA_CA_CERTS), for the names in their certificates', async () => {
+  it('may name trusted authorities (NODE_EXTRA_CA_CERTS), whose certificates are checked by name', async () => {
     const user = await start({ NODE_EXTRA_CA_CERTS: CERTIFICATE });
     provider.servernames.length = 0;
 
@@ -114,7 +114,7 @@ describe('the environment of the process', () => {
 });
 
 onMysql('a database over TLS', () => {
-  it('is refused without a certificate that somebody vouches for', async () => {
+  it('is refused without a trusted certificate', async () => {
     const source = createDataSource(`${process.env.TEST_MYSQL_URL}/mysql?ssl=true`, {});
 
     await expect(source.initialize()).rejects.toThrow(/certificate|secure connection/);

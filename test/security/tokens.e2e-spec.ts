@@ -81,12 +81,12 @@ const FORGERIES: [name: string, make: () => string, code?: string][] = [
   ['a refresh token in its place', () => ada.tokens.refresh_token],
 ];
 
-it('is accepted as it was made, so that the forgeries fail for what they change', async () => {
+it('an unchanged token is accepted, so the forgeries fail for their change alone', async () => {
   expect((await t.http.get('/auth/me', { Authorization: `Bearer ${forge()}` })).status).toBe(200);
 });
 
-describe.each(FORGERIES)('A token with %s', (_, make, code = 'unauthenticated') => {
-  it('opens nothing over HTTP, and the challenge says that it is invalid (RFC 6750)', async () => {
+describe.each(FORGERIES)('a token with %s', (_, make, code = 'unauthenticated') => {
+  it('is refused over HTTP with an invalid_token challenge (RFC 6750)', async () => {
     const { status, body, headers } = await t.http.get('/auth/me', { Authorization: `Bearer ${make()}` });
 
     expect([status, body.code]).toEqual([401, code]);
@@ -114,7 +114,7 @@ describe.each(FORGERIES)('A token with %s', (_, make, code = 'unauthenticated') 
     }
   });
 
-  it('does not prolong an open socket', async () => {
+  it('does not extend an open socket', async () => {
     const token = make();
     const socket = ada.socket();
     const plain = ada.ws(conversationId);
@@ -125,9 +125,9 @@ describe.each(FORGERIES)('A token with %s', (_, make, code = 'unauthenticated') 
   });
 });
 
-describe('A good token', () => {
+describe('a valid token', () => {
   it.each(['token', 'access_token', 'auth_token', 'authorization', 'bearer'])(
-    'is not taken from the query parameter %s of a handshake',
+    'is not read from the query parameter %s of a handshake',
     async (name) => {
       const query = new URLSearchParams({ [name]: ada.tokens.access_token });
       const url = `${t.url}/conversations/ws/${conversationId}?${query}`;
@@ -143,7 +143,7 @@ describe('A good token', () => {
     },
   );
 
-  it('is refused in a doubled Authorization header of a WebSocket handshake', async () => {
+  it('is refused in a duplicate Authorization header of a WebSocket handshake', async () => {
     const bearer = `Bearer ${ada.tokens.access_token}`;
     for (const doubled of [
       [bearer, bearer],
@@ -156,7 +156,7 @@ describe('A good token', () => {
     }
   });
 
-  it('is no refresh token, nor is a forged one', async () => {
+  it('is refused as a refresh token, and so is a forged one', async () => {
     for (const make of [forge, ...FORGERIES.slice(0, -1).map(([, make]) => make)]) {
       const refresh_token = make();
       const { status, body } = await t.http.post('/auth/refresh', { refresh_token });

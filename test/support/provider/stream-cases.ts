@@ -43,8 +43,8 @@ export function useReaders(): Readers {
 
 /** Registers a test for each case. */
 export function check(
-  readers: Readers,
   name: string,
+  readers: Readers,
   cases: Case[],
   by: 'reader' | 'hasty' = 'reader',
 ): void {
