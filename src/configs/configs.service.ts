@@ -79,7 +79,7 @@ export class ConfigsService {
    * @throws ConflictError `no_model_config`, `key_unreadable`
    */
   async resolveForConversation(userId: number, conversationId: number): Promise<ResolvedConfig> {
-    const config = await this.rows.findBatched(ANSWERING, [userId, conversationId]);
+    const config = await this.rows.findOne(this.dataSource.manager, ANSWERING, [userId, conversationId]);
     return config ? this.toResolved(config) : this.resolveDemo();
   }
 
@@ -88,7 +88,7 @@ export class ConfigsService {
    * @throws ValidationFailedError where the configuration is not the user's
    */
   async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
-    const config = await this.rows.findBatched('WHERE c.id = ? AND c.user_id = ?', [configId, userId]);
+    const config = await this.dataSource.manager.findOneBy(ModelConfig, { id: configId, userId });
     if (!config) throw invalidConfigId();
     return this.toResolved(config);
   }
