@@ -1,9 +1,4 @@
-import {
-  ConflictError,
-  ProblemError,
-  UnauthenticatedError,
-  ValidationFailedError,
-} from '../common/errors/errors.js';
+import { ConflictError, ProblemError, UnauthenticatedError } from '../common/errors/errors.js';
 
 export const missingToken = () =>
   new UnauthenticatedError('unauthenticated', 'An access token is needed.', false);
@@ -42,6 +37,3 @@ export const reauthenticationRequired = () =>
 export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');
 
 export const emailTaken = () => new ConflictError('email_taken', 'This email address is taken.');
-
-export const invalidField = (field: string, message: string) =>
-  new ValidationFailedError([{ field, message }]);

@@ -5,12 +5,13 @@ import type { Actor } from '../auth/actor.js';
 import { AiService } from '../ai/ai.service.js';
 import { ModelUrlError } from '../ai/provider/provider.error.js';
 import { AuditLog } from '../common/logging/audit-log.js';
-import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
+import { invalidField } from '../common/errors/errors.js';
 import { mergeParams } from '../common/validation/model-params.dto.js';
 import { stripBidiControls } from '../common/text/visible-text.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } from './config.dto.js';
 import { getOwned, refuseOverLimit, setDefault, withUserLock } from './config-rows.js';
+import { configNotFound } from './configs.errors.js';
 import { ConfigsService } from './configs.service.js';
 import { ModelConfig } from './model-config.entity.js';
 import { hasCredentialInQuery, haveSameOrigin, normalizeModelUrl } from './model-url.js';
@@ -95,7 +96,7 @@ export class ConfigChangesService {
       dto.api_key === undefined &&
       this.movesKeyToOtherOrigin(config, changes.modelUrl)
     ) {
-      throw badField('api_key', 'Must be sent again, as model_url has another scheme, host or port now.');
+      throw invalidField('api_key', 'Must be sent again, as model_url has another scheme, host or port now.');
     }
     return Object.keys(changes).length > 0 ? ({ ...changes, updatedAt: new Date() } as ConfigChanges) : null;
   }
@@ -110,23 +111,19 @@ export class ConfigChangesService {
   private validModelUrl(text: string): string {
     const modelUrl = normalizeModelUrl(text);
     if (hasCredentialInQuery(modelUrl)) {
-      throw badField('model_url', 'Must not carry a credential in its query: send it as api_key.');
+      throw invalidField('model_url', 'Must not carry a credential in its query: send it as api_key.');
     }
     try {
       this.ai.checkUrl(modelUrl);
     } catch (error) {
-      throw error instanceof ModelUrlError ? badField('model_url', `It ${error.message}.`) : error;
+      throw error instanceof ModelUrlError ? invalidField('model_url', `It ${error.message}.`) : error;
     }
     return modelUrl;
   }
 
   private async publishChange(userId: number, id: number): Promise<ConfigDto> {
     const config = (await this.configs.publishChange(userId)).find((one) => one.id === id);
-    if (!config) throw new NotFoundError('configuration');
+    if (!config) throw configNotFound();
     return config;
   }
-}
-
-function badField(field: string, message: string): ValidationFailedError {
-  return new ValidationFailedError([{ field, message }]);
 }

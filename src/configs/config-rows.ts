@@ -1,7 +1,8 @@
 import { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
-import { ConflictError, NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
+import { invalidField, NotFoundError } from '../common/errors/errors.js';
 import { transaction } from '../database/retry.js';
+import { configLimitReached, configNotFound } from './configs.errors.js';
 import { ModelConfig } from './model-config.entity.js';
 
 const MAX_CONFIGS = 50;
@@ -28,7 +29,7 @@ export const ANSWERING =
 /** Another user's configuration is reported as missing, so that ids cannot be probed. */
 export async function getOwned(manager: EntityManager, userId: number, id: number): Promise<ModelConfig> {
   const config = await manager.findOneBy(ModelConfig, { id, userId });
-  if (!config) throw new NotFoundError('configuration');
+  if (!config) throw configNotFound();
   return config;
 }
 
@@ -49,7 +50,7 @@ export function withUserLock<T>(
 /** Within a turn. */
 export async function refuseOverLimit(manager: EntityManager, userId: number): Promise<void> {
   if ((await manager.countBy(ModelConfig, { userId })) < MAX_CONFIGS) return;
-  throw new ConflictError('config_limit', `You have ${MAX_CONFIGS} configurations, the most there can be.`);
+  throw configLimitReached(MAX_CONFIGS);
 }
 
 /** Within a turn. Exactly one is the default, so that there is no taking it away without giving it to another. */
@@ -66,5 +67,5 @@ export async function setDefault(
   const chosen = await queryDefaultFirst(manager, userId).limit(1).getOne();
   if (chosen?.id !== id) return;
   const message = 'Must not be false for the default: make another configuration the default instead.';
-  throw new ValidationFailedError([{ field: 'is_default', message }]);
+  throw invalidField('is_default', message);
 }

@@ -5,13 +5,14 @@ import { AiService } from '../ai/ai.service.js';
 import { logProviderError } from '../ai/errors/provider-error-log.js';
 import { ProviderError } from '../ai/provider/provider.error.js';
 import type { ModelProvider } from '../ai/provider/provider.js';
-import { ConflictError, ProblemError, ValidationFailedError } from '../common/errors/errors.js';
+import { ProblemError } from '../common/errors/errors.js';
 import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
 import { EventHub } from '../events/event-hub.js';
 import { ParleyEvent } from '../events/parley-event.js';
 import { RawEntityQuery } from '../database/raw-entity-query.js';
 import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
 import { ANSWERING, getOwned, queryDefaultFirst } from './config-rows.js';
+import { keyUnreadable, noModelConfig, unknownConfigId } from './configs.errors.js';
 import { DemoProvider } from './demo-provider.js';
 import { ModelConfig } from './model-config.entity.js';
 
@@ -89,7 +90,7 @@ export class ConfigsService {
    */
   async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
     const config = await this.dataSource.manager.findOneBy(ModelConfig, { id: configId, userId });
-    if (!config) throw invalidConfigId();
+    if (!config) throw unknownConfigId();
     return this.toResolved(config);
   }
 
@@ -99,7 +100,7 @@ export class ConfigsService {
 
   private resolveDemo(): ResolvedConfig {
     const provider = this.demo.get();
-    if (!provider) throw new ConflictError('no_model_config', 'Add a model configuration before you chat.');
+    if (!provider) throw noModelConfig();
     return { configId: null, contextTokens: DEFAULT_CONTEXT_TOKENS, provider };
   }
 
@@ -112,8 +113,7 @@ export class ConfigsService {
       return { modelUrl, modelName, params, apiKey: this.encryption.decrypt(encryptedApiKey) };
     } catch (error) {
       if (!(error instanceof UnreadableTokenError)) throw error;
-      const detail = 'The key of this configuration can no longer be read; send its api_key again.';
-      throw new ConflictError('key_unreadable', detail, { config_id: id });
+      throw keyUnreadable(id);
     }
   }
 
@@ -121,9 +121,4 @@ export class ConfigsService {
     const isReadable = this.encryption.isReadable(config.encryptedApiKey);
     return ConfigDto.from(config, { isDefault, isReadable });
   }
-}
-
-/** A config_id in a body that is not the user's, whether it exists or not. */
-export function invalidConfigId(): ValidationFailedError {
-  return new ValidationFailedError([{ field: 'config_id', message: 'Must be one of your configurations.' }]);
 }

@@ -1,5 +1,5 @@
 import { foldText } from '../../common/text/fold-text.js';
-import { invalidField } from '../auth.errors.js';
+import { invalidField } from '../../common/errors/errors.js';
 import { isCommonPassword } from './common-passwords.js';
 
 /**

@@ -45,6 +45,9 @@ export class ValidationFailedError extends ProblemError {
   }
 }
 
+export const invalidField = (field: string, message: string) =>
+  new ValidationFailedError([{ field, message }]);
+
 export class ConflictError extends ProblemError {
   constructor(code: string, detail: string, members?: Record<string, unknown>) {
     super(409, code, detail, { members });
