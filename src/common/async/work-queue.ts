@@ -1,7 +1,7 @@
-/** Thrown where the queue is full. */
+/** Thrown when the queue is full. */
 export class QueueFullError extends Error {}
 
-/** Runs so much work at a time, first come, first served, and lets only so much wait. */
+/** Runs work with limited concurrency, first in, first out, and with a limited queue. */
 export class WorkQueue {
   private running = 0;
   private readonly waiting: (() => void)[] = [];
@@ -30,7 +30,7 @@ export class WorkQueue {
     await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
-  /** Hands the turn on, so that nobody slips in between. */
+  /** Passes the slot to the next in the queue, so that new work cannot overtake it. */
   private releaseSlot(): void {
     const next = this.waiting.shift();
     if (next) next();

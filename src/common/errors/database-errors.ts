@@ -1,15 +1,15 @@
-/** Node's and mysql2's codes for a server that cannot be reached or that has closed the connection. */
+/** Codes of Node and mysql2 for an unreachable server or a closed connection. */
 const CONNECTION_CODES =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|PROTOCOL_\w+|POOL_CLOSED)$/;
 
 /**
- * MySQL's and MariaDB's errors where all writes are refused: read_only (1290), a read-only transaction (1792),
+ * Errors of MySQL and MariaDB that refuse all writes: read_only (1290), a read-only transaction (1792),
  * innodb_read_only (1836, 1874), a global read lock (1223), a read-only table or schema (1036, 3989), a group
  * replication member without a quorum (3100), a statement-based binary log (1665).
  */
 const READ_ONLY_ERRNOS = new Set([1036, 1223, 1290, 1665, 1792, 1836, 1874, 3100, 3989]);
 
-/** Errors of a server that cannot run a right statement just now; `fatal` marks the ones that arrive on connecting. */
+/** Errors of a server that temporarily cannot run valid statements. On connecting, mysql2 marks errors as `fatal`. */
 const UNAVAILABLE_ERRNOS = new Set([
   // Shutting down, offline, or not in sync with its cluster.
   ...[1047, 1053, 1077, 1079, 1080, 3032, 3168],
@@ -21,20 +21,20 @@ const UNAVAILABLE_ERRNOS = new Set([
   ...[1044, 1045, 1049, 1142, 1143, 1227, 1820],
 ]);
 
-/** SQLite's sentences for PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL and NOTADB. */
+/** SQLite's messages for PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL and NOTADB. */
 const SQLITE_MESSAGES =
   /(?:^|: )(access permission denied|database (table |schema )?is locked|out of memory|attempt to write a readonly database|disk I\/O error|database disk image is malformed|database or disk is full|unable to open database file|locking protocol|file is not a database|database is not open)/;
 
 interface DriverError {
   code?: string;
-  /** MySQL's number. */
+  /** MySQL's error number. */
   errno?: number;
-  /** Set by mysql2 where the connection is lost. */
+  /** Set by mysql2 when the connection is lost. */
   fatal?: boolean;
   message?: string;
 }
 
-/** Whether an error means that the database cannot do its work, rather than that a statement is wrong. */
+/** Whether the database is unavailable, as opposed to an invalid statement. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const { code = '', errno = 0, fatal, message = '' } = driverError(error);
   return (
@@ -47,7 +47,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   );
 }
 
-/** Whether a MySQL server refuses all writes, as one does that is no longer the primary. */
+/** Whether a MySQL server refuses all writes, such as a former primary. */
 export function isReadOnly(error: unknown): boolean {
   return READ_ONLY_ERRNOS.has(driverError(error).errno ?? 0);
 }

@@ -17,8 +17,8 @@ export interface ProblemExtras {
 }
 
 /**
- * An expected failure, answered as RFC 9457 `application/problem+json`. `code` is stable for programs,
- * `detail` is a sentence for people.
+ * An expected failure, sent as RFC 9457 `application/problem+json`. `code` is stable, for programs; `detail` is a
+ * sentence for people.
  */
 export class ProblemError extends HttpException {
   constructor(
@@ -31,7 +31,7 @@ export class ProblemError extends HttpException {
   }
 }
 
-/** Also for another user's thing: that it exists is not revealed. */
+/** Also used for another user's records, whose existence is not revealed. */
 export class NotFoundError extends ProblemError {
   constructor(thing = 'resource') {
     super(404, 'not_found', `There is no such ${thing}.`);
@@ -72,7 +72,7 @@ export class RateLimitedError extends ProblemError {
 
 type TokenFailure = 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused';
 
-/** RFC 6750 section 3: no error code where no token was sent, `invalid_token` where a bad one was. */
+/** `WWW-Authenticate` of RFC 6750 section 3: `invalid_token` only if a token was sent. */
 export class UnauthenticatedError extends ProblemError {
   constructor(code: TokenFailure, detail: string, tokenSent = true) {
     const challenge = tokenSent

@@ -29,7 +29,7 @@ const CODES: Record<number, string> = {
   503: 'unavailable',
 };
 
-/** The failure that a client may see. What was not expected says nothing of its cause. */
+/** Converts any error to one that may be sent to a client. Unexpected errors reveal nothing of their cause. */
 export function toProblemError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (isDatabaseUnavailable(error)) {
@@ -54,7 +54,7 @@ export function toProblem(error: ProblemError, requestId?: string, instance?: st
   };
 }
 
-/** body-parser and other Express middleware throw http-errors, which carry a client status and `expose`. */
+/** Express middleware throws http-errors, with a client status and `expose`. */
 function statusOf(error: unknown): number {
   const { status, expose } = error as { status?: number; expose?: boolean };
   return expose && status && status >= 400 && status < 500 ? status : 500;

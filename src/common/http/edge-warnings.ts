@@ -1,15 +1,15 @@
 import { Global, Injectable, Logger, Module } from '@nestjs/common';
 import type { Request } from 'express';
 
-/** Bounds what clients can make the process remember: they choose origins and addresses. */
+/** Limits memory: clients choose origins and addresses. */
 const MAX_REMEMBERED = 100;
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[\w.~:[\]-]{1,200}$/i;
 const FORWARDED = ['X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host'];
 
-/** The part of a request, or of an upgrade's view, that is read here. */
+/** The part of a request that is read here. */
 export type SeenRequest = Pick<Request, 'app' | 'headers' | 'host' | 'protocol' | 'socket'>;
 
-/** Logs once a case which setting to change when requests are refused or `X-Forwarded-*` is ignored. */
+/** Logs, once per case, which setting to change when requests are refused or `X-Forwarded-*` is ignored. */
 @Injectable()
 export class EdgeWarnings {
   private readonly logger = new Logger('Edge');
@@ -31,7 +31,7 @@ export class EdgeWarnings {
     ]);
   }
 
-  /** Warns of `X-Forwarded-*` from a peer that is not trusted. */
+  /** Warns about `X-Forwarded-*` from an untrusted peer. */
   check({ app, headers, socket }: SeenRequest): void {
     const ignored = FORWARDED.filter((name) => headers[name.toLowerCase()] !== undefined);
     if (ignored.length === 0) return;
@@ -58,5 +58,5 @@ export class EdgeWarnings {
 @Module({ providers: [EdgeWarnings], exports: [EdgeWarnings] })
 export class EdgeWarningsModule {}
 
-/** Headers may hold anything: only text in the form of an origin is logged. */
+/** Logs only valid origins, because headers may contain anything. */
 const shown = (origin: string) => (origin === 'null' || ORIGIN.test(origin) ? origin : '(malformed)');

@@ -1,2 +1,2 @@
-/** Whether a path is a prober's: answered to anybody, over plain HTTP too, without limits and before all that waits. */
+/** Whether a path is a health probe: public, allowed over plain HTTP, without limits, and never queued. */
 export const isProbe = (path: string) => path.startsWith('/health/');

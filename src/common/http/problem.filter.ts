@@ -5,7 +5,7 @@ import { ProblemError } from '../errors/errors.js';
 import { yieldBetweenPieces, isLarge, jsonPieces, sendPieces } from '../json/json-pieces.js';
 import { toProblem, toProblemError } from '../errors/problem.js';
 
-/** Every HTTP failure leaves through here, as RFC 9457 `application/problem+json`. */
+/** Sends every HTTP error as RFC 9457 `application/problem+json`. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Problem');
@@ -38,13 +38,13 @@ export function sendProblem(
     .status(error.getStatus())
     .type('application/problem+json');
   const problem = toProblem(error, requestId, instance);
-  // A failed reply's has the messages.
+  // The problem of a failed reply contains messages.
   if (isLarge(problem))
     void sendPieces(response, yieldBetweenPieces(jsonPieces(problem))).catch(() => response.destroy());
   else response.send(JSON.stringify(problem));
 }
 
-/** The operator gets the cause of a 5xx; a query's parameters, which may be people's words, stay out. */
+/** Logs the cause of a 500, without the parameters of a query, which may be a user's text. */
 export function logUnexpected(logger: Logger, error: ProblemError, cause: unknown, requestId: string): void {
   if (error.getStatus() !== 500) return;
   const { name, message, stack } = cause instanceof Error ? cause : new Error(String(cause));

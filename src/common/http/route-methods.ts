@@ -3,21 +3,21 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { Application, NextFunction, Request, Response } from 'express';
 import { ProblemError } from '../errors/errors.js';
 
-/** The little of Express's router that is needed to ask which methods a path has. */
+/** The part of Express's router used to list the methods of a path. */
 interface Layer {
   route?: { methods: Record<string, boolean> };
   match(path: string): boolean;
 }
 
-/** Those that some path has. */
+/** All methods used by some path. */
 const ANY_METHOD = 'GET, HEAD, OPTIONS, POST';
 
-/** A known path under an unknown method is 405, and not 404 (RFC 9110 section 15.5.6). */
+/** Answers OPTIONS, and unknown methods of known paths with 405 (RFC 9110 section 15.5.6). */
 @Injectable()
 export class RouteMethods implements OnModuleInit {
   constructor(private readonly host: HttpAdapterHost) {}
 
-  /** When this hook runs, Nest has registered all routes, and not yet its handler for unknown ones. */
+  /** Runs after Nest has registered all routes and before its handler for unknown ones. */
   onModuleInit(): void {
     const express = this.host.httpAdapter.getInstance<Application>();
     express.use((request: Request, response: Response, next: NextFunction) => {
@@ -26,7 +26,7 @@ export class RouteMethods implements OnModuleInit {
       if (method === 'TRACE') next(methodNotAllowed(method, allow.join(', ') || ANY_METHOD));
       else if (allow.length === 0) next();
       else if (method === 'OPTIONS') response.set('Allow', allow.join(', ')).status(204).end();
-      // Its route has found nothing, such as no file.
+      // The route found nothing, such as a missing file.
       else if (allow.includes(method)) next();
       else next(methodNotAllowed(method, allow.join(', ')));
     });
@@ -41,7 +41,7 @@ function methodNotAllowed(method: string, allow: string): ProblemError {
 function allowedMethods(express: Application, path: string): string[] {
   const layers = express.router.stack as unknown as Layer[];
   const routes = layers.filter((layer) => layer.route && layer.match(path)).map((layer) => layer.route!);
-  // `_all` is middleware that Nest bound to paths.
+  // `_all` is Nest's middleware.
   const names = routes.flatMap(({ methods }) => Object.keys(methods)).filter((name) => name !== '_all');
   const methods = new Set(names.map((name) => name.toUpperCase()));
   if (methods.has('GET')) methods.add('HEAD');

@@ -1,20 +1,20 @@
 import type { FieldError } from '../errors/errors.js';
 
-/** Deeper than anything we are sent has a reason to be, and far from where recursion over it would fail. */
+/** Deeper than any valid body, and safe for recursion. */
 const MAX_DEPTH = 32;
 
-/** More than any DTO can use (16 KiB of params are the most), since checking takes time for each of them. */
+/** More than any DTO can have (params are limited to 16 KiB): each member costs time to validate. */
 const MAX_MEMBERS = 2500;
 
 /**
- * What no body may have, whatever its DTO: values that are not JSON's own (sockets carry binary), nesting without
- * end, and keys that objects inherit, such as `__proto__`, which libraries would drop unseen or follow.
+ * Checks a body regardless of its DTO: values other than JSON (sockets carry binary), deep nesting, and inherited keys
+ * such as `__proto__`, which libraries drop silently or follow.
  */
 export function jsonError(value: unknown): FieldError | undefined {
   return errorIn(value, [], { membersLeft: Infinity });
 }
 
-/** The same, and more members than a body has that is held to a DTO. */
+/** Also limits the number of members, for bodies with a DTO. */
 export function dtoError(value: unknown): FieldError | undefined {
   return errorIn(value, [], { membersLeft: MAX_MEMBERS });
 }
@@ -30,8 +30,8 @@ function errorIn(value: unknown, path: string[], budget: { membersLeft: number }
   for (const key of keys) {
     const inner = [...path, key];
     if (key in Object.prototype) return { field: inner.join('.'), message: 'Must not exist.' };
-    const fault = errorIn((value as Record<string, unknown>)[key], inner, budget);
-    if (fault) return fault;
+    const error = errorIn((value as Record<string, unknown>)[key], inner, budget);
+    if (error) return error;
   }
   return undefined;
 }

@@ -4,17 +4,17 @@ import { ProblemError, ValidationFailedError } from '../../errors/errors.js';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Reads a JSON object into `request.body`. Compressed bodies are refused, so that none can unfold into memory. */
+/** Parses a JSON object into `request.body`. Compressed bodies are refused, because they could expand in memory. */
 export function readBody(): RequestHandler {
   return async (request, _response, next) => {
     if (declaresTooMuch(request)) throw bodyTooLarge();
-    // Theirs means nothing (RFC 9110 section 9.3.1); Node discards it.
+    // A body of GET or HEAD has no meaning (RFC 9110 section 9.3.1); Node discards it.
     if (request.method !== 'GET' && request.method !== 'HEAD') request.body = await readObject(request);
     next();
   };
 }
 
-/** @returns undefined where there is no body */
+/** @returns undefined without a body */
 async function readObject(request: Request): Promise<object | undefined> {
   const { headers } = request;
   if (headers['transfer-encoding'] === undefined && !Number(headers['content-length'])) return undefined;
@@ -30,7 +30,7 @@ async function readBytes(request: Request): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    // The stream's own iterator would destroy the connection where it is left early, and with it the answer.
+    // By default, leaving the loop early destroys the connection before the response is sent.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       length += (chunk as Buffer).length;
       if (length > bodyLimit(request)) throw bodyTooLarge();
@@ -51,7 +51,7 @@ function parse(bytes: Buffer): unknown {
   }
 }
 
-/** Null, a list or a text is JSON too, but none of our calls takes one. */
+/** No operation takes null, an array or a string. */
 function requireObject(body: unknown): object {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
   throw new ValidationFailedError([{ field: 'body', message: 'Must be a JSON object.' }]);

@@ -18,7 +18,7 @@ const OPTIONS: CorsOptions = {
   maxAge: 600,
 };
 
-/** What a web page of an origin may read: exact matches only. Tokens travel in a header, so credentials are not needed. */
+/** Allows exact origins. Credentials are not needed, because tokens travel in a header. */
 export function corsOptions(
   origins: readonly string[],
   warnings: EdgeWarnings,
@@ -31,7 +31,7 @@ export function corsOptions(
   };
 }
 
-/** @param request as Express sees it: `protocol` and `host` count what trusted proxies say */
+/** @param request with `protocol` and `host` from trusted proxies */
 export function isOriginAllowed(
   origin: string,
   request: Pick<Request, 'protocol' | 'host'>,
@@ -42,7 +42,7 @@ export function isOriginAllowed(
   return isOwn || origins.includes(origin);
 }
 
-/** Also on answers to refused and absent origins, so that no cache serves one origin's answer to another. */
+/** Set on all responses, so that no cache serves one origin's response to another. */
 export const varyByOrigin: RequestHandler = (_request, response, next) => {
   response.vary('Origin');
   next();

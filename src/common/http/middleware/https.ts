@@ -4,8 +4,8 @@ import { ProblemError } from '../../errors/errors.js';
 import { isProbe } from '../probes.js';
 
 /**
- * Refuses plain HTTP rather than redirecting it: by then a token or password has already travelled in the clear.
- * Orchestrators check the health of a node from beside it, so that is answered.
+ * Refuses plain HTTP instead of redirecting: a token or password was already sent in the clear. Health probes of an
+ * orchestrator are allowed.
  */
 export function requireHttps(warnings: EdgeWarnings): RequestHandler {
   return (request, _response, next) => {

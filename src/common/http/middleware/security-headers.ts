@@ -7,7 +7,7 @@ const ONE_YEAR_SECONDS = 365 * 24 * 60 * 60;
 
 type Edge = Pick<Settings, 'production' | 'publicUrl'>;
 
-/** In production with what is only true behind HTTPS. */
+/** Security headers; in production also those for HTTPS. */
 export function securityHeaders(settings: Edge): RequestHandler[] {
   const { production } = settings;
   const common = {
@@ -22,7 +22,7 @@ export function securityHeaders(settings: Edge): RequestHandler[] {
   ];
 }
 
-/** Swagger UI's page has a `<style>` element, and its style sheet holds pictures. */
+/** Swagger UI has a `<style>` element and inline images. */
 const SWAGGER_UI = { styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'] };
 
 const isDocs = (path: string) => path === '/docs' || path.startsWith('/docs/');
@@ -32,7 +32,7 @@ function policy({ production, publicUrl }: Edge, relaxed: Record<string, string[
     useDefaults: false,
     directives: {
       defaultSrc: ["'self'"],
-      // Some browsers do not count a WebSocket to the same host as 'self'.
+      // Some browsers exclude WebSockets to the same host from 'self'.
       connectSrc: ["'self'", socketOf('ws'), socketOf('wss'), ...socketsOf(publicUrl)],
       objectSrc: ["'none'"],
       baseUri: ["'none'"],
@@ -44,17 +44,17 @@ function policy({ production, publicUrl }: Edge, relaxed: Record<string, string[
   };
 }
 
-/** The Host header is the client's own word, so only what cannot be another directive is let in. */
+/** The client controls the Host header; other characters could add a directive. */
 const socketOf = (scheme: string) => (request: IncomingMessage) => {
   const { host = '' } = request as Request;
   return /^[\w.:[\]-]+$/.test(host) ? `${scheme}://${host}` : "'self'";
 };
 
-/** The Host header need not name it: proxies may write their own. */
+/** Proxies may rewrite the Host header. */
 const socketsOf = (publicUrl?: string) =>
   publicUrl ? [new URL(publicUrl).origin.replace(/^http/, 'ws')] : [];
 
-/** Answers hold a person's words: neither a browser nor a proxy keeps them. Static files may say otherwise. */
+/** Responses contain private data, so neither browsers nor proxies may store them. Static files override this. */
 const neverStore: RequestHandler = (_request, response, next) => {
   response.setHeader('Cache-Control', 'no-store');
   next();

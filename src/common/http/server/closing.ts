@@ -4,21 +4,21 @@ import { bodyTooLarge, declaresTooMuch } from './body-limit.js';
 import { ProblemError } from '../../errors/errors.js';
 import { refuseUpgrade } from './handshake.js';
 
-/** How long a client that sends on has for reading the answer. */
+/** Time for a client that still sends to read the response. */
 const LINGER_MS = 2_000;
 
-/** Ends a connection after the answer where the rest of the body is not wanted, instead of reading it. */
+/** Closes the connection after the response if the rest of the body is unwanted, instead of reading it. */
 export function closeIfBodyUnread(request: IncomingMessage, response: ServerResponse): void {
   const isBounded = request.headers['transfer-encoding'] === undefined && !declaresTooMuch(request);
   if (request.complete || isBounded) return;
   response.setHeader('Connection', 'close');
   const { socket } = request;
-  // Node would close at once, and a connection that is closed with bytes unread is reset, which can cost the answer.
+  // Node closes at once; closing with unread bytes resets the connection, and the client may lose the response.
   socket.destroySoon = () => linger(socket.end());
   request.resume();
 }
 
-/** Answers what is not HTTP, or too much or too slow, as a problem. */
+/** Answers requests that are malformed, too large or too slow with a problem. */
 export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded) return;
   const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
@@ -36,7 +36,7 @@ function problemOf({ code, reason }: NodeJS.ErrnoException & { reason?: string }
   return new ProblemError(400, 'bad_request', 'The request is not HTTP/1.1.');
 }
 
-/** Reads on for a while after the writing side was ended (RFC 9112 section 9.6). */
+/** Keeps reading for a while after the writing side has ended (RFC 9112 section 9.6). */
 function linger(socket: Socket): void {
   const deadline = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   socket.once('close', () => clearTimeout(deadline));

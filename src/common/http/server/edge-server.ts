@@ -6,8 +6,8 @@ import { refuseMalformed } from './closing.js';
 import { isWebSocket, serveWithoutUpgrade } from './upgrades.js';
 
 /**
- * Node's server with a filter before its `request` and `upgrade` events. Socket.IO takes over the listeners of
- * `request`, and would read large bodies, and answer TRACE, by itself.
+ * An HTTP server that filters `request` and `upgrade` events. Socket.IO takes over the listeners of `request`, and
+ * would read large bodies and answer TRACE.
  */
 export class EdgeServer extends Server {
   constructor(
@@ -15,7 +15,7 @@ export class EdgeServer extends Server {
     private readonly express: Express,
   ) {
     super(options, express);
-    // No header may be dropped, as `serveWithoutUpgrade` writes them again; `maxHeaderSize` bounds them.
+    // Keeps all headers, because `serveWithoutUpgrade` writes them again; `maxHeaderSize` limits them.
     this.maxHeadersCount = 0;
     this.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       if (!declaresTooMuch(request)) response.writeContinue();
@@ -32,7 +32,7 @@ export class EdgeServer extends Server {
   }
 
   private request(request: IncomingMessage, response: ServerResponse): boolean {
-    // Nothing more is taken from a connection that is being closed (RFC 9112 section 9.6).
+    // A closing connection accepts no more requests (RFC 9112 section 9.6).
     if (request.socket.writableEnded) return Boolean(request.destroy());
     if (request.method !== 'TRACE' && !declaresTooMuch(request))
       return super.emit('request', request, response);
@@ -42,7 +42,7 @@ export class EdgeServer extends Server {
 
   private upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean {
     if (!isWebSocket(request)) return serveWithoutUpgrade(this, request, socket, head);
-    // ws knows the header with this one value only.
+    // ws accepts only this value.
     request.headers.upgrade = 'websocket';
     return super.emit('upgrade', request, socket, head);
   }

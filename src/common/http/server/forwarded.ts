@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 
 type Trust = (address: string | undefined, hop: number) => boolean;
 
-/** Traefik names the scheme of a WebSocket's handshake by the socket's own. */
+/** Traefik sends `ws` and `wss` for WebSocket handshakes. */
 const SCHEMES = new Map([
   ['http', 'http'],
   ['ws', 'http'],
@@ -14,7 +14,7 @@ const SCHEMES = new Map([
 ]);
 const DEFAULT_PORT: Record<string, RegExp> = { http: /:80$/, https: /:443$/ };
 
-/** Replaces Express's getters `ip`, `protocol` and `host`, which take `X-Forwarded-*` literally. */
+/** Replaces Express's getters `ip`, `protocol` and `host`, which do not validate `X-Forwarded-*`. */
 export function readForwarded(prototype: object): void {
   Object.defineProperties(prototype, {
     ip: { configurable: true, get: clientAddress },
@@ -23,7 +23,7 @@ export function readForwarded(prototype: object): void {
   });
 }
 
-/** The nearest address that is no trusted proxy's, or the connection's own if that hop names none. */
+/** The nearest address that is not a trusted proxy's; the peer's if the header names none. */
 function clientAddress(this: Request): string | undefined {
   const trust = this.app.get('trust proxy fn') as Trust;
   const peer = addressIn(this.socket.remoteAddress ?? '');
@@ -41,7 +41,7 @@ function scheme(this: Request): string {
   return SCHEMES.get(claimed.toLowerCase()) ?? own;
 }
 
-/** In lower case, without a port that the scheme implies, as a browser writes an origin. */
+/** Lower case, without the scheme's default port, like a browser's origin. */
 function host(this: Request): string | undefined {
   const [claimed = this.headers.host] = claims(this, 'x-forwarded-host');
   return claimed?.toLowerCase().replace(DEFAULT_PORT[this.protocol] ?? '', '') || undefined;
@@ -52,13 +52,13 @@ function claims(request: Request, header: string): string[] {
   return trust(addressIn(request.socket.remoteAddress ?? ''), 0) ? items(request.headers[header]) : [];
 }
 
-/** Empty elements of a list do not count (RFC 9110 section 5.6.1). */
+/** Skips empty elements (RFC 9110 section 5.6.1). */
 function items(header: string | string[] = ''): string[] {
   const texts = String(header).split(',');
   return texts.map((text) => text.trim().replace(/^"(.*)"$/, '$1')).filter((text) => text !== '');
 }
 
-/** Canonical and without port, brackets and zone: an address has one spelling. */
+/** Normalizes an address: no port, brackets or zone. */
 function addressIn(text: string): string | undefined {
   const [, bracketed] = /^\[([^\]]*)\](?::[\w.-]*)?$/.exec(text) ?? [];
   const address = bracketed ?? (isIP(text) ? text : text.replace(/:[\w.-]*$/, ''));

@@ -12,8 +12,8 @@ import { toProblem } from '../../errors/problem.js';
 const logger = new Logger('Sockets');
 
 /**
- * Why a socket's handshake is refused, if it is: as for HTTP requests, production requires HTTPS, and an Origin, which
- * browsers send, must be an allowed one. A native app sends none.
+ * Checks a socket's handshake like an HTTP request: HTTPS in production, and an allowed Origin if one is sent. Native
+ * apps send none.
  */
 export function handshakeError(
   request: IncomingMessage,
@@ -33,17 +33,17 @@ export function handshakeError(
   return new ProblemError(403, 'origin_forbidden', 'This origin is not allowed.');
 }
 
-/** Answers a request over HTTP, as far as that goes without Express, and ends the connection. */
+/** Sends a raw HTTP response to an upgrade request and closes the connection. */
 export function refuseUpgrade(socket: Duplex, error: ProblemError, what = 'Handshake'): void {
   const { status, headers, body } = refusalOf(error, what);
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const statusLine = `HTTP/1.1 ${status} ${STATUS_CODES[status]}`;
-  // The client may be gone already.
+  // The client may have disconnected.
   socket.on('error', () => undefined);
   socket.end([statusLine, ...head, '', body].join('\r\n'));
 }
 
-/** Answers a request of long polling that would begin a connection. */
+/** Refuses a long-polling request that would open a connection. */
 export function refuseRequest(response: ServerResponse, error: ProblemError): void {
   const { status, headers, body } = refusalOf(error, 'Handshake');
   response.writeHead(status, headers).end(body);
@@ -68,12 +68,12 @@ function refusalOf(error: ProblemError, what: string) {
   };
 }
 
-/** The client's address: what a trusted proxy says, else the connection's. */
+/** The client's address, from a trusted proxy or the connection. */
 export function addressOf(request: IncomingMessage, express: Express): string {
   return expressView(request, express).ip ?? '';
 }
 
-/** An upgrade request does not pass through Express; this view of it answers `ip`, `secure`, `host` as its own do. */
+/** An upgrade request bypasses Express; this view has Express's getters `ip`, `secure` and `host`. */
 function expressView({ headers, socket }: IncomingMessage, express: Express): Request {
   const view = Object.create(express.request) as Request;
   for (const [name, value] of Object.entries({ headers, socket, connection: socket })) {

@@ -1,15 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Whether `Upgrade`, a list of protocols, offers WebSocket. Its handshake is a GET (RFC 6455 section 4.1). */
+/** Whether the `Upgrade` header offers WebSocket, in a GET request (RFC 6455 section 4.1). */
 export function isWebSocket({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && /(^|,)\s*websocket\s*(,|$)/i.test(headers.upgrade ?? '');
 }
 
 /**
- * Serves a request and ignores its `Upgrade` (RFC 9110 section 7.8). Node no longer parses the connection as HTTP, so the
- * request is given back to it without that header. `shouldUpgradeCallback` is missing in Node 20, and in 24.21 loses
- * requests that are pipelined behind this one.
+ * Serves a request and ignores its `Upgrade` (RFC 9110 section 7.8). Node stops parsing the connection as HTTP, so the
+ * request is emitted again without that header. `shouldUpgradeCallback` is missing in Node 20, and loses pipelined
+ * requests in 24.21.
  */
 export function serveWithoutUpgrade(
   server: Server,
@@ -21,7 +21,7 @@ export function serveWithoutUpgrade(
   onceAnswered(socket, () => {
     if (socket.destroyed) return;
     socket.off('error', ignore);
-    // The server will not clear what it set while the connection was idle.
+    // Clears the server's idle timeout.
     socket.setTimeout(0);
     socket.unshift(Buffer.concat([headOf(request), head]));
     server.emit('connection', socket);
@@ -29,7 +29,7 @@ export function serveWithoutUpgrade(
   return true;
 }
 
-/** Calls back once earlier requests of the connection are answered: HTTP/1.1 answers in the order of requests. */
+/** Waits for the responses to earlier requests of the connection, because HTTP/1.1 responds in order. */
 function onceAnswered(socket: Socket, callback: () => void): void {
   const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
   if (answer) answer.once('close', () => onceAnswered(socket, callback));
