@@ -17,7 +17,7 @@ import type { Settings } from './env/settings.js';
 import { refuseFloods } from './throttling/flood.middleware.js';
 import { RateLimits } from './throttling/rate-limits.js';
 
-/** All that lies between the socket and the controllers; the order is that of a request's way. */
+/** Configures middleware, pipes, interceptors and filters, in the order in which a request passes them. */
 export function configureApp(app: NestExpressApplication, settings: Settings, logger: Logger): void {
   app.set('trust proxy', settings.trustProxy);
   app.set('etag', false);

@@ -1,6 +1,6 @@
 import { EnvironmentError, loadSettings, readDotEnv, type Settings } from './env/settings.js';
 
-// What is wrong with the environment is said at once; the rest takes a second to load.
+// Checks the environment before the modules are loaded, which takes a second.
 const settings = checkEnvironment();
 const { serve } = await import('./boot/serve.js');
 await serve(settings);

@@ -14,17 +14,17 @@ import type { Settings } from '../env/settings.js';
 import { announce, withoutPassword } from './welcome.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** For all that follows the replies' grace: last writes, and clients and a database that may not answer. */
+/** For the last writes after the replies' grace, and for clients and a database that may not respond. */
 const AFTER_GRACE_S = 9;
-/** Node's timers fire at once when asked for more. */
+/** Node's timers fire at once above this limit. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Boots and listens, until a signal; exits with an explanation where that cannot be. */
+/** Boots and serves until a signal; exits with an explanation if the start fails. */
 export async function serve(settings: Settings): Promise<void> {
   const logger = await makeLogger(settings);
   captureConsole(logger);
   process.on('uncaughtException', (error) => {
-    // Node's own report would show all that an error carries, such as a statement's parameters.
+    // Node's own report shows all members of an error, such as a statement's parameters.
     logger.fatal({ error }, 'Uncaught exception');
     process.exit(1);
   });
@@ -46,32 +46,32 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
     abortOnError: false,
   });
   configureApp(app, settings, logger);
-  leaveOnSignal(app, settings, logger);
+  shutDownOnSignal(app, settings, logger);
   await app.listen(settings.port, settings.host);
   announce(settings, await app.getUrl(), logger);
 }
 
 /**
- * The first signal has what runs end, within its time. The second is the operator's who does not want to wait; a hang-up
- * is none, as terminals and systemd send it after another signal.
+ * The first signal starts a graceful shutdown; a second one exits at once, except SIGHUP, which terminals and systemd
+ * send after another signal.
  */
-function leaveOnSignal(app: NestExpressApplication, settings: Settings, logger: Logger): void {
-  let leaving = false;
+function shutDownOnSignal(app: NestExpressApplication, settings: Settings, logger: Logger): void {
+  let shuttingDown = false;
   const receive = (signal: (typeof SIGNALS)[number]) => {
-    if (!leaving) void leave(app, settings, logger.child({ signal }));
+    if (!shuttingDown) void shutDown(app, settings, logger.child({ signal }));
     else if (signal !== 'SIGHUP') process.exit(128 + constants.signals[signal]);
-    leaving = true;
+    shuttingDown = true;
   };
   for (const signal of SIGNALS) process.on(signal, receive);
 }
 
-async function leave(app: NestExpressApplication, settings: Settings, logger: Logger): Promise<void> {
+async function shutDown(app: NestExpressApplication, settings: Settings, logger: Logger): Promise<void> {
   const { shutdownDelaySeconds, shutdownGraceSeconds } = settings;
   const seconds = shutdownDelaySeconds + shutdownGraceSeconds + AFTER_GRACE_S;
   logger.info('Shutting down');
   setTimeout(
     () => {
-      logger.warn('Leaving behind what did not end in time');
+      logger.warn('Shutdown timed out, exiting');
       process.exit(0);
     },
     Math.min(seconds * 1000, MAX_TIMER_MS),
@@ -79,13 +79,13 @@ async function leave(app: NestExpressApplication, settings: Settings, logger: Lo
   app.get(Draining).announce();
   await delay(shutdownDelaySeconds * 1000);
   await app.close().catch((error: unknown) => {
-    logger.error({ error }, 'Shutting down failed');
+    logger.error({ error }, 'Shutdown failed');
     process.exit(1);
   });
   process.exit(0);
 }
 
-/** What the operator can act on. Drivers name hosts and users in their messages, and no passwords. */
+/** Explains a failed start. Drivers' messages contain hosts and users, but no passwords. */
 function explain(error: unknown, { databaseUrl, port }: Settings): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return `Parley cannot start: port ${port} is taken. Choose another with PORT.`;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Settings } from '../env/settings.js';
 
-/** Says where to go: to a person in development, as a log line elsewhere. */
+/** Prints the URLs in development; logs the address elsewhere. */
 export function announce(settings: Settings, url: string, logger: Logger): void {
   if (settings.nodeEnv !== 'development') logger.info({ url }, 'Parley is listening');
   else process.stdout.write(welcome(settings, url));

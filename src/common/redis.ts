@@ -1,10 +1,10 @@
-/** A connection on which not even a ping is answered is dead, though nothing says so, and is made anew after this. */
+/** A connection without a response for this time is replaced, pings included. */
 const SILENCE_MS = 10_000;
 const PING_INTERVAL_MS = 3000;
-/** Of its own accord the client gives up on a connection that died so. Many nodes do not come back in step. */
+/** Never gives up: the default strategy does after a socket timeout. Jitter keeps nodes from reconnecting at once. */
 const reconnectStrategy = (retries: number) => Math.min(50 * 2 ** retries, 1000) + Math.random() * 100;
 
-/** Options of every client of Redis. */
+/** Options of all Redis clients. */
 export const redisOptions = (url: string) => ({
   url,
   pingInterval: PING_INTERVAL_MS,
@@ -18,7 +18,7 @@ interface RedisClient {
   connect(): Promise<unknown>;
 }
 
-/** Bounds the silence of a connection that is written to: for `socketTimeout` each write is a sign of life. */
+/** Reconnects a silent connection: for `socketTimeout`, writes count as activity. */
 export function reconnectWhenSilent(client: RedisClient): void {
   let deadline: NodeJS.Timeout | undefined;
   const reconnect = () => {
@@ -31,6 +31,6 @@ export function reconnectWhenSilent(client: RedisClient): void {
     deadline = setTimeout(reconnect, SILENCE_MS).unref();
   };
   client.on('ready', extend);
-  // An answered ping.
+  // Emitted for an answered ping.
   client.on('ping-interval', extend);
 }

@@ -4,12 +4,12 @@ import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isHighSurrogate } from '../text/utf16.js';
 
-/** Text of this length is encoded at a time, in a millisecond at most. UTF-16 code units. */
+/** Maximum text encoded at once, about 1 ms. UTF-16 code units. */
 const PIECE_LENGTH = 64 * 1024;
-/** For so long pieces are made before the event loop turns. */
+/** Time before the event loop gets a turn. */
 const TURN_MS = 5;
 
-/** What JSON.stringify makes of DTOs, in pieces that are short to make. */
+/** Encodes a DTO like `JSON.stringify`, in small pieces. */
 export function* jsonPieces(value: unknown): Generator<string> {
   if (!isLarge(value)) yield JSON.stringify(value);
   else if (typeof value === 'string') yield* textPieces(value);
@@ -26,36 +26,39 @@ export function* jsonPieces(value: unknown): Generator<string> {
   }
 }
 
-/** Whether it is better encoded in pieces. */
+/** Whether a value is large enough to be encoded in pieces. */
 export function isLarge(value: unknown): boolean {
   return lengthUpTo(PIECE_LENGTH, value) >= PIECE_LENGTH;
 }
 
-/** As the response takes them, and with turns of the event loop between them. */
+/** Yields to the event loop between pieces. */
 export async function* yieldBetweenPieces(
   pieces: Iterable<string> | AsyncIterable<string>,
 ): AsyncGenerator<string> {
-  let began = performance.now();
+  let turnStartedAt = performance.now();
   for await (const piece of pieces) {
     yield piece;
-    if (performance.now() - began < TURN_MS) continue;
+    if (performance.now() - turnStartedAt < TURN_MS) continue;
     await nextTurn();
-    began = performance.now();
+    turnStartedAt = performance.now();
   }
 }
 
-/** Answers with JSON, in pieces as the client reads them where it is long. A client that leaves ends it. */
+/** Sends JSON, in pieces if it is large. Stops when the client disconnects. */
 export async function sendJson(response: Response, body: object): Promise<void> {
   if (isLarge(body)) await sendPieces(response.type('json'), yieldBetweenPieces(jsonPieces(body)));
   else response.json(body);
 }
 
-/** Takes no more pieces than the client reads. A failure on the way breaks the answer off, so that it is seen. */
+/**
+ * Writes pieces as fast as the client reads. An error in the middle breaks the response off, so that the client
+ * notices.
+ */
 export async function sendPieces(response: Response, pieces: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(pieces, { objectMode: false }), response);
   } catch (error) {
-    // The client left: nobody is there to be told.
+    // The client disconnected.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
 }
@@ -71,7 +74,7 @@ function* textPieces(text: string): Generator<string> {
   yield '"';
 }
 
-/** Code units of all text in a value, and some for all else; no longer counted where they are more than the limit. */
+/** Estimates the length of a value as JSON; stops counting at the limit. */
 function lengthUpTo(limit: number, value: unknown): number {
   if (typeof value === 'string') return value.length;
   if (typeof value !== 'object' || value === null) return 8;

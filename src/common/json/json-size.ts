@@ -1,17 +1,17 @@
 import { isHighSurrogate, isLowSurrogate } from '../text/utf16.js';
 
-/** What a frame or an acknowledgement has around a page. */
+/** Overhead of a frame or an acknowledgement. */
 const ENVELOPE_BYTES = 1024;
-/** The most JSON that the items of one page take, unless there is but one. */
+/** Maximum JSON of one page's items; a single item may exceed it. */
 export const MAX_PAGE_BYTES = 16 * 1024 * 1024 - ENVELOPE_BYTES;
 
-/** Bytes of each ASCII character in JSON: controls are `\u0001`, but for the five that have a short escape. */
+/** JSON length of each ASCII character: control characters take six bytes, or two with a short escape. */
 const ASCII_BYTES = Uint8Array.from(
   { length: 128 },
   (_, unit) => JSON.stringify(String.fromCharCode(unit)).length - 2,
 );
 
-/** Bytes that JSON.stringify makes of DTOs and their parts, in UTF-8, without making them. */
+/** Computes the length of a DTO as JSON in UTF-8, without encoding it. */
 export function jsonSize(value: unknown): number {
   if (typeof value === 'string') return textSize(value) + 2;
   if (Array.isArray(value)) return sum(value.map((item) => jsonSize(item) + 1)) + (value.length > 0 ? 1 : 2);
@@ -37,7 +37,7 @@ function textSize(text: string): number {
 
 const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
 
-/** The first items whose JSON fits, and one at least. */
+/** Returns the first items whose JSON fits, at least one. */
 export function firstFitting<T>(items: T[], maxBytes: number, sizeOf: (item: T) => number = jsonSize): T[] {
   let bytes = 0;
   const end = items.findIndex((item) => (bytes += sizeOf(item) + 1) > maxBytes);

@@ -7,12 +7,12 @@ export class Draining implements OnModuleDestroy {
   #announced = false;
   #active = false;
 
-  /** Not ready, so that balancers choose other nodes, but still serving. */
+  /** Not ready, so that load balancers choose other nodes; still serving. */
   get announced(): boolean {
     return this.#announced;
   }
 
-  /** Lets running replies end and refuses new work. */
+  /** New work is refused; running replies may end. */
   get active(): boolean {
     return this.#active;
   }
@@ -26,14 +26,14 @@ export class Draining implements OnModuleDestroy {
     this.#active = true;
   }
 
-  /** The answer to a request for something new, or undefined where it can be had. */
+  /** The error for new work, or undefined if it is accepted. */
   refusal(): UnavailableError | undefined {
     return this.active
       ? new UnavailableError('draining', 'This server is shutting down; try again.')
       : undefined;
   }
 
-  /** Nest's first shutdown hook: it comes before every `beforeApplicationShutdown`, where replies get their grace. */
+  /** Runs before every `beforeApplicationShutdown`, where replies get their grace. */
   onModuleDestroy(): void {
     this.begin();
   }

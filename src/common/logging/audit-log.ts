@@ -18,7 +18,7 @@ export type AuditEvent =
   | 'config.key_changed'
   | 'config.deleted';
 
-/** Who did it, and from where. */
+/** The acting user, session and address. */
 export interface AuditSubject {
   userId?: number;
   sessionId?: number;
@@ -26,8 +26,8 @@ export interface AuditSubject {
 }
 
 /**
- * What an operator needs to see who did what to an account: one structured log event each, under the context
- * `Audit`. It names ids and addresses alone, never what was typed: people type passwords into the wrong field.
+ * Logs account events as structured lines under the context `Audit`. Contains ids and addresses only: users type
+ * passwords into the wrong field.
  */
 @Injectable()
 export class AuditLog {

@@ -1,7 +1,7 @@
 import { format } from 'node:util';
 import type { Logger } from 'pino';
 
-/** `console.table` and the like write through these. */
+/** Console methods and their log levels; others, such as `console.table`, call these. */
 const LEVELS = {
   debug: 'debug',
   log: 'info',
@@ -15,7 +15,7 @@ const LEVELS = {
 } as const;
 const MAX_LENGTH = 2000;
 
-/** Has the log written what packages (mysql2, for one) write to the console, and Node's own warnings, a line each. */
+/** Redirects the console, used by packages such as mysql2, and Node's warnings to the log. */
 export function captureConsole(logger: Logger): void {
   for (const [method, level] of Object.entries(LEVELS)) {
     const write = (...parts: unknown[]) => {
@@ -28,7 +28,7 @@ export function captureConsole(logger: Logger): void {
   process.on('warning', (error) => logger.warn({ context: 'Node', error }, 'Warning'));
 }
 
-/** Objects may hold anything, such as a statement's parameters, and stay out. */
+/** Omits objects, which may contain anything, such as a statement's parameters. */
 function textOf(parts: unknown[]): string {
   const plain = parts.map((part) => {
     if (part instanceof Error) return part.message;

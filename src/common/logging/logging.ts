@@ -4,7 +4,7 @@ import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pin
 type Fields = Record<string, unknown>;
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
-/** One JSON line each, on stdout unless a destination is given. */
+/** Logs JSON lines, to stdout by default. */
 export function createLogger(level: string, destination: DestinationStream = pino.destination(1)): Logger {
   const options = {
     level,
@@ -15,7 +15,7 @@ export function createLogger(level: string, destination: DestinationStream = pin
   return pino(options, destination);
 }
 
-/** Lines for people, or undefined where pino-pretty, a development dependency, is not installed. */
+/** Human-readable lines; undefined if pino-pretty, a development dependency, is not installed. */
 export async function prettyDestination(): Promise<DestinationStream | undefined> {
   try {
     const { default: pretty } = await import('pino-pretty');
@@ -37,8 +37,8 @@ function withPlainErrors(fields: Fields): Fields {
 }
 
 /**
- * What may be known of an error. The rest stays out: TypeORM's carry the statement's parameters, an HTTP client's the
- * headers, keys included.
+ * Keeps only the safe members of an error: TypeORM's errors have the statement's parameters, and HTTP clients' have
+ * headers with keys.
  */
 function plainError(value: unknown): unknown {
   if (!(value instanceof Error)) return value;
@@ -47,7 +47,7 @@ function plainError(value: unknown): unknown {
   return { name, message, code, stack, cause: cause && plainError(cause) };
 }
 
-/** What Nest says on every start of every module and route; of interest only when looking for it. */
+/** Contexts of Nest's start-up messages, logged as debug. */
 const CHATTER = new Set([
   'InstanceLoader',
   'NestApplication',
@@ -57,7 +57,7 @@ const CHATTER = new Set([
   'WebSocketsController',
 ]);
 
-/** Nest's loggers, written by pino: an object as the first argument is merged into the line as fields. */
+/** Nest's logger on pino. An object as the first argument is merged into the line. */
 export class PinoLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 

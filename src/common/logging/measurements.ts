@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 
-/** What is measured, by name. */
+/** Measurements by name, with their values. */
 export interface Measurements {
   'reply.ended': { status: string };
   /** From a send to the first text of its reply. */
@@ -10,11 +10,11 @@ export interface Measurements {
   'send.refused': { code: string };
   'upstream.requested': Record<string, never>;
   'upstream.retried': Record<string, never>;
-  /** From a request to the first text of its answer. */
+  /** From a request to the first text of its response. */
   'upstream.first-text': { hostClass: string; seconds: number };
 }
 
-/** Publishes a measurement where it is taken; without a subscriber it is dropped. Never called for each token. */
+/** Publishes a measurement on a diagnostics channel; dropped without a subscriber. Not for every token. */
 export function publishMeasurement<Name extends keyof Measurements>(
   name: Name,
   measured: Measurements[Name],
@@ -22,7 +22,10 @@ export function publishMeasurement<Name extends keyof Measurements>(
   channelOf(name).publish(measured);
 }
 
-/** Subscribes to the process's measurements. @returns what ends the subscription */
+/**
+ * Subscribes to a measurement of this process.
+ * @returns ends the subscription
+ */
 export function onMeasurement<Name extends keyof Measurements>(
   name: Name,
   listener: (measured: Measurements[Name]) => void,

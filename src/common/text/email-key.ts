@@ -2,16 +2,16 @@ import { isEmail } from 'class-validator';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { DOTTED_I, foldText, normalize } from './fold-text.js';
 
-/** The functions of node:url take other ASCII for a port, a path or an escape. */
+/** Other ASCII would be parsed by node:url as a port, a path or an escape. */
 const DOMAIN = /^[a-z0-9.\-\u0080-\u{10ffff}]+$/u;
-/** RFC 5321 section 4.1.2: quotes mean nothing around what needs none. */
+/** Quotes around text that needs none are redundant (RFC 5321 section 4.1.2). */
 const QUOTED = /^"(.*)"$/u;
 const DOT_ATOM = /^[^\s"(),:;<>@[\]\\.]+(\.[^\s"(),:;<>@[\]\\.]+)*$/u;
 
 /**
- * Makes the key by which an email address is unique, found at login and counted in budgets: one for all spellings of
- * an address, with its domain in Punycode.
- * @returns null for what is no email address
+ * Returns the canonical key of an email address, the same for all its spellings, with the domain in Punycode. Used for
+ * uniqueness, login and budgets.
+ * @returns null for an invalid address
  */
 export function emailKey(email: string): string | null {
   const text = normalize(email);
@@ -21,8 +21,8 @@ export function emailKey(email: string): string | null {
 }
 
 /**
- * Makes the key of an account of earlier times whose email address another account has in another spelling: found by
- * this spelling alone. A folded key never begins with a space.
+ * Returns the key of an old account whose address exists in another spelling too: matches this spelling only. Canonical
+ * keys never begin with a space.
  */
 export const exactEmailKey = (email: string) => ` ${email}`;
 
@@ -31,13 +31,13 @@ function localKey(local: string): string {
   return foldText(quoted !== undefined && DOT_ATOM.test(quoted) ? quoted : local);
 }
 
-/** Not folded as other text: ß is a letter of its own in a domain's name. Decoded first, as Punycode may have been typed. */
+/** Not case-folded, because ß is distinct in domain names. Decoded first, because Punycode may have been typed. */
 function domainKey(domain: string): string {
   const name = lowerCase(domain.replace(/\.$/, ''));
   return DOMAIN.test(name) ? domainToASCII(lowerCase(normalize(domainToUnicode(name)))) : '';
 }
 
-/** Label by label, as a Σ at a label's end is ς. */
+/** By label, because a Σ at a label's end becomes ς. */
 function lowerCase(domain: string): string {
   const labels = domain.split(/[.。]/u).map((label) => label.toLowerCase());
   return labels.join('.').replaceAll(DOTTED_I, 'i');

@@ -1,7 +1,7 @@
 import { Injectable, PipeTransform } from '@nestjs/common';
 import { NotFoundError } from '../errors/errors.js';
 
-/** An id in a path; what is no positive integer names nothing, so it is "not found" (API.md 1). */
+/** Parses an id in a path. Anything but a positive integer is reported as not found. */
 @Injectable()
 export class IdPipe implements PipeTransform<string, number> {
   transform(text: string): number {

@@ -20,13 +20,16 @@ const MAX_DEPTH = 8;
 const MAX_TOKENS = 10_000_000;
 const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;
 
-/** Servers written in Go read member names without regard to case. */
+/** Compared in lower case, because servers written in Go ignore case. */
 const OWN_MEMBERS = new Set(['model', 'messages', 'stream', 'n']);
 const EXTRA_BODY_MESSAGE =
   `Must be an object of at most ${MAX_JSON_BYTES} bytes as JSON, ${MAX_DEPTH} levels deep, ` +
   "without 'model', 'messages', 'stream' and 'n', NULs and lone surrogates.";
 
-/** What else a chat completion's request carries, in OpenAI's names; null unsets what the configuration set. */
+/**
+ * Further members of a chat completion request, in OpenAI's names. Null in a conversation unsets the configuration's
+ * value.
+ */
 export class ModelParams {
   @ApiPropertyOptional({ nullable: true, type: 'number', minimum: 0, maximum: 2, example: 0.7 })
   @InRange(0, 2)
@@ -106,12 +109,14 @@ export class ModelParams {
   extra_body?: Record<string, unknown> | null;
 }
 
-/** The parameters of a configuration or a conversation: a bad or unknown one is named, `params.temperature`. */
+/**
+ * Validates the parameters of a configuration or a conversation; errors name the member, such as `params.temperature`.
+ */
 export function IsModelParams(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: () => ModelParams, example: { temperature: 0.7 } }),
     IsOptionalNotNull(),
-    // Nothing is nested in what is no object, and an array would be taken for a list of parameters.
+    // Arrays would be validated as a list of parameters.
     ValidateNested({ message: 'Must be an object.' }),
     IsObject({ message: 'Must be an object.' }),
     ValidateBy({
@@ -127,8 +132,8 @@ export function IsModelParams(): PropertyDecorator {
 }
 
 /**
- * A conversation's parameters over its configuration's. Null unsets, and the two names of the reply's length replace
- * each other.
+ * Merges a conversation's parameters over its configuration's. Null unsets; `max_tokens` and `max_completion_tokens`
+ * replace each other.
  */
 export function mergeParams(config: ModelParams, conversation: ModelParams): ModelParams {
   const merged = { ...config };
@@ -179,7 +184,7 @@ function isExtraBody(value: unknown): boolean {
   return isSmallJson(value) && !Object.keys(value).some((name) => OWN_MEMBERS.has(name.toLowerCase()));
 }
 
-/** An `extra_body` has a limit of its own. */
+/** `extra_body` has its own limit. */
 function isSmallBesideExtraBody(value: unknown): boolean {
   return isSmallJson(isRecord(value) ? { ...value, extra_body: undefined } : value);
 }
@@ -189,7 +194,7 @@ function isSmallJson(value: unknown): boolean {
   return Buffer.byteLength(json) <= MAX_JSON_BYTES && depthOf(value) <= MAX_DEPTH && isKeepable(value);
 }
 
-/** Whether every text and key in it can be stored and sent as it is. */
+/** Whether all texts and keys can be stored and sent unchanged. */
 function isKeepable(value: unknown): boolean {
   if (typeof value === 'string') return textError(value, { max: Infinity }) === undefined;
   if (typeof value !== 'object' || value === null) return true;

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { ValidateIf } from 'class-validator';
 
-/** Takes null, which generated clients write, for absent. `IsOptional` would keep the null. */
+/** Treats null, sent by generated clients, as absent. `IsOptional` would keep the null. */
 export const IsOptionalNotNull = (): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }: { value: unknown }) => value ?? undefined),

@@ -7,19 +7,16 @@ import { IsOptionalNotNull } from './optional.decorator.js';
 interface IntegerRange {
   min: number;
   max?: number;
-  /** What the property starts with, for the documents. */
+  /** The property's initial value, for OpenAPI. */
   default?: number;
   description?: string;
 }
 
-/** Takes `q=`, as a form sends an empty field, for absent. */
+/** Treats an empty parameter (`q=`), sent by forms, as absent. */
 export const EmptyIsAbsent = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (value === '' ? undefined : value));
 
-/**
- * A whole number in a query. A repeated parameter, which comes as an array, is none; neither is an empty one, where there
- * is a default that it would have to stand for.
- */
+/** An integer in a query. A repeated parameter is refused, and so is an empty one if there is a default. */
 export function QueryInteger({ min, max = Number.MAX_SAFE_INTEGER, ...documents }: IntegerRange) {
   return applyDecorators(
     ...(documents.default === undefined ? [EmptyIsAbsent()] : []),
@@ -37,7 +34,7 @@ const BOOLEANS = new Map<unknown, boolean>([
   ['false', false],
 ]);
 
-/** `true` or `false` in a query. */
+/** A boolean in a query. */
 export function QueryBoolean(documents: { description?: string } = {}) {
   return applyDecorators(
     ApiPropertyOptional({ type: 'boolean', ...documents }),

@@ -1,7 +1,7 @@
 import { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { bodyPipe, queryPipe } from './validation.js';
 
-/** Bodies are held to their DTO strictly; of a query, unknown parameters are ignored (API.md 1). */
+/** Validates bodies, which must not have unknown fields, and queries, whose unknown parameters are ignored. */
 export class RequestPipe implements PipeTransform {
   private readonly body = bodyPipe();
   private readonly query = queryPipe();

@@ -9,15 +9,15 @@ export interface TextOptions {
   min?: number;
   /** In Unicode code points. */
   max: number;
-  /** Whether text of white space alone is refused. */
+  /** Refuses white space alone. */
   notBlank?: boolean;
-  /** Whether text is refused that shows as nothing: white space, and what has no glyph. */
+  /** Refuses text without a visible character. */
   visible?: boolean;
 }
 
 /**
- * Text that is kept exactly as it was sent: NULs (which SQLite cuts at) and lone surrogates (which UTF-8 cannot
- * carry) are refused, and lengths are counted in Unicode code points.
+ * Text that is stored unchanged. Refuses NULs (at which SQLite cuts) and lone surrogates (which UTF-8 cannot encode).
+ * Lengths are in Unicode code points.
  */
 export function IsText(options: TextOptions): PropertyDecorator {
   return (target, property) =>
@@ -33,14 +33,14 @@ export function IsText(options: TextOptions): PropertyDecorator {
     });
 }
 
-/** Removes white space and invisible characters, such as pages have, around a text before it is validated. */
+/** Removes surrounding white space and invisible characters before validation. */
 export function Trimmed(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) =>
     typeof value === 'string' ? trimInvisible(value) : value,
   );
 }
 
-/** A name for a thing of the user's: it loses directional controls, which would reorder what is shown around it. */
+/** A name chosen by the user, without directional controls, which would reorder the text around it. */
 export const IsLabel = (max: number): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }: { value: unknown }) =>
@@ -49,7 +49,7 @@ export const IsLabel = (max: number): PropertyDecorator =>
     IsText({ min: 1, max, visible: true }),
   );
 
-/** @returns what is wrong with a value that has to be text, as a sentence; undefined where nothing is */
+/** @returns the error of a value that must be text, as a sentence, or undefined */
 export function textError(
   value: unknown,
   { min = 0, max, notBlank, visible }: TextOptions,

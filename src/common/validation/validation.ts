@@ -4,7 +4,7 @@ import { dtoError, jsonError } from './json-error.js';
 
 const SHARED = {
   transform: true,
-  // What is absent leaves no property behind: not over a default, nor for code that asks which fields were sent.
+  // Absent fields leave no property, so that defaults hold and code can see which fields were sent.
   transformOptions: { exposeUnsetFields: false },
   whitelist: true,
   forbidUnknownValues: true,
@@ -17,26 +17,26 @@ const SHARED = {
 class BodyPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     if (isValidated(value, metadata)) return value;
-    const fault = metadata.type === 'body' ? bodyError(value, metadata) : undefined;
-    if (fault) throw new ValidationFailedError([fault]);
+    const error = metadata.type === 'body' ? bodyError(value, metadata) : undefined;
+    if (error) throw new ValidationFailedError([error]);
     return super.transform(value, metadata);
   }
 }
 
-/** The demo model alone takes a body without a DTO: conversations, which are long. */
+/** Only the demo model has no DTO: its bodies are long conversations. */
 function bodyError(value: unknown, { metatype }: ArgumentMetadata): FieldError | undefined {
   return metatype === undefined || metatype === Object ? jsonError(value) : dtoError(value);
 }
 
-/** Global pipes reach gateways too since Nest 12, so that what comes in there may have been through one already. */
+/** Nest 12 runs global pipes on gateways too, so a value may have been validated already. */
 function isValidated(value: unknown, { metatype }: ArgumentMetadata): boolean {
   return metatype !== undefined && metatype !== Object && value instanceof metatype;
 }
 
-/** Bodies, and what sockets send, are held to their DTO: every bad field is named, unknown ones included. */
+/** Validates bodies and socket commands against their DTO: reports every invalid field, unknown ones included. */
 export const bodyPipe = () => new BodyPipe({ ...SHARED, forbidNonWhitelisted: true });
 
-/** Queries are held to their DTO too, but what it does not know is ignored. */
+/** Validates queries against their DTO; unknown parameters are ignored. */
 export const queryPipe = () => new ValidationPipe(SHARED);
 
 export function fieldErrors(errors: ValidationError[], prefix = ''): FieldError[] {
