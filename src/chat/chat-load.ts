@@ -5,7 +5,7 @@ import { ReplyEngine } from './replies/reply-engine.js';
 import { ReplyWriteBuffer } from './replies/reply-write-buffer.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
-/** What this node carries at the moment. */
+/** Current load of this node. */
 @Injectable()
 export class ChatLoad {
   constructor(
@@ -20,7 +20,7 @@ export class ChatLoad {
     return this.engine.all().length - this.writeBuffer.endsWaiting;
   }
 
-  /** Replies whose end is not stored yet. */
+  /** Replies that have ended but whose end is not stored yet. */
   get endsWaiting(): number {
     return this.writeBuffer.endsWaiting;
   }
@@ -30,7 +30,7 @@ export class ChatLoad {
     return this.writeBuffer.unsavedLength;
   }
 
-  /** How long the oldest unsaved text has waited, at most. */
+  /** Upper bound of the age of the oldest unsaved text. */
   get unsavedSeconds(): number {
     return this.writeBuffer.unsavedMs / 1000;
   }

@@ -5,7 +5,7 @@ import { ReplyResponder } from './transports/http/reply-responder.js';
 import { ReplyEngine } from './replies/reply-engine.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
-/** Running replies get their grace, what is left keeps its text; then clients are sent to come back elsewhere. */
+/** Lets replies end within the grace and interrupts the rest, then closes connections, so that clients reconnect elsewhere. */
 @Injectable()
 export class ChatShutdown implements BeforeApplicationShutdown {
   constructor(

@@ -43,7 +43,7 @@ interface Frame {
 
 const isJournal = (statement: string) => statement.endsWith(' reply_chunks');
 
-/** The journal deletes an ended reply's chunks with its next write: the last statement of a chat. */
+/** The write buffer deletes an ended reply's chunks with its next write: the last statement of a chat. */
 async function settled(): Promise<void> {
   const seen: string[] = [];
   await until(async () => {

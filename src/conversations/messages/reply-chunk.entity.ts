@@ -20,7 +20,7 @@ export function chunksOf(attempt: number): FindOperator<number> {
 
 /**
  * A running reply's text, append-only. It has no foreign key, so that one statement can append for all running
- * replies although one of them is just being deleted; the reaper sweeps what such a race leaves.
+ * replies although one of them is just being deleted; ReplyRecovery deletes chunks that such a race leaves.
  */
 @Entity('reply_chunks')
 export class ReplyChunk {

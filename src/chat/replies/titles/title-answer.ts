@@ -2,13 +2,13 @@ import { isVisible } from '../../../common/text/visible-text.js';
 import { oneLine } from '../../turns/titles.js';
 
 const MAX_TITLE_LENGTH = 100;
-/** A leading thought in its spellings; without its end, the answer was cut off. */
-const THOUGHT =
+/** Leading reasoning in the tags of various models. An unclosed tag extends to the end. */
+const REASONING =
   /^\s*(?:<(think|thinking|thought|reasoning|reflection)>|\[(THINK)\])[\s\S]*?(?:<\/\1>|\[\/\2\]|$)/i;
-const THOUGHT_END = /^[\s\S]*<\/(?:think|thinking|thought)>|^[\s\S]*\[\/THINK\]/i;
+const REASONING_END = /^[\s\S]*<\/(?:think|thinking|thought)>|^[\s\S]*\[\/THINK\]/i;
 const FENCED = /(```|~~~)(?:[\w-]*[ \t]*\n)?([\s\S]*?)(?:\1|$)/;
 const TAGGED = /^<([a-z][\w-]{0,20})>([\s\S]*?)<\/\1>/i;
-/** JSON between words. */
+/** JSON object within other text. */
 const OBJECT = /\{[^{}]*\}/;
 const LABELS =
   'title|topic|subject|heading|answer|output|response|标题|標題|主题|主題|题目|題目|題名|件名|titel|titre|título|titolo|' +
@@ -73,40 +73,40 @@ const QUOTES: [open: string, close: string][] = [
 const TITLE_MEMBER = /title|标题|標題|^(?:name|topic|answer|text)$/i;
 
 /**
- * A model's answer as a title: one line, without what it was wrapped in.
- * @returns null where nothing is left, and for a refusal or a text that is longer than a title
+ * Extracts a title of one line from a model's answer.
+ * @returns null for a refusal, and for an answer that is empty or too long
  */
 export function titleFromModel(answer: string): string | null {
-  const text = unwrap(withoutThoughts(answer).trim()) ?? '';
+  const text = unwrap(removeReasoning(answer).trim()) ?? '';
   const lines = text.split('\n').filter((line) => !isLabel(line.trim()));
-  const [title = '', ...others] = lines.map(bare).filter((line) => line !== '');
+  const [title = '', ...others] = lines.map(stripWrapping).filter((line) => line !== '');
   const isRefusal = REFUSAL.test(text) || REFUSAL.test(title);
-  if (isRefusal || characters([title, ...others].join('\n')) > MAX_TITLE_LENGTH) return null;
+  if (isRefusal || codePointCount([title, ...others].join('\n')) > MAX_TITLE_LENGTH) return null;
   return isVisible(title.replace(/\p{P}/gu, '')) ? title : null;
 }
 
-function withoutThoughts(answer: string): string {
-  return answer.replace(THOUGHT, '').replace(THOUGHT_END, '');
+function removeReasoning(answer: string): string {
+  return answer.replace(REASONING, '').replace(REASONING_END, '');
 }
 
-/** What is within code fences, tags and JSON; undefined where JSON has no title. */
+/** Text inside code fences, tags or JSON; undefined for JSON without a title. */
 function unwrap(text: string): string | undefined {
   const inner = (FENCED.exec(text)?.[2] ?? TAGGED.exec(text)?.[2] ?? text).trim();
   const title =
-    (/^[{["]/.test(inner) ? titleIn(parse(inner)) : undefined) ?? titleMember(parse(objectIn(inner)));
-  // Quotes and brackets are part of titles, braces are not.
-  return title ?? (inner.startsWith('{') || parse(inner) !== undefined ? undefined : inner);
+    (/^[{["]/.test(inner) ? titleIn(parseJson(inner)) : undefined) ?? titleMember(parseJson(objectIn(inner)));
+  // A title may start with a quote or a bracket, but not with a brace.
+  return title ?? (inner.startsWith('{') || parseJson(inner) !== undefined ? undefined : inner);
 }
 
 function objectIn(text: string): string {
   return OBJECT.exec(text)?.[0] ?? '';
 }
 
-function parse(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // no JSON: the text is the title
+    return undefined; // not JSON
   }
 }
 
@@ -124,13 +124,13 @@ function titleMember(value: unknown): string | undefined {
   return typeof title === 'string' || Array.isArray(title) ? titleIn(title) : undefined;
 }
 
-/** A line that only announces the title. */
+/** Whether a line only announces the title. */
 function isLabel(line: string): boolean {
   return new RegExp(`${COLON}["'*_]*$`, 'u').test(line);
 }
 
-/** Takes off marks, labels and quotes, until nothing more comes off. */
-function bare(line: string): string {
+/** Removes list marks, labels and quotes until the line no longer changes. */
+function stripWrapping(line: string): string {
   let text = oneLine(line);
   for (let before = ''; before !== text;) {
     before = text;
@@ -151,6 +151,6 @@ function unquote(text: string): string {
   return text;
 }
 
-function characters(text: string): number {
+function codePointCount(text: string): number {
   return Array.from(text).length;
 }
