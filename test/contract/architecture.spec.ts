@@ -45,3 +45,47 @@ describe('a folder of src', () => {
     expect(crowded).toEqual([]);
   });
 });
+
+describe('a token', () => {
+  const MOST_FILES_OF_A_TOKEN = 8;
+  const pathsIn = (text: string) => [...text.matchAll(/`(src\/[^`]+\.ts)`/g)].map(([, path]) => path!);
+  const lines = section('A token').split('\n');
+  const shared = lines.filter((line) => /^\d\. /.test(line)).flatMap(pathsIn);
+  const transports = lines.filter((line) => line.startsWith('| ') && pathsIn(line).length > 0);
+  const ways = transports.map((line) => [line.split('|')[1]!.trim(), [...shared, ...pathsIn(line)]] as const);
+
+  const importsOf = (path: string) =>
+    [...readFileSync(join(ROOT, path), 'utf8').matchAll(/from '(\.[^']+)\.js'/g)].map(([, target]) =>
+      join(path, '..', `${target}.ts`),
+    );
+
+  it('has a way over every transport', () => {
+    expect(ways.map(([transport]) => transport.split(',')[0])).toEqual([
+      ...['JSON', 'SSE', 'SSE', 'Socket.IO', 'WebSocket'],
+    ]);
+  });
+
+  it.each(ways)(
+    `passes through at most ${MOST_FILES_OF_A_TOKEN} files that import each other: %s`,
+    (_, files) => {
+      const pairs = files.slice(1).map((file, index) => [files[index]!, file] as const);
+      const apart = pairs.filter(
+        ([one, other]) => !importsOf(one).includes(other) && !importsOf(other).includes(one),
+      );
+
+      expect(files.length).toBeLessThanOrEqual(MOST_FILES_OF_A_TOKEN);
+      expect(new Set(files).size).toBe(files.length);
+      expect(apart).toEqual([]);
+    },
+  );
+
+  it('reaches a transport through the streams alone', () => {
+    const folder = 'src/chat/transports';
+    const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
+      .map((file) => join(folder, file));
+
+    expect(files.length).toBeGreaterThan(20);
+    expect(files.filter((file) => importsOf(file).includes('src/events/event-hub.ts'))).toEqual([]);
+  });
+});

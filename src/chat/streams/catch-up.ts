@@ -1,5 +1,5 @@
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
-import type { EventListener, ParleyEvent } from '../../events/parley-event.js';
+import type { ParleyEvent } from '../../events/parley-event.js';
 import { messageCompleted, messageCreated, messageRestarted } from '../events/chat.events.js';
 import type { Cursor } from '../events/cursor.js';
 import { textSince } from '../replies/streamed-text.js';
@@ -7,14 +7,6 @@ import { textSince } from '../replies/streamed-text.js';
 export interface Attempted {
   message: MessageDto;
   attempt: number;
-}
-
-/** A client of a stream. */
-export interface StreamClient {
-  /** Writes an event that the client missed, at its pace. @returns false once the client has left */
-  write: (event: ParleyEvent) => Promise<boolean>;
-  /** Sends a live event. */
-  send: EventListener;
 }
 
 const NOTHING = { content: 0, reasoning: 0 };

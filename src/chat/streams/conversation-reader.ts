@@ -4,10 +4,13 @@ import { Repository } from 'typeorm';
 import { Message } from '../../conversations/messages/message.entity.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import type { ParleyEvent } from '../../events/parley-event.js';
-import { type Attempted, beginningOf, lackingOf, missedOf, placeAt, type StreamClient } from './catch-up.js';
+import { type Attempted, beginningOf, lackingOf, missedOf, placeAt } from './catch-up.js';
 import type { Cursor } from '../events/cursor.js';
 
-type EventWriter = Pick<StreamClient, 'write'>;
+export interface EventWriter {
+  /** Writes an event that the client missed, at its pace. @returns false once the client has left */
+  write: (event: ParleyEvent) => Promise<boolean>;
+}
 
 /** A read's messages and bytes of text. A longer message is read whole. */
 const PAGE = { limit: 20, maxBytes: 1024 * 1024 };

@@ -5,13 +5,18 @@ import { EventHub } from '../../events/event-hub.js';
 import type { EventListener } from '../../events/parley-event.js';
 import { conversationUpdated } from '../events/chat.events.js';
 import type { Cursor } from '../events/cursor.js';
-import { SentMessages, type StreamClient } from './catch-up.js';
-import { ConversationReader } from './conversation-reader.js';
+import { SentMessages } from './catch-up.js';
+import { ConversationReader, type EventWriter } from './conversation-reader.js';
 import { StreamJoin } from './stream-join.js';
 import { Subscription } from './subscription.js';
 
 /** Messages of a snapshot, as over HTTP. */
 const DEFAULT_PAGE = 50;
+
+export interface StreamClient extends EventWriter {
+  /** Sends a live event. */
+  send: EventListener;
+}
 
 /** The events of users and their conversations, for all transports. */
 @Injectable()

@@ -4,14 +4,19 @@ import { EventHub } from '../../events/event-hub.js';
 import { type EventListener, ParleyEvent } from '../../events/parley-event.js';
 import { type Cursor, parseCursor } from '../events/cursor.js';
 import { ReplyEngine } from '../replies/reply-engine.js';
-import { type Attempted, beginningOf, type StreamClient } from './catch-up.js';
-import { ConversationReader } from './conversation-reader.js';
+import { type Attempted, beginningOf } from './catch-up.js';
+import { ConversationReader, type EventWriter } from './conversation-reader.js';
 import { StreamJoin } from './stream-join.js';
 import { Subscription } from './subscription.js';
 
 /** Polling of a reply that another node may run. Without Redis no event of that node arrives. */
 const POLL_INTERVAL_MS = 1000;
 const POLL_INTERVAL_WITH_REDIS_MS = 5000;
+
+/** A client of one reply. Without `write`, the text so far is sent like live events. */
+export interface ReplyClient extends Partial<EventWriter> {
+  send: EventListener;
+}
 
 /** The events of one reply, whether it runs on this node, on another one, or has ended. */
 @Injectable()
@@ -101,11 +106,6 @@ export class ReplyStream {
       clearInterval(timer);
     };
   }
-}
-
-/** A client of one reply. Without `write`, the text so far is sent like live events. */
-export interface ReplyClient extends Partial<StreamClient> {
-  send: EventListener;
 }
 
 /** One client's progress in one reply. */

@@ -3,7 +3,8 @@ import { yieldBetweenPieces, isLarge, jsonPieces } from '../../../common/json/js
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure, type Outlet } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
-import type { StreamClient } from '../../streams/catch-up.js';
+import type { StreamClient } from '../../streams/conversation-stream.js';
+import type { ReplyClient } from '../../streams/reply-stream.js';
 import { encodeOnce } from '../shared/encode-once.js';
 
 /** Proxies close connections that are idle for about a minute. */
@@ -11,7 +12,7 @@ const HEARTBEAT_MS = 15_000;
 const HEARTBEAT = Buffer.from(': keep-alive\n\n');
 
 /** A response as server-sent events (WHATWG HTML, section 9.2). */
-export class EventStreamResponse implements Outlet, StreamClient {
+export class EventStreamResponse implements Outlet, StreamClient, ReplyClient {
   private heartbeat?: NodeJS.Timeout;
   private readonly backpressure = new Backpressure(this);
   private readonly endings: (() => void)[] = [];

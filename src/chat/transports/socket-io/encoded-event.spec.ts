@@ -14,19 +14,7 @@ const HANDSHAKE = [
   '\r\n',
 ].join('\r\n');
 
-interface Written {
-  message: string;
-  frame: Buffer;
-}
-
-/** What a socket's connection is given to write. */
-function writtenOf(event: EncodedEvent): Written {
-  const written: Written[] = [];
-  const write = (message: string, options: { wsPreEncodedFrame: Buffer[] }) =>
-    written.push({ message, frame: Buffer.concat(options.wsPreEncodedFrame) });
-  event.sendTo({ conn: { write } } as unknown as Parameters<EncodedEvent['sendTo']>[0]);
-  return written[0]!;
-}
+const frameOf = ({ options }: EncodedEvent) => Buffer.concat(options.wsPreEncodedFrame);
 
 /** The bytes that ws itself writes for a text message. */
 async function frameByWs(text: string): Promise<Buffer> {
@@ -46,15 +34,15 @@ async function frameByWs(text: string): Promise<Buffer> {
 
 describe('EncodedEvent', () => {
   it('is an event of its namespace', () => {
-    const packet = new EncodedEvent('/chat', new ParleyEvent('message.delta', { text: 'Grüße' }));
+    const encoded = new EncodedEvent('/chat', new ParleyEvent('message.delta', { text: 'Grüße' }));
 
-    expect(writtenOf(packet).message).toBe('2/chat,["message.delta",{"text":"Grüße"}]');
+    expect(encoded.message).toBe('2/chat,["message.delta",{"text":"Grüße"}]');
   });
 
   it('has the offset as its second argument, for a client that may be recovered', () => {
-    const packet = new EncodedEvent('/chat', new ParleyEvent('message.created', { n: 1 }), 'a.1');
+    const encoded = new EncodedEvent('/chat', new ParleyEvent('message.created', { n: 1 }), 'a.1');
 
-    expect(writtenOf(packet).message).toBe('2/chat,["message.created",{"n":1},"a.1"]');
+    expect(encoded.message).toBe('2/chat,["message.created",{"n":1},"a.1"]');
   });
 
   const overhead = '42/chat,["message.delta",{"text":""}]'.length;
@@ -62,16 +50,16 @@ describe('EncodedEvent', () => {
     'has the frame that ws makes of it, with a text of %i bytes',
     async (length) => {
       const event = new ParleyEvent('message.delta', { text: 'x'.repeat(length) });
-      const { message, frame } = writtenOf(new EncodedEvent('/chat', event));
+      const encoded = new EncodedEvent('/chat', event);
 
-      expect(frame.equals(await frameByWs(`4${message}`))).toBe(true);
+      expect(frameOf(encoded).equals(await frameByWs(`4${encoded.message}`))).toBe(true);
     },
   );
 
   it('counts the bytes of what is not ASCII', async () => {
     const event = new ParleyEvent('message.delta', { text: '日本語👋'.repeat(20) });
-    const { message, frame } = writtenOf(new EncodedEvent('/chat', event));
+    const encoded = new EncodedEvent('/chat', event);
 
-    expect(frame.equals(await frameByWs(`4${message}`))).toBe(true);
+    expect(frameOf(encoded).equals(await frameByWs(`4${encoded.message}`))).toBe(true);
   });
 });

@@ -1,4 +1,3 @@
-import type { Socket } from 'socket.io';
 import { Sender } from 'ws';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 
@@ -19,8 +18,9 @@ const TEXT_FRAME: FrameOptions = { fin: true, opcode: 1, mask: false, rsv1: fals
 
 /** An event in Socket.IO's protocol, encoded once for all sockets that receive it. */
 export class EncodedEvent {
-  private readonly message: string;
-  private readonly options: { compress: boolean; wsPreEncodedFrame: Buffer[] };
+  readonly message: string;
+  /** For `Connection.write` of Engine.IO, which takes the frame for WebSockets and the message for polling. */
+  readonly options: { compress: boolean; wsPreEncodedFrame: Buffer[] };
 
   /** @param offset the second argument of the event, for clients that asked for connection state recovery */
   constructor(namespace: string, { type, json }: ParleyEvent, offset?: string) {
@@ -29,9 +29,5 @@ export class EncodedEvent {
     this.message = `2${namespace},["${type}",${fields}]`;
     const frame = Sender.frame(Buffer.from(`4${this.message}`), TEXT_FRAME);
     this.options = { compress: false, wsPreEncodedFrame: frame };
-  }
-
-  sendTo({ conn }: Pick<Socket, 'conn'>): void {
-    conn.write(this.message, this.options);
   }
 }

@@ -10,7 +10,10 @@ import { EncodedEvent } from './encoded-event.js';
 import { EngineBackpressure } from './engine-backpressure.js';
 
 const LONG = 'x'.repeat(MAX_WAITING_BYTES / 2);
-const encoded = (text = '') => new EncodedEvent('/chat', new ParleyEvent('message.delta', { text }));
+function send({ conn }: Socket, text: string): void {
+  const { message, options } = new EncodedEvent('/chat', new ParleyEvent('message.delta', { text }));
+  conn.write(message, options);
+}
 
 let http: HttpServer;
 let server: Server;
@@ -45,7 +48,7 @@ describe.each(['websocket', 'polling'] as const)('over %s', (transport) => {
     const types: string[] = [];
     client.onAny((type: string) => types.push(type));
     socket.emit('first');
-    encoded('Grüße').sendTo(socket);
+    send(socket, 'Grüße');
     const delta = received('message.delta');
     socket.emit('last');
     await received('last');
@@ -58,7 +61,7 @@ describe.each(['websocket', 'polling'] as const)('over %s', (transport) => {
     const { socket, backpressure } = await connect(transport);
     const closed = once(socket.conn, 'close');
     // In one tick, so that none of it is taken meanwhile.
-    for (let n = 0; n < 4; n++) encoded(LONG).sendTo(socket);
+    for (let n = 0; n < 4; n++) send(socket, LONG);
 
     expect(backpressure.bufferedAmount).toBeGreaterThan(MAX_WAITING_BYTES);
     await closed;
@@ -66,10 +69,10 @@ describe.each(['websocket', 'polling'] as const)('over %s', (transport) => {
 
   it('what is buffered to catch up does not count', async () => {
     const { socket, backpressure } = await connect(transport);
-    encoded(LONG).sendTo(socket);
-    encoded(LONG).sendTo(socket);
+    send(socket, LONG);
+    send(socket, LONG);
     backpressure.resetAllowance();
-    encoded(LONG).sendTo(socket);
+    send(socket, LONG);
     socket.emit('last');
     await received('last');
 

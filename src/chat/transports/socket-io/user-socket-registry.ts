@@ -121,7 +121,9 @@ export class UserSocketRegistry implements OnModuleDestroy {
 
   private sendDelta(user: UserSockets, event: ParleyEvent): void {
     const encoded = new EncodedEvent(this.namespace.name, event);
-    for (const socket of socketsWith(user, event.conversationId!)) encoded.sendTo(socket);
+    for (const { conn } of socketsWith(user, event.conversationId!)) {
+      conn.write(encoded.message, encoded.options);
+    }
   }
 
   private recordAndSend(user: UserSockets, event: ParleyEvent): void {
@@ -132,7 +134,7 @@ export class UserSocketRegistry implements OnModuleDestroy {
       const own = socket.data.recovery ? offset : undefined;
       let encoded = encodedEvents.get(own);
       if (!encoded) encodedEvents.set(own, (encoded = new EncodedEvent(this.namespace.name, event, own)));
-      encoded.sendTo(socket);
+      socket.conn.write(encoded.message, encoded.options);
     }
   }
 
