@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { EventLog } from '../../test/support/clients/event-log.js';
 import { onRedis } from '../../test/support/infrastructure/database.js';
+import { until } from '../../test/support/infrastructure/until.js';
 import { TcpProxy } from '../../test/support/infrastructure/tcp-proxy.js';
 import { ParleyEvent } from './parley-event.js';
 import { RedisRelay } from './redis-relay.js';
@@ -47,6 +48,7 @@ onRedis('Nodes that hear each other over Redis', (REDIS_URL) => {
     relays.push(relay);
     relay.connect();
     await log.until(({ type }) => type === 'missed');
+    await until(() => relay.isConnected);
     return { relay, log, said: () => log.events.filter(({ type }) => type === 'config.changed') };
   }
   const throughProxy = () => node(`redis://127.0.0.1:${proxy.port}`);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { finish, gate, cut, reasoning, usage, type PlayedProvider } from '../support/provider/provider.js';
 import type { Thing } from '../support/clients/http.js';
 import { textOf } from '../support/clients/events.js';

@@ -7,7 +7,7 @@ import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.
 import { EventHub } from '../../src/events/event-hub.js';
 import type { ParleyEvent } from '../../src/events/parley-event.js';
 import { writeMessages } from '../support/app/messages.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { expectProblem, invalidFields } from '../support/clients/problems.js';
 import { conversationCalls } from '../support/clients/conversations.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';

@@ -17,7 +17,7 @@ import { isMysql } from '../../src/database/data-source.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onMysql } from '../support/infrastructure/database.js';
 import { BLANK } from '../support/app/messages.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { StatementLog } from '../support/app/statements.js';
 import type { TestUser } from '../support/app/user.js';
 

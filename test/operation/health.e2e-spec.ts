@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { Draining } from '../../src/common/lifecycle/draining.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onMysql } from '../support/infrastructure/database.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 
 const NOT_READY = { code: 'not_ready', parts: { database: 'down' } };

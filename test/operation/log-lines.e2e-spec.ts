@@ -5,7 +5,7 @@ import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
 import { type LogLine, LogLines } from '../support/app/log-lines.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { errorEvent, gate, type Piece, stall, usage } from '../support/provider/provider.js';
 import { sendRaw } from '../support/clients/raw.js';
 import type { TestUser } from '../support/app/user.js';

@@ -4,7 +4,7 @@ import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';
 import { ReplyRepository } from '../../src/chat/replies/reply-repository.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { gate, stall } from '../support/provider/provider.js';
 import type { TestUser } from '../support/app/user.js';
 

@@ -6,7 +6,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { type Exit, ServerProcess } from '../support/app/server-process.js';
 
 let folder: string;

@@ -12,7 +12,7 @@ import { EventHub } from '../../src/events/event-hub.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { EventLog } from '../support/clients/event-log.js';
 import { Survivors } from '../support/app/garbage.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { gate, pause, raw, type Script } from '../support/provider/provider.js';
 import { StatementLog } from '../support/app/statements.js';
 import type { TestUser } from '../support/app/user.js';

@@ -14,11 +14,9 @@ describe('aborting a reply', () => {
     const stopped = new AbortController();
     const reason = new Error('stopped');
     h.played.willStream('Hel', stall());
-    const outcome = h.read(h.provider(), h.ai, stopped.signal);
-    await h.played.waitForRequests(1);
-    setTimeout(() => stopped.abort(reason), 100);
+    const outcome = await h.read(h.provider(), h.ai, stopped.signal, () => stopped.abort(reason));
 
-    expect(await outcome).toMatchObject({ content: 'Hel', error: reason });
+    expect(outcome).toMatchObject({ content: 'Hel', error: reason });
     await h.played.chats[0]?.closed;
     expect(h.played.chats[0]?.closedAt).toBeDefined();
   });

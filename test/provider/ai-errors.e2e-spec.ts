@@ -1,4 +1,5 @@
 /** Errors of AiService: statuses, timeouts, bad responses. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { ProviderError } from '../../src/ai/provider/provider.error.js';
 import {
@@ -15,7 +16,7 @@ import {
   rst,
   stall,
 } from '../support/provider/provider.js';
-import { KEY, HELLO, UNREACHABLE, useAi } from '../support/provider/ai-setup.js';
+import { IDLE_TIMEOUT_MS, KEY, UNREACHABLE, useAi } from '../support/provider/ai-setup.js';
 
 const h = useAi();
 
@@ -187,14 +188,15 @@ describe('a provider error', () => {
   it('is no timeout while the reader of the reply is slow', async () => {
     const hold = gate();
     h.played.willStream('Hel', hold, 'lo');
-    let content = '';
-    for await (const batch of h.ai.stream(h.provider(), HELLO, new AbortController().signal)) {
-      content += batch.content;
-      if (content === 'Hel') await new Promise((resolve) => setTimeout(resolve, 600));
+    const readSlowly = async () => {
+      await delay(1.5 * IDLE_TIMEOUT_MS);
       hold.open();
-    }
+    };
 
-    expect(content).toBe('Hello');
+    expect(await h.read(undefined, undefined, undefined, readSlowly)).toMatchObject({
+      content: 'Hello',
+      error: undefined,
+    });
   });
 
   it.each<[string, Piece[]]>([

@@ -196,9 +196,9 @@ describe('a provider’s reply', () => {
       raw(`data: {"choices":[{"delta":{"content":"${half}"}}]}\n\n`),
     );
     h.played.willStream('a', halves[0]!, hold, halves[1]!, 'b');
-    setTimeout(hold.open, 50);
+    const outcome = h.read(undefined, undefined, undefined, hold.open);
 
-    expect(await h.read()).toMatchObject({ content: 'a😀b', error: undefined });
+    expect(await outcome).toMatchObject({ content: 'a😀b', error: undefined });
   });
 
   it('ends normally at a finish reason without [DONE]', async () => {

@@ -1,7 +1,7 @@
 /** What the reply engine does at moments that no client can bring about: asked of its services, on a real database. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
+import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';
 import { Node } from '../../src/chat/replies/recovery/node.entity.js';
 import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
@@ -11,7 +11,7 @@ import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.
 import { isMysql } from '../../src/database/data-source.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { BLANK } from '../support/app/messages.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { stall } from '../support/provider/provider.js';
 import type { TestUser } from '../support/app/user.js';
 
@@ -92,7 +92,7 @@ describe('a node that watches the heartbeats of others', () => {
         ? "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290"
         : "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
     );
-    await delay(2 * LEASE_MS);
+    await until(async () => t.app.get(Heartbeat).silentMs > 2 * LEASE_MS);
     const status = await statusOf(reply);
     await t.manager.query('DROP TRIGGER no_beats');
 

@@ -13,7 +13,7 @@ import type { ParleyEvent } from '../../src/events/parley-event.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { EventLog, type SeenEvent } from '../support/clients/event-log.js';
 import { BLANK } from '../support/app/messages.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { gate } from '../support/provider/provider.js';
 import type { TestUser } from '../support/app/user.js';
 

@@ -11,7 +11,8 @@ import { within } from '../support/clients/event-log.js';
 import type { Thing } from '../support/clients/http.js';
 import { textOf } from '../support/clients/events.js';
 import { SOON_MS, survives } from '../support/infrastructure/outage.js';
-import { startTestNodes, type TestNodes, until } from '../support/app/process.js';
+import { startTestNodes, type TestNodes } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 import { gate, stall, type Step } from '../support/provider/provider.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 import type { TestUser } from '../support/app/user.js';
@@ -132,18 +133,25 @@ onMysql('conflicting transactions', () => {
 
   const touch = () => other.query('UPDATE conversations SET pinned = pinned WHERE id = ?', [conversation.id]);
 
-  /** Waits until a transaction of this app waits for a lock. */
-  const someoneWaits = () =>
-    until(async () => {
-      await delay(150); // the server makes this table anew only for who has not looked for 100 ms
+  /** INNODB_TRX is filled again only for a reader that stayed away for 100 ms. */
+  const TRX_INTERVAL_MS = 150;
+
+  /** Waits until transactions of the app, all begun after `previous`, wait for a lock. @returns when the first began */
+  async function lockWaiters(previous = 0): Promise<number> {
+    let begun: number[] = [];
+    const isWaiting = async () => {
       const waiting = other.query<RowDataPacket[]>(
-        `SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+        `SELECT UNIX_TIMESTAMP(t.trx_started) AS begun FROM information_schema.innodb_trx t JOIN information_schema.processlist p
            ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'`,
       );
-      // The table's text is utf8mb3: MySQL cannot make it while anybody's statement has an emoji.
-      const [rows] = await waiting.catch(() => [[]]);
-      return rows.length > 0;
-    });
+      // The table's text is utf8mb3: MySQL cannot fill it while a running statement contains an emoji.
+      const [rows] = await waiting.catch(() => [[] as RowDataPacket[]]);
+      begun = rows.map((row) => Number(row.begun));
+      return begun.length > 0 && begun.every((time) => time > previous);
+    };
+    await until(isWaiting, 10_000, TRX_INTERVAL_MS);
+    return Math.min(...begun);
+  }
 
   it('are retried after a deadlock', async () => {
     // The server gives up the transaction that has written less, which has to be the app's.
@@ -159,7 +167,7 @@ onMysql('conflicting transactions', () => {
       [conversation.id, ada.id, client_message_id],
     );
     const send = ada.send(conversation.id, 'Hi', { client_message_id });
-    await someoneWaits();
+    await lockWaiters();
 
     await touch(); // is let through: the app's transaction was ended for it
     await other.query('ROLLBACK');
@@ -168,16 +176,19 @@ onMysql('conflicting transactions', () => {
     expect(await ada.history(conversation.id)).toHaveLength(2);
   });
 
+  /** The server's timeout for a lock, as the app sets it. */
+  const LOCK_WAIT_MS = 1000;
+
   it('are retried after a lock wait timeout', async () => {
     await touch();
     const since = Date.now();
     const send = ada.send(conversation.id, 'Hi');
-    await delay(2200); // the first try has timed out, and another one waits
-    await someoneWaits();
+    // The first try times out, then another transaction waits.
+    await lockWaiters(await lockWaiters());
     await other.query('ROLLBACK');
 
     expect(await send).toMatchObject({ status: 200 });
-    expect(Date.now() - since).toBeGreaterThan(2000);
+    expect(Date.now() - since).toBeGreaterThan(LOCK_WAIT_MS);
     expect(await ada.history(conversation.id)).toHaveLength(2);
   });
 

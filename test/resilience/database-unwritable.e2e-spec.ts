@@ -3,12 +3,17 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createConnection } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
+import { Node } from '../../src/chat/replies/recovery/node.entity.js';
+import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onSqlite } from '../support/infrastructure/database.js';
 import { textOf } from '../support/clients/events.js';
 import { SOON_MS, survives } from '../support/infrastructure/outage.js';
 import { onOwnServer, OWN_SERVER_MS, OwnServer } from '../support/infrastructure/own-server.js';
+import { until } from '../support/infrastructure/until.js';
 import { gate } from '../support/provider/provider.js';
+
+const LEASE_MS = new RecoveryPace().leaseMs;
 
 describe('reads', () => {
   let t: TestApp;
@@ -144,9 +149,10 @@ onOwnServer('a database server', () => {
       );
 
       await globals(1)();
-      await delay(9500);
+      await delay(LEASE_MS + 1500);
       await globals(0)();
-      await delay(9500); // by then a node that is taken for dead has lost its replies
+      // A node looks for dead ones with each of its beats, once a second.
+      await beats(one, LEASE_MS / 1000 + 2);
       held.open();
 
       for (const { id, sse } of started) {
@@ -162,6 +168,14 @@ onOwnServer('a database server', () => {
     OWN_SERVER_MS,
   );
 });
+
+/** Waits until every node has stored that many more heartbeats. */
+async function beats({ manager }: TestApp, count: number): Promise<void> {
+  const before = new Map((await manager.find(Node)).map(({ id, beat }) => [id, Number(beat)]));
+  const isDue = async () =>
+    (await manager.find(Node)).every(({ id, beat }) => Number(beat) - (before.get(id) ?? 0) >= count);
+  await until(isDue, 30_000);
+}
 
 /** As `mysqldump --lock-all-tables` does it. */
 async function lockForBackup(server: OwnServer): Promise<() => Promise<void>> {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { onRedis } from '../support/infrastructure/database.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Answer } from '../support/clients/http.js';
-import { until } from '../support/app/process.js';
+import { until } from '../support/infrastructure/until.js';
 
 /** A public address that no other test has: a /64 of its own. */
 const newAddress = () => `2a01:${hex()}:${hex()}:${hex()}::1`;

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { createDataSource } from '../../../src/database/data-source.js';
 import { SCHEMA } from '../../../src/schema.js';
@@ -69,15 +68,6 @@ export class TestNodes {
     await this.provider.stop();
     await this.testDatabase.drop();
     await rm(this.folder, { recursive: true, force: true });
-  }
-}
-
-/** Looks again and again until something holds; only for what nobody tells of, such as a row in the database. */
-export async function until(holds: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`${timeoutMs} ms passed without ${holds.toString()}`);
-    await delay(25);
   }
 }
 

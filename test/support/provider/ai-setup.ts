@@ -13,6 +13,9 @@ export const KEY = 'test-key-0123456789abcdefghijklmnop';
 export const HELLO: PromptMessage[] = [{ role: 'user', content: 'Hi' }];
 export const UNREACHABLE = "The model's address is not allowed or could not be reached.";
 
+/** The idle timeout of `useAi`'s service. */
+export const IDLE_TIMEOUT_MS = 400;
+
 export interface Outcome {
   content: string;
   reasoning: string;
@@ -63,7 +66,7 @@ class AiSetup {
       modelUrlAllowedHosts: [],
       loopbackModelsAllowed: true,
       upstreamFirstByteTimeoutSeconds: 0.4,
-      upstreamIdleTimeoutSeconds: 0.4,
+      upstreamIdleTimeoutSeconds: IDLE_TIMEOUT_MS / 1000,
       upstreamTotalTimeoutSeconds: 20,
       ...changes,
     } as unknown as Settings;
