@@ -1,4 +1,4 @@
-/** `npm run keys:rotate`: exits with 1 where a stored key is left that no key of ENCRYPTION_KEYS opens. */
+/** `npm run keys:rotate`. Exits with 1 if a stored key cannot be decrypted by any key of ENCRYPTION_KEYS. */
 import { createDataSource } from '../database/data-source.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { loadSettings, readDotEnv } from '../env/settings.js';
@@ -12,7 +12,7 @@ try {
   const { unreadable } = await rotateKeys(dataSource, new EncryptionService(settings), print);
   if (unreadable > 0) {
     console.error(
-      `${unreadable} stored keys cannot be read: keep the older ENCRYPTION_KEYS, or let their owners send them anew.`,
+      `${unreadable} stored keys cannot be read: keep the older ENCRYPTION_KEYS, or ask the owners to enter them again.`,
     );
     process.exitCode = 1;
   }

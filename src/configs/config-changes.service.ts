@@ -10,16 +10,16 @@ import { mergeParams } from '../common/validation/model-params.dto.js';
 import { stripBidiControls } from '../common/text/visible-text.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { ConfigDto, CreateConfigDto, DEFAULT_CONTEXT_TOKENS, UpdateConfigDto } from './config.dto.js';
-import { getOwned, refuseOverLimit, setDefault, withUserLock } from './config-rows.js';
+import { getOwned, assertBelowLimit, setDefault, withUserLock } from './config-rows.js';
 import { configNotFound } from './configs.errors.js';
 import { ConfigsService } from './configs.service.js';
 import { ModelConfig } from './model-config.entity.js';
 import { hasCredentialInQuery, haveSameOrigin, normalizeModelUrl } from './model-url.js';
 
-/** TypeORM's own type has no room for JSON in a column. */
+/** TypeORM's type does not allow for JSON columns. */
 type ConfigChanges = QueryDeepPartialEntity<ModelConfig>;
 
-/** Changes to a user's configurations: each is announced to the user's devices and, where it is about a key, audited. */
+/** Changes a user's configurations, publishes `config.changed`, and audits changes of keys. */
 @Injectable()
 export class ConfigChangesService {
   constructor(
@@ -34,7 +34,7 @@ export class ConfigChangesService {
     const { userId } = actor;
     const config = Object.assign(new ModelConfig(), this.newConfig(userId, dto));
     await withUserLock(this.dataSource, userId, async (manager) => {
-      await refuseOverLimit(manager, userId);
+      await assertBelowLimit(manager, userId);
       await manager.save(config);
       if (dto.is_default) await setDefault(manager, config, true);
     });
@@ -47,7 +47,7 @@ export class ConfigChangesService {
     await withUserLock(this.dataSource, userId, async (manager) => {
       const config = await getOwned(manager, userId, id);
       const changes = this.changesTo(config, dto);
-      // Not save(), which would write back what keys:rotate has changed since.
+      // Not save(), which would overwrite a key that keys:rotate has re-encrypted meanwhile.
       if (changes) await manager.update(ModelConfig, { id }, changes);
       if (dto.is_default !== undefined) await setDefault(manager, config, dto.is_default);
     });
@@ -80,7 +80,7 @@ export class ConfigChangesService {
     };
   }
 
-  /** Null where there are none. */
+  /** @returns null if nothing changes */
   private changesTo(config: ModelConfig, dto: UpdateConfigDto): ConfigChanges | null {
     const changes: Partial<ModelConfig> = {
       ...(dto.name !== undefined && { name: dto.name }),
@@ -90,7 +90,7 @@ export class ConfigChangesService {
       ...(dto.context_tokens !== undefined && { contextTokens: dto.context_tokens }),
       ...(dto.params !== undefined && { params: { ...mergeParams({}, dto.params) } }),
     };
-    // A key goes nowhere but where it was given for.
+    // A stored key is never sent to another origin than the one it was entered for.
     if (
       changes.modelUrl &&
       dto.api_key === undefined &&
@@ -101,13 +101,13 @@ export class ConfigChangesService {
     return Object.keys(changes).length > 0 ? ({ ...changes, updatedAt: new Date() } as ConfigChanges) : null;
   }
 
-  /** Without a key, nothing is given away. A key that cannot be read is one. */
+  /** An unreadable key counts as a key. */
   private movesKeyToOtherOrigin({ modelUrl, encryptedApiKey }: ModelConfig, changed: string): boolean {
     if (haveSameOrigin(changed, modelUrl)) return false;
     return !this.encryption.isReadable(encryptedApiKey) || this.encryption.decrypt(encryptedApiKey) !== '';
   }
 
-  /** @returns the URL as it is stored */
+  /** @returns the normalized URL */
   private validModelUrl(text: string): string {
     const modelUrl = normalizeModelUrl(text);
     if (hasCredentialInQuery(modelUrl)) {

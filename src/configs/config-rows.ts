@@ -7,7 +7,7 @@ import { ModelConfig } from './model-config.entity.js';
 
 const MAX_CONFIGS = 50;
 
-/** The first row is the default: the one that users.default_config_id names; where that is null or gone, the oldest. */
+/** Selects the default first: `users.default_config_id`, or the oldest if that is null or deleted. */
 export function queryDefaultFirst(manager: EntityManager, userId: number): SelectQueryBuilder<ModelConfig> {
   return manager
     .createQueryBuilder(ModelConfig, 'config')
@@ -18,22 +18,22 @@ export function queryDefaultFirst(manager: EntityManager, userId: number): Selec
 }
 
 /**
- * What answers a conversation, for an EntityReader of configurations named `c`: the conversation's own, or the user's
- * default. Parameters: the user's id, the conversation's. Every chat asks for it.
+ * Selects the conversation's own configuration, or the user's default, for a RawEntityQuery with alias `c`. Every send
+ * runs it. Parameters: the user's id, the conversation's id.
  */
-export const ANSWERING =
+export const CONVERSATION_CONFIG =
   'JOIN users u ON u.id = c.user_id WHERE c.user_id = ? ' +
   'ORDER BY CASE c.id WHEN (SELECT config_id FROM conversations WHERE id = ?) THEN 0 ' +
   'WHEN u.default_config_id THEN 1 ELSE 2 END, c.id LIMIT 1';
 
-/** Another user's configuration is reported as missing, so that ids cannot be probed. */
+/** @throws {NotFoundError} also for another user's configuration */
 export async function getOwned(manager: EntityManager, userId: number, id: number): Promise<ModelConfig> {
   const config = await manager.findOneBy(ModelConfig, { id, userId });
   if (!config) throw configNotFound();
   return config;
 }
 
-/** A transaction that takes the user's row first, so that changes of one user's configurations take turns. */
+/** Runs a transaction that first locks the user's row, which serializes changes to one user's configurations. */
 export function withUserLock<T>(
   dataSource: DataSource,
   userId: number,
@@ -47,13 +47,13 @@ export function withUserLock<T>(
   });
 }
 
-/** Within a turn. */
-export async function refuseOverLimit(manager: EntityManager, userId: number): Promise<void> {
+/** Requires `withUserLock`. */
+export async function assertBelowLimit(manager: EntityManager, userId: number): Promise<void> {
   if ((await manager.countBy(ModelConfig, { userId })) < MAX_CONFIGS) return;
   throw configLimitReached(MAX_CONFIGS);
 }
 
-/** Within a turn. Exactly one is the default, so that there is no taking it away without giving it to another. */
+/** Requires `withUserLock`. The default cannot be unset, only moved to another configuration. */
 export async function setDefault(
   manager: EntityManager,
   config: ModelConfig,

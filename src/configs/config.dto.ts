@@ -9,7 +9,7 @@ import type { ModelConfig } from './model-config.entity.js';
 
 export const DEFAULT_CONTEXT_TOKENS = 32_768;
 
-/** What may be left out when a configuration is made. */
+/** Optional fields of a configuration. */
 class ConfigOptionsDto {
   /** What people call it; the model's name where it is left out. */
   @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'Work' })
@@ -83,7 +83,7 @@ export class UpdateConfigDto extends ConfigOptionsDto {
   api_key?: string;
 }
 
-/** A configuration as its owner sees it: without the key, in any form. */
+/** A configuration without its key. */
 export class ConfigDto {
   @ApiProperty({ type: 'integer', example: 1 })
   id!: number;
@@ -181,13 +181,13 @@ export class ModelListDto {
   models!: string[];
 }
 
-/** What more is wrong with a URL, AiService sees, which knows where it may lead. */
+/** Checks the form only. AiService checks the destination. */
 function IsModelUrl(): PropertyDecorator {
   const message = 'Must be a URL of at most 2048 characters, without white space or a fragment.';
   return Matches(/^[^\s\p{C}#]{1,2048}$/u, { message });
 }
 
-/** It becomes a header: anything but printable ASCII would be refused there, or worse. */
+/** Sent as a header, so limited to printable ASCII. */
 function IsApiKey(): PropertyDecorator {
   return Matches(/^[\x21-\x7e]{0,4096}$/, {
     message: 'Must be at most 4096 printable ASCII characters without spaces.',

@@ -6,7 +6,7 @@ import { ConfigChangesService } from './config-changes.service.js';
 import { ConfigsController } from './configs.controller.js';
 import { ConfigsService } from './configs.service.js';
 
-/** Needs a DemoProvider from the composition root. */
+/** Requires a global module that provides DemoProvider. */
 @Module({
   imports: [AiModule, AuthModule, EncryptionModule],
   controllers: [ConfigsController],

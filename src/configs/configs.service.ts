@@ -11,21 +11,21 @@ import { EventHub } from '../events/event-hub.js';
 import { ParleyEvent } from '../events/parley-event.js';
 import { RawEntityQuery } from '../database/raw-entity-query.js';
 import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
-import { ANSWERING, getOwned, queryDefaultFirst } from './config-rows.js';
+import { CONVERSATION_CONFIG, getOwned, queryDefaultFirst } from './config-rows.js';
 import { keyUnreadable, noModelConfig, unknownConfigId } from './configs.errors.js';
 import { DemoProvider } from './demo-provider.js';
 import { ModelConfig } from './model-config.entity.js';
 
-/** What a chat needs of a configuration. */
+/** A configuration ready for a completion. */
 export interface ResolvedConfig {
   /** Null for the demo model. */
   configId: number | null;
   contextTokens: number;
-  /** Has the decrypted key: for one call, and not to be kept. */
+  /** Holds the decrypted key: use it for one call and do not store it. */
   provider: ModelProvider;
 }
 
-/** A user's model configurations. */
+/** Reads and tests a user's model configurations. */
 @Injectable()
 export class ConfigsService {
   private readonly rows: RawEntityQuery<ModelConfig>;
@@ -40,7 +40,7 @@ export class ConfigsService {
     this.rows = new RawEntityQuery(dataSource, ModelConfig, 'c');
   }
 
-  /** The oldest first. */
+  /** Oldest first. */
   async list(userId: number): Promise<ConfigDto[]> {
     const configs = await queryDefaultFirst(this.dataSource.manager, userId).getMany();
     return configs
@@ -48,21 +48,21 @@ export class ConfigsService {
       .sort((one, other) => one.id - other.id);
   }
 
-  /** Tells the user's devices of a change. */
+  /** Publishes `config.changed` to the user's devices. */
   async publishChange(userId: number): Promise<ConfigDto[]> {
     const configs = await this.list(userId);
     this.events.publish(userId, new ParleyEvent('config.changed', { configs }));
     return configs;
   }
 
-  /** Asks the provider for a tiny completion. That it fails is a result, not an error. */
+  /** Requests a tiny completion. A failure of the provider is returned, not thrown. */
   async test(userId: number, id: number): Promise<ConfigTestDto> {
     const result = await this.ai.test(await this.getProvider(userId, id));
     if (result.error) logProviderError({ task: 'test', user_id: userId, config_id: id }, result.error);
     return ConfigTestDto.from(result);
   }
 
-  /** @throws ProblemError `upstream_*` */
+  /** @throws {ProblemError} `upstream_*` */
   async listModels(userId: number, id: number): Promise<string[]> {
     const provider = await this.getProvider(userId, id);
     try {
@@ -75,18 +75,21 @@ export class ConfigsService {
   }
 
   /**
-   * Finds what answers a conversation, without waiting for the conversation to be read. Where that is no
-   * configuration, as the user has none, it is the demo model.
-   * @throws ConflictError `no_model_config`, `key_unreadable`
+   * Resolves a conversation's configuration: its own, the user's default, or the demo model if the user has none.
+   * Takes the conversation's id, so that callers can read the conversation at the same time.
+   * @throws {ConflictError} `no_model_config`, `key_unreadable`
    */
   async resolveForConversation(userId: number, conversationId: number): Promise<ResolvedConfig> {
-    const config = await this.rows.findOne(this.dataSource.manager, ANSWERING, [userId, conversationId]);
+    const config = await this.rows.findOne(this.dataSource.manager, CONVERSATION_CONFIG, [
+      userId,
+      conversationId,
+    ]);
     return config ? this.toResolved(config) : this.resolveDemo();
   }
 
   /**
-   * @throws ConflictError `key_unreadable`
-   * @throws ValidationFailedError where the configuration is not the user's
+   * @throws {ConflictError} `key_unreadable`
+   * @throws {ValidationFailedError} if the configuration is not the user's
    */
   async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
     const config = await this.dataSource.manager.findOneBy(ModelConfig, { id: configId, userId });

@@ -1,7 +1,7 @@
 import type { ModelProvider } from '../ai/provider/provider.js';
 
-/** The demo model, which answers while a user has no configuration. The composition root binds it. */
+/** Provides the demo model, for users without a configuration. Implemented in src/demo/. */
 export abstract class DemoProvider {
-  /** Null where the demo model is switched off. */
+  /** @returns null if the demo model is disabled */
   abstract get(): ModelProvider | null;
 }

@@ -5,16 +5,16 @@ import { ModelConfig } from './model-config.entity.js';
 const PAGE_SIZE = 500;
 
 export interface RotationProgress {
-  /** Rows looked at so far. */
+  /** Rows read so far. */
   scanned: number;
   rotated: number;
-  /** Rows that no key of the ring opens. They are left alone. */
+  /** Rows that no key of ENCRYPTION_KEYS decrypts. They stay unchanged. */
   unreadable: number;
 }
 
 /**
- * Re-encrypts every stored key under the first of ENCRYPTION_KEYS, while the server runs: a row is written only if it
- * still is what was read. May be broken off and run again, as what is done is passed over.
+ * Re-encrypts every stored key under the first of ENCRYPTION_KEYS. Safe while the server runs, because a row is written
+ * only if it is unchanged. An interrupted run can be repeated: rows already rotated are skipped.
  */
 export async function rotateKeys(
   dataSource: DataSource,
@@ -54,7 +54,7 @@ async function rotate(
     return;
   }
   const rotated = encryption.rotate(encryptedApiKey);
-  // A key that was changed meanwhile is under the server's first key already.
+  // A key changed meanwhile is already encrypted under the first key.
   const { affected } = await configs.update({ id, encryptedApiKey }, { encryptedApiKey: rotated });
   progress.rotated += affected ?? 0;
 }

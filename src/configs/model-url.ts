@@ -1,23 +1,23 @@
-/** What people paste after the base: the paths of single calls. `/models` alone may be a base (Azure AI Foundry). */
+/** Paths of endpoints, pasted after the base URL. `/models` alone may be a base (Azure AI Foundry). */
 const ENDPOINT_PATH = /\/(?:chat\/completions|completions|v\d+\/(?:models|responses|messages|embeddings))$/i;
 const CREDENTIAL_NAME = /key|token|secret|password|signature|credential|^(?:auth|authorization|sig|pwd)$/i;
-/** Shorter values are no credentials: `?key=1`. */
+/** Shorter values are not credentials: `?key=1`. */
 const MIN_CREDENTIAL_LENGTH = 8;
 
-/** Removes trailing slashes and a known tail from a base URL as people paste it. A query is kept, an empty one is not. */
+/** Removes trailing slashes, an endpoint's path and an empty query from a base URL. */
 export function normalizeModelUrl(text: string): string {
   const [path, ...query] = text.split('?');
   const search = query.join('?');
   return stripEndpointPath(path!) + (search && `?${search}`);
 }
 
-/** Whether they lead to the same scheme, host and port, and so to the same holder of the key. */
+/** Whether both have the same scheme, host and port. */
 export function haveSameOrigin(one: string, other: string): boolean {
   if (!URL.canParse(one) || !URL.canParse(other)) return false;
   return new URL(one).origin === new URL(other).origin;
 }
 
-/** Whether the query carries what belongs into `api_key`, which is encrypted and never shown. */
+/** Whether the query holds a credential, which belongs in `api_key`, where it is encrypted. */
 export function hasCredentialInQuery(modelUrl: string): boolean {
   if (!URL.canParse(modelUrl)) return false;
   return [...new URL(modelUrl).searchParams].some(

@@ -1,8 +1,9 @@
 import { normalizeIp } from '@nestjs/throttler';
 
 /**
- * What an address counts as: itself, and for IPv6 its /64, of which one subscriber has all.
- * @param ip on HTTP Express's `request.ip`, which heeds X-Forwarded-For from `TRUST_PROXY` alone
+ * Returns the key by which an address is counted: IPv4 addresses as they are, IPv6 addresses by /64, which one
+ * subscriber usually holds whole.
+ * @param ip on HTTP Express's `request.ip`, which trusts X-Forwarded-For from `TRUST_PROXY` only
  */
 export function addressKey(ip: string | undefined): string {
   return normalizeIp(ip ?? 'unknown', 64);

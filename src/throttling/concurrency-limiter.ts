@@ -3,7 +3,7 @@ import { RateLimitedError } from '../common/errors/errors.js';
 import type { ConcurrencyLimitName } from './limits.js';
 import { LimitKey, RateLimits } from './rate-limits.js';
 
-/** When to try again. Nobody knows when a place will be free. */
+/** A guess, because releases cannot be predicted. */
 const RETRY_AFTER_SECONDS = 10;
 
 interface Counter {
@@ -11,7 +11,7 @@ interface Counter {
   held: number;
 }
 
-/** Counts what is there at a time, by user or address, on this node. */
+/** Limits what is in use at a time by a user or an address, on this node. */
 @Injectable()
 export class ConcurrencyLimiter {
   private readonly counters = new Map<string, Counter>();
@@ -19,16 +19,16 @@ export class ConcurrencyLimiter {
   constructor(private readonly limits: RateLimits) {}
 
   /**
-   * @param refusal what to say where no place is left
-   * @returns what gives the place back, once
-   * @throws {RateLimitedError}
+   * @param refusal `detail` of the error
+   * @returns a function that releases once
+   * @throws {RateLimitedError} at the limit
    */
   acquire(name: ConcurrencyLimitName, key: LimitKey, refusal: string): () => void {
     if (this.isFull(name, key)) throw new RateLimitedError(RETRY_AFTER_SECONDS, refusal);
     return this.forceAcquire(name, key);
   }
 
-  /** Takes a place whether or not one is left. @returns what gives it back, once */
+  /** Acquires even at the limit. @returns a function that releases once */
   forceAcquire(name: ConcurrencyLimitName, key: LimitKey): () => void {
     const counter = this.counterOf(`${name}:${key}`);
     counter.held++;

@@ -4,16 +4,15 @@ import { addressKey } from './address-key.js';
 import { RateLimits } from './rate-limits.js';
 
 /**
- * Bounds what an address can cost before anybody is signed in: over `unauthenticated`, its requests are answered
- * before their bodies are read and their tokens looked at. Only failures count, so that many users behind one NAT,
- * whose calls and CORS preflights succeed, are not held to the budget of one.
+ * Refuses requests of an address over the `unauthenticated` limit before their bodies and tokens are read. Counts only
+ * failed requests, so that users behind one NAT, whose calls and CORS preflights succeed, do not share a budget.
  */
 export function refuseFloods(limits: RateLimits): RequestHandler {
   return async (request, response, next) => {
-    // A prober that shares its address with a flood must not take the server for dead.
+    // Probes from an address that is over the limit must still succeed.
     if (isProbe(request.path)) return next();
     const address = addressKey(request.ip);
-    // Also closed is a response whose client did not stay for it: leaving early saves nobody from being counted.
+    // Unlike `finish`, `close` is emitted when the client disconnects early, so such requests are counted too.
     response.once('close', () => {
       if (failedUnauthenticated(request, response)) void limits.tryConsume('unauthenticated', address);
     });

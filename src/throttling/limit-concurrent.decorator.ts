@@ -13,8 +13,8 @@ import { ConcurrencyLimiter } from './concurrency-limiter.js';
 type AuthenticatedRequest = Request & { user: { user: { id: number } } };
 
 /**
- * Bounds how many long answers a user may wait for at once: each holds a connection, and some hold another to a
- * provider that may say nothing for as long as it likes. A rate alone would let these add up for minutes.
+ * Limits a user's concurrent long responses. Each holds a connection, and some hold another to a provider that may
+ * stay silent for minutes, so that a rate limit alone would let them accumulate.
  */
 @Injectable()
 class ConcurrencyInterceptor implements NestInterceptor {
@@ -29,11 +29,11 @@ class ConcurrencyInterceptor implements NestInterceptor {
   }
 }
 
-/** The work's end is not the answer's, nor is the client's leaving the work's: a place is free after both. */
+/** Called when the handler ends. Releases when the response is closed too: either may come first. */
 function onceClosed(response: Response, release: () => void): void {
   if (response.closed) release();
   else response.once('close', release);
 }
 
-/** A route whose answers may take minutes. */
+/** For routes whose responses may take minutes. */
 export const LimitConcurrent = () => applyDecorators(UseInterceptors(ConcurrencyInterceptor));

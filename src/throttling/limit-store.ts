@@ -11,18 +11,18 @@ export interface Usage {
 }
 
 export interface Consumption extends Usage {
-  /** False when nothing was left; it is then not counted either. */
+  /** False if the limit was reached; the hit is then not counted. */
   allowed: boolean;
 }
 
 /**
- * Counts in fixed windows, each of which begins with its key's first hit. A limiter as exact as a log of hits would
- * need memory for every hit; this needs one record a key, at the price of up to twice the limit around a window's end.
+ * Counts hits in fixed windows that start with a key's first hit. A fixed window needs one record per key instead of
+ * one per hit, and allows up to twice the limit around a window's end.
  */
 export abstract class LimitStore {
   abstract tryConsume(key: string, budget: Budget): Consumption | Promise<Consumption>;
-  /** Undoes one take of the current window. */
+  /** Undoes one hit of the current window. */
   abstract refund(key: string, windowMs: number): void | Promise<void>;
-  /** How much is used in the current window. */
+  /** Reads the current window without counting a hit. */
   abstract usage(key: string, windowMs: number): Usage | Promise<Usage>;
 }

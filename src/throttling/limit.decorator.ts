@@ -3,5 +3,5 @@ import type { RouteLimitName } from './limits.js';
 
 export const LIMIT_METADATA = 'rate-limit';
 
-/** Which limit a route, or every route of a controller, counts against; `general` without it. */
+/** Sets the rate limit of a route, or of every route of a controller. The default is `general`. */
 export const Limit = (name: RouteLimitName) => SetMetadata(LIMIT_METADATA, name);

@@ -15,12 +15,12 @@ describe('MemoryLimitStore', () => {
   const consume = (count: number, key = 'ada') =>
     Array.from({ length: count }, () => store.tryConsume(key, budget).allowed);
 
-  it('lets as many through as the limit says, for each key by itself', () => {
+  it('allows as many hits as the limit, for each key separately', () => {
     expect(consume(5)).toEqual([true, true, true, false, false]);
     expect(consume(1, 'ben')).toEqual([true]);
   });
 
-  it('does not count what it refuses, so that giving one back makes room for one', () => {
+  it('does not count refused hits, so that one refund allows one hit', () => {
     consume(10);
 
     store.refund('ada', budget.windowMs);
@@ -36,7 +36,7 @@ describe('MemoryLimitStore', () => {
     expect(consume(4)).toEqual([true, true, true, false]);
   });
 
-  it('begins a window with its first hit, and a new one once that has ended', () => {
+  it('starts a window with the first hit, and a new one after it has ended', () => {
     expect(store.tryConsume('ada', budget)).toEqual({ allowed: true, used: 1, resetMs: 60_000 });
     jest.advanceTimersByTime(45_000);
     expect(store.tryConsume('ada', budget)).toEqual({ allowed: true, used: 2, resetMs: 15_000 });
@@ -47,7 +47,7 @@ describe('MemoryLimitStore', () => {
     expect(store.tryConsume('ada', budget)).toEqual({ allowed: true, used: 1, resetMs: 60_000 });
   });
 
-  it('tells what is used without taking any', () => {
+  it('reports the usage without counting a hit', () => {
     consume(2);
 
     expect(store.usage('ada', budget.windowMs).used).toBe(2);
@@ -55,7 +55,7 @@ describe('MemoryLimitStore', () => {
     expect(store.usage('stranger', budget.windowMs).used).toBe(0);
   });
 
-  it('forgets keys whose windows have ended, and has no timer for it', () => {
+  it('deletes keys whose windows have ended, without a timer', () => {
     for (let i = 0; i < 1000; i++) store.tryConsume(`address ${i}`, budget);
     jest.advanceTimersByTime(30_000);
     store.tryConsume('later', budget);
@@ -68,7 +68,7 @@ describe('MemoryLimitStore', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('keeps windows of different lengths apart', () => {
+  it('counts windows of different lengths separately', () => {
     store.tryConsume('long', { limit: 1, windowMs: 900_000 });
     store.tryConsume('short', { limit: 1, windowMs: 1000 });
     jest.advanceTimersByTime(1000);

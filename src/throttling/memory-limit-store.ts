@@ -6,12 +6,12 @@ interface Window {
   endsAt: number;
 }
 
-/** The budgets of one process. */
+/** Keeps the budgets of one process in memory. */
 @Injectable()
 export class MemoryLimitStore extends LimitStore {
   /**
-   * By window length, then key. As windows of one length end in the order in which they began, and a Map keeps its
-   * entries in the order of insertion, the ended ones are always in front: dropping them takes no timer and no scan.
+   * By window length, then key. Windows of one length end in their order of insertion, which a Map keeps, so that
+   * ended windows are deleted from the front without a timer or a scan.
    */
   private readonly windows = new Map<number, Map<string, Window>>();
 
@@ -36,7 +36,7 @@ export class MemoryLimitStore extends LimitStore {
     return { used: window?.used ?? 0, resetMs: window ? window.endsAt - now : 0 };
   }
 
-  /** How many keys are held. */
+  /** Number of keys held. */
   get size(): number {
     return [...this.windows.values()].reduce((sum, windows) => sum + windows.size, 0);
   }

@@ -8,19 +8,18 @@ import { RATE_LIMITS, RouteLimitName, windowMsOf } from './limits.js';
 import { budgetKey, rateLimited, RateLimits } from './rate-limits.js';
 import { SharedThrottlerStorage } from './throttler-storage.js';
 
-/** What the authentication guard leaves behind. */
+/** `user` is set by JwtAuthGuard. */
 type MaybeAuthenticated = Request & { user?: { user: { id: number } } };
 
 /**
- * Holds every route to its limit (`@Limit`, else `general`) and tells its caller in `RateLimit-*` where it stands.
- * It runs after the authentication guard, by whose user it counts; who fails there is counted by refuseFloods,
- * which runs before both. `@SkipThrottle()` exempts a route.
+ * Applies each route's limit (`@Limit`, default `general`) and sets the `RateLimit-*` headers. Runs after JwtAuthGuard,
+ * because it counts by user; refuseFloods counts the requests that fail there. `@SkipThrottle()` exempts a route.
  */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
   protected override headerPrefix = 'RateLimit';
 
-  // ThrottlerGuard's own tokens for its parameters would be inherited.
+  // @Inject is needed: the injection tokens of ThrottlerGuard's parameters would be inherited.
   constructor(
     @Inject(RateLimits) private readonly limits: RateLimits,
     @Inject(SharedThrottlerStorage) storage: SharedThrottlerStorage,
@@ -31,7 +30,7 @@ export class RateLimitGuard extends ThrottlerGuard {
     super([{ limit, ttl }], storage, reflector);
   }
 
-  /** Gateways, which Nest sends through global guards too, have limits of their own. */
+  /** Skips gateways: Nest runs global guards on them too, but they have limits of their own. */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
     return context.getType() !== 'http' || !this.limits.enabled;
   }
@@ -51,7 +50,7 @@ export class RateLimitGuard extends ThrottlerGuard {
   }
 }
 
-/** The chat's own budget is consumed by its service, once it knows that a send is no repeat of an earlier one. */
+/** The `chat` limit is consumed by the chat service, which does not count repeated sends. */
 function limitNameOf(context: ExecutionContext, reflector: Reflector): 'credentials' | 'general' {
   const targets = [context.getHandler(), context.getClass()];
   const name = reflector.getAllAndOverride<RouteLimitName | undefined>(LIMIT_METADATA, targets);

@@ -12,10 +12,10 @@ import {
 } from './limits.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 
-/** A user's id, an address (see `addressKey`), or whatever else has a budget of its own. */
+/** Identifies the holder of a budget: a user's id, an address (see `addressKey`) or any other key. */
 export type LimitKey = string | number;
 
-/** The budgets of limits.ts: one for a user's or an address's calls, whichever way they come in. */
+/** Counts against the limits of limits.ts, for HTTP and sockets together. */
 @Injectable()
 export class RateLimits {
   constructor(
@@ -24,7 +24,7 @@ export class RateLimits {
     private readonly own: MemoryLimitStore,
   ) {}
 
-  /** @throws RateLimitedError when the budget is spent */
+  /** @throws {RateLimitedError} when the budget is spent */
   async consume(name: RateLimitName, key: LimitKey): Promise<void> {
     const { allowed, resetMs } = await this.tryConsume(name, key);
     if (!allowed) throw rateLimited(this.limitOf(name), resetMs);
@@ -43,19 +43,19 @@ export class RateLimits {
     return used >= this.limitOf(name);
   }
 
-  /** Takes from a budget without throwing. */
+  /** Like `consume`, but returns the result. */
   async tryConsume(name: RateLimitName, key: LimitKey): Promise<Consumption> {
     if (!this.enabled) return { allowed: true, used: 0, resetMs: 0 };
     const budget = { limit: this.limitOf(name), windowMs: windowMsOf(name) };
     return this.storeOf(name).tryConsume(budgetKey(name, key), budget);
   }
 
-  /** Hits a window; Infinity where limits are switched off. */
+  /** Hits per window; Infinity if limits are disabled. */
   limitOf(name: RateLimitName): number {
     return this.scaled(RATE_LIMITS[name].amount);
   }
 
-  /** How many may be there at a time; Infinity where limits are switched off. */
+  /** The most at a time; Infinity if limits are disabled. */
   concurrencyLimitOf(name: ConcurrencyLimitName): number {
     return this.scaled(CONCURRENCY_LIMITS[name]);
   }
@@ -73,7 +73,7 @@ export class RateLimits {
   }
 }
 
-/** The failure to answer with, and the headers that say where its caller stands. */
+/** Makes the error with the `RateLimit-*` and `Retry-After` headers. */
 export function rateLimited(limit: number, resetMs: number): RateLimitedError {
   const seconds = Math.max(1, Math.ceil(resetMs / 1000));
   return new RateLimitedError(seconds, `Too many requests; try again in ${seconds} s.`, {
@@ -83,7 +83,7 @@ export function rateLimited(limit: number, resetMs: number): RateLimitedError {
   });
 }
 
-/** What a budget is kept under. */
+/** The budget's key in a LimitStore. */
 export function budgetKey(name: RateLimitName, key: LimitKey): string {
   return `${name}:${key}`;
 }

@@ -27,7 +27,7 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
   let key: string;
   beforeEach(() => void (key = randomUUID()));
 
-  it('have one budget', async () => {
+  it('share one budget', async () => {
     const [one, two] = await Promise.all([node(REDIS_URL), node(REDIS_URL)]);
 
     const results = await Promise.all(
@@ -38,24 +38,24 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
     expect((await one.usage(key, budget.windowMs)).used).toBe(3);
   });
 
-  it('have another than those of another deployment', async () => {
+  it('have budgets apart from those of another deployment', async () => {
     const [one, stranger] = await Promise.all([node(REDIS_URL), node(REDIS_URL, randomUUID())]);
     for (let i = 0; i < 4; i++) await one.tryConsume(key, budget);
 
     expect(await stranger.tryConsume(key, budget)).toMatchObject({ allowed: true, used: 1 });
   });
 
-  it('have it also while a node is held up for longer than Redis may take', async () => {
+  it('share it while the event loop is blocked for longer than the timeout of Redis', async () => {
     const one = await node(REDIS_URL);
     const take = one.tryConsume(key, budget);
-    await new Promise(setImmediate); // asks
+    await new Promise(setImmediate);
     for (const start = performance.now(); performance.now() - start < 500;);
 
     await take;
     expect(warned).not.toHaveBeenCalled();
   });
 
-  it('see what another gives back', async () => {
+  it('see refunds of one another', async () => {
     const [one, two] = await Promise.all([node(REDIS_URL), node(REDIS_URL)]);
     for (let i = 0; i < 4; i++) await one.tryConsume(key, budget);
 
@@ -80,7 +80,7 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
     expect((await one.tryConsume(key, short)).allowed).toBe(true);
   });
 
-  it('leave nothing without an end in Redis, also after giving back what nobody took', async () => {
+  it('store no key without an expiry, not even after a refund without a hit', async () => {
     const one = await node(REDIS_URL);
 
     await one.refund(key, budget.windowMs);
@@ -89,8 +89,8 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
   });
 });
 
-describe('a node whose Redis is away', () => {
-  it('counts by itself, and says so once', async () => {
+describe('a node whose Redis is unavailable', () => {
+  it('counts by itself and logs one warning', async () => {
     const store = await node('redis://127.0.0.1:1');
 
     const results = [];
@@ -98,10 +98,10 @@ describe('a node whose Redis is away', () => {
 
     expect(results).toEqual([true, true, true, false, false]);
     expect(warned).toHaveBeenCalledTimes(1);
-    expect(warned.mock.calls[0]![0]).toMatch(/Redis is away \(ECONNREFUSED\)/);
+    expect(warned.mock.calls[0]![0]).toMatch(/Redis is unavailable \(ECONNREFUSED\)/);
   });
 
-  it('does not tell the password of its Redis', async () => {
+  it('does not log the password of its Redis', async () => {
     await node('redis://somebody:tell-nobody@127.0.0.1:1');
 
     expect(JSON.stringify(warned.mock.calls)).not.toContain('tell-nobody');
@@ -130,7 +130,7 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
 
   const throughProxy = () => node(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
 
-  it('waits for it once, and answers from its own count meanwhile', async () => {
+  it('waits for it once, then counts by itself', async () => {
     const store = await throughProxy();
     await store.tryConsume('ada', budget);
     pairs.forEach(({ server }) => server.pause());
@@ -157,7 +157,7 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
     expect((await other.usage(key, budget.windowMs)).used).toBeGreaterThan(0);
   });
 
-  it('leaves a connection that stays silent, however much is written to it', async () => {
+  it('drops a connection that stays silent, however much is written to it', async () => {
     const key = randomUUID();
     const store = await throughProxy();
     const other = await node(REDIS_URL);

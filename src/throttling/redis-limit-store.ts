@@ -6,16 +6,16 @@ import { Budget, Consumption, LimitStore, Usage } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { scripts } from './redis-scripts.js';
 
-/** A Redis that takes longer is of no use to a request that waits for it. */
+/** Upper bound on the delay that Redis adds to a request. */
 const REPLY_TIMEOUT_MS = 300;
-/** After a failed call, how long it is left alone, so that a hanging Redis does not slow every request down. */
+/** Pause after a failed call, so that a hanging Redis does not delay every request. */
 const RETRY_AFTER_MS = 1000;
-/** How long a start waits for Redis, which may accept a connection and say nothing. */
+/** Upper bound on the delay that Redis adds to the start. */
 const START_TIMEOUT_MS = 2000;
 
 /**
- * One budget for all nodes, in Redis. While Redis is away, each node counts for itself: people can go on working,
- * and a guesser still meets a limit.
+ * Shares budgets between nodes through Redis. While Redis is unavailable, each node counts by itself, so that users can
+ * continue and guessing stays limited.
  */
 export class RedisLimitStore extends LimitStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RateLimits');
@@ -35,7 +35,7 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     this.client.on('ready', () => this.onRecovery());
   }
 
-  /** Waits for the first attempt to connect; when that fails, the client goes on trying by itself. */
+  /** Waits for the first attempt to connect. The client retries by itself after a failure. */
   async onModuleInit(): Promise<void> {
     const ready = once(this.client, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
     this.client.connect().catch((error) => this.onFailure(error));
@@ -62,13 +62,13 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
 
   override usage(key: string, windowMs: number): Promise<Usage> {
     return this.attempt(
-      // Of a limit of none nothing can be taken; what is used is told all the same.
+      // With limit 0 the script counts nothing and returns the usage.
       () => this.client.tryConsume(this.keyOf(key), 0, windowMs),
       () => this.fallback.usage(key, windowMs),
     );
   }
 
-  /** Other deployments on the same Redis have users of the same ids. */
+  /** The deployment's id separates deployments that share a Redis and have equal user ids. */
   private keyOf(key: string): string {
     return `parley:${this.deploymentId}:limit:${key}`;
   }
@@ -91,14 +91,14 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     this.unavailable = true;
     const { code, name } = error as { code?: string; name?: string };
     this.logger.warn(
-      `Redis is away (${code ?? name}); until it is back, each node counts its rate limits by itself.`,
+      `Redis is unavailable (${code ?? name}): rate limits are counted by each node until it is back.`,
     );
   }
 
   private onRecovery(): void {
     if (!this.unavailable) return;
     this.unavailable = false;
-    this.logger.log('Redis is back; the nodes share their rate limits again.');
+    this.logger.log('Redis is available again: rate limits are shared between nodes.');
   }
 }
 
@@ -106,7 +106,7 @@ function withTimeout<T>(answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () =>
       reject(Object.assign(new Error('Redis did not answer in time'), { code: 'ETIMEDOUT' }));
-    // An answer that came while this process was held up is read in the turn after that of the timers.
+    // The poll phase follows the timers: a reply that arrived while the event loop was blocked is read first.
     const timer = setTimeout(() => setImmediate(late), REPLY_TIMEOUT_MS);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });

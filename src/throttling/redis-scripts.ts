@@ -1,7 +1,7 @@
 import { defineScript } from 'redis';
 import type { Consumption } from './limit-store.js';
 
-/** KEYS: the budget. ARGV: its limit, its window in ms. @returns whether it was allowed, the hits used, ms to its end */
+/** KEYS: the budget. ARGV: limit, window in ms. @returns allowed (0 or 1), hits used, ms until the window ends */
 const TRY_CONSUME = `
 local used = tonumber(redis.call('GET', KEYS[1]) or '0')
 local allowed = used < tonumber(ARGV[1])
@@ -13,11 +13,11 @@ if allowed and left < 0 then
 end
 return { allowed and 1 or 0, used, left }`;
 
-/** KEYS: the budget. It never goes below none, and never comes to be without an end. */
+/** KEYS: the budget. Never goes below 0 and never creates a key, which would have no expiry. */
 const REFUND = `
 if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then redis.call('DECR', KEYS[1]) end`;
 
-/** Each runs as a whole (Redis runs one script at a time), so that nodes that share a budget cannot both have its last. */
+/** Redis runs scripts atomically, so that two nodes cannot both consume the last hit of a budget. */
 export const scripts = {
   tryConsume: defineScript({
     SCRIPT: TRY_CONSUME,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ThrottlerStorage } from '@nestjs/throttler';
 import { LimitStore } from './limit-store.js';
 
-/** Has @nestjs/throttler count where everything else counts: its own storage keeps a timer for every hit. */
+/** Stores @nestjs/throttler's counts in the LimitStore. Its default storage keeps a timer per hit. */
 @Injectable()
 export class SharedThrottlerStorage implements ThrottlerStorage {
   constructor(private readonly store: LimitStore) {}

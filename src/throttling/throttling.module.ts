@@ -17,7 +17,7 @@ const limitStore = {
     own: MemoryLimitStore,
   ): Promise<LimitStore> => {
     if (!redisUrl) return own;
-    // The client is a quarter of a second's loading, which a server without Redis need not spend.
+    // Imported on demand, because loading the client delays the start.
     const { RedisLimitStore } = await import('./redis-limit-store.js');
     return new RedisLimitStore(redisUrl, id, own);
   },
@@ -25,8 +25,7 @@ const limitStore = {
 };
 
 /**
- * To be imported after AuthModule: global guards run in the order of their modules, and a user's calls are counted
- * by the user.
+ * Must be imported after AuthModule: global guards run in the order of their modules, and RateLimitGuard counts by user.
  */
 @Global()
 @Module({
