@@ -6,7 +6,7 @@ import { IsText } from '../common/validation/text.decorator.js';
 import { isVisible, stripBidiControls } from '../common/text/visible-text.js';
 import { emailKey } from '../common/text/email-key.js';
 
-/** The column's length, which composed characters can outgrow when they are folded. */
+/** Length of the column. Folding can lengthen text. */
 const MAX_KEY_LENGTH = 255;
 
 export const IsUsername = (): PropertyDecorator =>
@@ -20,7 +20,7 @@ export const IsUsername = (): PropertyDecorator =>
     Satisfies(isVisibleUsername, 'Must have characters that can be seen.'),
   );
 
-/** An address loses what was copied along with it, and capitals, before it is looked at. */
+/** Validates a new email address, after trimming, lower-casing and removing directional controls. */
 export const IsEmailAddress = (): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }: { value: unknown }) =>
@@ -30,7 +30,7 @@ export const IsEmailAddress = (): PropertyDecorator =>
     Satisfies((email) => emailKey(email) !== null, 'Must be an email address.'),
   );
 
-/** Any address that an account may have; earlier versions took some that have no key. */
+/** Validates an email address at login. Earlier versions accepted some that have no key. */
 export const IsLoginEmail = (): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }: { value: unknown }) =>
@@ -40,11 +40,11 @@ export const IsLoginEmail = (): PropertyDecorator =>
     Satisfies((email) => emailKey(email) !== null || isEmail(email), 'Must be an email address.'),
   );
 
-/** A password that is being chosen; see also `refuseGuessablePassword`. */
+/** Validates a new password; see also `refuseGuessablePassword`. */
 export const IsPassword = (): PropertyDecorator => IsText({ min: 8, max: 128 });
 
-function Satisfies(isRight: (text: string) => boolean, message: string): PropertyDecorator {
-  const validate = (value: unknown) => typeof value === 'string' && isRight(value);
+function Satisfies(isValid: (text: string) => boolean, message: string): PropertyDecorator {
+  const validate = (value: unknown) => typeof value === 'string' && isValid(value);
   return ValidateBy({ name: message, validator: { validate } }, { message });
 }
 

@@ -3,7 +3,7 @@ import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsText } from '../common/validation/text.decorator.js';
 import { IsEmailAddress, IsLoginEmail, IsPassword, IsUsername } from './account-fields.decorator.js';
 
-/** A password that was chosen before: what is wrong with it, its hash tells. */
+/** An existing password. Only its size is validated. */
 const IsCurrentPassword = () => IsText({ min: 1, max: 128 });
 
 const PASSWORD = 'correct horse battery staple';

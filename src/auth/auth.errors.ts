@@ -21,7 +21,7 @@ export const expiredRefreshToken = () =>
 export const reusedRefreshToken = () =>
   new UnauthenticatedError('token_reused', 'The refresh token was used before, so its session was ended.');
 
-/** The same for an email that nobody has as for a wrong password. */
+/** Does not reveal whether the email or the password is wrong. */
 export const wrongCredentials = () =>
   new UnauthenticatedError('unauthenticated', 'The email or the password is wrong.', false);
 

@@ -26,7 +26,7 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import { TokensService } from './tokens/tokens.service.js';
 
-/** Users, sessions and tokens, and the guard that every HTTP route is behind. */
+/** Users, sessions and tokens, and the global guard of all HTTP routes. */
 @Module({
   imports: [
     TypeOrmModule.forFeature([User]),

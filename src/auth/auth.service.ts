@@ -5,7 +5,7 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import { TokensService } from './tokens/tokens.service.js';
 
-/** Tells whom an access token speaks for, over every transport. */
+/** Authenticates access tokens and stream tickets, for all transports. */
 @Injectable()
 export class AuthService {
   constructor(
@@ -20,7 +20,7 @@ export class AuthService {
   }
 
   /**
-   * The identity that a ticket was issued to; the ticket is used up.
+   * Consumes a stream ticket and returns the identity that it was issued to.
    * @throws {UnauthenticatedError} `unauthenticated`, `token_revoked`
    */
   async redeemTicket(ticket: string): Promise<Identity> {
@@ -31,7 +31,7 @@ export class AuthService {
     return { ...found, expiresAt: accessExpiresAt.getTime() };
   }
 
-  /** @throws {UnauthenticatedError} `token_revoked` once the session has ended, or the user is gone */
+  /** @throws {UnauthenticatedError} `token_revoked` if the session has ended or the user is deleted */
   async identify({ userId, sessionId, expiresAt }: AccessClaims): Promise<Identity> {
     const found = await this.sessions.findWithUser(sessionId);
     if (!found || found.user.id !== userId) throw revokedToken();

@@ -1,11 +1,10 @@
 import { createParamDecorator, ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 
-/** Where a request comes from, as far as it can be told. */
 export interface ClientInfo {
-  /** The address that `TRUST_PROXY` lets us believe; at most 45 characters. */
+  /** Client address according to `TRUST_PROXY`; at most 45 characters. */
   address: string;
-  /** Whatever the client calls itself; at most 255 characters. */
+  /** `User-Agent` header, cut to 255 characters. */
   userAgent: string;
 }
 

@@ -10,8 +10,8 @@ import { ACCEPTS_TICKET } from './accepts-ticket.decorator.js';
 import { tokenError } from './tokens/tokens.service.js';
 
 /**
- * Global: every HTTP route needs a valid access token, but for those marked `@Public()`. Those marked
- * `@AcceptsTicket()` can be called with a ticket instead.
+ * Global guard: HTTP routes require a valid access token, except those marked `@Public()`. Routes marked
+ * `@AcceptsTicket()` accept a stream ticket instead.
  */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard('jwt') {
@@ -22,11 +22,11 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     super();
   }
 
-  /** Sockets are authenticated in their handshake; Nest runs global guards on gateways too. */
+  /** Skips gateways: Nest runs global guards on them too, but sockets are authenticated in their handshake. */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== 'http' || this.isMarked('isPublic', context)) return true;
     const request = context.switchToHttp().getRequest<Request & { user?: Identity }>();
-    // A header takes precedence, and leaves the ticket unused.
+    // The Authorization header takes precedence and leaves the ticket unused.
     const acceptsTicket = this.isMarked(ACCEPTS_TICKET, context) && bearerTokenOf(request) === null;
     const ticket = acceptsTicket ? streamTicketOf(request) : undefined;
     if (ticket === undefined) return super.canActivate(context) as Promise<boolean>;
@@ -34,7 +34,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     return true;
   }
 
-  /** @param info why the token was refused: passport's own Error where there was none, else jsonwebtoken's */
+  /** @param info passport's error if the token is missing, jsonwebtoken's if it is invalid */
   override handleRequest<TIdentity>(error: unknown, identity: TIdentity | false, info: unknown): TIdentity {
     if (error) throw error;
     if (identity) return identity;

@@ -1,4 +1,4 @@
 import { SetMetadata } from '@nestjs/common';
 
-/** For the few routes that need no access token. */
+/** Lets a route be called without an access token. */
 export const Public = () => SetMetadata('isPublic', true);

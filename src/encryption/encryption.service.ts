@@ -2,15 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
 import { type FernetKey, encrypt, isAuthentic, decrypt, parseKey } from './fernet.js';
 
-/** No key of the ring opens the token: it was altered, or its key was dropped from ENCRYPTION_KEYS. */
+/** Thrown if the token was altered or its key was removed from ENCRYPTION_KEYS. */
 export class UnreadableTokenError extends Error {
   constructor() {
-    super('No encryption key opens this token.');
+    super('No encryption key decrypts this token.');
     this.name = 'UnreadableTokenError';
   }
 }
 
-/** Keeps secrets as Fernet tokens under ENCRYPTION_KEYS: the first key encrypts, all decrypt, and none expires. */
+/** Encrypts secrets as Fernet tokens, without expiry. The first of ENCRYPTION_KEYS encrypts; all decrypt. */
 @Injectable()
 export class EncryptionService {
   private readonly currentKey: FernetKey;
@@ -18,7 +18,7 @@ export class EncryptionService {
 
   constructor(settings: Settings) {
     const [currentKey, ...olderKeys] = settings.encryptionKeys.map(parseKey);
-    if (!currentKey) throw new Error('ENCRYPTION_KEYS holds no key.');
+    if (!currentKey) throw new Error('ENCRYPTION_KEYS is empty.');
     this.currentKey = currentKey;
     this.keys = [currentKey, ...olderKeys];
   }
@@ -27,7 +27,7 @@ export class EncryptionService {
     return encrypt(this.currentKey, Buffer.from(plaintext, 'utf8'));
   }
 
-  /** @throws UnreadableTokenError */
+  /** @throws {UnreadableTokenError} */
   decrypt(token: string): string {
     for (const key of this.keys) {
       const plaintext = decrypt(key, token);
@@ -36,19 +36,19 @@ export class EncryptionService {
     throw new UnreadableTokenError();
   }
 
-  /** Checks the token's HMAC only, so that listing what is stored decrypts nothing. */
+  /** Whether any key decrypts the token. Verifies the HMAC only, so that lists decrypt nothing. */
   isReadable(token: string): boolean {
     return this.keys.some((key) => isAuthentic(key, token));
   }
 
-  /** Whether another key than the first opens the token, or none does. */
+  /** Whether the token is not encrypted under the first key. */
   needsRotation(token: string): boolean {
     return !isAuthentic(this.currentKey, token);
   }
 
   /**
-   * The same plaintext under the first key.
-   * @throws UnreadableTokenError
+   * Re-encrypts a token under the first key.
+   * @throws {UnreadableTokenError}
    */
   rotate(token: string): string {
     return this.encrypt(this.decrypt(token));

@@ -14,7 +14,7 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 
-/** Held as KeyObjects, which show nothing of themselves when they are logged. */
+/** KeyObjects, because they do not reveal their bytes when logged. */
 export interface FernetKey {
   readonly signing: KeyObject;
   readonly encryption: KeyObject;
@@ -28,14 +28,14 @@ const BLOCK_BYTES = 16;
 const HMAC_BYTES = 32;
 const MAX_CLOCK_SKEW_SECONDS = 60;
 
-/** @throws TypeError, which does not repeat the text, when it is not 32 bytes in padded base64url. */
+/** @throws {TypeError} without the text, if it is not 32 bytes in padded base64url */
 export function parseKey(text: string): FernetKey {
   const bytes = decodeBase64Url(text);
   if (bytes?.length !== 32) throw new TypeError('A Fernet key is 32 bytes in base64url with padding.');
   return { signing: createSecretKey(bytes.subarray(0, 16)), encryption: createSecretKey(bytes.subarray(16)) };
 }
 
-/** An `iv` is given by tests only: one that repeats under a key gives away which texts begin alike. */
+/** @param options.iv for tests only: an IV that repeats under a key reveals equal beginnings of plaintexts */
 export function encrypt(
   key: FernetKey,
   plaintext: Buffer,
@@ -50,8 +50,8 @@ export function encrypt(
 }
 
 /**
- * The plaintext, or null when the token is malformed, was not made with this key, or is out of its time.
- * Without `ttlSeconds` its time is not looked at, so that a clock set back cannot lock up what is stored.
+ * Without `ttlSeconds` the timestamp is ignored, so that stored tokens stay readable when a clock is set back.
+ * @returns null if the token is malformed, made with another key, expired or from the future
  */
 export function decrypt(
   key: FernetKey,
@@ -64,7 +64,7 @@ export function decrypt(
   return decipherToken(key, bytes);
 }
 
-/** Whether the token was made with this key. Decrypts nothing. */
+/** Whether the token was made with this key. Verifies the HMAC without decrypting. */
 export function isAuthentic(key: FernetKey, token: string): boolean {
   return authenticate(key, token) !== null;
 }
@@ -95,7 +95,7 @@ function decipherToken(key: FernetKey, bytes: Buffer): Buffer | null {
   try {
     return Buffer.concat([decipher.update(bytes.subarray(CIPHERTEXT_OFFSET, -HMAC_BYTES)), decipher.final()]);
   } catch {
-    return null; // Bad padding under a good HMAC: whoever made it held the key. No padding oracle is left.
+    return null; // Invalid padding under a valid HMAC. No padding oracle, because only a key's holder can produce it.
   }
 }
 
@@ -111,7 +111,7 @@ function encodeBase64Url(bytes: Buffer): string {
   return bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
-/** Null unless the text is the one canonical encoding of its bytes; Buffer alone skips what it cannot read. */
+/** Returns null unless the text is canonical. Buffer alone skips invalid characters. */
 function decodeBase64Url(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url');
   return encodeBase64Url(bytes) === text ? bytes : null;

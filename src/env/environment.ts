@@ -21,7 +21,7 @@ import {
 
 export type Environment = z.infer<ReturnType<typeof environmentSchema>>;
 
-/** Every variable that Parley reads, with its default (API.md 7). What depends on others is settled in settings.ts. */
+/** All environment variables with their defaults. Defaults that depend on other variables are in settings.ts. */
 export function environmentSchema(production: boolean) {
   return z.object({
     NODE_ENV: oneOf(['development', 'production', 'test']).default('development'),

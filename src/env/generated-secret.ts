@@ -2,10 +2,10 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { dirname } from 'node:path';
 
 /**
- * The secret kept in a file that only its owner can read, made first where there is none.
+ * Reads a secret from a file that only its owner can read, and creates it if it is absent.
  *
- * It is written aside and then linked into place, which fails where the name is taken: of processes that start
- * together one wins, all read the same secret, and none can read half of it. A crash leaves no empty file either.
+ * The secret is written to a draft that is then linked to its path, which fails if the path exists. Processes that start
+ * together therefore read the same, complete secret, and a crash leaves no empty file.
  */
 export function readOrCreateSecret(path: string, generate: () => string): string {
   return readIfPresent(path) ?? createSecret(path, generate());

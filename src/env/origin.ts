@@ -1,4 +1,4 @@
-/** Schemes whose pages have no origin of their own, or that have no pages. */
+/** Schemes without pages, or whose pages have an opaque origin. */
 const SCHEMES_WITHOUT_ORIGIN = [
   'about',
   'blob',
@@ -12,7 +12,7 @@ const SCHEMES_WITHOUT_ORIGIN = [
 ];
 const HOST_AND_PORT = /^([\w.~-]+|\[[\da-f:.]+\])(:\d+)?$/i;
 
-/** Why a text is not an exact origin, as browsers and app frameworks send it (RFC 6454 section 6.2), or null. */
+/** @returns why a text is not a serialized origin (RFC 6454 section 6.2), or null if it is one */
 export function originError(text: string): string | null {
   if (text === '') return 'is empty';
   if (/^null$/i.test(text)) return 'is null, which sandboxed pages of every site send';
@@ -32,7 +32,7 @@ function authorityError(rest: string): string | null {
   return null;
 }
 
-/** The host of an app's own scheme keeps its case, and may be `.` (Electron). */
+/** Hosts of custom app schemes keep their case and may be `.` (Electron). */
 function serializationError(text: string, scheme: string): string | null {
   if (!URL.canParse(text)) return 'has a bad host or port';
   const { origin, href } = new URL(text);

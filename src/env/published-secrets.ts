@@ -1,6 +1,6 @@
 /**
- * Secrets that anybody can read: those in our own documents and test data, and those in the documents that people
- * copy from. settings.spec.ts holds every document and test vector of this repository against the list.
+ * Secrets printed in public documents: this repository's documents and test data, and tutorials that people copy from.
+ * settings.spec.ts compares the documents and test vectors of this repository with the list.
  */
 const PUBLISHED_SECRETS: ReadonlySet<string> = new Set([
   // https://github.com/fernet/spec, also in test/data/fernet
@@ -11,7 +11,7 @@ const PUBLISHED_SECRETS: ReadonlySet<string> = new Set([
   'osiAj3QajFjRCG19rR6vcjVTo7coZ_q2YqXdBxThrr4=',
   // https://www.jwt.io
   'a-string-secret-at-least-256-bits-long',
-  // FastAPI's tutorial on JWT, which projects like this one are often ported from
+  // FastAPI's tutorial on JWT
   '09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7',
 ]);
 

@@ -1,23 +1,23 @@
 /**
- * What a variable's text may be. A rule's message is worded here and never repeats the text, which may be a secret.
+ * Parsers of single variables. Error messages never contain a variable's value, which may be a secret.
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { originError } from './origin.js';
 import { isPublished } from './published-secrets.js';
 
-/** An item's error, or null. */
+/** @returns the item's error, or null */
 type Check = (item: string) => string | null;
 export type SecretCheck = Check;
 
-/** Node's timers fire at once when asked for more than 2^31 - 1 ms. */
+/** Node's timers fire immediately above 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 const MIN_JWT_SECRET_BYTES = 32;
 const MIN_DIFFERENT_CHARACTERS = 10;
-/** 32 bytes in canonical base64url with padding: the last digit carries four bits. */
+/** 32 bytes in canonical base64url with padding; the last digit carries four bits. */
 const FERNET_KEY = /^[\w-]{42}[AEIMQUYcgkosw048]=$/;
 
-/** A rule from a parser that gives undefined for what it refuses. */
+/** @param parse returns undefined for invalid text */
 function rule<T>(message: string, parse: (text: string) => T | undefined) {
   return z.string().transform((text, context) => {
     const value = parse(text);
@@ -27,7 +27,7 @@ function rule<T>(message: string, parse: (text: string) => T | undefined) {
   });
 }
 
-/** A comma-separated list of what `parse` takes. */
+/** Parses a comma-separated list. @param parse returns undefined for an invalid item */
 function list(message: string, parse: (item: string) => string | undefined) {
   return z.string().transform((text, context) =>
     splitList(text).map((item, index) => {
@@ -66,7 +66,7 @@ export const checkEncryptionKey: SecretCheck = (key) => {
   return checkUnpublished(key);
 };
 
-/** Keys of zeros and the like are Fernet keys too, and handy in tests. */
+/** Outside production, keys of little variety are allowed for tests. */
 export const checkProductionEncryptionKey: SecretCheck = (key) =>
   checkEncryptionKey(key) ?? checkVariety(key);
 
@@ -121,7 +121,7 @@ export const databaseUrl = rule(
   (text) => {
     if (text.startsWith('sqlite:')) return text.length > 'sqlite:'.length ? text : undefined;
     const url = parseUrl(text, ['mysql:', 'mariadb:']);
-    // Another parameter would mean nothing, though its writer may take it for encryption.
+    // Other parameters are refused, because they would be ignored, even those meant to enable TLS.
     return url && /^\/[^/]+$/.test(url.pathname) && /^(\?ssl=true)?$/.test(url.search) ? text : undefined;
   },
 );
@@ -132,7 +132,7 @@ export const redisUrl = rule('must be redis://host:port or rediss://host:port', 
 
 export const origins = checkedList(originError);
 
-/** Given without a slash at its end, so that paths can be appended. */
+/** Returned without a trailing slash. */
 export const publicUrl = rule(
   'must be http(s)://host[:port][/path], without credentials, query or fragment',
   (text) => {
@@ -154,7 +154,7 @@ export const trustedProxies = list(
   (item) => (NAMED_SUBNETS.includes(item) || isAddressOrSubnet(item) ? item : undefined),
 );
 
-/** A subnet of everything (/0) is refused: whoever connects could then claim any address. */
+/** Refuses /0, with which any client could claim any address. */
 function isAddressOrSubnet(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');
   const version = isIP(address);
@@ -163,7 +163,7 @@ function isAddressOrSubnet(text: string): boolean {
   return /^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128);
 }
 
-/** Each is given as a URL would spell it (lower case, punycode, IPv6 in brackets), with its port if it names one. */
+/** Returned as `URL.hostname` writes them (lower case, punycode, IPv6 in brackets), with the port if given. */
 export const modelHosts = list('is not a host or host:port (IPv6 in brackets)', (item) => {
   const [, name = '', digits] = /^(\[[\da-f:.]+\]|[^\s:/?#@*%[\]\\]+)(?::(\d{1,5}))?$/i.exec(item) ?? [];
   const hostname = parseUrl(`http://${name}`, ['http:'])?.hostname;

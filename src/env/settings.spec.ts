@@ -369,16 +369,16 @@ describe('generated secrets', () => {
     expect(readdirSync(dataDir)).toEqual(['encryption-key']);
   });
 
-  it('are refused, unshown, when their file was emptied or spoilt', () => {
+  it('are refused without being shown if their file is invalid', () => {
     mkdirSync(dataDir);
     writeFileSync(join(dataDir, 'jwt-secret'), 'spoilt\n');
 
     expect(errorsOf({})).toEqual([
-      'JWT_SECRETS is unset, and what DATA_DIR/jwt-secret holds is shorter than 32 bytes',
+      'JWT_SECRETS is unset, and the secret in DATA_DIR/jwt-secret is shorter than 32 bytes',
     ]);
   });
 
-  it('are reported as an error when they cannot be kept', () => {
+  it('are reported as an error if they cannot be stored', () => {
     writeFileSync(dataDir, 'a file where the directory belongs');
 
     expect(errorsOf({})).toEqual([

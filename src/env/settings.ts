@@ -4,7 +4,7 @@ import { type Environment, environmentSchema } from './environment.js';
 import { readOrCreateSecret } from './generated-secret.js';
 import { checkEncryptionKey, checkJwtSecret, type SecretCheck } from './rules.js';
 
-/** What the process was told by its environment, checked. Also the token under which it is injected. */
+/** The validated environment; also its injection token. */
 export class Settings {
   readonly nodeEnv!: 'development' | 'production' | 'test';
   readonly production!: boolean;
@@ -18,16 +18,16 @@ export class Settings {
   readonly jwtSecrets!: string[];
   /** Fernet keys: the first encrypts, all decrypt. Never empty. */
   readonly encryptionKeys!: string[];
-  /** Where people reach this server, without a slash at its end. */
+  /** The server's public URL without a trailing slash. */
   readonly publicUrl?: string;
-  /** With that of `publicUrl`. */
+  /** Includes the origin of `publicUrl`. */
   readonly corsOrigins!: string[];
   /** In Express's `trust proxy` notation. */
   readonly trustProxy!: string[];
   /** `host` or `host:port`, the host as `URL.hostname` spells it. */
   readonly modelUrlAllowedHosts!: string[];
   readonly loopbackModelsAllowed!: boolean;
-  /** Multiplies every limit; 0 switches them off. */
+  /** Multiplies all limits; 0 disables them. */
   readonly rateLimitScale!: number;
   readonly migrateOnStart!: boolean;
   readonly demoModel!: boolean;
@@ -40,7 +40,7 @@ export class Settings {
   readonly logLevel!: string;
 }
 
-/** Says everything that is wrong with the environment, for the operator. Variables are named; no value is shown. */
+/** Lists all invalid variables for the operator, by name and without values. */
 export class EnvironmentError extends Error {
   constructor(readonly errors: readonly string[]) {
     super(
@@ -55,8 +55,8 @@ export class EnvironmentError extends Error {
 }
 
 /**
- * Reads `.env` in the working directory into process.env, outside production. What is already set wins,
- * and a missing file is fine.
+ * Outside production, loads `.env` from the working directory into process.env. Variables already set take precedence,
+ * and the file may be missing.
  */
 export function readDotEnv(): void {
   if (process.env.NODE_ENV?.trim() === 'production') return;
@@ -68,9 +68,9 @@ export function readDotEnv(): void {
 }
 
 /**
- * Checks the environment (an empty variable counts as unset) and, outside production, makes the secrets that it
- * lacks in DATA_DIR, where the next start finds them.
- * @throws EnvironmentError naming all errors at once
+ * Validates the environment; an empty variable counts as unset. Outside production, generates missing secrets and stores
+ * them in DATA_DIR for the next start.
+ * @throws {EnvironmentError} with all errors at once
  */
 export function loadSettings(environment: NodeJS.ProcessEnv): Settings {
   const present = dropEmpty(environment);
@@ -141,7 +141,8 @@ function generatedSecret(
 ): string {
   const secret = readOrCreate();
   const error = check(secret);
-  if (error) throw new EnvironmentError([`${variable} is unset, and what DATA_DIR/${file} holds ${error}`]);
+  if (error)
+    throw new EnvironmentError([`${variable} is unset, and the secret in DATA_DIR/${file} ${error}`]);
   return secret;
 
   function readOrCreate(): string {
@@ -150,7 +151,7 @@ function generatedSecret(
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       throw new EnvironmentError([
-        `${variable} is unset, and DATA_DIR/${file} cannot be read or made (${code})`,
+        `${variable} is unset, and DATA_DIR/${file} cannot be read or created (${code})`,
       ]);
     }
   }

@@ -35,9 +35,8 @@ export class PasswordChangeService {
 }
 
 /**
- * While the new password was hashed, another change may have come first, or this session may have been ended:
- * either wins.
- * @returns the ids of the sessions that it ended
+ * Fails if the password was changed or the session was ended while the new password was hashed.
+ * @returns the ids of the ended sessions
  */
 async function replacePassword(
   manager: EntityManager,

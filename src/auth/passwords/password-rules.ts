@@ -3,7 +3,7 @@ import { invalidField } from '../../common/errors/errors.js';
 import { isCommonPassword } from './common-passwords.js';
 
 /**
- * NIST SP 800-63B section 3.1.1.2: what is commonly used, or says no more than the account does, is refused.
+ * NIST SP 800-63B section 3.1.1.2: refuses common passwords and those equal to the username or email address.
  * @throws {ValidationFailedError} naming `password`
  */
 export async function refuseGuessablePassword(

@@ -6,7 +6,7 @@ import { PasswordVerificationService } from './password-verification.service.js'
 
 const FRESH_LOGIN_MS = 15 * 60_000;
 
-/** What is worth stealing a session for needs the password again. */
+/** Requires the password again for sensitive changes, so that a stolen session is not enough. */
 @Injectable()
 export class ReauthenticationService {
   constructor(
@@ -15,7 +15,7 @@ export class ReauthenticationService {
   ) {}
 
   /**
-   * A young login's password was given a moment ago. Where one is given again, it counts all the same.
+   * Accepts a missing password within 15 minutes of the login. A password that is sent is always verified.
    * @throws {ProblemError} `reauthentication_required`, `wrong_password`
    */
   async requireUnlessFresh(actor: Actor, password: string | undefined): Promise<void> {
@@ -25,7 +25,7 @@ export class ReauthenticationService {
   }
 
   /**
-   * Failures count by session: who stole one can neither guess for long nor spend the owner's budget.
+   * Counts failures by session: guesses with a stolen session are limited and do not lock the owner out.
    * @throws {ProblemError} `wrong_password`
    */
   async require(actor: Actor, password: string): Promise<void> {

@@ -3,8 +3,8 @@ import { ID, TIME } from '../../database/columns.js';
 import { User } from '../users/user.entity.js';
 
 /**
- * Where a user has logged in from. It outlives the session, so that whoever guesses at an account cannot lock its
- * owner out, who comes back from a place of theirs after logging out.
+ * An address that a user has logged in from. Known addresses have their own login budget, so that guessing cannot lock
+ * the owner out. Kept after the session has ended.
  */
 @Entity('known_addresses')
 export class KnownAddress {
@@ -15,7 +15,7 @@ export class KnownAddress {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'fk_known_addresses_user_id' })
   user?: Relation<User>;
 
-  /** As `addressKey` gives it: for IPv6, a /64. */
+  /** Result of `addressKey`: a /64 for IPv6. */
   @PrimaryColumn({ type: 'varchar', length: 64 })
   address!: string;
 

@@ -2,7 +2,7 @@ import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation }
 import { ID, TIME } from '../../database/columns.js';
 import { Session } from './session.entity.js';
 
-/** One link of a session's lineage: each refresh spends one token and makes its successor. */
+/** A refresh token of a session. Each refresh uses one and creates its successor. */
 @Entity('refresh_tokens')
 export class RefreshToken {
   @PrimaryColumn({ ...ID, generated: 'increment' })
@@ -25,13 +25,13 @@ export class RefreshToken {
   @Column({ ...TIME, name: 'expires_at' })
   expiresAt!: Date;
 
-  /** Null until it is spent. */
+  /** Null until it is used. */
   @Column({ ...TIME, name: 'used_at', nullable: true })
   usedAt!: Date | null;
 
   /**
-   * The successor, encrypted under a key that only this token yields: whoever presents this token again, having
-   * lost the answer, gets the same successor; the database alone reveals none. Cleared once the successor is used.
+   * The successor, encrypted under a key derived from this token, so that a client that lost the response can get the
+   * same successor again and the database alone reveals nothing. Cleared once the successor is used.
    */
   @Column({ name: 'sealed_successor', type: 'varchar', length: 255, nullable: true })
   sealedSuccessor!: string | null;

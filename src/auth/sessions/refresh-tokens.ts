@@ -6,10 +6,10 @@ const TAG_BYTES = 16;
 /** 256 random bits, in base64url. */
 export const newRefreshToken = () => randomBytes(32).toString('base64url');
 
-/** What is stored of a token. It needs no salt, nor to be slow: nobody guesses 256 random bits. */
+/** Unsalted and fast, which suffices for 256 random bits. */
 export const hashRefreshToken = (token: string) => createHash('sha256').update(token).digest('hex');
 
-/** Encrypts a token's successor so that only who has the token itself can read it, not who reads the database. */
+/** Encrypts a token's successor under a key derived from the token, which the database does not hold. */
 export function sealSuccessor(successor: string, token: string): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', sealingKey(token), iv);
@@ -17,7 +17,7 @@ export function sealSuccessor(successor: string, token: string): string {
   return Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64url');
 }
 
-/** @throws where it was sealed under another token, or changed */
+/** @throws {Error} if it was sealed under another token or altered */
 export function openSuccessor(sealed: string, token: string): string {
   const bytes = Buffer.from(sealed, 'base64url');
   const decipher = createDecipheriv('aes-256-gcm', sealingKey(token), bytes.subarray(0, IV_BYTES), {

@@ -8,7 +8,7 @@ export interface SessionWithUser {
   user: User;
 }
 
-/** Reads a session and its user in one indexed query. It runs on every request. */
+/** Reads a session and its user in one indexed query. Raw SQL, because every request runs it. */
 export class SessionReader {
   private readonly sessions: RawEntityQuery<Session>;
   private readonly users: RawEntityQuery<User>;

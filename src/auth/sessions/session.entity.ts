@@ -2,7 +2,7 @@ import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation }
 import { ID, TIME } from '../../database/columns.js';
 import { User } from '../users/user.entity.js';
 
-/** A login. Its row is its life: without the row, its tokens are worth nothing. */
+/** A login. Deleting the row revokes its tokens. */
 @Entity('sessions')
 export class Session {
   @PrimaryColumn({ ...ID, generated: 'increment' })
@@ -16,14 +16,14 @@ export class Session {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'fk_sessions_user_id' })
   user?: Relation<User>;
 
-  /** When the password was given: recent enough, it need not be given again. */
+  /** When the password was verified. Recent logins need no reauthentication. */
   @Column({ ...TIME, name: 'created_at' })
   createdAt!: Date;
 
   @Column({ ...TIME, name: 'last_used_at' })
   lastUsedAt!: Date;
 
-  /** When its newest refresh token runs out. */
+  /** Expiry of the newest refresh token. */
   @Index('ix_sessions_expires_at')
   @Column({ ...TIME, name: 'expires_at' })
   expiresAt!: Date;

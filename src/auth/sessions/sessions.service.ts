@@ -17,21 +17,21 @@ import { Session } from './session.entity.js';
 import { REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
 import { User } from '../users/user.entity.js';
 
-/** How exact `last_used_at` is, so that not every request writes. */
+/** Precision of `last_used_at`, so that not every request writes. */
 const TOUCH_INTERVAL_MS = 60_000;
 
 const LIST_LIMIT = 1000;
 /** SQLite binds at most 32,766 values. */
 const DELETE_BATCH_SIZE = 1000;
 
-/** A session's id and the newest of its refresh tokens, which nobody can read again. */
+/** A session with its newest refresh token, of which only the hash is stored. */
 export interface SessionGrant {
   userId: number;
   sessionId: number;
   refreshToken: string;
 }
 
-/** Logins: each is a row, and is over when the row goes. */
+/** Creates, lists and revokes sessions. */
 @Injectable()
 export class SessionsService {
   private readonly sessions: Repository<Session>;
@@ -51,13 +51,13 @@ export class SessionsService {
   }
 
   /**
-   * @param user as it was when its password was checked
-   * @param passwordHash what to store in place of `user.passwordHash`, or the same
-   * @returns null when the password was changed, or the account deleted, since then
+   * @param user as read before its password was verified
+   * @param passwordHash replaces `user.passwordHash`; may be the same
+   * @returns null if the password was changed or the account deleted meanwhile
    */
   create(user: User, passwordHash: string, client: ClientInfo): Promise<SessionGrant | null> {
     return transaction(this.dataSource, async (manager) => {
-      // It also locks the user's row: a change of password waits, and then ends this session too.
+      // Locks the user's row, so that a concurrent change of the password ends this session too.
       const unchanged = { id: user.id, passwordHash: user.passwordHash };
       const { affected } = await manager.update(User, unchanged, { passwordHash });
       if (affected !== 1) return null;
@@ -65,16 +65,16 @@ export class SessionsService {
     });
   }
 
-  /** Notes that a session is used, without keeping the request waiting. */
+  /** Updates `last_used_at` in the background. */
   touch(session: Session): void {
     const now = new Date();
     if (now.getTime() - session.lastUsedAt.getTime() < TOUCH_INTERVAL_MS) return;
     const stale = { id: session.id, lastUsedAt: LessThan(now) };
-    // The time of last use is a nicety: where it cannot be written, the request is none the worse.
+    // Errors are ignored: the request does not depend on the time of last use.
     this.sessions.update(stale, { lastUsedAt: now }).catch(() => undefined);
   }
 
-  /** The most recently used first, of more than anybody looks through the latest. */
+  /** Most recently used first; at most 1000. */
   list(userId: number): Promise<Session[]> {
     return this.sessions.find({
       where: { userId, expiresAt: MoreThan(new Date()) },
@@ -102,20 +102,20 @@ export class SessionsService {
     this.reportRevoked(userId, ids, address);
   }
 
-  /** Tells sockets, and the audit trail, of sessions that are gone. */
+  /** Publishes and audits revoked sessions. */
   reportRevoked(userId: number, sessionIds: number[], address: string): void {
     this.publishRevoked(userId, sessionIds);
     for (const sessionId of sessionIds) this.audit.record('session.revoked', { userId, sessionId, address });
   }
 
-  /** Closes the sockets of sessions. */
+  /** Publishes `session.revoked`, which closes the sessions' sockets. */
   publishRevoked(userId: number, sessionIds: number[]): void {
     for (const id of sessionIds)
       this.events.publish(userId, new ParleyEvent('session.revoked', { session_id: id }));
   }
 }
 
-/** @returns the ids of the sessions that it ended */
+/** @returns the ids of the deleted sessions */
 export async function deleteOthers(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
   const others = await manager.find(Session, { select: { id: true }, where: { userId, id: Not(id) } });
   const ids = others.map((other) => other.id);

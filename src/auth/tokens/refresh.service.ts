@@ -23,12 +23,12 @@ import { REFRESH_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
 import type { TokenPairDto } from './token-pair.dto.js';
 import { TokensService } from './tokens.service.js';
 
-/** How long a spent token gets its unused successor again: for a phone that lost the answer, or 50 requests at once. */
+/** How long a used token still returns its unused successor, for lost responses and simultaneous refreshes. */
 const REUSE_GRACE_MS = 60 * 60_000;
 
 /**
- * Refresh tokens are used once, and each use makes the next: a thief and the owner cannot both go on, and the
- * second to try ends the session (RFC 9700 section 4.14.2).
+ * Rotates refresh tokens (RFC 9700 section 4.14.2): each is used once and returns its successor. Reuse of a token ends
+ * the session, so that a thief and the owner cannot both continue.
  */
 @Injectable()
 export class RefreshService {
@@ -61,7 +61,7 @@ export class RefreshService {
     return row;
   }
 
-  /** The row's deletion takes every token of the lineage with it. */
+  /** Deletes the session and, by cascade, its tokens. */
   private async endFamily(subject: Required<AuditSubject>): Promise<void> {
     const { userId, sessionId, address } = subject;
     const { affected } = await this.dataSource.getRepository(Session).delete({ id: sessionId });
@@ -72,12 +72,12 @@ export class RefreshService {
 }
 
 /**
- * Exactly one caller spends a token; the others, who come within the grace, are given what it made.
- * @returns the successor, or null when this is a reuse
+ * Exactly one caller uses a token. Others within the grace period get the same successor.
+ * @returns the successor, or null for a reuse
  */
 async function rotateToken(manager: EntityManager, row: RefreshToken, token: string): Promise<string | null> {
   const now = new Date();
-  // First of all it locks the session's row, so that refreshes of one session take turns and cannot deadlock.
+  // Locks the session's row first, which serializes the refreshes of a session and prevents deadlocks.
   const { affected } = await manager.update(Session, { id: row.sessionId }, { lastUsedAt: now });
   if (affected !== 1) throw revokedToken();
   const successor = newRefreshToken();
@@ -100,12 +100,12 @@ async function insertSuccessor(
   const expiresAt = new Date(now.getTime() + REFRESH_TOKEN_SECONDS * 1000);
   await manager.insert(RefreshToken, { sessionId, tokenHash: hashRefreshToken(successor), expiresAt });
   await manager.update(Session, { id: sessionId }, { expiresAt });
-  // Now that this token is used, its own predecessor must not give it out again.
+  // The predecessor must not reissue this token, now that it is used.
   const predecessor = { sessionId, id: Not(id), sealedSuccessor: Not(IsNull()) };
   await manager.update(RefreshToken, predecessor, { sealedSuccessor: null });
 }
 
-/** @returns null when the grace is over */
+/** @returns null after the grace period */
 async function reissueSuccessor(manager: EntityManager, id: number, token: string): Promise<string | null> {
   const spent = await manager.findOneByOrFail(RefreshToken, { id });
   return isReusable(spent) ? openSuccessor(spent.sealedSuccessor, token) : null;
@@ -113,7 +113,7 @@ async function reissueSuccessor(manager: EntityManager, id: number, token: strin
 
 type RecentlyUsedToken = RefreshToken & { sealedSuccessor: string };
 
-/** The grace ends by time, or as soon as the successor is used, which clears its sealed copy. */
+/** The grace period ends after REUSE_GRACE_MS, or when the successor is used, which clears `sealedSuccessor`. */
 function isReusable(token: RefreshToken): token is RecentlyUsedToken {
   const { usedAt, sealedSuccessor } = token;
   return usedAt !== null && sealedSuccessor !== null && Date.now() - usedAt.getTime() <= REUSE_GRACE_MS;

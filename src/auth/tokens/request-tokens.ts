@@ -2,10 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { invalidTicket, invalidToken } from '../auth.errors.js';
 
 /**
- * The access token of the Authorization header, which is the only place where one is looked for (RFC 6750 section
- * 2.1): not in the query, which ends up in logs and histories.
- * @returns null where none is sent
- * @throws {UnauthenticatedError} when the header is doubled, so that no two readers can disagree about it
+ * Reads the access token from the Authorization header (RFC 6750 section 2.1), never from the query, which is logged.
+ * @returns null if there is none
+ * @throws {UnauthenticatedError} if the header is repeated, because proxies may disagree about which one counts
  */
 export function bearerTokenOf(request: IncomingMessage): string | null {
   const [header, ...others] = request.headersDistinct.authorization ?? [];
@@ -15,7 +14,7 @@ export function bearerTokenOf(request: IncomingMessage): string | null {
 
 /**
  * Reads `?ticket=` from a request's URL.
- * @throws {UnauthenticatedError} when it is repeated, so that no two readers can disagree about it
+ * @throws {UnauthenticatedError} if it is repeated, because proxies may disagree about which one counts
  */
 export function streamTicketOf({ url = '' }: IncomingMessage): string | undefined {
   const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';

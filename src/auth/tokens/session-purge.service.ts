@@ -8,11 +8,11 @@ import { StreamTicket } from './stream-ticket.entity.js';
 
 const INTERVAL_MS = 60 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
-/** For so long, a client that comes too late hears that its token has expired, not that nobody knows it. */
+/** Until then, an expired token is reported as expired, not as unknown. */
 const EXPIRED_KEPT_MS = 7 * DAY_MS;
 const ADDRESSES_KEPT_MS = 90 * DAY_MS;
 
-/** Sweeps out, hourly, what no login needs any more. Nothing depends on when. */
+/** Deletes expired sessions, refresh tokens, stream tickets and known addresses every hour. */
 @Injectable()
 export class SessionPurgeService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('SessionPurge');
@@ -29,16 +29,16 @@ export class SessionPurgeService implements OnApplicationBootstrap, OnApplicatio
     clearInterval(this.timer);
   }
 
-  /** Never fails: what one round leaves, the next takes. */
+  /** Does not throw: the next run deletes what a failed one left. */
   async run(): Promise<void> {
     try {
       await this.purge(new Date());
     } catch (error) {
-      this.logger.warn({ error: String(error) }, 'Expired sessions could not be purged');
+      this.logger.warn({ error: String(error) }, 'Failed to purge expired sessions');
     }
   }
 
-  /** A spent token goes only once it has expired, so that its reuse is seen for as long as it could matter. */
+  /** Keeps used refresh tokens until they expire, so that their reuse is detected. */
   private async purge(now: Date): Promise<void> {
     const { manager } = this.dataSource;
     const before = (ageMs: number) => LessThan(new Date(now.getTime() - ageMs));

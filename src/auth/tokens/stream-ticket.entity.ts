@@ -2,14 +2,14 @@ import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation }
 import { ID, TIME } from '../../database/columns.js';
 import { Session } from '../sessions/session.entity.js';
 
-/** A one-time credential for an event stream or a WebSocket. Its row is deleted when it is used. */
+/** A one-time credential for an event stream or a WebSocket. Using it deletes the row. */
 @Entity('stream_tickets')
 export class StreamTicket {
   /** SHA-256 of the ticket, in hex. */
   @PrimaryColumn({ name: 'token_hash', type: 'varchar', length: 64 })
   tokenHash!: string;
 
-  /** Null once the session has ended: the row stays, so that its ticket is refused as revoked. */
+  /** Null once the session has ended. The row is kept, so that the ticket is reported as revoked. */
   @Index('ix_stream_tickets_session_id')
   @Column({ ...ID, name: 'session_id', nullable: true })
   sessionId!: number | null;
@@ -22,7 +22,7 @@ export class StreamTicket {
   @Column({ ...TIME, name: 'expires_at' })
   expiresAt!: Date;
 
-  /** Expiry of the access token that requested the ticket, and so of the stream. */
+  /** Expiry of the access token that requested the ticket; ends the stream. */
   @Column({ ...TIME, name: 'access_expires_at' })
   accessExpiresAt!: Date;
 }

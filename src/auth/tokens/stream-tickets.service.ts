@@ -8,7 +8,7 @@ import { StreamTicketDto } from './stream-ticket.dto.js';
 import { StreamTicket } from './stream-ticket.entity.js';
 import { STREAM_TICKET_SECONDS } from '../sessions/token-lifetimes.js';
 
-/** One-time tickets in the URL, for clients that cannot set a header: a browser's EventSource and WebSocket. */
+/** Issues one-time tickets for browsers' EventSource and WebSocket, which cannot set headers. */
 @Injectable()
 export class StreamTicketsService {
   private readonly tickets: Repository<StreamTicket>;
@@ -17,7 +17,7 @@ export class StreamTicketsService {
     this.tickets = dataSource.getRepository(StreamTicket);
   }
 
-  /** @param expiresAt expiry of the access token in milliseconds since the epoch, which bounds the stream's life */
+  /** @param expiresAt expiry of the access token in milliseconds since the epoch; ends the stream */
   async issue({ session, expiresAt }: Omit<Identity, 'user'>): Promise<StreamTicketDto> {
     const ticket = randomBytes(32).toString('base64url');
     const ticketExpiresAt = new Date(Math.min(Date.now() + STREAM_TICKET_SECONDS * 1000, expiresAt));
@@ -31,8 +31,8 @@ export class StreamTicketsService {
   }
 
   /**
-   * The delete decides between simultaneous requests, on any node.
-   * @throws {UnauthenticatedError} `unauthenticated`, without saying whether it is unknown, used or expired
+   * Deletes the ticket. Of simultaneous requests, on any node, the one whose delete affects the row succeeds.
+   * @throws {UnauthenticatedError} `unauthenticated` for unknown, used and expired tickets alike
    */
   async redeem(ticket: string): Promise<StreamTicket> {
     const tokenHash = hash(ticket);

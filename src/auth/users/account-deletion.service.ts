@@ -20,7 +20,7 @@ export class AccountDeletionService {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Closes the user's sockets and stops their replies; then all that they own goes with their row. */
+  /** Closes the user's sockets, stops running replies and deletes the user. Owned rows are deleted by cascade. */
   async delete(actor: Actor, password: string): Promise<void> {
     await this.reauthentication.require(actor, password);
     const { userId } = actor;

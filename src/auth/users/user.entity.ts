@@ -9,17 +9,17 @@ export class User {
   @Column({ type: 'varchar', length: 50 })
   username!: string;
 
-  /** The username's folded text (see foldText), so that no two look the same. */
+  /** Result of `foldText`, so that no two usernames look the same. */
   @Index('uq_users_username_key', { unique: true })
   @Column({ name: 'username_key', type: 'varchar', length: 255 })
   usernameKey!: string;
 
-  /** As it was typed, but lower-cased. */
+  /** As entered, in lower case. */
   @Index('uq_users_email', { unique: true })
   @Column({ type: 'varchar', length: 255 })
   email!: string;
 
-  /** One for all spellings of the address: see emailKey. */
+  /** Result of `emailKey`: the same for all spellings of an address. */
   @Index('uq_users_email_key', { unique: true })
   @Column({ name: 'email_key', type: 'varchar', length: 320, nullable: true })
   emailKey!: string;
@@ -28,14 +28,15 @@ export class User {
   @Column({ name: 'password_hash', type: 'varchar', length: 255 })
   passwordHash!: string;
 
-  /** The chosen default configuration; where it is gone or null, the oldest is the default. */
+  /** The chosen default configuration. If it is null or deleted, the oldest is the default. */
   @Column({ ...ID, name: 'default_config_id', nullable: true })
   defaultConfigId!: number | null;
 
-  /** Of the conversations that are not archived, and of those that are: counting many would take time at every list. */
+  /** Conversations that are not archived. Stored, because counting them would slow every list down. */
   @Column({ name: 'conversation_count', type: 'int', default: 0 })
   conversationCount!: number;
 
+  /** Archived conversations. */
   @Column({ name: 'archived_count', type: 'int', default: 0 })
   archivedCount!: number;
 

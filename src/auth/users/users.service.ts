@@ -15,10 +15,9 @@ import { ReauthenticationService } from '../passwords/reauthentication.service.j
 import { UserDto } from './user.dto.js';
 import { User } from './user.entity.js';
 
-/** What no two users may share. */
 type UniqueKeys = Partial<Pick<User, 'usernameKey' | 'email' | 'emailKey'>>;
 
-/** Users, and what they are called. */
+/** Registers users and changes their names and addresses. */
 @Injectable()
 export class UsersService {
   private readonly users: Repository<User>;
@@ -73,7 +72,7 @@ export class UsersService {
     return this.get({ ...actor.user, email });
   }
 
-  /** The unique keys decide who gets a name: of those who race for it, one. */
+  /** Writes, and converts a violated unique key, which decides between simultaneous claims, to its error. */
   private async writeUnique(names: UniqueKeys, write: () => Promise<unknown>): Promise<void> {
     try {
       await write();
@@ -89,5 +88,5 @@ export class UsersService {
   }
 }
 
-/** @param email a valid one */
+/** @param email a valid address */
 const emailColumns = (email: string) => ({ email, emailKey: emailKey(email)! });
