@@ -20,6 +20,6 @@ try {
   await dataSource.destroy();
 }
 
-function print({ scanned: seen, rotated, unreadable }: RotationProgress): void {
-  console.log(`${seen} seen, ${rotated} re-encrypted, ${unreadable} unreadable`);
+function print({ scanned, rotated, unreadable }: RotationProgress): void {
+  console.log(`${scanned} seen, ${rotated} re-encrypted, ${unreadable} unreadable`);
 }
