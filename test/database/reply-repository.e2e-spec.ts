@@ -159,6 +159,15 @@ describe('A reply', () => {
     expect(await repository.end(reply.id, nodeId!, finalWith({}))).toBe(true);
   });
 
+  it('is not claimed after its attempt or its owner has changed', async () => {
+    await repository.restart(reply.id, 'node', 2, 'thought');
+    expect(await repository.claim(reply, 'other', 3)).toBe(false);
+
+    const other = await database.addRunningReply(await database.createConversation(userId), 'node');
+    await database.dataSource.manager.update(Message, { id: other.id }, { nodeId: 'new owner' });
+    expect(await repository.claim(other, 'other', 3)).toBe(false);
+  });
+
   it('is found with its user message and conversation while it runs', async () => {
     const found = await repository.findRunning({ conversationId: conversation.id });
     expect(found).toMatchObject({
