@@ -1,13 +1,15 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
 import { ConfigsModule } from '../configs/configs.module.js';
+import { Conversation } from '../conversations/conversation.entity.js';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { ExportController } from './export.controller.js';
 import { ExportService } from './export.service.js';
 
-/** Apart from the accounts, as it reads what is built upon them. */
+/** Not part of AuthModule: it imports the modules above it. */
 @Module({
-  imports: [AuthModule, ConfigsModule, ConversationsModule],
+  imports: [TypeOrmModule.forFeature([Conversation]), AuthModule, ConfigsModule, ConversationsModule],
   controllers: [ExportController],
   providers: [ExportService],
 })

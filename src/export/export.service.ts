@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { In, Repository } from 'typeorm';
 import { UsersService } from '../auth/users/users.service.js';
 import type { Actor } from '../auth/actor.js';
 import { SessionListDto } from '../auth/sessions/session.dto.js';
@@ -13,14 +13,14 @@ import { MessageDto } from '../conversations/messages/message.dto.js';
 import { MessagesService } from '../conversations/messages/messages.service.js';
 import type { ExportDto } from './export.dto.js';
 
-const PAGE = 50;
-/** Text that is read at once, but for a longer message. */
+const PAGE_SIZE = 50;
+/** Text per read; a longer message is read alone. */
 const PAGE_BYTES = 1024 * 1024;
 
 @Injectable()
 export class ExportService {
   constructor(
-    @InjectDataSource() private readonly dataSource: DataSource,
+    @InjectRepository(Conversation) private readonly conversations: Repository<Conversation>,
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
     private readonly configs: ConfigsService,
@@ -28,8 +28,8 @@ export class ExportService {
   ) {}
 
   /**
-   * An ExportDto as pieces of JSON. Conversations are read page by page, as fast as the pieces are taken.
-   * What can be wanting is read before it answers, so that a failure is still a problem, not half a document.
+   * Writes an ExportDto as pieces of JSON. Conversations are read page by page, as fast as the pieces are consumed.
+   * The account is read before the first piece, so that its failure is a problem, not a truncated document.
    */
   async begin({ user, session }: Actor): Promise<AsyncGenerator<string>> {
     const account: Omit<ExportDto, 'conversations'> = {
@@ -69,21 +69,24 @@ export class ExportService {
     yield ']}';
   }
 
-  /** By their ids, which are read at once: no index has a user's conversations in an order that stays. */
+  /** Reads all ids first: no index has a user's conversations in an order that does not change meanwhile. */
   private async *readConversations(userId: number): AsyncGenerator<Conversation> {
-    const conversations = this.dataSource.getRepository(Conversation);
-    const rows = await conversations.find({ select: { id: true }, where: { userId }, order: { id: 'ASC' } });
+    const rows = await this.conversations.find({
+      select: { id: true },
+      where: { userId },
+      order: { id: 'ASC' },
+    });
     const ids = rows.map(({ id }) => id);
-    for (let start = 0; start < ids.length; start += PAGE) {
-      const where = { userId, id: In(ids.slice(start, start + PAGE)) };
-      yield* await conversations.find({ where, order: { id: 'ASC' } });
+    for (let start = 0; start < ids.length; start += PAGE_SIZE) {
+      const where = { userId, id: In(ids.slice(start, start + PAGE_SIZE)) };
+      yield* await this.conversations.find({ where, order: { id: 'ASC' } });
     }
   }
 
   private async *readMessages(conversationId: number): AsyncGenerator<MessageDto> {
     for (let id = 0; ;) {
       const query = this.messages.queryFrom(conversationId, id);
-      const page = await this.messages.readFitting(query, { limit: PAGE, maxBytes: PAGE_BYTES });
+      const page = await this.messages.readFitting(query, { limit: PAGE_SIZE, maxBytes: PAGE_BYTES });
       yield* await this.messages.toDtos(page.messages);
       if (!page.hasMore || page.messages.length === 0) return;
       id = page.messages.at(-1)!.id + 1;
