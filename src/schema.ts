@@ -22,7 +22,7 @@ import { SearchPosting } from './conversations/search/index/search-posting.entit
 import { SearchSegment } from './conversations/search/index/search-segment.entity.js';
 import { Deployment } from './database/deployment.entity.js';
 
-/** All tables and how they came to be: as classes, since globs do not survive a build. */
+/** Entities and migrations, listed as classes: globs do not survive a build. */
 export const SCHEMA = {
   entities: [
     User,

@@ -21,7 +21,7 @@ export class Conversation {
   @Column({ type: 'varchar', length: 200 })
   title!: string;
 
-  /** Folded (see foldText): what titles are searched in. */
+  /** Title folded by foldText, for searches. */
   @Column({ ...TEXT, name: 'title_key', nullable: true })
   titleKey!: string;
 
@@ -48,18 +48,18 @@ export class Conversation {
   @Column({ type: 'boolean' })
   archived!: boolean;
 
-  /** Of all branches. */
+  /** Counts all branches. */
   @Column({ name: 'message_count', type: 'int' })
   messageCount!: number;
 
-  /** The last message of the active branch. */
+  /** Last message of the active branch. */
   @Column({ ...ID, name: 'active_message_id', nullable: true })
   activeMessageId!: number | null;
 
   @Column({ ...TIME, name: 'created_at' })
   createdAt!: Date;
 
-  /** The newest activity, by which conversations are listed: only messages count. */
+  /** Newest activity, the order of lists. Only messages are activity. */
   @Column({ ...TIME, name: 'updated_at' })
   updatedAt!: Date;
 }

@@ -3,7 +3,7 @@ import { ID, JSON_TEXT, TEXT, TIME } from '../../database/columns.js';
 import { Conversation } from '../conversation.entity.js';
 
 export type MessageRole = 'user' | 'assistant';
-/** A web page that a reply rests on, as its provider named it. */
+/** Web page cited by the provider. */
 export interface MessageSource {
   url: string;
   title: string | null;
@@ -18,7 +18,7 @@ export class Message {
   @PrimaryColumn({ ...ID, generated: 'increment' })
   id!: number;
 
-  /** Its index also keeps a conversation's messages in the order of their ids, all branches together. */
+  /** The index also orders the messages of all branches by id. */
   @Index('ix_messages_conversation_id')
   @Column({ ...ID, name: 'conversation_id' })
   conversationId!: number;
@@ -27,23 +27,23 @@ export class Message {
   @JoinColumn({ name: 'conversation_id', foreignKeyConstraintName: 'fk_messages_conversation_id' })
   conversation?: Relation<Conversation>;
 
-  /** The conversation's owner, who stays the same: by its index a search reads a user's messages, the newest first. */
+  /** Owner of the conversation, which never changes. Searches read a user's messages along its index. */
   @Index('ix_messages_user_id')
   @Column({ ...ID, name: 'user_id' })
   userId!: number;
 
-  /** The message it follows; a child's id is always above its parent's. */
+  /** Parent in the tree of messages. Ids grow from parent to child. */
   @Column({ ...ID, name: 'parent_id', nullable: true })
   parentId!: number | null;
 
-  /** Whether it is on the conversation's active branch: this keeps a branch's page one range of an index. */
+  /** On the active branch. Makes a page of the branch one range of ix_messages_branch. */
   @Column({ type: 'boolean' })
   active!: boolean;
 
   @Column({ type: 'varchar', length: 10 })
   role!: MessageRole;
 
-  /** Empty while the reply runs: until then its text is in reply_chunks. */
+  /** Empty while the reply runs; its text is in reply_chunks then. */
   @Column({ ...TEXT })
   content!: string;
 
@@ -53,16 +53,16 @@ export class Message {
   @Column({ type: 'varchar', length: 12 })
   status!: MessageStatus;
 
-  /** The conversation's id while the reply runs, else null: unique, so that one reply runs in a conversation. */
+  /** The conversation's id while the reply runs, else null. Unique: one running reply per conversation. */
   @Index('uq_messages_streaming_in', { unique: true })
   @Column({ ...ID, name: 'streaming_in', nullable: true })
   streamingIn!: number | null;
 
-  /** The node that runs the reply. */
+  /** Node that runs the reply. */
   @Column({ name: 'node_id', type: 'varchar', length: 36, nullable: true })
   nodeId!: string | null;
 
-  /** How often the reply was begun: more than once where an interrupted one was retried. */
+  /** Number of starts: more than 1 after retries of an interrupted reply. */
   @Column({ type: 'int' })
   attempt!: number;
 
@@ -96,11 +96,11 @@ export class Message {
   @Column({ ...JSON_TEXT, nullable: true })
   sources!: MessageSource[] | null;
 
-  /** A UUID of the client's, lower-cased, that makes its send safe to repeat. */
+  /** Lower-case UUID by which the client can repeat a send safely. */
   @Column({ name: 'client_message_id', type: 'varchar', length: 36, nullable: true })
   clientMessageId!: string | null;
 
-  /** The same as the client wrote it, where that is not in lower case. */
+  /** The UUID as sent, if it was not in lower case. */
   @Column({ name: 'client_message_spelling', type: 'varchar', length: 36, nullable: true })
   clientMessageSpelling!: string | null;
 

@@ -12,19 +12,20 @@ export interface PageOptions {
   beforeId?: number;
 }
 
-/** No text takes less as JSON. */
+/** Lower bound of the text's size as JSON. */
 const TEXT_BYTES = 'OCTET_LENGTH(message.content) + OCTET_LENGTH(message.reasoning)';
 
-const BYTES_A_READ = 1024 * 1024;
+const BYTES_PER_READ = 1024 * 1024;
 
 interface SizedRow {
   id: number | string;
   bytes: number | string;
 }
 
-type Place = Pick<Message, 'conversationId' | 'parentId'>;
+/** Siblings have the same parent in the same conversation. */
+type SiblingKey = Pick<Message, 'conversationId' | 'parentId'>;
 
-/** Reads messages. It checks no owner: its callers have. */
+/** Reads messages. Callers have checked their owner. */
 @Injectable()
 export class MessagesService {
   constructor(
@@ -32,7 +33,7 @@ export class MessagesService {
     @InjectRepository(ReplyChunk) private readonly chunks: Repository<ReplyChunk>,
   ) {}
 
-  /** The newest messages of the active branch, the oldest of them first. */
+  /** Reads the newest messages of the active branch, in ascending order. */
   async getPage(
     conversationId: number,
     options: PageOptions,
@@ -41,7 +42,7 @@ export class MessagesService {
     return { messages: await this.toDtos(messages.reverse()), hasMore };
   }
 
-  /** The first messages of a query, as many as fit and one at least. The text of others is not read. */
+  /** Reads the first messages of a query that fit, at least one. Text of the others is not read. */
   async readFitting(
     query: SelectQueryBuilder<Message>,
     { limit, maxBytes = MAX_PAGE_BYTES }: { limit: number; maxBytes?: number },
@@ -56,11 +57,11 @@ export class MessagesService {
     return { messages: await this.readByIds(fitting), hasMore: found.length > fitting.length };
   }
 
-  /** One range of ix_messages_branch, however long the conversation is; with one row more than the page. */
+  /** Queries one range of ix_messages_branch, with one row more than the page. */
   queryPage(conversationId: number, { limit, beforeId }: PageOptions): SelectQueryBuilder<Message> {
     const query = this.messages
       .createQueryBuilder('message')
-      // MySQL would read the primary key backwards, through all conversations, or sort a shorter index's rows.
+      // MySQL would read the primary key backwards, through all conversations, or sort rows of a shorter index.
       .useIndex('ix_messages_branch')
       .where('message.conversationId = :conversationId', { conversationId })
       .andWhere('message.active = :active', { active: true })
@@ -69,7 +70,7 @@ export class MessagesService {
     return beforeId === undefined ? query : query.andWhere('message.id < :beforeId', { beforeId });
   }
 
-  /** A conversation's messages from an id on, those of all branches, the oldest first. */
+  /** Queries a conversation's messages of all branches from an id on, in ascending order. */
   queryFrom(conversationId: number, id: number): SelectQueryBuilder<Message> {
     return this.messages
       .createQueryBuilder('message')
@@ -79,34 +80,36 @@ export class MessagesService {
       .orderBy('message.id', 'ASC');
   }
 
-  /** In their order, and some at a time, as SQLite reads in this thread. */
+  /** Keeps the order of the rows. Reads in several steps, because SQLite blocks the event loop. */
   private async readByIds(rows: SizedRow[]): Promise<Message[]> {
     const messages = new Map<number, Message>();
     for (let rest = rows; rest.length > 0;) {
-      const some = firstFitting(rest, BYTES_A_READ, bytesOf);
-      const read = await this.messages.findBy({ id: In(some.map(({ id }) => Number(id))) });
+      const batch = firstFitting(rest, BYTES_PER_READ, bytesOf);
+      const read = await this.messages.findBy({ id: In(batch.map(({ id }) => Number(id))) });
       for (const message of read) messages.set(message.id, message);
-      rest = rest.slice(some.length);
+      rest = rest.slice(batch.length);
     }
     return rows.flatMap(({ id }) => messages.get(Number(id)) ?? []);
   }
 
   async toDtos(messages: Message[]): Promise<MessageDto[]> {
     const siblings = await this.findSiblings(messages);
-    const whole = await Promise.all(messages.map((message) => this.withText(message)));
-    return whole.map((message) => MessageDto.from(message, siblings.get(placeOf(message)) ?? [message.id]));
+    const complete = await Promise.all(messages.map((message) => this.withText(message)));
+    return complete.map((message) =>
+      MessageDto.from(message, siblings.get(siblingKey(message)) ?? [message.id]),
+    );
   }
 
-  /** Of a message that is gone meanwhile, nothing. */
+  /** @returns an empty text if the message was deleted */
   async readContent(id: number): Promise<string> {
     const message = await this.messages.findOne({ select: { id: true, content: true }, where: { id } });
     return message?.content ?? '';
   }
 
-  /** The ids of all messages in a message's place, itself included, ascending. */
+  /** @returns ascending ids of a message and its siblings */
   async siblingIds(message: Message): Promise<number[]> {
     const siblings = await this.findSiblings([message]);
-    return siblings.get(placeOf(message)) ?? [message.id];
+    return siblings.get(siblingKey(message)) ?? [message.id];
   }
 
   hasOtherCompleteReply(conversationId: number, replyId: number): Promise<boolean> {
@@ -122,11 +125,11 @@ export class MessagesService {
     const replies = messages.filter((message) => message.parentId !== null);
     const roots = messages.filter((message) => message.parentId === null);
     const siblings = new Map<string, number[]>();
-    // Two queries, as an OR between them would read all of a conversation's index.
-    for (const place of [...(await this.readChildren(replies)), ...(await this.readRoots(roots))]) {
-      const ids = siblings.get(placeOf(place));
-      if (ids) ids.push(place.id);
-      else siblings.set(placeOf(place), [place.id]);
+    // Two queries: an OR would read the conversation's whole index.
+    for (const sibling of [...(await this.readChildren(replies)), ...(await this.readRoots(roots))]) {
+      const ids = siblings.get(siblingKey(sibling));
+      if (ids) ids.push(sibling.id);
+      else siblings.set(siblingKey(sibling), [sibling.id]);
     }
     for (const ids of siblings.values()) ids.sort((a, b) => a - b);
     return siblings;
@@ -136,19 +139,19 @@ export class MessagesService {
     return messages.length === 0 ? Promise.resolve([]) : this.queryChildren(messages).getMany();
   }
 
-  /** The messages in the same places as these, which follow others. */
+  /** Queries messages with the same parents as these. */
   queryChildren(messages: Message[]): SelectQueryBuilder<Message> {
     const parentIds = messages.map((message) => message.parentId);
-    return this.queryPlaces(messages).andWhere('message.parentId IN (:...parentIds)', { parentIds });
+    return this.querySiblings(messages).andWhere('message.parentId IN (:...parentIds)', { parentIds });
   }
 
   private readRoots(messages: Message[]): Promise<Message[]> {
     if (messages.length === 0) return Promise.resolve([]);
-    return this.queryPlaces(messages).andWhere('message.parentId IS NULL').getMany();
+    return this.querySiblings(messages).andWhere('message.parentId IS NULL').getMany();
   }
 
-  /** In no order: for one of ids SQLite would read all of the conversation, by a shorter index. */
-  private queryPlaces(messages: Message[]): SelectQueryBuilder<Message> {
+  /** Unordered: to order by id, SQLite would read the whole conversation along a shorter index. */
+  private querySiblings(messages: Message[]): SelectQueryBuilder<Message> {
     const conversationIds = [...new Set(messages.map((message) => message.conversationId))];
     return this.messages
       .createQueryBuilder('message')
@@ -156,14 +159,14 @@ export class MessagesService {
       .where('message.conversationId IN (:...conversationIds)', { conversationIds });
   }
 
-  /** While a reply runs, its text is in its chunks. */
+  /** Adds the text of a running reply from its chunks. */
   private async withText(message: Message): Promise<Message> {
     if (message.status !== 'streaming') return message;
     const chunks = await this.chunks.find({
       where: { messageId: message.id, seq: chunksOf(message.attempt) },
       order: { seq: 'ASC' },
     });
-    // It may have ended since it was read, and its chunks gone; its attempt may be another by then too.
+    // The reply may have ended or been retried since it was read, and its chunks deleted.
     const now = await this.messages.findOneBy({ id: message.id });
     if (now && now.status !== 'streaming') return Object.assign(message, now);
     const text = { content: join(chunks, 'content'), reasoning: join(chunks, 'reasoning') };
@@ -173,7 +176,7 @@ export class MessagesService {
 
 const bytesOf = ({ bytes }: SizedRow) => Number(bytes);
 
-function placeOf({ conversationId, parentId }: Place): string {
+function siblingKey({ conversationId, parentId }: SiblingKey): string {
   return `${conversationId}/${parentId}`;
 }
 

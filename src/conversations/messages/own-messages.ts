@@ -1,7 +1,7 @@
 import type { Repository, SelectQueryBuilder } from 'typeorm';
 import { Message } from './message.entity.js';
 
-/** A user's messages, along their index: MySQL would read the primary key, through the messages of all users. */
+/** Queries a user's messages along their index. MySQL would read the primary key, through all users' messages. */
 export function ownMessages(
   messages: Repository<Message>,
   userId: number,

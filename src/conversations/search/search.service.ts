@@ -11,29 +11,26 @@ import { MessageSearch } from './message-search.js';
 import { MessagesService } from '../messages/messages.service.js';
 import type { SearchQuery, SearchResultDto, SearchResultsDto } from '../query.dto.js';
 
-/**
- * Looks for text, by foldText's key, in a user's titles and messages, of archived conversations and of all branches
- * too.
- */
+/** Searches titles and messages for folded text, in archived conversations and all branches too. */
 @Injectable()
 export class SearchService {
   constructor(
     @InjectRepository(Conversation) private readonly conversations: Repository<Conversation>,
     @InjectRepository(Message) private readonly messages: Repository<Message>,
-    private readonly reader: MessagesService,
-    private readonly finder: MessageSearch,
+    private readonly messageReader: MessagesService,
+    private readonly messageSearch: MessageSearch,
   ) {}
 
   /**
-   * Messages come newest first. Before them, on the first page only, come titles; where the messages could fill the
-   * page, titles take half of it at most, so that there is a last message to go on from.
+   * Messages are listed newest first. Titles precede them on the first page and take at most half of it if there are
+   * enough messages, so that the page ends with a message to continue from.
    */
   async search(userId: number, query: SearchQuery): Promise<SearchResultsDto> {
     const { q, limit, before_id } = query;
-    const hits = await this.finder.find(userId, query);
+    const hits = await this.messageSearch.find(userId, query);
     const room = Math.max(limit - hits.length, Math.floor(limit / 2));
     const titled = before_id === undefined && room > 0 ? await this.findTitles(userId, q, room) : [];
-    const titles = firstFitting(titled.map(ofTitle), MAX_PAGE_BYTES / 2);
+    const titles = firstFitting(titled.map(titleResult), MAX_PAGE_BYTES / 2);
     const shown = hits.slice(0, limit - titles.length);
     const { results, isCut } = await this.toResults(userId, shown, MAX_PAGE_BYTES - jsonSize(titles));
     return { results: [...titles, ...results], has_more: isCut || hits.length > shown.length };
@@ -50,7 +47,7 @@ export class SearchService {
       .getMany();
   }
 
-  /** As many as fit. */
+  /** Converts the first hits that fit. */
   private async toResults(
     userId: number,
     hits: Hit[],
@@ -62,14 +59,14 @@ export class SearchService {
       .createQueryBuilder('message')
       .where('message.id IN (:...ids)', { ids: [...snippets.keys()] })
       .orderBy('message.id', 'DESC');
-    const { messages: found, hasMore } = await this.reader.readFitting(query, {
+    const { messages: found, hasMore } = await this.messageReader.readFitting(query, {
       limit: hits.length,
       maxBytes,
     });
     const ids = found.map((message) => message.conversationId);
     const conversations = await this.conversations.findBy({ id: In(ids), userId });
     const byId = new Map(conversations.map((conversation) => [conversation.id, conversation]));
-    const results = (await this.reader.toDtos(found)).flatMap((message) => {
+    const results = (await this.messageReader.toDtos(found)).flatMap((message) => {
       const conversation = byId.get(message.conversation_id);
       if (!conversation) return [];
       const snippet = snippets.get(message.id) ?? '';
@@ -80,6 +77,6 @@ export class SearchService {
   }
 }
 
-function ofTitle(conversation: Conversation): SearchResultDto {
+function titleResult(conversation: Conversation): SearchResultDto {
   return { conversation: ConversationDto.from(conversation), message: null, snippet: conversation.title };
 }
