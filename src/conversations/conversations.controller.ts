@@ -9,6 +9,7 @@ import {
   CreateConversationDto,
   UpdateConversationDto,
 } from './conversation.dto.js';
+import { ConversationList } from './conversation-list.service.js';
 import { ConversationsService } from './conversations.service.js';
 import { ListConversationsQuery, SearchQuery, SearchResultsDto } from './query.dto.js';
 import { SearchService } from './search/search.service.js';
@@ -19,6 +20,7 @@ import { SearchService } from './search/search.service.js';
 export class ConversationsController {
   constructor(
     private readonly conversations: ConversationsService,
+    private readonly lists: ConversationList,
     private readonly searches: SearchService,
   ) {}
 
@@ -28,7 +30,7 @@ export class ConversationsController {
     summary: 'List conversations, pinned first, then newest activity',
   })
   list(@CurrentUser() user: User, @Query() query: ListConversationsQuery): Promise<ConversationListDto> {
-    return this.conversations.list(user, query);
+    return this.lists.list(user, query);
   }
 
   @Post('create')

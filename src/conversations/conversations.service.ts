@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager, type QueryDeepPartialEntity, Repository } from 'typeorm';
-import { User } from '../auth/users/user.entity.js';
+import { DataSource, Repository } from 'typeorm';
 import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
@@ -9,17 +8,16 @@ import { RawEntityQuery } from '../database/raw-entity-query.js';
 import { retryContention, transaction } from '../database/retry.js';
 import { EventHub } from '../events/event-hub.js';
 import { EventType, ParleyEvent } from '../events/parley-event.js';
-import { ConversationList } from './conversation-list.service.js';
 import {
   ConversationDto,
-  ConversationListDto,
   ConversationPageDto,
   CreateConversationDto,
   UpdateConversationDto,
 } from './conversation.dto.js';
+import { changesTo, type ConversationChanges } from './conversation-changes.js';
+import { countConversations, setArchived } from './conversation-counts.js';
 import { Conversation } from './conversation.entity.js';
 import { MessagesService, PageOptions } from './messages/messages.service.js';
-import type { ListConversationsQuery } from './query.dto.js';
 import { SearchIndex } from './search/index/search-index.js';
 
 const DEFAULT_TITLE = 'New conversation';
@@ -35,14 +33,9 @@ export class ConversationsService {
     private readonly messages: MessagesService,
     private readonly events: EventHub,
     private readonly searchIndex: SearchIndex,
-    private readonly lists: ConversationList,
   ) {
     this.conversations = database.getRepository(Conversation);
     this.rows = new RawEntityQuery(database, Conversation, 'c');
-  }
-
-  list(user: User, query: ListConversationsQuery): Promise<ConversationListDto> {
-    return this.lists.list(user, query);
   }
 
   /** Another user's conversation is reported as missing, so that ids cannot be probed. */
@@ -52,7 +45,7 @@ export class ConversationsService {
     return conversation;
   }
 
-  /** The newest page of the active branch, or the one before a message. */
+  /** Reads a page of the active branch: the newest messages, or those before a message. */
   async getPage(userId: number, id: number, options: PageOptions): Promise<ConversationPageDto> {
     const conversation = await this.getOwned(userId, id);
     const { messages, hasMore } = await this.messages.getPage(id, options);
@@ -79,8 +72,8 @@ export class ConversationsService {
       updatedAt: now,
     });
     await transaction(this.database, async (manager) => {
-      // First, as the new row refers to the user's, and two that refer to it would each keep the other from counting.
-      await count(manager, userId, { archived: false, by: 1 });
+      // Before the insert: its foreign key locks the user's row shared, and two such locks would block both counts.
+      await countConversations(manager, userId, { archived: false, by: 1 });
       await manager.save(conversation);
     });
     return this.announce('conversation.created', conversation);
@@ -95,7 +88,7 @@ export class ConversationsService {
     return this.announce('conversation.updated', await this.getOwned(userId, id));
   }
 
-  /** Gives a conversation the title that a model made, unless it has one from its user by now. */
+  /** Stores a generated title, unless the conversation has another one by now. */
   async setAutoTitle(userId: number, id: number, title: string): Promise<void> {
     const { affected } = await retryContention(() =>
       this.conversations.update(
@@ -106,26 +99,30 @@ export class ConversationsService {
     if (affected) this.announce('conversation.updated', await this.getOwned(userId, id));
   }
 
-  /** A reply that runs in it has to be stopped first, which also takes its chunks away. */
+  /** Stop the running reply first; that also deletes its chunks. */
   async delete(userId: number, id: number): Promise<void> {
-    const began = new Date();
+    const deletionBegan = new Date();
     await transaction(this.database, async (manager) => {
       await this.searchIndex.tombstone(manager, userId, id);
       for (const archived of [false, true]) {
         const { affected } = await manager.delete(Conversation, { id, userId, archived });
-        if (affected) return count(manager, userId, { archived, by: -1 });
+        if (affected) return countConversations(manager, userId, { archived, by: -1 });
       }
       throw new NotFoundError('conversation');
     });
     this.events.publish(userId, new ParleyEvent('conversation.deleted', { conversation_id: id }));
-    this.searchIndex.requestRebuild(userId, began);
+    this.searchIndex.requestRebuild(userId, deletionBegan);
   }
 
-  /** Not by save(), which would write back what a running reply has changed since. */
-  private async change(userId: number, id: number, { archived, ...changes }: Changes): Promise<void> {
+  /** Updates only the changed columns: save() would overwrite what a running reply has written meanwhile. */
+  private async change(
+    userId: number,
+    id: number,
+    { archived, ...changes }: ConversationChanges,
+  ): Promise<void> {
     await transaction(this.database, async (manager) => {
-      if (archived !== undefined) await archive(manager, userId, id, archived);
-      if (!isEmpty(changes)) await manager.update(Conversation, { id, userId }, changes);
+      if (archived !== undefined) await setArchived(manager, userId, id, archived);
+      if (Object.keys(changes).length > 0) await manager.update(Conversation, { id, userId }, changes);
     });
   }
 
@@ -141,50 +138,4 @@ export class ConversationsService {
     this.events.publish(conversation.userId, new ParleyEvent(type, { conversation: dto }));
     return dto;
   }
-}
-
-/** Keeps the counts of a user's conversations, in the transaction that changes how many there are. */
-async function count(
-  manager: EntityManager,
-  userId: number,
-  { archived, by }: { archived: boolean; by: number },
-): Promise<void> {
-  await manager.increment(User, { id: userId }, archived ? 'archivedCount' : 'conversationCount', by);
-}
-
-async function archive(manager: EntityManager, userId: number, id: number, archived: boolean): Promise<void> {
-  const { affected } = await manager.update(Conversation, { id, userId, archived: !archived }, { archived });
-  if (!affected) return;
-  await count(manager, userId, { archived, by: 1 });
-  await count(manager, userId, { archived: !archived, by: -1 });
-}
-
-type Changes = QueryDeepPartialEntity<Conversation> & { archived?: boolean };
-
-/** Null where nothing would differ. None of this is activity: `updated_at` stays as it is. */
-function changesTo(conversation: Conversation, dto: UpdateConversationDto): Changes | null {
-  const changes = differing(conversation, {
-    title: dto.title,
-    titleSource: dto.title === undefined ? undefined : 'user',
-    titleKey: dto.title === undefined ? undefined : foldText(dto.title),
-    configId: dto.config_id,
-    systemPrompt: dto.system_prompt,
-    params: dto.params && { ...dto.params },
-    pinned: dto.pinned,
-    archived: dto.archived,
-  });
-  // TypeORM's type has no room for JSON in a column.
-  return isEmpty(changes) ? null : (changes as Changes);
-}
-
-function differing(conversation: Conversation, wanted: Partial<Conversation>): Partial<Conversation> {
-  const entries = Object.entries(wanted).filter(([name, value]) => {
-    const current = conversation[name as keyof Conversation];
-    return value !== undefined && JSON.stringify(value) !== JSON.stringify(current);
-  });
-  return Object.fromEntries(entries);
-}
-
-function isEmpty(value: object): boolean {
-  return Object.keys(value).length === 0;
 }

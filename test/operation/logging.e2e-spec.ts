@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { DataSource, QueryFailedError } from 'typeorm';
 import { Draining } from '../../src/common/lifecycle/draining.js';
-import { ConversationsService } from '../../src/conversations/conversations.service.js';
+import { ConversationList } from '../../src/conversations/conversation-list.service.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { stall } from '../support/provider/provider.js';
 import { LogLines } from '../support/app/log-lines.js';
@@ -126,7 +126,7 @@ describe('a request', () => {
   it('is logged as an error for a 500', async () => {
     const ada = await t.user().create();
     const fault = new Error('Nobody expected this');
-    const list = jest.spyOn(t.app.get(ConversationsService), 'list').mockRejectedValueOnce(fault);
+    const list = jest.spyOn(t.app.get(ConversationList), 'list').mockRejectedValueOnce(fault);
     const { status, headers } = await ada.get('/conversations');
     list.mockRestore();
 
