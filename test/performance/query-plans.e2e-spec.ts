@@ -36,8 +36,8 @@ describe('the query plan', () => {
   it.each([
     [{ offset: 40 }, null],
     [{ offset: 40, archived: true }, null],
-    [{ offset: 0 }, { pinned: true, updatedAt: Date.now(), id: 9, since: Date.now(), got: [1, 2] }],
-    [{ offset: 0 }, { pinned: false, updatedAt: Date.now(), id: 9, since: Date.now(), got: null }],
+    [{ offset: 0 }, { pinned: true, updatedAt: Date.now(), id: 9, settledAt: Date.now(), listedIds: [1, 2] }],
+    [{ offset: 0 }, { pinned: false, updatedAt: Date.now(), id: 9, settledAt: Date.now(), listedIds: null }],
   ])('of the conversation list uses one index without sorting: %j after %j', async (query, after) => {
     const statements = t.app.get(ConversationList).statements(eve.id, { limit: 20, ...query }, after);
     for (const statement of statements) {
