@@ -349,7 +349,7 @@ describe('concurrent ends of a reply', () => {
   it('do not start a reply for a send stored just before a deletion', async () => {
     const { id } = await ada.createConversation({ title: 'Deleted at birth' });
     const readers = await watch(id);
-    storeSlowly(t, { afterMs: 100 });
+    storeSlowly(t, { afterMs: 1000 });
     let sent: Promise<{ status: number }> | undefined;
     const stopper = t.app.get(ReplyStopper);
     const stopIn = stopper.stopIn.bind(stopper);
