@@ -3,17 +3,17 @@ import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { BatchLoader } from '../common/async/batch-loader.js';
 import { isMysql } from './data-source.js';
 
-/** A long SELECT takes the database longer than several short ones. Between two batches: some statements' time. */
+/** Statements per UNION, and the wait for a running one in milliseconds. */
 const JOINED = { maxBatchSize: 50, maxWaitMs: 3 };
 
 export type Row = Record<string, unknown>;
 
 /**
- * Makes entities of the rows of a SELECT that is written by hand: for what is read so often that TypeORM's query builder
- * would cost more than the query.
+ * Reads entities with handwritten SELECTs. For the queries of each request and each chat, where TypeORM's query
+ * builder costs more than the query.
  */
 export class RawEntityQuery<T extends object> {
-  /** What to select: every column of the entity. */
+  /** Select list with every column of the entity. */
   readonly columns: string;
   private readonly fields: { property: string; name: string; column: ColumnMetadata }[];
   private readonly table: string;
@@ -37,15 +37,15 @@ export class RawEntityQuery<T extends object> {
       .join(', ');
   }
 
-  /** @param rest of the statement, from after the table; it names columns by the alias */
+  /** @param rest of the statement after the table's name; columns are qualified by the alias */
   async findOne(manager: EntityManager, rest: string, parameters: unknown[]): Promise<T | null> {
     const [found = null] = await this.find(manager, rest, parameters);
     return found;
   }
 
-  /** As findOne, outside transactions: what is read at the same time is one statement. */
+  /** Like findOne, outside transactions: concurrent reads share one UNION on MySQL. */
   findBatched(rest: string, parameters: unknown[]): Promise<T | null> {
-    // SQLite keeps every statement that it has prepared, and is asked at no distance.
+    // SQLite has no round trips to save, and would cache a prepared statement per size of the UNION.
     if (!isMysql(this.dataSource)) return this.findOne(this.dataSource.manager, rest, parameters);
     return this.joined.load({ rest, parameters });
   }
@@ -80,7 +80,7 @@ export class RawEntityQuery<T extends object> {
 }
 
 interface Selection {
-  /** Of the statement, from after the table. */
+  /** Rest of the statement after the table's name. */
   rest: string;
   parameters: unknown[];
 }

@@ -1,21 +1,21 @@
 import { foldText } from './fold-text.js';
 import { isLowSurrogate } from './utf16.js';
 
-/** UTF-16 code units; normalizing many combining marks in a row takes the square of their number. */
+/** UTF-16 code units. Bounds the normalization of combining marks, which takes quadratic time. */
 const PIECE_LENGTH = 512;
-/** A character that none before it is composed with. */
+/** Characters that never compose with the one before. */
 const BEGINS_ANEW =
   /[\0-\x7f\u00c0-\u02af\u0370-\u0482\u048a-\u052f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]/;
 const graphemes = new Intl.Segmenter();
 
 export interface FoldedPiece {
-  /** Where it begins in the text. */
+  /** Index in the text. */
   start: number;
   source: string;
   folded: string;
 }
 
-/** Folds a text piece by piece, so that other work can go on between them: together they are its folded text. */
+/** Folds a text in pieces, between which the caller can yield. Joined, they equal the folded text. */
 export function* foldPieces(text: string): Generator<FoldedPiece> {
   for (let start = 0; start < text.length;) {
     const source = text.slice(start, endOfPiece(text, start));
@@ -24,7 +24,7 @@ export function* foldPieces(text: string): Generator<FoldedPiece> {
   }
 }
 
-/** @returns an index that no composed character is across, but in runs of marks that are longer than a piece */
+/** @returns an index that splits no composed character, except in runs of marks longer than a piece */
 function endOfPiece(text: string, start: number): number {
   const most = start + PIECE_LENGTH;
   if (most >= text.length) return text.length;
@@ -32,7 +32,7 @@ function endOfPiece(text: string, start: number): number {
   return isLowSurrogate(text.charCodeAt(most)) ? most - 1 : most;
 }
 
-/** @returns where in the text something begins that was found in the folded text; to the character as people see it */
+/** Maps an index in the folded text to the start of its grapheme in the text. */
 export function sourceIndex(pieces: FoldedPiece[], foldedIndex: number): number {
   let left = foldedIndex;
   const piece = pieces.find(({ folded }) => left < folded.length || void (left -= folded.length));

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { createDataSource } from '../data-source.js';
 
-/** Takes SQLite some milliseconds. */
+/** Runs for some milliseconds. */
 const LONG =
   'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT max(i) FROM n';
 
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => database.destroy());
 
-/** @returns how often the event loop turned meanwhile */
+/** @returns number of turns of the event loop meanwhile */
 async function turnsDuring(work: Promise<unknown>): Promise<number> {
   let turns = 0;
   let over = false;
