@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-/** What the audit trail says of a user since it was last asked. */
+/** Audit entries of a user since the last call. */
 function auditOf(userId: number): Record<string, unknown>[] {
   const lines = logLines.splice(0).map((line) => JSON.parse(line) as Record<string, unknown>);
   return lines.filter((line) => line.context === 'Audit' && line.user_id === userId);

@@ -1,4 +1,4 @@
-/** Pages of long messages: bounded by bytes of JSON, over each transport, and whole when they are put together. */
+/** Pages of long messages, limited in bytes of JSON, over each transport. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-/** Writes messages past the API, as many providers would have made them. @returns their ids */
+/** Inserts assistant messages directly. @returns their ids */
 async function plant(conversationId: number, texts: Text[]): Promise<number[]> {
   const repository = t.app.get(DataSource).getRepository(Message);
   const ids: number[] = [];
@@ -49,7 +49,7 @@ function expectBounded(page: { messages?: Thing[]; results?: Thing[] }): void {
   if (items.length > 1) expect(bytesOf(page)).toBeLessThanOrEqual(MAX_PAGE_BYTES);
 }
 
-/** All of a list by its pages, the newest first. */
+/** Reads a whole list page by page, newest first. */
 async function readAll(path: string, itemsOf: (page: Page) => Thing[], idOf: (item: Thing) => unknown) {
   const items: Thing[] = [];
   for (let more = true; more;) {
@@ -101,7 +101,7 @@ describe.each(KINDS)('a conversation of %s', (_, texts) => {
     expect(wrong).toEqual([]);
   }, 60_000);
 
-  // Its client takes minutes over the longest answers, which it puts together again with every chunk.
+  // Socket.IO's polling client takes minutes for the longest answers, as it concatenates them with every chunk.
   it.each(texts.length > 50 ? ['websocket', 'polling'] : ['websocket'])(
     'opens over Socket.IO (%s)',
     async (transport) => {

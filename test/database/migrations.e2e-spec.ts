@@ -35,7 +35,7 @@ async function createEmptyDatabase(): Promise<string> {
   return database.url;
 }
 
-/** All tables, keys and indexes, as statements that would make them. */
+/** All tables, keys and indexes, as statements. */
 async function schemaOf(dataSource: DataSource): Promise<string[]> {
   if (!isMysql(dataSource)) {
     const rows = await dataSource.query<{ sql: string }[]>(

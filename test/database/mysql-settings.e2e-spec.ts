@@ -1,4 +1,4 @@
-/** MySQL and MariaDB as operators set them up: nothing in Parley depends on a server's defaults. */
+/** MySQL and MariaDB with other settings than the defaults. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

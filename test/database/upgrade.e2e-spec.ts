@@ -1,4 +1,4 @@
-/** What a database of an earlier version becomes when a server of this one starts on it. */
+/** Upgrades of databases of earlier versions. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { EmailKey1764360000000 } from '../../migrations/1764360000000-EmailKey.js';
@@ -16,7 +16,7 @@ afterAll(() => t.stop());
 
 const query = (sql: string, parameters: unknown[] = []) => t.app.get(DataSource).query(sql, parameters);
 
-/** Takes down a migration, and all that came after it. */
+/** Reverts a migration and all later ones. */
 async function undo(migration: (typeof SCHEMA.migrations)[number]): Promise<void> {
   const count = SCHEMA.migrations.length - SCHEMA.migrations.indexOf(migration);
   for (let left = count; left > 0; left--) await t.app.get(DataSource).undoLastMigration();

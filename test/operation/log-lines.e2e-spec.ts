@@ -1,4 +1,4 @@
-/** What the log says of replies, providers and sockets: one line each, by ids, without anybody's words. */
+/** Log lines of replies, providers and sockets: one each, by ids, without user text. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';

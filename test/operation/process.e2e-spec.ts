@@ -1,4 +1,4 @@
-/** What only a process of its own can show. It runs what was built: `npm test` builds first. */
+/** The built server as a process (`npm run build`). */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** A closing tag alone: what a client took for the answer was reasoning. On every transport, and where clients come late. */
+/** Replies whose text turns out to be reasoning, at a closing tag without an opening one, on every transport. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { Message } from '../../src/conversations/messages/message.entity.js';

@@ -1,4 +1,4 @@
-/** What the reply engine does at moments that no client can bring about: asked of its services, on a real database. */
+/** The reply engine at moments that no client can cause; tests its services on a real database. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';

@@ -1,4 +1,4 @@
-/** What a `kill -9` leaves, and what becomes of it. It runs what was built: `npm test` builds first. */
+/** Crashes and recovery of the built server (`npm run build`). */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { onMysql } from '../support/infrastructure/database.js';
 import { isCompleted, isRestarted, textOf } from '../support/clients/events.js';

@@ -1,4 +1,4 @@
-/** The database goes away in the middle of replies, in the ways that databases do. */
+/** Outages of the database during replies. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
@@ -17,14 +17,14 @@ import { gate, stall, type Step } from '../support/provider/provider.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 import type { TestUser } from '../support/app/user.js';
 
-/** As another process does it: a migration, say, or a backup. */
+/** Locks the file like another process, such as a backup. */
 function lock(databaseUrl: string): { close(): void } {
   const database = new DatabaseSync(databaseUrl.slice('sqlite:'.length));
   database.exec('BEGIN EXCLUSIVE');
   return database;
 }
 
-/** Opens a way to a database that can be cut. @returns it, and the database's URL by that way */
+/** Opens a proxy to a database. @returns the proxy, and the database's URL through it */
 async function openProxy(databaseUrl: string): Promise<{ proxy: TcpProxy; url: string }> {
   const url = new URL(databaseUrl);
   const proxy = await TcpProxy.start(url.hostname, Number(url.port || 3306));
@@ -68,7 +68,7 @@ onMysql('a database that', () => {
 describe('a node that shuts down while the database is unavailable', () => {
   const GRACE_S = 1;
   let t: TestNodes;
-  /** Kept: what nobody holds is collected, and its lock with it. */
+  /** Referenced, as garbage collection would release the lock. */
   let obstacle: { close(): unknown } | undefined;
 
   beforeAll(async () => {
@@ -79,7 +79,7 @@ describe('a node that shuts down while the database is unavailable', () => {
     await t.stop();
   });
 
-  /** The database's URL for the node, and what takes it away. */
+  /** The database's URL for the node, and a function that makes it unavailable. */
   async function wayToDatabase(): Promise<{ url: string; takeAway: () => Promise<unknown> }> {
     if (t.databaseUrl.startsWith('sqlite:')) {
       const takeAway = async () => (obstacle = lock(t.databaseUrl));
@@ -154,7 +154,7 @@ onMysql('conflicting transactions', () => {
   }
 
   it('are retried after a deadlock', async () => {
-    // The server gives up the transaction that has written less, which has to be the app's.
+    // MySQL rolls back the transaction with fewer writes, which must be the app's.
     await other.query('UPDATE users SET created_at = NOW(3)');
     for (let beat = 0; beat < 50; beat++) {
       await other.query('INSERT INTO nodes (id, beat) VALUES (UUID(), ?)', [beat]);

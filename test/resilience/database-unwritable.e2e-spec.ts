@@ -1,4 +1,4 @@
-/** Databases that can be read but not written: full or read-only files, a failover, a backup. */
+/** Databases that can be read but not written: full or read-only files, failover, backup. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createConnection } from 'mysql2/promise';
 import { setTimeout as delay } from 'node:timers/promises';

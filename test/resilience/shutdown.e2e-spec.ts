@@ -1,4 +1,4 @@
-/** How a node leaves: SIGTERM. It runs what was built: `npm test` builds first. */
+/** Shutdown by SIGTERM, of the built server (`npm run build`). */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';

@@ -1,4 +1,4 @@
-/** Many users at once, whose reads share statements and whose sends share transactions, on databases where that pays. */
+/** Concurrent users, whose reads share statements and whose sends share transactions. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';

@@ -1,4 +1,4 @@
-/** What becomes of stored keys when a row is altered, when the server's own keys are lost, and when they are changed. */
+/** Stored API keys after tampering, loss of the encryption keys, and rotation. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** Other people's things, tried over everything that the documents say the server can do (OWASP API1:2023). */
+/** Access to another user's objects over every documented operation (OWASP API1:2023). */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MetadataScanner } from '@nestjs/core';
 import { DataSource } from 'typeorm';

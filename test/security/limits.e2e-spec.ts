@@ -1,4 +1,4 @@
-/** Who may do how much at once: chats, running replies, sockets. Rates of HTTP are in throttling.e2e-spec.ts. */
+/** Limits on concurrent chats, running replies and sockets; throttling.e2e-spec.ts has HTTP's rates. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** Whose pages may call the server, over HTTP and sockets, and what the operator reads in the log where one may not. */
+/** Allowed and refused origins over HTTP and sockets, and their log lines. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { LogLines } from '../support/app/log-lines.js';

@@ -1,4 +1,4 @@
-/** Names that change their answer between two looks at it, as a name server of the attacker's own does. */
+/** DNS rebinding: names whose addresses change between queries. */
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';

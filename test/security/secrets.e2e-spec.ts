@@ -1,4 +1,4 @@
-/** Secrets are planted, everything is done that can be done, and then they are looked for wherever anything comes out. */
+/** Plants secrets, runs every operation, and searches all output for them. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';

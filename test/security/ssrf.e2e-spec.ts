@@ -1,4 +1,4 @@
-/** Nobody's model_url leads into the network around the server, in whichever spelling and however it got there. */
+/** Server-side request forgery by model_url, in every spelling. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';

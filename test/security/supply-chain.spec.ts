@@ -1,4 +1,4 @@
-/** What comes into the product from others. */
+/** Dependencies of the product. */
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

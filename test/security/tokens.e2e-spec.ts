@@ -1,4 +1,4 @@
-/** Forged access tokens at every door: src/auth/tokens/tokens.service.spec.ts tries more of them, on the verifier alone. */
+/** Forged access tokens over every transport; src/auth/tokens/tokens.service.spec.ts tests the verifier alone. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHmac, generateKeyPairSync, sign as signWithKey } from 'node:crypto';
 import { startTestApp, type TestApp } from '../support/app/app.js';

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { TestApp } from './app.js';
 import type { TestUser, Tokens } from './user.js';
 
-/** The user's access token as it would be, had it been made to run out `secondsLeft` from now. */
+/** The user's access token, signed anew to expire in `secondsLeft`. */
 export function tokenWithSecondsLeft(t: TestApp, user: TestUser, secondsLeft: number): string {
   const [header, payload] = user.tokens.access_token.split('.') as [string, string];
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());

@@ -21,20 +21,20 @@ import { PlayedProvider } from '../provider/provider.js';
 import { UserBuilder } from './user.js';
 
 export interface TestAppOptions {
-  /** Settings by their environment names, over the tests' own. */
+  /** Environment variables that override those of the tests. */
   env?: Partial<Record<string, string>>;
-  /** Where the log goes, one JSON line a write; nowhere unless DEBUG is set. */
+  /** Destination of the log, one JSON line per write; nowhere by default unless DEBUG is set. */
   log?: DestinationStream;
-  /** Hashes passwords at production's cost, which takes a quarter of most tests' time. */
+  /** Hashes passwords at production's cost instead of a minimal one. */
   costlyHashes?: boolean;
-  /** Providers in place of the app's own, by their tokens; for what no setting reaches. */
+  /** Nest providers to override, by token. */
   providers?: readonly (readonly [token: symbol | Type, value: unknown])[];
 }
 
-/** Argon2id as in production, at next to no cost. */
+/** Argon2id parameters of minimal cost. */
 const CHEAP = { memoryCost: 256, timeCost: 2, parallelism: 1 };
 
-/** The real application, on a free port and on a database of its own. Stop it in `afterAll`. */
+/** Starts the real application on a free port with its own database. Stop it in `afterAll`. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-test-'));
   const database = await createTestDatabase(folder);
@@ -78,7 +78,7 @@ class TestApp {
     });
   }
 
-  /** Where it listens; another port after a restart. */
+  /** Base URL; the port changes with a restart. */
   get url(): string {
     const { port } = this.app.getHttpServer().address() as { port: number };
     return `http://127.0.0.1:${port}`;
@@ -98,7 +98,7 @@ class TestApp {
     return events;
   }
 
-  /** Another node on the same database, with the same secrets. Stop it before this one. */
+  /** Starts another node on the same database with the same secrets. Stop it before this one. */
   async startNode(env: TestAppOptions['env'] = {}): Promise<TestApp> {
     const { jwtSecrets, encryptionKeys } = this.settings;
     const secrets = { JWT_SECRETS: jwtSecrets.join(','), ENCRYPTION_KEYS: encryptionKeys.join(',') };
@@ -115,13 +115,13 @@ class TestApp {
     return new UserBuilder({ url: () => this.url, opened: (connection) => this.opened(connection) });
   }
 
-  /** Has a connection closed when this stops. */
+  /** Registers a connection to be closed by `stop`. */
   opened<T extends { close(): Promise<void> }>(connection: T): T {
     this.connections.add(connection);
     return connection;
   }
 
-  /** Shuts down gracefully and starts again, on the same database and settings. */
+  /** Restarts gracefully with the same database and settings. */
   async restart(): Promise<void> {
     await this.app.close();
     await this.start();

@@ -10,8 +10,8 @@ import { ReplyAborted } from '../../../src/chat/replies/active-reply.js';
 import { WebSocketClients } from '../../../src/chat/transports/websocket/websocket-clients.js';
 
 /**
- * What `kill -9` does, as near as an application that shares its process with the test can come to it: from here on it
- * writes nothing, shows no life, and all its connections are gone. None of its shutdown hooks runs.
+ * Simulates `kill -9` for an app in the test's process: it stops writing, stops its heartbeat, and drops its connections.
+ * No shutdown hook runs.
  */
 export async function crash(app: NestExpressApplication): Promise<void> {
   app.get(Heartbeat).onApplicationShutdown();
@@ -27,7 +27,7 @@ export async function crash(app: NestExpressApplication): Promise<void> {
   await app.get(DataSource).destroy();
 }
 
-/** Whatever is asked of it is never answered. */
+/** Makes every method return a promise that never settles. */
 function freeze(store: ReplyRepository): void {
   for (const name of Object.getOwnPropertyNames(ReplyRepository.prototype)) {
     if (name !== 'constructor') Object.assign(store, { [name]: () => new Promise(() => undefined) });

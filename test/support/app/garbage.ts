@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Counts which of some objects the process still holds. */
+/** Counts objects that are not garbage-collected. */
 export class Survivors {
   private readonly watched: WeakRef<object>[] = [];
 

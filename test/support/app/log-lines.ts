@@ -5,7 +5,7 @@ export interface LogLine {
   type?: undefined;
 }
 
-/** A destination for the log, which keeps its lines, parsed. */
+/** Log destination that keeps the parsed lines. */
 export class LogLines {
   private readonly log = new EventLog<LogLine>('The log');
 
@@ -13,12 +13,12 @@ export class LogLines {
     for (const line of text.split('\n')) if (line) this.log.push(JSON.parse(line));
   }
 
-  /** All lines so far, as they were written. */
+  /** All lines so far as text. */
   get text(): string {
     return this.log.events.map((line) => JSON.stringify(line)).join('\n');
   }
 
-  /** The line of the request with this id; a line is written when its answer has left, which may be a little later. */
+  /** Resolves with the log line of a request, which is written after its response. */
   ofRequest(id: string | null): Promise<LogLine> {
     return this.log.until((line) => line.msg === 'request' && line.request_id === id);
   }

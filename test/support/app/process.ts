@@ -13,10 +13,7 @@ import { TestUser, UserBuilder } from './user.js';
 
 type Env = Partial<Record<string, string>>;
 
-/**
- * Nodes of the built server as processes of their own, on one database, which can be killed and started again. What they
- * have in common, and the provider, is this process's. Stop it in `afterAll`.
- */
+/** Starts nodes of the built server as child processes on one database, with shared secrets. Stop it in `afterAll`. */
 export async function startTestNodes(): Promise<TestNodes> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-nodes-'));
   return new TestNodes(folder, await createTestDatabase(folder), await PlayedProvider.start());
@@ -56,7 +53,7 @@ export class TestNodes {
     return node;
   }
 
-  /** What the database says, whichever nodes are up. */
+  /** Queries the database directly, with or without nodes. */
   async query<T>(sql: string, parameters: unknown[] = []): Promise<T[]> {
     this.source ??= await createDataSource(this.databaseUrl, SCHEMA).initialize();
     return this.source.query(sql, parameters);
@@ -71,7 +68,7 @@ export class TestNodes {
   }
 }
 
-/** A node: a process, and how to speak to it. */
+/** Node process and its HTTP client. */
 export class TestNode {
   url = '';
   readonly http = new HttpClient(() => this.url);
@@ -79,7 +76,7 @@ export class TestNode {
 
   constructor(readonly process: ServerProcess) {}
 
-  /** Waits until it takes requests. */
+  /** Waits until the node accepts requests. */
   async ready(): Promise<void> {
     this.url = await this.process.url();
   }
@@ -89,13 +86,13 @@ export class TestNode {
     return new UserBuilder(this.surroundings());
   }
 
-  /** A user of another node, here, with the same login. */
+  /** The same user and login, at this node. */
   welcome(user: TestUser): TestUser {
     const here = new TestUser(this.surroundings(), user.username, user.email, user.password);
     return Object.assign(here, { id: user.id, tokens: user.tokens, configId: user.configId });
   }
 
-  /** As a crash does it, or an operator in despair. */
+  /** Kills the process with SIGKILL. */
   async kill(): Promise<void> {
     this.process.signal('SIGKILL');
     await this.process.exited;

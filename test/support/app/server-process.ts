@@ -7,7 +7,7 @@ import { within } from '../clients/event-log.js';
 import { LogLines } from './log-lines.js';
 
 const MAIN = join(__dirname, '../../../dist/server/main.js');
-/** On a machine that other tests keep busy. */
+/** Allows for a machine under load. */
 const START_TIMEOUT_MS = 30_000;
 
 export interface Exit {
@@ -15,7 +15,7 @@ export interface Exit {
   stderr: string;
 }
 
-/** The built server (`npm run build`) as a process of its own, which can be signalled and killed. */
+/** The built server (`npm run build`) as a child process. */
 export class ServerProcess {
   readonly log = new LogLines();
   /** Resolves when the process has ended. */
@@ -23,7 +23,7 @@ export class ServerProcess {
   private readonly child: ChildProcess;
   private stderr = '';
 
-  /** @param folder its working directory, and with `DATABASE_URL` unset its database's */
+  /** @param folder the working directory, which also holds the database unless `DATABASE_URL` is set */
   constructor(folder: string, env: NodeJS.ProcessEnv = {}) {
     const defaults = { PATH: process.env.PATH, NODE_ENV: 'test', PORT: '0', DATA_DIR: folder };
     this.child = spawn(process.execPath, [MAIN], { cwd: folder, env: { ...defaults, ...env } });
@@ -37,7 +37,7 @@ export class ServerProcess {
     this.exited = once(this.child, 'close').then(([code]) => ({ code, stderr: this.stderr }));
   }
 
-  /** Waits until it listens, and says where. */
+  /** Resolves with the URL once the server listens. */
   async url(): Promise<string> {
     const listening = this.log
       .until(({ msg }) => msg === 'Parley is listening', START_TIMEOUT_MS)
@@ -46,10 +46,10 @@ export class ServerProcess {
     return Promise.race([listening, failed]);
   }
 
-  /** What of it is in memory, in MB. */
+  /** Resident memory in MB. */
   async residentMegabytes(): Promise<number> {
     const { pid } = this.child;
-    // Not every Linux has ps, and nothing else has /proc.
+    // /proc exists on Linux only, and ps is not on every Linux.
     if (process.platform !== 'linux') {
       const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(pid)]);
       return Number(stdout) / 1024;
@@ -58,12 +58,12 @@ export class ServerProcess {
     return Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]) / 1024;
   }
 
-  /** Sends a signal; see `exited` for what comes of it. */
+  /** Sends a signal; `exited` resolves with the outcome. */
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
 
-  /** Sees that the process is gone. */
+  /** Kills the process if it still runs, and waits for its exit. */
   async close(): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
     await within(this.exited, 'The server did not end');

@@ -1,7 +1,7 @@
 import { DataSource, type Logger } from 'typeorm';
 import type { TestApp } from './app.js';
 
-/** Every statement that a test's app sends to its database, from when this is made. */
+/** Records every statement of a test's app from its construction on. */
 export class StatementLog {
   private sent: string[] = [];
 
@@ -12,7 +12,7 @@ export class StatementLog {
     dataSource.logger = logger;
   }
 
-  /** What was sent since the last call: each statement's verb, and the table that it is about. */
+  /** Statements since the last call, as verb and table. */
   take(): string[] {
     const taken = this.sent.map(summary);
     this.sent = [];
@@ -20,7 +20,7 @@ export class StatementLog {
   }
 }
 
-/** `BEGIN IMMEDIATE` and `START TRANSACTION` are the same to a reader. */
+/** Summarizes `BEGIN IMMEDIATE` and `START TRANSACTION` alike. */
 function summary(sql: string): string {
   const [verb = ''] = sql.split(' ', 1);
   if (/^(BEGIN|START)/.test(sql)) return 'BEGIN';

@@ -10,14 +10,14 @@ export interface Tokens {
   refresh_token: string;
 }
 
-/** What the users of a test are made with. */
+/** Environment that test users are created in. */
 export interface Surroundings {
   url(): string;
-  /** Has it closed when the test's server stops. */
+  /** Registers a connection to be closed with the test's server. */
   opened<T extends { close(): Promise<void> }>(connection: T): T;
 }
 
-/** A signed-in user, and everything that one does. */
+/** Signed-in user with clients for all transports. */
 export class TestUser extends HttpClient {
   tokens!: Tokens;
   id = 0;
@@ -37,7 +37,7 @@ export class TestUser extends HttpClient {
     );
   }
 
-  /** The same login, at another node. */
+  /** The same login at another node. */
   on(node: { url: string }): TestUser {
     const { username, email, password, tokens, id, configId } = this;
     const around = { ...this.around, url: () => node.url };
@@ -65,7 +65,7 @@ export class TestUser extends HttpClient {
     return page.messages;
   }
 
-  /** Chats over JSON: resolves once the reply is whole. */
+  /** Chats over JSON; resolves once the reply has ended. */
   send(conversationId: number, content: string, extra: object = {}): Promise<Answer<ChatAnswer>> {
     return this.post(
       `/conversations/${conversationId}/chat`,
@@ -74,19 +74,19 @@ export class TestUser extends HttpClient {
     );
   }
 
-  /** Opens an event stream: a POST where there is a body. */
+  /** Opens an event stream; sends a POST if there is a body. */
   async sse(path: string, body?: object, headers: Record<string, string> = {}): Promise<SseReader> {
     const all = { Accept: 'text/event-stream', ...headers };
     const method = body === undefined ? 'GET' : 'POST';
     return this.around.opened(await SseReader.open((signal) => this.fetch(method, path, body, all, signal)));
   }
 
-  /** A Socket.IO client, which connects by itself; what is asked of it waits for that. */
+  /** Socket.IO client that connects by itself; commands wait for the connection. */
   socket(options?: ConstructorParameters<typeof SocketClient>[2]): SocketClient {
     return this.around.opened(new SocketClient(this.baseUrl(), this.tokens.access_token, options));
   }
 
-  /** One that asks for connection state recovery. */
+  /** Socket.IO client that requests connection state recovery. */
   recoveringSocket(options: ConstructorParameters<typeof SocketClient>[2] = {}): SocketClient {
     return this.socket({ ...options, auth: { token: this.tokens.access_token, recovery: true } });
   }
@@ -110,7 +110,7 @@ export class UserBuilder {
 
   constructor(private readonly around: Surroundings) {}
 
-  /** Gives the user a model configuration at the provider. */
+  /** Creates a model configuration at the provider. */
   withConfig(provider: PlayedProvider, config: object = {}): this {
     this.provider = provider;
     this.config = config;

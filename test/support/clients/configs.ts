@@ -14,7 +14,7 @@ export interface Config extends Thing {
 /** The key of the configurations that `configCalls` creates. */
 export const KEY = 'sk-very-secret-0123456789';
 
-/** The calls of `/auth/config`, as the user of the moment unless another is given. */
+/** The calls of `/auth/config`, as the current user by default. */
 export function configCalls(provider: () => PlayedProvider, user: () => TestUser) {
   const valid = () => ({ model_url: provider().url, model_name: 'test-model', api_key: KEY });
   const create = (extra: object = {}, by = user()) =>

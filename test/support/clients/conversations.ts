@@ -17,7 +17,7 @@ export interface SearchAnswer {
   has_more: boolean;
 }
 
-/** The calls of `/conversations`, as the user of the moment. */
+/** The calls of `/conversations`, as the current user. */
 export function conversationCalls(user: () => TestUser) {
   const list = async (query = '') => (await user().get<ListAnswer>(`/conversations${query}`)).body;
   return {

@@ -1,18 +1,18 @@
 import { EventEmitter } from 'node:events';
 
-/** An event as any transport delivers it: its type beside its body. */
+/** Event as received over any transport: its type beside its body. */
 export interface SeenEvent {
   type: string;
   [member: string]: unknown;
 }
 
-/** What came in over a connection, and the means to wait for more of it. */
+/** Log of received events, with a way to wait for more. */
 export class EventLog<E extends { type?: unknown } = SeenEvent> {
   readonly events: E[] = [];
   private readonly changes = new EventEmitter().setMaxListeners(0);
   private ending?: string;
 
-  /** @param name what a failed wait calls the connection */
+  /** @param name the connection's name in errors */
   constructor(private readonly name: string) {}
 
   push(event: E): void {
@@ -20,13 +20,13 @@ export class EventLog<E extends { type?: unknown } = SeenEvent> {
     this.changes.emit('change');
   }
 
-  /** Nothing more will come: whoever waits fails now. */
+  /** Ends the log; pending waits fail. */
   end(reason: string): void {
     this.ending ??= reason;
     this.changes.emit('change');
   }
 
-  /** The first event, from the given place on, that the predicate holds for; waits for it if need be. */
+  /** Resolves with the first matching event from the given index on. */
   async until(predicate: (event: E) => boolean, timeoutMs = 10_000, from = 0): Promise<E> {
     return new Promise((resolve, reject) => {
       const fail = (why: string) => settle(() => reject(new Error(this.complaint(predicate, why))));

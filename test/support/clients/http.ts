@@ -1,4 +1,4 @@
-/** Most answers are a thing with an id; give the type where it matters. */
+/** Default type of response bodies. */
 export interface Thing {
   id: number;
   [member: string]: unknown;
@@ -7,15 +7,15 @@ export interface Thing {
 export interface Answer<T = Thing> {
   status: number;
   headers: Headers;
-  /** JSON, parsed, where the answer says that it is; else text. */
+  /** Parsed JSON, or text for other content types. */
   body: T;
 }
 
 type Sendable = object | string | Uint8Array | null;
 
-/** Real HTTP to the server under test. */
+/** HTTP client of the server under test. */
 export class HttpClient {
-  /** @param headers sent with every request; asked each time, since tokens change */
+  /** @param headers called for each request, since tokens change */
   constructor(
     protected readonly baseUrl: () => string,
     private readonly headers: () => Record<string, string> = () => ({}),
@@ -25,7 +25,7 @@ export class HttpClient {
     return this.request('GET', path, undefined, headers);
   }
 
-  /** @param body text and bytes are sent as they are, all else as JSON; `application/json` unless a header differs */
+  /** @param body text and bytes are sent unchanged, other values as JSON; `application/json` by default */
   post<T = Thing>(path: string, body?: Sendable, headers?: Record<string, string>): Promise<Answer<T>> {
     return this.request('POST', path, body, headers);
   }
@@ -46,7 +46,7 @@ export class HttpClient {
     };
   }
 
-  /** The answer as it comes in, for streams. */
+  /** The raw response, for streams. */
   fetch(
     method: string,
     path: string,

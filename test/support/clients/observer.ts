@@ -5,12 +5,12 @@ import type { Thing } from './http.js';
 
 export type ObserverTransport = 'events' | 'socket.io' | 'websocket';
 
-/** Somebody who follows a conversation, with breaks, and must always come to see it as the model does. */
+/** Observer of a conversation with reconnects, whose view must match the model. */
 export class Observer extends TransportClient {
   transport: ObserverTransport | null = null;
   private lastTransport: ObserverTransport = 'socket.io';
   private connection?: Connection;
-  /** Kept over a broken line, so that its session may be recovered. */
+  /** Kept across disconnects, so that the session can be recovered. */
   private socket?: Socket;
   private opened = false;
 
@@ -20,25 +20,25 @@ export class Observer extends TransportClient {
     await this.agree(model, expected);
   }
 
-  /** Over the transport that it had, whose session may be recovered. */
+  /** Reconnects over the same transport, possibly recovering the session. */
   async reconnect(model: ChatModel): Promise<void> {
     if (!this.transport) await this.connect(this.lastTransport, model);
   }
 
-  /** The line breaks. */
+  /** Breaks the connection. */
   async drop(): Promise<void> {
     this.transport = null;
     await this.connection?.drop();
     this.connection = undefined;
   }
 
-  /** The server is gone, and with it what it knew of sessions. */
+  /** Forgets the session, which the server lost. */
   async lose(): Promise<void> {
     await this.drop();
     this.socket = undefined;
   }
 
-  /** Waits until all that it shows is as the model has it, and the expected messages are among it. */
+  /** Waits until the view matches the model and contains the expected messages. */
   async agree(model: ChatModel, expected: number[] = []): Promise<void> {
     if (!this.transport) return;
     const { reader } = this;
@@ -52,7 +52,7 @@ export class Observer extends TransportClient {
       });
   }
 
-  /** @returns the messages that it has to know of then */
+  /** @returns the messages that the view must contain */
   private async join(transport: ObserverTransport, model: ChatModel): Promise<number[]> {
     const newest = Math.max(0, ...this.reader.messages.keys());
     const since = model.messages.map(({ id }) => id).filter((id) => id > newest);

@@ -2,11 +2,11 @@ import { connect, type Socket } from 'node:net';
 import { within } from './event-log.js';
 
 interface RawOptions {
-  /** Leaves once this has come; else the server has to close the connection. */
+  /** Disconnects once the response matches; otherwise the server must close the connection. */
   until?: RegExp;
 }
 
-/** Sends bytes as they are, as no HTTP client would, and resolves with all that comes back until the server closes. */
+/** Sends raw bytes and resolves with the response until the server closes the connection. */
 export async function sendRaw(
   url: string,
   bytes: string,
@@ -19,13 +19,13 @@ export async function sendRaw(
   return connection.end(timeoutMs);
 }
 
-/** A connection for bytes as they are. */
+/** Connection for raw bytes. */
 export class RawConnection {
   readonly socket: Socket;
   received = '';
   private readonly ended: Promise<void>;
 
-  /** @param allowHalfOpen stays when the server has ended its side */
+  /** @param allowHalfOpen keeps the connection open after the server ended its side */
   constructor(url: string, { allowHalfOpen = false } = {}) {
     const { hostname: host, port } = new URL(url);
     this.socket = connect({ port: Number(port), host, allowHalfOpen });
@@ -41,7 +41,7 @@ export class RawConnection {
     return this;
   }
 
-  /** Resolves with all that has come once that matches. */
+  /** Resolves with the bytes received once they match. */
   until(pattern: RegExp, timeoutMs?: number): Promise<string> {
     const matched = new Promise<string>((resolve) => {
       const look = () => pattern.test(this.received) && resolve(this.received);
@@ -51,7 +51,7 @@ export class RawConnection {
     return within(matched, `The server did not send ${pattern}`, timeoutMs);
   }
 
-  /** Resolves with all that has come once the server has closed the connection. */
+  /** Resolves with the bytes received once the server has closed the connection. */
   async end(timeoutMs?: number): Promise<string> {
     await within(this.ended, 'The server did not close the connection', timeoutMs);
     return this.received;

@@ -13,25 +13,25 @@ export interface ReadMessage {
 }
 
 /**
- * A client's view of one conversation, put together from any transport's events by API.md 6's rules alone. It is a
- * harsh reader: what a lenient one could mend (a gap, a repeat that differs, events out of order) it throws at.
+ * Client's view of one conversation, assembled from any transport's events by the documented rules. Strict: throws on a
+ * gap, on a repeat that differs, and on events out of order.
  */
 export class ReplyReader {
   readonly messages = new Map<number, ReadMessage>();
-  /** Whether the conversation is gone. */
+  /** Whether the conversation was deleted. */
   deleted = false;
-  /** How often the conversation itself has changed. */
+  /** Number of changes of the conversation itself. */
   updates = 0;
-  /** The first thing that the server did wrong; `until` rejects with it. */
+  /** First violation by the server; `until` rejects with it. */
   fault?: Error;
   /** Events since `connect`. */
   received = 0;
   private readonly latest: string[] = [];
-  /** On this connection: messages whose text has come, whose text comes, and whose end has come. */
+  /** On this connection: messages with text, with text in progress, and completed ones. */
   private started = new Set<number>();
   private followed = new Set<number>();
   private completed = new Set<number>();
-  /** Messages that were known before this connection. */
+  /** Messages known before this connection. */
   private earlier: number[] = [];
   private options: ConnectOptions = {};
   private readonly changes = new EventEmitter().setMaxListeners(0);
@@ -41,7 +41,7 @@ export class ReplyReader {
     private readonly conversationId: number,
   ) {}
 
-  /** A new connection, over which what was seen before may come again. */
+  /** Starts a new connection, which may repeat earlier events. */
   connect(transport: string, options: ConnectOptions = {}): void {
     this.received = 0;
     this.started = new Set();
@@ -52,7 +52,7 @@ export class ReplyReader {
     this.latest.push(`(${transport})`);
   }
 
-  /** An event, a frame, or an acknowledgement as `{type: 'ack', ok, data}`. Others' conversations are passed over. */
+  /** Applies an event, a frame, or an acknowledgement as `{type: 'ack', ok, data}`. Ignores other conversations. */
   apply = (event: SeenEvent): void => {
     try {
       if (this.concerns(event)) this.take(event);
@@ -65,8 +65,8 @@ export class ReplyReader {
   };
 
   /**
-   * The active branch, asked for since this connection. An event may have overtaken it: what is further along is kept.
-   * What was known before and is not on it is out of sight.
+   * Applies the active branch as read since this connection. Newer state from events is kept; known messages that are not
+   * on the branch leave the view.
    */
   merge(page: { messages: Thing[] }): void {
     const ids = new Set(page.messages.map(({ id }) => id));
@@ -79,24 +79,24 @@ export class ReplyReader {
     this.changes.emit('change');
   }
 
-  /** The newest reply, as far as it is known. */
+  /** The newest known reply. */
   get reply(): ReadMessage | undefined {
     return [...this.messages.values()]
       .filter(({ role }) => role === 'assistant')
       .sort((a, b) => b.id - a.id)[0];
   }
 
-  /** Whether the newest reply has come to its end. */
+  /** Whether the newest reply has ended. */
   get ended(): boolean {
     return this.reply !== undefined && this.reply.status !== 'streaming';
   }
 
-  /** Whether its end has come over this connection. */
+  /** Whether the reply's end was received over this connection. */
   get endedHere(): boolean {
     return this.ended && this.completed.has(this.reply!.id);
   }
 
-  /** Waits for the condition, which may hold already; rejects at the first fault. */
+  /** Waits for the condition; rejects at the first violation. */
   until(condition: () => boolean, complaint: string, timeoutMs = 20_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (error?: Error) => {
@@ -174,7 +174,7 @@ export class ReplyReader {
     this.messages.set(message.id, message);
   }
 
-  /** Who has followed a reply's text has all of it at its end, and no more. */
+  /** Checks that the followed text equals the final text. */
   private compare(known: ReadMessage, message: ReadMessage): void {
     for (const part of ['content', 'reasoning'] as const) {
       if (known[part] === message[part]) continue;
@@ -192,14 +192,14 @@ export class ReplyReader {
     if (messages ?? user_message) this.options.follows = true;
   }
 
-  /** A page of the active branch: what else was known is out of sight, and will not be heard of. */
+  /** Applies a page of the active branch; other messages leave the view. */
   private show(messages: Thing[]): void {
     this.replace(messages);
     const ids = new Set(messages.map(({ id }) => id));
     for (const id of this.messages.keys()) if (!ids.has(id)) this.messages.delete(id);
   }
 
-  /** What is acknowledged is the truth of its moment: what follows builds upon it. */
+  /** Applies an acknowledgement; later events build on it. */
   private replace(messages: Thing[]): void {
     for (const message of messages.map(read)) {
       if (this.completed.has(message.id) && message.status === 'streaming') {
@@ -217,9 +217,9 @@ export class ReplyReader {
 }
 
 interface ConnectOptions {
-  /** It begins with a running reply's text so far, unannounced (SSE without Last-Event-ID). */
+  /** Starts with a running reply's text so far (SSE without Last-Event-ID). */
   joinsMidway?: boolean;
-  /** The text of every reply comes over it, so that what it ends with can be held against what came. */
+  /** Receives the text of every reply, so the final text can be checked. */
   follows?: boolean;
 }
 

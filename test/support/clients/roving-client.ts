@@ -5,15 +5,15 @@ import type { TestUser } from '../app/user.js';
 
 export type Transport = 'post' | 'events' | 'socket.io' | 'websocket';
 
-/** What comes is promised, not when: on a busy machine the played provider's single bytes take their time. */
+/** Generous, as the played provider's single bytes are slow under load. */
 const PATIENCE_MS = 60_000;
 
-/** A stay with the server: over which transport, and for how many events, on each of its connections. */
+/** Visit: a transport, and the number of events per connection. */
 export interface Stay {
   transport: Transport;
-  /** Which of the nodes it is at, where there are several. */
+  /** Index of the node. */
   node?: number;
-  /** Several where the connection breaks and is recovered (Socket.IO) or taken up again (SSE). */
+  /** More than one if the connection breaks and is recovered (Socket.IO) or resumed (SSE). */
   events: number[];
 }
 
@@ -22,9 +22,9 @@ export interface SentMessage {
   client_message_id: string;
 }
 
-/** A client that comes and goes, over one transport after another. */
+/** Client that reconnects over changing transports. */
 export class RovingClient extends TransportClient {
-  /** How often it left in the middle of the reply. */
+  /** Number of disconnects during the reply. */
   drops = 0;
 
   /**
@@ -52,7 +52,7 @@ export class RovingClient extends TransportClient {
     }
   }
 
-  /** Stays until the reply has ended. */
+  /** Stays connected until the reply has ended. */
   async stayOn(transport: Transport, node?: number): Promise<void> {
     await this.stay({ transport, events: [Infinity], node });
   }
@@ -67,7 +67,7 @@ export class RovingClient extends TransportClient {
     return this.sends && !this.reader.reply;
   }
 
-  /** @param replays whether what is known comes again, and with it the end */
+  /** @param replays whether known events, the end included, are sent again */
   private async listen(count: number, replays: boolean): Promise<void> {
     const { reader } = this;
     const isOver = () => (replays ? reader.endedHere : reader.ended);
@@ -88,7 +88,7 @@ export class RovingClient extends TransportClient {
     return this.followEvents();
   }
 
-  /** A repeat of the send, which joins the first one's reply. */
+  /** Repeats the send, which joins the running reply. */
   private async post(): Promise<Connection> {
     const sse = await this.user.sse(`/conversations/${this.conversationId}/chat`, this.message);
     this.reader.connect('post', { follows: true });
@@ -117,8 +117,8 @@ export class RovingClient extends TransportClient {
     for (const [index, count] of stays.entries()) {
       await this.listen(count, false);
       if (index === stays.length - 1) break;
-      // From here on, as what was missed comes before `connect`.
-      // Recovered before its command was acknowledged, it gets text of a message that it has not been told of.
+      // Counted from here, as missed events arrive before `connect`.
+      // A client recovered before its acknowledgement receives text of an unknown message.
       this.reader.connect('socket.io again', { joinsMidway: !opened });
       io.io.engine.close();
       await turn();

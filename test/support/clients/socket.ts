@@ -10,10 +10,10 @@ export interface Ack<T> {
   error?: Record<string, unknown>;
 }
 
-/** What a refused connection is told: the problem, in `data`. */
+/** Error of a refused connection, with the problem in `data`. */
 export type ConnectError = Error & { data?: Record<string, unknown> };
 
-/** A Socket.IO client of the namespace /chat. */
+/** Socket.IO client of the namespace /chat. */
 export class SocketClient {
   readonly io: Socket;
   /** Resolves when connected; rejects with a ConnectError when refused. */
@@ -38,18 +38,18 @@ export class SocketClient {
     return this.log.events;
   }
 
-  /** Also finds what has come in already. */
+  /** Resolves with the first matching event, past ones included. */
   until(predicate: (event: SeenEvent) => boolean, timeoutMs?: number): Promise<SeenEvent> {
     return this.log.until(predicate, timeoutMs);
   }
 
-  /** Sends, and resolves with the acknowledgement. */
+  /** Sends a command and resolves with its acknowledgement. */
   async emit<T = Thing>(event: string, body?: unknown, timeoutMs = 10_000): Promise<Ack<T>> {
     await this.connected;
     return within(this.io.emitWithAck(event, body), `${event} was not acknowledged`, timeoutMs);
   }
 
-  /** Sends a message and resolves with the events from there to its reply's end. */
+  /** Sends a message and resolves with the events up to the reply's end. */
   async chat(conversationId: number, content: string, extra: object = {}): Promise<SeenEvent[]> {
     await this.connected;
     const before = this.events.length;

@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { EventLog, SeenEvent } from './event-log.js';
 import { Answer } from './http.js';
 
-/** A stream of server-sent events, read as it comes. */
+/** Reader of server-sent events. */
 export class SseReader {
   private readonly log = new EventLog<SeenEvent & { id?: string }>('SSE');
-  /** The comments, which keep proxies from closing a quiet stream. */
+  /** Comments received, sent by the server as keep-alive. */
   readonly comments: string[] = [];
-  /** Where to resume: the last `id:` that came in. */
+  /** The last `id:` received, to resume from. */
   lastEventId?: string;
-  /** Resolves when the stream has ended, by either side. */
+  /** Resolves when either side has ended the stream. */
   readonly ended: Promise<void>;
   private readonly abort: AbortController;
   private listener?: (event: SeenEvent) => void;
@@ -31,7 +31,7 @@ export class SseReader {
     ]);
   }
 
-  /** @throws SseRefused when the answer is no event stream */
+  /** @throws SseRefused if the response is no event stream */
   static async open(connect: (signal: AbortSignal) => Promise<Response>): Promise<SseReader> {
     const abort = new AbortController();
     const response = await connect(abort.signal);
@@ -49,18 +49,18 @@ export class SseReader {
     return this.log.events;
   }
 
-  /** Also finds what has come in already. */
+  /** Resolves with the first matching event, past ones included. */
   until(predicate: (event: SeenEvent) => boolean, timeoutMs?: number) {
     return this.log.until(predicate, timeoutMs);
   }
 
-  /** Has each event handed over as it comes, and those that have come already at once. */
+  /** Calls back with each event, past ones first. */
   listen(listener: (event: SeenEvent) => void): void {
     this.events.forEach(listener);
     this.listener = listener;
   }
 
-  /** Leaves, as a client does that closes its page. */
+  /** Disconnects like a closed page. */
   async close(): Promise<void> {
     this.abort.abort();
     await this.ended;
@@ -83,7 +83,7 @@ export class SseReader {
   }
 }
 
-/** The server answered otherwise; `answer` says how. */
+/** Thrown if the response is no event stream. */
 export class SseRefused extends Error {
   constructor(readonly answer: Answer<Record<string, unknown>>) {
     super(`Not an event stream: ${answer.status} ${JSON.stringify(answer.body)}`);

@@ -3,11 +3,11 @@ import { ReplyReader } from './reply-reader.js';
 import type { TestUser } from '../app/user.js';
 
 export interface Connection {
-  /** Ends it as a failing network does: without a goodbye. */
+  /** Drops the connection like a failing network. */
   drop(): void | Promise<void>;
 }
 
-/** A client of one conversation, over whichever transport; it keeps what a real one would: what it has read, and its place. */
+/** Client of one conversation over any transport; keeps its view and its position. */
 export class TransportClient {
   readonly reader: ReplyReader;
   protected lastEventId?: string;
@@ -20,19 +20,19 @@ export class TransportClient {
     this.reader = new ReplyReader(name, conversationId);
   }
 
-  /** GET …/events, from where the client stands. */
+  /** GET …/events, from the client's position. */
   protected async followEvents(): Promise<Connection> {
     const { lastEventId, user, conversationId } = this;
     const headers: Record<string, string> = lastEventId ? { 'Last-Event-ID': lastEventId } : {};
     const sse = await user.sse(`/conversations/${conversationId}/events`, undefined, headers);
     this.reader.connect(`events from ${lastEventId}`, { follows: true, joinsMidway: !lastEventId });
     sse.listen((event) => this.noted(event));
-    // Nothing tells of a reply that ended before: its client looks at the history.
+    // No event announces a reply that ended before, so the client reads the history.
     if (!lastEventId) this.reader.merge({ messages: await user.history(conversationId) });
     return { drop: () => sse.close() };
   }
 
-  /** @param frame sent as soon as it is open */
+  /** @param frame sent once the socket is open */
   protected async openWebSocket(frame?: object): Promise<Connection> {
     const client = this.user.ws(this.conversationId);
     this.reader.connect('websocket', { follows: true });

@@ -2,17 +2,17 @@ import WebSocket, { type ClientOptions } from 'ws';
 import { EventLog, SeenEvent, within } from './event-log.js';
 
 export interface WebSocketOptions extends ClientOptions {
-  /** How the token is sent; `none` sends none. */
+  /** How the token is sent. */
   auth?: 'header' | 'subprotocol' | 'frame' | 'none';
   token?: string;
   /** The subprotocol before the token. */
   scheme?: string;
 }
 
-/** A client of the plain WebSocket transport. */
+/** Client of the plain WebSocket transport. */
 export class WebSocketClient {
   readonly socket: WebSocket;
-  /** Resolves when open; rejects with `Refused` where the handshake is answered otherwise. */
+  /** Resolves when open; rejects with `Refused` if the handshake fails. */
   readonly opened: Promise<void>;
   /** Resolves with the close code and reason. */
   readonly closed: Promise<{ code: number; reason: string }>;
@@ -39,19 +39,19 @@ export class WebSocketClient {
     return this.log.events;
   }
 
-  /** Also finds what has come in already. */
+  /** Resolves with the first matching event, past ones included. */
   until(predicate: (frame: SeenEvent) => boolean, timeoutMs?: number): Promise<SeenEvent> {
     return this.log.until(predicate, timeoutMs);
   }
 
-  /** @param frame objects are sent as JSON text, all else as it is */
+  /** @param frame objects are sent as JSON text, other values unchanged */
   async send(frame: object | string | Buffer): Promise<void> {
     await this.opened;
     const isRaw = typeof frame === 'string' || Buffer.isBuffer(frame);
     this.socket.send(isRaw ? frame : JSON.stringify(frame));
   }
 
-  /** Sends a frame with an id of its own, and resolves with the `ack` to it. */
+  /** Sends a frame with a unique id, and resolves with its `ack`. */
   async request(type: string, body: object = {}, timeoutMs?: number): Promise<SeenEvent> {
     const id = ++this.lastId;
     await this.send({ type, id, ...body });
@@ -80,7 +80,7 @@ export class WebSocketClient {
   }
 }
 
-/** The handshake was answered with this HTTP status. */
+/** Thrown if the handshake is answered with an HTTP error. */
 export class Refused extends Error {
   constructor(readonly status: number) {
     super(`The handshake was refused with ${status}`);

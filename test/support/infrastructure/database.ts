@@ -7,7 +7,7 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A database of its own: on the server that TEST_MYSQL_URL names (`mysql://` or `mariadb://`), else SQLite in `folder`. */
+/** Creates an empty database: on the server of TEST_MYSQL_URL (`mysql://` or `mariadb://`), else SQLite in `folder`. */
 export async function createTestDatabase(folder: string): Promise<TestDatabase> {
   const server = process.env.TEST_MYSQL_URL;
   if (!server) return { url: `sqlite:${folder}/test.db`, drop: async () => undefined };
@@ -25,18 +25,18 @@ async function run(server: string, statement: string): Promise<void> {
   }
 }
 
-/** A group of tests for runs on MySQL or MariaDB alone. */
+/** Group of tests for MySQL and MariaDB only. */
 export function onMysql(name: string, tests: () => void): void {
   if (process.env.TEST_MYSQL_URL) describe(name, tests);
 }
 
-/** A group of tests for runs that have a Redis; it is given its URL. */
+/** Group of tests for runs with a Redis; called with its URL. */
 export function onRedis(name: string, tests: (url: string) => void): void {
   const url = process.env.TEST_REDIS_URL;
   if (url) describe(name, () => tests(url));
 }
 
-/** A group of tests for runs on SQLite alone. */
+/** Group of tests for SQLite only. */
 export function onSqlite(name: string, tests: () => void): void {
   if (!process.env.TEST_MYSQL_URL) describe(name, tests);
 }

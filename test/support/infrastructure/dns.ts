@@ -4,14 +4,14 @@ import { Resolver } from 'node:dns/promises';
 import type { AddressInfo } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** @returns the addresses that a name has this time, of either family; null where there is no such name */
+/** @returns the IPv4 and IPv6 addresses for this query; null for an unknown name */
 export type Zone = (name: string) => readonly string[] | null;
 
 const TYPES = { A: 1, AAAA: 28 } as const;
 const NAME_ERROR = 3;
 const HEADER_BYTES = 12;
 
-/** A name server on a real port, whose answers may not be kept (TTL 0) and may change with every query. RFC 1035. */
+/** Name server (RFC 1035) whose answers have TTL 0 and may change with every query. */
 export class DnsServer {
   queries = 0;
 
@@ -28,7 +28,7 @@ export class DnsServer {
     return new DnsServer(socket, zone);
   }
 
-  /** A resolver that asks this server and no other. */
+  /** Resolver that uses this server only. */
   resolver(): Resolver {
     const resolver = new Resolver({ timeout: 2_000, tries: 1 });
     resolver.setServers([`127.0.0.1:${(this.socket.address() as AddressInfo).port}`]);
@@ -48,7 +48,7 @@ export class DnsServer {
     const records = (addresses ?? []).map(recordOf).filter((record) => record.readUInt16BE(2) === type);
     const header = Buffer.alloc(HEADER_BYTES);
     query.copy(header, 0, 0, 2);
-    // A response, authoritative, with recursion wanted and at hand.
+    // Flags: response, authoritative, recursion desired and available.
     header.writeUInt16BE(0x8580 | (addresses ? 0 : NAME_ERROR), 2);
     header.writeUInt16BE(1, 4);
     header.writeUInt16BE(records.length, 6);
@@ -66,7 +66,7 @@ function readName(query: Buffer): { name: string; end: number } {
   return { name: labels.join('.').toLowerCase(), end: at + 1 };
 }
 
-/** With a pointer to the question's name, class IN and TTL 0. */
+/** Resource record: pointer to the question's name, class IN, TTL 0. */
 function recordOf(address: string): Buffer {
   const bytes = Buffer.from(ipaddr.parse(address).toByteArray());
   const head = Buffer.alloc(12);

@@ -13,18 +13,18 @@ import type { TestUser } from '../app/user.js';
 import type { WebSocketClient } from '../clients/websocket.js';
 
 const OUTAGE_MS = Number(process.env.OUTAGE_MS ?? 6500);
-/** By then a client knows that it has to try again, and after an outage all is well again. */
+/** Time limit for an error during an outage, and for recovery after it. */
 export const SOON_MS = 5000;
 
-/** An app, and how its database is taken away. */
+/** App whose database can be made unavailable. */
 export interface Scene {
   t: TestApp;
-  /** @returns what brings it back */
+  /** @returns a function that restores the database */
   takeAway(): Promise<() => unknown>;
   stop(): Promise<void>;
 }
 
-/** Holds for every way in which a database can be away. */
+/** Tests for every kind of outage. */
 export function survives(start: () => Promise<Scene>, startsWithinMs?: number): void {
   let scene: Scene;
   let t: TestApp;
@@ -140,7 +140,7 @@ export function survives(start: () => Promise<Scene>, startsWithinMs?: number): 
   });
 
   it('has said of each failure once that there is one, however often it was met', () => {
-    // Objects are the lines of refused commands, one for each.
+    // Objects are log lines of refused commands.
     const said = warnings.mock.calls.map(([message]) => message).filter((said) => typeof said === 'string');
 
     expect(said.length).toBeGreaterThan(0);

@@ -10,19 +10,19 @@ import { promisify } from 'node:util';
 import { onMysql } from './database.js';
 
 const SERVICES = process.env.SERVICES_SCRIPT ?? join(__dirname, '../../../../shared/tools/services');
-/** Where the `services` script unpacked the servers that this run uses. */
+/** Folder of the servers unpacked by the `services` script. */
 const SHARED_FOLDER = process.env.SERVICES_DIR ?? join(homedir(), '.cache/test-services');
 /** Starting a server and its first databases takes about 10 s. */
 export const OWN_SERVER_MS = 90_000;
 
 const run = promisify(execFile);
 
-/** A group of tests with a server of their own, for runs on MySQL or MariaDB where there is a script to start one. */
+/** Group of tests with their own database server, on MySQL or MariaDB with a script to start one. */
 export function onOwnServer(name: string, tests: () => void): void {
   if (existsSync(SERVICES)) onMysql(name, tests);
 }
 
-/** A MySQL or MariaDB server, as TEST_MYSQL_URL says, that a test may reconfigure, kill and start again. */
+/** MySQL or MariaDB server, by TEST_MYSQL_URL, that a test may reconfigure, kill and restart. */
 export class OwnServer {
   private constructor(
     readonly kind: 'mysql' | 'mariadb',
@@ -34,18 +34,18 @@ export class OwnServer {
     const kind = process.env.TEST_MYSQL_URL?.startsWith('mariadb:') ? 'mariadb' : 'mysql';
     const server = new OwnServer(kind, await mkdtemp(`${SHARED_FOLDER}-own-`), await freePort());
     const unpacked = join(SHARED_FOLDER, kind === 'mysql' ? 'sid-mysql' : 'mariadb');
-    // As links, since what is unpacked already need not be fetched again; without it the script fetches.
+    // Links to the unpacked servers, so that the script does not download them again.
     await run('cp', ['-al', unpacked, join(server.folder, basename(unpacked))]).catch(() => undefined);
     await server.up();
     return server;
   }
 
-  /** @param user with its password where it has one */
+  /** @param user the name, with `:password` if required */
   url(database: string, user = 'root'): string {
     return `${this.kind}://${user}@127.0.0.1:${this.port}/${database}`;
   }
 
-  /** Runs a statement as root, on a connection of its own. */
+  /** Runs a statement as root on a new connection. */
   async query<T = Record<string, unknown>>(sql: string, database = ''): Promise<T[]> {
     const connection = await createConnection(this.url(database).replace(/^mariadb:/, 'mysql:'));
     try {
@@ -60,7 +60,7 @@ export class OwnServer {
     return this.url(name);
   }
 
-  /** Starts it, also after `kill`, on the same data. */
+  /** Starts the server, also after `kill`, on the same data. */
   up(): Promise<unknown> {
     return this.services('up');
   }

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** A reverse proxy that serves another server under a path, and takes that off. */
+/** Reverse proxy that serves a server under a path prefix and strips it. */
 export class PrefixProxy {
   private readonly server = createServer((incoming, response) => {
     const outgoing = this.pass(incoming).on('response', (answer) => {
@@ -24,14 +24,14 @@ export class PrefixProxy {
     this.server.on('upgrade', (incoming: IncomingMessage, near: Duplex) => this.upgrade(incoming, near));
   }
 
-  /** @param headers that the proxy adds, such as X-Forwarded-Prefix */
+  /** @param headers added by the proxy, such as X-Forwarded-Prefix */
   static async start(prefix: string, target: () => string, headers = {}): Promise<PrefixProxy> {
     const proxy = new PrefixProxy(prefix, target, headers);
     await once(proxy.server.listen(0, '127.0.0.1'), 'listening');
     return proxy;
   }
 
-  /** With the prefix, and a slash behind it. */
+  /** The URL with the prefix and a trailing slash. */
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${this.prefix}/`;
   }
@@ -41,7 +41,7 @@ export class PrefixProxy {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** What is not under the prefix is another server's, which answers all with 404. */
+  /** Answers 404 outside of the prefix. */
   private pass({ method, url = '', headers }: IncomingMessage) {
     const path = url.startsWith(`${this.prefix}/`) ? url.slice(this.prefix.length) : '/another-server';
     return request(this.target() + path, { method, headers: { ...headers, ...this.headers } });

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A way to a server that can be cut, in the ways that networks and servers fail. */
+/** TCP proxy that simulates failures of networks and servers. */
 export class TcpProxy {
-  /** All that are open, of both sides. */
+  /** Open connections of both sides. */
   private readonly sockets = new Set<Socket>();
-  /** Clients that wait to be joined to the server. */
+  /** Clients not connected to the server yet. */
   private waiting: Socket[] = [];
   private server!: Server;
   private hanging = false;
@@ -25,7 +25,7 @@ export class TcpProxy {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Resets what is connected and refuses what comes: the server is down. @returns what mends it */
+  /** Resets connections and refuses new ones, like a stopped server. @returns a function that ends this */
   async refuse(): Promise<() => Promise<void>> {
     const { port, server } = this;
     server.close();
@@ -34,7 +34,7 @@ export class TcpProxy {
     return () => this.listen(port);
   }
 
-  /** Swallows what is sent, on connections old and new: the server, or the network, is stuck. @returns what mends it */
+  /** Holds back data of old and new connections, like a hanging server. @returns a function that ends this */
   async hang(): Promise<() => Promise<void>> {
     this.hanging = true;
     this.sockets.forEach((socket) => socket.pause());
@@ -44,7 +44,7 @@ export class TcpProxy {
     };
   }
 
-  /** As `hang`, but what was connected by then stays dead for ever. */
+  /** Like `hang`, but existing connections never recover. */
   async lose(): Promise<() => Promise<void>> {
     await this.hang();
     return async () => this.joinWaiting();

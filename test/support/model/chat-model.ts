@@ -1,9 +1,9 @@
-/** How the provider ends a reply, or fails before it has begun. */
+/** How the provider ends a reply or fails before it. */
 export type Ending = 'whole' | 'cut' | 'error' | 'refused' | 'limited' | 'second try';
 
 /** A reply as the provider plays it. */
 export interface ReplyPlan {
-  /** Whether it waits between the two halves of its text, until it is told to go on. */
+  /** Whether the provider waits between the two halves of the text. */
   held: boolean;
   reasoning: string;
   before: string;
@@ -26,19 +26,19 @@ export type Request =
   | { kind: 'edit'; messageId: number; content: string; clientMessageId?: string }
   | { kind: 'regenerate'; messageId: number };
 
-/** What API.md promises of a request. */
+/** Expected result of a request. */
 export type Verdict =
   | { kind: 'accepted' }
   | { kind: 'repeat'; message: ModelMessage; reply: ModelMessage }
   | { kind: 'refused'; status: number; code: string };
 
-/** One conversation, as API.md has it. */
+/** Model of one conversation. */
 export class ChatModel {
   readonly messages: ModelMessage[] = [];
   activeId: number | null = null;
   running: { reply: ModelMessage; plan: ReplyPlan } | null = null;
   deleted = false;
-  /** How often the provider has been asked. */
+  /** Number of provider requests. */
   upstreamCalls = 0;
 
   judge(request: Request): Verdict {
@@ -52,7 +52,7 @@ export class ChatModel {
     return this.running ? refused(409, 'reply_in_progress') : { kind: 'accepted' };
   }
 
-  /** Takes in an accepted request, under the ids that the server gave. */
+  /** Applies an accepted request, under the server's ids. */
   accept(request: Request, userId: number, replyId: number, plan: ReplyPlan): void {
     if (request.kind !== 'regenerate') {
       const { content, clientMessageId = null } = request;
@@ -79,7 +79,7 @@ export class ChatModel {
     this.running = null;
   }
 
-  /** @returns where the active branch ends then */
+  /** @returns the new end of the active branch */
   activate(messageId: number): number {
     const below = new Set([messageId]);
     for (const { id, parentId } of this.messages) if (below.has(parentId ?? 0)) below.add(id);
@@ -93,7 +93,7 @@ export class ChatModel {
     return branch;
   }
 
-  /** The newest reply, and what it answers. */
+  /** The newest reply and the message before it. */
   get newest(): { message: ModelMessage; reply: ModelMessage } {
     const reply = this.messages.at(-1)!;
     return { message: this.get(reply.parentId!), reply };
@@ -124,7 +124,7 @@ const roleFor = (kind: 'edit' | 'regenerate') => (kind === 'edit' ? 'user' : 'as
 
 const refused = (status: number, code: string): Verdict => ({ kind: 'refused', status, code });
 
-/** What an ending makes of a reply that is left to it. */
+/** Status and text of a reply after each ending. */
 export function endOf({ ending, before, after }: ReplyPlan): { status: string; content: string } {
   if (ending === 'refused' || ending === 'limited') return { status: 'failed', content: '' };
   const failed = ending === 'cut' || ending === 'error';

@@ -16,7 +16,7 @@ export type AskingTransport = 'sse' | 'socket.io' | 'websocket';
 
 type Answer = { user: Thing; reply: Thing } | { status: number; code: unknown };
 
-/** What the model's conversation is in the running app: commands change both, and `verify` compares them. */
+/** Pairs the model with the running app: commands change both, and `verify` compares them. */
 export class ChatWorld {
   private held = gate();
   private readonly callsBefore: number;
@@ -37,7 +37,7 @@ export class ChatWorld {
     return new ChatWorld(t, user, id, watching);
   }
 
-  /** Sends, edits or regenerates, whatever should come of it. */
+  /** Sends, edits or regenerates, and expects the outcome that the model predicts. */
   async ask(model: ChatModel, request: Request, transport: AskingTransport, plan: ReplyPlan): Promise<void> {
     const verdict = model.judge(request);
     if (verdict.kind === 'accepted') this.arrange(plan);
@@ -50,7 +50,7 @@ export class ChatWorld {
     if (verdict.kind === 'accepted') {
       model.accept(request, user.id, reply.id, plan);
       await this.begun(model, plan);
-      // A reply that is made anew answers an old message, which may be on a branch that an observer has never seen.
+      // A regenerated reply answers an old message, which may be on a branch unknown to an observer.
       const created = request.kind === 'regenerate' ? [reply.id] : [user.id, reply.id];
       await Promise.all(this.observers.map((observer) => observer.agree(model, created)));
     }
@@ -58,7 +58,7 @@ export class ChatWorld {
     expect([user, reply]).toMatchObject([placeOf(model, message), placeOf(model, expected)]);
   }
 
-  /** Lets the provider go on to its end. */
+  /** Lets the provider finish its reply. */
   async finish(model: ChatModel): Promise<void> {
     this.held.open();
     await this.ended(model);
@@ -75,7 +75,7 @@ export class ChatWorld {
     }
   }
 
-  /** The provider goes on, and the user stops it, at once: either may be first, and what is stored says which. */
+  /** Stops the reply while the provider finishes; the stored row tells which came first. */
   async finishAndStop(model: ChatModel): Promise<void> {
     const { plan } = model.running!;
     this.held.open();
@@ -108,7 +108,7 @@ export class ChatWorld {
     expect(await this.rowsOf('messages', 'conversation_id', [this.id])).toEqual([]);
   }
 
-  /** The server shuts down gracefully, and starts again. */
+  /** Restarts the server gracefully. */
   async restart(model: ChatModel): Promise<void> {
     await this.whileAway(model, async () => {
       await this.t.restart();
@@ -116,7 +116,7 @@ export class ChatWorld {
     });
   }
 
-  /** The server is killed, and starts again. @param stop whether the user stops the reply before anyone else notices */
+  /** Kills and restarts the server. @param stop whether the user stops the reply before recovery */
   async crash(model: ChatModel, stop: boolean): Promise<void> {
     await this.whileAway(model, async () => {
       await crash(this.t.app);
@@ -126,7 +126,7 @@ export class ChatWorld {
       if (stop) await this.post('stop');
       const stored = await this.whenEnded();
       expect(['interrupted', stop ? 'stopped' : '']).toContain(stored.status);
-      // The last of it may never have been stored.
+      // The last text may not have been stored.
       expectStart(reply.content, stored.content);
       expectStart(reply.reasoning, stored.reasoning);
       reply.reasoning = String(stored.reasoning);
@@ -134,7 +134,7 @@ export class ChatWorld {
     });
   }
 
-  /** Compares what the server shows, and what every observer shows, with the model. */
+  /** Compares the server's and every observer's view with the model. */
   async verify(model: ChatModel): Promise<void> {
     const { status, body } = await this.user.get<Thing>(`/conversations/${this.id}?limit=200`);
     if (model.deleted) return void expect(status).toBe(404);
@@ -152,7 +152,7 @@ export class ChatWorld {
     expect(this.t.provider.chats.length - this.callsBefore).toBe(model.upstreamCalls);
   }
 
-  /** What must hold of the rows, whatever has happened. */
+  /** Checks invariants of the rows. */
   async verifyRows(model: ChatModel): Promise<void> {
     const rows = await this.rowsOf('messages', 'conversation_id', [this.id]);
     if (model.deleted) return void expect(rows).toEqual([]);
@@ -200,7 +200,7 @@ export class ChatWorld {
     model.end(status, content);
   }
 
-  /** @returns the newest message of the active branch, once it is as wanted */
+  /** @returns the newest message of the active branch, once the condition holds */
   private async newest(isWanted: (message: Thing) => boolean): Promise<Thing> {
     for (const start = Date.now(); ;) {
       const newest = (await this.user.history(this.id, '?limit=1'))[0]!;
@@ -214,7 +214,7 @@ export class ChatWorld {
     return this.newest(({ status }) => status !== 'streaming');
   }
 
-  /** Those who were there come back. */
+  /** Reconnects the observers that were connected. */
   private async whileAway(model: ChatModel, work: () => Promise<void>): Promise<void> {
     const transports = this.observers.map(({ transport }) => transport);
     await Promise.all(this.observers.map((observer) => observer.lose()));
@@ -280,7 +280,7 @@ export class ChatWorld {
   }
 }
 
-/** What tells where a message stands in the tree. */
+/** Fields that place a message in the tree. */
 function placeOf(model: ChatModel, message: ModelMessage) {
   const { id, role, parentId: parent_id, clientMessageId: client_message_id } = message;
   return { id, role, parent_id, client_message_id, sibling_ids: model.siblingsOf(message) };

@@ -8,7 +8,7 @@ import { type Piece, PlayedProvider } from './provider.js';
 
 const HELLO: PromptMessage[] = [{ role: 'user', content: 'Hi' }];
 
-/** What a reader of one reply ends up with, as the reply engine would store it. */
+/** Outcome of one reply, as the reply engine stores it. */
 export interface Outcome {
   content: string;
   reasoning: string;

@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What a played provider does in the course of one reply. Strings are deltas of content. */
+/** Step of a played reply. Strings are deltas of content. */
 export type Script = readonly Piece[];
 export type Piece = string | Step;
 export type Step = (stream: PlayedStream) => Promise<void> | void;
 
 export interface WritingStyle {
-  /** How many bytes go into one write; all there are, where unset. */
+  /** Bytes per write; everything at once if unset. */
   chunkBytes?: number;
   /** The pause after each write, in milliseconds. */
   delayMs?: number;
@@ -22,9 +22,9 @@ export interface CompletionBody {
   [param: string]: unknown;
 }
 
-/** One reply being streamed, in OpenAI's format unless told otherwise. */
+/** Reply being streamed, in OpenAI's format by default. */
 export class PlayedStream {
-  /** Whether the script has seen to an ending itself: no finish reason, usage or `[DONE]` is added any more. */
+  /** Whether the script ended the reply itself, so that no finish reason, usage or `[DONE]` is added. */
   ended = false;
   finished = false;
   usageSent = false;
@@ -63,7 +63,7 @@ export class PlayedStream {
     return this.send({ choices: [], usage });
   }
 
-  /** An event of OpenAI's, with what all of them carry. */
+  /** Writes an event with OpenAI's common fields. */
   send(chunk: object): Promise<void> {
     const { model } = this.body;
     const event = {
@@ -84,7 +84,7 @@ export class PlayedStream {
     }
   }
 
-  /** Resolves once everything written has left for the client. */
+  /** Resolves once everything is flushed to the client. */
   flushed(): Promise<void> {
     return new Promise((resolve) => this.response.socket?.write('', () => resolve()) ?? resolve());
   }
@@ -124,7 +124,7 @@ export function reasoning(text: string): Step {
   return (stream) => stream.delta({ reasoning_content: text });
 }
 
-/** Ends the connection in the middle of the body, without HTTP's own ending. */
+/** Closes the connection in the middle of the body. */
 export function cut(): Step {
   return async (stream) => {
     await stream.flushed();
@@ -132,7 +132,7 @@ export function cut(): Step {
   };
 }
 
-/** A reset that arrives along with data is reported as a mere end by libuv, so that it follows a little later. */
+/** Resets the connection after a short pause, since libuv reports a reset along with data as an end. */
 const RESET_DELAY_MS = 50;
 
 export function rst(): Step {
@@ -143,7 +143,7 @@ export function rst(): Step {
   };
 }
 
-/** Says nothing more, and does not hang up, until the client does. */
+/** Sends nothing more and keeps the connection open until the client closes it. */
 export function stall(): Step {
   return async (stream) => {
     if (!stream.gone) await once(stream.response, 'close');
@@ -154,14 +154,14 @@ export function pause(ms: number): Step {
   return () => delay(ms);
 }
 
-/** Holds the stream until the test opens it. */
+/** Holds the stream until `open` is called. */
 export function gate(): Step & { open(): void } {
   let open = () => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   return Object.assign(() => opened, { open });
 }
 
-/** Bytes as they are, of which nothing is known: the usual ending still follows, unless `noDone()` is there. */
+/** Raw bytes; the usual ending follows unless `noDone()` is given. */
 export function raw(bytes: string | Uint8Array): Step {
   return (stream) => stream.write(bytes);
 }
@@ -178,14 +178,14 @@ export function errorEvent(error: object): Step {
   return (stream) => stream.write(`data: ${JSON.stringify({ error })}\n\n`);
 }
 
-/** The response ends after the script, properly for HTTP, but with no finish reason, usage or `[DONE]` of its own. */
+/** Ends the HTTP response properly, without finish reason, usage or `[DONE]`. */
 export function noDone(): Step {
   return (stream) => {
     stream.ended = true;
   };
 }
 
-/** The same piece again and again, as fast as the client reads, for as long as it does. */
+/** Repeats a piece for as long as the client reads. */
 export function endless(piece: string | Uint8Array): Step {
   return async (stream) => {
     while (!stream.gone) await stream.write(piece);

@@ -16,11 +16,11 @@ type Act =
 export type Refusal = [status: number, body: string | Uint8Array | object, headers?: Record<string, string>];
 
 export class PlayedRequest {
-  /** When the client closed the connection before the reply was whole, by `Date.now()`. */
+  /** Time by `Date.now()` when the client closed the connection before the end of the reply. */
   closedAt?: number;
-  /** The reply has been sent whole. */
+  /** Whether the whole reply was sent. */
   finished = false;
-  /** Resolves when the reply is over, by either side. */
+  /** Resolves when either side has ended the reply. */
   readonly closed: Promise<void>;
 
   constructor(
@@ -42,26 +42,26 @@ export class PlayedRequest {
 }
 
 /**
- * A model provider on a real port of this machine, which speaks OpenAI's protocol and misbehaves on command. With nothing
- * queued it says 'Hello from the model.', and 'A fine title' where it is asked for a title.
+ * Model provider on a local port that speaks OpenAI's protocol and misbehaves on command. With an empty queue it answers
+ * 'Hello from the model.', and 'A fine title' to title requests.
  */
 export class PlayedProvider implements WritingStyle {
   chunkBytes?: number;
   delayMs?: number;
   models = ['test-model'];
-  /** The answer to `/models`, in place of OpenAI's list. */
+  /** Replaces the answer to `/models`. */
   modelList?: string | Uint8Array | object;
-  /** Where its API is. */
+  /** Base path of the API. */
   base = '/v1';
   title: string | Script = 'A fine title';
   default: Script = ['Hello', ' from', ' the model.'];
-  /** Asked first, for title requests too; without an answer of its own, things go on as ever. */
+  /** Called for each request, title requests included; returns a script, or undefined for the queue. */
   onRequest?: (body: CompletionBody) => Script | undefined;
-  /** Asked before that, whatever the path. */
+  /** Called before `onRequest`, for every path; returns a refusal or undefined. */
   refuse?: (body: CompletionBody, path: string, headers: IncomingHttpHeaders) => Refusal | undefined;
-  /** Everything that was asked. */
+  /** All requests so far. */
   readonly requests: PlayedRequest[] = [];
-  /** How many connections were opened so far. */
+  /** Number of connections so far. */
   connections = 0;
   private readonly queue: Act[] = [];
   private readonly arrivals = new EventEmitter();
@@ -92,17 +92,17 @@ export class PlayedProvider implements WritingStyle {
     return `http://127.0.0.1:${this.port}${this.base}`;
   }
 
-  /** The requests for completions, but for those that ask for a title. */
+  /** Completion requests, except title requests. */
   get chats(): PlayedRequest[] {
     return this.requests.filter(({ path, isTitle }) => /\/chat\/completions(\?|$)/.test(path) && !isTitle);
   }
 
-  /** What the next chat completion streams; it ends well unless the script sees to another end. First come, first served. */
+  /** Queues a streamed reply, which ends normally unless the script ends it otherwise. */
   willStream(...script: Piece[]): this {
     return this.will({ kind: 'stream', script });
   }
 
-  /** How the next chat completion is answered, in one piece. Objects become JSON. */
+  /** Queues an answer in one piece. Objects are sent as JSON. */
   willAnswer(
     status: number,
     body: string | Uint8Array | object = '',
@@ -111,17 +111,17 @@ export class PlayedProvider implements WritingStyle {
     return this.will({ kind: 'answer', status, body, headers });
   }
 
-  /** The next chat completion never gets an answer, not even its headers. */
+  /** Queues a request that is never answered. */
   willHang(): this {
     return this.will({ kind: 'hang' });
   }
 
-  /** The next chat completion's connection is reset in place of an answer. */
+  /** Queues a connection reset instead of an answer. */
   willReset(): this {
     return this.will({ kind: 'reset' });
   }
 
-  /** Resolves once `count` chat completions have been asked for, titles aside, with all of them. */
+  /** Resolves with all completion requests, titles aside, once there are `count`. */
   async waitForRequests(count: number): Promise<PlayedRequest[]> {
     while (this.chats.length < count) await once(this.arrivals, 'request');
     return this.chats;
