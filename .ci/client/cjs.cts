@@ -1,8 +1,8 @@
 import client = require('@parley/client');
 
 const parley = client.createParley({ baseUrl: 'http://127.0.0.1:9' });
-parley.rest.checkLiveness().catch((error: unknown) => {
-  if (!(error instanceof client.ParleyError) || error.code !== 'network_error') throw error;
+parley.rest.getMe().catch((error: unknown) => {
+  if (!(error instanceof client.ParleyError) || error.code !== 'signed_out') throw error;
   parley.close();
   console.log('CommonJS works');
 });

@@ -1,9 +1,27 @@
-import { createParley, ParleyError, type User } from '@parley/client';
+import { createParley, ParleyError, type ChatMessage, type User } from '@parley/client';
 
-const parley = createParley({ baseUrl: 'http://127.0.0.1:9' });
+const parley = createParley({ baseUrl: process.env.BASE_URL ?? 'http://127.0.0.1:9' });
 await parley.auth.ready;
 const user: User | null = parley.auth.user;
-const error: unknown = await parley.rest.checkLiveness().catch((reason: unknown) => reason);
-if (user || !(error instanceof ParleyError) || error.code !== 'network_error') throw new Error('ESM failed');
+const error: unknown = await parley.rest.getMe().catch((reason: unknown) => reason);
+if (user || !(error instanceof ParleyError) || error.code !== 'signed_out') throw new Error('ESM failed');
+if (process.env.BASE_URL) await chat();
 parley.close();
 console.log('ESM works');
+
+async function chat(): Promise<void> {
+  await parley.auth.register({
+    username: 'trial',
+    email: 'trial@example.com',
+    password: 'a-good-password-1',
+  });
+  const { id } = await parley.conversations.create();
+  const conversation = parley.conversation(id);
+  const reply = conversation.send('Hello!');
+  let text = '';
+  for await (const piece of reply) text += piece;
+  const { content, status } = await reply.done;
+  const shown: readonly ChatMessage[] = conversation.getSnapshot().messages;
+  if (!text || text !== content || status !== 'complete' || shown.length !== 2)
+    throw new Error('Chat failed');
+}

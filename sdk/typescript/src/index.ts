@@ -2,7 +2,16 @@ export { createParley, type Parley, type ParleyOptions } from './parley.js';
 export type { Auth, AuthState } from './auth/auth.js';
 export type { SignedOutReason } from './auth/session-tokens.js';
 export { memoryStorage, type ParleyStorage } from './auth/storage.js';
+export type { ChatMessage } from './conversations/chat-message.js';
+export type { Conversation as ConversationStore } from './conversations/conversation.js';
+export type {
+  ConversationList as ConversationListStore,
+  ConversationListSnapshot,
+} from './conversations/conversation-list.js';
+export type { Reply } from './conversations/reply.js';
+export type { ConversationSnapshot, ConversationStatus } from './conversations/snapshot.js';
 export { ParleyError } from './error.js';
+export type { Connection, ConnectionState } from './live/connection.js';
 export type { Readable } from './store.js';
 export type { Rest } from './rest/index.js';
 export type * from './rest/types.gen.js';

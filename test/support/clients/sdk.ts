@@ -3,6 +3,7 @@ import {
   memoryStorage,
   type Parley,
   type ParleyOptions,
+  type Readable,
 } from '../../../sdk/typescript/src/index.js';
 import type { StoredSession } from '../../../sdk/typescript/src/auth/storage.js';
 import type { TestApp } from '../app/app.js';
@@ -78,3 +79,27 @@ export function watchedFetch() {
   };
   return watched;
 }
+
+/** Waits until a store's snapshot fulfils the condition. */
+export function settled<T>(
+  store: Readable<T>,
+  condition: (snapshot: T) => boolean,
+  timeoutMs = 10_000,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      const snapshot = store.getSnapshot();
+      if (!condition(snapshot)) return;
+      clearTimeout(timer);
+      unsubscribe();
+      resolve(snapshot);
+    };
+    const late = () =>
+      reject(new Error(`${condition.toString()} not within ${timeoutMs} ms: ${show(store)}`));
+    const timer = setTimeout(() => (unsubscribe(), late()), timeoutMs);
+    const unsubscribe = store.subscribe(look);
+    look();
+  });
+}
+
+const show = (store: Readable<unknown>) => JSON.stringify(store.getSnapshot()).slice(0, 1000);

@@ -1,0 +1,61 @@
+import { ParleyError } from '../error.js';
+import type { Message } from '../rest/types.gen.js';
+import { type Branch, findMessage } from './branch.js';
+import type { Reply } from './reply.js';
+import type { TurnRequest, TurnRequests } from './turn-requests.js';
+
+/** The replies of one conversation that somebody waits for. */
+export class ActiveReplies {
+  private readonly replies = new Map<Reply, TurnRequest>();
+
+  /** @param onEnd called after each reply's end */
+  constructor(
+    private readonly requests: TurnRequests,
+    private readonly onEnd: () => void,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.replies.size === 0;
+  }
+
+  add(reply: Reply, request: TurnRequest): void {
+    this.replies.set(reply, request);
+    const end = () => {
+      this.replies.delete(reply);
+      this.onEnd();
+    };
+    reply.done.then(end, end);
+  }
+
+  update(branch: Branch): void {
+    for (const reply of this.replies.keys()) {
+      const message = reply.id === null ? undefined : findMessage(branch, reply.id);
+      if (message) reply.update(message);
+    }
+  }
+
+  /** A reply that has ended, on whichever branch. */
+  complete(message: Message): void {
+    for (const reply of this.replies.keys()) if (reply.id === message.id) reply.update(message);
+  }
+
+  /** Finds replies that left the active branch unseen, after it was read again. */
+  findMissing(branch: Branch): void {
+    for (const [reply, request] of this.replies) {
+      if (reply.id !== null && !findMessage(branch, reply.id)) void this.find(reply, request);
+    }
+  }
+
+  fail(error: ParleyError): void {
+    for (const reply of this.replies.keys()) reply.fail(error);
+  }
+
+  /** Repeating a send returns its reply; a regenerate cannot be repeated. */
+  private async find(reply: Reply, request: TurnRequest): Promise<void> {
+    if (request.command === 'chat.regenerate') {
+      return reply.fail(new ParleyError('reply_lost', 'The reply is on another branch.'));
+    }
+    const found = await this.requests.request(request, () => undefined).catch(() => null);
+    if (found) reply.update(found.assistant_message);
+  }
+}

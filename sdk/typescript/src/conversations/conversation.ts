@@ -1,0 +1,250 @@
+import { ParleyError } from '../error.js';
+import type { LiveEvent } from '../live/events.js';
+import { uuid } from '../platform/uuid.js';
+import type { ConversationPage, Turn } from '../rest/index.js';
+import { Store } from '../store.js';
+import { ActiveReplies } from './active-replies.js';
+import * as branches from './branch.js';
+import { ConversationReader } from './conversation-reader.js';
+import { type Draft, Outbox } from './outbox.js';
+import { Reply } from './reply.js';
+import type { ConversationServices, EditOptions, RegenerateOptions, SendOptions } from './services.js';
+import { type ConversationSnapshot, type ConversationStatus, INITIAL, snapshotOf } from './snapshot.js';
+import { type TurnRequest, TurnRequests } from './turn-requests.js';
+
+/** How long a conversation stays open that nobody observes any more. */
+const LINGER_MS = 1_000;
+
+/**
+ * One conversation: a store of its active branch, kept up to date while somebody observes it or waits for a reply, and
+ * the calls that change it.
+ */
+export class Conversation extends Store<ConversationSnapshot> {
+  private branch = branches.EMPTY;
+  private status: ConversationStatus = 'idle';
+  private error: ParleyError | null = null;
+  private readonly outbox: Outbox;
+  private readonly reader: ConversationReader;
+  private readonly requests: TurnRequests;
+  private readonly replies: ActiveReplies;
+  private earlier: Promise<void> | null = null;
+  private linger?: ReturnType<typeof setTimeout>;
+
+  /** @internal Use `parley.conversation(id)`. */
+  constructor(
+    readonly id: number,
+    private readonly services: ConversationServices,
+  ) {
+    super(INITIAL);
+    const { connection, rest, post } = services;
+    this.requests = new TurnRequests(connection, post, (event) => this.handle(event));
+    this.replies = new ActiveReplies(this.requests, () => {
+      if (!this.isObserved) this.unobserved();
+    });
+    this.reader = new ConversationReader(id, connection, rest, {
+      read: (page, isOrdered) => this.pageRead(page, isOrdered),
+      failed: (error) => this.readFailed(error),
+      isWaiting: () => this.status === 'loading' || branches.runningReply(this.branch) !== null,
+    });
+    this.outbox = new Outbox({
+      isReady: (key) => this.isReadyFor(key),
+      deliver: (draft) => this.requests.request(draft, (turn) => this.turnReceived(turn)),
+      accepted: ({ reply }, turn) => this.accept(reply, turn),
+    });
+    this.outbox.changed.on(() => this.publish());
+  }
+
+  /**
+   * Sends a message. It is shown at once, queued while offline or while a reply runs, and delivered exactly once, in
+   * order. If the server refuses it, it stays in `messages` as `rejected`: see `retry` and `remove`.
+   */
+  send(content: string, options: SendOptions = {}): Reply {
+    const body = { ...options, conversation_id: this.id, content, client_message_id: uuid() };
+    return this.enqueue({ command: 'chat.send', body });
+  }
+
+  /** Sends a changed message in place of an earlier one, on a branch of its own; as `send`. */
+  edit(messageId: number, content: string, options: EditOptions = {}): Reply {
+    const identity = { conversation_id: this.id, message_id: messageId, client_message_id: uuid() };
+    return this.enqueue({ command: 'chat.edit', body: { ...options, ...identity, content } });
+  }
+
+  /** Sends a rejected message again. */
+  retry(key: string): Reply | null {
+    const draft = this.outbox.entries.find(({ view }) => view.key === key)?.draft;
+    const reply = this.outbox.retry(key);
+    if (reply && draft) this.follow(reply, draft);
+    return reply;
+  }
+
+  /** Removes a message that was rejected, or is not delivered yet. */
+  remove(key: string): void {
+    this.outbox.remove(key);
+  }
+
+  /**
+   * Asks for another reply to the same message, by default to the last one. It is not repeated when its answer is
+   * lost: the reply fails with `network_error`, and the conversation shows whether a new one runs.
+   */
+  regenerate(messageId?: number, options: RegenerateOptions = {}): Reply {
+    const message_id = messageId ?? this.branch.messages.at(-1)?.id ?? 0;
+    const body = { ...options, conversation_id: this.id, message_id };
+    const reply = new Reply();
+    const request = { command: 'chat.regenerate', body } as const;
+    this.follow(reply, request);
+    this.requests
+      .request(request, (turn) => this.turnReceived(turn))
+      .then(
+        (turn) => this.accept(reply, turn),
+        (error: ParleyError) => reply.fail(error),
+      );
+    return reply;
+  }
+
+  /** Stops the running reply; its text so far is kept. Does nothing when none runs. */
+  async stop(): Promise<void> {
+    try {
+      const message = await this.services.rest.stopReply({ path: { id: this.id } });
+      this.handle({ type: 'message.completed', body: { conversation_id: this.id, message } });
+    } catch (error) {
+      if (!(error instanceof ParleyError) || error.code !== 'no_reply_running') throw error;
+    }
+  }
+
+  /** Shows the branch with this message, one of the `sibling_ids` of another. */
+  async activate(messageId: number): Promise<void> {
+    const path = { id: this.id, message_id: messageId };
+    this.pageRead(await this.services.rest.activateMessage({ path }), false);
+  }
+
+  /** Loads older messages before the first one; simultaneous calls load one page. */
+  loadEarlier(limit = 50): Promise<void> {
+    this.earlier ??= this.readEarlier(limit).finally(() => (this.earlier = null));
+    return this.earlier;
+  }
+
+  /** Ends everything: replies go on at the server, messages that are not delivered are given up. */
+  close(): void {
+    clearTimeout(this.linger);
+    this.reader.stop();
+    this.requests.close();
+    this.giveUp(new ParleyError('closed', 'The conversation was closed.'));
+    this.services.forget(this.id);
+  }
+
+  /** @internal */
+  handle(event: LiveEvent): void {
+    if (event.type === 'conversation.deleted') return this.deleted();
+    this.apply(branches.applyEvent(this.branch, event));
+    if (event.type !== 'message.completed') return;
+    this.replies.complete(event.body.message);
+    this.outbox.hurry();
+  }
+
+  /** Forgets what belongs to a user who has signed out. @internal */
+  reset(error: ParleyError): void {
+    this.reader.stop();
+    this.giveUp(error);
+    this.branch = branches.EMPTY;
+    this.show('idle');
+    if (this.isObserved) this.open();
+  }
+
+  protected override observed(): void {
+    this.open();
+  }
+
+  protected override unobserved(): void {
+    clearTimeout(this.linger);
+    if (!this.reader.isActive) return;
+    this.linger = setTimeout(() => {
+      if (!this.isObserved && this.replies.isEmpty) this.reader.stop();
+    }, LINGER_MS);
+  }
+
+  private open(): void {
+    if (this.status === 'idle') this.show('loading');
+    if (this.status !== 'deleted') this.reader.start();
+  }
+
+  private enqueue(draft: Draft): Reply {
+    const reply = this.outbox.add(draft);
+    this.follow(reply, draft);
+    return reply;
+  }
+
+  private follow(reply: Reply, request: TurnRequest): void {
+    this.replies.add(reply, request);
+    this.open();
+  }
+
+  private turnReceived(turn: Turn): void {
+    this.apply(branches.applyTurn(this.branch, turn));
+  }
+
+  private accept(reply: Reply, turn: Turn): void {
+    reply.accept(turn);
+    this.replies.update(this.branch);
+  }
+
+  private pageRead(page: ConversationPage, isOrdered: boolean): void {
+    this.status = 'ready';
+    this.error = null;
+    this.apply(branches.applyPage(this.branch, page, isOrdered));
+    this.publish();
+    this.replies.findMissing(this.branch);
+  }
+
+  private readFailed(error: ParleyError): void {
+    this.reader.stop();
+    this.show('failed', error);
+  }
+
+  private apply(branch: branches.Branch): void {
+    const wasStale = this.branch.isStale;
+    if (branch === this.branch) return;
+    this.branch = branch;
+    this.replies.update(this.branch);
+    if (branch.isStale && !wasStale) void this.reader.read();
+    this.publish();
+  }
+
+  /** One reply runs at a time; a message that the server has already is sent again at once, to get its answer. */
+  private isReadyFor(key: string): boolean {
+    const { branch } = this;
+    const isStored = branch.messages.some(({ client_message_id }) => client_message_id === key);
+    return isStored || !branches.runningReply(branch);
+  }
+
+  private async readEarlier(limit: number): Promise<void> {
+    const first = this.branch.messages[0];
+    if (!first || !this.branch.hasMore) return;
+    const query = { before_id: first.id, limit };
+    const page = await this.services.rest.getConversation({ path: { id: this.id }, query });
+    this.apply(branches.applyEarlier(this.branch, page));
+  }
+
+  private deleted(): void {
+    this.reader.stop();
+    this.branch = branches.EMPTY;
+    const error = new ParleyError('not_found', 'The conversation was deleted.', { status: 404 });
+    this.giveUp(error);
+    this.show('deleted', error);
+  }
+
+  private giveUp(error: ParleyError): void {
+    this.outbox.clear(error);
+    this.replies.fail(error);
+  }
+
+  private show(status: ConversationStatus, error: ParleyError | null = null): void {
+    this.status = status;
+    this.error = error;
+    this.publish();
+  }
+
+  private publish(): void {
+    this.set(snapshotOf(this.branch, this.outbox.entries, this.status, this.error));
+    this.outbox.recheck();
+  }
+}

@@ -1,0 +1,19 @@
+import type { Connection } from '../live/connection.js';
+import type { ChatEditCommand, ChatRegenerateCommand, ChatSendCommand, Rest } from '../rest/index.js';
+import type { PostForEvents } from './turn-requests.js';
+
+type Identity = 'conversation_id' | 'message_id' | 'content' | 'client_message_id';
+
+/** What can be sent beside the text. */
+export type SendOptions = Omit<ChatSendCommand, Identity>;
+export type EditOptions = Omit<ChatEditCommand, Identity>;
+export type RegenerateOptions = Omit<ChatRegenerateCommand, Identity>;
+
+/** What a conversation works with. */
+export interface ConversationServices {
+  rest: Rest;
+  connection: Connection;
+  post: PostForEvents;
+  /** Forgets a conversation that was closed. */
+  forget(id: number): void;
+}

@@ -1,0 +1,94 @@
+import { networkError, ParleyError, responseError } from '../error.js';
+import { readEvents } from '../http/event-stream.js';
+import type { Connection } from '../live/connection.js';
+import type { LiveEvent } from '../live/events.js';
+import type { ChatRegenerateCommand, Message, Turn } from '../rest/types.gen.js';
+import type { Draft } from './outbox.js';
+
+/** A request that makes the model reply. */
+export type TurnRequest = Draft | { command: 'chat.regenerate'; body: ChatRegenerateCommand };
+
+/** How long a request waits for the connection before it goes over HTTP. */
+const LIVE_WITHIN_MS = 3_000;
+/** How long the answer over HTTP may take to begin. */
+const HTTP_TIMEOUT_MS = 30_000;
+
+/** Sends a POST with the session's token, and asks for server-sent events. */
+export type PostForEvents = (path: string, body: object, signal: AbortSignal) => Promise<Response>;
+
+/** Requests turns over the live connection or, where there is none, over HTTP as server-sent events. */
+export class TurnRequests {
+  private readonly closing = new AbortController();
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly post: PostForEvents,
+    private readonly onEvent: (event: LiveEvent) => void,
+  ) {}
+
+  /** @param onTurn called with the turn before any later event is handled */
+  async request(request: TurnRequest, onTurn: (turn: Turn) => void): Promise<Turn> {
+    if (await this.connection.whenLive(LIVE_WITHIN_MS)) {
+      const { command, body } = request;
+      return this.connection.request(command, body, onTurn);
+    }
+    return this.requestOverHttp(request, onTurn);
+  }
+
+  /** Ends event streams; replies go on. */
+  close(): void {
+    this.closing.abort();
+  }
+
+  private async requestOverHttp(request: TurnRequest, onTurn: (turn: Turn) => void): Promise<Turn> {
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const timer = setTimeout(abort, HTTP_TIMEOUT_MS);
+    this.closing.signal.addEventListener('abort', abort);
+    try {
+      const response = await this.post(pathOf(request), fieldsOf(request), controller.signal);
+      if (!response.ok) throw responseError(await response.json().catch(() => null), response);
+      const events = readEvents(response);
+      const turn = await firstMessages(events);
+      onTurn(turn);
+      void this.follow(events).finally(() => this.closing.signal.removeEventListener('abort', abort));
+      return turn;
+    } catch (error) {
+      throw error instanceof ParleyError ? error : networkError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A stream that breaks is no failure: what is missing is read later. */
+  private async follow(events: AsyncIterable<LiveEvent>): Promise<void> {
+    try {
+      for await (const event of events) this.onEvent(event);
+    } catch {
+      // The conversation is read again when the connection is live, or by polling.
+    }
+  }
+}
+
+function pathOf({ command, body }: TurnRequest): string {
+  const path = `/conversations/${body.conversation_id}`;
+  if (command === 'chat.send') return `${path}/chat`;
+  return `${path}/messages/${body.message_id}/${command === 'chat.edit' ? 'edit' : 'regenerate'}`;
+}
+
+function fieldsOf({ body }: TurnRequest): object {
+  const { conversation_id: _conversation, message_id: _message, ...fields } = { message_id: 0, ...body };
+  return fields;
+}
+
+/** The stream begins with the user's message and the reply. */
+async function firstMessages(events: AsyncGenerator<LiveEvent>): Promise<Turn> {
+  const created: Message[] = [];
+  for (;;) {
+    const { done, value } = await events.next();
+    if (done) throw networkError('The event stream ended early.');
+    if (value.type === 'message.created') created.push(value.body.message);
+    const [user_message, assistant_message] = created;
+    if (user_message && assistant_message) return { user_message, assistant_message };
+  }
+}

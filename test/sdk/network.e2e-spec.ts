@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ConversationStore } from '../../sdk/typescript/src/index.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { TestUser } from '../support/app/user.js';
+import { sdk, sdkFor, settled, sharedStorage, storeTokenWithSecondsLeft } from '../support/clients/sdk.js';
+import { FlakyProxy } from '../support/infrastructure/flaky-proxy.js';
+import { gate, pause, type Piece } from '../support/provider/provider.js';
+
+const ROUNDS = Number(process.env.RACE_ROUNDS ?? 2);
+const CLIENTS = 6;
+const SENDS = 3;
+const FAST = { initialMs: 10, maxMs: 100 };
+const WORDS = ['Grüße ', '👋🏽 ', 'a', ' longer piece of text, ', '\n\n', '日本語 '];
+
+describe('@parley/client on a bad network', () => {
+  let t: TestApp;
+  let ada: TestUser;
+
+  beforeAll(async () => {
+    t = await startTestApp();
+    ada = await t.user().withConfig(t.provider).create();
+  });
+  afterAll(() => t.stop());
+
+  /** While the server restarts, where it was. */
+  let port = 0;
+  const portOf = () => {
+    const address = t.app.getHttpServer().address() as { port: number } | null;
+    return (port = address?.port ?? port);
+  };
+  const proxied = async (seed: number) => t.opened(await FlakyProxy.start(portOf, seed));
+
+  /** The messages that are stored, and those that the client shows. */
+  async function compare(conversation: ConversationStore): Promise<void> {
+    const stored = await ada.history(conversation.id);
+    const shown = conversation
+      .getSnapshot()
+      .messages.map(({ key: _key, failure: _failure, ...each }) => each);
+    expect(shown).toEqual(stored);
+  }
+
+  it.each(Array.from({ length: ROUNDS }, (_, round) => round))(
+    'loses and repeats nothing through connections that break at random (round %i)',
+    async (round) => {
+      t.provider.onRequest = () => reply();
+      const proxies = await Promise.all(
+        Array.from({ length: CLIENTS }, (_, n) => proxied(round * CLIENTS + n)),
+      );
+
+      await Promise.all(proxies.map((proxy) => chat(proxy)));
+
+      expect(proxies.reduce((sum, { broken }) => sum + broken, 0)).toBeGreaterThan(CLIENTS);
+      t.provider.onRequest = undefined;
+    },
+  );
+
+  async function chat(proxy: FlakyProxy): Promise<void> {
+    const client = await sdkFor(t, ada, { baseUrl: proxy.url, reconnect: FAST });
+    const conversation = client.conversation((await client.conversations.create()).id);
+    conversation.subscribe(() => undefined);
+    proxy.flakiness = { halves: 0.06, drops: 0.06, delays: 0.2, maxDelayMs: 30 };
+
+    const contents = Array.from({ length: SENDS }, (_, n) => `Message ${n}`);
+    const replies = contents.map((content) => conversation.send(content));
+    const texts = replies.map(async (each) => {
+      let text = '';
+      for await (const piece of each) text += piece;
+      return text;
+    });
+    const done = await Promise.all(replies.map((each) => each.done));
+    proxy.calmDown();
+
+    await settled(conversation, ({ messages, running }) => messages.length === 2 * SENDS && !running);
+    await compare(conversation);
+    const stored = await ada.history(conversation.id);
+    expect(stored.map(({ content }) => content)).toEqual(
+      contents.flatMap((each, n) => [each, done[n]!.content]),
+    );
+    expect(await Promise.all(texts)).toEqual(done.map(({ content }) => content));
+    expect(done.map(({ status }) => status)).toEqual(contents.map(() => 'complete'));
+    client.close();
+  }
+
+  it('sends once where the acknowledgement is lost', async () => {
+    const proxy = await proxied(1);
+    const client = await sdkFor(t, ada, { baseUrl: proxy.url, reconnect: FAST });
+    const conversation = client.conversation((await client.conversations.create()).id);
+    conversation.subscribe(() => undefined);
+    await settled(client.connection, (state) => state === 'live');
+    const requests = t.provider.chats.length;
+    t.provider.willStream('Once');
+    proxy.flakiness = { halves: 0, drops: 0, delays: 1, maxDelayMs: 0 };
+
+    const reply = conversation.send('Hi');
+    await t.provider.waitForRequests(requests + 1);
+    proxy.breakAll();
+    proxy.calmDown();
+
+    expect(await reply.done).toMatchObject({ content: 'Once' });
+    await compare(conversation);
+    expect(t.provider.chats.length).toBe(requests + 1);
+  });
+
+  it('queues messages while offline and sends them in order', async () => {
+    const proxy = await proxied(2);
+    const client = await sdkFor(t, ada, { baseUrl: proxy.url, reconnect: FAST });
+    const conversation = client.conversation((await client.conversations.create()).id);
+    conversation.subscribe(() => undefined);
+    await settled(conversation, ({ status }) => status === 'ready');
+    proxy.flakiness = { halves: 1, drops: 0, delays: 0, maxDelayMs: 0 };
+    proxy.breakAll();
+    await settled(client.connection, (state) => state === 'offline');
+    t.provider.willStream('1').willStream('2');
+    const replies = [conversation.send('A'), conversation.send('B')];
+    expect(conversation.getSnapshot().messages.map(({ status }) => status)).toEqual(['sending', 'sending']);
+
+    proxy.calmDown();
+
+    await Promise.all(replies.map((each) => each.done));
+    await compare(conversation);
+    expect(conversation.getSnapshot().messages.map(({ content }) => content)).toEqual(['A', '1', 'B', '2']);
+  });
+
+  it('follows a reply through a restart of the server, and the next one after it', async () => {
+    const proxy = await proxied(3);
+    const client = await sdkFor(t, ada, { baseUrl: proxy.url, reconnect: FAST });
+    const states: string[] = [];
+    client.connection.subscribe(() => states.push(client.connection.getSnapshot()));
+    const conversation = client.conversation((await client.conversations.create()).id);
+    const never = gate();
+    t.provider.willStream('Before the restart', never);
+    const reply = conversation.send('Hi');
+    await settled(conversation, ({ running }) => running?.content === 'Before the restart');
+
+    await t.restart();
+
+    expect(await reply.done).toMatchObject({ content: 'Before the restart', status: 'interrupted' });
+    t.provider.willStream('After it');
+    expect(await conversation.send('Again').done).toMatchObject({ content: 'After it' });
+    await compare(conversation);
+    expect(states).toEqual(expect.arrayContaining(['connecting', 'live']));
+  });
+
+  it('goes on when the access token expires in the middle of a reply', async () => {
+    const storage = sharedStorage();
+    await sdkFor(t, ada, { storage });
+    storeTokenWithSecondsLeft(t, storage, 2);
+    const client = sdk(t, { storage, reconnect: FAST });
+    await client.auth.ready;
+    const token = storage.session!.access_token;
+    const conversation = client.conversation((await client.conversations.create()).id);
+    t.provider.willStream('One ', pause(2500), 'two ', pause(500), 'three');
+
+    const reply = conversation.send('Count');
+    let text = '';
+    for await (const piece of reply) text += piece;
+
+    expect(text).toBe('One two three');
+    expect(storage.session!.access_token).not.toBe(token);
+    await compare(conversation);
+  });
+
+  it('reconnects with a new token when the old one has expired', async () => {
+    const storage = sharedStorage();
+    await sdkFor(t, ada, { storage });
+    storeTokenWithSecondsLeft(t, storage, -10);
+    const client = sdk(t, { storage, reconnect: FAST });
+    await client.auth.ready;
+
+    client.connection.need();
+
+    await settled(client.connection, (state) => state === 'live');
+  });
+
+  it('tests its connection when it wakes up, and replaces one that is dead', async () => {
+    const proxy = await proxied(4);
+    const client = await sdkFor(t, ada, { baseUrl: proxy.url, reconnect: FAST });
+    const conversation = client.conversation((await client.conversations.create()).id);
+    conversation.subscribe(() => undefined);
+    await settled(client.connection, (state) => state === 'live');
+    const { id } = conversation;
+    proxy.breakAll();
+
+    client.connection.wake();
+
+    await ada.send(id, 'From another device');
+    await settled(conversation, ({ messages }) => messages.length === 2);
+    await compare(conversation);
+  });
+});
+
+/** A reply of random pieces, some of them late. */
+function reply(): Piece[] {
+  const pieces: Piece[] = [];
+  for (let n = 0; n < 12; n++) {
+    pieces.push(WORDS[Math.floor(Math.random() * WORDS.length)]!);
+    if (Math.random() < 0.5) pieces.push(pause(Math.random() * 30));
+  }
+  return pieces;
+}
