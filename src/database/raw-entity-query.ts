@@ -1,10 +1,5 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
-import { BatchLoader } from '../common/async/batch-loader.js';
-import { isMysql } from './data-source.js';
-
-/** Statements per UNION, and the wait for a running one in milliseconds. */
-const JOINED = { maxBatchSize: 50, maxWaitMs: 3 };
 
 export type Row = Record<string, unknown>;
 
@@ -17,7 +12,6 @@ export class RawEntityQuery<T extends object> {
   readonly columns: string;
   private readonly fields: { property: string; name: string; column: ColumnMetadata }[];
   private readonly table: string;
-  private readonly joined = new BatchLoader<Selection, T | null>((each) => this.readJoined(each), JOINED);
 
   /** @param alias of the entity's table in the query */
   constructor(
@@ -43,13 +37,6 @@ export class RawEntityQuery<T extends object> {
     return found;
   }
 
-  /** Like findOne, outside transactions: concurrent reads share one UNION on MySQL. */
-  findBatched(rest: string, parameters: unknown[]): Promise<T | null> {
-    // SQLite has no round trips to save, and would cache a prepared statement per size of the UNION.
-    if (!isMysql(this.dataSource)) return this.findOne(this.dataSource.manager, rest, parameters);
-    return this.joined.load({ rest, parameters });
-  }
-
   async find(manager: EntityManager, rest: string, parameters: unknown[]): Promise<T[]> {
     const rows = await manager.query<Row[]>(`SELECT ${this.columns} FROM ${this.table} ${rest}`, parameters);
     return rows.map((row) => this.read(row));
@@ -63,24 +50,4 @@ export class RawEntityQuery<T extends object> {
     }
     return entity as T;
   }
-
-  private async readJoined(selections: Selection[]): Promise<(T | null | Promise<T | null>)[]> {
-    const [{ rest, parameters }, ...others] = selections as [Selection, ...Selection[]];
-    if (others.length === 0) return [this.findOne(this.dataSource.manager, rest, parameters)];
-    const sql = selections
-      .map(({ rest }, index) => `(SELECT ${index} AS selection, ${this.columns} FROM ${this.table} ${rest})`)
-      .join(' UNION ALL ');
-    const all = selections.flatMap((selection) => selection.parameters);
-    const found = new Array<T | null>(selections.length).fill(null);
-    for (const row of await this.dataSource.query<Row[]>(sql, all)) {
-      found[Number(row.selection)] ??= this.read(row);
-    }
-    return found;
-  }
-}
-
-interface Selection {
-  /** Rest of the statement after the table's name. */
-  rest: string;
-  parameters: unknown[];
 }
