@@ -10,39 +10,39 @@ const PASSWORD = 'correct horse battery staple';
 
 export class RegisterDto {
   /** Unique without regard to case, composition, width and characters that nobody can see. */
-  @ApiProperty({ minLength: 3, maxLength: 50, example: 'ada' })
+  @ApiProperty({ example: 'ada' })
   @IsUsername()
   username!: string;
 
   /** Unique in all its spellings; shown as it was sent, but lower-cased. */
-  @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.com' })
+  @ApiProperty({ format: 'email', example: 'ada@example.com' })
   @IsEmailAddress()
   email!: string;
 
   /** Any Unicode. Refused when it is the username, the email address or on a list of common passwords. */
-  @ApiProperty({ format: 'password', minLength: 8, maxLength: 128, writeOnly: true, example: PASSWORD })
+  @ApiProperty({ format: 'password', writeOnly: true, example: PASSWORD })
   @IsPassword()
   password!: string;
 }
 
 export class LoginDto {
-  @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.com' })
+  @ApiProperty({ format: 'email', example: 'ada@example.com' })
   @IsLoginEmail()
   email!: string;
 
-  @ApiProperty({ format: 'password', minLength: 1, maxLength: 128, writeOnly: true, example: PASSWORD })
+  @ApiProperty({ format: 'password', writeOnly: true, example: PASSWORD })
   @IsCurrentPassword()
   password!: string;
 }
 
 export class RefreshDto {
-  @ApiProperty({ minLength: 1, maxLength: 512, example: 'bTz1xkXKzV3cQ9mJrH0pWnG5aYtE7uLsD2iOfRvC8Sw' })
+  @ApiProperty({ example: 'bTz1xkXKzV3cQ9mJrH0pWnG5aYtE7uLsD2iOfRvC8Sw' })
   @IsText({ min: 1, max: 512 })
   refresh_token!: string;
 }
 
 export class ChangeUsernameDto {
-  @ApiProperty({ minLength: 3, maxLength: 50, example: 'ada.lovelace' })
+  @ApiProperty({ example: 'ada.lovelace' })
   @IsUsername()
   username!: string;
 }
@@ -51,8 +51,6 @@ class CurrentPasswordDto {
   /** Needed once the login is 15 minutes old. */
   @ApiPropertyOptional({
     format: 'password',
-    minLength: 1,
-    maxLength: 128,
     writeOnly: true,
     example: PASSWORD,
   })
@@ -62,7 +60,7 @@ class CurrentPasswordDto {
 }
 
 export class ChangeEmailDto extends CurrentPasswordDto {
-  @ApiProperty({ format: 'email', maxLength: 255, example: 'ada@example.org' })
+  @ApiProperty({ format: 'email', example: 'ada@example.org' })
   @IsEmailAddress()
   email!: string;
 }
@@ -71,8 +69,6 @@ export class ChangePasswordDto extends CurrentPasswordDto {
   /** As when registering. */
   @ApiProperty({
     format: 'password',
-    minLength: 8,
-    maxLength: 128,
     writeOnly: true,
     example: 'an even longer pass phrase',
   })
@@ -81,7 +77,7 @@ export class ChangePasswordDto extends CurrentPasswordDto {
 }
 
 export class DeleteAccountDto {
-  @ApiProperty({ format: 'password', minLength: 1, maxLength: 128, writeOnly: true, example: PASSWORD })
+  @ApiProperty({ format: 'password', writeOnly: true, example: PASSWORD })
   @IsCurrentPassword()
   current_password!: string;
 }

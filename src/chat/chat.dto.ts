@@ -17,7 +17,7 @@ export class RegenerateDto {
 }
 
 export class EditMessageDto {
-  @ApiProperty({ example: 'What is a monad, in one sentence?', minLength: 1, maxLength: 100_000 })
+  @ApiProperty({ example: 'What is a monad, in one sentence?' })
   @IsText(CONTENT_LIMITS)
   content!: string;
 
@@ -48,7 +48,7 @@ export class TurnDto {
 
 export class EventsQuery {
   /** From `POST /auth/stream-ticket`, in place of the Authorization header. */
-  @ApiPropertyOptional({ maxLength: 64, example: 'x0Yq7cT3vN2bKpE9sLwR5mUaJ8dFhG1iZ4oXtPnQyVk' })
+  @ApiPropertyOptional({ example: 'x0Yq7cT3vN2bKpE9sLwR5mUaJ8dFhG1iZ4oXtPnQyVk' })
   @EmptyIsAbsent()
   @IsOptionalNotNull()
   @IsText({ max: 64 })

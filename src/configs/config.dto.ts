@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
 import type { ProviderTest } from '../ai/ai.service.js';
@@ -7,12 +8,14 @@ import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsLabel, IsText, Trimmed } from '../common/validation/text.decorator.js';
 import type { ModelConfig } from './model-config.entity.js';
 
+const MAX_URL_LENGTH = 2048;
+const MAX_KEY_LENGTH = 4096;
 export const DEFAULT_CONTEXT_TOKENS = 32_768;
 
 /** Optional fields of a configuration. */
 class ConfigOptionsDto {
   /** What people call it; the model's name where it is left out. */
-  @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'Work' })
+  @ApiPropertyOptional({ example: 'Work' })
   @IsOptionalNotNull()
   @IsLabel(200)
   name?: string;
@@ -26,8 +29,6 @@ class ConfigOptionsDto {
   /** The model's context window: how much of a conversation is sent, reply included. */
   @ApiPropertyOptional({
     type: 'integer',
-    minimum: 256,
-    maximum: 10_000_000,
     default: DEFAULT_CONTEXT_TOKENS,
     example: 128_000,
   })
@@ -43,18 +44,18 @@ class ConfigOptionsDto {
 
 export class CreateConfigDto extends ConfigOptionsDto {
   /** An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept. */
-  @ApiProperty({ minLength: 1, maxLength: 2048, example: 'https://api.openai.com/v1' })
+  @ApiProperty({ example: 'https://api.openai.com/v1' })
   @Trimmed()
   @IsModelUrl()
   model_url!: string;
 
-  @ApiProperty({ minLength: 1, maxLength: 200, example: 'gpt-4.1-mini' })
+  @ApiProperty({ example: 'gpt-4.1-mini' })
   @Trimmed()
   @IsText({ min: 1, max: 200, visible: true })
   model_name!: string;
 
   /** Stored encrypted, and never shown again. Absent or empty for a provider without keys, such as Ollama. */
-  @ApiPropertyOptional({ maxLength: 4096, writeOnly: true, example: 'sk-your-key' })
+  @ApiPropertyOptional({ writeOnly: true, example: 'sk-your-key' })
   @IsOptionalNotNull()
   @Trimmed()
   @IsApiKey()
@@ -63,20 +64,20 @@ export class CreateConfigDto extends ConfigOptionsDto {
 
 export class UpdateConfigDto extends ConfigOptionsDto {
   /** Another scheme, host or port than before needs the `api_key` in the same request. */
-  @ApiPropertyOptional({ minLength: 1, maxLength: 2048, example: 'https://api.openai.com/v1' })
+  @ApiPropertyOptional({ example: 'https://api.openai.com/v1' })
   @IsOptionalNotNull()
   @Trimmed()
   @IsModelUrl()
   model_url?: string;
 
-  @ApiPropertyOptional({ minLength: 1, maxLength: 200, example: 'gpt-4.1' })
+  @ApiPropertyOptional({ example: 'gpt-4.1' })
   @IsOptionalNotNull()
   @Trimmed()
   @IsText({ min: 1, max: 200, visible: true })
   model_name?: string;
 
   /** Stored encrypted, and never shown again. Empty removes the key. */
-  @ApiPropertyOptional({ maxLength: 4096, writeOnly: true, example: 'sk-your-new-key' })
+  @ApiPropertyOptional({ writeOnly: true, example: 'sk-your-new-key' })
   @IsOptionalNotNull()
   @Trimmed()
   @IsApiKey()
@@ -183,13 +184,18 @@ export class ModelListDto {
 
 /** Checks the form only. AiService checks the destination. */
 function IsModelUrl(): PropertyDecorator {
-  const message = 'Must be a URL of at most 2048 characters, without white space or a fragment.';
-  return Matches(/^[^\s\p{C}#]{1,2048}$/u, { message });
+  const message = `Must be a URL of at most ${MAX_URL_LENGTH} characters, without white space or a fragment.`;
+  return applyDecorators(
+    ApiProperty({ minLength: 1, maxLength: MAX_URL_LENGTH }),
+    Matches(new RegExp(`^[^\\s\\p{C}#]{1,${MAX_URL_LENGTH}}$`, 'u'), { message }),
+  );
 }
 
 /** Sent as a header, so limited to printable ASCII. */
 function IsApiKey(): PropertyDecorator {
-  return Matches(/^[\x21-\x7e]{0,4096}$/, {
-    message: 'Must be at most 4096 printable ASCII characters without spaces.',
-  });
+  const message = `Must be at most ${MAX_KEY_LENGTH} printable ASCII characters without spaces.`;
+  return applyDecorators(
+    ApiProperty({ maxLength: MAX_KEY_LENGTH }),
+    Matches(new RegExp(`^[\\x21-\\x7e]{0,${MAX_KEY_LENGTH}}$`), { message }),
+  );
 }

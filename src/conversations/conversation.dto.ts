@@ -12,13 +12,13 @@ const MAX_SYSTEM_PROMPT_CHARACTERS = 100_000;
 
 export class CreateConversationDto {
   /** One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069). */
-  @ApiPropertyOptional({ minLength: 1, maxLength: MAX_TITLE_CHARACTERS, example: 'Trip to Kyoto' })
+  @ApiPropertyOptional({ example: 'Trip to Kyoto' })
   @IsOptionalNotNull()
   @IsLabel(MAX_TITLE_CHARACTERS)
   title?: string;
 
   /** The model configuration that answers; null for the default. */
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, nullable: true, example: 1 })
+  @ApiPropertyOptional({ type: 'integer', nullable: true, example: 1 })
   @IsOptional()
   @IsInt()
   @Min(1)
@@ -28,7 +28,6 @@ export class CreateConversationDto {
   /** Goes before the messages whenever the model is asked. */
   @ApiPropertyOptional({
     type: 'string',
-    maxLength: MAX_SYSTEM_PROMPT_CHARACTERS,
     nullable: true,
     example: 'Answer briefly.',
   })

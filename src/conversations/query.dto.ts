@@ -13,17 +13,17 @@ export class ListConversationsQuery {
   offset = 0;
 
   /** The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out. */
-  @ApiPropertyOptional({ maxLength: 2048 })
+  @ApiPropertyOptional()
   @EmptyIsAbsent()
   @IsOptionalNotNull()
   @IsText({ max: 2048 })
   cursor?: string;
 
   /** Text in the title, compared as in a search. */
-  @ApiPropertyOptional({ maxLength: 200, example: 'kyoto' })
+  @ApiPropertyOptional({ example: 'kyoto' })
   @EmptyIsAbsent()
   @IsOptionalNotNull()
-  @IsText({ min: 1, max: 200 })
+  @IsText({ max: 200 })
   q?: string;
 
   @QueryBoolean({ description: 'Absent or false lists what is not archived, true what is.' })
@@ -40,7 +40,7 @@ export class PageQuery {
 
 export class SearchQuery {
   /** Text to look for, without regard to case, composition, width and characters that nobody can see. Accents count. */
-  @ApiProperty({ minLength: 1, maxLength: 200, example: 'temple' })
+  @ApiProperty({ example: 'temple' })
   @IsText({ min: 1, max: 200, visible: true })
   q!: string;
 

@@ -31,32 +31,29 @@ const EXTRA_BODY_MESSAGE =
  * value.
  */
 export class ModelParams {
-  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: 0, maximum: 2, example: 0.7 })
-  @InRange(0, 2)
+  @InRange(0, 2, 0.7)
   temperature?: number | null;
 
-  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: 0, maximum: 1 })
   @InRange(0, 1)
   top_p?: number | null;
 
-  @ApiPropertyOptional({ nullable: true, type: 'integer', minimum: 1, maximum: MAX_TOKENS, example: 1024 })
-  @WholeInRange(1, MAX_TOKENS)
+  @IntegerInRange(1, MAX_TOKENS, 1024)
   max_tokens?: number | null;
 
-  @ApiPropertyOptional({ nullable: true, type: 'integer', minimum: 1, maximum: MAX_TOKENS })
-  @WholeInRange(1, MAX_TOKENS)
+  @IntegerInRange(1, MAX_TOKENS)
   max_completion_tokens?: number | null;
 
-  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: -2, maximum: 2 })
   @InRange(-2, 2)
   frequency_penalty?: number | null;
 
-  @ApiPropertyOptional({ nullable: true, type: 'number', minimum: -2, maximum: 2 })
   @InRange(-2, 2)
   presence_penalty?: number | null;
 
   @ApiPropertyOptional({ nullable: true, type: 'integer' })
-  @WholeInRange(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  @SkipNull()
+  @IsInt()
+  @Min(Number.MIN_SAFE_INTEGER)
+  @Max(Number.MAX_SAFE_INTEGER)
   seed?: number | null;
 
   @ApiPropertyOptional({
@@ -147,12 +144,24 @@ function SkipNull(): PropertyDecorator {
   return ValidateIf((_, value) => value !== undefined && value !== null);
 }
 
-function InRange(min: number, max: number): PropertyDecorator {
-  return applyDecorators(SkipNull(), IsNumber(), Min(min), Max(max));
+function InRange(minimum: number, maximum: number, example?: number): PropertyDecorator {
+  return applyDecorators(
+    ApiPropertyOptional({ nullable: true, type: 'number', minimum, maximum, example }),
+    SkipNull(),
+    IsNumber(),
+    Min(minimum),
+    Max(maximum),
+  );
 }
 
-function WholeInRange(min: number, max: number): PropertyDecorator {
-  return applyDecorators(SkipNull(), IsInt(), Min(min), Max(max));
+function IntegerInRange(minimum: number, maximum: number, example?: number): PropertyDecorator {
+  return applyDecorators(
+    ApiPropertyOptional({ nullable: true, type: 'integer', minimum, maximum, example }),
+    SkipNull(),
+    IsInt(),
+    Min(minimum),
+    Max(maximum),
+  );
 }
 
 function Satisfies(validate: (value: unknown) => boolean, message: string): PropertyDecorator {

@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { registerDecorator, type ValidationArguments } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
+import { ValidateBy, type ValidationArguments } from 'class-validator';
 import { isHighSurrogate, isLowSurrogate } from '../text/utf16.js';
 import { isVisible, stripBidiControls, trimInvisible } from '../text/visible-text.js';
 
@@ -17,20 +18,18 @@ export interface TextOptions {
 
 /**
  * Text that is stored unchanged. Refuses NULs (at which SQLite cuts) and lone surrogates (which UTF-8 cannot encode).
- * Lengths are in Unicode code points.
+ * Lengths are in Unicode code
+ * points, and are also documented in OpenAPI.
  */
 export function IsText(options: TextOptions): PropertyDecorator {
-  return (target, property) =>
-    registerDecorator({
-      name: 'isText',
-      target: target.constructor,
-      propertyName: String(property),
-      constraints: [options],
-      validator: {
-        validate: (value: unknown) => textError(value, options) === undefined,
-        defaultMessage: (args?: ValidationArguments) => textError(args?.value, options) ?? '',
-      },
-    });
+  const validator = {
+    validate: (value: unknown) => textError(value, options) === undefined,
+    defaultMessage: (args?: ValidationArguments) => textError(args?.value, options) ?? '',
+  };
+  return applyDecorators(
+    ApiProperty({ minLength: options.min, maxLength: options.max }),
+    ValidateBy({ name: 'isText', constraints: [options], validator }),
+  );
 }
 
 /** Removes surrounding white space and invisible characters before validation. */
