@@ -1,12 +1,12 @@
 import { TITLE_PROMPT } from '../chat/turns/titles.js';
 
-/** A message as the demo model sees it. */
+/** A message, as text. */
 export interface DemoMessage {
   role: string;
   text: string;
 }
 
-/** What the answer says about the question, in its language. */
+/** The parts of the question used in the answer. */
 interface Question {
   quote: string;
   keywords: string[];
@@ -25,7 +25,7 @@ Content-Type: application/json
 }
 \`\`\``;
 
-// Words that say nothing about a question's subject.
+// Words that are not a question's subject.
 const FUNCTION_WORDS = new Set(
   (
     'a about all also an and any are as at be been but by can could did do does for from get give had has have hello hey hi ' +
@@ -36,10 +36,7 @@ const FUNCTION_WORDS = new Set(
   ).split(' '),
 );
 
-/**
- * The demo model's reply: Markdown for a question, one plain line for a title. It depends on the messages alone, so
- * that the same conversation always gets the same bytes.
- */
+/** Builds the demo model's reply: Markdown for a question, one plain line for a title. Deterministic. */
 export function demoAnswer(messages: DemoMessage[]): string {
   const asked = messages.filter((message) => message.role === 'user').map((message) => message.text);
   const text = asked.at(-1) ?? '';
@@ -52,12 +49,12 @@ export function demoAnswer(messages: DemoMessage[]): string {
   return isChinese(text) ? inChinese(question) : inEnglish(question);
 }
 
-/** Pieces of about a word, which put together give the text again. */
+/** Splits text into pieces of about a word; joined, they are the text. */
 export function deltasOf(text: string): string[] {
   return text.match(/\p{Script=Han}{1,2}|[^\s\p{Script=Han}]+\s*|\s+/gu) ?? [];
 }
 
-/** Han characters without kana, which would make it Japanese. */
+/** Han characters without kana, which indicate Japanese. */
 function isChinese(text: string): boolean {
   return /\p{Script=Han}/u.test(text) && !/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text);
 }
@@ -102,7 +99,7 @@ ${CONFIG_EXAMPLE}
 任何兼容 OpenAI 的服务商都可以，之后就由它来回答。`;
 }
 
-/** The first words of a transcript (`User: …`), without quotes and without a sentence's end. */
+/** Builds a title from the first words of a transcript (`User: …`), without quotes and final punctuation. */
 function title(text: string): string {
   const plain = firstLine(text)
     .replace(/^User: /, '')
@@ -111,7 +108,7 @@ function title(text: string): string {
   return cut(start, 60).replace(/[\s\p{P}]+$/u, '') || 'New conversation';
 }
 
-/** None that only leads to a word which is cut off: "What is a good recipe" rather than "… recipe for". */
+/** Drops function words at the end: "What is a good recipe" instead of "… recipe for". */
 function firstWords(text: string, count: number): string {
   const words = text.split(' ');
   const first = words.slice(0, count);
@@ -126,17 +123,17 @@ function quote(text: string): string {
   return escape(start) + (start === line ? '' : '…');
 }
 
-/** Up to three words that look like the subject, in the order in which they were asked. */
+/** Picks up to three likely subjects, in the order of the question. */
 function keywords(text: string): string[] {
   const segments = new Intl.Segmenter(isChinese(text) ? 'zh' : 'en', { granularity: 'word' });
   const words = [...segments.segment(cut(firstLine(text), 200))].filter((segment) => segment.isWordLike);
-  const telling = words
+  const subjects = words
     .map(({ segment }) => segment)
     .filter((word) => !FUNCTION_WORDS.has(word.toLowerCase()));
-  return [...new Set(telling.map((word) => escape(cut(word, 30))))].slice(0, 3);
+  return [...new Set(subjects.map((word) => escape(cut(word, 30))))].slice(0, 3);
 }
 
-/** The first line with a letter or a digit on it, in single spaces, without a list's, quote's or heading's mark. */
+/** Returns the first line with a letter or digit, in single spaces, without Markdown's line prefixes. */
 function firstLine(text: string): string {
   const line = text.split('\n').find((candidate) => /[\p{L}\p{N}]/u.test(candidate)) ?? '';
   return line
@@ -145,7 +142,7 @@ function firstLine(text: string): string {
     .trim();
 }
 
-/** Keeps the user's characters from being read as Markdown. */
+/** Escapes Markdown in the user's text. */
 function escape(text: string): string {
   return text.replace(/[\\`*_~#<>[\]|]/gu, '\\$&');
 }

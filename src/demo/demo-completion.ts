@@ -4,7 +4,7 @@ import { demoAnswer, type DemoMessage, deltasOf } from './demo-answer.js';
 
 const TextPart = z.object({ type: z.literal('text'), text: z.string() });
 
-/** What the demo model reads of OpenAI's chat request; all else is allowed and ignored, as any provider does. */
+/** The supported part of OpenAI's chat request; other members are ignored. */
 export const DemoRequest = z.object({
   model: z.string(),
   messages: z
@@ -22,10 +22,10 @@ export const DemoRequest = z.object({
 });
 export type DemoRequest = z.infer<typeof DemoRequest>;
 
-// A fixed time and an id made from the messages: the same request is answered with the same bytes.
+// Fixed, so that equal requests have equal responses.
 const CREATED = Date.UTC(2026, 0, 1) / 1000;
 
-/** One answer, ready to be sent whole or in pieces. A delta counts as a token. */
+/** A completion that can be sent whole or as a stream. A delta counts as a token. */
 export class DemoCompletion {
   readonly deltas: string[];
   readonly finishReason: 'stop' | 'length';
@@ -41,7 +41,7 @@ export class DemoCompletion {
     this.usage = usageOf(messages, this.deltas.length);
   }
 
-  /** The body of an answer with `stream: false`. */
+  /** The response with `stream: false`. */
   whole() {
     const message = { role: 'assistant', content: this.deltas.join('') };
     return {

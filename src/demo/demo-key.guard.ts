@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable, UnauthorizedExcept
 import type { Request } from 'express';
 import { DemoModel } from './demo-model.js';
 
-/** Lets in only this process itself: nobody else can know the key. */
+/** Allows requests of this process only, which alone has the key. */
 @Injectable()
 export class DemoKeyGuard implements CanActivate {
   constructor(private readonly demo: DemoModel) {}

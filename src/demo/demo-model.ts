@@ -2,19 +2,19 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 
-/** Where the built-in model is reached, and the key that only this process knows. */
+/** The URL and the key of the built-in model. The key never leaves the process. */
 @Injectable()
 export class DemoModel {
   readonly modelName = 'parley-demo';
   readonly apiKey = `demo-${randomBytes(32).toString('base64url')}`;
 
-  /** The base URL for an OpenAI client, given what the server listens on; a wildcard address becomes its loopback. */
+  /** Builds the base URL from the address that the server listens on; wildcards become loopback. */
   modelUrl(port: number, host: string): string {
     const reachable = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
     return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}/demo/v1`;
   }
 
-  /** Compares digests, so that the time taken tells nothing about the key, its length included. */
+  /** Compares digests in constant time, so that timing reveals neither the key nor its length. */
   accepts(apiKey: string): boolean {
     return timingSafeEqual(sha256(apiKey), sha256(this.apiKey));
   }

@@ -7,7 +7,7 @@ import { DemoModel } from './demo-model.js';
 import { DemoModule } from './demo.module.js';
 import { Settings } from '../env/settings.js';
 
-/** The built-in model as a provider like any other: reached over HTTP, at whatever this server listens on. */
+/** Provides the built-in model over HTTP, like any other provider. */
 @Injectable()
 class BuiltInProvider extends DemoProvider {
   constructor(

@@ -22,14 +22,14 @@ import { DemoKeyGuard } from './demo-key.guard.js';
 import { DemoModel } from './demo-model.js';
 import { OpenAiErrorFilter } from './openai-error.filter.js';
 
-/** The pause before each delta, in milliseconds; tests provide 0. */
+/** The pause before each delta, in milliseconds; 0 in tests. */
 export const DEMO_DELAY_MS = Symbol('DEMO_DELAY_MS');
 
-/** The built-in model, behind the same protocol as any other provider. */
+/** The built-in model, with OpenAI's protocol. */
 @Controller('demo/v1')
 @ApiExcludeController()
 @Public()
-@SkipThrottle() // every user's replies come from this one address, and were counted where they were asked for
+@SkipThrottle() // all requests come from this process, and were counted with the user's request
 @UseGuards(DemoKeyGuard)
 @UseFilters(OpenAiErrorFilter)
 export class DemoController {
@@ -55,17 +55,18 @@ export class DemoController {
   }
 
   private async stream(completion: DemoCompletion, response: Response): Promise<void> {
-    const left = new AbortController();
-    response.once('close', () => left.abort());
+    const disconnected = new AbortController();
+    response.once('close', () => disconnected.abort());
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
     try {
-      for await (const data of paced(completion, this.delayMs, left.signal)) {
-        if (!response.write(`data: ${data}\n\n`)) await once(response, 'drain', { signal: left.signal });
+      for await (const data of paced(completion, this.delayMs, disconnected.signal)) {
+        if (!response.write(`data: ${data}\n\n`))
+          await once(response, 'drain', { signal: disconnected.signal });
       }
       response.end();
     } catch (error) {
-      // A reader that has left is how a stopped reply ends here: there is nobody to tell.
-      if (!left.signal.aborted) throw error;
+      // A stopped reply closes the connection.
+      if (!disconnected.signal.aborted) throw error;
     }
   }
 }
@@ -76,7 +77,7 @@ function parse(body: unknown): DemoRequest {
   return data;
 }
 
-/** The stream's data lines, at a readable pace; rejects as soon as the reader has left. */
+/** Yields the stream's data lines with a pause each; rejects when the client disconnects. */
 async function* paced(
   completion: DemoCompletion,
   delayMs: number,

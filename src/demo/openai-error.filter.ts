@@ -8,7 +8,7 @@ const CODES: Record<number, string> = {
   429: 'rate_limit_exceeded',
 };
 
-/** Says what went wrong as OpenAI's API does, since its clients are the ones that read it. */
+/** Sends errors in OpenAI's format, which its clients parse. */
 @Catch(HttpException)
 export class OpenAiErrorFilter implements ExceptionFilter<HttpException> {
   catch(error: HttpException, host: ArgumentsHost): void {

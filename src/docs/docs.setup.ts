@@ -5,8 +5,8 @@ import { buildAsyncApi } from './asyncapi/asyncapi.js';
 import { buildOpenApi } from './openapi/openapi.js';
 
 /**
- * Serves /openapi.json, /asyncapi.json and Swagger UI at /docs. To be called before the app is initialised, as
- * Nest's handler for unknown routes comes last; the documents are built when they are first asked for.
+ * Serves /openapi.json, /asyncapi.json and Swagger UI at /docs. Call before the app is initialized, because Nest's
+ * handler for unknown routes comes last. The documents are built at the first request.
  */
 export function setUpDocs(app: NestExpressApplication): void {
   const openApi = once(() => buildOpenApi(app));
@@ -28,7 +28,7 @@ export function setUpDocs(app: NestExpressApplication): void {
       docExpansion: 'list',
       tryItOutEnabled: true,
       displayRequestDuration: true,
-      // The badge would send the document's address to somebody else's server.
+      // The validator badge would send the document's URL to a third party.
       validatorUrl: null,
     },
   });
@@ -41,7 +41,7 @@ function serve(app: NestExpressApplication, path: string, json: () => string): v
   });
 }
 
-/** Relative URLs of the page are right on one of the two paths only. */
+/** Redirects /docs/ to /docs: the page's relative URLs work on one of them only. */
 function redirectToDocs(app: NestExpressApplication): void {
   const express: Application = app.getHttpAdapter().getInstance();
   express.get('/docs/', (request, response, next) => {

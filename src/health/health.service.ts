@@ -7,7 +7,7 @@ import type { PartState, ReadinessDto } from './health.dto.js';
 import { RedisPing } from './redis-ping.js';
 
 const DATABASE_TIMEOUT_MS = 1500;
-/** Less, since a probe without an answer within a second counts as a failure to Kubernetes. */
+/** Kubernetes counts a probe without a response within a second as failed. */
 const REDIS_TIMEOUT_MS = 500;
 const RETRY_AFTER_SECONDS = 5;
 
@@ -20,7 +20,7 @@ export class HealthService {
     private readonly draining: Draining,
   ) {}
 
-  /** @throws ProblemError 503 naming each part's state, which says nothing of why: anybody may ask */
+  /** @throws ProblemError 503 with each part's state, without the cause, because the route is public */
   async checkReadiness(): Promise<ReadinessDto> {
     if (this.draining.announced) throw new UnavailableError('draining', 'The server is shutting down.');
     const parts = Object.fromEntries(await Promise.all(this.checks()));
@@ -31,7 +31,9 @@ export class HealthService {
     return { status: 'ok', parts };
   }
 
-  /** The database is required, and probed by a write. Redis is optional: without it each node serves its own clients. */
+  /**
+   * The database is required, and probed by a write. Redis is optional: without it each node serves its own clients.
+   */
   private checks(): Promise<[string, PartState]>[] {
     const database = this.check('database', () => this.heartbeat.beat(), DATABASE_TIMEOUT_MS, 'down');
     if (!this.redis.isConfigured) return [database];

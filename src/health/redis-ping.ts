@@ -3,7 +3,7 @@ import type { createClient } from 'redis';
 import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
 import { Settings } from '../env/settings.js';
 
-/** Asks Redis, where there is one, for a sign of life, over a connection that nothing else keeps busy. */
+/** Pings Redis, if configured, over a connection of its own. */
 @Injectable()
 export class RedisPing implements OnModuleInit, OnApplicationShutdown {
   private client?: ReturnType<typeof createClient>;
@@ -14,7 +14,7 @@ export class RedisPing implements OnModuleInit, OnApplicationShutdown {
     return this.settings.redisUrl !== undefined;
   }
 
-  /** @throws where Redis is away */
+  /** @throws if Redis is unavailable */
   async ping(): Promise<void> {
     await this.client?.ping();
   }
@@ -22,12 +22,12 @@ export class RedisPing implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     const { redisUrl } = this.settings;
     if (redisUrl === undefined) return;
-    // The client is a quarter of a second's loading, which a server without Redis need not spend.
+    // Loaded only if needed: the client takes a quarter of a second.
     const { createClient } = await import('redis');
-    // While it connects, pings wait, in bounds: anybody may have one sent.
+    // Limits the pings queued while connecting, because anyone can cause one.
     this.client = createClient({ ...redisOptions(redisUrl), commandsQueueMaxLength: 100 });
     reconnectWhenSilent(this.client);
-    // The answer to a ping tells of it; the client tries again by itself.
+    // Pings report the failure; the client reconnects by itself.
     this.client.on('error', () => undefined);
     this.client.connect().catch(() => undefined);
   }

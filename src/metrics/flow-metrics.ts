@@ -6,7 +6,7 @@ import { Metrics } from './metrics.js';
 const ENDS = ['complete', 'stopped', 'failed', 'interrupted'];
 const FIRST_TEXT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Counts what happens: sends, replies, requests to providers and writes of text. */
+/** Counts events: sends, replies, requests to providers and writes of text. */
 @Injectable()
 export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
   private subscriptions: (() => void)[] = [];
@@ -29,7 +29,7 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
       labelNames: ['status'],
       registers,
     });
-    // A rate needs the series before the first end.
+    // A rate needs the series before its first increment.
     for (const status of ENDS) ended.inc({ status }, 0);
     const firstText = new Histogram({
       name: 'parley_first_token_seconds',
@@ -64,7 +64,7 @@ export class FlowMetrics implements OnModuleInit, OnApplicationShutdown {
     });
     const firstText = new Histogram({
       name: 'parley_upstream_first_token_seconds',
-      help: 'From a request to a model provider to the first token of its answer, by the class of its host.',
+      help: 'From a request to a model provider to its first token, by class of host.',
       labelNames: ['host'],
       buckets: FIRST_TEXT_BUCKETS,
       registers,

@@ -3,7 +3,7 @@ import type { NextFunction, Request, Response } from 'express';
 import { Histogram } from 'prom-client';
 import { Metrics } from './metrics.js';
 
-/** Times every request, by its route's pattern: an address as it was sent would make a series for every id. */
+/** Measures every request by its route's pattern: raw paths would create a series per id. */
 @Injectable()
 export class HttpMetricsMiddleware implements NestMiddleware {
   private readonly requestSeconds: Histogram;
@@ -11,7 +11,7 @@ export class HttpMetricsMiddleware implements NestMiddleware {
   constructor({ registers }: Metrics) {
     this.requestSeconds = new Histogram({
       name: 'http_request_duration_seconds',
-      help: 'From the request to the end of its answer; of an event stream, to its last event.',
+      help: 'From the request to the end of its response, event streams included.',
       labelNames: ['method', 'route', 'status'],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
@@ -28,7 +28,7 @@ export class HttpMetricsMiddleware implements NestMiddleware {
   }
 }
 
-/** While middleware runs, Express has its pattern there; a route's own is there when the answer ends. */
+/** Read when the response ends: before, it is the middleware's pattern. */
 function routeOf(request: Request): string {
   const path: unknown = request.route?.path;
   return typeof path === 'string' ? path : 'none';

@@ -10,7 +10,7 @@ import { Metrics } from './metrics.js';
 
 const INSIDE = new Set(['loopback', 'private', 'uniqueLocal', 'linkLocal']);
 
-/** For Prometheus. In production only addresses that are not of the public Internet are answered. */
+/** Metrics for Prometheus; in production for private addresses only. */
 @Controller('metrics')
 @ApiExcludeController()
 @Public()
@@ -30,7 +30,7 @@ export class MetricsController {
   }
 }
 
-/** A forwarded request speaks for whoever sent it to the proxy; where the proxy is not trusted, that is unknown. */
+/** A request forwarded by an untrusted proxy has an unknown origin, and is refused. */
 function isFromInside(request: Request): boolean {
   const { ip, socket, headers } = request;
   const forwarded = headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;

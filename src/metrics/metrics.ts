@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
-/** What the process tells Prometheus. Every app has a registry of its own, so that one process may run several. */
+/** The registry of Prometheus metrics, one per app, so that one process may run several apps. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
-  /** What a metric is made with, to be in the registry. */
+  /** Option `registers` of new metrics. */
   readonly registers = [this.registry];
 
   constructor() {

@@ -6,10 +6,10 @@ import { RemoteReplies } from '../chat/streams/remote-replies.js';
 import { Settings } from '../env/settings.js';
 import { Metrics } from './metrics.js';
 
-/** Beats are stored once a second. */
+/** Heartbeats are stored once a second. */
 const DATABASE_DOWN_AFTER_MS = 5000;
 
-/** Reads at each scrape how this node stands. */
+/** Reads the node's state at each scrape. */
 @Injectable()
 export class StateMetrics implements OnModuleInit {
   constructor(
@@ -21,23 +21,23 @@ export class StateMetrics implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.showReplies();
-    this.showConnections();
-    this.showDependencies();
+    this.registerReplies();
+    this.registerConnections();
+    this.registerDependencies();
   }
 
-  private showReplies(): void {
+  private registerReplies(): void {
     const { load } = this;
-    this.gauge('parley_replies_running', 'Replies that this node streams now.', () => load.runningReplies);
-    const ending = 'Replies that have ended, and whose end is not stored yet.';
+    this.gauge('parley_replies_running', 'Replies that this node is streaming.', () => load.runningReplies);
+    const ending = 'Replies that have ended, with the end not stored yet.';
     this.gauge('parley_replies_ending', ending, () => load.endsWaiting);
-    const unsaved = 'Reply text, in UTF-16, that is in memory alone: it waits for its next write.';
+    const unsaved = 'Reply text, in UTF-16, that is not stored yet.';
     this.gauge('parley_reply_unflushed_bytes', unsaved, () => 2 * load.unsavedLength);
-    const oldest = 'How long the oldest reply text that is in memory alone has waited, at most.';
+    const oldest = 'Maximum age of reply text that is not stored yet.';
     this.gauge('parley_reply_unflushed_seconds', oldest, () => load.unsavedSeconds);
   }
 
-  private showConnections(): void {
+  private registerConnections(): void {
     const { load, metrics } = this;
     new Gauge({
       name: 'parley_sockets_connected',
@@ -50,14 +50,14 @@ export class StateMetrics implements OnModuleInit {
     });
   }
 
-  private showDependencies(): void {
+  private registerDependencies(): void {
     const { heartbeat, remote } = this;
-    const age = 'Since the database last took this node’s sign of life.';
+    const age = 'Since the last stored heartbeat of this node.';
     this.gauge('parley_heartbeat_age_seconds', age, () => heartbeat.silentMs / 1000);
-    const database = 'Whether the database takes writes: 1, or 0.';
+    const database = '1 if the database accepts writes, else 0.';
     this.gauge('parley_database_up', database, () => Number(heartbeat.silentMs < DATABASE_DOWN_AFTER_MS));
     if (this.settings.redisUrl === undefined) return;
-    this.gauge('parley_redis_up', 'Whether Redis is connected: 1, or 0.', () => Number(remote.isConnected));
+    this.gauge('parley_redis_up', '1 if Redis is connected, else 0.', () => Number(remote.isConnected));
   }
 
   private gauge(name: string, help: string, read: () => number): void {

@@ -6,16 +6,16 @@ import { SOCKET_COMMANDS, SOCKET_EVENTS, type SocketCommand } from './socket-api
 type Schemas = Record<string, Schema | ReferenceObject>;
 type Node = Record<string, unknown>;
 
-/** A face of the server that carries events, and how messages look on it. */
+/** A transport of events, and the form of its messages. */
 interface Transport {
   channel: string;
   title: string;
   address: string;
   server: string;
   description: string;
-  /** Whether clients send commands on it, too. */
+  /** Whether clients also send commands. */
   commands: boolean;
-  /** A message on this transport, of its name and its body. */
+  /** Builds the schema of a message from its name and body. */
   wrap: (name: string, body: Schema) => Schema;
 }
 
@@ -63,7 +63,7 @@ const TRANSPORTS: Transport[] = [
   },
 ];
 
-/** The AsyncAPI 3.0 document of everything that streams, in the schemas of the OpenAPI document. */
+/** Builds the AsyncAPI 3.0 document of all streams, with the schemas of the OpenAPI document. */
 export function buildAsyncApi(openApi: OpenAPIObject): Node {
   const schemas = (openApi.components?.schemas ?? {}) as Schemas;
   const document = {
@@ -130,7 +130,7 @@ function channelOf(transport: Transport): Node {
   };
 }
 
-/** As the server sees it: it sends events and receives commands. */
+/** From the server's perspective: it sends events and receives commands. */
 function operationsOf(transport: Transport): Node {
   const channel = { $ref: `#/channels/${transport.channel}` };
   const message = (name: string) => ({ $ref: `#/channels/${transport.channel}/messages/${name}` });
@@ -195,7 +195,7 @@ function messageOf(name: string, summary: string, payload: Schema, schemas: Sche
 }
 
 function commandOf(transport: Transport, name: string, { body, optional = [] }: SocketCommand): Schema {
-  // A plain WebSocket is one conversation's, whose id goes without saying, and numbers its frames itself.
+  // On a WebSocket the conversation's id is implied, and clients number their frames.
   if (transport.channel !== 'conversation') return objectOf(body, optional);
   const frame = transport.wrap(name, objectOf(body, [...optional, 'conversation_id']));
   const id: Schema = { type: 'integer', description: 'Comes back in the acknowledgement.', example: 1 };

@@ -12,7 +12,7 @@ const BY_FORMAT: Record<string, string> = {
 
 const MAX_DEPTH = 8;
 
-/** What a schema's instances look like, from the examples of its parts. */
+/** Builds an example of a schema from the examples of its parts. */
 export function exampleOf(schema: Schema | ReferenceObject, schemas: Schemas, depth = 0): unknown {
   if ('$ref' in schema) return exampleOf(resolve(schema, schemas), schemas, depth);
   const given = givenExample(schema);
@@ -55,7 +55,7 @@ function exampleOfType(schema: Schema, schemas: Schemas, depth: number): unknown
   }
 }
 
-/** What may be left out is, unless it has an example of its own. */
+/** Omits optional properties without an example of their own. */
 function exampleObject(schema: Schema, schemas: Schemas, depth: number): Record<string, unknown> {
   const required = new Set(schema.required);
   const shown = Object.entries(schema.properties ?? {}).filter(

@@ -56,7 +56,7 @@ const HEADERS: Record<string, HeaderObject> = {
   },
 };
 
-/** The OpenAPI 3.1 document of all routes: what the controllers say, and what API.md says of every call. */
+/** Builds the OpenAPI 3.1 document: the controllers' routes, with common responses, headers and examples added. */
 export function buildOpenApi(app: INestApplication): OpenAPIObject {
   const scanned = SwaggerModule.createDocument(app, frame(), {
     operationIdFactory: (_controller, method) => method,
@@ -79,7 +79,7 @@ function frame(): Omit<OpenAPIObject, 'paths'> {
       .setDescription(DESCRIPTION)
       .setVersion(VERSION)
       .setLicense('MIT', 'https://opensource.org/license/mit')
-      // Relative to the document, so that it holds under whatever path a proxy serves it.
+      // Relative to the document, so that it is valid under any path of a proxy.
       .addServer('.', 'This server')
       .addBearerAuth({ type: 'http', description: 'The access_token of a login.' }, 'bearer')
       .addSecurityRequirements('bearer')

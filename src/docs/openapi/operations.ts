@@ -15,7 +15,7 @@ import { addProblemResponses } from './problem-responses.js';
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const LIMIT_HEADERS = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'];
 
-/** Gives every operation what is the same for all: security, problems, headers and examples. */
+/** Adds the common parts to every operation: security, problems, headers and examples. */
 export function finishOperations(document: OpenAPIObject, publicOperations: Set<string>): void {
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of METHODS) {
@@ -32,7 +32,7 @@ export function finishOperations(document: OpenAPIObject, publicOperations: Set<
   }
 }
 
-/** The operations whose routes are marked `@Public()`, by their ids. */
+/** Operation ids of the routes marked `@Public()`. */
 export function publicOperationsOf(app: INestApplication): Set<string> {
   const controllers = [...app.get(ModulesContainer).values()].flatMap((module) => [
     ...module.controllers.values(),
@@ -55,7 +55,7 @@ function publicOperationsIn(controller: Type): string[] {
 
 const isPublic = (target: object) => Reflect.getMetadata('isPublic', target) === true;
 
-/** An id in a path that is no positive integer names nothing, and is answered with 404. */
+/** Documents ids in paths; anything but a positive integer is answered with 404. */
 function describeParameters(path: string, operation: OperationObject): void {
   for (const parameter of (operation.parameters ?? []) as ParameterObject[]) {
     if (parameter.in !== 'path') continue;
@@ -66,7 +66,7 @@ function describeParameters(path: string, operation: OperationObject): void {
   }
 }
 
-/** The ids that the things in the DTOs' examples have. */
+/** Uses the ids of the DTOs' examples. */
 function exampleId(path: string, name: string): number {
   if (name === 'message_id') return 12;
   return path.startsWith('/conversations/') ? 3 : 1;
@@ -82,7 +82,7 @@ function describeResponses(path: string, operation: OperationObject): void {
   }
 }
 
-/** What a stream of events looks like; their bodies are AsyncAPI's business. */
+/** Describes event streams; AsyncAPI describes their bodies. */
 const EVENT_STREAM = {
   schema: { type: 'string', description: 'Server-sent events, whose bodies /asyncapi.json describes.' },
   example: [

@@ -1,13 +1,13 @@
 export interface ProblemCode {
-  /** What the code means to whoever handles it. */
+  /** Meaning, for the developer of a client. */
   meaning: string;
-  /** A sentence as `detail` may have it, for the examples. */
+  /** An example of `detail`. */
   detail: string;
-  /** Members beside the standard ones, as in the examples. */
+  /** An example of the additional members. */
   members?: Record<string, unknown>;
 }
 
-/** Every stable `code` of a problem, in one place. A code is never renamed, and never changes its meaning. */
+/** All problem codes. A code is never renamed, and never changes its meaning. */
 export const PROBLEM_CODES: Record<string, ProblemCode> = {
   bad_request: {
     meaning: 'The request could not be read: malformed JSON, most likely.',

@@ -4,7 +4,7 @@ import { PROBLEMS_EXTENSION, ProblemResponse } from '../../common/errors/api-pro
 import { isProbe } from '../../common/http/probes.js';
 import { PROBLEM_CODES } from './problem-codes.js';
 
-/** An operation before its extension has been written out. */
+/** An operation with the extension of `@ApiProblems`. */
 type Annotated = OperationObject & { [PROBLEMS_EXTENSION]?: ProblemResponse[] };
 
 interface Route {
@@ -13,7 +13,7 @@ interface Route {
   isPublic: boolean;
 }
 
-/** Writes out the problems of `@ApiProblems`, and those that any operation of its kind can answer, as responses. */
+/** Adds the problems of `@ApiProblems` and the general ones as responses. */
 export function addProblemResponses(document: OpenAPIObject, route: Route, operation: Annotated): void {
   const answers = [...(operation[PROBLEMS_EXTENSION] ?? []), ...generalProblems(route, operation)];
   delete operation[PROBLEMS_EXTENSION];
@@ -25,22 +25,22 @@ export function addProblemResponses(document: OpenAPIObject, route: Route, opera
   }
 }
 
-/** Probers are answered over plain HTTP, without limits and without a token. */
+/** Health probes have no HTTPS requirement, limits or token. */
 function generalProblems({ path, method, isPublic }: Route, operation: OperationObject): ProblemResponse[] {
   if (isProbe(path)) return ['500 internal_error'];
   return [
-    ...answersIf(!isPublic, '401 unauthenticated', '401 token_expired', '401 token_revoked'),
-    // Also where no body belongs: one that is malformed is refused all the same.
-    ...answersIf(
+    ...problemsIf(!isPublic, '401 unauthenticated', '401 token_expired', '401 token_revoked'),
+    // Also for operations without a body, because a malformed one is refused.
+    ...problemsIf(
       method !== 'get',
       '400 bad_request',
       '413 body_too_large',
       '415 unsupported_media_type',
       '422 validation_failed',
     ),
-    ...answersIf(hasQuery(operation), '422 validation_failed'),
-    ...answersIf(path.includes('{'), '404 not_found'),
-    ...answersIf(
+    ...problemsIf(hasQuery(operation), '422 validation_failed'),
+    ...problemsIf(path.includes('{'), '404 not_found'),
+    ...problemsIf(
       true,
       '403 https_required',
       '429 rate_limited',
@@ -50,7 +50,7 @@ function generalProblems({ path, method, isPublic }: Route, operation: Operation
   ];
 }
 
-function answersIf(condition: boolean, ...answers: ProblemResponse[]): ProblemResponse[] {
+function problemsIf(condition: boolean, ...answers: ProblemResponse[]): ProblemResponse[] {
   return condition ? answers : [];
 }
 
@@ -110,7 +110,7 @@ export function exampleProblem(status: number, code: string): Record<string, unk
   };
 }
 
-/** RFC 9457, with the members that Parley adds. */
+/** RFC 9457 problems, with Parley's additional members. */
 export const PROBLEM_SCHEMAS: Record<string, SchemaObject> = {
   FieldError: {
     type: 'object',

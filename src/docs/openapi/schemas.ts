@@ -1,11 +1,11 @@
 import type { OpenAPIObject, ReferenceObject, SchemaObject } from '@nestjs/swagger';
 import { resolve, Schema } from './examples.js';
 
-/** In these, JSON Schema holds data, not schemas. */
+/** Keywords whose values are data, not schemas. */
 const DATA = new Set(['example', 'examples', 'default', 'const', 'enum']);
 const REFERENCE = /^#\/components\/schemas\/(.+)$/;
 
-/** `MessageDto` is called so in the code; an SDK's users know it as `Message`. */
+/** Renames `MessageDto` to `Message` for users of SDKs. */
 export function dropDtoSuffix(document: OpenAPIObject): OpenAPIObject {
   const schemas = document.components?.schemas ?? {};
   const names = new Map(Object.keys(schemas).map((name) => [name, name.replace(/Dto$/, '')]));
@@ -18,7 +18,7 @@ export function dropDtoSuffix(document: OpenAPIObject): OpenAPIObject {
   }) as OpenAPIObject;
 }
 
-/** OpenAPI 3.1's schemas are JSON Schema 2020-12, where `example` has given way to a list. */
+/** Replaces `example` by `examples`: OpenAPI 3.1 uses JSON Schema 2020-12. */
 export function modernizeExamples(schema: unknown): void {
   if (typeof schema !== 'object' || schema === null) return;
   if (Array.isArray(schema)) return schema.forEach(modernizeExamples);
@@ -32,7 +32,7 @@ export function modernizeExamples(schema: unknown): void {
   delete node.example;
 }
 
-/** Unknown fields are refused (API.md 1), and a body may be left out where all of its fields may: bodies say so. */
+/** Documents that unknown fields are refused, and that a body is optional if all of its fields are. */
 export function describeRequestBodies(document: OpenAPIObject): void {
   const schemas = document.components?.schemas ?? {};
   for (const item of Object.values(document.paths)) {
@@ -47,7 +47,7 @@ export function describeRequestBodies(document: OpenAPIObject): void {
   }
 }
 
-/** The named schemas that a schema needs, itself and one another's. */
+/** Collects the named schemas that a schema references, directly or indirectly. */
 export function schemasUsedBy(
   root: unknown,
   schemas: Record<string, SchemaObject | ReferenceObject>,
