@@ -26,7 +26,7 @@ describe('demoAnswer', () => {
     expect(ask('你能做什么？')).toMatch(/^## “你能做什么？”\n\n坦白地说：/);
   });
 
-  it('answers Chinese in Chinese, and Japanese not', () => {
+  it('answers Chinese in Chinese, but not Japanese', () => {
     expect(ask('请介绍一下杭州的西湖')).toContain('Parley 内置的演示模型');
     expect(ask('请介绍一下杭州的西湖')).toContain('**杭州**、**西湖**');
     expect(ask('東京の天気は')).toContain('demo model');
@@ -53,7 +53,7 @@ describe('demoAnswer', () => {
     expect(ask('🙂a'.repeat(100)).split('\n')[0]).toBe(`## “${'🙂a'.repeat(24)}…”`);
   });
 
-  it('answers when nothing readable was asked', () => {
+  it('answers a question without readable text', () => {
     expect(ask('?!')).toMatch(/^## Hello!/);
     expect(demoAnswer([])).toMatch(/^## Hello!/);
   });
@@ -75,14 +75,14 @@ describe('a title', () => {
     expect(titleOf('请介绍一下杭州的西湖，以及周边的小吃和茶馆')).toBe('请介绍一下杭州的西湖，以及周边的');
   });
 
-  it('is never empty or long', () => {
+  it('is never empty or too long', () => {
     expect(titleOf('?!')).toBe('New conversation');
     expect(titleOf('x'.repeat(1000))).toHaveLength(60);
   });
 });
 
 describe('deltasOf', () => {
-  it('splits into words that make the text again', () => {
+  it('splits into words that join to the text', () => {
     expect(deltasOf('One two\n\n- 三个字 🙂')).toEqual(['One ', 'two\n\n', '- ', '三个', '字', ' ', '🙂']);
     expect(deltasOf(ask('Tell me a story')).join('')).toBe(ask('Tell me a story'));
   });

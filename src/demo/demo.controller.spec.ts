@@ -13,7 +13,7 @@ import { DemoModule } from './demo.module.js';
 let app: INestApplication | undefined;
 let demo: DemoModel;
 
-/** @param delayMs its own, where null */
+/** @param delayMs the controller's own if null */
 async function start(delayMs: number | null = 0) {
   const builder = Test.createTestingModule({ imports: [DemoModule] });
   if (delayMs !== null) builder.overrideProvider(DEMO_DELAY_MS).useValue(delayMs);
@@ -75,7 +75,7 @@ describe('the demo model', () => {
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: whole.usage });
   });
 
-  it('streams at a pace that one can read along with: 20 to 40 words a second', async () => {
+  it('streams at reading speed: 20 to 40 words a second', async () => {
     await start(null);
     const since = performance.now();
     await (await complete({ stream: true, max_tokens: 10 })).text();
@@ -84,7 +84,7 @@ describe('the demo model', () => {
     expect(app!.get(DEMO_DELAY_MS)).toBeLessThanOrEqual(50);
   });
 
-  it('gives no usage unasked, and the same bytes each time', async () => {
+  it('sends usage only on request, and the same bytes each time', async () => {
     await start();
     const first = await (await complete({ stream: true })).text();
 
@@ -143,7 +143,7 @@ describe('the demo model', () => {
     expect((await complete({ model: 'other' })).status).toBe(404);
   });
 
-  it('ends its work at once when the reader leaves', async () => {
+  it('stops at once when the client disconnects', async () => {
     const controller = new DemoController(new DemoModel(), 60_000);
     const request = { model: 'parley-demo', messages: [{ role: 'user', content: 'Hi' }], stream: true };
     let work: Promise<void> | undefined;
@@ -164,7 +164,7 @@ describe('the demo model', () => {
 });
 
 describe('DemoModel', () => {
-  it('names a URL that can be connected to, whatever the server listens on', () => {
+  it('returns a reachable URL for any listening address', () => {
     const model = new DemoModel();
     expect(model.modelUrl(3000, '127.0.0.1')).toBe('http://127.0.0.1:3000/demo/v1');
     expect(model.modelUrl(3000, '0.0.0.0')).toBe('http://127.0.0.1:3000/demo/v1');

@@ -17,6 +17,6 @@ it.each([
   expect(hostClassOf({ modelUrl })).toBe(hostClass);
 });
 
-it('has a class for the demo model', () => {
+it('classifies the demo model', () => {
   expect(hostClassOf({ modelUrl: 'http://127.0.0.1:3000/demo/v1', trusted: true })).toBe('demo');
 });

@@ -4,7 +4,7 @@ import { EventStream, MAX_LINE_BYTES, ServerSentEvent } from './event-stream.js'
 
 const ignore = () => {};
 
-/** A stream that notes how often something was too long. */
+/** Counts the lines over the limit. */
 function open(onEvent: (event: ServerSentEvent) => void = ignore) {
   const noted = { overflows: 0 };
   return Object.assign(new EventStream(onEvent, () => noted.overflows++), { noted });
@@ -24,7 +24,7 @@ const allCuts = (bytes: string) => Array.from({ length: Buffer.byteLength(bytes)
 const texts = fc.string({ unit: 'grapheme', maxLength: 40 }).map((text) => text.replace(/[\r\n\0]/g, ''));
 
 describe('EventStream', () => {
-  it('gives the same events wherever the bytes were cut, whatever ends the lines', () => {
+  it('parses the same events for any split of the bytes and any line ending', () => {
     const endings = fc.constantFrom('\n', '\r\n', '\r');
     fc.assert(
       fc.property(
@@ -40,7 +40,7 @@ describe('EventStream', () => {
     );
   });
 
-  it('joins the data of several lines, and knows the type of an event', () => {
+  it('joins the data of several lines, and reads the type of an event', () => {
     const bytes = 'event: error\ndata: a\ndata:b\ndata:  c\ndata\n\ndata: next\n\n';
 
     expect(read(bytes, allCuts(bytes))).toEqual([
@@ -85,14 +85,14 @@ describe('EventStream', () => {
     expect(read(bytes, allCuts(bytes))).toEqual(events);
   });
 
-  it('keeps the first line that is no field', () => {
+  it('keeps the first line that is not a field', () => {
     const stream = open();
     stream.push(Buffer.from('upstream connect error: no\nsecond line\n\ndata: a\n\n'));
 
     expect(stream.strayLine).toBe('upstream connect error: no');
   });
 
-  it('does not wait for what follows a carriage return', () => {
+  it('does not wait for a line feed after a carriage return', () => {
     const events: ServerSentEvent[] = [];
     const stream = open((event) => events.push(event));
     stream.push(Buffer.from('data: a\r\r'));
@@ -103,7 +103,7 @@ describe('EventStream', () => {
     expect(events.map(({ data }) => data)).toEqual(['a', 'b']);
   });
 
-  it('has U+FFFD for what is no UTF-8, and for NUL', () => {
+  it('replaces invalid UTF-8 and NUL by U+FFFD', () => {
     expect(read(Buffer.from([...Buffer.from('data: a'), 0xff, 0xe2, 0x82, 0x0a, 0x0a]))).toEqual([
       { type: '', data: 'a\ufffd\ufffd' },
     ]);
@@ -135,7 +135,7 @@ describe('EventStream', () => {
     expect(read(`data: ${'x'.repeat(MAX_LINE_BYTES - 6)}\n\n`, [5, 100_000])).toHaveLength(1);
   });
 
-  it('takes time in proportion to a long line that comes byte by byte, and to an event of very many lines', () => {
+  it('takes linear time for a long line received byte by byte, and for an event of many lines', () => {
     const stream = open();
     const byte = Buffer.from('x');
     const start = performance.now();

@@ -15,8 +15,8 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('ReadRounds', () => {
-  it('reads at once what comes alone', () => {
+describe('ReadCoalescer', () => {
+  it('reads a single chunk at once', () => {
     join('a');
     expect(read).toEqual(['a']);
 
@@ -25,7 +25,7 @@ describe('ReadRounds', () => {
     expect(read).toEqual(['a', 'b']);
   });
 
-  it('reads what comes right after it in one round, a moment later, in the order in which it came', () => {
+  it('reads chunks that follow it in one round, a moment later, in order', () => {
     for (const name of ['a', 'b', 'c', 'd']) join(name);
     expect(read).toEqual(['a']);
 
@@ -35,7 +35,7 @@ describe('ReadRounds', () => {
     expect(read).toHaveLength(4);
   });
 
-  it('has what joins during a round wait for the next', () => {
+  it('schedules a read from within a round for the next round', () => {
     join('a');
     rounds.schedule(() => {
       read.push('b');
@@ -48,7 +48,7 @@ describe('ReadRounds', () => {
     expect(read).toEqual(['a', 'b', 'c']);
   });
 
-  it('holds rounds further apart when there is no time to spare, and closer again when there is', () => {
+  it('lengthens the interval under load, and shortens it afterwards', () => {
     const busy = jest.spyOn(performance, 'eventLoopUtilization');
     const wait = (utilization: number) => {
       busy.mockReturnValue({ idle: 0, active: 0, utilization });

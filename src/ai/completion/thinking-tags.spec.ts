@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ThinkingTags } from './thinking-tags.js';
 
-/** What a client has in the end, with how often its content became reasoning. */
+/** The final text of a client, and how often its content became reasoning. */
 function read(deltas: string[]) {
   const tags = new ThinkingTags();
   const read = { content: '', reasoning: '', moves: 0 };
@@ -40,7 +40,7 @@ const cutAt = (text: string, cuts: number[]) =>
     .slice(1);
 
 describe('ThinkingTags', () => {
-  it('reads the same wherever the text was cut', () => {
+  it('splits the same for any split of the text into deltas', () => {
     fc.assert(
       fc.property(texts, fc.array(fc.nat()), (text, cuts) => {
         expect(read(cutAt(text, cuts))).toEqual(read([text]));
@@ -49,7 +49,7 @@ describe('ThinkingTags', () => {
     );
   });
 
-  it('leaves text without a closing tag as it is', () => {
+  it('keeps text without a closing tag unchanged', () => {
     const plain = texts.filter(
       (text) => !/<\/think>|\[\/think\]/i.test(text) && !/^\s*(<think>|\[think\])/i.test(text),
     );
@@ -75,7 +75,7 @@ describe('ThinkingTags', () => {
     expect(read([...text])).toMatchObject({ content, reasoning });
   });
 
-  it('takes time in proportion to text that is full of what may be tags', () => {
+  it('takes linear time for text full of partial tags', () => {
     const start = performance.now();
     read(Array<string>(200_000).fill('<'));
     read(Array<string>(200_000).fill('<think>'));

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Utf16Joiner } from './utf16-joiner.js';
 
-describe('ReplyText', () => {
-  it('puts any well-formed text together again, however it was cut', () => {
+describe('Utf16Joiner', () => {
+  it('joins well-formed text for any split', () => {
     const wellFormed = fc
       .string({ unit: 'binary' })
       .filter((text) => text.isWellFormed() && !text.includes('\0'));
@@ -24,7 +24,7 @@ describe('ReplyText', () => {
     );
   });
 
-  it('never gives text that is ill-formed or has a NUL in it', () => {
+  it('never returns ill-formed text or a NUL', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' })), (deltas) => {
         const reply = new Utf16Joiner();
@@ -39,7 +39,7 @@ describe('ReplyText', () => {
     );
   });
 
-  it('gives half a pair up as U+FFFD when the other half does not come', () => {
+  it('replaces half a pair by U+FFFD if the other half does not follow', () => {
     const reply = new Utf16Joiner();
     reply.add('a\ud83d');
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { sentenceIn } from './error-body.js';
 import { statusIn } from './error-class.js';
 
-describe('The sentence of an error', () => {
+describe('sentenceIn', () => {
   it.each<[what: string, body: unknown, sentence: string | undefined]>([
     ['OpenAI', { error: { message: 'No such key', type: 'x', param: null, code: 'y' } }, 'No such key'],
     [
@@ -108,7 +108,7 @@ describe('The sentence of an error', () => {
     ['a number', 7, undefined],
   ])('is found in %s', (_, body, sentence) => expect(sentenceIn(body)).toBe(sentence));
 
-  it('is looked for in bounds', () => {
+  it('limits depth and width of the search', () => {
     const deep = JSON.parse('{"error":'.repeat(5000) + '{"message":"x"}' + '}'.repeat(5000)) as unknown;
     const wide = { error: Object.fromEntries(Array.from({ length: 200_000 }, (_, n) => [`k${n}`, {}])) };
     const bushy = (depth: number): object =>
@@ -129,7 +129,7 @@ describe('The sentence of an error', () => {
   });
 });
 
-describe('The status that an error in a body stands for', () => {
+describe('statusIn', () => {
   it.each<[unknown, number | undefined]>([
     [{ error: { code: 429, message: 'x' } }, 429],
     [{ error: { code: '503' } }, 503],

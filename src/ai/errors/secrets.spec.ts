@@ -76,14 +76,14 @@ describe('maskSecrets', () => {
       expect(maskSecrets(`Wrong: ${echo}`, key)).toBe('Wrong: ***');
   });
 
-  it('masks what looks like anybody else’s credentials', () => {
+  it('masks other credentials by their form', () => {
     expect(maskSecrets('sk-proj-abc_def123, Bearer abc.def gsk_abcdefgh', KEY)).toBe(
       'sk-***, Bearer *** gsk_***',
     );
     expect(maskSecrets('Basic dXNlcjpwYXNzd29yZA== and AIzaSyA1b2C3d4', KEY)).toBe('Basic *** and AIza***');
   });
 
-  it('leaves words alone', () => {
+  it('keeps ordinary words', () => {
     const text =
       'The model `gpt-4` does not exist, 100% sure: \\n "risk-averse", 日本語 😀 &amp; &unknown; %zz \\u12 Basic characterization, 0123 deadbeef \\';
 
@@ -92,11 +92,11 @@ describe('maskSecrets', () => {
     expect(maskSecrets(text, 'x')).toBe(text);
   });
 
-  it('masks a short key whole', () => {
+  it('masks a short key as a whole', () => {
     expect(maskSecrets('Wrong key: abcd', 'abcd')).toBe('Wrong key: ***');
   });
 
-  it('takes as long for a key and a text that were made to take long as for any other', () => {
+  it('takes linear time for adversarial keys and texts', () => {
     const [key, text] = ['a'.repeat(4096), 'a'.repeat(4000)];
     const time = (work: () => void) => {
       const start = performance.now();

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe('KnownChanges', () => {
-  it('keeps those of the 10,000 accounts that were the last to need some', () => {
+  it('keeps the changes of the last 10,000 accounts', () => {
     const known = new KnownChanges();
     const needed = new Set<Change>(['no usage']);
     for (let n = 1; n <= 10_000; n++) known.remember(provider(n), needed);
@@ -26,7 +26,7 @@ describe('KnownChanges', () => {
     expect(all.filter((n) => known.get(provider(n)).size === 0)).toEqual([1, 3, 4]);
   });
 
-  it('keeps the 50 latest changes of each', () => {
+  it('keeps the latest 50 changes per account', () => {
     const known = new KnownChanges();
     const changes = Array.from({ length: 60 }, (_, n): Change => `drop param${n} 1`);
     known.remember(provider(1), new Set(changes));
@@ -46,7 +46,7 @@ describe('KnownChanges', () => {
     expect(known.get(provider(1, other)).has('no stream')).toBe(isKnown);
   });
 
-  it('are forgotten after an hour, as a provider may have changed', () => {
+  it('forgets changes after an hour', () => {
     jest.useFakeTimers();
     const known = new KnownChanges();
     known.remember(provider(1), new Set(['no stream']));

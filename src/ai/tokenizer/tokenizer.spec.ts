@@ -8,7 +8,10 @@ afterAll(() => closeTokenizer());
 
 const count = async (text: string) => (await countTokens([text]))[0]!;
 
-/** The longest turn of the event loop meanwhile, in milliseconds; the shortest of three, as other processes cost some too. */
+/**
+ * The longest turn of the event loop during some work, in milliseconds; the minimum of three runs, because other
+ * processes interfere.
+ */
 async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   const turns: number[] = [];
   for (let i = 0; i < 3; i++) {
@@ -33,14 +36,14 @@ describe('countTokens', () => {
     expect(await count(SENTENCE.repeat(2_000))).toBe(20_001);
   });
 
-  it('counts many texts, each for itself', async () => {
+  it('counts each of many texts', async () => {
     const texts = Array.from({ length: 3_000 }, (_, n) => 'fox '.repeat(n).trim());
 
     expect(await countTokens([])).toEqual([]);
     expect(await countTokens(texts)).toEqual(texts.map((_, n) => n));
   });
 
-  it('holds up no short text by a long one', async () => {
+  it('does not delay a short text by a long one', async () => {
     const done: string[] = [];
     const long = count(SENTENCE.repeat(20_000)).then(() => done.push('long'));
     const short = count('hello').then(() => done.push('short'));

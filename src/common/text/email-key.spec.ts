@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { emailKey } from './email-key.js';
 
-describe('the key of an email address', () => {
+describe('emailKey', () => {
   it.each([
     ['ada@example.com', ['ADA@Example.COM', 'ada@example.com.', '"ada"@example.com', '"a\\da"@example.com']],
     [

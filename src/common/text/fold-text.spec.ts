@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { foldText } from './fold-text.js';
 
-describe('folded text', () => {
+describe('foldText', () => {
   it.each([
     ['ADA', 'ada'],
     ['ПРИВЕТ', 'привет'],

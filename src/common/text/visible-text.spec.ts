@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { isVisible, stripBidiControls } from './visible-text.js';
 
-describe('text shows as nothing', () => {
+describe('isVisible', () => {
   it.each([
     ['nothing at all', ''],
     ['white space', ' \t\n\u00a0\u2003\u3000\u0085'],
@@ -50,8 +50,8 @@ describe('text shows as nothing', () => {
   });
 });
 
-describe('directional controls', () => {
-  it('are taken out, and nothing else is', () => {
+describe('stripBidiControls', () => {
+  it('removes directional controls, and nothing else', () => {
     expect(stripBidiControls('\u202aa\u202bb\u202cc\u202dd\u202ee\u2066f\u2067g\u2068h\u2069')).toBe(
       'abcdefgh',
     );

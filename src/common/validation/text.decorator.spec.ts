@@ -36,7 +36,7 @@ describe('IsText', () => {
     expect(await messagesFor(text)).toEqual([message]);
   });
 
-  it('lets blank and empty text pass where nothing forbids them', () => {
+  it('accepts blank and empty text by default', () => {
     expect(textError('', { max: 1 })).toBeUndefined();
     expect(textError(' ', { max: 1 })).toBeUndefined();
     expect(textError('ab', { max: 1 })).toBe('Must have at most 1 character.');

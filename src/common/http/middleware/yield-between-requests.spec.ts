@@ -3,7 +3,10 @@ import type { Request, Response } from 'express';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { yieldBetweenRequests } from './yield-between-requests.js';
 
-/** A burst of requests, all in one turn. @returns the paths of those that have begun */
+/**
+ * Sends a burst of requests in one turn.
+ * @returns the paths of the started ones
+ */
 function burst(paths: string[]): string[] {
   const handler = yieldBetweenRequests();
   const begun: string[] = [];
@@ -11,8 +14,8 @@ function burst(paths: string[]): string[] {
   return begun;
 }
 
-describe('takeTurns', () => {
-  it('begins the first of a burst at once, and the rest in later turns, in their order', async () => {
+describe('yieldBetweenRequests', () => {
+  it('starts the first of a burst at once, and the rest in later turns, in order', async () => {
     const paths = Array.from({ length: 25 }, (_, n) => `/auth/login/${n}`);
 
     const begun = burst(paths);
@@ -24,11 +27,11 @@ describe('takeTurns', () => {
     expect(begun).toEqual(paths);
   });
 
-  it('lets a prober pass all that wait', () => {
+  it('never queues a health probe', () => {
     expect(burst([...Array<string>(50).fill('/auth/login'), '/health/live'])).toContain('/health/live');
   });
 
-  it('makes nobody wait who comes alone, also after a burst', async () => {
+  it('does not delay a single request, also after a burst', async () => {
     const handler = yieldBetweenRequests();
     const begun: number[] = [];
     const ask = (n: number) => void handler({ path: '/' } as Request, {} as Response, () => begun.push(n));
