@@ -1,4 +1,4 @@
-/** Searches in histories that are long enough for an index, which its segments' sizes make short here. */
+/** Searches with the index, whose segments are small here. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Between, DataSource } from 'typeorm';
@@ -15,6 +15,7 @@ import { SearchIndex } from '../../src/conversations/search/index/search-index.j
 import { SegmentSizes } from '../../src/conversations/search/index/segment-sizes.js';
 import { isMysql } from '../../src/database/data-source.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { SearchAnswer } from '../support/clients/conversations.js';
 import { onMysql } from '../support/infrastructure/database.js';
 import { BLANK } from '../support/app/messages.js';
 import { until } from '../support/infrastructure/until.js';
@@ -52,14 +53,13 @@ beforeEach(async () => {
 const segmentsOf = ({ id: userId }: TestUser) =>
   t.manager.find(SearchSegment, { where: { userId }, order: { firstMessageId: 'ASC' } });
 
-/** Of an hour ago. */
+/** Rows of an hour ago. */
 function rowsOf(user: TestUser, conversation: number, contents: string[], like: Partial<Message> = {}) {
   const createdAt = new Date(Date.now() - HOUR_MS);
   const place = { conversationId: conversation, userId: user.id, parentId: null, role: 'user' as const };
   return contents.map((content) => ({ ...BLANK, ...place, createdAt, content, ...like }) as object);
 }
 
-/** @returns the messages' ids */
 async function write(...args: Parameters<typeof rowsOf>): Promise<number[]> {
   const rows = rowsOf(...args);
   await t.manager.insert(Message, rows);
@@ -69,12 +69,7 @@ async function write(...args: Parameters<typeof rowsOf>): Promise<number[]> {
 
 const hay = (count: number) => Array.from({ length: count }, (_, index) => `hay ${index}`);
 
-interface SearchAnswer {
-  results: { message: { id: number } | null; snippet: string }[];
-  has_more: boolean;
-}
-
-/** All that a user's search finds, page by page. */
+/** Reads all pages of a search. @returns the messages' ids */
 async function search(user: TestUser, q: string, limit = 100): Promise<number[]> {
   const found: number[] = [];
   for (let more = true; more;) {
@@ -88,13 +83,11 @@ async function search(user: TestUser, q: string, limit = 100): Promise<number[]>
   return found;
 }
 
-/** What there is to be found. */
 async function scan(user: TestUser, q: string): Promise<number[]> {
   const all = await t.manager.find(Message, { where: { userId: user.id }, order: { id: 'DESC' } });
   return all.filter(({ content }) => foldText(content).includes(foldText(q))).map(({ id }) => id);
 }
 
-/** Has a user's messages indexed, so many of them. */
 async function index(user: TestUser, count: number, asked = user): Promise<SearchSegment[]> {
   await search(asked, ABSENT);
   return untilIndexed(user, count);

@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import { TurnsService } from '../../src/chat/turns/turns.service.js';
 import { ReplyStopper } from '../../src/chat/replies/reply-stopper.js';
 import { MessagesService } from '../../src/conversations/messages/messages.service.js';
+import { until } from '../support/infrastructure/until.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { gate, type PlayedRequest, type Script } from '../support/provider/provider.js';
 import type { Thing } from '../support/clients/http.js';
@@ -292,7 +293,7 @@ describe('concurrent ends of a reply', () => {
 
         expect(deleted.status).toBe(204);
         expect((await ada.get(`/conversations/${id}`)).status).toBe(404);
-        while ((await chunksOf(reply)) > 0) await delay(20);
+        await until(async () => (await chunksOf(reply)) === 0);
         for (const { fault } of readers) expect(fault).toBeUndefined();
       }),
     );
@@ -357,7 +358,7 @@ describe('concurrent ends of a reply', () => {
     jest.spyOn(stopper, 'stopIn').mockImplementation(async (conversationId) => {
       const stopped = await stopIn(conversationId);
       sent = ada.send(id, 'Stillborn');
-      while (!(await stored())) await delay(5);
+      await until(stored, 10_000, 5);
       return stopped;
     });
 
