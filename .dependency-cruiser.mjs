@@ -53,6 +53,8 @@ export const LAYERS = [
   ['events/'],
   ['encryption/'],
   ['common/'],
+  ['common/http/server/'],
+  ['common/http/middleware/'],
   ['common/http/'],
   ['common/logging/'],
   ['common/validation/'],

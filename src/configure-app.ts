@@ -7,7 +7,7 @@ import { corsOptions, varyByOrigin } from './common/http/middleware/cors.js';
 import { EdgeWarnings } from './common/http/edge-warnings.js';
 import { NotFoundError } from './common/errors/errors.js';
 import { requireHttps } from './common/http/middleware/https.js';
-import { ProblemFilter } from './common/http/problem.filter.js';
+import { ProblemFilter } from './common/http/server/problem.filter.js';
 import { LoggingInterceptor, requestLog } from './common/logging/request-log.js';
 import { RequestPipe } from './common/validation/request.pipe.js';
 import { securityHeaders } from './common/http/middleware/security-headers.js';

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { type Problem, toProblem, toProblemError } from '../../../common/errors/problem.js';
-import { logUnexpected } from '../../../common/http/problem.filter.js';
+import { logUnexpected } from '../../../common/http/server/problem.filter.js';
 import { levelOf } from '../../../common/logging/request-log.js';
 
 export type Acknowledgement = { ok: true; data: unknown } | { ok: false; error: Problem };

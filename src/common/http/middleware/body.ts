@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { bodyLimit, bodyTooLarge, declaresTooMuch } from '../server/body-limit.js';
+import { bodyLimit, bodyTooLarge, declaresTooMuch } from './body-limit.js';
 import { ProblemError, ValidationFailedError } from '../../errors/errors.js';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { bodyTooLarge, declaresTooMuch } from './body-limit.js';
+import { bodyTooLarge, declaresTooMuch } from '../middleware/body-limit.js';
 import { ProblemError } from '../../errors/errors.js';
 import { refuseUpgrade } from './handshake.js';
 

@@ -1,7 +1,7 @@
 import type { Express } from 'express';
 import { type IncomingMessage, Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { declaresTooMuch } from './body-limit.js';
+import { declaresTooMuch } from '../middleware/body-limit.js';
 import { refuseMalformed } from './closing.js';
 import { isWebSocket, serveWithoutUpgrade } from './upgrades.js';
 
