@@ -41,7 +41,7 @@ export type RateLimitName = keyof typeof RATE_LIMITS;
 export type ConcurrencyLimitName = keyof typeof CONCURRENCY_LIMITS;
 
 /** Names that `@Limit` accepts. */
-export type RouteLimitName = 'credentials' | 'chat' | 'general';
+export type RouteLimitName = 'credentials' | 'general';
 
 export function windowMsOf(name: RateLimitName): number {
   return RATE_LIMITS[name].windowSeconds * 1000;

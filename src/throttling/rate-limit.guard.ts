@@ -50,9 +50,8 @@ export class RateLimitGuard extends ThrottlerGuard {
   }
 }
 
-/** The `chat` limit is consumed by the chat service, which does not count repeated sends. */
-function limitNameOf(context: ExecutionContext, reflector: Reflector): 'credentials' | 'general' {
+/** The limit `chat` is consumed by ReplyQuota, which does not count repeated sends. */
+function limitNameOf(context: ExecutionContext, reflector: Reflector): RouteLimitName {
   const targets = [context.getHandler(), context.getClass()];
-  const name = reflector.getAllAndOverride<RouteLimitName | undefined>(LIMIT_METADATA, targets);
-  return name === 'credentials' ? name : 'general';
+  return reflector.getAllAndOverride<RouteLimitName | undefined>(LIMIT_METADATA, targets) ?? 'general';
 }

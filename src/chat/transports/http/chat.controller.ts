@@ -9,7 +9,6 @@ import { ApiProblems, type ProblemResponse } from '../../../common/errors/api-pr
 import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { ConversationPageDto } from '../../../conversations/conversation.dto.js';
 import { MessageDto } from '../../../conversations/messages/message.dto.js';
-import { Limit } from '../../../throttling/limit.decorator.js';
 import { LimitConcurrent } from '../../../throttling/limit-concurrent.decorator.js';
 import { EditMessageDto, EventsQuery, TurnDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
@@ -53,7 +52,6 @@ export class ChatController {
   @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems(...CHAT_PROBLEMS)
-  @Limit('chat')
   @HttpCode(200)
   @Post('chat')
   @LimitConcurrent()
@@ -74,7 +72,6 @@ export class ChatController {
   @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems(...CHAT_PROBLEMS)
-  @Limit('chat')
   @HttpCode(200)
   @Post('messages')
   @LimitConcurrent()
@@ -92,7 +89,6 @@ export class ChatController {
   @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS.filter((problem) => !problem.includes('client_message_id')))
-  @Limit('chat')
   @HttpCode(200)
   @Post('messages/:message_id/regenerate')
   @LimitConcurrent()
@@ -112,7 +108,6 @@ export class ChatController {
   @ApiOkResponse({ type: TurnDto })
   @ApiProduces('application/json', 'text/event-stream')
   @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS)
-  @Limit('chat')
   @HttpCode(200)
   @Post('messages/:message_id/edit')
   @LimitConcurrent()
