@@ -1,38 +1,22 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { CurrentIdentity, CurrentUser } from '../../../auth/current-user.decorator.js';
 import type { Identity } from '../../../auth/identity.js';
 import { AcceptsTicket } from '../../../auth/accepts-ticket.decorator.js';
 import { User } from '../../../auth/users/user.entity.js';
-import { ApiProblems, type ProblemResponse } from '../../../common/errors/api-problems.decorator.js';
+import { ApiProblems } from '../../../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../../../common/validation/id.pipe.js';
 import { ConversationPageDto } from '../../../conversations/conversation.dto.js';
 import { MessageDto } from '../../../conversations/messages/message.dto.js';
-import { LimitConcurrent } from '../../../throttling/limit-concurrent.decorator.js';
-import { EditMessageDto, EventsQuery, TurnDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
+import { EditMessageDto, EventsQuery, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
 import { LiveConversations } from '../../live-conversations.service.js';
 import { ConversationStream } from '../../streams/conversation-stream.js';
 import { ReplyResponder } from './reply-responder.js';
+import { TurnRoute } from './turn-route.decorator.js';
 
-const CHAT_PROBLEMS: ProblemResponse[] = [
-  '409 reply_in_progress',
-  '409 no_model_config',
-  '409 key_unreadable',
-  '409 client_message_id_reused',
-  '502 upstream_auth',
-  '502 upstream_rate_limited',
-  '502 upstream_timeout',
-  '502 upstream_unreachable',
-  '502 upstream_bad_response',
-  '502 upstream_error',
-  '502 upstream_empty',
-  '502 content_filtered',
-  '503 draining',
-];
-
-/** A reply as a whole (JSON) or as it comes (server-sent events), by the request's Accept header. */
+/** Sends messages and follows replies, as JSON or as server-sent events by the request's Accept header. */
 @ApiTags('Chat')
 @ApiBearerAuth()
 @Controller('conversations/:id')
@@ -44,37 +28,30 @@ export class ChatController {
     private readonly responder: ReplyResponder,
   ) {}
 
-  @ApiOperation({
-    operationId: 'sendMessage',
-    summary: 'Send a message and get its reply',
-    description: 'As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.',
-  })
-  @ApiOkResponse({ type: TurnDto })
-  @ApiProduces('application/json', 'text/event-stream')
-  @ApiProblems(...CHAT_PROBLEMS)
-  @HttpCode(200)
-  @Post('chat')
-  @LimitConcurrent()
-  async send(
+  @TurnRoute(
+    'chat',
+    {
+      operationId: 'sendMessage',
+      summary: 'Send a message and get its reply',
+      description: 'As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.',
+    },
+    '409 client_message_id_reused',
+  )
+  send(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
     @Body() message: SendMessageDto,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    await this.responder.respond(request, response, await this.chat.send(user.id, id, message));
+    return this.responder.respond(request, response, this.chat.send(user.id, id, message));
   }
 
-  @ApiOperation({
-    operationId: 'addMessage',
-    summary: 'Send a message and get its reply (the same as /chat)',
-  })
-  @ApiOkResponse({ type: TurnDto })
-  @ApiProduces('application/json', 'text/event-stream')
-  @ApiProblems(...CHAT_PROBLEMS)
-  @HttpCode(200)
-  @Post('messages')
-  @LimitConcurrent()
+  @TurnRoute(
+    'messages',
+    { operationId: 'addMessage', summary: 'Send a message and get its reply (the same as /chat)' },
+    '409 client_message_id_reused',
+  )
   addMessage(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -85,14 +62,12 @@ export class ChatController {
     return this.send(user, id, message, request, response);
   }
 
-  @ApiOperation({ operationId: 'regenerateReply', summary: 'Ask for another reply to the same message' })
-  @ApiOkResponse({ type: TurnDto })
-  @ApiProduces('application/json', 'text/event-stream')
-  @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS.filter((problem) => !problem.includes('client_message_id')))
-  @HttpCode(200)
-  @Post('messages/:message_id/regenerate')
-  @LimitConcurrent()
-  async regenerate(
+  @TurnRoute(
+    'messages/:message_id/regenerate',
+    { operationId: 'regenerateReply', summary: 'Ask for another reply to the same message' },
+    '409 wrong_role',
+  )
+  regenerate(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
     @Param('message_id', IdPipe) messageId: number,
@@ -100,18 +75,16 @@ export class ChatController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const turn = await this.chat.regenerate(user.id, id, messageId, changes);
-    await this.responder.respond(request, response, turn);
+    return this.responder.respond(request, response, this.chat.regenerate(user.id, id, messageId, changes));
   }
 
-  @ApiOperation({ operationId: 'editMessage', summary: 'Send a changed message in place of an earlier one' })
-  @ApiOkResponse({ type: TurnDto })
-  @ApiProduces('application/json', 'text/event-stream')
-  @ApiProblems('409 wrong_role', ...CHAT_PROBLEMS)
-  @HttpCode(200)
-  @Post('messages/:message_id/edit')
-  @LimitConcurrent()
-  async edit(
+  @TurnRoute(
+    'messages/:message_id/edit',
+    { operationId: 'editMessage', summary: 'Send a changed message in place of an earlier one' },
+    '409 wrong_role',
+    '409 client_message_id_reused',
+  )
+  edit(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
     @Param('message_id', IdPipe) messageId: number,
@@ -119,8 +92,7 @@ export class ChatController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const turn = await this.chat.edit(user.id, id, messageId, changes);
-    await this.responder.respond(request, response, turn);
+    return this.responder.respond(request, response, this.chat.edit(user.id, id, messageId, changes));
   }
 
   @ApiOperation({ operationId: 'activateMessage', summary: 'Make the branch of a message the active one' })
@@ -157,14 +129,14 @@ export class ChatController {
   @ApiOkResponse({ content: { 'text/event-stream': { schema: { type: 'string' } } } })
   @Get('events')
   @AcceptsTicket()
-  async events(
+  events(
     @CurrentIdentity() identity: Identity,
     @Param('id', IdPipe) id: number,
     @Headers('last-event-id') lastEventId: string | undefined,
-    // The authentication guard reads it; here it is validated and documented.
+    // Read by the authentication guard; declared to be validated and documented.
     @Query() _query: EventsQuery,
     @Res() response: Response,
   ): Promise<void> {
-    await this.responder.follow(response, identity, id, lastEventId);
+    return this.responder.follow(response, identity, id, lastEventId);
   }
 }

@@ -29,7 +29,8 @@ export class ReplyResponder {
   ) {}
 
   /** Responds with a turn and its reply, in the format that the request accepts. */
-  async respond(request: Request, response: Response, turn: Turn): Promise<void> {
+  async respond(request: Request, response: Response, started: Promise<Turn>): Promise<void> {
+    const turn = await started;
     const identity = request.user as Identity;
     const wantsEvents = request.accepts(['json', 'text/event-stream']) === 'text/event-stream';
     if (wantsEvents) await this.respondWithEvents(response, identity, turn);

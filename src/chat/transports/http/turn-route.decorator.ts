@@ -1,0 +1,39 @@
+import { applyDecorators, HttpCode, Post } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
+import { ApiProblems, type ProblemResponse } from '../../../common/errors/api-problems.decorator.js';
+import { LimitConcurrent } from '../../../throttling/limit-concurrent.decorator.js';
+import { TurnDto } from '../../chat.dto.js';
+
+/** Problems of every route that starts a turn. */
+const TURN_PROBLEMS: ProblemResponse[] = [
+  '409 reply_in_progress',
+  '409 no_model_config',
+  '409 key_unreadable',
+  '502 upstream_auth',
+  '502 upstream_rate_limited',
+  '502 upstream_timeout',
+  '502 upstream_unreachable',
+  '502 upstream_bad_response',
+  '502 upstream_error',
+  '502 upstream_empty',
+  '502 content_filtered',
+  '503 draining',
+];
+
+interface Documentation {
+  operationId: string;
+  summary: string;
+  description?: string;
+}
+
+/** A route that starts a turn and responds with its reply, as JSON or as server-sent events. */
+export const TurnRoute = (path: string, documentation: Documentation, ...problems: ProblemResponse[]) =>
+  applyDecorators(
+    ApiOperation(documentation),
+    ApiOkResponse({ type: TurnDto }),
+    ApiProduces('application/json', 'text/event-stream'),
+    ApiProblems(...problems, ...TURN_PROBLEMS),
+    HttpCode(200),
+    Post(path),
+    LimitConcurrent(),
+  );
