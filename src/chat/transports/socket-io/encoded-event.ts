@@ -27,7 +27,8 @@ export class EncodedEvent {
     const fields = offset === undefined ? json : `${json},"${offset}"`;
     // Packet type 2 is EVENT. Engine.IO prepends its own type, 4, to a message that it encodes.
     this.message = `2${namespace},["${type}",${fields}]`;
-    const frame = Sender.frame(Buffer.from(`4${this.message}`), TEXT_FRAME);
-    this.options = { compress: false, wsPreEncodedFrame: frame };
+    // In one piece: ws would write the header and the text separately.
+    const frame = Buffer.concat(Sender.frame(Buffer.from(`4${this.message}`), TEXT_FRAME));
+    this.options = { compress: false, wsPreEncodedFrame: [frame] };
   }
 }
