@@ -138,12 +138,12 @@ function operationsOf(transport: Transport): Node {
     `${transport.channel}.${name}`,
     { action: 'send', channel, summary: SOCKET_EVENTS[name]!.summary, messages: [message(name)] },
   ]);
-  const commands = Object.keys(transport.commands ? SOCKET_COMMANDS : {}).map((name) => [
+  const commands = Object.entries(transport.commands ? SOCKET_COMMANDS : {}).map(([name, { summary }]) => [
     `${transport.channel}.${name}`,
     {
       action: 'receive',
       channel,
-      summary: SOCKET_COMMANDS[name]!.summary,
+      summary,
       messages: [message(name)],
       reply: { channel, messages: [message(`${name}.ack`)] },
     },

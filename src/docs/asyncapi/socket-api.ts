@@ -1,3 +1,4 @@
+import type { CommandName } from '../../chat/transports/shared/command-registry.js';
 import type { ReferenceObject } from '@nestjs/swagger';
 import type { Schema } from '../openapi/examples.js';
 
@@ -89,7 +90,7 @@ export const SOCKET_EVENTS: Record<string, SocketEvent> = {
 };
 
 /** What clients send, each answered with an acknowledgement. */
-export const SOCKET_COMMANDS: Record<string, SocketCommand> = {
+export const SOCKET_COMMANDS: Record<CommandName, SocketCommand> = {
   'conversation.open': {
     summary: 'Read a conversation and follow it: its deltas come from then on',
     body: {

@@ -8,17 +8,10 @@ import {
 } from '@nestjs/websockets';
 import type { Namespace } from 'socket.io';
 import { bodyPipe } from '../../../common/validation/validation.js';
-import { SocketLifecycle } from './socket-lifecycle.js';
+import { type CommandName, COMMANDS } from '../shared/command-registry.js';
 import { SocketCommands } from '../shared/socket-commands.js';
 import type { ChatSocket } from './chat-socket.js';
-import {
-  ConversationRefDto,
-  OpenConversationDto,
-  SocketEditDto,
-  SocketRegenerateDto,
-  SocketSendDto,
-  TokenDto,
-} from '../shared/socket.dto.js';
+import { SocketLifecycle } from './socket-lifecycle.js';
 import { AcknowledgeInterceptor, SocketProblemFilter } from './socket-problem.filter.js';
 
 /**
@@ -31,46 +24,27 @@ import { AcknowledgeInterceptor, SocketProblemFilter } from './socket-problem.fi
 @UseInterceptors(AcknowledgeInterceptor)
 export class ChatGateway implements OnGatewayInit<Namespace> {
   constructor(
-    private readonly commands: SocketCommands,
+    readonly commands: SocketCommands,
     private readonly lifecycle: SocketLifecycle,
   ) {}
 
   afterInit(namespace: Namespace): void {
     this.lifecycle.attach(namespace);
   }
+}
 
-  @SubscribeMessage('conversation.open')
-  open(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: OpenConversationDto) {
-    return this.commands.open(socket.data.client, dto);
-  }
+(Object.keys(COMMANDS) as CommandName[]).forEach(addHandler);
 
-  @SubscribeMessage('conversation.close')
-  close(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
-    return this.commands.close(socket.data.client, dto);
-  }
-
-  @SubscribeMessage('chat.send')
-  send(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketSendDto) {
-    return this.commands.send(socket.data.client, dto);
-  }
-
-  @SubscribeMessage('chat.stop')
-  stop(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: ConversationRefDto) {
-    return this.commands.stop(socket.data.client, dto);
-  }
-
-  @SubscribeMessage('chat.regenerate')
-  regenerate(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketRegenerateDto) {
-    return this.commands.regenerate(socket.data.client, dto);
-  }
-
-  @SubscribeMessage('chat.edit')
-  edit(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: SocketEditDto) {
-    return this.commands.edit(socket.data.client, dto);
-  }
-
-  @SubscribeMessage('auth.refresh')
-  refresh(@ConnectedSocket() socket: ChatSocket, @MessageBody() dto: TokenDto) {
-    return this.commands.refresh(socket.data.client, dto);
-  }
+/** Adds a command's handler to the gateway. Nest finds handlers and their DTOs by the metadata of decorated methods. */
+function addHandler(name: CommandName): void {
+  const { dto, run } = COMMANDS[name];
+  const { prototype } = ChatGateway;
+  const value = function (this: ChatGateway, { data }: ChatSocket, body: object) {
+    return run(this.commands, data.client, body);
+  };
+  Object.defineProperty(prototype, name, { value });
+  Reflect.defineMetadata('design:paramtypes', [Object, dto], prototype, name);
+  ConnectedSocket()(prototype, name, 0);
+  MessageBody()(prototype, name, 1);
+  SubscribeMessage(name)(prototype, name, { value });
 }

@@ -8,20 +8,13 @@ import { Backpressure } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
 import { ConversationStream } from '../../streams/conversation-stream.js';
 import type { Subscription } from '../../streams/subscription.js';
+import { COMMANDS, isCommandName } from '../shared/command-registry.js';
 import { ConnectionSession } from '../shared/connection-session.js';
 import { encodeOnce } from '../shared/encode-once.js';
 import { PacedTurns } from '../shared/paced-turns.js';
 import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
 import { Acknowledgement, refusal, type SocketRequest } from '../shared/socket-refusal.js';
-import {
-  ConversationRefDto,
-  OpenConversationDto,
-  SocketEditDto,
-  SocketRegenerateDto,
-  SocketSendDto,
-  TokenDto,
-} from '../shared/socket.dto.js';
 
 /** RFC 6455, section 7.4; 4000–4999 are ours (API.md 6). */
 export const CLOSE_CODES = {
@@ -158,7 +151,7 @@ export class WebSocketClient {
 
   private describe(frame: Frame | null): SocketRequest {
     const { userId: user_id, sessionId: session_id } = this.claims;
-    const command = isCommand(frame?.type) ? frame.type : undefined;
+    const command = isCommandName(frame?.type) ? frame.type : undefined;
     const conversation_id = this.conversationId;
     return { transport: 'websocket', command, user_id, session_id, conversation_id };
   }
@@ -167,7 +160,7 @@ export class WebSocketClient {
     if (id !== undefined && id !== null && !isFrameId(id)) {
       throw new ValidationFailedError([{ field: 'id', message: 'Must be a number or text.' }]);
     }
-    const command = isCommand(type) ? COMMANDS.get(type) : undefined;
+    const command = isCommandName(type) ? COMMANDS[type] : undefined;
     if (!command) throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
     // The conversation that the socket is on need not be named.
     const named =
@@ -186,30 +179,6 @@ function textOf(type: string, json: string): Buffer {
 const encodeText = encodeOnce(({ type, json }) => textOf(type, json));
 
 const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
-
-const isCommand = (type: unknown): type is string => typeof type === 'string' && COMMANDS.has(type);
-
-interface Command {
-  dto: new () => object;
-  run(commands: SocketCommands, peer: SocketPeer, dto: object): unknown;
-}
-
-function command<T extends object>(
-  dto: new () => T,
-  run: (commands: SocketCommands, peer: SocketPeer, dto: T) => unknown,
-): Command {
-  return { dto, run: run as Command['run'] };
-}
-
-const COMMANDS = new Map<string, Command>([
-  ['conversation.open', command(OpenConversationDto, (commands, peer, dto) => commands.open(peer, dto))],
-  ['conversation.close', command(ConversationRefDto, (commands, peer, dto) => commands.close(peer, dto))],
-  ['chat.send', command(SocketSendDto, (commands, peer, dto) => commands.send(peer, dto))],
-  ['chat.stop', command(ConversationRefDto, (commands, peer, dto) => commands.stop(peer, dto))],
-  ['chat.regenerate', command(SocketRegenerateDto, (commands, peer, dto) => commands.regenerate(peer, dto))],
-  ['chat.edit', command(SocketEditDto, (commands, peer, dto) => commands.edit(peer, dto))],
-  ['auth.refresh', command(TokenDto, (commands, peer, dto) => commands.refresh(peer, dto))],
-]);
 
 function parse(text: string): Frame | null {
   try {
