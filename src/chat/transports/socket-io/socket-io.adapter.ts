@@ -21,29 +21,30 @@ import { RECOVERY_MS, RecoveryAdapter } from './recovery.adapter.js';
 import { MAX_FRAME_BYTES, SocketLimits } from '../shared/socket-limits.js';
 import { refuse } from './socket-problem.filter.js';
 
-/** A client that has not asked for the namespace by then is not one of ours. */
+/** Connections without a namespace are closed after this time. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 type Connection = Socket['conn'];
-/** As Engine.IO has read it. */
-type Asked = IncomingMessage & { _query?: Record<string, string>; res: ServerResponse };
+/** A request with what Engine.IO adds to it. */
+type EngineRequest = IncomingMessage & { _query?: Record<string, string>; res: ServerResponse };
 
 const noSuchCommand = () =>
   new ValidationFailedError([{ field: 'event', message: 'There is no such command.' }]);
 const unknownProtocol = () => new ProblemError(400, 'bad_request', 'Unsupported protocol version');
 const tooManyConnections = () => new RateLimitedError(10, 'Too many connections.');
 
-/** Engine.IO, which is not called back, would answer 400 or 403, whatever the reason. */
-function refuseHandshake(request: Asked, fault: ProblemError): void {
+/** Responds with the problem. Engine.IO's own response has only status 400 or 403. */
+function refuseHandshake(request: EngineRequest, fault: ProblemError): void {
   if (request.headers.upgrade) refuseUpgrade(request.socket, fault);
   else refuseRequest(request.res, fault);
 }
 
-/** Socket.IO as Parley runs it. */
+/** Nest's adapter for Socket.IO with Parley's limits, connection state recovery and message handling. */
 export class SocketIoAdapter extends IoAdapter {
   private readonly limits: SocketLimits;
   private readonly warnings: EdgeWarnings;
   private readonly draining: Draining;
+  private isBound = false;
 
   constructor(
     private readonly app: NestExpressApplication,
@@ -63,15 +64,15 @@ export class SocketIoAdapter extends IoAdapter {
       allowRequest: (request, callback) => {
         const fault =
           handshakeError(request, this.express, settings, this.warnings) ?? this.newcomerFault(request);
-        if (fault) refuseHandshake(request as Asked, fault);
+        if (fault) refuseHandshake(request as EngineRequest, fault);
         else callback(null, true);
       },
       connectionStateRecovery: { maxDisconnectionDuration: RECOVERY_MS, skipMiddlewares: false },
       connectTimeout: CONNECT_TIMEOUT_MS,
-      // An upgrade that is not Socket.IO's is the plain WebSocket's, or refused by it.
+      // Other upgrades are handled or refused by ChatWebSocket.
       destroyUpgrade: false,
       maxHttpBufferSize: MAX_FRAME_BYTES,
-      // Tokens are too short to gain by compression, which costs memory for each socket.
+      // Deltas are too short to compress, and compression needs memory for each socket.
       perMessageDeflate: false,
       httpCompression: false,
       cors: { origin: settings.corsOrigins },
@@ -87,19 +88,26 @@ export class SocketIoAdapter extends IoAdapter {
     return this.app.getHttpAdapter().getInstance() as Express;
   }
 
-  /** Refuses a new connection early: it costs memory before its token is known. */
+  /** Refuses new connections of a crowded address before they are authenticated. */
   private newcomerFault(request: IncomingMessage): ProblemError | undefined {
-    const { sid, EIO } = (request as Asked)._query ?? {};
+    const { sid, EIO } = (request as EngineRequest)._query ?? {};
     if (sid !== undefined) return undefined;
-    // Engine.IO would write its HTTP answer into the open WebSocket.
+    // Engine.IO would write its HTTP response into the open WebSocket.
     if (EIO !== '4' && request.headers.upgrade) return unknownProtocol();
     const isCrowded = this.limits.isCrowded(addressOf(request, this.express));
     return this.draining.refusal() ?? (isCrowded ? tooManyConnections() : undefined);
   }
 
+  /** Fails at boot for a second gateway: {@link bindMessageHandlers} refuses events that its one gateway does not handle. */
+  override bindClientConnect(server: Server, callback: (socket: Socket) => void): void {
+    if (this.isBound) throw new Error('SocketIoAdapter serves one gateway, and a second one was bound.');
+    this.isBound = true;
+    super.bindClientConnect(server, callback);
+  }
+
   /**
-   * Nest's own keeps a chain of RxJS operators for each command of each socket: 30 KB. This is one function, which takes
-   * each event before Socket.IO looks for listeners.
+   * Handles all events of a socket in one function. Nest's own adapter keeps a chain of RxJS operators for each command
+   * of each socket.
    */
   override bindMessageHandlers(
     socket: ChatSocket,
@@ -113,13 +121,13 @@ export class SocketIoAdapter extends IoAdapter {
       const { data, ack } = this.mapPayload(payload.length > 1 ? payload : payload[0]);
       if (!callback) return refuse(socket, ack, noSuchCommand());
       lastValueFrom(transform(callback(data, ack)), { defaultValue: undefined })
-        // Nothing, where a filter has acknowledged a failure already.
+        // Undefined if the filter has acknowledged a failure.
         .then((answer) => answer !== undefined && ack?.(answer))
-        // An answer that cannot be encoded would otherwise end the process.
+        // Also rejects if the answer cannot be encoded.
         .catch((error: unknown) => refuse(socket, ack, error, command));
     });
   }
 
-  /** Of no use to a gateway that does not ask. */
+  /** Not needed: SocketLifecycle listens for `disconnect`. */
   override bindClientDisconnect(): void {}
 }
