@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { EventListener, ParleyEvent } from './parley-event.js';
 
-/** Takes events to the other nodes and brings theirs. Without Redis there are no others. */
+/** Exchanges events with other nodes. Absent without Redis. */
 export abstract class EventRelay {
   abstract send(userId: number, event: ParleyEvent): void;
-  /** From when this resolves, the user's events of other nodes come in. */
+  /** Resolves once the user's events of other nodes are received. */
   abstract listen(userId: number): Promise<void>;
   abstract leave(userId: number): void;
 }
 
 /**
- * Carries what happens to a user's things to whoever listens: synchronously, in order, to every listener. Deltas, of
- * which there are more than of all else, come to who reads their conversation alone.
+ * In-process pub/sub: synchronous, ordered, per user. Deltas, the most frequent events, are delivered only to
+ * subscribers of their conversation.
  */
 @Injectable()
 export class EventHub {
@@ -25,13 +25,13 @@ export class EventHub {
     this.relay = relay;
   }
 
-  /** To this node's listeners, and to those of all others. */
+  /** Delivers to this node's listeners and sends to other nodes. */
   publish(userId: number, event: ParleyEvent): void {
     this.deliver(userId, event);
     this.relay?.send(userId, event);
   }
 
-  /** To this node's listeners alone. */
+  /** Delivers to this node's listeners only. */
   deliver(userId: number, event: ParleyEvent): void {
     const listeners =
       event.type === 'message.delta' ? this.readers.get(event.conversationId!) : this.listeners.get(userId);
@@ -43,19 +43,19 @@ export class EventHub {
     for (const userId of this.listeners.keys()) this.deliver(userId, event);
   }
 
-  /** Whether there may be other nodes. */
+  /** Whether other nodes may exist. */
   get hasRelay(): boolean {
     return this.relay !== undefined;
   }
 
-  /** From when this resolves, a subscription also gets what happens on other nodes. */
+  /** Resolves once a subscription also receives events of other nodes. */
   async whenSubscribed(userId: number): Promise<void> {
     await this.relay?.listen(userId);
   }
 
   /**
-   * To all but deltas.
-   * @returns what ends the subscription, as {@link unsubscribe} does, which leaves nothing to keep
+   * Subscribes to a user's events, except deltas.
+   * @returns ends the subscription, like {@link unsubscribe}
    */
   subscribe(userId: number, listener: EventListener): () => void {
     let listeners = this.listeners.get(userId);
@@ -75,8 +75,8 @@ export class EventHub {
   }
 
   /**
-   * To the deltas of a conversation; those of other nodes come while somebody here subscribes to its user.
-   * @returns what ends it
+   * Subscribes to a conversation's deltas. Those of other nodes require a subscription to its user.
+   * @returns ends the subscription
    */
   subscribeDeltas(conversationId: number, listener: EventListener): () => void {
     let readers = this.readers.get(conversationId);

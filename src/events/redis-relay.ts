@@ -5,22 +5,21 @@ import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
 import { EventType, ParleyEvent } from './parley-event.js';
 
 /**
- * Redis cuts a subscriber for which 32 MB wait, and with it all users of its node: what is longer is left to the
- * database, from which the user's clients on other nodes are sent to catch up. UTF-16 code units.
+ * Longer events are not published: Redis disconnects a subscriber with 32 MB buffered. The user's clients on other nodes
+ * resume from the database instead. UTF-16 code units.
  */
 const LONGEST = 2 * 1024 * 1024;
 
 export interface RelayReceiver {
   /** An event that another node has published. */
   receive(userId: number, event: ParleyEvent): void;
-  /** Events may have been missed: the connection was lost, and is back. */
+  /** Called after a lost connection: events may have been missed. */
   missed(): void;
 }
 
 /**
- * Events between nodes, over Redis' publish and subscribe: a channel a user. It carries news alone; what is true is
- * in the database, so that a message lost here is no word lost. Other deployments on the same Redis have users of the
- * same ids: the channels of each bear its name. (The number of a Redis database would not keep them apart.)
+ * Events between nodes over Redis pub/sub, one channel per user. Lost events are read from the database. Channel names
+ * contain the deployment's id: pub/sub ignores Redis database numbers.
  */
 export class RedisRelay {
   private readonly logger = new Logger('RedisRelay');
@@ -28,10 +27,10 @@ export class RedisRelay {
   private readonly publisher;
   private readonly subscriber;
   private readonly channels: string;
-  /** By user; each resolves once it stands. */
+  /** By user; each resolves once Redis has confirmed it. */
   private readonly subscriptions = new Map<number, Promise<void>>();
   private readonly turns = new Map<number, Promise<void>>();
-  /** Whose events could not be sent, so that other nodes have missed something. */
+  /** Users whose events could not be published. */
   private readonly unsent = new Set<number>();
   private lost = false;
 
@@ -42,7 +41,7 @@ export class RedisRelay {
   ) {
     this.channels = `parley:${deploymentId}:events:`;
     const options = redisOptions(url);
-    // What cannot be sent now is not sent later: it would be out of order, and clients catch up from the database.
+    // No offline queue: late events would be out of order, and clients resume from the database.
     this.publisher = createClient({ ...options, disableOfflineQueue: true });
     this.subscriber = createClient(options);
     reconnectWhenSilent(this.publisher);
@@ -52,7 +51,7 @@ export class RedisRelay {
     this.subscriber.on('ready', () => this.noticeReturn());
   }
 
-  /** Does not wait for Redis to be there: it is tried again for as long as it is away. */
+  /** Does not wait for the connection, which is retried until it succeeds. */
   connect(): void {
     void this.publisher.connect().catch(() => undefined);
     void this.subscriber.connect().catch(() => undefined);
@@ -76,7 +75,7 @@ export class RedisRelay {
 
   async listen(userId: number): Promise<void> {
     const subscription = this.subscriptions.get(userId) ?? this.subscribe(userId);
-    // While Redis is away the client keeps the subscription for when it is back: nobody waits for that.
+    // Not awaited while Redis is unavailable: the client subscribes when it reconnects.
     if (this.subscriber.isReady) await subscription;
   }
 
@@ -91,7 +90,7 @@ export class RedisRelay {
     return stands;
   }
 
-  /** Redis' client loses a subscription that is asked for while the one before is being ended. */
+  /** Serializes calls per user: the Redis client loses a SUBSCRIBE issued during an UNSUBSCRIBE. */
   private inTurn(userId: number, work: () => Promise<void>): Promise<void> {
     const turn = (this.turns.get(userId) ?? Promise.resolve()).then(work).catch(() => undefined);
     this.turns.set(userId, turn);
@@ -108,20 +107,21 @@ export class RedisRelay {
   };
 
   private noticeLoss(error: Error): void {
-    if (!this.lost) this.logger.warn(`Redis is away; nodes do not hear of each other: ${error.message}`);
+    if (!this.lost)
+      this.logger.warn(`Redis is unavailable; events of other nodes are not received: ${error.message}`);
     this.lost = true;
   }
 
-  /** Also when it is there for the first time, for those who came before. */
+  /** Also called for the first connection: users may have subscribed before it. */
   private noticeReturn(): void {
-    if (this.lost) this.logger.log('Redis is back.');
+    if (this.lost) this.logger.log('Redis is available again');
     this.lost = false;
-    // The client renews what stood, but not what was on its way when the connection broke.
+    // The client renews confirmed subscriptions only.
     for (const userId of this.subscriptions.keys()) void this.subscribe(userId);
     this.receiver.missed();
   }
 
-  /** Clients on other nodes cannot see what they have missed: they are sent to come back, and resume. */
+  /** Makes clients on other nodes resume after events that could not be published. */
   private makeUp(): void {
     const users = [...this.unsent];
     this.unsent.clear();

@@ -5,12 +5,11 @@ import { ParleyEvent } from '../../events/parley-event.js';
 import { cursorAt } from './cursor.js';
 import type { ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
 
-/** A body's JSON with its type beside the fields, as WebSocket frames and server-sent events have it. */
+/** A body's JSON with `type` as its first field, for WebSocket frames and server-sent events. */
 export function jsonWithType(type: string, json: string): string {
   return json === '{}' ? `{"type":"${type}"}` : `{"type":"${type}",${json.slice(1)}`;
 }
 
-/** Events of API.md 6 about messages. */
 export function messageCreated(message: MessageDto): ParleyEvent {
   const blank = message.role === 'assistant' ? blankReply(message) : message;
   return new ParleyEvent('message.created', of(blank), cursorAt(blank, 1));
@@ -48,13 +47,13 @@ export function messageDelta(
   return new DeltaEvent(delta, cursor, head);
 }
 
-/** What the JSON of all deltas of one part begins with, up to the offset: in one piece, as `+` would not make it. */
+/** The start of the JSON of a part's deltas, up to the offset. Joined to a flat string, unlike with `+`. */
 export function deltaHead({ conversation_id, message_id, part }: Omit<Delta, 'offset' | 'text'>): string {
   const place = [`"conversation_id":${conversation_id}`, `"message_id":${message_id}`, `"part":"${part}"`];
   return ['{', place.join(','), ',"offset":'].join('');
 }
 
-/** There are so many of these that their JSON is put together here, which takes a third of the time. */
+/** Encodes its JSON by hand: deltas are the most frequent events. */
 class DeltaEvent extends ParleyEvent {
   constructor(
     private readonly delta: Delta & Record<string, unknown>,
@@ -69,7 +68,7 @@ class DeltaEvent extends ParleyEvent {
   }
 }
 
-/** A reply as it was when it began, so that deltas from offset 0 build it, late as well as live. */
+/** A reply before its first character, to which deltas from offset 0 are applied. */
 function blankReply(message: MessageDto): MessageDto {
   return Object.assign(Object.create(Object.getPrototypeOf(message)), message, {
     content: '',

@@ -1,8 +1,8 @@
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 
 /**
- * Where a client stands in a conversation: the newest message it knows, and how much of that. One reply runs in a
- * conversation at a time and ids rise, so that this says all that it has seen. As text it is an SSE event's id.
+ * A client's position in a conversation: its newest message, and how much of it was received. Sufficient because one
+ * reply runs in a conversation at a time and ids rise. As text, the id of an SSE event.
  */
 export interface Cursor {
   messageId: number;
@@ -19,7 +19,7 @@ export function cursorText({ messageId, attempt, content, reasoning, done }: Cur
   return `${messageId}.${attempt}.${content}.${reasoning}${done ? '.done' : ''}`;
 }
 
-/** @returns null for what no server of ours has sent */
+/** @returns null for text that is no cursor */
 export function parseCursor(text: string | undefined): Cursor | null {
   const match = PATTERN.exec(text ?? '');
   if (!match) return null;
@@ -32,7 +32,7 @@ export function parseCursor(text: string | undefined): Cursor | null {
   return { messageId, attempt, content, reasoning, done: match[5] !== undefined };
 }
 
-/** The cursor of a client that has the message as it is. */
+/** The cursor of a client that has received the whole message as given. */
 export function cursorAt(message: MessageDto, attempt: number): string {
   return cursorText({
     messageId: message.id,

@@ -10,16 +10,16 @@ import { type Delta, messageCreated, messageRestarted } from '../events/chat.eve
 import { ReplyRepository } from '../replies/reply-repository.js';
 import { StreamedText } from '../replies/streamed-text.js';
 
-/** By then what another node had not stored when we looked is stored: it writes every 200 ms. */
-const HEAL_AFTER_MS = 300;
+/** Time after which another node has stored the text: it writes every 200 ms. */
+const BACKFILL_AFTER_MS = 300;
 
 /**
- * Other nodes' replies, as far as somebody here follows them. Redis brings their deltas, and may lose some; the
- * database has the text, a little later. Here the two are joined, so that what is delivered on this node has no gap.
+ * Replies of other nodes that are followed on this node. Joins deltas from Redis, which may lose some, with stored text,
+ * so that the deltas delivered on this node have no gap.
  */
 @Injectable()
 export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplicationShutdown {
-  private readonly mirrors = new Map<number, RemoteReply>();
+  private readonly replies = new Map<number, RemoteReply>();
   private relay?: RedisRelay;
 
   constructor(
@@ -34,7 +34,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
   async onModuleInit(): Promise<void> {
     const { redisUrl } = this.settings;
     if (!redisUrl) return;
-    // The client is a quarter of a second's loading, which a server without Redis need not spend.
+    // Loaded on demand: the Redis client is slow to load.
     const { RedisRelay } = await import('../../events/redis-relay.js');
     this.relay = new RedisRelay(redisUrl, this.deployment.id, this);
     this.relay.connect();
@@ -43,18 +43,18 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
 
   onApplicationShutdown(): void {
     this.relay?.close();
-    this.mirrors.forEach((mirror) => mirror.close());
+    this.replies.forEach((reply) => reply.close());
   }
 
-  /** Undefined where there is no Redis to be connected to. */
+  /** Undefined without a Redis. */
   get isConnected(): boolean | undefined {
     return this.relay?.isConnected;
   }
 
   override send(userId: number, event: ParleyEvent): void {
-    // A reply that ends or begins again here is no other node's any more.
+    // A reply that ends or restarts on this node is no longer remote.
     if (event.type === 'message.completed' || event.type === 'message.restarted')
-      this.drop(this.mirrors.get((event.body.message as MessageDto).id));
+      this.drop(this.replies.get((event.body.message as MessageDto).id));
     this.relay?.send(userId, event);
   }
 
@@ -62,41 +62,41 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     await this.relay?.listen(userId);
   }
 
-  /** Nobody follows the user's replies here any more. */
+  /** Called when the user's last subscription on this node has ended. */
   override leave(userId: number): void {
     this.relay?.leave(userId);
     this.dropAllOf(userId);
   }
 
   all(): StreamedText[] {
-    return [...this.mirrors.values()];
+    return [...this.replies.values()];
   }
 
   /**
-   * Follows a reply of another node, for which the hub must be `ready`.
-   * @param message with the text that the database had
-   * @returns its text as far as it is known on this node; undefined where there are no other nodes
+   * Follows a reply of another node. Requires a subscription that is ready.
+   * @param message with the stored text
+   * @returns the text known on this node; undefined without a Redis
    */
   follow(userId: number, message: MessageDto, attempt: number): StreamedText | undefined {
-    const known = this.mirrors.get(message.id);
+    const known = this.replies.get(message.id);
     if (known || !this.relay) return known;
-    const mirror = this.mirror(userId, message, attempt);
-    this.announce(mirror);
-    // What came after the read and before this line is neither in the one nor in the other.
-    mirror.healSoon();
-    return mirror;
+    const reply = this.add(userId, message, attempt);
+    this.announce(reply);
+    // Deltas between the read and this line were not received.
+    reply.backfillSoon();
+    return reply;
   }
 
   receive(userId: number, event: ParleyEvent): void {
     const message = event.body.message as MessageDto | undefined;
     if (event.type === 'message.delta') {
       const delta = event.body as unknown as Delta;
-      this.mirrors.get(delta.message_id)?.take(delta);
+      this.replies.get(delta.message_id)?.take(delta);
       return;
     }
     if (event.type === 'message.created' && message?.status === 'streaming') {
-      if (this.mirrors.has(message.id)) return; // announced already
-      this.mirror(userId, message, 1);
+      if (this.replies.has(message.id)) return; // announced already
+      this.add(userId, message, 1);
     }
     if (event.type === 'message.restarted') this.restart(userId, message!, event.cursor);
     if (event.type === 'connection.resume') this.dropAllOf(userId);
@@ -104,52 +104,52 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     this.hub.deliver(userId, event);
   }
 
-  /** Delivers what is missing of an ended reply's text, so that nothing of it comes after its end. */
+  /** Delivers the missing text of a completed reply before its end. */
   finish(message: MessageDto): void {
-    const mirror = this.mirrors.get(message.id);
-    mirror?.finish(message);
-    this.drop(mirror);
+    const reply = this.replies.get(message.id);
+    reply?.finish(message);
+    this.drop(reply);
   }
 
-  /** Who followed may have missed something, and is sent to come back: from where they stand nothing is lost. */
+  /** Makes all clients resume: events may have been missed. */
   missed(): void {
-    this.mirrors.forEach((mirror) => this.drop(mirror));
+    this.replies.forEach((reply) => this.drop(reply));
     this.hub.deliverToAll(new ParleyEvent('connection.resume', {}));
   }
 
-  /** Redis may be late with a reply's beginning for those here who had opened its conversation by then. */
-  private announce(mirror: RemoteReply): void {
-    const { userId, message, attempt } = mirror;
+  /** Delivers the beginning of a reply to clients that have its conversation open: Redis may be late with it. */
+  private announce(reply: RemoteReply): void {
+    const { userId, message, attempt } = reply;
     const beginning = attempt === 1 ? messageCreated(message) : messageRestarted(message, attempt);
-    const text = mirror.since({ content: 0, reasoning: 0 });
+    const text = reply.since({ content: 0, reasoning: 0 });
     [beginning, ...text].forEach((event) => this.hub.deliver(userId, event));
   }
 
   private restart(userId: number, message: MessageDto, cursor = ''): void {
-    this.drop(this.mirrors.get(message.id));
-    this.mirror(userId, message, Number(cursor.split('.')[1] ?? 1));
+    this.drop(this.replies.get(message.id));
+    this.add(userId, message, Number(cursor.split('.')[1] ?? 1));
   }
 
-  private mirror(userId: number, message: MessageDto, attempt: number): RemoteReply {
+  private add(userId: number, message: MessageDto, attempt: number): RemoteReply {
     const deliver = (event: ParleyEvent) => this.hub.deliver(userId, event);
     const read = () => this.repository.textOf(message.id, attempt);
-    const mirror = new RemoteReply(message, userId, attempt, read, deliver);
-    this.mirrors.set(message.id, mirror);
-    return mirror;
+    const reply = new RemoteReply(message, userId, attempt, read, deliver);
+    this.replies.set(message.id, reply);
+    return reply;
   }
 
   private dropAllOf(userId: number): void {
-    for (const mirror of this.mirrors.values()) if (mirror.userId === userId) this.drop(mirror);
+    for (const reply of this.replies.values()) if (reply.userId === userId) this.drop(reply);
   }
 
-  private drop(mirror: RemoteReply | undefined): void {
-    if (!mirror) return;
-    mirror.close();
-    this.mirrors.delete(mirror.message.id);
+  private drop(reply: RemoteReply | undefined): void {
+    if (!reply) return;
+    reply.close();
+    this.replies.delete(reply.message.id);
   }
 }
 
-/** A reply of another node: its text without a gap, from its deltas and from the database where one is missing. */
+/** A reply of another node: its text from deltas, and from the database after a gap. */
 class RemoteReply extends StreamedText {
   private early: Delta[] = [];
   private timer?: NodeJS.Timeout;
@@ -172,15 +172,15 @@ class RemoteReply extends StreamedText {
       this.takeText(delta.part, delta.offset, delta.text);
     } else {
       this.early.push(delta);
-      this.healSoon();
+      this.backfillSoon();
     }
   }
 
-  healSoon(): void {
-    this.timer ??= setTimeout(() => void this.backfill(), HEAL_AFTER_MS).unref();
+  backfillSoon(): void {
+    this.timer ??= setTimeout(() => void this.backfill(), BACKFILL_AFTER_MS).unref();
   }
 
-  /** Deltas that are on their way do no harm after these, but their end would come first. */
+  /** Delivers the rest of the text. Deltas that arrive later repeat it, which is harmless. */
   finish(message: MessageDto): void {
     this.missingOf(message).forEach((event) => this.deliver(event));
   }
@@ -202,7 +202,7 @@ class RemoteReply extends StreamedText {
     early.forEach((delta) => this.take(delta));
   }
 
-  /** Only what is new of it. */
+  /** Appends and delivers the part of a text that is not known yet. */
   private takeText(part: ReplyPart, offset: number, text: string): void {
     const rest = text.slice(this.text[part].length - offset);
     if (rest !== '') this.deliver(this.append(part, rest));

@@ -14,7 +14,7 @@ class Client {
   }
 }
 
-describe('Backlog', () => {
+describe('Backpressure', () => {
   it('ends once more than 1 MiB waits', () => {
     const client = new Client();
 

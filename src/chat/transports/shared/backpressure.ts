@@ -1,29 +1,25 @@
-/** More than this never waits for one client. Bytes. */
+/** The most that may be buffered for a client. Bytes. */
 export const MAX_WAITING_BYTES = 1024 * 1024;
-/** Of what a client has missed and comes back for, no more than this is got ready at once. Bytes. */
+/** The most that may be buffered while a client catches up. Bytes. */
 const MAX_MISSED_BYTES = 32 * 1024 * 1024;
 
-/** What a client is written to by; a WebSocket, say. */
+/** A connection that buffers what it writes, such as a WebSocket. */
 export interface Outlet {
-  /** How many bytes wait in this process for the client to take. */
+  /** Bytes buffered in this process. */
   readonly bufferedAmount: number;
 }
 
-/**
- * Whether one client keeps up with what it is sent. One that does not is cut, so that nobody waits for it and memory
- * stays bounded; it may come back, and resume.
- */
+/** Limits what is buffered for one client. A client over the limit is disconnected by its transport, and may resume. */
 export class Backpressure {
-  /** How much of what waits is not held against the client. */
+  /** Buffered bytes that do not count. */
   private excused = 0;
 
   constructor(private readonly outlet: Outlet) {}
 
   /**
-   * To be asked before each write: a client that has fallen behind gets no more.
+   * Whether the client may be sent so many bytes. Call it before each write.
    *
-   * What is larger than the limit by itself, such as a long reply, may wait as a whole, or it could never arrive. Only
-   * one such thing waits at a time.
+   * A single event larger than the limit, such as a long reply, may be buffered whole, one at a time.
    */
   hasRoomFor(bytes: number): boolean {
     const waiting = this.outlet.bufferedAmount;
@@ -35,12 +31,12 @@ export class Backpressure {
     return true;
   }
 
-  /** To be asked before each write of what the client has missed: one that is cut comes back for the rest. */
+  /** Whether a client that catches up may be sent more. Call it before each write. */
   hasRoomForMissed(): boolean {
     return this.outlet.bufferedAmount <= MAX_MISSED_BYTES;
   }
 
-  /** All that waits now is what the client had missed and came back for: it may take its time with it. */
+  /** Exempts everything that is buffered now: it was sent to catch up. */
   resetAllowance(): void {
     this.excused = this.outlet.bufferedAmount;
   }

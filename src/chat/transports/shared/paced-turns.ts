@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { MAX_WAITING_BYTES, type Outlet } from './backpressure.js';
 
-/** ws does not tell when its client has taken what waited. */
+/** ws emits no event when its buffer has drained. */
 const LOOK_MS = 20;
 
-/** Runs commands with long answers one after the other, each once the client has taken the answer before. */
+/** Runs commands with long answers one after another, each once the previous answer is no longer buffered. */
 export class PacedTurns {
   private last: Promise<unknown> = Promise.resolve();
 
@@ -15,7 +15,7 @@ export class PacedTurns {
 
   run<T>(command: () => Promise<T>): Promise<T> {
     const turn = this.last.then(() => this.drained()).then(command);
-    // The answer is written by the next turn of the event loop.
+    // The answer is written before the next tick of the event loop.
     this.last = turn.then(nextTurn, nextTurn);
     return turn;
   }

@@ -50,7 +50,7 @@ function connectDeaf(): Socket {
   return socket;
 }
 
-describe('FrameServer', () => {
+describe('SafePongServer', () => {
   it('answers pings', async () => {
     const accepted = accept();
     const client = new WebSocket(`ws://127.0.0.1:${port()}`);

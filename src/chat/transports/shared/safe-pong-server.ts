@@ -2,15 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 
-/** What may wait for a client that pings on and does not read. Bytes. */
+/** No ping is answered while more than this is buffered. Bytes. */
 const MAX_WAITING_FOR_PONG = 64 * 1024;
 
 type Admitted = Parameters<WebSocketServer['handleUpgrade']>[3];
 
 /**
- * ws, but that a ping is answered only where the answers before it were taken. ws answers every one, and keeps whatever
- * a client does not read: some hundred megabytes a second, of anybody who can connect. RFC 6455, section 5.5.3, lets
- * pings go unanswered where a later one is.
+ * Answers pings only while the client reads. ws buffers a pong for every ping, without a limit and before
+ * authentication. RFC 6455, section 5.5.3, allows to answer only the most recent ping.
  */
 export class SafePongServer extends WebSocketServer {
   constructor(options: ServerOptions) {

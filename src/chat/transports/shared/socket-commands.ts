@@ -19,18 +19,18 @@ import {
   TokenDto,
 } from './socket.dto.js';
 
-/** A connected client, over whichever kind of socket. */
+/** A connected client of either kind of socket. */
 export interface SocketPeer {
   readonly userId: number;
-  /** From this turn on it gets the conversation's deltas. */
+  /** Sends the conversation's deltas from this tick on. */
   join(conversationId: number): void;
   leave(conversationId: number): void;
   renew(claims: AccessClaims): void;
-  /** Runs a command with a long answer once the one before has been taken. */
+  /** Runs a command with a long answer once the previous answer is sent. */
   inTurn<T>(command: () => Promise<T>): Promise<T>;
 }
 
-/** What a socket's client may ask for: the same over Socket.IO and over plain WebSocket. */
+/** The commands of Socket.IO and WebSocket clients. */
 @Injectable()
 export class SocketCommands {
   constructor(
@@ -41,7 +41,7 @@ export class SocketCommands {
     private readonly auth: AuthService,
   ) {}
 
-  /** A client that comes back opens all of its conversations at once. */
+  /** Paced: a client that reconnects opens all of its conversations at once. */
   open(peer: SocketPeer, dto: OpenConversationDto): Promise<ConversationPageDto> {
     return peer.inTurn(() => this.openNow(peer, dto));
   }
@@ -73,7 +73,7 @@ export class SocketCommands {
     return { assistant_message: await this.conversations.stop(peer.userId, conversation_id) };
   }
 
-  /** @throws {UnauthenticatedError} also where the token is another user's */
+  /** @throws {UnauthenticatedError} also for a token of another user */
   async refresh(peer: SocketPeer, { token }: TokenDto): Promise<{ expires_at: string }> {
     const identity = await this.auth.authenticate(token);
     if (identity.user.id !== peer.userId) {

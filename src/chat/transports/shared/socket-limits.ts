@@ -5,15 +5,15 @@ import { addressKey } from '../../../throttling/address-key.js';
 import { ConcurrencyLimiter } from '../../../throttling/concurrency-limiter.js';
 import { RateLimits } from '../../../throttling/rate-limits.js';
 
-/** A content of 100,000 characters fits, however it is escaped: `\ud83d\ude00` takes twelve bytes. */
+/** Fits content of 100,000 characters with every character escaped: `\ud83d\ude00` has twelve bytes. */
 export const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
 
 const TOO_MANY = 'Too many sockets are connected.';
 
-/** A socket that goes on beyond its budget by this factor is closed rather than answered. */
+/** A socket that exceeds its budget by this factor is closed. */
 const PATIENCE = 4;
 
-/** Counts sockets, of either kind, by user and by address. */
+/** Limits sockets and Socket.IO connections by user and by address. */
 @Injectable()
 export class SocketLimits {
   constructor(
@@ -22,7 +22,7 @@ export class SocketLimits {
   ) {}
 
   /**
-   * Before anybody is signed in.
+   * Called before authentication.
    * @returns what gives the place back
    * @throws {RateLimitedError} where the address has too many sockets
    */
@@ -70,7 +70,7 @@ export class SocketLimits {
 
 export const tooManyEvents = () => new RateLimitedError(1, 'Too many events; slow down.');
 
-/** One socket's events in the running second. */
+/** Counts one socket's events in the current second. */
 export class EventMeter {
   private second = 0;
   private events = 0;

@@ -8,7 +8,7 @@ export type Acknowledgement = { ok: true; data: unknown } | { ok: false; error: 
 
 const logger = new Logger('Sockets');
 
-/** What a socket asked for, as the log names it: by names that we know, not by what a client wrote. */
+/** A refused command in the log: known names only, no text of the client. */
 export interface SocketRequest {
   transport: 'socket.io' | 'websocket';
   command?: string;
@@ -17,7 +17,7 @@ export interface SocketRequest {
   conversation_id?: number;
 }
 
-/** What a failed command is acknowledged with. It is logged under the request id that its client gets. */
+/** The acknowledgement of a failed command. Logged with the request id that the client receives. */
 export function refusal(error: unknown, request: SocketRequest): { ok: false; error: Problem } {
   const problem = toProblemError(error);
   const requestId = randomUUID();

@@ -8,7 +8,7 @@ import { StalledConnections } from './stalled-connections.js';
 /** More than what two sockets' buffers hold. */
 const LONG = Buffer.alloc(32 * 1024 * 1024);
 
-describe('SlowReaders', () => {
+describe('StalledConnections', () => {
   let server: Server;
   let slowReaders: StalledConnections;
   let client: Socket;
@@ -50,6 +50,12 @@ describe('SlowReaders', () => {
       for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
     }
   };
+
+  it('finds the write queue in a private field of Node', () => {
+    const { _handle } = inServer as unknown as { _handle: { writeQueueSize?: unknown } };
+
+    expect(_handle.writeQueueSize).toEqual(expect.any(Number));
+  });
 
   it('keeps one listener on a connection that is served anew', () => {
     const before = inServer.listenerCount('close');

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** A connection that takes nothing of what waits for it is cut after this. */
+/** A connection is closed when no buffered byte was sent for this long. */
 const STALL_MS = 10_000;
 const CHECK_INTERVAL_MS = 1_000;
 
@@ -13,15 +13,15 @@ interface Progress {
 }
 
 /**
- * Cuts connections whose client has stopped reading, so that nothing waits on them for ever: of whichever transport, since
- * an answer that is never read is kept in memory too. What may wait until then is bounded by {@link Backlog}.
+ * Closes connections whose client has stopped reading, of every transport and of plain HTTP. {@link Backpressure} limits
+ * what is buffered until then.
  */
 @Injectable()
 export class StalledConnections implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly connections = new Set<Socket>();
-  /** Of those for which something waits. */
+  /** Of the connections with buffered bytes. */
   private readonly progress = new Map<Socket, Progress>();
-  /** One for all of them, each of which is its `this`. */
+  /** One listener for all connections, called with the connection as `this`. */
   private readonly forget = forgetterOf(this.connections, this.progress);
   private readonly timer = setInterval(() => this.check(), CHECK_INTERVAL_MS).unref();
 
@@ -36,7 +36,7 @@ export class StalledConnections implements OnApplicationBootstrap, OnModuleDestr
     clearInterval(this.timer);
   }
 
-  /** Also called for a connection whose request is served again without its `Upgrade`. */
+  /** Called again for a connection whose request is served without its `Upgrade`. */
   watch(connection: Socket): void {
     if (this.connections.has(connection)) return;
     this.connections.add(connection);
@@ -65,8 +65,8 @@ function forgetterOf(...places: { delete(connection: Socket): boolean }[]) {
 }
 
 /**
- * What changes whenever the client takes something. Node counts a write when it is done with the whole of it, which
- * says nothing of how a long one gets on: that is in the handle's queue, which Node's own time-outs look at as well.
+ * The bytes that the kernel has taken. `bytesWritten` counts a long write only when it is complete; its progress is in
+ * the private `_handle.writeQueueSize`, which Node's own socket timeout reads too.
  */
 function takenFrom(connection: Socket): number {
   const { _handle } = connection as unknown as { _handle: { writeQueueSize: number } | null };

@@ -3,21 +3,21 @@ import type { AccessClaims } from '../../../auth/identity.js';
 import type { SocketPeer } from '../shared/socket-commands.js';
 
 export interface SocketData {
-  /** Of a recovered socket, that of the one before it. */
+  /** On a recovered socket, the user of the previous one. */
   userId: number;
-  /** Of a recovered socket: what the one before it had open. */
+  /** On a recovered socket, the conversations that the previous one had open. */
   opened?: number[];
-  /** Whether its client asked for connection state recovery, and so gets each event's offset. */
+  /** Whether the client asked for connection state recovery: events then carry their offset. */
   recovery: boolean;
   claims: AccessClaims;
   client: ChatSocketClient;
-  /** Gives back the places that the socket takes. */
+  /** Releases the socket's share of the limits. */
   leave: () => void;
 }
 
 export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>;
 
-/** The server's side of a socket: what other parts of this transport may do with it. */
+/** The server's side of a socket, for other files of this transport. */
 export interface ChatSocketClient extends SocketPeer {
   readonly openConversations: number[];
   isOpen(conversationId: number): boolean;

@@ -1,7 +1,7 @@
 import { Adapter, type Session } from 'socket.io-adapter';
 import type { SocketData } from './chat-socket.js';
 
-/** How long a socket's state is kept for its client to come back (Socket.IO's connection state recovery). */
+/** How long a socket can be recovered (Socket.IO's connection state recovery). */
 export const RECOVERY_MS = 2 * 60_000;
 
 interface KeptSession {
@@ -9,13 +9,13 @@ interface KeptSession {
   expiresAt: number;
 }
 
-/** Whether a user's socket can still be brought up from where it stood. */
+/** Whether all events since an offset can still be replayed. */
 export type CanReplay = (userId: number, offset: string, opened: number[]) => boolean;
 
 /**
- * Keeps who was connected, and to what, for a client that loses its connection. What it misses is not kept here, as
- * Socket.IO's own adapter does: that one sends it before the client's token is looked at, and loses what happens while
- * it is. ChatSockets sends it, once the client is admitted.
+ * Keeps the user and the open conversations of disconnected sockets. Socket.IO's own adapter also keeps missed packets,
+ * sends them before authentication, and loses packets sent during it. SocketLifecycle replays events instead, after
+ * authentication.
  */
 export class RecoveryAdapter extends Adapter {
   canReplay: CanReplay = () => false;
@@ -24,14 +24,14 @@ export class RecoveryAdapter extends Adapter {
   override persistSession({ sid, pid, data }: KeptSession['session']): void {
     this.forgetExpired();
     const { userId, client } = data as SocketData;
-    // Only what a recovered socket needs, so that nothing else of the old one stays in memory.
+    // Copied, so that the old socket is not kept in memory.
     this.kept.set(pid, {
       session: { sid, pid, rooms: [], data: { userId, opened: client.openConversations } },
       expiresAt: Date.now() + RECOVERY_MS,
     });
   }
 
-  /** Of one use, so that two connections never have one socket's id. Null where the client has to begin anew. */
+  /** Restores a session once, so that two connections never share a socket id. Null if it cannot be recovered. */
   override restoreSession(pid: string, offset: string): Promise<Session> {
     this.forgetExpired();
     const session = this.kept.get(pid)?.session;
@@ -41,7 +41,7 @@ export class RecoveryAdapter extends Adapter {
     return Promise.resolve(recoverable ? { ...session, missedPackets: [] } : NOT_RECOVERED);
   }
 
-  /** They are in the order in which they expire. */
+  /** Sessions are in the order of their expiry. */
   private forgetExpired(): void {
     const now = Date.now();
     for (const [pid, { expiresAt }] of this.kept) {
@@ -51,5 +51,5 @@ export class RecoveryAdapter extends Adapter {
   }
 }
 
-/** Socket.IO's own adapter answers so, against its type. */
+/** Socket.IO's own adapter returns null too, against its type. */
 const NOT_RECOVERED = null as never;

@@ -3,7 +3,7 @@ import type { ParleyEvent } from '../../../events/parley-event.js';
 import { MAX_WAITING_BYTES } from '../shared/backpressure.js';
 
 export interface BufferedEvent {
-  /** What a client that has it tells when it comes back. */
+  /** Sent back by a client that reconnects after this event. */
   offset: string;
   event: ParleyEvent;
   at: number;
@@ -12,7 +12,7 @@ export interface BufferedEvent {
 const PROCESS = randomUUID();
 let created = 0;
 
-/** A user's latest events, for a socket that was away for a moment: as much as may wait for one, and no longer than it may be away. */
+/** A user's latest events, for recovered sockets: up to the limit of what may be buffered for one. */
 export class ReplayBuffer {
   private readonly name = `${PROCESS}-${++created}`;
   private events: BufferedEvent[] = [];
@@ -31,7 +31,7 @@ export class ReplayBuffer {
     return offset;
   }
 
-  /** @returns null where some of what followed is no longer kept */
+  /** @returns null if some of the events since are no longer kept */
   since(offset: string): BufferedEvent[] | null {
     const [name, number] = offset.split('.');
     const missed = this.count - Number(number);

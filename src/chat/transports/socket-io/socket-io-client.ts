@@ -9,7 +9,7 @@ import { type EventMeter, tooManyEvents } from '../shared/socket-limits.js';
 import type { ChatSocket, ChatSocketClient } from './chat-socket.js';
 import { refuse } from './socket-problem.filter.js';
 
-/** One Socket.IO socket that was admitted. There may be many that do nothing: it is small. */
+/** One authenticated Socket.IO socket. Most are idle, so it holds little. */
 export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents {
   private readonly session: ConnectionSession;
   private readonly backpressure: EngineBackpressure;

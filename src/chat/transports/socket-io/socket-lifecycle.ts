@@ -19,7 +19,7 @@ import { refusal } from '../shared/socket-refusal.js';
 
 const NO_TOKEN = Object.freeze({});
 
-/** The life of Socket.IO sockets: who may connect, what they are brought up with, and when they end. */
+/** Authenticates Socket.IO sockets, replays missed events to recovered ones, and closes them. */
 @Injectable()
 export class SocketLifecycle {
   private namespace!: Namespace;
@@ -43,10 +43,10 @@ export class SocketLifecycle {
         (error: unknown) => next(connectError(error)),
       );
     });
-    // Nest, with handlers of the gateway's, would keep the last socket that came and the last that went.
+    // Nest's handleConnection and handleDisconnect would keep the last socket in memory.
     const disconnected = disconnectionFor(this.registry);
     namespace.on('connection', (socket) => this.connected(socket.on('disconnect', disconnected)));
-    // Without a namespace there is nothing to talk about, nor a login to hold the connection.
+    // The default namespace has no events and no authentication.
     namespace.server.of('/').use((_socket, next) => next(connectError(new NotFoundError('namespace'))));
   }
 
@@ -56,16 +56,16 @@ export class SocketLifecycle {
     this.registry.add(socket.data.userId, socket);
     if (socket.recovered) this.replayMissed(socket);
     client.resetAllowance();
-    // Its token has done its work; an idle socket would keep it for as long as it lives.
+    // Releases the token's memory for the lifetime of the socket.
     socket.handshake.auth = NO_TOKEN;
   }
 
-  /** Sockets that are connected. */
+  /** The number of connected sockets. */
   get count(): number {
     return this.namespace.sockets.size;
   }
 
-  /** Closes connections, not sessions: clients come back by themselves, to a node that is up. */
+  /** Closes the transport without a disconnect packet, so that clients reconnect, to another node. */
   closeAll(): void {
     for (const socket of this.namespace.sockets.values()) socket.conn.close();
   }
@@ -76,7 +76,7 @@ export class SocketLifecycle {
     const address = addressOf(socket.request, this.host.httpAdapter.getInstance<Express>());
     const leaveAddress = this.limits.admitAddress(address);
     let leaveUser: (() => void) | undefined;
-    // A socket that is refused, or gone before it is admitted, is never reported as disconnected.
+    // A socket that is refused, or closed during authentication, emits no `disconnect`.
     data.leave = () => {
       conn.off('close', data.leave);
       leaveAddress();
@@ -102,7 +102,7 @@ export class SocketLifecycle {
     throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
   }
 
-  /** Sends a recovered socket what it has missed, where that is still there: else its client begins anew. */
+  /** Sends missed events to a recovered socket; closes it if they are no longer kept. */
   private replayMissed(socket: ChatSocket): void {
     const { handshake, data } = socket;
     const { userId, opened = [], client } = data;
@@ -122,7 +122,7 @@ export class SocketLifecycle {
   }
 }
 
-/** One for all sockets, each of which is its `this`. */
+/** One listener for all sockets, called with the socket as `this`. */
 function disconnectionFor(registry: UserSocketRegistry) {
   return function disconnected(this: ChatSocket): void {
     const { client, userId, leave } = this.data;

@@ -11,7 +11,7 @@ import { map, Observable } from 'rxjs';
 import { type Acknowledgement, refusal } from '../shared/socket-refusal.js';
 import type { ChatSocket } from './chat-socket.js';
 
-/** Acknowledges what a gateway's handler answers. */
+/** Wraps the result of a gateway's handler in an acknowledgement. */
 @Injectable()
 export class AcknowledgeInterceptor implements NestInterceptor {
   intercept(_context: ExecutionContext, next: CallHandler): Observable<Acknowledgement> {
@@ -19,7 +19,7 @@ export class AcknowledgeInterceptor implements NestInterceptor {
   }
 }
 
-/** A client that asked for no acknowledgement gets an `exception` event. */
+/** Acknowledges an error; without an acknowledgement callback, emits `exception`. */
 export function refuse(socket: ChatSocket, acknowledge: unknown, error: unknown, command?: string): void {
   const { userId, claims } = socket.data;
   const request = { transport: 'socket.io', command, user_id: userId, session_id: claims.sessionId } as const;
@@ -28,11 +28,11 @@ export function refuse(socket: ChatSocket, acknowledge: unknown, error: unknown,
   else socket.emit('exception', answer);
 }
 
-/** Acknowledges a failure with its problem. */
+/** Acknowledges an error of a gateway's handler with its problem. */
 @Catch()
 export class SocketProblemFilter implements WsExceptionFilter {
   catch(exception: unknown, host: ArgumentsHost): void {
-    // What Nest calls a gateway's handler with: the socket, the data, the acknowledgement, the event's name.
+    // Nest calls a gateway's handler with the socket, the data, the acknowledgement and the event's name.
     const [socket, , acknowledge, command] = host.getArgs<[ChatSocket, unknown, unknown, string]>();
     refuse(socket, acknowledge, exception, command);
   }

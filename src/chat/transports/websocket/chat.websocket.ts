@@ -19,18 +19,18 @@ const PATH = /^\/conversations\/ws\/([^/?]+)$/;
 /** RFC 6455, section 7.4.1. */
 const MESSAGE_TOO_BIG = 1009;
 
-/** Its types do not know of `closeTimeout` yet. */
+/** `closeTimeout` is missing in the types of ws. */
 const OPTIONS: ServerOptions & { closeTimeout: number } = {
   noServer: true,
   perMessageDeflate: false,
   maxPayload: MAX_FRAME_BYTES,
-  // A client that does not answer our close is cut.
+  // Terminates a client that does not answer a close frame.
   closeTimeout: 1000,
-  // The chosen one is echoed as the client wrote it: a browser fails the handshake over any other.
+  // Echoed as the client wrote it: browsers refuse any other spelling.
   handleProtocols: (protocols) => [...protocols].find(isBearer) ?? false,
 };
 
-/** The plain WebSocket's door: `/conversations/ws/{id}`, for clients without Socket.IO. */
+/** Accepts WebSockets on `/conversations/ws/{id}`, for clients without Socket.IO. */
 @Injectable()
 export class ChatWebSocket implements OnApplicationBootstrap {
   private readonly server = new SafePongServer(OPTIONS);
@@ -49,9 +49,9 @@ export class ChatWebSocket implements OnApplicationBootstrap {
   }
 
   private upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Not a URL, which would have to be valid: the client may send anything.
+    // Not parsed as a URL: the client may send anything.
     const [pathname = ''] = (incoming.url ?? '').split('?');
-    // Socket.IO listens for its own upgrades.
+    // Handled by Socket.IO's own listener.
     if (pathname.startsWith('/socket.io/')) return;
     const id = PATH.exec(pathname)?.[1];
     const refused = id
@@ -70,7 +70,7 @@ export class ChatWebSocket implements OnApplicationBootstrap {
   }
 }
 
-/** ws refuses what is larger than `maxPayload` before it keeps any of it, with 1009; our contract says 4413. */
+/** Replaces ws' close code for a frame over `maxPayload`, 1009, by 4413 of API.md. */
 function closingAsAgreed(client: WebSocket): WebSocket {
   const close = client.close.bind(client);
   client.close = (code, reason) => close(code === MESSAGE_TOO_BIG ? CLOSE_CODES.tooLarge : code, reason);

@@ -5,7 +5,7 @@ import { CLOSE_CODES } from './websocket-client.js';
 import { MAX_FRAME_BYTES } from '../shared/socket-limits.js';
 
 const TOKEN_WAIT_MS = 5000;
-/** Of what is sent before anybody knows who sends it. */
+/** Frames before authentication. */
 const MAX_EARLY_FRAMES = 50;
 
 export class NoTokenError extends ProblemError {
@@ -16,7 +16,7 @@ export class NoTokenError extends ProblemError {
 
 type Receiver = (frame: RawData, isBinary: boolean) => void;
 
-/** Keeps what a client sends before it is admitted, in order, so that none of it is lost. */
+/** Buffers frames that a client sends before it is authenticated, in order. */
 export class PreAuthBuffer {
   private frames: [RawData, boolean][] = [];
   private bytes = 0;
@@ -26,7 +26,7 @@ export class PreAuthBuffer {
     socket.on('message', (frame, isBinary) => this.receive(frame, isBinary));
   }
 
-  /** Of the first frame. */
+  /** Resolves to the token of the first frame. */
   async token(): Promise<string> {
     if (this.frames.length === 0) await this.firstFrame();
     const [frame, isBinary] = this.frames.shift()!;

@@ -16,7 +16,7 @@ import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
 import { Acknowledgement, refusal, type SocketRequest } from '../shared/socket-refusal.js';
 
-/** RFC 6455, section 7.4; 4000–4999 are ours (API.md 6). */
+/** RFC 6455, section 7.4; 4000–4999 are defined by API.md 6. */
 export const CLOSE_CODES = {
   internal: 1011,
   restart: 1012,
@@ -78,7 +78,7 @@ export class WebSocketClient {
   }
 
   async receive(data: RawData, isBinary: boolean): Promise<void> {
-    // A client whose socket is being closed, as its session has ended, say, may go on sending.
+    // Frames may still arrive while the socket is closing.
     if (this.socket.readyState !== this.socket.OPEN) return;
     const verdict = this.meter.count();
     if (verdict === 'close') {
@@ -89,7 +89,7 @@ export class WebSocketClient {
     this.write('ack', await this.answer(frame, verdict === 'refuse'));
   }
 
-  /** Ends the connection where the last ping was not answered. */
+  /** Sends a ping; terminates the connection if the last one was not answered. */
   ping(): void {
     if (!this.alive) return this.socket.terminate();
     this.alive = false;
@@ -136,7 +136,7 @@ export class WebSocketClient {
     else this.socket.terminate();
   }
 
-  /** An acknowledgement as JSON; a problem also where an answer cannot be encoded. */
+  /** The acknowledgement as JSON; a problem if the answer cannot be encoded. */
   private async answer(frame: Frame | null, refused: boolean): Promise<string> {
     const id = isFrameId(frame?.id) ? frame.id : undefined;
     const encode = (acknowledgement: Acknowledgement) => JSON.stringify({ id, ...acknowledgement });
@@ -162,7 +162,7 @@ export class WebSocketClient {
     }
     const command = isCommandName(type) ? COMMANDS[type] : undefined;
     if (!command) throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
-    // The conversation that the socket is on need not be named.
+    // Defaults to the conversation of the socket.
     const named =
       type === 'auth.refresh'
         ? body

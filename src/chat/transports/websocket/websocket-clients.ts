@@ -22,10 +22,10 @@ import { SocketLimits } from '../shared/socket-limits.js';
 import { refusal } from '../shared/socket-refusal.js';
 import { CLOSE_CODES, WebSocketClient } from './websocket-client.js';
 
-/** A client that answers none of our pings in this time is gone; and proxies close what is silent for a minute. */
+/** Closes dead connections, and keeps proxies from closing idle ones after about a minute. */
 const PING_INTERVAL_MS = 30_000;
 
-/** Admits plain WebSockets: who is it, may they, which conversation; then hands them over to their client. */
+/** Authenticates WebSockets and creates their clients. */
 @Injectable()
 export class WebSocketClients implements OnModuleDestroy {
   private readonly clients = new Set<WebSocketClient>();
@@ -44,17 +44,17 @@ export class WebSocketClients implements OnModuleDestroy {
   }
 
   add(socket: WebSocket, request: IncomingMessage, id: string): void {
-    // Without a listener an error would end the process. ws closes the socket by itself.
+    // An error without a listener would end the process. ws closes the socket itself.
     socket.on('error', () => undefined);
     this.authenticate(socket, request, id).catch((error: unknown) => this.refuse(socket, error));
   }
 
-  /** WebSockets that were admitted. */
+  /** The number of authenticated WebSockets. */
   get count(): number {
     return this.clients.size;
   }
 
-  /** 1012: "service restart"; clients come back, to a node that is up. */
+  /** Closes with 1012 (service restart), so that clients reconnect, to another node. */
   closeAll(): void {
     this.clients.forEach((client) => client.socket.close(CLOSE_CODES.restart));
   }
@@ -64,7 +64,7 @@ export class WebSocketClients implements OnModuleDestroy {
     const address = addressOf(request, this.host.httpAdapter.getInstance<Express>());
     socket.once('close', this.limits.admitAddress(address));
     const identity = await this.limits.authenticate(address, () => this.identify(request, early));
-    // Who has left meanwhile would never be seen to leave.
+    // A closed socket emits no further `close`.
     if (socket.readyState !== socket.OPEN) return;
     socket.once('close', this.limits.admitUser(identity.user.id));
     const client = this.clientFor(socket, identity, new IdPipe().transform(id));
@@ -100,7 +100,7 @@ export class WebSocketClients implements OnModuleDestroy {
   }
 }
 
-/** From the Authorization header, or as the subprotocol after `bearer` (browsers can set no header). */
+/** The token in the Authorization header, or in the subprotocol after `bearer`: browsers cannot set headers. */
 function tokenOf(request: IncomingMessage): string | undefined {
   const header = bearerTokenOf(request);
   if (header) return header;
@@ -110,7 +110,7 @@ function tokenOf(request: IncomingMessage): string | undefined {
   return scheme !== undefined && isBearer(scheme) ? token : undefined;
 }
 
-/** Schemes of authentication heed no case (RFC 9110 section 11.1). */
+/** Authentication schemes are case-insensitive (RFC 9110, section 11.1). */
 export function isBearer(protocol: string): boolean {
   return protocol.toLowerCase() === 'bearer';
 }
