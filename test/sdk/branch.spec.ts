@@ -10,7 +10,7 @@ import {
 import type { Conversation, ConversationPage, Message } from '../../sdk/typescript/src/index.js';
 import type { LiveEvent } from '../../sdk/typescript/src/live/events.js';
 
-const RUNS = Number(process.env.PROPERTY_RUNS ?? 12) * 40;
+const RUNS = Number(process.env.PROPERTY_RUNS ?? 12) * 15;
 const PAGE = 6;
 
 /** A conversation as API.md has it, and the events that it sends. */
@@ -164,7 +164,7 @@ function expectInStep(branch: Branch, server: Server): void {
 describe('the branch of @parley/client', () => {
   it('is the server’s after every event, and after repeats of each', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(anything, fc.boolean()), { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(fc.tuple(anything, fc.boolean()), { maxLength: 60, size: 'max' }), (steps) => {
         const server = new Server();
         let branch = EMPTY;
         for (const [[, run], repeats] of steps) {
@@ -206,7 +206,7 @@ describe('the branch of @parley/client', () => {
   it('recovers from any lost events with the next page', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(anything, fc.integer({ min: 0, max: 3 })), { maxLength: 60 }),
+        fc.array(fc.tuple(anything, fc.integer({ min: 0, max: 3 })), { maxLength: 60, size: 'max' }),
         (steps) => {
           const server = new Server();
           let branch = EMPTY;
@@ -229,7 +229,10 @@ describe('the branch of @parley/client', () => {
   it('loses nothing to a page or an answer that events have overtaken', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(streaming, fc.constantFrom('event', 'read', 'late page')), { maxLength: 60 }),
+        fc.array(fc.tuple(streaming, fc.constantFrom('event', 'read', 'late page')), {
+          maxLength: 60,
+          size: 'max',
+        }),
         (steps) => {
           const server = new Server();
           let branch = applyPage(EMPTY, server.page, true);

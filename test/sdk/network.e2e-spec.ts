@@ -148,6 +148,8 @@ describe('@parley/client on a bad network', () => {
     const client = sdk(t, { storage, reconnect: FAST });
     await client.auth.ready;
     const token = storage.session!.access_token;
+    let connections = 0;
+    client.connection.opened.on(() => connections++);
     const conversation = client.conversation((await client.conversations.create()).id);
     t.provider.willStream('One ', pause(2500), 'two ', pause(500), 'three');
 
@@ -156,6 +158,7 @@ describe('@parley/client on a bad network', () => {
     for await (const piece of reply) text += piece;
 
     expect(text).toBe('One two three');
+    expect(connections).toBe(1);
     expect(storage.session!.access_token).not.toBe(token);
     await compare(conversation);
   });

@@ -57,7 +57,9 @@ export function applyPage(branch: Branch, page: ConversationPage, isOrdered: boo
   const messages = read.map((message) => newer(findMessage(branch, message.id), message, isOrdered));
   const parentId = messages[0]?.parent_id ?? null;
   const at = parentId === null ? -1 : indexOf(branch, parentId);
-  const earlier = branch.messages.slice(0, at + 1);
+  const before = branch.messages.slice(0, at + 1);
+  // A reply whose end was missed is read again by loadEarlier.
+  const earlier = before.some(isStreaming) ? [] : before;
   const all = withLater(branch, [...earlier, ...messages]);
   const running = branch.messages.find(isStreaming) ?? branch.aside;
   return {
