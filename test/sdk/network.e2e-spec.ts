@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { WebSocketServer } from 'ws';
+import { LiveSocket } from '../../sdk/typescript/src/live/live-socket.js';
 import type { ConversationStore } from '../../sdk/typescript/src/index.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
@@ -189,6 +193,20 @@ describe('@parley/client on a bad network', () => {
     await ada.send(id, 'From another device');
     await settled(conversation, ({ messages }) => messages.length === 2);
     await compare(conversation);
+  });
+
+  it('notices at once a WebSocket that closes before Socket.IO’s handshake', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    server.on('connection', (socket) => socket.close());
+    await once(server, 'listening');
+    const { port: closing } = server.address() as AddressInfo;
+    const started = performance.now();
+    const socket = new LiveSocket(`http://127.0.0.1:${closing}`, ['websocket'], 'token', () => undefined);
+
+    await expect(socket.connect()).rejects.toMatchObject({ code: 'network_error' });
+
+    expect(performance.now() - started).toBeLessThan(5_000);
+    server.close();
   });
 });
 
