@@ -87,12 +87,14 @@ describe('a node that watches the heartbeats of others', () => {
   it('declares no node dead while its own heartbeats fail', async () => {
     await t.manager.save(Node, { id: 'silent', beat: 1 });
     const reply = await replyOf('silent', 'so far');
+    const heartbeat = t.app.get(Heartbeat);
+    await heartbeat.beat(); // The last one may be on the clock that the test before has moved.
     await t.manager.query(
       isMysql(t.app.get(DataSource))
         ? "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290"
         : "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
     );
-    await until(async () => t.app.get(Heartbeat).silentMs > 2 * LEASE_MS);
+    await until(async () => heartbeat.silentMs > 2 * LEASE_MS);
     const status = await statusOf(reply);
     await t.manager.query('DROP TRIGGER no_beats');
 
