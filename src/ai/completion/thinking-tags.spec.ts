@@ -75,6 +75,17 @@ describe('ThinkingTags', () => {
     expect(read([...text])).toMatchObject({ content, reasoning });
   });
 
+  it.each([
+    ['without another tag', 'a'.repeat(256 * 1024 + 1)],
+    ['with the start of another tag in each delta', '<b>'.repeat(90_000)],
+  ])('keeps a closing tag after 256 KiB of text %s', (_, text) => {
+    expect(read([...(text.match(/.{1,3000}/g) ?? []), '</think>b'])).toEqual({
+      content: `${text}</think>b`,
+      reasoning: '',
+      moves: 0,
+    });
+  });
+
   it('takes linear time for text full of partial tags', () => {
     const start = performance.now();
     read(Array<string>(200_000).fill('<'));

@@ -1,5 +1,6 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Worker } from 'node:worker_threads';
 import { closeTokenizer, countTokens } from './tokenizer.js';
 
 const SENTENCE = 'The quick brown fox jumps over the lazy dog. ';
@@ -31,6 +32,17 @@ describe('countTokens', () => {
     ['hello world', 2],
     ['<|endoftext|>', 7],
   ])('counts %j as tiktoken does: %i', async (text, tokens) => expect(await count(text)).toBe(tokens));
+
+  it('counts bytes when the worker exits in the middle of a count', async () => {
+    const { postMessage } = Worker.prototype;
+    jest.spyOn(Worker.prototype, 'postMessage').mockImplementationOnce(function (this: Worker, job) {
+      postMessage.call(this, job);
+      void this.terminate();
+    });
+
+    expect(await countTokens(['hello world', 'İ'])).toEqual([11, 2]);
+    expect(await count('hello world')).toBe(2);
+  });
 
   it('counts long prose exactly', async () => {
     expect(await count(SENTENCE.repeat(2_000))).toBe(20_001);

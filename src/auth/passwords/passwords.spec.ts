@@ -3,7 +3,6 @@ import argon2 from 'argon2';
 import { isCommonPassword } from './common-passwords.js';
 import { refuseGuessablePassword } from './password-rules.js';
 import { ARGON2_PARAMETERS, PasswordService } from './password.service.js';
-import { QueueFullError, WorkQueue } from '../../common/async/work-queue.js';
 
 const passwords = new PasswordService(ARGON2_PARAMETERS);
 
@@ -81,56 +80,6 @@ describe('PasswordService', () => {
     expect(refused[0].getStatus()).toBe(503);
     expect(refused[0].extras.retryAfterSeconds).toBeGreaterThan(0);
     expect(await crowded.verify(await crowded.hash('a pass phrase'), 'a pass phrase')).toBe(true);
-  });
-});
-
-describe('WorkQueue', () => {
-  /** Work that ends when it is told to. */
-  function work() {
-    let end!: () => void;
-    const done = new Promise<void>((resolve) => (end = resolve));
-    return { end, run: () => done };
-  }
-
-  it('runs no more than it may at once, in the order in which it was asked', async () => {
-    const queue = new WorkQueue(2, 10);
-    const jobs = [work(), work(), work(), work()];
-    const begun: number[] = [];
-    const runs = jobs.map((job, index) =>
-      queue.run(() => {
-        begun.push(index);
-        return job.run();
-      }),
-    );
-    await Promise.resolve();
-    expect(begun).toEqual([0, 1]);
-
-    jobs[1]!.end();
-    await runs[1];
-    await new Promise(setImmediate);
-    expect(begun).toEqual([0, 1, 2]);
-
-    for (const job of jobs) job.end();
-    await Promise.all(runs);
-    expect(begun).toEqual([0, 1, 2, 3]);
-  });
-
-  it('refuses what would wait beyond its bound', async () => {
-    const queue = new WorkQueue(1, 1);
-    const job = work();
-    const runs = [queue.run(job.run), queue.run(job.run)];
-
-    await expect(queue.run(job.run)).rejects.toThrow(QueueFullError);
-    job.end();
-    await Promise.all(runs);
-    await expect(queue.run(async () => 'fine')).resolves.toBe('fine');
-  });
-
-  it('goes on after work that fails', async () => {
-    const queue = new WorkQueue(1, 1);
-
-    await expect(queue.run(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
-    await expect(queue.run(async () => 'fine')).resolves.toBe('fine');
   });
 });
 
