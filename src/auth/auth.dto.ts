@@ -9,17 +9,17 @@ const IsCurrentPassword = () => IsText({ min: 1, max: 128 });
 const PASSWORD = 'correct horse battery staple';
 
 export class RegisterDto {
-  /** Unique without regard to case, composition, width and characters that nobody can see. */
+  /** Unique; case, Unicode composition, width and invisible characters are ignored. */
   @ApiProperty({ example: 'ada' })
   @IsUsername()
   username!: string;
 
-  /** Unique in all its spellings; shown as it was sent, but lower-cased. */
+  /** Unique in all spellings. Stored in lower case. */
   @ApiProperty({ format: 'email', example: 'ada@example.com' })
   @IsEmailAddress()
   email!: string;
 
-  /** Any Unicode. Refused when it is the username, the email address or on a list of common passwords. */
+  /** Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords. */
   @ApiProperty({ format: 'password', writeOnly: true, example: PASSWORD })
   @IsPassword()
   password!: string;
@@ -48,7 +48,7 @@ export class ChangeUsernameDto {
 }
 
 class CurrentPasswordDto {
-  /** Needed once the login is 15 minutes old. */
+  /** Required if the login is older than 15 minutes. */
   @ApiPropertyOptional({
     format: 'password',
     writeOnly: true,
@@ -66,7 +66,7 @@ export class ChangeEmailDto extends CurrentPasswordDto {
 }
 
 export class ChangePasswordDto extends CurrentPasswordDto {
-  /** As when registering. */
+  /** Same rules as at registration. */
   @ApiProperty({
     format: 'password',
     writeOnly: true,

@@ -14,19 +14,19 @@ export const DEFAULT_CONTEXT_TOKENS = 32_768;
 
 /** Optional fields of a configuration. */
 class ConfigOptionsDto {
-  /** What people call it; the model's name where it is left out. */
+  /** Display name; defaults to the model's name. */
   @ApiPropertyOptional({ example: 'Work' })
   @IsOptionalNotNull()
   @IsLabel(200)
   name?: string;
 
-  /** The default answers where a conversation names no configuration. The first one made becomes it. */
+  /** The default is used by conversations without a configuration of their own. The first configuration becomes the default. */
   @ApiPropertyOptional({ type: 'boolean', example: true })
   @IsOptionalNotNull()
   @IsBoolean()
   is_default?: boolean;
 
-  /** The model's context window: how much of a conversation is sent, reply included. */
+  /** The model's context window in tokens, which bounds prompt and reply together. */
   @ApiPropertyOptional({
     type: 'integer',
     default: DEFAULT_CONTEXT_TOKENS,
@@ -54,7 +54,7 @@ export class CreateConfigDto extends ConfigOptionsDto {
   @IsText({ min: 1, max: 200, visible: true })
   model_name!: string;
 
-  /** Stored encrypted, and never shown again. Absent or empty for a provider without keys, such as Ollama. */
+  /** Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama. */
   @ApiPropertyOptional({ writeOnly: true, example: 'sk-your-key' })
   @IsOptionalNotNull()
   @Trimmed()
@@ -63,7 +63,7 @@ export class CreateConfigDto extends ConfigOptionsDto {
 }
 
 export class UpdateConfigDto extends ConfigOptionsDto {
-  /** Another scheme, host or port than before needs the `api_key` in the same request. */
+  /** Changing scheme, host or port requires the `api_key` in the same request. */
   @ApiPropertyOptional({ example: 'https://api.openai.com/v1' })
   @IsOptionalNotNull()
   @Trimmed()
@@ -76,7 +76,7 @@ export class UpdateConfigDto extends ConfigOptionsDto {
   @IsText({ min: 1, max: 200, visible: true })
   model_name?: string;
 
-  /** Stored encrypted, and never shown again. Empty removes the key. */
+  /** Stored encrypted and never returned. Empty removes the key. */
   @ApiPropertyOptional({ writeOnly: true, example: 'sk-your-new-key' })
   @IsOptionalNotNull()
   @Trimmed()
@@ -98,7 +98,7 @@ export class ConfigDto {
   @ApiProperty({ example: 'gpt-4.1-mini' })
   model_name!: string;
 
-  /** Exactly one is, while there are any. */
+  /** True for exactly one configuration, if any exist. */
   @ApiProperty({ example: true })
   is_default!: boolean;
 
@@ -108,7 +108,7 @@ export class ConfigDto {
   @ApiProperty({ type: () => ModelParams, example: { temperature: 0.7 } })
   params!: ModelParams;
 
-  /** `unreadable` where no encryption key of the server opens the stored key: send the `api_key` again. */
+  /** `unreadable` if none of the server's encryption keys decrypts the stored key: send the `api_key` again. */
   @ApiProperty({ enum: ['ok', 'unreadable'], example: 'ok' })
   key_status!: 'ok' | 'unreadable';
 
@@ -146,11 +146,11 @@ export class ConfigErrorDto {
   @ApiProperty({ example: 'upstream_auth' })
   code!: ProviderErrorCode;
 
-  /** The provider's own sentence, where it gave one. */
+  /** The provider's sentence, if it sent one. */
   @ApiProperty({ example: 'Incorrect API key provided.' })
   detail!: string;
 
-  /** What to change, where that can be told. */
+  /** A suggested change, if one is known. */
   @ApiPropertyOptional({
     example: 'The provider answers under /v1: set model_url to https://example.com/v1.',
   })
@@ -167,7 +167,7 @@ export class ConfigTestDto {
   @ApiProperty({ example: 'gpt-4.1-mini' })
   model!: string;
 
-  /** Why it did not work. */
+  /** The error, if the test failed. */
   @ApiPropertyOptional({ type: () => ConfigErrorDto })
   error?: ConfigErrorDto;
 

@@ -11,13 +11,13 @@ export const MAX_TITLE_CHARACTERS = 200;
 const MAX_SYSTEM_PROMPT_CHARACTERS = 100_000;
 
 export class CreateConversationDto {
-  /** One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069). */
+  /** A title set here is never overwritten. Directional controls (U+202A–202E, U+2066–2069) are removed. */
   @ApiPropertyOptional({ example: 'Trip to Kyoto' })
   @IsOptionalNotNull()
   @IsLabel(MAX_TITLE_CHARACTERS)
   title?: string;
 
-  /** The model configuration that answers; null for the default. */
+  /** The id of the model configuration; null for the default. */
   @ApiPropertyOptional({ type: 'integer', nullable: true, example: 1 })
   @IsOptional()
   @IsInt()
@@ -25,7 +25,7 @@ export class CreateConversationDto {
   @Max(Number.MAX_SAFE_INTEGER)
   config_id?: number | null;
 
-  /** Goes before the messages whenever the model is asked. */
+  /** Sent before the messages with every request to the model. */
   @ApiPropertyOptional({
     type: 'string',
     nullable: true,
@@ -35,19 +35,19 @@ export class CreateConversationDto {
   @IsText({ max: MAX_SYSTEM_PROMPT_CHARACTERS })
   system_prompt?: string | null;
 
-  /** Go before the configuration's own. */
+  /** Override the configuration's parameters. */
   @IsModelParams()
   params?: ModelParams;
 }
 
 export class UpdateConversationDto extends CreateConversationDto {
-  /** Pinned ones are listed first. */
+  /** Pinned conversations are listed first. */
   @ApiPropertyOptional({ type: 'boolean', example: true })
   @IsOptionalNotNull()
   @IsBoolean()
   pinned?: boolean;
 
-  /** Archived ones are listed apart. */
+  /** Archived conversations are listed separately. */
   @ApiPropertyOptional({ type: 'boolean', example: false })
   @IsOptionalNotNull()
   @IsBoolean()
@@ -61,7 +61,7 @@ export class ConversationDto {
   @ApiProperty({ example: 'Trip to Kyoto' })
   title!: string;
 
-  /** Who named it: nobody yet, the model, or the user. */
+  /** Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user. */
   @ApiProperty({ enum: ['default', 'auto', 'user'], enumName: 'TitleSource', example: 'auto' })
   title_source!: TitleSource;
 
@@ -80,7 +80,7 @@ export class ConversationDto {
   @ApiProperty({ example: false })
   archived!: boolean;
 
-  /** Of all branches. */
+  /** Messages of all branches. */
   @ApiProperty({ type: 'integer', example: 2 })
   message_count!: number;
 
@@ -91,7 +91,7 @@ export class ConversationDto {
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
   created_at!: string;
 
-  /** The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change. */
+  /** Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count. */
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:04.200Z' })
   updated_at!: string;
 
@@ -102,11 +102,11 @@ export class ConversationDto {
 
 /** A conversation with one page of its active branch. */
 export class ConversationPageDto extends ConversationDto {
-  /** The oldest first. */
+  /** Oldest first. */
   @ApiProperty({ type: () => [MessageDto] })
   messages!: MessageDto[];
 
-  /** Whether there are older ones: `before_id` is the first message's id then. */
+  /** Whether older messages exist; pass the first message's id as `before_id` to read them. */
   @ApiProperty({ example: false })
   has_more!: boolean;
 
@@ -115,14 +115,14 @@ export class ConversationPageDto extends ConversationDto {
     return Object.assign(new ConversationPageDto(), fieldsOf(conversation), page).trim();
   }
 
-  /** Replaces messages, as those that run, by what they are now. */
+  /** Replaces messages, such as running replies, by their current state. */
   update(current: (message: MessageDto) => MessageDto): this {
     const messages = this.messages.map(current);
     const isSame = messages.every((message, index) => message === this.messages[index]);
     return isSame ? this : Object.assign(this, { messages }).trim();
   }
 
-  /** Leaves out the oldest messages where all would not fit. */
+  /** Omits the oldest messages if all of them exceed the page. */
   private trim(): this {
     const room = MAX_PAGE_BYTES - jsonSize({ ...this, messages: [] });
     const messages = firstFitting(this.messages.toReversed(), room).reverse();
@@ -135,7 +135,7 @@ export class ConversationListDto {
   @ApiProperty({ type: () => [ConversationDto] })
   conversations!: ConversationDto[];
 
-  /** Of all pages. */
+  /** Conversations on all pages. */
   @ApiProperty({ type: 'integer', example: 1 })
   total!: number;
 

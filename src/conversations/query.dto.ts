@@ -12,14 +12,14 @@ export class ListConversationsQuery {
   @QueryInteger({ min: 0, default: 0 })
   offset = 0;
 
-  /** The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out. */
+  /** The `next_cursor` of the previous page, instead of an offset: no conversation is repeated or skipped. */
   @ApiPropertyOptional()
   @EmptyIsAbsent()
   @IsOptionalNotNull()
   @IsText({ max: 2048 })
   cursor?: string;
 
-  /** Text in the title, compared as in a search. */
+  /** Text in the title, matched as in a search. */
   @ApiPropertyOptional({ example: 'kyoto' })
   @EmptyIsAbsent()
   @IsOptionalNotNull()
@@ -39,7 +39,7 @@ export class PageQuery {
 }
 
 export class SearchQuery {
-  /** Text to look for, without regard to case, composition, width and characters that nobody can see. Accents count. */
+  /** Text to find. Case, Unicode composition, width and invisible characters are ignored; accents are not. */
   @ApiProperty({ example: 'temple' })
   @IsText({ min: 1, max: 200, visible: true })
   q!: string;
@@ -54,7 +54,7 @@ export class SearchQuery {
   before_id?: number;
 }
 
-/** A title (then there is no message) or a message that has the text. */
+/** A title, with `message` null, or a message that contains the text. */
 export class SearchResultDto {
   @ApiProperty({ type: () => ConversationDto })
   conversation!: ConversationDto;

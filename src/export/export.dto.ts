@@ -5,13 +5,13 @@ import { ConfigDto } from '../configs/config.dto.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { MessageDto } from '../conversations/messages/message.dto.js';
 
-/** A conversation with its messages, those of all branches, oldest first. */
+/** A conversation with the messages of all branches, oldest first. */
 export class ExportedConversationDto extends ConversationDto {
   @ApiProperty({ type: () => [MessageDto] })
   messages!: MessageDto[];
 }
 
-/** Everything that a user owns, but for secrets. It is written out as a stream, never held as a whole. */
+/** Everything a user owns, without secrets. Written as a stream. */
 export class ExportDto {
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
   exported_at!: string;

@@ -11,7 +11,7 @@ export class ReadinessDto {
   @ApiProperty({ enum: ['ok'] })
   status!: 'ok';
 
-  /** Each part by name. Requests fail while one is down, and are served with less while one is degraded. */
+  /** State of each dependency by name. Requests fail while one is `down` and are served with limits while one is `degraded`. */
   @ApiProperty({
     type: 'object',
     additionalProperties: { type: 'string', enum: ['up', 'degraded', 'down'] },

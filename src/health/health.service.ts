@@ -26,7 +26,7 @@ export class HealthService {
     const parts = Object.fromEntries(await Promise.all(this.checks()));
     if (Object.values(parts).includes('down')) {
       const extras = { retryAfterSeconds: RETRY_AFTER_SECONDS, members: { parts } };
-      throw new ProblemError(503, 'not_ready', 'A part that the server needs is away.', extras);
+      throw new ProblemError(503, 'not_ready', 'A required dependency is unavailable.', extras);
     }
     return { status: 'ok', parts };
   }

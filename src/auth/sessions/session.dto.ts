@@ -8,18 +8,18 @@ export class SessionDto {
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
   created_at!: string;
 
-  /** To the minute. */
+  /** Accurate to the minute. */
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:31:00.000Z' })
   last_used_at!: string;
 
-  /** The address that it was opened from. */
+  /** The client's address at login. */
   @ApiProperty({ example: '203.0.113.7' })
   ip!: string;
 
   @ApiProperty({ example: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' })
   user_agent!: string;
 
-  /** Whether it is the one that asks. */
+  /** Whether this request belongs to the session. */
   @ApiProperty({ example: true })
   current!: boolean;
 

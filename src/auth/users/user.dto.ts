@@ -11,7 +11,7 @@ export class UserDto {
   @ApiProperty({ format: 'email', example: 'ada@example.com' })
   email!: string;
 
-  /** Whether the user has a model configuration; without one, the demo model answers where there is one. */
+  /** Whether the user has a model configuration. Without one, the demo model answers if it is enabled. */
   @ApiProperty({ example: false })
   has_config!: boolean;
 

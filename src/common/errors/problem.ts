@@ -33,7 +33,7 @@ const CODES: Record<number, string> = {
 export function toProblemError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (isDatabaseUnavailable(error)) {
-    return new UnavailableError('database_unavailable', 'The database is away; try again shortly.');
+    return new UnavailableError('database_unavailable', 'The database is unavailable; try again shortly.');
   }
   const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
   return new ProblemError(status, CODES[status] ?? 'internal_error', detailOf(error, status));

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { Message, MessageRole, MessageStatus } from './message.entity.js';
 
-/** Tokens that a reply took. */
+/** Token counts of a reply. */
 export class UsageDto {
   @ApiProperty({ type: 'integer', example: 24 })
   prompt_tokens!: number;
@@ -12,7 +12,7 @@ export class UsageDto {
   @ApiProperty({ type: 'integer', example: 336 })
   total_tokens!: number;
 
-  /** Whether they are our own count, the provider having given none. */
+  /** Whether the server counted the tokens, because the provider reported none. */
   @ApiProperty({ example: false })
   estimated!: boolean;
 }
@@ -22,12 +22,12 @@ export class ReplyErrorDto {
   @ApiProperty({ example: 'upstream_rate_limited' })
   code!: string;
 
-  /** A sentence for people: the provider's own, where it gave one. */
+  /** A sentence for people: the provider's, if it sent one. */
   @ApiProperty({ example: 'Rate limit reached for requests.' })
   detail!: string;
 }
 
-/** A web page that a reply rests on. */
+/** A web page that a reply cites. */
 export class SourceDto {
   @ApiProperty({ format: 'uri', example: 'https://example.com/monads' })
   url!: string;
@@ -36,7 +36,7 @@ export class SourceDto {
   title!: string | null;
 }
 
-/** A message of a user, or the reply to it. */
+/** A user's message or a reply. */
 export class MessageDto {
   @ApiProperty({ type: 'integer', example: 12 })
   id!: number;
@@ -44,7 +44,7 @@ export class MessageDto {
   @ApiProperty({ type: 'integer', example: 3 })
   conversation_id!: number;
 
-  /** The message that it follows; null for a first one. */
+  /** The id of the preceding message; null for the first. */
   @ApiProperty({ type: 'integer', nullable: true, example: 11 })
   parent_id!: number | null;
 
@@ -54,7 +54,7 @@ export class MessageDto {
   @ApiProperty({ example: 'A monad is a monoid in the category of endofunctors.' })
   content!: string;
 
-  /** What a reasoning model thought, apart from what it said. */
+  /** The reasoning of a reasoning model, separate from its answer. */
   @ApiProperty({ example: '' })
   reasoning!: string;
 
@@ -65,7 +65,7 @@ export class MessageDto {
   })
   status!: MessageStatus;
 
-  /** The provider's word, such as `stop` or `length`. */
+  /** The provider's finish reason, such as `stop` or `length`. */
   @ApiProperty({ type: 'string', nullable: true, example: 'stop' })
   finish_reason!: string | null;
 
@@ -78,7 +78,7 @@ export class MessageDto {
   @ApiProperty({ type: () => UsageDto, nullable: true })
   usage!: UsageDto | null;
 
-  /** Named by a provider that searches the web, first seen first. */
+  /** Sources cited by a provider that searches the web, in order of appearance. */
   @ApiProperty({ type: () => [SourceDto], example: [] })
   sources!: SourceDto[];
 
@@ -90,7 +90,7 @@ export class MessageDto {
   })
   client_message_id!: string | null;
 
-  /** All messages in its place, itself included, oldest first: edits and regenerated replies. */
+  /** Ids of all alternatives to this message (edits, regenerated replies), itself included, oldest first. */
   @ApiProperty({ type: [Number], example: [12] })
   sibling_ids!: number[];
 

@@ -151,8 +151,8 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     detail: 'The server is not available.',
   },
   database_unavailable: {
-    meaning: 'The database is away: try again after `Retry-After` seconds.',
-    detail: 'The database is away; try again shortly.',
+    meaning: 'The database is unavailable: try again after `Retry-After` seconds.',
+    detail: 'The database is unavailable; try again shortly.',
   },
   draining: {
     meaning: 'This server is on its way out: try again, and another one answers.',
@@ -160,7 +160,7 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
   },
   not_ready: {
     meaning: 'A part that the server needs is down; `parts` says which.',
-    detail: 'A part that the server needs is away.',
+    detail: 'A required dependency is unavailable.',
     members: { parts: { database: 'down', redis: 'up' } },
   },
 };

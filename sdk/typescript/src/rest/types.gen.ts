@@ -8,30 +8,30 @@ export type Message = {
     id: number;
     conversation_id: number;
     /**
-     * The message that it follows; null for a first one.
+     * The id of the preceding message; null for the first.
      */
     parent_id: number | null;
     role: MessageRole;
     content: string;
     /**
-     * What a reasoning model thought, apart from what it said.
+     * The reasoning of a reasoning model, separate from its answer.
      */
     reasoning: string;
     status: MessageStatus;
     /**
-     * The provider's word, such as `stop` or `length`.
+     * The provider's finish reason, such as `stop` or `length`.
      */
     finish_reason: string | null;
     error: ReplyError | null;
     model_name: string | null;
     usage: Usage | null;
     /**
-     * Named by a provider that searches the web, first seen first.
+     * Sources cited by a provider that searches the web, in order of appearance.
      */
     sources: Array<Source>;
     client_message_id: string | null;
     /**
-     * All messages in its place, itself included, oldest first: edits and regenerated replies.
+     * Ids of all alternatives to this message (edits, regenerated replies), itself included, oldest first.
      */
     sibling_ids: Array<number>;
     created_at: string;
@@ -45,7 +45,7 @@ export type MessageStatus = 'streaming' | 'complete' | 'stopped' | 'failed' | 'i
 export type ReplyError = {
     code: string;
     /**
-     * A sentence for people: the provider's own, where it gave one.
+     * A sentence for people: the provider's, if it sent one.
      */
     detail: string;
 };
@@ -55,7 +55,7 @@ export type Usage = {
     completion_tokens: number;
     total_tokens: number;
     /**
-     * Whether they are our own count, the provider having given none.
+     * Whether the server counted the tokens, because the provider reported none.
      */
     estimated: boolean;
 };
@@ -69,7 +69,7 @@ export type Conversation = {
     id: number;
     title: string;
     /**
-     * Who named it: nobody yet, the model, or the user.
+     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
      */
     title_source: TitleSource;
     config_id: number | null;
@@ -78,7 +78,7 @@ export type Conversation = {
     pinned: boolean;
     archived: boolean;
     /**
-     * Of all branches.
+     * Messages of all branches.
      */
     message_count: number;
     /**
@@ -87,13 +87,13 @@ export type Conversation = {
     active_message_id: number | null;
     created_at: string;
     /**
-     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
+     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
      */
     updated_at: string;
 };
 
 /**
- * Who named it: nobody yet, the model, or the user.
+ * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
  */
 export type TitleSource = 'default' | 'auto' | 'user';
 
@@ -129,13 +129,13 @@ export type Config = {
     model_url: string;
     model_name: string;
     /**
-     * Exactly one is, while there are any.
+     * True for exactly one configuration, if any exist.
      */
     is_default: boolean;
     context_tokens: number;
     params: ModelParams;
     /**
-     * `unreadable` where no encryption key of the server opens the stored key: send the `api_key` again.
+     * `unreadable` if none of the server's encryption keys decrypts the stored key: send the `api_key` again.
      */
     key_status: 'ok' | 'unreadable';
     created_at: string;
@@ -146,7 +146,7 @@ export type ConversationPage = {
     id: number;
     title: string;
     /**
-     * Who named it: nobody yet, the model, or the user.
+     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
      */
     title_source: TitleSource;
     config_id: number | null;
@@ -155,7 +155,7 @@ export type ConversationPage = {
     pinned: boolean;
     archived: boolean;
     /**
-     * Of all branches.
+     * Messages of all branches.
      */
     message_count: number;
     /**
@@ -164,15 +164,15 @@ export type ConversationPage = {
     active_message_id: number | null;
     created_at: string;
     /**
-     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
+     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
      */
     updated_at: string;
     /**
-     * The oldest first.
+     * Oldest first.
      */
     messages: Array<Message>;
     /**
-     * Whether there are older ones: `before_id` is the first message's id then.
+     * Whether older messages exist; pass the first message's id as `before_id` to read them.
      */
     has_more: boolean;
 };
@@ -237,7 +237,7 @@ export type Problem = {
      * - `content_filtered`: The model provider's content filter cut the reply off.
      * - `internal_error`: A fault of ours; the log has it under `request_id`.
      * - `unavailable`: The server cannot answer now: try again.
-     * - `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * - `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
@@ -285,11 +285,11 @@ export type Turn = {
 
 export type Register = {
     /**
-     * Unique without regard to case, composition, width and characters that nobody can see.
+     * Unique; case, Unicode composition, width and invisible characters are ignored.
      */
     username: string;
     /**
-     * Unique in all its spellings; shown as it was sent, but lower-cased.
+     * Unique in all spellings. Stored in lower case.
      */
     email: string;
 };
@@ -299,7 +299,7 @@ export type User = {
     username: string;
     email: string;
     /**
-     * Whether the user has a model configuration; without one, the demo model answers where there is one.
+     * Whether the user has a model configuration. Without one, the demo model answers if it is enabled.
      */
     has_config: boolean;
     created_at: string;
@@ -354,11 +354,11 @@ export type ChangeEmail = {
 
 export type ChangePassword = {
     /**
-     * Needed once the login is 15 minutes old.
+     * Required if the login is older than 15 minutes.
      */
     current_password?: string;
     /**
-     * As when registering.
+     * Same rules as at registration.
      */
     password: string;
 };
@@ -371,16 +371,16 @@ export type Session = {
     id: number;
     created_at: string;
     /**
-     * To the minute.
+     * Accurate to the minute.
      */
     last_used_at: string;
     /**
-     * The address that it was opened from.
+     * The client's address at login.
      */
     ip: string;
     user_agent: string;
     /**
-     * Whether it is the one that asks.
+     * Whether this request belongs to the session.
      */
     current: boolean;
 };
@@ -392,7 +392,7 @@ export type SessionList = {
 export type ConversationList = {
     conversations: Array<Conversation>;
     /**
-     * Of all pages.
+     * Conversations on all pages.
      */
     total: number;
     limit: number;
@@ -405,19 +405,19 @@ export type ConversationList = {
 
 export type CreateConversation = {
     /**
-     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
+     * A title set here is never overwritten. Directional controls (U+202A–202E, U+2066–2069) are removed.
      */
     title?: string;
     /**
-     * The model configuration that answers; null for the default.
+     * The id of the model configuration; null for the default.
      */
     config_id?: number | null;
     /**
-     * Goes before the messages whenever the model is asked.
+     * Sent before the messages with every request to the model.
      */
     system_prompt?: string | null;
     /**
-     * Go before the configuration's own.
+     * Override the configuration's parameters.
      */
     params?: ModelParams;
 };
@@ -438,27 +438,27 @@ export type SearchResults = {
 
 export type UpdateConversation = {
     /**
-     * One that is given here is never overwritten. Loses directional controls (U+202A–202E, U+2066–2069).
+     * A title set here is never overwritten. Directional controls (U+202A–202E, U+2066–2069) are removed.
      */
     title?: string;
     /**
-     * The model configuration that answers; null for the default.
+     * The id of the model configuration; null for the default.
      */
     config_id?: number | null;
     /**
-     * Goes before the messages whenever the model is asked.
+     * Sent before the messages with every request to the model.
      */
     system_prompt?: string | null;
     /**
-     * Go before the configuration's own.
+     * Override the configuration's parameters.
      */
     params?: ModelParams;
     /**
-     * Pinned ones are listed first.
+     * Pinned conversations are listed first.
      */
     pinned?: boolean;
     /**
-     * Archived ones are listed apart.
+     * Archived conversations are listed separately.
      */
     archived?: boolean;
 };
@@ -466,18 +466,18 @@ export type UpdateConversation = {
 export type SendMessage = {
     content: string;
     /**
-     * A UUID of the client's: the same one never makes a second message or a second call of the provider.
+     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
      */
     client_message_id?: string;
     /**
-     * The model configuration that answers this once; absent, the conversation's, or the default.
+     * The model configuration for this reply only; defaults to the conversation's, then to the default.
      */
     config_id?: number;
 };
 
 export type Regenerate = {
     /**
-     * The model configuration that answers this once; absent, the conversation's, or the default.
+     * The model configuration for this reply only; defaults to the conversation's, then to the default.
      */
     config_id?: number;
 };
@@ -485,7 +485,7 @@ export type Regenerate = {
 export type EditMessage = {
     content: string;
     /**
-     * A UUID of the client's: the same one never makes a second message or a second call of the provider.
+     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
      */
     client_message_id?: string;
 };
@@ -497,15 +497,15 @@ export type ConfigList = {
 
 export type CreateConfig = {
     /**
-     * What people call it; the model's name where it is left out.
+     * Display name; defaults to the model's name.
      */
     name?: string;
     /**
-     * The default answers where a conversation names no configuration. The first one made becomes it.
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
      */
     is_default?: boolean;
     /**
-     * The model's context window: how much of a conversation is sent, reply included.
+     * The model's context window in tokens, which bounds prompt and reply together.
      */
     context_tokens?: number;
     params?: ModelParams;
@@ -518,20 +518,20 @@ export type CreateConfig = {
 
 export type UpdateConfig = {
     /**
-     * What people call it; the model's name where it is left out.
+     * Display name; defaults to the model's name.
      */
     name?: string;
     /**
-     * The default answers where a conversation names no configuration. The first one made becomes it.
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
      */
     is_default?: boolean;
     /**
-     * The model's context window: how much of a conversation is sent, reply included.
+     * The model's context window in tokens, which bounds prompt and reply together.
      */
     context_tokens?: number;
     params?: ModelParams;
     /**
-     * Another scheme, host or port than before needs the `api_key` in the same request.
+     * Changing scheme, host or port requires the `api_key` in the same request.
      */
     model_url?: string;
     model_name?: string;
@@ -540,11 +540,11 @@ export type UpdateConfig = {
 export type ConfigError = {
     code: 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered';
     /**
-     * The provider's own sentence, where it gave one.
+     * The provider's sentence, if it sent one.
      */
     detail: string;
     /**
-     * What to change, where that can be told.
+     * A suggested change, if one is known.
      */
     hint?: string;
 };
@@ -554,7 +554,7 @@ export type ConfigTest = {
     latency_ms: number;
     model: string;
     /**
-     * Why it did not work.
+     * The error, if the test failed.
      */
     error?: ConfigError;
 };
@@ -567,7 +567,7 @@ export type ExportedConversation = {
     id: number;
     title: string;
     /**
-     * Who named it: nobody yet, the model, or the user.
+     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
      */
     title_source: TitleSource;
     config_id: number | null;
@@ -576,7 +576,7 @@ export type ExportedConversation = {
     pinned: boolean;
     archived: boolean;
     /**
-     * Of all branches.
+     * Messages of all branches.
      */
     message_count: number;
     /**
@@ -585,7 +585,7 @@ export type ExportedConversation = {
     active_message_id: number | null;
     created_at: string;
     /**
-     * The newest activity, by which conversations are listed. Only messages count: no rename, pin or other change.
+     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
      */
     updated_at: string;
     messages: Array<Message>;
@@ -606,7 +606,7 @@ export type Liveness = {
 export type Readiness = {
     status: 'ok';
     /**
-     * Each part by name. Requests fail while one is down, and are served with less while one is degraded.
+     * State of each dependency by name. Requests fail while one is `down` and are served with limits while one is `degraded`.
      */
     parts: {
         [key: string]: 'up' | 'degraded' | 'down';
@@ -827,15 +827,15 @@ export type ClientCommands = {
 
 export type RegisterWritable = {
     /**
-     * Unique without regard to case, composition, width and characters that nobody can see.
+     * Unique; case, Unicode composition, width and invisible characters are ignored.
      */
     username: string;
     /**
-     * Unique in all its spellings; shown as it was sent, but lower-cased.
+     * Unique in all spellings. Stored in lower case.
      */
     email: string;
     /**
-     * Any Unicode. Refused when it is the username, the email address or on a list of common passwords.
+     * Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords.
      */
     password: string;
 };
@@ -847,7 +847,7 @@ export type LoginWritable = {
 
 export type ChangeEmailWritable = {
     /**
-     * Needed once the login is 15 minutes old.
+     * Required if the login is older than 15 minutes.
      */
     current_password?: string;
     email: string;
@@ -855,15 +855,15 @@ export type ChangeEmailWritable = {
 
 export type CreateConfigWritable = {
     /**
-     * What people call it; the model's name where it is left out.
+     * Display name; defaults to the model's name.
      */
     name?: string;
     /**
-     * The default answers where a conversation names no configuration. The first one made becomes it.
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
      */
     is_default?: boolean;
     /**
-     * The model's context window: how much of a conversation is sent, reply included.
+     * The model's context window in tokens, which bounds prompt and reply together.
      */
     context_tokens?: number;
     params?: ModelParams;
@@ -873,32 +873,32 @@ export type CreateConfigWritable = {
     model_url: string;
     model_name: string;
     /**
-     * Stored encrypted, and never shown again. Absent or empty for a provider without keys, such as Ollama.
+     * Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama.
      */
     api_key?: string;
 };
 
 export type UpdateConfigWritable = {
     /**
-     * What people call it; the model's name where it is left out.
+     * Display name; defaults to the model's name.
      */
     name?: string;
     /**
-     * The default answers where a conversation names no configuration. The first one made becomes it.
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
      */
     is_default?: boolean;
     /**
-     * The model's context window: how much of a conversation is sent, reply included.
+     * The model's context window in tokens, which bounds prompt and reply together.
      */
     context_tokens?: number;
     params?: ModelParams;
     /**
-     * Another scheme, host or port than before needs the `api_key` in the same request.
+     * Changing scheme, host or port requires the `api_key` in the same request.
      */
     model_url?: string;
     model_name?: string;
     /**
-     * Stored encrypted, and never shown again. Empty removes the key.
+     * Stored encrypted and never returned. Empty removes the key.
      */
     api_key?: string;
 };
@@ -946,7 +946,7 @@ export type RegisterErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `unavailable`: The server cannot answer now: try again.
      */
@@ -1005,7 +1005,7 @@ export type LoginErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `unavailable`: The server cannot answer now: try again.
      */
@@ -1070,7 +1070,7 @@ export type RefreshTokensErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1131,7 +1131,7 @@ export type CreateStreamTicketErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1192,7 +1192,7 @@ export type LogoutErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1237,7 +1237,7 @@ export type GetMeErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1302,7 +1302,7 @@ export type ChangeUsernameErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1371,7 +1371,7 @@ export type ChangeEmailErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `unavailable`: The server cannot answer now: try again.
      */
@@ -1438,7 +1438,7 @@ export type ChangePasswordErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `unavailable`: The server cannot answer now: try again.
      */
@@ -1503,7 +1503,7 @@ export type DeleteAccountErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `unavailable`: The server cannot answer now: try again.
      */
@@ -1550,7 +1550,7 @@ export type ListSessionsErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1611,7 +1611,7 @@ export type RevokeOtherSessionsErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1681,7 +1681,7 @@ export type RevokeSessionErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1704,11 +1704,11 @@ export type ListConversationsData = {
         limit?: number;
         offset?: number;
         /**
-         * The `next_cursor` of the page before, in place of an offset: no conversation is repeated or left out.
+         * The `next_cursor` of the previous page, instead of an offset: no conversation is repeated or skipped.
          */
         cursor?: string;
         /**
-         * Text in the title, compared as in a search.
+         * Text in the title, matched as in a search.
          */
         q?: string;
         /**
@@ -1745,7 +1745,7 @@ export type ListConversationsErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1806,7 +1806,7 @@ export type CreateConversationErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1827,7 +1827,7 @@ export type SearchConversationsData = {
     path?: never;
     query: {
         /**
-         * Text to look for, without regard to case, composition, width and characters that nobody can see. Accents count.
+         * Text to find. Case, Unicode composition, width and invisible characters are ignored; accents are not.
          */
         q: string;
         limit?: number;
@@ -1865,7 +1865,7 @@ export type SearchConversationsErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1935,7 +1935,7 @@ export type UpdateConversationErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -1999,7 +1999,7 @@ export type GetConversationErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2069,7 +2069,7 @@ export type DeleteConversationErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2167,7 +2167,7 @@ export type SendMessageErrors = {
      */
     502: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `draining`: This server is on its way out: try again, and another one answers.
      */
@@ -2267,7 +2267,7 @@ export type AddMessageErrors = {
      */
     502: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `draining`: This server is on its way out: try again, and another one answers.
      */
@@ -2371,7 +2371,7 @@ export type RegenerateReplyErrors = {
      */
     502: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `draining`: This server is on its way out: try again, and another one answers.
      */
@@ -2477,7 +2477,7 @@ export type EditMessageErrors = {
      */
     502: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
      * `draining`: This server is on its way out: try again, and another one answers.
      */
@@ -2557,7 +2557,7 @@ export type ActivateMessageErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2631,7 +2631,7 @@ export type StopReplyErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2657,7 +2657,7 @@ export type StreamEventsData = {
     };
     query?: {
         /**
-         * From `POST /auth/stream-ticket`, in place of the Authorization header.
+         * A ticket from `POST /auth/stream-ticket`, instead of the Authorization header.
          */
         ticket?: string;
     };
@@ -2694,7 +2694,7 @@ export type StreamEventsErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2739,7 +2739,7 @@ export type ListConfigsErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2804,7 +2804,7 @@ export type CreateConfigErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2874,7 +2874,7 @@ export type UpdateConfigErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -2944,7 +2944,7 @@ export type DeleteConfigErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -3018,7 +3018,7 @@ export type TestConfigErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -3090,7 +3090,7 @@ export type ListConfigModelsErrors = {
      */
     502: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };
@@ -3135,7 +3135,7 @@ export type ExportAccountErrors = {
      */
     500: Problem;
     /**
-     * `database_unavailable`: The database is away: try again after `Retry-After` seconds.
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      */
     503: Problem;
 };

@@ -3,7 +3,7 @@ import { IsInt, IsString, Max, MaxLength, Min } from 'class-validator';
 import { IsOptionalNotNull } from '../../../common/validation/optional.decorator.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 
-/** What sockets send (API.md 6). */
+/** Bodies of socket commands (API.md 6). */
 export class ConversationRefDto {
   @IsInt()
   @Min(1)
