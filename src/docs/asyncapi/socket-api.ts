@@ -10,9 +10,9 @@ export interface SocketEvent {
 export interface SocketCommand {
   summary: string;
   body: Record<string, Schema | ReferenceObject>;
-  /** What the body need not have. */
+  /** Optional members of the body. */
   optional?: string[];
-  /** What `data` of a good acknowledgement is. */
+  /** Schema of `data` in a successful acknowledgement. */
   acknowledgement: Schema | ReferenceObject;
 }
 
@@ -44,7 +44,7 @@ const clientMessageId: Schema = {
 const time: Schema = { type: 'string', format: 'date-time', example: '2026-01-31T10:30:00.000Z' };
 const nothing: Schema = { type: 'object', example: {} };
 
-/** What the server tells (API.md 6), in the same words on every transport. */
+/** Events of the server (API.md 6), the same on every transport. */
 export const SOCKET_EVENTS: Record<string, SocketEvent> = {
   'message.created': { summary: 'A message was sent, or a reply to one begins', body: message },
   'message.delta': {
@@ -89,7 +89,7 @@ export const SOCKET_EVENTS: Record<string, SocketEvent> = {
   },
 };
 
-/** What clients send, each answered with an acknowledgement. */
+/** Commands of clients; each is acknowledged. */
 export const SOCKET_COMMANDS: Record<CommandName, SocketCommand> = {
   'conversation.open': {
     summary: 'Read a conversation and follow it: its deltas come from then on',

@@ -23,7 +23,7 @@ Unknown fields in a body are refused; null for an optional field means absent, u
 **Errors** are RFC 9457 \`application/problem+json\`. \`code\` is stable and for programs, \`detail\` is for people; the
 schema \`Problem\` lists every code.
 
-**Limits.** \`RateLimit-*\` headers tell where you stand. Over a limit, the answer is 429 with \`Retry-After\`.
+**Limits.** \`RateLimit-*\` headers report the remaining budget. Over a limit, the answer is 429 with \`Retry-After\`.
 `.trim();
 
 const HEADERS: Record<string, HeaderObject> = {
