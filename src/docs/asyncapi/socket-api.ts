@@ -1,3 +1,4 @@
+import { CONTENT_LIMITS } from '../../chat/chat.dto.js';
 import type { CommandName } from '../../chat/transports/shared/command-registry.js';
 import type { ReferenceObject } from '@nestjs/swagger';
 import type { Schema } from '../openapi/examples.js';
@@ -29,8 +30,8 @@ const messageId = { message_id: id('The message.', 12) };
 const message = { ...conversationId, message: ref('Message') };
 const content: Schema = {
   type: 'string',
-  minLength: 1,
-  maxLength: 100_000,
+  minLength: CONTENT_LIMITS.min,
+  maxLength: CONTENT_LIMITS.max,
   description: 'Kept exactly as it is sent.',
   example: 'What is a monad?',
 };
