@@ -17,20 +17,20 @@ describe('PasswordService', () => {
     expect(one).not.toBe(two);
   });
 
-  it('knows the right password from a wrong one', async () => {
+  it('accepts the right password and refuses a wrong one', async () => {
     const hash = await passwords.hash('a pass phrase');
 
     expect(await passwords.verify(hash, 'a pass phrase')).toBe(true);
     expect(await passwords.verify(hash, 'A pass phrase')).toBe(false);
   });
 
-  it('takes the same characters as the same password, however they are composed', async () => {
+  it('accepts a password in any Unicode composition', async () => {
     const hash = await passwords.hash('caf\u00e9 \ufb01n au lait');
 
     expect(await passwords.verify(hash, 'cafe\u0301 fin au lait')).toBe(true);
   });
 
-  it('does not cut long passwords', async () => {
+  it('does not truncate long passwords', async () => {
     const long = '\u{1f511}'.repeat(127);
     const hash = await passwords.hash(`${long}a`);
 
@@ -38,15 +38,15 @@ describe('PasswordService', () => {
     expect(await passwords.verify(hash, `${long}b`)).toBe(false);
   });
 
-  it('lets nobody in where there is no user, and does the same work as for one', async () => {
+  it('refuses an unknown user after verifying a hash of the same parameters', async () => {
     expect(await passwords.verify(undefined, 'a pass phrase')).toBe(false);
     const { dummyHash } = passwords as unknown as { dummyHash: string };
     const shape = (hash: string) => hash.replace(/[A-Za-z0-9+/]{20,}/g, ({ length }) => String(length));
     expect(shape(dummyHash)).toBe(shape(await passwords.hash('a pass phrase')));
   });
 
-  /** bench/login-timing.mjs holds a whole login to 5 %; here it must do for a machine that has other things to do. */
-  it('takes as long where there is no user', async () => {
+  /** The bound is wide for loaded machines; bench/login-timing.mjs measures a whole login. */
+  it('takes equally long for an unknown user', async () => {
     const hash = await passwords.hash('a pass phrase');
     const times: [unknown: number[], known: number[]] = [[], []];
     for (let i = 0; i < 30; i++) {
@@ -60,14 +60,14 @@ describe('PasswordService', () => {
     expect(unknown).toBeLessThan(known * 2);
   });
 
-  it('tells hashes that were made with weaker parameters', async () => {
+  it('detects hashes made with weaker parameters', async () => {
     const weak = { type: argon2.argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1 };
 
     expect(passwords.isOutdated(await argon2.hash('a pass phrase', weak))).toBe(true);
     expect(passwords.isOutdated(await passwords.hash('a pass phrase'))).toBe(false);
   });
 
-  it('answers 503 with Retry-After when too many wait, and works again after that', async () => {
+  it('answers 503 with Retry-After when the queue is full, and recovers', async () => {
     const crowded = new PasswordService(ARGON2_PARAMETERS);
     const tries = Array.from({ length: 130 }, () => crowded.verify('not a hash', 'x'));
     const failures = (await Promise.allSettled(tries)).map(
@@ -75,7 +75,7 @@ describe('PasswordService', () => {
     );
 
     const refused = failures.filter((error) => error.code === 'unavailable');
-    // 100 wait, and one is hashed, or two where there are the cores for it.
+    // The queue holds 100; one or two run, depending on the number of cores.
     expect([28, 29]).toContain(refused.length);
     expect(refused[0].getStatus()).toBe(503);
     expect(refused[0].extras.retryAfterSeconds).toBeGreaterThan(0);
@@ -91,7 +91,7 @@ describe('common passwords', () => {
     },
   );
 
-  it('do not include what somebody took the trouble to think of', async () => {
+  it('do not include a long passphrase', async () => {
     expect(await isCommonPassword('correct horse battery staple')).toBe(false);
   });
 });
@@ -109,7 +109,7 @@ describe('refuseGuessablePassword', () => {
     },
   );
 
-  it('lets others pass', async () => {
+  it('accepts other passwords', async () => {
     await expect(refuseGuessablePassword('analytical engine', ada)).resolves.toBeUndefined();
   });
 });

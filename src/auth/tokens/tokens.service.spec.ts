@@ -34,7 +34,7 @@ const goodPayload = () => ({
   aud: 'parley',
 });
 
-/** A token made by hand; by default it is as good as one of ours. */
+/** Signs a token by hand; valid by default. */
 function forge({ header = {}, payload = {}, secret = SECRET, hash = 'sha256' } = {}): string {
   const signed = `${encode({ ...goodHeader, ...header })}.${encode({ ...goodPayload(), ...payload })}`;
   return `${signed}.${createHmac(hash, secret).update(signed).digest('base64url')}`;
@@ -78,7 +78,7 @@ describe('access tokens', () => {
     });
   });
 
-  it('say whom and which session they speak for, and until when', () => {
+  it('carry user, session and expiry', () => {
     const { userId, sessionId, expiresAt } = tokens.verify(tokens.sign(7, 11));
 
     expect({ userId, sessionId }).toEqual({ userId: 7, sessionId: 11 });
@@ -89,7 +89,7 @@ describe('access tokens', () => {
     expect(tokens.sign(7, 11)).not.toBe(tokens.sign(7, 11));
   });
 
-  it('are accepted when made by hand to the letter, so that the forgeries below fail for what they change', () => {
+  it('are accepted when signed by hand with valid claims', () => {
     expect(tokens.verify(forge())).toMatchObject({ userId: 7, sessionId: 11 });
     expect(tokens.verify(forge({ header: { typ: 'AT+JWT' } }))).toMatchObject({ userId: 7 });
     expect(tokens.verify(forge({ header: { typ: 'application/at+jwt' } }))).toMatchObject({ userId: 7 });
@@ -127,7 +127,7 @@ describe('access tokens', () => {
     }
   });
 
-  it('are refused when signed with a secret that the header brings along', () => {
+  it('are refused when signed with a secret from their own header', () => {
     const jwk = { kty: 'oct', k: Buffer.from(OTHER_SECRET).toString('base64url') };
     const traversal = { kid: '../../../../dev/null' };
 
@@ -135,7 +135,7 @@ describe('access tokens', () => {
     expect(failureOf(forge({ header: traversal, secret: '' }))).toEqual(invalid);
   });
 
-  it('are refused with a signature that is empty, cut, changed or of something else', () => {
+  it('are refused with an empty, truncated, changed or foreign signature', () => {
     const good = forge();
     const [header, payload, signature] = good.split('.') as [string, string, string];
     const flipped = (signature.startsWith('A') ? 'B' : 'A') + signature.slice(1);
@@ -151,43 +151,43 @@ describe('access tokens', () => {
     ['no type', { typ: undefined }],
     ['the type of any JWT', { typ: 'JWT' }],
     ['the type of a refresh token', { typ: 'rt+jwt' }],
-    ['a type that is no text', { typ: ['at+jwt'] }],
-    ['a type with more to it', { typ: 'at+jwt;v=1' }],
-    ['an extension that must be understood', { crit: ['exp'] }],
+    ['a type that is not a string', { typ: ['at+jwt'] }],
+    ['a type with a parameter', { typ: 'at+jwt;v=1' }],
+    ['a critical extension', { crit: ['exp'] }],
   ])('are refused with %s', (_, header) => {
     expect(failureOf(forge({ header }))).toEqual(invalid);
   });
 
   it.each([
     ['no expiry', { exp: undefined }],
-    ['an expiry that is text', { exp: '9999999999' }],
-    ['a time before which they are not valid', { nbf: now() + 600 }],
+    ['an expiry that is a string', { exp: '9999999999' }],
+    ['a not-before time in the future', { nbf: now() + 600 }],
     ['no issuer', { iss: undefined }],
     ['another issuer', { iss: 'https://parley' }],
     ['no audience', { aud: undefined }],
     ['another audience', { aud: 'other' }],
     ['no user', { sub: undefined }],
-    ['a user who is no number', { sub: 'ada' }],
+    ['a user that is not a number', { sub: 'ada' }],
     ['no session', { sid: undefined }],
-    ['a session that is no number', { sid: { $ne: 1 } }],
+    ['a session that is not a number', { sid: { $ne: 1 } }],
   ])('are refused with %s', (_, payload) => {
     expect(failureOf(forge({ payload }))).toEqual(invalid);
   });
 
-  it('say so when they have expired', () => {
+  it('report that they have expired', () => {
     expect(failureOf(forge({ payload: { exp: now() - 1 } }))).toEqual({ ...invalid, code: 'token_expired' });
   });
 
-  it('do not say that they have expired when they were never ours', () => {
+  it('are invalid, not expired, when signed with another secret', () => {
     expect(failureOf(forge({ payload: { exp: now() - 1 }, secret: OTHER_SECRET }))).toEqual(invalid);
   });
 
   it.each(['', '.', '..', 'a.b.c', 'null', `${'a'.repeat(100_000)}.b.c`, newRefreshToken()])(
-    'are not what is no JWT at all',
+    'are refused if they are not a JWT',
     (token) => expect(failureOf(token)).toEqual(invalid),
   );
 
-  it('are refused when the payload is no object', () => {
+  it('are refused when the payload is not an object', () => {
     const signed = `${encode(goodHeader)}.${encode('just text')}`;
     const signature = createHmac('sha256', SECRET).update(signed).digest('base64url');
 
@@ -204,7 +204,7 @@ describe('secrets', () => {
     expect(tokensWith(SECRET).verify(rotating.sign(7, 11))).toMatchObject({ userId: 7 });
   });
 
-  it('verify nothing once they are dropped', () => {
+  it('verify no token after their removal', () => {
     expect(failureOf(tokensWith(OTHER_SECRET).sign(7, 11))).toEqual(invalid);
   });
 });
@@ -221,7 +221,7 @@ describe('refresh tokens', () => {
     expect(hashRefreshToken('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
   });
 
-  it('give their successor to whoever has them, and to nobody else', () => {
+  it('open their sealed successor, and no other token does', () => {
     const [token, successor] = [newRefreshToken(), newRefreshToken()];
     const sealed = sealSuccessor(successor, token);
 
@@ -232,7 +232,7 @@ describe('refresh tokens', () => {
     expect(() => openSuccessor(sealed, hashRefreshToken(token))).toThrow();
   });
 
-  it('do not open a sealed successor that was changed or cut', () => {
+  it('do not open a changed or truncated successor', () => {
     const token = newRefreshToken();
     const sealed = Buffer.from(sealSuccessor(newRefreshToken(), token), 'base64url');
     for (const at of [0, 12, 30, sealed.length - 1]) {
