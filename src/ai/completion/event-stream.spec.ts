@@ -57,7 +57,7 @@ describe('EventStream', () => {
 
   it.each<[string, string, ServerSentEvent[]]>([
     [
-      'events parted by one newline',
+      'events separated by one newline',
       'data: {"a":1}\ndata: {"a":2}\ndata: [DONE]\n',
       [
         { type: '', data: '{"a":1}' },
@@ -66,14 +66,14 @@ describe('EventStream', () => {
       ],
     ],
     [
-      'the types of events parted by one newline',
+      'the types of events separated by one newline',
       'event: x\ndata: {"a":1}\nevent: y\ndata: {"a":2}\n\n',
       [
         { type: 'x', data: '{"a":1}' },
         { type: 'y', data: '{"a":2}' },
       ],
     ],
-    ['a type after the data', 'data: {"a":1}\nevent: x\n\n', [{ type: 'x', data: '{"a":1}' }]],
+    ['an event type after its data', 'data: {"a":1}\nevent: x\n\n', [{ type: 'x', data: '{"a":1}' }]],
     [
       'an object over several lines',
       'data: {\ndata: "a":1\ndata: }\n\n',
@@ -113,7 +113,7 @@ describe('EventStream', () => {
   it.each([
     ['in one piece', [MAX_LINE_BYTES + 1]],
     ['in many pieces', Array<number>(20).fill(64 * 1024)],
-  ])('skips a line that is too long, %s, and says so', (_, sizes) => {
+  ])('skips and reports a line that is too long, %s', (_, sizes) => {
     const events: ServerSentEvent[] = [];
     const stream = open((event) => events.push(event));
     stream.push(Buffer.from('data: a\n\ndata: '));

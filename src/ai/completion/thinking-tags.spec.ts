@@ -71,7 +71,7 @@ describe('ThinkingTags', () => {
     ['<think>a', '', 'a'],
     ['<think', '<think', ''],
     [`${' '.repeat(2_000)}a`, `${' '.repeat(2_000)}a`, ''],
-  ])('%j is %j after %j', (text, content, reasoning) => {
+  ])('splits %j into the content %j and the reasoning %j', (text, content, reasoning) => {
     expect(read([...text])).toMatchObject({ content, reasoning });
   });
 

@@ -37,7 +37,7 @@ describe('checkUrl', () => {
     ['https://user@example.com/v1', 'must not contain credentials'],
     ['https://example.com/v1?a=1#b', 'must not contain a fragment'],
     ['http://example.com/v1', 'must use https'],
-  ])('%j %s', (url, complaint) => expect(urlError(url)).toBe(complaint));
+  ])('refuses %j: %s', (url, complaint) => expect(urlError(url)).toBe(complaint));
 
   it.each([
     '127.0.0.1',
@@ -124,7 +124,7 @@ describe('the machine’s own addresses', () => {
     },
   );
 
-  it('are not connected to, by number or by name', async () => {
+  it('are refused at connection, as literal address and as host name', async () => {
     jest.spyOn(os, 'networkInterfaces').mockReturnValue(OWN);
     const resolve = async () => [{ address: '8.8.8.8', family: 4 }];
     const guard = new EgressGuard(settings as unknown as Settings, resolve);

@@ -11,7 +11,7 @@ describe('sentenceIn', () => {
       'API key not valid.',
     ],
     ['a list of text', ['No such key'], 'No such key'],
-    ['a bare text', 'Unauthorized', 'Unauthorized'],
+    ['a bare string', 'Unauthorized', 'Unauthorized'],
     ['{detail}', { detail: 'Not Found' }, 'Not Found'],
     [
       'FastAPI',
@@ -19,7 +19,7 @@ describe('sentenceIn', () => {
       'max_tokens: must be > 0',
     ],
     [
-      'FastAPI, twice',
+      'two FastAPI errors',
       {
         detail: [
           { loc: ['body', 'a'], msg: 'field required' },
@@ -51,8 +51,12 @@ describe('sentenceIn', () => {
       { error: 'model "x" not found, try pulling it first' },
       'model "x" not found, try pulling it first',
     ],
-    ['a name alone', { error: { type: 'overloaded_error' } }, 'overloaded_error'],
-    ['a sentence somewhere', { foo: { bar: 'The model is loading' }, id: 'abc' }, 'The model is loading'],
+    ['an error type alone', { error: { type: 'overloaded_error' } }, 'overloaded_error'],
+    [
+      'a sentence in an unknown member',
+      { foo: { bar: 'The model is loading' }, id: 'abc' },
+      'The model is loading',
+    ],
     [
       'OpenRouter',
       {
@@ -65,11 +69,15 @@ describe('sentenceIn', () => {
       'Provider returned error: Overloaded',
     ],
     [
-      'OpenRouter, in words',
+      'OpenRouter with a sentence in raw',
       { error: { message: 'Provider returned error', metadata: { raw: 'Slow down' } } },
       'Provider returned error: Slow down',
     ],
-    ['OpenRouter, without', { error: { message: 'No endpoints', metadata: { raw: null } } }, 'No endpoints'],
+    [
+      'OpenRouter without raw',
+      { error: { message: 'No endpoints', metadata: { raw: null } } },
+      'No endpoints',
+    ],
     [
       'JSON in a sentence',
       { error: { message: 'litellm.BadRequestError: OpenAIException - {"error":{"message":"No luck"}}' } },
@@ -87,7 +95,7 @@ describe('sentenceIn', () => {
     ['error: before JSON', 'error: {"code":500,"message":"No luck"}', 'No luck'],
     ['an event', 'event: error\ndata: {"message":"No luck"}\n\n', 'No luck'],
     [
-      'Alibaba, with a code in brackets',
+      'Alibaba with a code in brackets',
       { message: '<400> Error: Range of top_p' },
       '<400> Error: Range of top_p',
     ],
@@ -96,17 +104,17 @@ describe('sentenceIn', () => {
     ['plain text', '404 page not found', '404 page not found'],
     ['text with brackets', '[ERROR] no slot {id} is free', '[ERROR] no slot {id} is free'],
     ['text with a list', "does not support parameters: ['stop']", "does not support parameters: ['stop']"],
-    ['a page', '<html><body>502</body></html>', undefined],
-    ['a page in JSON', { message: '<!doctype html>' }, undefined],
+    ['an HTML page', '<html><body>502</body></html>', undefined],
+    ['an HTML page in JSON', { message: '<!doctype html>' }, undefined],
     ['JSON without words', '{"a":1,"b":[true]}', undefined],
     ['broken JSON without words', '{"a":1,', undefined],
     ['an object without words', { a: 1, b: { c: null } }, undefined],
-    ['binary', '\u001f\ufffd\b\0\0\0\0\0', undefined],
-    ['nothing', '', undefined],
+    ['binary data', '\u001f\ufffd\b\0\0\0\0\0', undefined],
+    ['an empty body', '', undefined],
     ['white space', ' \n ', undefined],
     ['null', null, undefined],
     ['a number', 7, undefined],
-  ])('is found in %s', (_, body, sentence) => expect(sentenceIn(body)).toBe(sentence));
+  ])('finds the sentence, if any, in %s', (_, body, sentence) => expect(sentenceIn(body)).toBe(sentence));
 
   it('limits depth and width of the search', () => {
     const deep = JSON.parse('{"error":'.repeat(5000) + '{"message":"x"}' + '}'.repeat(5000)) as unknown;
@@ -152,5 +160,5 @@ describe('statusIn', () => {
     [{ error: { message: 'x', code: null } }, undefined],
     [{ error: { code: 20041 } }, undefined],
     ['Overloaded', undefined],
-  ])('%j: %s', (body, status) => expect(statusIn(body)).toBe(status));
+  ])('finds in %j the status %s', (body, status) => expect(statusIn(body)).toBe(status));
 });

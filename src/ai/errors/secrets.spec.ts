@@ -18,13 +18,10 @@ describe('maskSecrets', () => {
     ['by its start', `${KEY.slice(0, 8)}…`],
     ['by its end', `…${KEY.slice(-8)}`],
     ['in two parts', `${KEY.slice(0, 12)}*****${KEY.slice(-10)}`],
-    ['in other case', KEY.toUpperCase()],
+    ['in upper case', KEY.toUpperCase()],
     ['percent-encoded twice', encodeURIComponent(encodeURIComponent(KEY))],
-    [
-      'percent-encoded in small letters',
-      encodeURIComponent(KEY).replace(/%../g, (code) => code.toLowerCase()),
-    ],
-    ['with escapes of JavaScript', [...KEY].map((c) => `\\x${c.charCodeAt(0).toString(16)}`).join('')],
+    ['percent-encoded in lower case', encodeURIComponent(KEY).replace(/%../g, (code) => code.toLowerCase())],
+    ['with JavaScript escapes', [...KEY].map((c) => `\\x${c.charCodeAt(0).toString(16)}`).join('')],
     ['with braced escapes', [...KEY].map((c) => `\\u{${c.charCodeAt(0).toString(16)}}`).join('')],
     ['in JSON within JSON', JSON.stringify(JSON.stringify({ key: KEY.replaceAll('/', '\\u002f') }))],
     ['with HTML entities', KEY.replace('/', '&sol;').replace('+', '&#43;').replace('=', '&#x3D;')],
@@ -55,13 +52,13 @@ describe('maskSecrets', () => {
     ['base64 of its first half', base64(KEY.slice(0, 16))],
     ['base64 of its last half', base64(KEY.slice(-16))],
     ['hexadecimal', hex(KEY)],
-    ['hexadecimal in capitals', hex(KEY).toUpperCase()],
+    ['hexadecimal in upper case', hex(KEY).toUpperCase()],
     ['hexadecimal with spaces', hex(KEY).replace(/../g, '$& ')],
     ['hexadecimal with colons', hex(KEY).replace(/..(?!$)/g, '$&:')],
     ['bytes in hexadecimal', [...Buffer.from(KEY)].map((byte) => `0x${byte.toString(16)}`).join(', ')],
     ['hexadecimal of a header', hex(`Bearer ${KEY}`)],
     ['hexadecimal of a part', hex(KEY.slice(4, 14))],
-  ])('masks the key in %s, with nothing left of it', (_, echo) => {
+  ])('masks the key completely in %s', (_, echo) => {
     const masked = maskSecrets(`Wrong key: ${echo}.`, KEY);
 
     expect(masked).toContain('***');

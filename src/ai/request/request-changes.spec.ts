@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe('KnownChanges', () => {
-  it('keeps the changes of the last 10,000 accounts', () => {
+  it('keeps the changes of the 10,000 most recent accounts', () => {
     const known = new KnownChanges();
     const needed = new Set<Change>(['no usage']);
     for (let n = 1; n <= 10_000; n++) known.remember(provider(n), needed);
@@ -35,11 +35,11 @@ describe('KnownChanges', () => {
   });
 
   it.each<[what: string, other: Partial<ModelProvider>, isKnown: boolean]>([
-    ['the same', { params: { seed: 1 } }, true],
+    ['the same account', { params: { seed: 1 } }, true],
     ['another URL', { modelUrl: 'https://provider1.example.com/v2' }, false],
     ['another model', { modelName: 'other' }, false],
     ['another key', { apiKey: 'sk-other' }, false],
-  ])('are those of %s: %j %s', (_, other, isKnown) => {
+  ])('knows changes for %s (%j): %s', (_, other, isKnown) => {
     const known = new KnownChanges();
     known.remember(provider(1), new Set(['no stream']));
 

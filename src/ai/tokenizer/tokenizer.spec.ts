@@ -10,8 +10,8 @@ afterAll(() => closeTokenizer());
 const count = async (text: string) => (await countTokens([text]))[0]!;
 
 /**
- * The longest turn of the event loop during some work, in milliseconds; the minimum of three runs, because other
- * processes interfere.
+ * Measures the longest turn of the event loop during some work, in milliseconds: the minimum of three runs, because
+ * other processes interfere.
  */
 async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   const turns: number[] = [];
@@ -68,7 +68,7 @@ describe('countTokens', () => {
     ['loads its vocabulary', () => count('hello world')],
     ['counts 4 MiB of one text', () => count(SENTENCE.repeat(93_000))],
     ['counts 8 MiB of many texts', () => countTokens(Array<string>(800).fill('ab '.repeat(3_500)))],
-  ])('takes no turn of the event loop longer than 50 ms while it %s', async (_, work) => {
+  ])('blocks the event loop for at most 50 ms when it %s', async (_, work) => {
     expect(await longestTurn(work)).toBeLessThan(50);
   });
 
@@ -81,7 +81,7 @@ describe('countTokens', () => {
     ['combining marks', '\u0301', 100_000],
     ['lone surrogates', '\ud83d', 0],
     ['special tokens', '<|im_start|>', 0],
-  ])('counts 100,000 characters of %s quickly, and nearly right', async (_, unit, tokens) => {
+  ])('counts 100,000 characters of %s quickly and approximately', async (_, unit, tokens) => {
     const text = unit.repeat(100_000 / unit.length);
     const start = performance.now();
     const counted = await count(text);
