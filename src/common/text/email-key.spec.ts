@@ -28,7 +28,7 @@ describe('emailKey', () => {
     ['ada@xn--fa-hia.de', ['ada@faß.de', 'ada@FAẞ.de', 'ada@XN--FA-HIA.de']],
     ['ada@xn--nxasmm1c.com', ['ada@βόλος.com', 'ada@ΒΌΛΟΣ.com']],
     ['用户@xn--r8jz45g.jp', ['用户@例え.jp', '用户@xn--r8jz45g.jp']],
-  ])('is %s of its spellings', (key, spellings) => {
+  ])('returns %s for all its spellings', (key, spellings) => {
     expect(spellings.map(emailKey)).toEqual(spellings.map(() => key));
   });
 
@@ -39,7 +39,7 @@ describe('emailKey', () => {
     ['ada@example.com', 'a.da@example.com'],
     ['"a b"@example.com', '"ab"@example.com'],
     ['ada@example.com', 'аda@example.com'], // a homograph in Cyrillic
-  ])('is another of %s and %s', (one, other) => {
+  ])('distinguishes %s and %s', (one, other) => {
     expect(emailKey(one)).not.toBe(emailKey(other));
     expect([emailKey(one), emailKey(other)]).not.toContain(null);
   });
@@ -71,7 +71,7 @@ describe('emailKey', () => {
     '\u200b@example.com',
     'ada@\u2800.com',
     `${'a'.repeat(65)}@example.com`,
-  ])('is none of %j', (text) => {
+  ])('refuses %j', (text) => {
     expect(emailKey(text)).toBeNull();
   });
 });

@@ -22,7 +22,7 @@ describe('foldText', () => {
     ['ⴀ', 'Ⴀ'],
     ['ꭰ', 'Ꭰ'],
     ['𐐀', '𐐨'],
-  ])('is the same of %s and %s', (one, other) => {
+  ])('folds %s and %s to the same text', (one, other) => {
     expect(foldText(one)).toBe(foldText(other));
   });
 
@@ -34,11 +34,11 @@ describe('foldText', () => {
     ['か', 'カ'],
     ['а', 'a'], // Cyrillic and Latin
     ['ada', 'ada '],
-  ])('is not the same of %s and %s', (one, other) => {
+  ])('folds %s and %s to different texts', (one, other) => {
     expect(foldText(one)).not.toBe(foldText(other));
   });
 
-  it('is the same of every character in upper and lower case, composed and not, and of its own folded text', () => {
+  it('ignores case and composition of every character, and is idempotent', () => {
     const apart: string[] = [];
     for (let codePoint = 0; codePoint < 0x20000; codePoint++) {
       const character = String.fromCodePoint(codePoint);

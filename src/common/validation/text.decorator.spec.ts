@@ -32,7 +32,7 @@ describe('IsText', () => {
     [{ length: 2 }, 'Must be text.'],
     [null, 'Must be text.'],
     [undefined, 'Must be text.'],
-  ])('says what is wrong with %j', async (text, message) => {
+  ])('refuses %j with a reason', async (text, message) => {
     expect(await messagesFor(text)).toEqual([message]);
   });
 

@@ -5,7 +5,7 @@ import { yieldBetweenRequests } from './yield-between-requests.js';
 
 /**
  * Sends a burst of requests in one turn.
- * @returns the paths of the started ones
+ * @returns the paths of the started requests
  */
 function burst(paths: string[]): string[] {
   const handler = yieldBetweenRequests();
@@ -15,7 +15,7 @@ function burst(paths: string[]): string[] {
 }
 
 describe('yieldBetweenRequests', () => {
-  it('starts the first of a burst at once, and the rest in later turns, in order', async () => {
+  it('starts the first request of a burst at once, and the others in later turns, in order', async () => {
     const paths = Array.from({ length: 25 }, (_, n) => `/auth/login/${n}`);
 
     const begun = burst(paths);
