@@ -43,7 +43,7 @@ describe('demoAnswer', () => {
     expect(ask('Tell me about tides')).not.toContain('you asked');
   });
 
-  it('quotes what looks like Markdown as plain text', () => {
+  it('quotes Markdown in a question as plain text', () => {
     expect(ask('Is **this** <b>bold</b> or my_name?')).toMatch(
       /^## “Is \\\*\\\*this\\\*\\\* \\<b\\>bold\\<\/b\\> or my\\_name\?”\n/,
     );

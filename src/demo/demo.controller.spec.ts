@@ -13,7 +13,7 @@ import { DemoModule } from './demo.module.js';
 let app: INestApplication | undefined;
 let demo: DemoModel;
 
-/** @param delayMs the controller's own if null */
+/** @param delayMs the delay between deltas; null for the controller's default */
 async function start(delayMs: number | null = 0) {
   const builder = Test.createTestingModule({ imports: [DemoModule] });
   if (delayMs !== null) builder.overrideProvider(DEMO_DELAY_MS).useValue(delayMs);
@@ -48,7 +48,7 @@ const dataOf = (events: string) =>
     .map((event) => event.replace(/^data: /, ''));
 
 describe('the demo model', () => {
-  it('answers whole', async () => {
+  it('answers with a whole completion', async () => {
     await start();
     const response = await complete({});
     const body = await jsonOf(response);
