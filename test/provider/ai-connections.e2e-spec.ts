@@ -117,7 +117,7 @@ describe('a provider’s address', () => {
   it('is checked at each connection', async () => {
     let calls = 0;
     h.ai = h.makeAi({ loopbackModelsAllowed: false, upstreamFirstByteTimeoutSeconds: 0.05 }, () =>
-      // 203.0.113.0/24 is for documentation: refused too, so that nothing leaves this machine.
+      // 203.0.113.0/24 is reserved for documentation and refused too, so no connection leaves this machine.
       resolveTo(calls++ % 2 ? '127.0.0.1' : '203.0.113.1')('', false),
     );
 

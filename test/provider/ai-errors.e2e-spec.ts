@@ -46,7 +46,7 @@ describe('a provider error', () => {
     ['<html><body>Oh no</body></html>', 'The provider answered with status 404.'],
     ['', 'The provider answered with status 404.'],
     [{}, 'The provider answered with status 404.'],
-  ])('with the body %j reads %j', async (body, detail) => {
+  ])('with the body %j has the detail %j', async (body, detail) => {
     h.played.willAnswer(404, body);
 
     expect((await h.read()).error?.detail).toBe(detail);
@@ -200,8 +200,8 @@ describe('a provider error', () => {
   });
 
   it.each<[string, Piece[]]>([
-    ['a cut connection', [cut()]],
-    ['a cut in the middle of a line', [raw('data: {"choices":[{"del'), cut()]],
+    ['a closed connection', [cut()]],
+    ['a connection closed in the middle of a line', [raw('data: {"choices":[{"del'), cut()]],
     ['an end in the middle of a line', [raw('data: {"choices":[{"del'), noDone()]],
     ['a line of 64 MiB', [raw('data: '), ...Array<Piece>(64).fill(raw('x'.repeat(1024 * 1024)))]],
     ['an event without end', [endless('data: x\n')]],
@@ -213,11 +213,11 @@ describe('a provider error', () => {
   });
 
   it.each<[string, string | object]>([
-    ['a page', '<!doctype html><title>Welcome</title>'],
-    ['JSON that is no completion', { hello: 'world' }],
+    ['an HTML page', '<!doctype html><title>Welcome</title>'],
+    ['JSON that is not a completion', { hello: 'world' }],
     ['JSON with no choices', { choices: [] }],
-    ['JSON that is broken', '{"choices": [{'],
-    ['text', 'Hello'],
+    ['invalid JSON', '{"choices": [{'],
+    ['plain text', 'Hello'],
   ])('is a bad response for %s', async (_, body) => {
     h.played.willAnswer(200, body);
 
@@ -234,10 +234,10 @@ describe('a provider error', () => {
   });
 
   it.each<[string, string]>([
-    ['no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ['a response that is not HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
     ['headers of 100 KiB', `HTTP/1.1 200 OK\r\nX-Big: ${'x'.repeat(100 * 1024)}\r\n\r\n`],
-    ['a chunk of no length', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
-    ['a body that is too short', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ndata: x'],
+    ['an invalid chunk length', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    ['a truncated body', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ndata: x'],
   ])('is a bad response for %s', async (_, bytes) => {
     const server = await h.rawServer((socket) => socket.end(bytes));
 
@@ -306,7 +306,7 @@ describe('a provider error', () => {
     expect((await h.read()).error?.detail.length).toBeLessThanOrEqual(500);
   });
 
-  it('does not show a key that is no valid header', async () => {
+  it('does not show a key that is not a valid header', async () => {
     const { error } = await h.read(h.provider({ apiKey: 'schlüssel-钥匙' }));
 
     expect(error).toMatchObject({ code: 'upstream_auth' });

@@ -30,7 +30,7 @@ describe('a provider’s reply', () => {
     expect(outcome.error).toBeUndefined();
   });
 
-  it('is passed on as it arrives', async () => {
+  it('is yielded as it arrives', async () => {
     const hold = gate();
     h.played.willStream('Hel', hold, 'lo');
     const batches = h.ai.stream(h.provider(), HELLO, new AbortController().signal)[Symbol.asyncIterator]();
@@ -103,7 +103,7 @@ describe('a provider’s reply', () => {
     expect(h.played.chats[0]?.headers.authorization).toBeUndefined();
   });
 
-  it('separates reasoning from content, under either field name', async () => {
+  it('separates reasoning from content, for both field names', async () => {
     const outcome = await h.ask(
       reasoning('Hm, '),
       raw(`${data({ choices: [{ delta: { reasoning: 'yes.' } }] })}\n\n`),
@@ -119,7 +119,7 @@ describe('a provider’s reply', () => {
     expect(await h.ask(raw(`${data(delta(parts))}\n\n`))).toMatchObject({ content: 'ab', error: undefined });
   });
 
-  it('passes on deltas of one read together', async () => {
+  it('yields the deltas of one read together', async () => {
     const many = Array.from({ length: 50 }, (_, i) => `${data(delta(`${i} `))}\n\n`).join('');
 
     const { batches } = await h.ask(raw(many));
@@ -276,12 +276,12 @@ describe('a provider’s reply', () => {
   });
 });
 
-describe('memory stays bounded', () => {
+describe('memory use is bounded', () => {
   it.each<[string, Piece, string]>([
     ['an endless reply', endless(`${data(delta('x'.repeat(8_000)))}\n\n`), 'upstream_bad_response'],
     ['an endless line', endless('x'.repeat(64 * 1024)), 'upstream_bad_response'],
     ['endless comments', endless(`: ${'x'.repeat(1_000)}\n\n`), 'upstream_timeout'],
-  ])('through %s', async (_, piece, code) => {
+  ])('for %s', async (_, piece, code) => {
     h.ai = h.makeAi({ upstreamTotalTimeoutSeconds: 2 });
     const before = process.memoryUsage.rss();
 
@@ -293,7 +293,7 @@ describe('memory stays bounded', () => {
     await h.played.chats[0]?.closed;
   });
 
-  it('through the endless body of an error', async () => {
+  it('for the endless body of an error', async () => {
     const server = await h.rawServer((socket) => {
       socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
       const write = () => {

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => provider.stop());
 
-/** Sends with these params in a new conversation, to one provider and model in all of a test. */
+/** Sends a message with these params in a new conversation; all calls of a test use one configuration. */
 async function send(params: object = {}, system_prompt: string | null = null) {
   if (!ada.configId) {
     const config = { model_url: provider.url, model_name: 'strict', api_key: 'sk-test' };
@@ -44,21 +44,21 @@ const WITHOUT_USAGE = { stream: true };
 
 describe('stream_options', () => {
   it.each<[string, Refusal]>([
-    ['OpenAI’s words', [400, openAi("Unrecognized request argument: 'stream_options'")]],
-    ['Groq’s', [400, openAi("property 'stream_options' is unsupported, did you mean 'stream'?")]],
-    ['Mistral’s', [422, { object: 'error', message: fastApi('stream_options', 'include_usage') }]],
-    ['FastAPI’s', [422, fastApi('stream_options')]],
-    ['words that name nothing', [400, openAi('Param Incorrect')]],
-    ['no words', [422, '']],
+    ['OpenAI’s message', [400, openAi("Unrecognized request argument: 'stream_options'")]],
+    ['Groq’s message', [400, openAi("property 'stream_options' is unsupported, did you mean 'stream'?")]],
+    ['Mistral’s message', [422, { object: 'error', message: fastApi('stream_options', 'include_usage') }]],
+    ['FastAPI’s message', [422, fastApi('stream_options')]],
+    ['a message that names no parameter', [400, openAi('Param Incorrect')]],
+    ['an empty body', [422, '']],
     ['Chinese', [400, { error: { message: '参数错误', code: '1210' } }]],
-    ['a body of bytes', [400, Buffer.from([0, 1, 2, 0xff])]],
+    ['a binary body', [400, Buffer.from([0, 1, 2, 0xff])]],
     ['501', [501, { message: 'stream_options is not implemented' }]],
     ['403', [403, { message: 'include_usage is not allowed for your plan' }]],
     ['a TypeError with 500', [500, { detail: "unexpected keyword argument 'stream_options'" }]],
     ['an error with 200', [200, { error: { message: 'stream_options: unknown field' } }]],
-    ['MiniMax’s with 200', [200, { base_resp: { status_code: 2013, status_msg: 'invalid params' } }]],
+    ['MiniMax’s message with 200', [200, { base_resp: { status_code: 2013, status_msg: 'invalid params' } }]],
     ['an error event', [200, `data: ${JSON.stringify(openAi('Bad', 'stream_options'))}\n\n`]],
-  ])('refused in %s are omitted in a retry and in later requests', async (_, refusal) => {
+  ])('refused with %s are omitted in a retry and in later requests', async (_, refusal) => {
     provider.refuse = ({ stream_options }) => (stream_options ? refusal : undefined);
 
     expect(await send()).toMatchObject(COMPLETE);
@@ -87,7 +87,7 @@ describe('stream_options', () => {
   });
 
   it.each<[string, Refusal]>([
-    ['a held back prompt', [400, openAi('Held back', null, 'content_filter')]],
+    ['a filtered prompt', [400, openAi('Held back', null, 'content_filter')]],
     ['a wrong key', [401, openAi('No such key')]],
     ['an unknown model', [404, openAi('The model does not exist', 'model')]],
   ])('are not omitted after %s', async (_, refusal) => {
@@ -101,7 +101,7 @@ describe('stream_options', () => {
 describe('streaming', () => {
   it.each<[string, Refusal]>([
     [
-      'o1’s words',
+      'o1’s message',
       [
         400,
         openAi(
@@ -112,21 +112,24 @@ describe('streaming', () => {
       ],
     ],
     [
-      'words for an organization',
+      'a message about the organization',
       [
         400,
         openAi('Your organization must be verified to stream this model.', 'stream', 'unsupported_value'),
       ],
     ],
-    ['Bedrock’s', [400, { message: 'The model is unsupported for streaming' }]],
+    ['Bedrock’s message', [400, { message: 'The model is unsupported for streaming' }]],
     ['a list', [422, { error: ['Error in `stream`: `stream` is not supported for this model'] }]],
-    ['FastAPI’s', [422, fastApi('stream')]],
+    ['FastAPI’s message', [422, fastApi('stream')]],
     ['501', [501, { detail: "Streaming isn't supported" }]],
     ['an error with 200', [200, { error: { message: 'This model does not support streaming.' } }]],
     ['Chinese', [400, { message: '该模型不支持流式输出' }]],
     ['403', [403, { message: 'Streaming is disabled for this key' }]],
-    ['words of today', [422, { error: 'Streaming is currently unavailable for this model' }]],
-  ])('refused in %s is disabled in a retry and in later requests', async (_, refusal) => {
+    [
+      'a message about a temporary outage',
+      [422, { error: 'Streaming is currently unavailable for this model' }],
+    ],
+  ])('refused with %s is disabled in a retry and in later requests', async (_, refusal) => {
     provider.refuse = ({ stream }) => (stream ? refusal : undefined);
 
     expect(await send()).toMatchObject(COMPLETE);
@@ -164,7 +167,7 @@ describe('the system role', () => {
       ],
     ],
     [
-      'Google, in a list',
+      'Google with a list',
       [400, [{ error: { code: 400, message: 'Developer instruction is not enabled for models/x' } }]],
     ],
     [
@@ -172,18 +175,21 @@ describe('the system role', () => {
       [400, openAi('Conversation roles must alternate user/assistant/user/assistant/...')],
     ],
     [
-      'an enum',
+      'an enum error',
       [
         422,
         { detail: [{ loc: ['body', 'messages', 0, 'role'], msg: "Input should be 'user' or 'assistant'" }] },
       ],
     ],
     ['Baidu', [200, { error_code: 336006, error_msg: 'the role of message with even index must be user' }]],
-    ['a sentence', [400, { message: 'invalid role: system' }]],
+    ['a plain sentence', [400, { message: 'invalid role: system' }]],
     ['LM Studio', [400, { error: 'Error: Only user and assistant roles are supported!' }]],
-    ['its instruction', [400, { message: 'The input system_instruction is not supported.' }]],
     [
-      'OpenRouter, as another’s words',
+      'a message about system_instruction',
+      [400, { message: 'The input system_instruction is not supported.' }],
+    ],
+    [
+      'OpenRouter with another provider’s message',
       [
         400,
         {
@@ -195,20 +201,23 @@ describe('the system role', () => {
         },
       ],
     ],
-  ])('refused by %s is merged into the first user message, then and later', async (_, refusal) => {
-    provider.refuse = ({ messages }) => (messages?.[0]?.role === 'system' ? refusal : undefined);
+  ])(
+    'refused by %s is merged into the first user message, in a retry and in later requests',
+    async (_, refusal) => {
+      provider.refuse = ({ messages }) => (messages?.[0]?.role === 'system' ? refusal : undefined);
 
-    expect(await send({}, 'Be brief.')).toMatchObject(COMPLETE);
-    expect(await send({}, 'Be brief.')).toMatchObject(COMPLETE);
-    expect(await send()).toMatchObject(COMPLETE);
+      expect(await send({}, 'Be brief.')).toMatchObject(COMPLETE);
+      expect(await send({}, 'Be brief.')).toMatchObject(COMPLETE);
+      expect(await send()).toMatchObject(COMPLETE);
 
-    const folded = [{ role: 'user', content: 'Be brief.\n\nHi' }];
-    expect(provider.chats.slice(1).map(({ body }) => body.messages)).toEqual([
-      folded,
-      folded,
-      [{ role: 'user', content: 'Hi' }],
-    ]);
-  });
+      const folded = [{ role: 'user', content: 'Be brief.\n\nHi' }];
+      expect(provider.chats.slice(1).map(({ body }) => body.messages)).toEqual([
+        folded,
+        folded,
+        [{ role: 'user', content: 'Hi' }],
+      ]);
+    },
+  );
 });
 
 describe('a refusal for one API key', () => {
@@ -275,18 +284,21 @@ describe('a parameter', () => {
         },
       ],
     ],
-  ])('for the length is renamed when %s refuses %s, then and later', async (_, refused, taken, body) => {
-    provider.refuse = (request) => (refused in request ? [400, body] : undefined);
+  ])(
+    'for the length is renamed when %s refuses %s, in a retry and in later requests',
+    async (_, refused, taken, body) => {
+      provider.refuse = (request) => (refused in request ? [400, body] : undefined);
 
-    expect(await send({ [refused]: 9 })).toMatchObject(COMPLETE);
-    expect(await send({ [refused]: 5 })).toMatchObject(COMPLETE);
+      expect(await send({ [refused]: 9 })).toMatchObject(COMPLETE);
+      expect(await send({ [refused]: 5 })).toMatchObject(COMPLETE);
 
-    expect(asked()).toEqual([
-      { ...STREAMED, [refused]: 9 },
-      { ...STREAMED, [taken]: 9 },
-      { ...STREAMED, [taken]: 5 },
-    ]);
-  });
+      expect(asked()).toEqual([
+        { ...STREAMED, [refused]: 9 },
+        { ...STREAMED, [taken]: 9 },
+        { ...STREAMED, [taken]: 5 },
+      ]);
+    },
+  );
 
   it('for the length is dropped if refused under both names, with this value only', async () => {
     provider.refuse = ({ max_tokens: one, max_completion_tokens: other }) =>
@@ -382,7 +394,7 @@ describe('a parameter', () => {
       [400, openAi('Not supported', 'response_format.type')],
     ],
     ['verbosity', { verbosity: 'low' }, [400, unsupported('verbosity')]],
-  ])('%s is dropped when refused, then and later: %j', async (name, params, refusal) => {
+  ])('%s is dropped when refused, in a retry and in later requests: %j', async (name, params, refusal) => {
     provider.refuse = (body) => (name in body ? refusal : undefined);
 
     expect(await send(params)).toMatchObject(COMPLETE);
@@ -391,7 +403,7 @@ describe('a parameter', () => {
     expect(asked()).toEqual([{ ...STREAMED, ...params }, STREAMED, STREAMED]);
   });
 
-  it('is dropped after another, as gpt-5 refuses them one by one', async () => {
+  it('is dropped after another, for models that refuse one parameter at a time', async () => {
     const refused = ['max_tokens', 'temperature', 'top_p'];
     provider.refuse = (body) => {
       const name = refused.find((each) => each in body);

@@ -68,7 +68,7 @@ async function addConfig(body: object = {}): Promise<Config> {
 const test = async ({ id }: Config) => (await ada.post<Test>(`/auth/config/${id}/test`)).body;
 const models = async ({ id }: Config) => ada.get<{ models: string[] }>(`/auth/config/${id}/models`);
 
-/** @returns what the provider was asked with */
+/** @returns the request that the provider received */
 async function chat(conversation: object = {}) {
   const { id } = await ada.createConversation({ title: 'Set up', ...conversation });
   const { status, body } = await ada.send(id, 'Hi');
@@ -168,7 +168,7 @@ describe('the key', () => {
 describe('params', () => {
   const merged: [what: string, config: object, conversation: object, sent: object][] = [
     [
-      'one over the other',
+      'those of the conversation over those of the configuration',
       { temperature: 1, top_p: 0.5 },
       { temperature: 0 },
       { temperature: 0, top_p: 0.5 },
@@ -187,7 +187,7 @@ describe('params', () => {
       { max_tokens: 5 },
       { max_tokens: 5 },
     ],
-    ['no length by either name', { max_tokens: 9 }, { max_completion_tokens: null }, {}],
+    ['no length limit under either name', { max_tokens: 9 }, { max_completion_tokens: null }, {}],
     [
       'members of extra_body',
       { extra_body: { top_k: 5, provider: { zdr: true } } },
@@ -195,8 +195,13 @@ describe('params', () => {
       { top_k: 5, provider: { zdr: true } },
     ],
     ['extra_body over params', { seed: 1, extra_body: { seed: 2, x: null } }, {}, { seed: 2, x: null }],
-    ['no extra_body where it is unset', { extra_body: { top_k: 5 } }, { extra_body: null }, {}],
-    ['nothing of ours from extra_body', { extra_body: { stream_options: { include_usage: false } } }, {}, {}],
+    ['no extra_body if the conversation unsets it', { extra_body: { top_k: 5 } }, { extra_body: null }, {}],
+    [
+      'no reserved member of extra_body',
+      { extra_body: { stream_options: { include_usage: false } } },
+      {},
+      {},
+    ],
   ];
 
   it.each(merged)('are sent with %s', async (_, params, conversation, sent) => {
@@ -241,7 +246,7 @@ describe('a config test', () => {
     expect(error?.hint).toMatch(/answers/);
   });
 
-  it('suggests a URL with its query, and with the error there', async () => {
+  it('suggests a URL that keeps the query, with the error at that URL', async () => {
     provider.refuse = (_, path) =>
       path.startsWith('/v1/') ? [401, { error: { message: 'No such key' } }] : undefined;
     const { error } = await test(await addConfig({ model_url: `http://127.0.0.1:${provider.port}?a=1` }));
@@ -251,10 +256,10 @@ describe('a config test', () => {
   });
 
   it.each<[string, Refusal]>([
-    ['a page', [200, '<!doctype html>']],
+    ['an HTML page', [200, '<!doctype html>']],
     ['405', [405, { detail: 'Method Not Allowed' }]],
-    ['what LM Studio says', [200, { error: 'Unexpected endpoint or method. (POST /chat/completions)' }]],
-  ])('suggests a URL if %s stands for 404', async (_, refusal) => {
+    ['LM Studio’s error', [200, { error: 'Unexpected endpoint or method. (POST /chat/completions)' }]],
+  ])('suggests a URL for %s as for a 404', async (_, refusal) => {
     provider.refuse = (_, path) => (path.startsWith('/v1/') ? undefined : refusal);
 
     const { ok, error } = await test(await addConfig({ model_url: `http://127.0.0.1:${provider.port}` }));
@@ -274,7 +279,7 @@ describe('a config test', () => {
     expect(provider.requests).toHaveLength(urls.length + 1);
   });
 
-  it('succeeds at the first text, also after reasoning', async () => {
+  it('succeeds at the first text after reasoning', async () => {
     provider.willStream(reasoning('Hm'), 'Hel', stall());
 
     expect(await test(await addConfig())).toMatchObject({ ok: true });
@@ -282,11 +287,11 @@ describe('a config test', () => {
 
   it.each<[what: string, play: () => void]>([
     ['fails after its first text', () => provider.willStream('Hel', errorEvent({ message: 'No' }))],
-    ['breaks off in its first text', () => provider.willStream('Hel', noDone(), cut())],
-    ['breaks off in white space', () => provider.willStream(raw(DELTA), noDone())],
-    ['fails after its thoughts', () => provider.willStream(reasoning('Hm'), noDone())],
-    ['refuses a parameter for good', () => (provider.refuse = () => [400, { error: { message: 'No' } }])],
-    ['is filtered', () => provider.willStream(reasoning('Hm'), finish('content_filter'))],
+    ['disconnects during its first text', () => provider.willStream('Hel', noDone(), cut())],
+    ['ends after only white space', () => provider.willStream(raw(DELTA), noDone())],
+    ['ends after only reasoning', () => provider.willStream(reasoning('Hm'), noDone())],
+    ['refuses every request', () => (provider.refuse = () => [400, { error: { message: 'No' } }])],
+    ['filters the reply', () => provider.willStream(reasoning('Hm'), finish('content_filter'))],
   ])('fails like a chat if the provider %s', async (_, play) => {
     const config = await addConfig();
     play();
@@ -307,7 +312,7 @@ describe('a config test', () => {
 describe('the list of models', () => {
   const BOM = '\ufeff';
   it.each<[string, string | object, string[]]>([
-    ['OpenAI’s', { object: 'list', data: [{ id: 'a' }, { id: 'b' }, { id: 'a' }] }, ['a', 'b']],
+    ['OpenAI’s list', { object: 'list', data: [{ id: 'a' }, { id: 'b' }, { id: 'a' }] }, ['a', 'b']],
     ['{models}', { models: [{ name: 'a' }, { model: 'b' }, 'c'] }, ['a', 'b', 'c']],
     ['a list of text', ['a', 'b'], ['a', 'b']],
     [
@@ -318,13 +323,13 @@ describe('the list of models', () => {
       ],
       ['a', 'b'],
     ],
-    ['Cloudflare’s', { result: [{ id: 'a' }], success: true }, ['a']],
-    ['a wrapped one', { code: 0, data: { models: ['a'] } }, ['a']],
-    ['with a byte order mark', `${BOM}{"data":[{"id":"a"}]}`, ['a']],
-    ['with nonsense in it', { data: [null, 7, {}, { id: '' }, { id: 7, name: 'a' }] }, ['a']],
-    ['empty', { data: [] }, []],
-    ['Ollama’s empty one', { object: 'list', data: null }, []],
-  ])('is read as %s', async (_, list, ids) => {
+    ['Cloudflare’s list', { result: [{ id: 'a' }], success: true }, ['a']],
+    ['a nested list', { code: 0, data: { models: ['a'] } }, ['a']],
+    ['a list with a byte order mark', `${BOM}{"data":[{"id":"a"}]}`, ['a']],
+    ['a list with invalid items', { data: [null, 7, {}, { id: '' }, { id: 7, name: 'a' }] }, ['a']],
+    ['an empty list', { data: [] }, []],
+    ['Ollama’s empty list', { object: 'list', data: null }, []],
+  ])('is read from %s', async (_, list, ids) => {
     provider.modelList = list;
 
     expect((await models(await addConfig())).body).toEqual({ models: ids });
@@ -332,9 +337,14 @@ describe('the list of models', () => {
 
   it.each<[string, string | object, string, string]>([
     ['an error', { error: { message: 'No such key', code: 401 } }, 'upstream_auth', 'No such key'],
-    ['no list', { hello: 'world' }, 'upstream_bad_response', 'The provider answered with no list of models.'],
-    ['a page', '<html>', 'upstream_bad_response', 'The provider answered with no list of models.'],
-  ])('is a bad response as %s', async (_, list, code, detail) => {
+    [
+      'JSON without a list',
+      { hello: 'world' },
+      'upstream_bad_response',
+      'The provider answered with no list of models.',
+    ],
+    ['an HTML page', '<html>', 'upstream_bad_response', 'The provider answered with no list of models.'],
+  ])('is an error for %s', async (_, list, code, detail) => {
     provider.modelList = list;
 
     expect((await models(await addConfig())).body).toMatchObject({ status: 502, code, detail });

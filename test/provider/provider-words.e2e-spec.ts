@@ -25,7 +25,7 @@ async function send() {
 const COMPLETE = { status: 'complete', content: 'Hello from the model.' };
 const error = (code: unknown) => ({ error: { code, message: 'Not now' } });
 
-/** Refuses the first request alone. */
+/** Refuses only the first request. */
 function refuseOnce(refusal: Refusal): void {
   let times = 0;
   provider.refuse = () => (times++ === 0 ? refusal : undefined);
@@ -40,7 +40,7 @@ describe('a temporary error is retried', () => {
     ['500', [500, '']],
     ['529', [529, { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }]],
     ['an empty 200', [200, '']],
-    ['an empty 200 that says it streams', [200, '', { 'Content-Type': 'text/event-stream' }]],
+    ['an empty 200 of type text/event-stream', [200, '', { 'Content-Type': 'text/event-stream' }]],
     ['429 in a body', [200, error(429)]],
     ['"503" in a body', [200, error('503')]],
     ['408 in a body', [200, error(408)]],
@@ -77,7 +77,7 @@ describe('an error in a body is classified by its code', () => {
     [502, 'upstream_error', 3],
     ['content_filter', 'content_filtered', 1],
     [null, 'upstream_error', 1],
-  ])('%j: %s', async (code, expected, requests) => {
+  ])('%j as %s', async (code, expected, requests) => {
     provider.refuse = () => [200, error(code)];
 
     expect(await send()).toMatchObject({ error: { code: expected, detail: 'Not now' } });
@@ -98,7 +98,7 @@ describe('an error in a body is classified by its code', () => {
 describe('an error’s detail', () => {
   it.each<[string, Refusal, string]>([
     [
-      'a date',
+      'an HTTP date',
       [429, 'Slow down', { 'Retry-After': new Date(Date.now() + 90_500).toUTCString() }],
       'Slow down. Try again in',
     ],
@@ -108,16 +108,16 @@ describe('an error’s detail', () => {
       'Slow down. Try again in 60 seconds.',
     ],
     [
-      'hours',
+      'two hours in seconds',
       [503, '', { 'Retry-After': '7200' }],
       'The provider answered with status 503. Try again in 7200 seconds (about 120 minutes).',
     ],
     [
-      'milliseconds',
+      'retry-after-ms in milliseconds',
       [429, 'Slow down', { 'retry-after-ms': '30500' }],
       'Slow down. Try again in 31 seconds.',
     ],
-  ])('contains the delay, from %s', async (_, refusal, detail) => {
+  ])('contains the delay, given as %s', async (_, refusal, detail) => {
     provider.refuse = () => refusal;
 
     expect((await send()).error).toMatchObject({ detail: expect.stringContaining(detail) });
@@ -141,9 +141,9 @@ describe('an error’s detail', () => {
     ],
     ['a JSON string', [404, '"Unauthorized"'], 'Unauthorized'],
     ['Google’s list', [404, [{ error: { message: 'No such model' } }]], 'No such model'],
-    ['JSON without a word', [404, { a: [1, { b: true }] }], 'The provider answered with status 404.'],
+    ['JSON without a message', [404, { a: [1, { b: true }] }], 'The provider answered with status 404.'],
     [
-      'binary',
+      'binary data',
       [404, Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0xff, 0xfe])],
       'The provider answered with status 404.',
     ],
@@ -156,7 +156,7 @@ describe('an error’s detail', () => {
       ],
       'Provider returned error: No such model',
     ],
-  ])('is the message in %s', async (_, refusal, detail) => {
+  ])('is the provider’s message, or the status without one: %s', async (_, refusal, detail) => {
     provider.refuse = () => refusal;
 
     expect((await send()).error).toMatchObject({ detail });
@@ -176,7 +176,7 @@ describe('an error’s detail', () => {
   });
 });
 
-it('a reply that fails before its text leaves no connection open', async () => {
+it('a reply that fails before its first text closes its connection', async () => {
   provider.willStream(errorEvent({ code: 500, message: 'Not now' }), stall());
 
   expect(await send()).toMatchObject(COMPLETE);

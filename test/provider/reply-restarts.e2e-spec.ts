@@ -29,14 +29,14 @@ afterAll(async () => {
   await t.stop();
 });
 
-/** Thoughts, and at the first gate their end; at the second one the rest of the answer. */
+/** Scripts a reply: reasoning, its end after the first gate, the rest of the answer after the second. */
 function play(app = t) {
   const held = { thoughts: gate(), answer: gate() };
   app.provider.willStream(THOUGHTS, held.thoughts, 'Yes.</th', 'ink>\n\nThe ', held.answer, 'answer.');
   return held;
 }
 
-/** What a harsh client makes of the events; it throws at gaps and at repeats that differ. */
+/** Applies events as a strict client. @throws if an event is missing or repeated with other data */
 function replyIn(events: SeenEvent[], conversationId: number) {
   const reader = new ReplyReader('a client', conversationId);
   reader.connect('from the start', { follows: true, joinsMidway: true });
@@ -104,12 +104,12 @@ describe('a reply whose text turns out to be reasoning', () => {
     held.thoughts.open();
     await sse.until(isRestarted);
 
-    // The beginning was stored along with the new attempt, so that a crash now would not lose it.
+    // Stored together with the new attempt, so that a crash cannot lose it.
     const [first] = await chunks.findBy({ messageId: message.id, part: 'reasoning' });
     expect(first?.text.startsWith(THOUGHTS)).toBe(true);
     await sse.until(({ text }) => text === 'The ');
     expect((await ada.history(id)).at(-1)).toMatchObject({ content: 'The ', reasoning: `${THOUGHTS}Yes.` });
-    // Another node has it from the database.
+    // Another node reads it from the database.
     const shown = async () => (await ada.on(another).history(id)).at(-1)!;
     while ((await shown()).content !== 'The ');
     expect(await shown()).toMatchObject({ reasoning: `${THOUGHTS}Yes.`, status: 'streaming' });
@@ -179,7 +179,7 @@ describe('sources', () => {
   );
   const named = [{ url: 'https://b.example/', title: null }, page];
 
-  it('of a reply are returned wherever the reply is', async () => {
+  it('of a reply are returned in events, history, export and search', async () => {
     const { id } = await ada.createConversation();
     t.provider.willStream(cite);
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Go' });

@@ -39,7 +39,7 @@ describe('a whole completion', () => {
 
   it.each<[string, object | string, Expected]>([
     [
-      'with a tag',
+      'with a thinking tag',
       completion({ content: '<think>Hm</think>\n\nAnswer' }),
       { reasoning: 'Hm', content: 'Answer', finishReason: 'stop' },
     ],
@@ -58,14 +58,14 @@ describe('a whole completion', () => {
       completion({ content: 'Answer' }, { citations: [A], usage: { input_tokens: 1, output_tokens: '2' } }),
       { sources: [{ url: A, title: null }], usage: { promptTokens: 1, completionTokens: 2, totalTokens: 3 } },
     ],
-    ['with nothing in it', completion({ content: '' }), { error: empty(/said nothing/) }],
-    ['with a tool', completion({ content: null, tool_calls: [{}] }), { error: empty(/tool/) }],
+    ['without content', completion({ content: '' }), { error: empty(/said nothing/) }],
+    ['with a tool call', completion({ content: null, tool_calls: [{}] }), { error: empty(/tool/) }],
     ['with an error in its choice', { choices: [{ error: { message: 'Died' } }] }, { error: failed('Died') }],
     ['that is an error', { object: 'error', message: 'Died' }, { error: failed('Died') }],
     ['that is a list of one error', [{ error: { message: 'Died' } }], { error: failed('Died') }],
-    ['that is a detail', { detail: 'Died' }, { error: failed('Died') }],
+    ['that is a FastAPI detail', { detail: 'Died' }, { error: failed('Died') }],
     [
-      'in lines',
+      'as JSON lines',
       [text('a'), text('b'), FINISH].map((line) => line.slice(6).trimEnd()).join('\n'),
       { content: 'ab', finishReason: 'stop' },
     ],
@@ -93,12 +93,12 @@ describe('Content-Encoding', () => {
 
   it.each<[string, string, Uint8Array]>([
     ['gzip', 'gzip', gzipSync(stream)],
-    ['x-gzip in capitals', 'X-GZIP', gzipSync(stream)],
+    ['x-gzip in upper case', 'X-GZIP', gzipSync(stream)],
     ['br', 'br', brotliCompressSync(stream)],
     ['deflate', 'deflate', deflateSync(stream)],
-    ['deflate without its header', 'deflate', deflateRawSync(stream)],
-    ['one over the other', 'gzip, br', brotliCompressSync(gzipSync(stream))],
-    ['gzip that is none', 'gzip', Buffer.from(stream)],
+    ['raw deflate', 'deflate', deflateRawSync(stream)],
+    ['brotli over gzip', 'gzip, br', brotliCompressSync(gzipSync(stream))],
+    ['plain text labelled gzip', 'gzip', Buffer.from(stream)],
     ['identity', 'identity', Buffer.from(stream)],
   ])('%s is decoded', async (_, encoding, body) => {
     p.played.willAnswer(200, body, { 'Content-Encoding': encoding });
@@ -129,7 +129,7 @@ describe('Content-Encoding', () => {
     server.close();
   });
 
-  it('is decoded up to the point where the connection was cut', async () => {
+  it('is decoded up to the end of a closed connection', async () => {
     const server = createHttpServer((_, response) => {
       response.writeHead(200, { 'Content-Encoding': 'gzip' });
       const encoder = createGzip({ flush: constants.Z_SYNC_FLUSH });
@@ -163,7 +163,7 @@ describe('Content-Encoding', () => {
     expect((await p.reader.read()).error?.detail.length).toBeLessThanOrEqual(500);
   });
 
-  it('that is broken is a bad response', async () => {
+  it('that is invalid is a bad response', async () => {
     const broken = Buffer.from([0x1f, 0x8b, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     for (let tries = 0; tries < 3; tries++) p.played.willAnswer(200, broken, { 'Content-Encoding': 'gzip' });
     expect((await p.reader.read()).error).toMatchObject({ code: 'upstream_bad_response' });
@@ -175,7 +175,7 @@ describe('100 Continue', () => {
 
   it.each<[string, string[]]>([
     ['alone', ['HTTP/1.1 100 Continue\r\n\r\n', body]],
-    ['together with the answer', [`HTTP/1.1 100 Continue\r\n\r\n${body}`]],
+    ['together with the response', [`HTTP/1.1 100 Continue\r\n\r\n${body}`]],
     ['byte by byte', [...'HTTP/1.1 100 Continue\r\n\r\n', body]],
     ['after 103', [`HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n${body}`]],
     ['with headers, in pieces', ['HTTP/1.1 100 Cont', 'inue\r\nX: y\r\n\r', `\n${body}`]],
@@ -200,19 +200,19 @@ describe('100 Continue', () => {
 
 describe('a config test', () => {
   it.each<[string, string, object]>([
-    ['fails with a model that says nothing', FINISH + DONE, { ok: false, error: empty(/said nothing/) }],
+    ['fails for an empty reply', FINISH + DONE, { ok: false, error: empty(/said nothing/) }],
     [
-      'fails with a model that only thinks',
+      'fails for a reply of reasoning only',
       delta({ reasoning_content: 'Hm' }) + choice({ delta: {}, finish_reason: 'length' }) + DONE,
       { ok: false, error: empty(/allowance/) },
     ],
     [
-      'fails with a model that asks for a tool',
+      'fails for a tool call',
       delta({ tool_calls: [{}] }) + FINISH + DONE,
       { ok: false, error: empty(/tool/) },
     ],
     [
-      'passes with a model that thinks first',
+      'passes for text after reasoning',
       delta({ reasoning_content: 'Hm' }) + text('Hello') + FINISH + DONE,
       { ok: true },
     ],

@@ -38,7 +38,7 @@ check('an error is detected', p, [
     'insufficient_system_resource',
     'timeout',
   ].map((reason): Case => [
-    `by the reason ${reason}`,
+    `by the finish reason ${reason}`,
     text('Hel') + choice({ delta: {}, finish_reason: reason }) + DONE,
     { content: 'Hel', finishReason: reason, error: { code: 'upstream_error' } },
   ]),
@@ -52,22 +52,22 @@ check('an error is detected', p, [
     'refusal',
     'guardrail_intervened',
   ].map((reason): Case => [
-    `by the filter's reason ${reason}`,
+    `by the finish reason ${reason} of a content filter`,
     text('Hel') + choice({ delta: {}, finish_reason: reason }) + DONE,
     { content: 'Hel', error: { code: 'content_filtered' } },
   ]),
   [
-    'by a reason that is an object',
+    'by a finish reason that is an object',
     text('Hel') + choice({ delta: {}, finish_reason: { type: 'abort', message: 'Aborted' } }) + DONE,
     { content: 'Hel', finishReason: 'abort', error: { code: 'upstream_error' } },
   ],
   [
-    'as an object of that name',
+    'as an object of type error',
     event({ object: 'error', message: 'Too long', type: 'BadRequestError', code: 400 }) + DONE,
     { error: failed('Too long') },
   ],
   [
-    'as an object of that name, after text',
+    'as an object of type error, after text',
     text('Hel') + event({ object: 'error', message: 'Died' }) + DONE,
     { content: 'Hel', error: failed('Died') },
   ],
@@ -76,7 +76,11 @@ check('an error is detected', p, [
     text('Hel') + event({ x_groq: { error: 'over capacity' }, choices: [{ delta: {} }] }) + DONE,
     { content: 'Hel', error: {} },
   ],
-  ['as type error', event({ type: 'error', message: 'Died' }) + DONE, { error: failed('Died') }],
+  [
+    'as an event with the type error',
+    event({ type: 'error', message: 'Died' }) + DONE,
+    { error: failed('Died') },
+  ],
   [
     'as a code and a message',
     event({ code: 'Throttling', message: 'Died', request_id: '1' }) + DONE,
@@ -89,88 +93,92 @@ check('an error is detected', p, [
   ],
   ['as an error_code', event({ error_code: 336003, error_msg: 'Died' }) + DONE, { error: {} }],
   [
-    'as an event',
+    'as a server-sent event error',
     `${text('Hel')}event: error\ndata: {"message":"Died"}\n\n${DONE}`,
     { content: 'Hel', error: failed('Died') },
   ],
   [
-    'as an event whose data is [DONE]',
+    'as a server-sent event error whose data is [DONE]',
     `${text('Hel')}event: error\n${DONE}`,
     { content: 'Hel', error: { code: 'upstream_error' } },
   ],
   [
-    'in a field of llama.cpp',
+    'in llama.cpp’s field error',
     `${text('Hel')}error: {"code":500,"message":"Died"}\n\n`,
     { content: 'Hel', error: { detail: 'Died' } },
   ],
   [
-    'as JSON in the middle of events',
+    'as bare JSON between events',
     `${text('Hel')}{"error":{"message":"Died"}}\n`,
     { content: 'Hel', error: failed('Died') },
   ],
   [
-    'after a provisional reason without an answer',
+    'after a finish reason without text',
     choice({ delta: { reasoning_content: 'Hm' }, finish_reason: 'stop' }) +
       event({ error: { message: 'Died' } }) +
       DONE,
     { reasoning: 'Hm', error: failed('Died') },
   ],
   [
-    'but not where the error member is empty',
+    'but not in an empty error member',
     event({ error: { code: null, message: '' }, choices: [{ delta: { content: 'a' } }] }) + DONE,
     { content: 'a' },
   ],
   [
-    'but not where base_resp says success',
+    'but not in a base_resp of status 0',
     event({ base_resp: { status_code: 0, status_msg: '' }, choices: [{ delta: { content: 'a' } }] }) + DONE,
     { content: 'a' },
   ],
 ]);
 
 check('an empty reply is an error with a reason', p, [
-  ['said nothing', FINISH + DONE, { finishReason: 'stop', error: empty(/said nothing/) }],
-  ['said nothing, not even a reason', DONE, { error: empty(/said nothing/) }],
-  ['only roles', delta({ role: 'assistant', content: '' }) + FINISH + DONE, { error: empty(/said nothing/) }],
+  ['a finish reason only', FINISH + DONE, { finishReason: 'stop', error: empty(/said nothing/) }],
+  ['only [DONE]', DONE, { error: empty(/said nothing/) }],
+  [
+    'only a role',
+    delta({ role: 'assistant', content: '' }) + FINISH + DONE,
+    { error: empty(/said nothing/) },
+  ],
   [
     'only white space',
     text(' \n') + text('\u00a0\t') + FINISH + DONE,
     { content: ' \n\u00a0\t', error: empty(/said nothing/) },
   ],
   [
-    'only thinking',
+    'only reasoning',
     delta({ reasoning_content: 'Hm' }) + FINISH + DONE,
     { reasoning: 'Hm', error: empty(/said nothing after its thinking/) },
   ],
   [
-    'allowance spent',
+    'reasoning up to the token limit',
     delta({ reasoning_content: 'Hm' }) + choice({ delta: {}, finish_reason: 'length' }) + DONE,
     { error: empty(/allowance/) },
   ],
   [
-    'allowance spent unseen',
+    'no text up to the token limit',
     choice({ delta: { content: '' }, finish_reason: 'MAX_TOKENS' }) + DONE,
     { error: empty(/allowance/) },
   ],
   [
-    'allowance spent within a tag',
+    'an open thinking tag up to the token limit',
     text('<think>Hm') + choice({ delta: {}, finish_reason: 'length' }) + DONE,
     { reasoning: 'Hm', content: '', error: empty(/allowance/) },
   ],
   [
-    'a tool',
+    'a tool call',
     delta({ tool_calls: [{ index: 0, function: { name: 'f' } }] }) +
       choice({ delta: {}, finish_reason: 'tool_calls' }) +
       DONE,
     { error: empty(/tool/) },
   ],
   [
-    'a tool, although it stopped',
+    'a tool call with finish reason stop',
     delta({ function_call: { name: 'f' } }) + FINISH + DONE,
     { error: empty(/tool/) },
   ],
-  ['keep-alives alone', ': hi\n\ndata: {}\n\n', { error: empty(/said nothing/) }],
+  ['only keep-alives', ': hi\n\ndata: {}\n\n', { error: empty(/said nothing/) }],
   [
-    'usage alone',
+    'only usage',
     event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } }) + DONE,
     { usage: { totalTokens: 3 } as never, error: empty(/said nothing/) },
   ],
@@ -180,55 +188,55 @@ check('nothing after a finish fails the reply:', p, [
   ['an error', text('a') + FINISH + event({ error: { message: 'Died' } }) + DONE, { content: 'a' }],
   ['an error event', `${text('a')}${FINISH}event: error\ndata: Died\n\n`, { content: 'a' }],
   [
-    'an error after a reason beside text',
+    'an error after a finish reason on a text chunk',
     choice({ delta: { content: 'a' }, finish_reason: 'stop' }) + event({ error: { message: 'Died' } }),
     { content: 'a' },
   ],
   [
-    'a failing reason',
+    'a finish reason error',
     text('a') + FINISH + choice({ delta: {}, finish_reason: 'error' }) + DONE,
     { content: 'a' },
   ],
-  ['a reset', [raw(text('a') + FINISH), rst()], { content: 'a' }],
-  ['half a line', text('a') + FINISH + 'data: {"cho', { content: 'a' }],
+  ['a connection reset', [raw(text('a') + FINISH), rst()], { content: 'a' }],
+  ['a truncated line', text('a') + FINISH + 'data: {"cho', { content: 'a' }],
   [
-    'a line over 1 MiB, and its usage after it',
+    'a line over 1 MiB, with usage after it',
     `${text('a')}${FINISH}data: ${'x'.repeat(2 ** 20 + 9)}\n\n${event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } })}${DONE}`,
     { content: 'a', usage: { totalTokens: 3 } as never },
   ],
-  ['nonsense', `${text('a')}${FINISH}<html>\n\ndata: {x}\n\n`, { content: 'a' }],
+  ['invalid data', `${text('a')}${FINISH}<html>\n\ndata: {x}\n\n`, { content: 'a' }],
 ]);
 
 check('the end of a stream is classified', p, [
-  ['clean, after text', text('a'), { content: 'a', finishReason: null }],
-  ['clean, without the last blank line', text('a').trimEnd(), { content: 'a', finishReason: null }],
+  ['complete after text without a finish reason', text('a'), { content: 'a', finishReason: null }],
+  ['complete without the last blank line', text('a').trimEnd(), { content: 'a', finishReason: null }],
   [
-    'cut after a usage chunk',
+    'complete if closed after a usage chunk',
     [raw(text('a') + event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } })), cut()],
     { content: 'a', finishReason: null },
   ],
   [
-    'cut after a camel-case reason',
+    'complete if closed after a camel-case finish reason',
     [raw(text('a') + event({ choices: [{ delta: {}, finishReason: 'STOP' }] })), cut()],
     { content: 'a', finishReason: 'STOP' },
   ],
   [
-    'not where the connection is cut',
+    'an error if the connection closes',
     [raw(text('a')), cut()],
     { content: 'a', error: { code: 'upstream_bad_response' } },
   ],
   [
-    'not where it is reset',
+    'an error if the connection is reset',
     [raw(text('a')), rst()],
     { content: 'a', error: { code: 'upstream_unreachable' } },
   ],
   [
-    'not in the middle of an event',
+    'an error in the middle of an event',
     `${text('a')}data: {"choices":[{"del`,
     { content: 'a', error: { code: 'upstream_bad_response' } },
   ],
   [
-    'not by usage in the middle',
+    'an error after text that follows usage',
     [
       raw(text('a') + event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } }) + text('b')),
       cut(),
@@ -236,51 +244,51 @@ check('the end of a stream is classified', p, [
     { content: 'ab', error: { code: 'upstream_bad_response' } },
   ],
   [
-    'not where an answer that a reason had come before is cut',
+    'an error if the connection closes in text after a finish reason',
     [raw(choice({ delta: { reasoning_content: 'Hm' }, finish_reason: 'stop' }) + text('a')), cut()],
     { content: 'a', error: { code: 'upstream_bad_response' } },
   ],
   [
-    'an error after usage in the middle',
+    'an error event after usage',
     text('a') +
       event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } }) +
       event({ error: { message: 'Died' } }),
     { content: 'a', error: failed('Died') },
   ],
-  ['[done] in quotes', [raw(`${text('a')}data: "[DONE]"\n\n`), stall()], { content: 'a' }],
+  ['complete at [DONE] in quotes', [raw(`${text('a')}data: "[DONE]"\n\n`), stall()], { content: 'a' }],
   [
-    'events parted by one newline',
+    'complete with events separated by one newline',
     `${(text('a') + text('b') + FINISH + DONE).replaceAll('\n\n', '\n')}`,
     { content: 'ab', finishReason: 'stop' },
   ],
   [
-    'garbage and events in one',
+    'complete with invalid data within an event',
     `data: ping\n${(text('a') + text('b')).replaceAll('\n\n', '\n')}\n${DONE}`,
     { content: 'ab' },
   ],
 ]);
 
 check(
-  'time',
+  'timeouts',
   p,
   [
     [
-      'for the first text, whatever else comes',
+      'the first text has the longer timeout, also after other deltas',
       [raw(delta({ role: 'assistant' }) + text(' ')), pause(600), raw(text('a') + DONE)],
       { content: ' a' },
     ],
     [
-      'for the second text is less',
+      'later text has the shorter timeout',
       [raw(text('a')), pause(900), raw(text('b') + DONE)],
       { content: 'a', error: { code: 'upstream_timeout' } },
     ],
     [
-      'runs for reasoning as for text',
+      'reasoning counts as text',
       [raw(delta({ reasoning: 'a' })), pause(900), raw(text('b') + DONE)],
       { error: { code: 'upstream_timeout' } },
     ],
     [
-      'after a reason beside text is not lengthened by usage',
+      'usage does not extend the timeout after a finish reason on a text chunk',
       [
         raw(choice({ delta: { content: 'a' }, finish_reason: 'stop' })),
         ...Array.from({ length: 20 }, () => [
@@ -292,7 +300,7 @@ check(
       { content: 'a' },
     ],
     [
-      'that a reason beside text has left does not fail the reply',
+      'a timeout after a finish reason on a text chunk completes the reply',
       [raw(choice({ delta: { content: 'a' }, finish_reason: 'stop' })), stall()],
       { content: 'a', finishReason: 'stop' },
     ],
@@ -307,8 +315,8 @@ describe('after a finish chunk', () => {
     ['null deltas', delta({ content: null })],
     ['usage', event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } })],
     ['white space', text(' ')],
-    ['a line without end', 'x'],
-    ['the finish chunk again', FINISH],
+    ['parts of an unterminated line', 'x'],
+    ['finish chunks', FINISH],
   ])('endless %s do not keep a reply open', async (_, bytes) => {
     const start = Date.now();
     const noise = Array.from({ length: 100 }, () => [raw(bytes), pause(100)]).flat();

@@ -24,18 +24,22 @@ check('reasoning', p, [
     { reasoning: 'Hm, yes', content: 'Answer <think>literal</think>' },
   ]),
   [
-    'in a tag in one piece, after white space',
+    'in a tag in one delta, after white space',
     text('\n <think>Hm</think>Answer'),
     { reasoning: 'Hm', content: 'Answer' },
   ],
   [
-    'in a tag, a character a chunk',
+    'in a tag split into single characters',
     [...'<think>Hm < 3</think>\n[Answer]<think>'].map((piece) => raw(text(piece))),
     { reasoning: 'Hm < 3', content: '[Answer]<think>' },
   ],
-  ['in no tag', text('<think') + text('er> is no tag'), { reasoning: '', content: '<thinker> is no tag' }],
   [
-    'in no tag, later in the text',
+    'not after an unknown tag',
+    text('<think') + text('er> is no tag'),
+    { reasoning: '', content: '<thinker> is no tag' },
+  ],
+  [
+    'not in a tag later in the text',
     text('A <think>literal</think> tag'),
     { reasoning: '', content: 'A <think>literal</think> tag', restarts: 0 },
   ],
@@ -46,7 +50,7 @@ check('reasoning', p, [
     { reasoning: 'Hm, yes', content: 'Answer</think>', restarts: 1 },
   ],
   [
-    'before a closing tag alone, in one piece',
+    'before a closing tag alone, in one delta',
     text('Hm</think>Answer'),
     { reasoning: 'Hm', content: 'Answer', restarts: 0 },
   ],
@@ -70,9 +74,9 @@ check('reasoning', p, [
     delta({ reasoning: 'Hm' }) + text('The tag </think>'),
     { reasoning: 'Hm', content: 'The tag </think>', restarts: 0 },
   ],
-  ['not where nothing follows what looks like a tag', text('a <') + text('/think'), { content: 'a </think' }],
+  ['not before an incomplete closing tag at the end', text('a <') + text('/think'), { content: 'a </think' }],
   [
-    'all of it, where a closing tag alone ends it',
+    'in the whole text before a final closing tag',
     text('Hm') + text('</think>') + FINISH,
     { reasoning: 'Hm', content: '', error: empty(/after its thinking/) },
   ],
@@ -126,12 +130,12 @@ check('usage', p, [
     counted,
   ],
   [
-    'under one name beside zeros under another',
+    'under one name beside zeros under another name',
     text('a') + event({ choices: [], usage: { ...zeros, input_tokens: 1, output_tokens: 2 } }) + DONE,
     counted,
   ],
   [
-    'of the prompt before that of the answer',
+    'of the prompt and of the completion in separate chunks',
     event({ choices: [{ delta: { content: 'a' } }], usage: { input_tokens: 1 } }) +
       event({ choices: [], usage: { output_tokens: 2 } }) +
       DONE,
@@ -149,7 +153,7 @@ check('usage', p, [
     { usage: { promptTokens: 1, completionTokens: 2, totalTokens: 3 } },
   ],
   [
-    'of Groq',
+    'in x_groq',
     text('a') +
       event({
         choices: [{ delta: {}, finish_reason: 'stop' }],
@@ -159,19 +163,19 @@ check('usage', p, [
     { usage: { totalTokens: 3 } as never },
   ],
   [
-    'in other words',
+    'as input_tokens and output_tokens',
     text('a') + event({ choices: [], usage: { input_tokens: 1, output_tokens: 2 } }) + DONE,
     { usage: { totalTokens: 3 } as never },
   ],
   [
-    'as text',
+    'as strings',
     text('a') +
       event({ choices: [], usage: { prompt_tokens: '1', completion_tokens: '2', total_tokens: '3' } }) +
       DONE,
     { usage: { totalTokens: 3 } as never },
   ],
   [
-    'before zeros',
+    'is not overwritten by zeros',
     text('a') +
       event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 } }) +
       event({ choices: [], usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 } }) +
@@ -179,7 +183,7 @@ check('usage', p, [
     { usage: { promptTokens: 1, completionTokens: 2, totalTokens: 3 } },
   ],
   [
-    'that grows',
+    'is merged from several chunks',
     text('a') +
       event({
         choices: [{ delta: {} }],
@@ -190,7 +194,7 @@ check('usage', p, [
     { usage: { promptTokens: 5, completionTokens: 4, totalTokens: 9 } },
   ],
   [
-    'of zeros alone is none',
+    'of only zeros is ignored',
     text('a') + event({ choices: [], usage: { prompt_tokens: 0, completion_tokens: 0 } }) + DONE,
     { usage: null },
   ],
@@ -212,7 +216,7 @@ check('sources', p, [
     },
   ],
   [
-    'in search_results, which name the titles',
+    'in search_results with titles',
     event({
       citations: [B, A],
       search_results: [{ url: A, title: 'Page A', date: null }],
@@ -244,7 +248,7 @@ check('sources', p, [
     { sources: [{ url: A, title: 'Page A' }] },
   ],
   [
-    'but no other schemes or shapes',
+    'but not with other schemes or types',
     event({
       citations: ['javascript:alert(1)', 'nonsense', 7, null, {}, { url: 'data:x' }],
       choices: [{ delta: { content: 'a' } }],

@@ -17,7 +17,7 @@ const p = useReaders();
 
 check('text is not lost', p, [
   [
-    'where reasoning comes with a finish reason, and the answer 3 s later',
+    '3 s after a finish reason on a reasoning chunk',
     [
       raw(choice({ delta: { reasoning_content: 'Hm' }, finish_reason: 'stop' })),
       pause(3000),
@@ -26,7 +26,7 @@ check('text is not lost', p, [
     { reasoning: 'Hm', content: 'Yes', finishReason: 'stop' },
   ],
   [
-    'where each chunk has a finish reason',
+    'with a finish reason on each chunk',
     [
       raw(choice({ delta: { content: 'a' }, finish_reason: 'stop' })),
       pause(2500),
@@ -35,12 +35,12 @@ check('text is not lost', p, [
     { content: 'ab', finishReason: 'stop' },
   ],
   [
-    'where text goes on after a finish reason alone',
+    'after a finish reason alone',
     [raw(text('a') + FINISH), pause(1000), raw(text('b')), pause(2500), raw(text('c') + FINISH + DONE)],
     { content: 'abc' },
   ],
   [
-    'where the reason is "null"',
+    'with the finish reason "null"',
     [
       raw(
         choice({ delta: { content: 'a' }, finish_reason: 'null' }) +
@@ -52,7 +52,7 @@ check('text is not lost', p, [
     { content: 'ab', finishReason: null },
   ],
   [
-    'where the reason is "None" or empty',
+    'with the finish reason "None" or an empty one',
     choice({ delta: { content: 'a' }, finish_reason: 'None' }) +
       choice({ delta: { content: 'b' }, finish_reason: '' }) +
       DONE,
@@ -61,12 +61,12 @@ check('text is not lost', p, [
   ['with index 1', event({ choices: [{ index: 1, delta: { content: 'a' } }] }) + DONE, { content: 'a' }],
   ['with index "0"', event({ choices: [{ index: '0', delta: { content: 'a' } }] }) + DONE, { content: 'a' }],
   [
-    'with an index that counts up',
+    'with an increasing index',
     [0, 1, 2].map((index) => event({ choices: [{ index, delta: { content: `${index}` } }] })).join('') + DONE,
     { content: '012' },
   ],
   [
-    'of the choice 0 of several',
+    'of choice 0 of several',
     event({
       choices: [
         { index: 1, delta: { content: 'no' } },
@@ -89,7 +89,7 @@ check('text is not lost', p, [
     { content: 'ab' },
   ],
   [
-    'of the first of several where none has index 0',
+    'of the first of several choices if none has index 0',
     event({ choices: [1, 2].map((index) => ({ index, delta: { content: `${index}` } })) }) + DONE,
     { content: '1' },
   ],
@@ -108,7 +108,7 @@ check('text is not lost', p, [
     { content: 'whole' },
   ],
   [
-    'nor doubled by a final message',
+    'nor duplicated by a final message',
     text('who') +
       text('le') +
       event({ choices: [{ message: { content: 'whole' }, finish_reason: 'stop' }] }) +
@@ -121,7 +121,7 @@ check('text is not lost', p, [
     { content: 'whole' },
   ],
   [
-    'nor doubled by messages that grow beside the deltas',
+    'nor duplicated by cumulative messages beside the deltas',
     ['a', 'b', 'c']
       .map((content, index) =>
         event({ choices: [{ delta: { content }, message: { content: 'abc'.slice(0, index + 1) } }] }),
@@ -133,7 +133,7 @@ check('text is not lost', p, [
     { content: 'abcd' },
   ],
   [
-    'nor doubled by a long message that comes twice',
+    'nor duplicated by a long message sent twice',
     event({ choices: [{ message: { content: 'long '.repeat(20) } }] }).repeat(2) + DONE,
     { content: 'long '.repeat(20) },
   ],
@@ -146,7 +146,7 @@ check('text is not lost', p, [
   ],
   ['in a list of one chunk', event([{ choices: [{ delta: { content: 'a' } }] }]) + DONE, { content: 'a' }],
   [
-    'before a connection that is cut after the reason',
+    'before a connection that closes after the finish reason',
     [raw(choice({ delta: { content: 'a' }, finish_reason: 'stop' })), cut()],
     { content: 'a', finishReason: 'stop' },
   ],

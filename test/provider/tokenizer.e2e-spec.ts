@@ -6,7 +6,7 @@ import { finish, gate, noDone, PlayedProvider } from '../support/provider/provid
 import { ServerProcess } from '../support/app/server-process.js';
 import { UserBuilder } from '../support/app/user.js';
 
-/** 9 tokens of o200k_base: one a word. */
+/** 9 tokens of o200k_base, one per word. */
 const NINE_WORDS = 'the quick brown fox jumps over the lazy dog';
 
 let folder: string;
