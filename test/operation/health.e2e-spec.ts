@@ -112,7 +112,7 @@ describe('health, with Redis', () => {
   }
 });
 
-/** A way to the database server that can fall silent, as a network does. */
+/** Proxy to the database server that can stop forwarding without closing. */
 class Wire {
   private readonly sockets = new Set<Socket>();
   private constructor(private readonly server: Server) {}

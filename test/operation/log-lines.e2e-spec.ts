@@ -1,4 +1,4 @@
-/** Log lines of replies, providers and sockets: one each, by ids, without user text. */
+/** Log lines of replies, providers and sockets: one for each event, with ids, without user text. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { ReplyEngine } from '../../src/chat/replies/reply-engine.js';
@@ -11,7 +11,7 @@ import { sendRaw } from '../support/clients/raw.js';
 import type { TestUser } from '../support/app/user.js';
 
 const log = new LogLines();
-/** Of a user, a provider and a stranger, with what would make a second line of a log that is not JSON. */
+/** Text of a user, a provider and an anonymous client; adds a second line to a log that does not escape it. */
 const WORDS = `planted-${randomUUID()}\r\n{"level":"fatal","msg":"planted"}`;
 
 let t: TestApp;
@@ -44,10 +44,15 @@ describe('the end of a reply', () => {
   type End = [what: string, script: Piece[], act: (id: number) => Promise<unknown>, line: object];
   const nothing = () => Promise.resolve();
   const ends: End[] = [
-    ['a whole one', [numbers], nothing, { status: 'complete', prompt_tokens: 3, completion_tokens: 2 }],
-    ['a failed one', [errorEvent({ message: WORDS })], nothing, { status: 'failed', code: 'upstream_error' }],
-    ['a stopped one', [stall()], (id) => ada.post(`/conversations/${id}/stop`), { status: 'stopped' }],
-    ['a deleted one', [stall()], (id) => ada.post(`/conversations/${id}/delete`), { status: 'stopped' }],
+    ['complete', [numbers], nothing, { status: 'complete', prompt_tokens: 3, completion_tokens: 2 }],
+    ['failed', [errorEvent({ message: WORDS })], nothing, { status: 'failed', code: 'upstream_error' }],
+    ['stopped', [stall()], (id) => ada.post(`/conversations/${id}/stop`), { status: 'stopped' }],
+    [
+      'deleted with its conversation',
+      [stall()],
+      (id) => ada.post(`/conversations/${id}/delete`),
+      { status: 'stopped' },
+    ],
   ];
 
   it.each(ends)('is logged once: %s', async (_what, script, act, expected) => {
@@ -151,8 +156,8 @@ describe('a provider error', () => {
       expect.objectContaining({ ...task(), upstream_status: 401 }),
     ]);
 
-    const away = { model_url: 'http://127.0.0.1:1/v1', model_name: 'x', api_key: 'x' };
-    const { body } = await ada.post('/auth/config/create', away);
+    const unreachable = { model_url: 'http://127.0.0.1:1/v1', model_name: 'x', api_key: 'x' };
+    const { body } = await ada.post('/auth/config/create', unreachable);
     expect((await ada.get(`/auth/config/${body.id}/models`)).status).toBe(502);
     expect(lines('Provider failed', { task: 'models' })).toEqual([
       expect.objectContaining({ ...task(), config_id: body.id, code: 'upstream_unreachable' }),
@@ -212,7 +217,7 @@ describe('a refused socket command', () => {
 
     const ofWebSockets = () =>
       lines('Socket command refused', { transport: 'websocket', command: 'connect' });
-    // Nest's logger is the process's: late lines of an earlier test file may be among these.
+    // Nest's logger is shared by the process, so late lines of an earlier test file may occur.
     const earlier = ofWebSockets().length;
     await ada.ws(999_999).closed;
     expect(ofWebSockets().slice(earlier)).toMatchObject([{ code: 'not_found', status: 404 }]);

@@ -93,7 +93,7 @@ describe('a request', () => {
     const line = await log.ofRequest(id);
     expect(line).toMatchObject({ duration_ms: expect.any(Number), ...expected });
     expect('handler' in line).toBe('handler' in expected);
-    // A second line of the request would come before the next request's.
+    // A second line of the request would precede the next request's line.
     await log.ofRequest(idOf(await t.http.get('/nowhere')));
     expect(log.filter((each) => each.request_id === id && each.msg === 'request')).toHaveLength(1);
   });

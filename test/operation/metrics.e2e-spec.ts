@@ -26,7 +26,7 @@ async function scrape(t: TestApp): Promise<string> {
 
 type Samples = Record<string, number>;
 
-/** The value of each series, by its name and labels. */
+/** Values of all series by name and labels. */
 async function samples(t: TestApp): Promise<Samples> {
   const lines = (await scrape(t)).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return Object.fromEntries(lines.map((line) => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]));
@@ -74,7 +74,7 @@ describe('/metrics', () => {
 
   it('counts per app in a process', async () => {
     const [one, two] = [await start(), await start()];
-    const ada = await two.user().create(); // the tokens of the newest app are those that are known
+    const ada = await two.user().create(); // `user()` uses the tokens of the newest app
     await ada.get('/auth/me');
 
     expect(await scrape(two)).toContain(requestsTo('/auth/me', 200));
@@ -92,13 +92,13 @@ describe('/metrics of chats', () => {
     ada = await t.user().withConfig(t.provider).create();
   });
   beforeEach(async () => {
-    // A title that a user gave, so that none is asked for.
+    // A user's title prevents a title request.
     ({ id } = await ada.createConversation({ title: 'Counted' }));
     before = await samples(t);
   });
   afterAll(() => t?.stop());
 
-  /** How much has been added to each series of a name since the test began. */
+  /** Increase of each series of a name since the start of the test. */
   async function added(name: string): Promise<Record<string, number>> {
     const now = Object.entries(await samples(t)).filter(([series]) => series.replace(/{.*/, '') === name);
     const grown = now.map(
@@ -197,12 +197,12 @@ describe('/metrics of chats', () => {
 
   it('show unsaved text and reply ends, and their age', async () => {
     const [store, heartbeat] = [t.app.get(ReplyRepository), t.app.get(Heartbeat)];
-    const away = new Error('The database is away');
+    const unavailable = new Error('The database is unavailable');
     const failing = [
       jest.spyOn(store, 'append').mockImplementation(async ({ length }) => {
-        if (length > 0) throw away; // without text it does not ask the database
+        if (length > 0) throw unavailable; // an empty append does not reach the database
       }),
-      jest.spyOn(store, 'end').mockRejectedValue(away),
+      jest.spyOn(store, 'end').mockRejectedValue(unavailable),
       jest.spyOn(heartbeat, 'silentMs', 'get').mockReturnValue(7000),
     ];
     const held = gate();

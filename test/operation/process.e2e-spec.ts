@@ -74,7 +74,7 @@ it('the idle server uses less than 140 MB', async () => {
 });
 
 describe('the log', () => {
-  /** A MySQL server whose first packet is numbered wrongly, of which mysql2 tells the console. */
+  /** MySQL server with a wrong sequence number in its first packet; mysql2 warns on the console. */
   async function confusedMysql() {
     const message = Buffer.from('\u00ff\u0010\u0004Too many connections', 'latin1');
     const packet = Buffer.concat([Buffer.from([message.length, 0, 0, 7]), message]);
