@@ -20,10 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-/** A tree of messages: the place of each one's parent among those before it, or -1 for a first message. */
+/** Tree of messages: the index of each message's parent, or -1 for a first message. */
 type Tree = number[];
 
-/** Stores a tree, with the branch that ends at a message active. @returns the messages' ids */
+/** Stores a tree and activates the branch that ends at a message. @returns the messages' ids */
 async function plant(conversationId: number, tree: Tree, end: number): Promise<number[]> {
   const { max } = (await manager.createQueryBuilder(Message, 'm').select('MAX(m.id)', 'max').getRawOne())!;
   const ids = tree.map((_, n) => Number(max ?? 0) + 1 + n);
@@ -81,7 +81,7 @@ describe('branches', () => {
     .map((picks): Tree => picks.map((pick, n) => Math.floor(pick * (n + 1)) - 1));
   const place = fc.nat(1000);
 
-  it('are followed to their newest message, in steps of any size', async () => {
+  it('are followed to their newest message, for any step size', async () => {
     const { id } = await ada.createConversation({ title: 'Trees' });
     const property = fc.asyncProperty(
       tree,
@@ -106,7 +106,7 @@ describe('branches', () => {
 
 describe('a conversation of 5,000 messages in three branches', () => {
   const SIZE = 5000;
-  /** All rows of a table or index are read, or rows are sorted. */
+  /** Plans that scan a whole table or index, or sort. */
   const COSTLY = /filesort|temp b-tree|"SCAN|"type":"(ALL|index)"/i;
   let tree: Tree;
   let tips: number[];
@@ -117,13 +117,13 @@ describe('a conversation of 5,000 messages in three branches', () => {
     ({ id } = await ada.createConversation({ title: 'Long' }));
     ({ tree, tips } = grow());
     ids = await plant(id, tree, tips[0]!);
-    // Others' messages, as an optimizer rightly reads the whole of a table that is one conversation's.
+    // A second conversation, because an optimizer rightly scans a table that holds only one.
     const { id: other } = await ada.createConversation({ title: 'Other' });
     await plant(other, tree, tips[0]!);
     if (isMysql(t.app.get(DataSource))) await manager.query('ANALYZE TABLE messages');
   }, 60_000);
 
-  /** One conversation, left twice, whose branches then grow by turns. */
+  /** Conversation branched twice, whose branches then grow alternately. */
   function grow(): { tree: Tree; tips: number[] } {
     const tree: Tree = [-1];
     const extend = (parent: number) => tree.push(parent) - 1;
@@ -179,7 +179,7 @@ describe('a conversation of 5,000 messages in three branches', () => {
     parameters: unknown[];
   }
 
-  /** The statements about messages that `work` has run. */
+  /** Records the statements on messages that `work` runs. */
   async function statementsOf(work: () => Promise<void>): Promise<Statement[]> {
     const source = t.app.get(DataSource);
     const { logger } = source;

@@ -161,7 +161,7 @@ describe('headers', () => {
   });
 });
 
-/** Origins that look like the listed one. */
+/** Origins that resemble the allowed one. */
 const TWINS = [
   'null',
   'http://app.example.com',

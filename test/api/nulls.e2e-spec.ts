@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 
-/** A user with one thing of each kind; the same, but for ids, each time. */
+/** A user with one object of each kind; worlds differ only in ids. */
 interface World {
   user: TestUser;
   conversation: number;
@@ -32,7 +32,7 @@ async function makeWorld(): Promise<World> {
   return { user, conversation, asked, reply, config: user.configId! };
 }
 
-/** What each operation and command with optional fields is sent beside them. */
+/** Required fields of each operation and command with optional fields. */
 const REQUIRED: Record<string, (world: World) => Body> = {
   'POST /auth/me/email': ({ user }) => ({ email: `new-${user.email}` }),
   'POST /auth/me/password': () => ({ password: 'another long pass phrase' }),
@@ -52,10 +52,10 @@ const REQUIRED: Record<string, (world: World) => Body> = {
   'chat.edit': ({ asked }) => ({ message_id: asked, content: 'Ho' }),
 };
 
-/** Fields whose null the contract gives a meaning of its own: it unsets them. */
+/** Fields that null unsets, according to the contract. */
 const UNSETS = ['config_id', 'system_prompt'];
 
-/** Ids, times and random names are another world's. */
+/** Drops ids, times and random names, which differ between worlds. */
 const withoutIds = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, inner: unknown) => {
@@ -64,7 +64,7 @@ const withoutIds = (value: unknown): unknown =>
     }) ?? 'null',
   );
 
-/** Those that may be absent, and that null does not unset. */
+/** Optional fields, except those that null unsets. */
 function optionalOf(name: string, schema: Schema): string[] {
   const names = document.propertiesOf(schema).map(([property]) => property);
   const unset = name.endsWith('{id}/update') ? UNSETS : [];
@@ -73,7 +73,7 @@ function optionalOf(name: string, schema: Schema): string[] {
 
 const nulls = (names: string[]): Body => Object.fromEntries(names.map((name) => [name, null]));
 
-/** The answer to the same call of a new user each time. */
+/** Calls an operation as a new user. @returns status and body without ids */
 async function overHttp(name: string, extra: Body): Promise<unknown> {
   const world = await makeWorld();
   const [method, template] = name.split(' ') as [string, string];
@@ -104,7 +104,7 @@ async function overWebSocket(name: string, extra: Body): Promise<unknown> {
 
 type Call = typeof overHttp;
 
-/** Each optional field alone, and all of them, as null and absent. */
+/** Compares null with absent for each optional field alone and for all together. */
 async function compare(call: Call, name: string, optional: string[]): Promise<void> {
   const absent = await call(name, {});
   expect([name, JSON.stringify(absent)]).toEqual([name, expect.not.stringContaining('validation_failed')]);

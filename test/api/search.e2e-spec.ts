@@ -1,4 +1,4 @@
-/** Searches with the index, whose segments are small here. */
+/** Searches with an index of small segments. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Between, DataSource } from 'typeorm';
@@ -28,7 +28,7 @@ const MOST = 20;
 const STRETCH = 5;
 const SIZES = { minMessages: LEAST, maxMessages: MOST, settledMs: 60_000 };
 const ABSENT = 'nowhere';
-/** Its n-grams are in no other text of these tests. */
+/** No other text of these tests contains its n-grams. */
 const SECRET = '龘靐';
 const HOUR_MS = 3_600_000;
 
@@ -53,7 +53,7 @@ beforeEach(async () => {
 const segmentsOf = ({ id: userId }: TestUser) =>
   t.manager.find(SearchSegment, { where: { userId }, order: { firstMessageId: 'ASC' } });
 
-/** Rows of an hour ago. */
+/** Builds rows created an hour ago. */
 function rowsOf(user: TestUser, conversation: number, contents: string[], like: Partial<Message> = {}) {
   const createdAt = new Date(Date.now() - HOUR_MS);
   const place = { conversationId: conversation, userId: user.id, parentId: null, role: 'user' as const };
@@ -118,7 +118,7 @@ describe('a search', () => {
       { numRuns: RUNS },
     );
 
-    /** Of a new user, whose messages' ids are between another's. */
+    /** Compares both for a new user; the message ids alternate with another user's. */
     async function check(contents: string[], queries: string[], limit: number) {
       const user = await t.user().create();
       const { id } = await user.createConversation();
@@ -142,7 +142,7 @@ describe('a search', () => {
     const statements = new StatementLog(t);
     await search(ada, ABSENT);
 
-    // Where the newest are that have no segment yet begin, and these; the indexer may still look whether they are enough.
+    // The start of the unindexed messages, these messages, and possibly the indexer's count of them.
     const reads = statements.take().filter((statement) => statement === 'SELECT messages');
     expect(reads.length).toBeLessThanOrEqual(3);
   });
@@ -157,7 +157,7 @@ describe('a search', () => {
       parameters,
     );
 
-    // Both parts of it; by the first alone it would read all of a segment.
+    // Both key columns; the first alone would read a whole segment.
     expect(JSON.stringify(plan)).toMatch(
       mysql ? /block_id\\*",[^\]]*\\*"bucket\\*"/ : /SEARCH posting [^"]*\(block_id=\? AND bucket=\?\)/,
     );
@@ -197,7 +197,7 @@ describe('a search', () => {
     expect(await search(ada, 'needle')).toEqual([young[0], old[0]]);
   });
 
-  /** What is found by each query, and what is not. */
+  /** Content, queries that find it, and queries that do not. */
   const FOLDED: [content: string, found: string[], others: string[]][] = [
     ['ПРИВЕТ, мир', ['привет', 'Привет', 'МИР'], ['приветы']],
     ['Ο ΟΔΟΣ', ['οδος', 'οδοσ', 'ΟΔΟΣ', 'ΟΔΟ'], ['ὁδός']],
@@ -219,9 +219,9 @@ describe('a search', () => {
   ];
 
   describe.each([
-    ['scanned', false],
-    ['indexed', true],
-  ])('for %s', (_, indexed) => {
+    ['a scan', false],
+    ['an index lookup', true],
+  ])('with %s', (_, indexed) => {
     it.each(FOLDED)('folds %j identically on every database', async (content, found, others) => {
       const [id] = await write(ada, conversationId, [content, ...hay(LEAST)]);
       if (indexed) await index(ada, LEAST + 1);
@@ -233,7 +233,7 @@ describe('a search', () => {
   });
 
   it.each(FOLDED.filter(([content]) => content.length <= 200))(
-    'finds the title %j too',
+    'folds the title %j identically',
     async (title, found, others) => {
       await ada.createConversation({ title });
 
@@ -250,10 +250,10 @@ describe('a search', () => {
   );
 
   it.each([
-    ['characters that become more', 'ﬁ ½ ẞ '.repeat(300)],
-    ['characters that become fewer', 'e\u0301\u00ad'.repeat(300)],
+    ['characters that expand in folding', 'ﬁ ½ ẞ '.repeat(300)],
+    ['characters that shrink in folding', 'e\u0301\u00ad'.repeat(300)],
     ['emoji', '👩‍💻'.repeat(200)],
-    ['more than is read with others', 'ß\u0301 '.repeat(9000)],
+    ['more text than one batch reads', 'ß\u0301 '.repeat(9000)],
   ])('shows the matching excerpt, after %s', async (_, before) => {
     await write(ada, conversationId, [`${before}Needle${before}`]);
     const path = `/conversations/search?q=${encodeURIComponent('ＮＥＥＤＬＥ')}`;
@@ -298,7 +298,7 @@ describe('index segments', () => {
     expect(segments.map(({ messageCount }) => messageCount)).toEqual([MOST, MOST, MOST]);
     for (const [at, segment] of segments.slice(1).entries())
       expect(segment.firstMessageId).toBe(segments[at]!.lastMessageId + 1);
-    // One at a time: hers would have been made before this.
+    // Users are indexed one at a time, so her segment would exist before this one.
     await write(ada, conversationId, hay(LEAST));
     await index(ada, 3 * MOST + LEAST);
     expect(await segmentsOf(eve)).toEqual([]);
@@ -322,7 +322,7 @@ describe('index segments', () => {
     expect(await search(ada, 'needle')).toEqual([reply]);
   });
 
-  it('are rebuilt when one between others is missing, however short', async () => {
+  it('are rebuilt when one in the middle is missing, even if it is short', async () => {
     const ids = await write(ada, conversationId, hay(4 * MOST));
     const [, { id, firstMessageId, lastMessageId }] = (await index(ada, 4 * MOST)) as [
       unknown,
@@ -348,7 +348,7 @@ describe('index segments', () => {
   });
 });
 
-describe('deleting a conversation, for the index,', () => {
+describe('deleting an indexed conversation', () => {
   const isRemembered = async () => {
     const segmentId = (await segmentsOf(ada)).map(({ id }) => id);
     const [bucket] = bucketsOf(SECRET);
@@ -365,7 +365,7 @@ describe('deleting a conversation, for the index,', () => {
     const needle = await write(ada, other, ['a needle', ...hay(2 * MOST - 2)]);
     const before = await index(ada, 4 * MOST);
     expect(await isRemembered()).toBe(true);
-    // Claimed long ago, as after a second's build a deletion could have come in between.
+    // An old claim, so that the deletion is not mistaken for one during the build.
     await t.manager.update(SearchSegment, { userId: ada.id }, { claimedAt: new Date(Date.now() - HOUR_MS) });
 
     await ada.post(`/conversations/${conversationId}/delete`);
@@ -381,7 +381,7 @@ describe('deleting a conversation, for the index,', () => {
     const needle = await write(ada, other, ['a needle', ...hay(LEAST)]);
     await write(ada, conversationId, [SECRET]);
     await index(ada, LEAST + 2);
-    // As a node leaves it that ends here.
+    // The state after a node crashes at this point.
     await t.manager.query('DELETE FROM messages WHERE conversation_id = ?', [conversationId]);
     await t.manager.update(SearchSegment, { userId: ada.id }, { tombstoned: true });
 
@@ -397,7 +397,7 @@ describe('deleting a conversation, for the index,', () => {
     await write(ada, conversationId, [SECRET, ...big(LEAST)]);
     await search(ada, ABSENT);
     await until(async () => (await segmentsOf(ada)).length > 0);
-    // So long that only the deletion itself can tell it.
+    // Old enough that only the deletion can reveal the change.
     const claimedAt = new Date(Date.now() - 60_000);
     await t.manager.update(SearchSegment, { userId: ada.id }, { claimedAt });
     await ada.post(`/conversations/${conversationId}/delete`);
@@ -406,7 +406,7 @@ describe('deleting a conversation, for the index,', () => {
     expect(await isRemembered()).toBe(false);
   });
 
-  // SQLite has one transaction at a time.
+  // SQLite runs one transaction at a time.
   onMysql('on MySQL', () => {
     it('is noticed by a segment that is built during the deletion', async () => {
       await write(ada, (await ada.createConversation()).id, hay(LEAST));
@@ -427,7 +427,7 @@ describe('deleting a conversation, for the index,', () => {
   });
 });
 
-/** Takes a while to read: much longer than to see that it has begun, also where much else goes on. */
+/** Messages slow enough to index that a test observes the start, even under load. */
 const big = (count: number) => Array.from({ length: count }, (_, index) => `big ${index} `.repeat(200_000));
 
 describe('an indexing claim', () => {
@@ -458,7 +458,7 @@ describe('an indexing claim', () => {
     expect(await search(ada, 'needle')).toEqual([needle]);
   });
 
-  it('that is lost stops the work of its former owner', async () => {
+  it('stops its former owner when lost', async () => {
     await write(ada, conversationId, ['a needle', ...big(LEAST)]);
     await search(ada, ABSENT);
     await until(async () => (await t.manager.delete(SearchSegment, { userId: ada.id })).affected === 1);
@@ -488,7 +488,7 @@ describe('an indexing claim', () => {
     try {
       await write(ada, conversationId, hay(10 * MOST));
       await Promise.all([search(ada, ABSENT), search(ada.on(node), ABSENT)]);
-      // The node that was late leaves the rest to the other.
+      // The node without the claim leaves the work to the other.
       const segments = await untilIndexed(ada, 10 * MOST);
       expect(segments.map(({ messageCount }) => messageCount)).toEqual(Array(10).fill(MOST));
       expect(await search(ada, 'hay')).toHaveLength(10 * MOST);
