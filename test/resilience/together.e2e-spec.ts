@@ -1,4 +1,4 @@
-/** Concurrent users, whose reads share statements and whose sends share transactions. */
+/** Concurrent users, whose sends share transactions. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
@@ -135,16 +135,13 @@ it('a repeat detected only by the unique key does not affect the others', async 
 });
 
 onMysql('with a slow connection to the database server', () => {
-  it('sends share transactions, and reads share statements', async () => {
+  it('sends share transactions', async () => {
     const statements = new StatementLog(t);
 
     await sendAll();
 
-    const taken = statements.take();
-    expect(taken.filter((statement) => statement === 'INSERT messages').length).toBeLessThan(USERS);
-    expect(taken.filter((statement) => statement.endsWith('SELECT model_configs')).length).toBeLessThan(
-      USERS,
-    );
+    const inserts = statements.take().filter((statement) => statement === 'INSERT messages');
+    expect(inserts.length).toBeLessThan(USERS);
   });
 
   it('a locked conversation does not delay others', async () => {
