@@ -11,12 +11,12 @@ const cursor = fc.record({
   done: fc.boolean(),
 });
 
-describe('A cursor', () => {
-  it('is read as it was written', () => {
+describe('cursor', () => {
+  it('is parsed to the values that were formatted', () => {
     fc.assert(fc.property(cursor, (place) => expect(parseCursor(cursorText(place))).toEqual(place)));
   });
 
-  it('is null for what is none', () => {
+  it('is null for malformed text', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const read = parseCursor(text);

@@ -153,7 +153,7 @@ describe('ReplyWriteBuffer', () => {
     ]);
   });
 
-  it('numbers the chunks of a second attempt apart from those of the first', async () => {
+  it('numbers the chunks of each attempt separately', async () => {
     append(start(1, 1), 'First');
     await buffer.flush();
     append(start(1, 2), 'Second');
@@ -163,7 +163,7 @@ describe('ReplyWriteBuffer', () => {
     expect(repository.rows.size).toBe(2);
   });
 
-  it('writes nothing of a reply after it is removed', async () => {
+  it('writes no text of a removed reply', async () => {
     const reply = start();
     let release = () => {};
     repository.held = new Promise((resolve) => (release = resolve));

@@ -8,7 +8,7 @@ describe('TextBuffer', () => {
     expect([text.length, String(text)]).toEqual([0, '']);
   });
 
-  it('returns all pieces in order, at any time', () => {
+  it('returns the appended pieces in order after each append', () => {
     const text = new TextBuffer();
     let expected = '';
     for (let n = 0; n < 5000; n++) {
@@ -36,7 +36,7 @@ describe('TextBuffer', () => {
     expect(String(text)).toBe(`${'x'.repeat(1_000_000)}y`);
   });
 
-  it('copies a text only a few times, for any number of pieces', () => {
+  it('copies the text a bounded number of times for any number of pieces', () => {
     const copy = jest.spyOn(Buffer.prototype, 'copy');
     const text = new TextBuffer();
     for (let n = 0; n < 5_000; n++) text.append('ten chars.');

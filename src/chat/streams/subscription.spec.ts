@@ -18,7 +18,7 @@ describe('Subscription', () => {
     });
   });
 
-  it('delivers the events of its user alone', () => {
+  it('delivers only events of its user', () => {
     hub.publish(1, new ParleyEvent('config.changed', {}));
     hub.publish(2, new ParleyEvent('config.changed', {}));
 
@@ -53,7 +53,7 @@ describe('Subscription', () => {
     expect([subscription.isOpen(3), subscription.isOpen(4)]).toEqual([false, true]);
   });
 
-  it('delivers nothing once it has ended, whatever a late command opens', () => {
+  it('delivers nothing after its end, even if a late command opens a conversation', () => {
     subscription.open(3);
     subscription.end();
     subscription.open(4);

@@ -71,13 +71,13 @@ describe('titleFromModel', () => {
     ['```json\n{"title": "Trip to Kyoto"}', 'Trip to Kyoto'],
     ['<h1>Trip to Kyoto</h1>', 'Trip to Kyoto'],
     ['<title>Trip to Kyoto</title>', 'Trip to Kyoto'],
-    // thoughts
+    // reasoning
     ['<think>A title. Hm.</think>\n\nTrip to Kyoto', 'Trip to Kyoto'],
     ['<THINKING>\nHm\n</THINKING>Trip to Kyoto', 'Trip to Kyoto'],
     ['[THINK]Hm[/THINK]Trip to Kyoto', 'Trip to Kyoto'],
     ['A title. Hm.</think>Title: Trip to Kyoto', 'Trip to Kyoto'],
     ['<think>Hm</think>```json\n{"title":"标题：京都之旅"}\n```', '京都之旅'],
-    // what only looks like a wrapping
+    // titles that resemble a label, a refusal or markup
     ['Python: lists and tuples', 'Python: lists and tuples'],
     ['Title case in English', 'Title case in English'],
     ['主题是什么', '主题是什么'],
@@ -134,9 +134,9 @@ describe('titleFromModel', () => {
     '你好，我无法给到相关内容。',
     '\u200b\ufeff',
     '"\u2800"',
-  ])('is none of %j', (answer) => expect(titleFromModel(answer)).toBeNull());
+  ])('finds no title in %j', (answer) => expect(titleFromModel(answer)).toBeNull());
 
-  it('takes no longer for an answer that was made to take long', () => {
+  it('parses answers built for catastrophic backtracking in bounded time', () => {
     const start = performance.now();
     for (const unit of ['a ', '<think>', '```', '“', 'Title: ', '*', 'sure, ', '{"a":', ':', ' ', '\n'])
       titleFromModel(unit.repeat(8000 / unit.length));

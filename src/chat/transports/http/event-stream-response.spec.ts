@@ -4,8 +4,8 @@ import { EventEmitter } from 'node:events';
 import { ParleyEvent } from '../../../events/parley-event.js';
 import { EventStreamResponse } from './event-stream-response.js';
 
-/** What a response does, as far as a stream of events uses it. */
-class PlayedResponse extends EventEmitter {
+/** A fake of the response methods that an event stream uses. */
+class FakeResponse extends EventEmitter {
   readonly req = { method: 'GET' };
   destroyed = false;
   ended = false;
@@ -33,13 +33,13 @@ class PlayedResponse extends EventEmitter {
 const delta = () => new ParleyEvent('message.delta', { conversation_id: 1, text: 'a\nb' }, '5.1.3.0');
 
 describe('EventStreamResponse', () => {
-  let response: PlayedResponse;
+  let response: FakeResponse;
   let stream: EventStreamResponse;
   let endings: number;
 
   beforeEach(() => {
     jest.useFakeTimers();
-    response = new PlayedResponse();
+    response = new FakeResponse();
     stream = new EventStreamResponse(response as unknown as Response);
     endings = 0;
     stream.onEnd(() => endings++);
@@ -48,7 +48,7 @@ describe('EventStreamResponse', () => {
     jest.useRealTimers();
   });
 
-  it('sends a comment every 15 s, until it ends', () => {
+  it('sends a comment every 15 s until it ends', () => {
     jest.advanceTimersByTime(14_999);
     expect(response.text).toBe('');
     jest.advanceTimersByTime(30_001);
@@ -60,7 +60,7 @@ describe('EventStreamResponse', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('writes an event as three lines, one that has no place in the conversation as two', () => {
+  it('writes an id line only for events with a cursor', () => {
     stream.send(delta());
     stream.send(new ParleyEvent('conversation.updated', { conversation: { id: 1 } }));
 
@@ -70,13 +70,13 @@ describe('EventStreamResponse', () => {
     );
   });
 
-  it('keeps to itself what is the server’s own', () => {
+  it('does not send internal events', () => {
     stream.send(new ParleyEvent('reply.stop', { conversation_id: 1 }));
 
     expect(response.text).toBe('');
   });
 
-  it('ends once, from whichever side', () => {
+  it('ends once, whether the client or the server ends it', () => {
     response.destroy();
     stream.end();
     stream.send(delta());
@@ -84,8 +84,8 @@ describe('EventStreamResponse', () => {
     expect([endings, response.text]).toEqual([1, '']);
   });
 
-  it('is over from the start where the client has left, or asked for the headers alone', () => {
-    const [gone, head] = [new PlayedResponse(), new PlayedResponse()];
+  it('ends at once for a disconnected client or a HEAD request', () => {
+    const [gone, head] = [new FakeResponse(), new FakeResponse()];
     gone.destroyed = true;
     head.req.method = 'HEAD';
 
@@ -98,7 +98,7 @@ describe('EventStreamResponse', () => {
     expect([head.ended, gone.text, head.text]).toEqual([true, '', '']);
   });
 
-  it('cuts a client for which too much waits, and writes no more', () => {
+  it('destroys the response over the backpressure limit and writes no more', () => {
     stream.goLive();
     response.writableLength = 1024 * 1024 + 1;
     stream.send(delta());
@@ -107,7 +107,7 @@ describe('EventStreamResponse', () => {
     expect([response.destroyed, response.text, endings]).toEqual([true, '', 1]);
   });
 
-  it('lets what was missed wait, however much it is, and counts from there', () => {
+  it('does not count missed events against the backpressure limit', () => {
     response.writableLength = 20 * 1024 * 1024;
     stream.send(delta());
     stream.goLive();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Backpressure, MAX_WAITING_BYTES as MAX } from './backpressure.js';
 
-/** A client for which a given amount waits. */
+/** A client with a settable number of buffered bytes. */
 class Client {
   bufferedAmount = 0;
   readonly backpressure = new Backpressure(this);
@@ -15,13 +15,13 @@ class Client {
 }
 
 describe('Backpressure', () => {
-  it('ends once more than 1 MiB waits', () => {
+  it('refuses a write once more than 1 MiB is buffered', () => {
     const client = new Client();
 
     expect([client.write(MAX), client.write(1), client.write(1)]).toEqual([true, true, false]);
   });
 
-  it('goes on for a client that takes what waits', () => {
+  it('accepts writes while the client drains its buffer', () => {
     const client = new Client();
 
     for (let n = 0; n < 10; n++) {
@@ -30,7 +30,7 @@ describe('Backpressure', () => {
     }
   });
 
-  it('lets what is larger than the limit wait whole, and 1 MiB beside it', () => {
+  it('accepts one event larger than the limit, and 1 MiB besides', () => {
     const client = new Client();
 
     expect([client.write(5 * MAX), client.write(MAX), client.write(1), client.write(1)]).toEqual([
@@ -41,7 +41,7 @@ describe('Backpressure', () => {
     ]);
   });
 
-  it('lets one such thing wait at a time', () => {
+  it('buffers at most one oversized event at a time', () => {
     const client = new Client();
     client.write(5 * MAX);
 
@@ -50,7 +50,7 @@ describe('Backpressure', () => {
     expect(client.write(2 * MAX)).toBe(true);
   });
 
-  it('holds nothing against a client twice: what was excused and taken is excused no more', () => {
+  it('ends the allowance for an oversized event once it is drained', () => {
     const client = new Client();
     client.write(5 * MAX);
     client.bufferedAmount = 0;
@@ -59,7 +59,7 @@ describe('Backpressure', () => {
     expect([client.write(MAX), client.write(1)]).toEqual([true, false]);
   });
 
-  it('excuses what the client had missed', () => {
+  it('does not count missed events that are buffered at the reset', () => {
     const client = new Client();
     client.bufferedAmount = 8 * MAX;
     client.backpressure.resetAllowance();
@@ -67,7 +67,7 @@ describe('Backpressure', () => {
     expect([client.write(MAX), client.write(1), client.write(1)]).toEqual([true, true, false]);
   });
 
-  it('has 32 MiB of what was missed got ready at once', () => {
+  it('buffers at most 32 MiB of missed events', () => {
     const client = new Client();
     client.bufferedAmount = 32 * MAX;
 

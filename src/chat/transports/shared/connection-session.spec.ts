@@ -19,13 +19,13 @@ describe('ConnectionSession', () => {
   const subscribe = (userId: number, listener: EventListener) => new Subscription(hub, userId, listener);
   const identify = jest.fn<AuthService['identify']>();
   const auth = { identify } as unknown as AuthService;
-  const heard: string[] = [];
+  const calls: string[] = [];
   let session: ConnectionSession;
 
   beforeEach(() => {
     jest.useFakeTimers();
     identify.mockReset().mockResolvedValue({} as Identity);
-    heard.length = 0;
+    calls.length = 0;
     session = begin(claims(HOUR));
   });
   afterEach(() => {
@@ -35,78 +35,78 @@ describe('ConnectionSession', () => {
 
   function begin(of: AccessClaims): ConnectionSession {
     return new ConnectionSession({ subscribe }, auth, of, {
-      expiring: (expiresAt) => heard.push(`expiring in ${expiresAt.getTime() - Date.now()}`),
-      ended: (reason) => heard.push(reason),
-      resume: () => heard.push('resume'),
+      expiring: (expiresAt) => calls.push(`expiring in ${expiresAt.getTime() - Date.now()}`),
+      ended: (reason) => calls.push(reason),
+      resume: () => calls.push('resume'),
     });
   }
   const revoke = (id: number) => hub.publish(7, new ParleyEvent('session.revoked', { session_id: id }));
 
-  it('tells 60 s before the token runs out, and ends when it does', () => {
+  it('warns 60 s before the token expires and ends at the expiry', () => {
     jest.advanceTimersByTime(HOUR - 60_001);
-    expect(heard).toEqual([]);
+    expect(calls).toEqual([]);
     jest.advanceTimersByTime(1);
-    expect(heard).toEqual(['expiring in 60000']);
+    expect(calls).toEqual(['expiring in 60000']);
     jest.advanceTimersByTime(59_999);
-    expect(heard).toHaveLength(1);
+    expect(calls).toHaveLength(1);
     jest.advanceTimersByTime(1);
-    expect(heard.slice(1)).toEqual(['token_expired']);
+    expect(calls.slice(1)).toEqual(['token_expired']);
   });
 
-  it('goes by the newer token once there is one, and tells again', () => {
+  it('uses the expiry of the renewed token and warns again', () => {
     jest.advanceTimersByTime(HOUR - 60_000);
     session.renew(claims(HOUR));
 
     jest.advanceTimersByTime(HOUR - 1);
-    expect(heard).toEqual(['expiring in 60000', 'expiring in 60000']);
+    expect(calls).toEqual(['expiring in 60000', 'expiring in 60000']);
     jest.advanceTimersByTime(1);
-    expect(heard.at(-1)).toBe('token_expired');
+    expect(calls.at(-1)).toBe('token_expired');
   });
 
-  it('ends with its own session alone, at once and once', () => {
+  it('ends once when its own session is revoked, not when another is', () => {
     revoke(2);
-    expect(heard).toEqual([]);
+    expect(calls).toEqual([]);
     revoke(1);
     revoke(1);
     jest.advanceTimersByTime(2 * HOUR);
 
-    expect(heard).toEqual(['token_revoked']);
+    expect(calls).toEqual(['token_revoked']);
   });
 
-  it('follows the session of the newer token', () => {
+  it('ends with the session of the renewed token', () => {
     session.renew(claims(HOUR, 2));
 
     revoke(1);
-    expect(heard).toEqual([]);
+    expect(calls).toEqual([]);
     revoke(2);
-    expect(heard).toEqual(['token_revoked']);
+    expect(calls).toEqual(['token_revoked']);
   });
 
-  it('ends with the account', () => {
+  it('ends when the account is deleted', () => {
     hub.publish(7, new ParleyEvent('account.deleted', {}));
 
-    expect(heard).toEqual(['token_revoked']);
+    expect(calls).toEqual(['token_revoked']);
   });
 
-  it('ends where its session had ended before it began', async () => {
+  it('ends if its session was revoked before the connection opened', async () => {
     identify.mockRejectedValue(revokedToken());
     const late = begin(claims(HOUR, 3));
     await jest.advanceTimersByTimeAsync(0);
 
-    expect(heard).toEqual(['token_revoked']);
+    expect(calls).toEqual(['token_revoked']);
     late.close();
   });
 
-  it('goes on where the database is away', async () => {
+  it('continues while the database is unavailable', async () => {
     identify.mockRejectedValue(new Error('connect ECONNREFUSED'));
     const late = begin(claims(HOUR, 3));
     await jest.advanceTimersByTimeAsync(0);
 
-    expect(heard).toEqual([]);
+    expect(calls).toEqual([]);
     late.close();
   });
 
-  it('hears nothing once it is closed, nor can it be renewed', async () => {
+  it('ignores events and renewals after it is closed', async () => {
     session.close();
     session.renew(claims(HOUR));
 
@@ -114,7 +114,7 @@ describe('ConnectionSession', () => {
     hub.publish(7, new ParleyEvent('connection.resume', {}));
     await jest.advanceTimersByTimeAsync(2 * HOUR);
 
-    expect(heard).toEqual([]);
+    expect(calls).toEqual([]);
     expect(jest.getTimerCount()).toBe(0);
     expect((hub as unknown as { listeners: Map<number, unknown> }).listeners.size).toBe(0);
   });

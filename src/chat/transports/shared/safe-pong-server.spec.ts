@@ -7,7 +7,7 @@ import { SafePongServer } from './safe-pong-server.js';
 
 let http: Server;
 let frames: SafePongServer;
-/** Of connections, on either side. */
+/** Server and client sockets to destroy after each test. */
 const ends: { destroy(): void }[] = [];
 beforeEach(async () => {
   http = createServer().listen(0, '127.0.0.1');
@@ -19,7 +19,7 @@ afterEach(() => {
   ends.splice(0).forEach((end) => end.destroy());
 });
 
-/** Takes the next client. */
+/** Accepts the next WebSocket handshake. */
 function accept(): Promise<WebSocket> {
   return new Promise((resolve) =>
     http.once('upgrade', (request, socket, head) => {
@@ -31,7 +31,7 @@ function accept(): Promise<WebSocket> {
 
 const port = () => (http.address() as AddressInfo).port;
 
-/** A ping of 125 bytes, all of them nought, and so masked by a mask of noughts. */
+/** A masked ping frame: mask and 125-byte payload are zeros. */
 const PING = Buffer.concat([Buffer.from([0x89, 0x80 | 125]), Buffer.alloc(4 + 125)]);
 const HANDSHAKE = [
   'GET / HTTP/1.1',
@@ -42,8 +42,8 @@ const HANDSHAKE = [
   `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`,
 ].join('\r\n');
 
-/** Its client never reads. */
-function connectDeaf(): Socket {
+/** Connects a client that never reads. */
+function connectNonReading(): Socket {
   const socket = connect(port(), '127.0.0.1').pause();
   ends.push(socket);
   socket.write(`${HANDSHAKE}\r\n\r\n`);
@@ -61,9 +61,9 @@ describe('SafePongServer', () => {
     await accepted;
   });
 
-  it('lets nothing pile up for a client that pings on and does not read', async () => {
+  it('bounds the buffered pongs of a client that pings without reading', async () => {
     const accepted = accept();
-    const deaf = connectDeaf();
+    const client = connectNonReading();
     const server = await accepted;
     const count = 100_000;
     let pings = 0;
@@ -74,7 +74,8 @@ describe('SafePongServer', () => {
         if (++pings === count) resolve();
       }),
     );
-    for (let sent = 0; sent < count; sent += 1000) deaf.write(Buffer.concat(Array<Buffer>(1000).fill(PING)));
+    for (let sent = 0; sent < count; sent += 1000)
+      client.write(Buffer.concat(Array<Buffer>(1000).fill(PING)));
     await allSeen;
 
     expect(most).toBeGreaterThan(0);

@@ -12,19 +12,19 @@ function limitsAt(rateLimitScale: number): SocketLimits {
 }
 
 describe('SocketLimits', () => {
-  it('have 20 places for a user, each given back once', () => {
+  it('allow 20 sockets per user, releasing each slot once', () => {
     const limits = limitsAt(1);
-    const places = Array.from({ length: 20 }, () => limits.admitUser(1));
+    const releases = Array.from({ length: 20 }, () => limits.admitUser(1));
 
     expect(() => limits.admitUser(1)).toThrow('Too many sockets');
     limits.admitUser(2);
-    places[0]!();
-    places[0]!();
+    releases[0]!();
+    releases[0]!();
     limits.admitUser(1);
     expect(() => limits.admitUser(1)).toThrow('Too many sockets');
   });
 
-  it('have 100 places for an address, and for all of an IPv6 subscriber’s', () => {
+  it('allow 100 sockets per IPv4 address or IPv6 /64', () => {
     const limits = limitsAt(1);
     for (let n = 0; n < 100; n++) limits.admitAddress(`2001:db8::${n}`);
 
@@ -32,7 +32,7 @@ describe('SocketLimits', () => {
     limits.admitAddress('2001:db8:0:1::1');
   });
 
-  it('keep nothing of who has left', () => {
+  it('keep no counter of a user without sockets', () => {
     const limits = limitsAt(1);
     for (let user = 0; user < 50; user++) limits.admitUser(user)();
 
@@ -66,7 +66,7 @@ describe('EventMeter', () => {
     expect(verdicts(limitsAt(1).meter(), 300)).toEqual({ answer: 50, refuse: 150, close: 100 });
   });
 
-  it('begins anew with each second', () => {
+  it('resets the count each second', () => {
     const meter = limitsAt(1).meter();
     verdicts(meter, 60);
     jest.advanceTimersByTime(1000);

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { StalledConnections } from './stalled-connections.js';
 
-/** More than what two sockets' buffers hold. */
+/** Larger than the kernel buffers of both sockets. */
 const LONG = Buffer.alloc(32 * 1024 * 1024);
 
 describe('StalledConnections', () => {
@@ -15,7 +15,7 @@ describe('StalledConnections', () => {
   let inServer: Socket;
 
   beforeEach(async () => {
-    // Real sockets on a played clock.
+    // Real sockets with a fake clock.
     jest.useFakeTimers({
       doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'setTimeout', 'clearTimeout'],
     });
@@ -37,12 +37,12 @@ describe('StalledConnections', () => {
     await once(server.close(), 'close');
   });
 
-  const askForMuch = async () => {
+  const requestLongBody = async () => {
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     while (inServer.writableLength === 0) await new Promise(setImmediate);
     await quiet();
   };
-  /** Until the kernel takes no more. */
+  /** Resolves when the kernel accepts no more data. */
   const quiet = async () => {
     const { _handle } = inServer as unknown as { _handle: { writeQueueSize: number } };
     for (let before = -1; before !== _handle.writeQueueSize;) {
@@ -57,7 +57,7 @@ describe('StalledConnections', () => {
     expect(_handle.writeQueueSize).toEqual(expect.any(Number));
   });
 
-  it('keeps one listener on a connection that is served anew', () => {
+  it('adds no second listener to a watched connection', () => {
     const before = inServer.listenerCount('close');
 
     slowReaders.watch(inServer);
@@ -65,8 +65,8 @@ describe('StalledConnections', () => {
     expect(inServer.listenerCount('close')).toBe(before);
   });
 
-  it('cuts a client that takes nothing for 10 s, also in the middle of one long write', async () => {
-    await askForMuch();
+  it('destroys a connection that reads nothing for 10 s, also during one long write', async () => {
+    await requestLongBody();
     jest.advanceTimersByTime(2_000);
 
     jest.advanceTimersByTime(8_000);
@@ -76,8 +76,8 @@ describe('StalledConnections', () => {
     expect(inServer.destroyed).toBe(true);
   });
 
-  it('leaves one that takes a little now and then, though no write gets done', async () => {
-    await askForMuch();
+  it('keeps a connection that reads slowly, though no write completes', async () => {
+    await requestLongBody();
 
     for (let n = 0; n < 5; n++) {
       jest.advanceTimersByTime(9_000);
@@ -94,9 +94,9 @@ describe('StalledConnections', () => {
     expect(inServer.destroyed).toBe(false);
   });
 
-  it('keeps nothing of a connection that has closed', async () => {
+  it('forgets a closed connection', async () => {
     const { connections, progress } = slowReaders as unknown as Record<string, { size: number }>;
-    await askForMuch();
+    await requestLongBody();
     jest.advanceTimersByTime(1_000);
     expect([connections!.size, progress!.size]).toEqual([1, 1]);
 
@@ -106,7 +106,7 @@ describe('StalledConnections', () => {
     expect([connections!.size, progress!.size]).toEqual([0, 0]);
   });
 
-  it('leaves one for which nothing waits', () => {
+  it('keeps an idle connection without pending data', () => {
     jest.advanceTimersByTime(60_000);
 
     expect(inServer.destroyed).toBe(false);

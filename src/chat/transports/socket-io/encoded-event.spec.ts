@@ -16,7 +16,7 @@ const HANDSHAKE = [
 
 const frameOf = ({ options }: EncodedEvent) => Buffer.concat(options.wsPreEncodedFrame);
 
-/** The bytes that ws itself writes for a text message. */
+/** @returns the bytes that ws writes for a text message */
 async function frameByWs(text: string): Promise<Buffer> {
   const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
   server.once('connection', (socket) => socket.send(text));
@@ -33,13 +33,13 @@ async function frameByWs(text: string): Promise<Buffer> {
 }
 
 describe('EncodedEvent', () => {
-  it('is an event of its namespace', () => {
+  it('encodes an event packet of its namespace', () => {
     const encoded = new EncodedEvent('/chat', new ParleyEvent('message.delta', { text: 'Grüße' }));
 
     expect(encoded.message).toBe('2/chat,["message.delta",{"text":"Grüße"}]');
   });
 
-  it('has the offset as its second argument, for a client that may be recovered', () => {
+  it('adds the offset as second argument for recoverable clients', () => {
     const encoded = new EncodedEvent('/chat', new ParleyEvent('message.created', { n: 1 }), 'a.1');
 
     expect(encoded.message).toBe('2/chat,["message.created",{"n":1},"a.1"]');
@@ -47,7 +47,7 @@ describe('EncodedEvent', () => {
 
   const overhead = '42/chat,["message.delta",{"text":""}]'.length;
   it.each([0, 125 - overhead, 126 - overhead, 65_535 - overhead, 65_536 - overhead])(
-    'has the frame that ws makes of it, with a text of %i bytes',
+    'has the same frame as ws for a text of %i bytes',
     async (length) => {
       const event = new ParleyEvent('message.delta', { text: 'x'.repeat(length) });
       const encoded = new EncodedEvent('/chat', event);
@@ -56,7 +56,7 @@ describe('EncodedEvent', () => {
     },
   );
 
-  it('counts the bytes of what is not ASCII', async () => {
+  it('measures non-ASCII text in bytes', async () => {
     const event = new ParleyEvent('message.delta', { text: '日本語👋'.repeat(20) });
     const encoded = new EncodedEvent('/chat', event);
 

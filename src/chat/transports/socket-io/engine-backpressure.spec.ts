@@ -33,7 +33,7 @@ afterEach(async () => {
 
 const received = (event: string) => new Promise<unknown>((resolve) => client.once(event, resolve));
 
-/** @returns the server's side, once nothing is on its way */
+/** @returns the server's socket, once its buffer is empty */
 async function connect(transport: 'websocket' | 'polling') {
   const { port } = http.address() as AddressInfo;
   const connected = once(server.of('/chat'), 'connection') as Promise<[Socket]>;
@@ -43,7 +43,7 @@ async function connect(transport: 'websocket' | 'polling') {
 }
 
 describe.each(['websocket', 'polling'] as const)('over %s', (transport) => {
-  it('an encoded event arrives, in order with what Socket.IO emits', async () => {
+  it('an encoded event arrives in order with events emitted by Socket.IO', async () => {
     const { socket } = await connect(transport);
     const types: string[] = [];
     client.onAny((type: string) => types.push(type));
@@ -60,14 +60,14 @@ describe.each(['websocket', 'polling'] as const)('over %s', (transport) => {
   it('a client for which more than the limit is buffered is disconnected', async () => {
     const { socket, backpressure } = await connect(transport);
     const closed = once(socket.conn, 'close');
-    // In one tick, so that none of it is taken meanwhile.
+    // In one tick, so that the client reads nothing in between.
     for (let n = 0; n < 4; n++) send(socket, LONG);
 
     expect(backpressure.bufferedAmount).toBeGreaterThan(MAX_WAITING_BYTES);
     await closed;
   });
 
-  it('what is buffered to catch up does not count', async () => {
+  it('missed events in the buffer do not count', async () => {
     const { socket, backpressure } = await connect(transport);
     send(socket, LONG);
     send(socket, LONG);

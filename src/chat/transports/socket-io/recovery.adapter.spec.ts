@@ -23,7 +23,7 @@ describe('RecoveryAdapter', () => {
       data: { userId: 7, client: { openConversations: [3] }, leave: () => undefined },
     });
 
-  it('restores a session once, with its user, what it had open, and nothing else of the old socket', async () => {
+  it('restores a session once, with its user and open conversations only', async () => {
     const restored = await adapter.restoreSession('pid', 'offset');
 
     expect(restored).toEqual({
@@ -36,7 +36,7 @@ describe('RecoveryAdapter', () => {
     expect(await adapter.restoreSession('pid', 'offset')).toBeNull();
   });
 
-  it('restores none that is unknown, too old, or that cannot be brought up', async () => {
+  it('restores no session that is unknown, expired or without replayable events', async () => {
     expect(await adapter.restoreSession('other', 'offset')).toBeNull();
     jest.advanceTimersByTime(RECOVERY_MS);
     expect(await adapter.restoreSession('pid', 'offset')).toBeNull();
@@ -46,7 +46,7 @@ describe('RecoveryAdapter', () => {
     expect(await adapter.restoreSession('again', 'offset')).toBeNull();
   });
 
-  it('keeps no session for longer than it can be of use', () => {
+  it('drops sessions older than the recovery time', () => {
     for (let n = 0; n < 100; n++) persist(`pid ${n}`);
     jest.advanceTimersByTime(RECOVERY_MS);
     persist('last');

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { ParleyEvent } from '../../../events/parley-event.js';
 import { ReplayBuffer } from './replay-buffer.js';
 
-describe('RecentEvents', () => {
+describe('ReplayBuffer', () => {
   let recent: ReplayBuffer;
 
   beforeEach(() => {
@@ -16,13 +16,13 @@ describe('RecentEvents', () => {
   const event = (text = '') => new ParleyEvent('conversation.updated', { text });
   const since = (offset: string) => recent.since(offset)?.map((missed) => missed.offset);
 
-  it('tells what came after each', () => {
+  it('returns the events after an offset', () => {
     const [a, b, c] = [recent.add(event()), recent.add(event()), recent.add(event())];
 
     expect([since(a), since(b), since(c)]).toEqual([[b, c], [c], []]);
   });
 
-  it('knows no places of others', () => {
+  it('returns null for an offset of another buffer or a malformed offset', () => {
     recent.add(event());
     const [name] = recent.add(event()).split('.');
     const other = new ReplayBuffer(60_000).add(event());
@@ -32,7 +32,7 @@ describe('RecentEvents', () => {
     }
   });
 
-  it('keeps 1 MiB, and says so where more was missed', () => {
+  it('keeps 1 MiB and returns null for offsets before that', () => {
     const first = recent.add(event());
     const second = recent.add(event());
     for (let n = 0; n < 10; n++) recent.add(event('x'.repeat(100_000)));
@@ -45,7 +45,7 @@ describe('RecentEvents', () => {
     expect((recent as unknown as { bytes: number }).bytes).toBe(0);
   });
 
-  it('keeps what is young', () => {
+  it('drops events older than the maximum age', () => {
     const old = recent.add(event());
     jest.advanceTimersByTime(50_000);
     const young = recent.add(event());
