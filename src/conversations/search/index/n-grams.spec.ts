@@ -15,7 +15,7 @@ const texts = fc.string({ unit: 'binary', maxLength: 60 });
 const queries = fc.string({ unit: 'binary', minLength: 1, maxLength: 30 });
 
 describe('the n-grams of a text', () => {
-  it('include those by which any part of it is looked for', () => {
+  it('include the buckets of every substring query', () => {
     fc.assert(
       fc.property(texts, queries, texts, (before, query, after) => {
         const text = before + query + after;
@@ -27,7 +27,7 @@ describe('the n-grams of a text', () => {
     );
   });
 
-  it('do not go on from one text into the next', () => {
+  it('do not span two texts', () => {
     const nGrams = new Set<number>();
     const reader = new NGramReader((bucket, length) => length === 3 && nGrams.add(bucket));
     for (const text of ['ab', 'cd']) {
@@ -40,7 +40,7 @@ describe('the n-grams of a text', () => {
 });
 
 describe('the buckets of a query', () => {
-  it('are few, each once, and in range', () => {
+  it('are 1 to 8, distinct and in range', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }), (query) => {
         const buckets = bucketsOf(query);
@@ -52,7 +52,7 @@ describe('the buckets of a query', () => {
     );
   });
 
-  it('come from all over it, the longest n-grams first', () => {
+  it('are spread over the query and prefer the longest n-grams', () => {
     const long = 'a quick brown fox jumps over the lazy dog';
     const nGramAt = (start: number) => bucketsOf(long.slice(start, start + 3))[0];
 

@@ -25,7 +25,7 @@ function pack(rows: number[][], size: number): Map<number, Uint8Array> {
 }
 
 describe('the postings of a segment', () => {
-  it('are what was added, however often, of every bucket', () => {
+  it('contain the added positions of every bucket', () => {
     fc.assert(
       fc.property(segment, ({ size, rows }) => {
         const packed = pack(rows, size);
@@ -38,7 +38,7 @@ describe('the postings of a segment', () => {
     );
   });
 
-  it('are never longer than a bitmap, and short where they are few', () => {
+  it('are at most as long as a bitmap or 2 bytes per position', () => {
     fc.assert(
       fc.property(segment, ({ size, rows }) => {
         for (const [bucket, postings] of pack(rows, size)) {
@@ -51,7 +51,7 @@ describe('the postings of a segment', () => {
     );
   });
 
-  it('intersect, whichever way each is written', () => {
+  it('intersect in every mix of encodings', () => {
     fc.assert(
       fc.property(segment, ({ size, rows }) => {
         const filled = rows.filter((row) => row.length > 0);
@@ -65,14 +65,14 @@ describe('the postings of a segment', () => {
 });
 
 describe('ascending numbers', () => {
-  it('come back as they were, up to the largest id', () => {
+  it('are unpacked unchanged, up to the largest safe integer', () => {
     const numbers = fc
       .uniqueArray(fc.oneof(fc.nat(1000), fc.maxSafeNat()))
       .map((some) => some.sort((a, b) => a - b));
     fc.assert(fc.property(numbers, (some) => expect(unpackAscending(packAscending(some))).toEqual(some)));
   });
 
-  it('take a byte where they are dense', () => {
+  it('take about one byte each if dense', () => {
     const numbers = Array.from({ length: 1000 }, (_, index) => 9_000_000_000 + 3 * index);
 
     expect(packAscending(numbers).length).toBeLessThan(1010);
