@@ -29,18 +29,18 @@ describe('EventHub', () => {
     expect(seen).toEqual([ofThree]);
   });
 
-  it('ends a subscription once, however often it is ended', () => {
+  it('ignores repeated ends of a subscription', () => {
     const end = hub.subscribeDeltas(3, () => undefined);
     end();
     hub.subscribeDeltas(3, listener);
     end();
-    const heard = delta(3);
-    publishAll(heard);
+    const delivered = delta(3);
+    publishAll(delivered);
 
-    expect(seen).toEqual([heard]);
+    expect(seen).toEqual([delivered]);
   });
 
-  it('keeps nothing of a subscription that has ended', () => {
+  it('removes the listeners of an ended subscription', () => {
     const ends = [
       hub.subscribeDeltas(3, listener),
       hub.subscribeDeltas(3, () => undefined),

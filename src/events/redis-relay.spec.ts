@@ -13,7 +13,7 @@ jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
 
 const ADA = 1;
 
-it('holds nobody up while Redis is away', async () => {
+it('delays no local event while Redis is unavailable', async () => {
   const ignore = () => undefined;
   const relay = new RedisRelay('redis://127.0.0.1:1', randomUUID(), { receive: ignore, missed: ignore });
   relay.connect();
@@ -24,7 +24,7 @@ it('holds nobody up while Redis is away', async () => {
   relay.close();
 });
 
-onRedis('Nodes that hear each other over Redis', (REDIS_URL) => {
+onRedis('Nodes connected by Redis', (REDIS_URL) => {
   let deployment: string;
   let proxy: TcpProxy;
   const relays: RedisRelay[] = [];
@@ -38,7 +38,7 @@ onRedis('Nodes that hear each other over Redis', (REDIS_URL) => {
     await proxy.close();
   });
 
-  /** A node's relay, and all that comes in over it: `missed` too. */
+  /** Starts a node's relay. `log` records its events and `missed` notifications. */
   async function node(url = REDIS_URL, name = deployment) {
     const log = new EventLog('the relay');
     const relay = new RedisRelay(url, name, {
@@ -49,13 +49,13 @@ onRedis('Nodes that hear each other over Redis', (REDIS_URL) => {
     relay.connect();
     await log.until(({ type }) => type === 'missed');
     await until(() => relay.isConnected);
-    return { relay, log, said: () => log.events.filter(({ type }) => type === 'config.changed') };
+    return { relay, log, received: () => log.events.filter(({ type }) => type === 'config.changed') };
   }
   const throughProxy = () => node(`redis://127.0.0.1:${proxy.port}`);
   const news = (what: string) => new ParleyEvent('config.changed', { what });
   const is = (what: string) => (event: Record<string, unknown>) => event.what === what;
 
-  it('do so within their deployment alone', async () => {
+  it('receive events of their own deployment only', async () => {
     const [one, two, stranger] = await Promise.all([node(), node(), node(REDIS_URL, randomUUID())]);
     await Promise.all([one, two, stranger].map(({ relay }) => relay.listen(ADA)));
 
@@ -68,12 +68,12 @@ onRedis('Nodes that hear each other over Redis', (REDIS_URL) => {
     const [last] = await Promise.all([node(REDIS_URL, deployment), stranger.relay.listen(2)]);
     last.relay.send(ADA, news('last'));
     await Promise.all([one.log.until(is('last')), two.log.until(is('last'))]);
-    expect(one.said().map(({ what }) => what)).toEqual(['of two', 'last']);
-    expect(two.said().map(({ what }) => what)).toEqual(['of one', 'last']);
-    expect(stranger.said()).toEqual([]);
+    expect(one.received().map(({ what }) => what)).toEqual(['of two', 'last']);
+    expect(two.received().map(({ what }) => what)).toEqual(['of one', 'last']);
+    expect(stranger.received()).toEqual([]);
   });
 
-  it('hear of a user whom they leave and come back to in the same moment', async () => {
+  it('receive events of a user after leaving and listening again in one tick', async () => {
     const [one, two] = await Promise.all([node(), node()]);
 
     for (let n = 1; n <= 3; n++) {
@@ -89,45 +89,45 @@ onRedis('Nodes that hear each other over Redis', (REDIS_URL) => {
     }
   });
 
-  it('hear of a user whom they were about to listen to when the connection broke', async () => {
+  it('receive events of a user if the connection broke during the subscription', async () => {
     const [one, two] = await Promise.all([throughProxy(), node()]);
     const move = await proxy.hang();
     void one.relay.listen(ADA);
     await new Promise(setImmediate);
-    const mend = await proxy.refuse();
+    const restore = await proxy.refuse();
     const seen = one.log.events.length;
     await move();
-    await mend();
+    await restore();
     await one.log.until(({ type }) => type === 'missed', undefined, seen);
 
     await one.relay.listen(ADA);
-    two.relay.send(ADA, news('heard'));
+    two.relay.send(ADA, news('subscribed'));
 
-    await one.log.until(is('heard'));
+    await one.log.until(is('subscribed'));
   });
 
-  it('are told where one could not say something, once it can again', async () => {
-    const [mute, other] = await Promise.all([throughProxy(), node()]);
+  it('resume their clients after another node could not publish', async () => {
+    const [disconnected, other] = await Promise.all([throughProxy(), node()]);
     await other.relay.listen(ADA);
-    const mend = await proxy.refuse();
+    const restore = await proxy.refuse();
 
-    mute.relay.send(ADA, news('never heard'));
-    await mend();
+    disconnected.relay.send(ADA, news('unpublished'));
+    await restore();
 
     expect(await other.log.until(({ type }) => type === 'connection.resume')).toMatchObject({ userId: ADA });
-    expect(other.said()).toEqual([]);
+    expect(other.received()).toEqual([]);
   });
 
-  it('notice a connection that died without a word', async () => {
+  it('detect a connection that was lost without a close', async () => {
     const [lost, other] = await Promise.all([throughProxy(), node()]);
     await lost.relay.listen(ADA);
     const seen = lost.log.events.length;
 
-    const mend = await proxy.lose();
-    await mend();
+    const restore = await proxy.lose();
+    await restore();
 
     await lost.log.until(({ type }) => type === 'missed', 20_000, seen);
-    other.relay.send(ADA, news('heard again'));
-    await lost.log.until(is('heard again'));
+    other.relay.send(ADA, news('after reconnect'));
+    await lost.log.until(is('after reconnect'));
   });
 });
