@@ -38,14 +38,14 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
     expect((await one.usage(key, budget.windowMs)).used).toBe(3);
   });
 
-  it('have budgets apart from those of another deployment', async () => {
+  it('share no budget with another deployment', async () => {
     const [one, stranger] = await Promise.all([node(REDIS_URL), node(REDIS_URL, randomUUID())]);
     for (let i = 0; i < 4; i++) await one.tryConsume(key, budget);
 
     expect(await stranger.tryConsume(key, budget)).toMatchObject({ allowed: true, used: 1 });
   });
 
-  it('share it while the event loop is blocked for longer than the timeout of Redis', async () => {
+  it('share the budget while the event loop is blocked for longer than the timeout of Redis', async () => {
     const one = await node(REDIS_URL);
     const take = one.tryConsume(key, budget);
     await new Promise(setImmediate);
@@ -55,7 +55,7 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
     expect(warned).not.toHaveBeenCalled();
   });
 
-  it('see refunds of one another', async () => {
+  it('apply refunds of each other', async () => {
     const [one, two] = await Promise.all([node(REDIS_URL), node(REDIS_URL)]);
     for (let i = 0; i < 4; i++) await one.tryConsume(key, budget);
 
@@ -90,7 +90,7 @@ onRedis('nodes that share Redis', (REDIS_URL) => {
 });
 
 describe('a node whose Redis is unavailable', () => {
-  it('counts by itself and logs one warning', async () => {
+  it('counts in memory and logs one warning', async () => {
     const store = await node('redis://127.0.0.1:1');
 
     const results = [];
@@ -102,9 +102,9 @@ describe('a node whose Redis is unavailable', () => {
   });
 
   it('does not log the password of its Redis', async () => {
-    await node('redis://somebody:tell-nobody@127.0.0.1:1');
+    await node('redis://somebody:top-secret@127.0.0.1:1');
 
-    expect(JSON.stringify(warned.mock.calls)).not.toContain('tell-nobody');
+    expect(JSON.stringify(warned.mock.calls)).not.toContain('top-secret');
   });
 });
 
@@ -130,7 +130,7 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
 
   const throughProxy = () => node(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
 
-  it('waits for it once, then counts by itself', async () => {
+  it('waits for one timeout, then counts in memory', async () => {
     const store = await throughProxy();
     await store.tryConsume('ada', budget);
     pairs.forEach(({ server }) => server.pause());
@@ -144,7 +144,7 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
     expect(warned).toHaveBeenCalledTimes(1);
   });
 
-  it('shares its budget again once it is back', async () => {
+  it('shares its budget again after reconnecting', async () => {
     const key = randomUUID();
     const store = await throughProxy();
     const other = await node(REDIS_URL);
@@ -157,7 +157,7 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
     expect((await other.usage(key, budget.windowMs)).used).toBeGreaterThan(0);
   });
 
-  it('drops a connection that stays silent, however much is written to it', async () => {
+  it('drops an unresponsive connection, even during writes', async () => {
     const key = randomUUID();
     const store = await throughProxy();
     const other = await node(REDIS_URL);
