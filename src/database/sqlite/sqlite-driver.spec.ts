@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { createDataSource } from '../data-source.js';
 
-/** Runs for some milliseconds. */
+/** A statement that takes several milliseconds. */
 const LONG =
   'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT max(i) FROM n';
 
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => database.destroy());
 
-/** @returns number of turns of the event loop meanwhile */
+/** @returns number of event-loop turns until `work` settles */
 async function turnsDuring(work: Promise<unknown>): Promise<number> {
   let turns = 0;
   let over = false;
@@ -26,14 +26,14 @@ async function turnsDuring(work: Promise<unknown>): Promise<number> {
   return turns;
 }
 
-describe('SQLite’s statements', () => {
-  it('let the event loop turn between them, however many come at once', async () => {
+describe('SQLite statements', () => {
+  it('yield to the event loop between concurrent statements', async () => {
     const statements = Array.from({ length: 50 }, () => database.query(LONG));
 
     expect(await turnsDuring(Promise.all(statements))).toBeGreaterThan(5);
   });
 
-  it('let it turn between transactions, which keep their order', async () => {
+  it('yield to the event loop between transactions, which keep their order', async () => {
     const order: number[] = [];
     const transactions = Array.from({ length: 50 }, (_, index) =>
       database.transaction(async (manager) => {
@@ -47,7 +47,7 @@ describe('SQLite’s statements', () => {
     expect(order).toEqual(Array.from({ length: 100 }, (_, n) => Math.floor(n / 2)));
   });
 
-  it('follow on each other where they are short', async () => {
+  it('run without yielding if they are short', async () => {
     expect(await turnsDuring(database.query('SELECT 1').then(() => database.query('SELECT 1')))).toBe(0);
   });
 });
