@@ -24,7 +24,7 @@ const errorOf = (action: () => unknown): Error => {
 
 describe('EncryptionService', () => {
   it.each(['', 'sk-proj-0123456789', '👩‍💻 é العربية 中文 \0 \r\n', '\ufeffwith a BOM', 'x'.repeat(4096)])(
-    'gives back what it was given: %j',
+    'decrypts to the encrypted plaintext: %j',
     (plaintext) => {
       const service = serviceWith(freshKey);
       const token = service.encrypt(plaintext);
@@ -34,7 +34,7 @@ describe('EncryptionService', () => {
     },
   );
 
-  it('encrypts with the first key and decrypts with all', () => {
+  it('encrypts with the first key and decrypts with every key', () => {
     const ring = serviceWith(freshKey, middleKey, oldKey);
 
     expect(ring.decrypt(serviceWith(oldKey).encrypt('old'))).toBe('old');
@@ -42,7 +42,7 @@ describe('EncryptionService', () => {
     expect(serviceWith(freshKey).decrypt(ring.encrypt('new'))).toBe('new');
   });
 
-  it('tells which tokens it can read, and which a rotation has to touch', () => {
+  it('reports which tokens are readable and which need rotation', () => {
     const ring = serviceWith(freshKey, oldKey);
     const tokens = [freshKey, oldKey, middleKey].map((key) => serviceWith(key).encrypt('x'));
 
@@ -50,7 +50,7 @@ describe('EncryptionService', () => {
     expect(tokens.map((token) => ring.needsRotation(token))).toEqual([false, true, true]);
   });
 
-  it('rotates a token so that the old key can be dropped', () => {
+  it('rotates a token to the first key', () => {
     const rotated = serviceWith(freshKey, oldKey).rotate(serviceWith(oldKey).encrypt('sk-kept'));
 
     expect(serviceWith(freshKey).decrypt(rotated)).toBe('sk-kept');
@@ -58,7 +58,7 @@ describe('EncryptionService', () => {
     expect(serviceWith(oldKey).isReadable(rotated)).toBe(false);
   });
 
-  it('throws UnreadableTokenError for what no key opens', () => {
+  it('throws UnreadableTokenError for a token that no key decrypts', () => {
     const service = serviceWith(freshKey);
     const foreign = serviceWith(oldKey).encrypt('x');
 
@@ -69,7 +69,7 @@ describe('EncryptionService', () => {
     }
   });
 
-  it('shows neither token, key nor plaintext in its errors', () => {
+  it('includes no token, key or plaintext in its errors', () => {
     const token = serviceWith(oldKey).encrypt('sk-secret');
     const { message, stack } = errorOf(() => serviceWith(freshKey).decrypt(token));
     const badKey = errorOf(() => serviceWith(freshKey, 'a-bad-key'));
@@ -79,11 +79,11 @@ describe('EncryptionService', () => {
     expect(badKey.message + badKey.stack).not.toMatch(/a-bad-key/);
   });
 
-  it('does not start without a key', () => {
+  it('throws without a key', () => {
     expect(() => serviceWith()).toThrow('ENCRYPTION_KEYS');
   });
 
-  it('is injected with the settings of the process', async () => {
+  it('uses the keys of the injected settings', async () => {
     @Global()
     @Module({
       providers: [{ provide: Settings, useValue: { encryptionKeys: [oldKey] } }],

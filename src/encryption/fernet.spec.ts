@@ -14,7 +14,7 @@ const otherKey = parseKey(python.tokens.find((row) => row.key !== keyText)!.key)
 
 const toBase64Url = (bytes: Buffer) => bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 
-/** A token with a good HMAC over whatever is given, as only a holder of the key can make it. */
+/** Signs the given parts with a valid HMAC, which needs the key. */
 function sign(...parts: Buffer[]): string {
   const signed = Buffer.concat(parts);
   const signingKey = Buffer.from(keyText, 'base64url').subarray(0, 16);
@@ -41,20 +41,20 @@ describe('the vectors of the Fernet spec', () => {
 
 describe("tokens of Python's cryptography", () => {
   it.each(python.tokens)(
-    'open under their key: $plaintext.length characters',
+    'are decrypted with their key: $plaintext.length characters',
     ({ key, plaintext, token }) => {
       expect(decrypt(parseKey(key), token)?.toString()).toBe(plaintext);
     },
   );
 });
 
-describe('time', () => {
+describe('the timestamp', () => {
   const made = new Date('2026-01-31T09:30:00.900Z');
   const token = encrypt(key, Buffer.from('x'), { now: made });
   const after = (seconds: number) => new Date(made.getTime() + seconds * 1000);
 
   it.each([
-    ['at the end of its life', 60, true],
+    ['at its expiry', 60, true],
     ['a second later', 61, false],
     ['from a clock 60 s ahead', -60, true],
     ['from a clock 61 s ahead', -61, false],
@@ -62,19 +62,19 @@ describe('time', () => {
     expect(decrypt(key, token, { ttlSeconds: 60, now: after(seconds) }) !== null).toBe(opens);
   });
 
-  it('does not matter without a TTL', () => {
+  it('is ignored without a TTL', () => {
     expect(decrypt(key, token, { now: after(-1e9) })).not.toBeNull();
     expect(decrypt(key, token, { now: after(1e9) })).not.toBeNull();
   });
 
-  it('bears any timestamp', () => {
+  it('is rejected without an exception at its maximum', () => {
     const head = Buffer.concat([Buffer.from([0x80]), Buffer.alloc(8, 0xff), Buffer.alloc(16)]);
 
     expect(decrypt(key, sign(head, Buffer.alloc(16)), { ttlSeconds: 60 })).toBeNull();
   });
 });
 
-describe('tampering', () => {
+describe('a tampered token', () => {
   // A fixed token, whose IV is '_' throughout: most random ones, but not all, differ from plain base64.
   const token = encrypt(key, Buffer.from('sk-a-key-to-keep-0123456789'), {
     now: new Date('2026-01-31T09:30:00.000Z'),
@@ -82,7 +82,7 @@ describe('tampering', () => {
   });
   const bytes = Buffer.from(token, 'base64url');
 
-  it('is noticed in every bit of a token', () => {
+  it('is rejected with any bit flipped', () => {
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const altered = Buffer.from(bytes);
       altered[bit >> 3]! ^= 1 << (bit & 7);
@@ -94,7 +94,7 @@ describe('tampering', () => {
     }
   });
 
-  it('is noticed in every character of a token', () => {
+  it('is rejected with any character replaced', () => {
     for (let at = 0; at < token.length; at++) {
       for (const character of ['A', 'B', '_', '+', '=', ' ', '\n', '\0', 'é', '']) {
         if (character === token[at]) continue;
@@ -104,7 +104,7 @@ describe('tampering', () => {
     }
   });
 
-  it('is noticed when the token is cut or grows', () => {
+  it('is rejected if truncated or extended', () => {
     for (let length = 0; length < bytes.length; length++) {
       expect([length, decrypt(key, toBase64Url(bytes.subarray(0, length)))]).toEqual([length, null]);
     }
@@ -113,14 +113,14 @@ describe('tampering', () => {
     }
   });
 
-  it('is noticed in the padding and the alphabet of the base64', () => {
+  it('is rejected with other base64 padding or alphabet', () => {
     expect(token).toMatch(/_.*=$/);
 
     expect(decrypt(key, token.replace(/=+$/, ''))).toBeNull();
     expect(decrypt(key, bytes.toString('base64'))).toBeNull();
   });
 
-  it('is noticed in the bits that the last base64 digit carries beyond the bytes', () => {
+  it('is rejected with non-zero unused bits in the last base64 digit', () => {
     const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const last = token.search(/=*$/) - 1;
     const twin = token.slice(0, last) + digits[digits.indexOf(token[last]!) + 1] + token.slice(last + 1);
@@ -129,13 +129,13 @@ describe('tampering', () => {
     expect(decrypt(key, twin)).toBeNull();
   });
 
-  it('is noticed under another key', () => {
+  it('is rejected under another key', () => {
     expect(decrypt(otherKey, token)).toBeNull();
     expect(isAuthentic(otherKey, token)).toBe(false);
   });
 });
 
-describe('what the holder of a key signed wrongly', () => {
+describe('a malformed token with a valid HMAC', () => {
   const head = (version: number) =>
     Buffer.concat([Buffer.from([version]), Buffer.alloc(8), Buffer.alloc(16)]);
 
@@ -173,13 +173,13 @@ describe('a key', () => {
     Buffer.alloc(33, 1).toString('base64'),
     Buffer.alloc(32, 0xff).toString('base64'),
     'f'.repeat(64),
-  ])('is refused, unshown, when it is not 32 bytes in base64url: %j', (text) => {
+  ])('is rejected if not 32 bytes in base64url, without appearing in the error: %j', (text) => {
     expect(() => parseKey(text)).toThrow(
       new TypeError('A Fernet key is 32 bytes in base64url with padding.'),
     );
   });
 
-  it('does not show itself in logs', () => {
+  it('does not appear in logs', () => {
     const bytes = Buffer.from(keyText, 'base64url');
     const shown = inspect(key, { depth: null, showHidden: true }) + JSON.stringify(key);
 
@@ -191,7 +191,7 @@ describe('a key', () => {
   });
 });
 
-it('never makes the same token twice', () => {
+it('makes a different token for each encryption', () => {
   const now = new Date();
   const tokens = Array.from({ length: 100 }, () => encrypt(key, Buffer.from('same'), { now }));
 
