@@ -10,7 +10,7 @@ import { loadSettings } from './settings.js';
 const root = join(__dirname, '../..');
 const settingNames = Object.keys(environmentSchema(false).shape);
 
-/** What a reader of the repository sees: pages at the top, and the folders of documents, examples and test data. */
+/** Published files: top-level pages, and the folders of documents, examples and test data. */
 function publishedFiles(): string[] {
   const pages = readdirSync(root).filter((name) =>
     /\.md$|^\.env\.example$|^Dockerfile$|compose.*\.ya?ml$/.test(name),
@@ -28,13 +28,13 @@ function publishedFiles(): string[] {
 describe('.env.example', () => {
   const text = readFileSync(join(root, '.env.example'), 'utf8');
 
-  it('names every setting and no other', () => {
+  it('lists exactly the existing settings', () => {
     const named = [...text.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name);
 
     expect(named.sort()).toEqual([...settingNames].sort());
   });
 
-  it('changes nothing when it is copied as it is', () => {
+  it('changes no default when copied unchanged', () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'parley-example-'));
     try {
       const example: NodeJS.ProcessEnv = parseEnv(text);
@@ -47,7 +47,7 @@ describe('.env.example', () => {
 });
 
 describe('deploy/compose.yaml', () => {
-  it('lets a node take the time that it needs to leave', () => {
+  it('stops a node only after its shutdown delay and grace period', () => {
     const compose = readFileSync(join(root, 'deploy/compose.yaml'), 'utf8');
     const [, graceSeconds] = /stop_grace_period: (\d+)s/.exec(compose)!;
     const { SHUTDOWN_DELAY_S: delay, SHUTDOWN_GRACE_S: grace } = environmentSchema(true).shape;
@@ -62,14 +62,14 @@ describe('deploy/compose.yaml', () => {
 describe('the documents and test data', () => {
   const texts = publishedFiles().map((path) => readFileSync(path, 'utf8'));
 
-  it('show no Fernet key that would be taken', () => {
+  it('contain no valid Fernet key', () => {
     const keys = texts.flatMap((text) => text.match(/(?<![\w+/=-])[\w-]{43}=(?![\w=])/g) ?? []);
 
     expect(keys).not.toEqual([]);
     expect(keys.filter((key) => checkEncryptionKey(key) === null)).toEqual([]);
   });
 
-  it('show no JWT secret that would be taken', () => {
+  it('contain no valid JWT secret', () => {
     const secrets = texts.flatMap((text) =>
       [...text.matchAll(/JWT_SECRETS['"]?\s*[=:]\s*['"]?([^\s'"`,$]+)/g)].map(([, secret = '']) => secret),
     );

@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-it('takes the secret of a process that was faster between the look and the write', () => {
+it('uses the secret of another process that wrote it first', () => {
   const path = join(folder, 'data', 'secret');
 
   const secret = readOrCreateSecret(path, () => {

@@ -1,4 +1,4 @@
-/** What needs processes of its own: the working directory's .env, and starts at the same moment. */
+/** Settings in child processes: .env in the working directory, and concurrent starts. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { transformFileSync } from '@swc/core';
 import { execFile } from 'node:child_process';
@@ -44,7 +44,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(workplace, { recursive: true, force: true }));
 
-/** What the script prints, as JSON, with `env` being settings.ts, in the workplace. */
+/** Evaluates an expression in a child process in `workplace`, with settings.ts as `env`. @returns its value */
 async function start(script: string, environment: NodeJS.ProcessEnv = {}): Promise<unknown> {
   const prelude = `const env = require(${JSON.stringify(join(compiled, 'settings.js'))});`;
   const options = { cwd: workplace, env: { PATH: process.env.PATH, ...environment } };
@@ -65,7 +65,7 @@ describe('readDotEnv', () => {
     expect(await start(portAfterReading)).toBe('4000');
   });
 
-  it('lets the real environment win', async () => {
+  it('prefers variables of the environment', async () => {
     writeFileSync(join(workplace, '.env'), 'PORT=4000\n');
 
     expect(await start(portAfterReading, { PORT: '5000' })).toBe('5000');
@@ -77,7 +77,7 @@ describe('readDotEnv', () => {
     expect(await start(portAfterReading, { NODE_ENV: 'production' })).toBeNull();
   });
 
-  it('does without the file', async () => {
+  it('works without the file', async () => {
     expect(await start(portAfterReading)).toBeNull();
   });
 

@@ -65,7 +65,7 @@ describe('loadSettings', () => {
     });
   });
 
-  it('is an instance of the class under which it is injected', () => {
+  it('returns an instance of the injected class', () => {
     expect(load()).toBeInstanceOf(Settings);
   });
 
@@ -81,7 +81,7 @@ describe('loadSettings', () => {
     });
   });
 
-  it('reads what is set', () => {
+  it('parses every setting', () => {
     const secrets = [jwtSecret(), jwtSecret()];
     const keys = [fernetKey(), fernetKey()];
 
@@ -137,14 +137,14 @@ describe('loadSettings', () => {
     });
   });
 
-  it('takes an empty or blank variable as unset', () => {
+  it('treats an empty or blank variable as unset', () => {
     const blank = Object.fromEntries(settingNames.map((name) => [name, name.length % 2 ? '' : ' ']));
 
     expect(load({ ...blank, DATA_DIR: dataDir })).toEqual(load());
   });
 });
 
-describe('what is refused', () => {
+describe('invalid settings', () => {
   const refused: Record<string, string[]> = {
     NODE_ENV: ['prod', 'Production', 'staging'],
     HOST: ['not a host', 'http://localhost', '-x', 'a_b'],
@@ -253,15 +253,15 @@ describe('what is refused', () => {
     values.map((value) => [name, value] as const),
   );
 
-  it('covers every setting but the one that takes any text', () => {
+  it('cover every setting except the one that accepts any text', () => {
     expect(Object.keys(refused).sort()).toEqual(settingNames.filter((name) => name !== 'DATA_DIR').sort());
   });
 
-  it.each(cases)('names %s, refusing %j', (name, value) => {
+  it.each(cases)('name %s in the error for %j', (name, value) => {
     expect(errorsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} `)]);
   });
 
-  it('names every error at once, one a line', () => {
+  it('report all errors, one per line', () => {
     const worst = Object.fromEntries(Object.entries(refused).map(([name, [value]]) => [name, value]));
     const errors = errorsOf(worst);
 
@@ -270,14 +270,14 @@ describe('what is refused', () => {
     for (const error of errors) expect(message.split('\n')).toContain(`  - ${error}`);
   });
 
-  it('names each bad item of a list by its place', () => {
+  it('report invalid list items by position', () => {
     expect(errorsOf({ JWT_SECRETS: `x,${jwtSecret()},y` })).toEqual([
       'JWT_SECRETS item 1 is shorter than 32 bytes',
       'JWT_SECRETS item 3 is shorter than 32 bytes',
     ]);
   });
 
-  it.each(settingNames.filter((name) => name !== 'DATA_DIR'))('never shows the value of %s', (name) => {
+  it.each(settingNames.filter((name) => name !== 'DATA_DIR'))('do not show the value of %s', (name) => {
     const secret = `?${randomBytes(12).toString('hex')}`;
     let shown = '';
     try {
@@ -291,7 +291,7 @@ describe('what is refused', () => {
     expect(shown).not.toContain(secret);
   });
 
-  it('makes no secret when anything is wrong', () => {
+  it('generate no secret if any setting is invalid', () => {
     errorsOf({ PORT: 'x' });
 
     expect(existsSync(dataDir)).toBe(false);
@@ -299,7 +299,7 @@ describe('what is refused', () => {
 });
 
 describe('production', () => {
-  it('requires secrets, and makes none', () => {
+  it('requires secrets and generates none', () => {
     expect(errorsOf({ NODE_ENV: 'production' })).toEqual([
       'JWT_SECRETS is required in production',
       'ENCRYPTION_KEYS is required in production',
@@ -307,7 +307,7 @@ describe('production', () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 
-  it('does not take secrets that were made in DATA_DIR before', () => {
+  it('ignores secrets generated in DATA_DIR', () => {
     load();
 
     expect(errorsOf({ NODE_ENV: 'production' })).toHaveLength(2);
@@ -326,7 +326,7 @@ describe('production', () => {
     expect(errorsOf({ PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
   });
 
-  it('refuses an encryption key without variety, which tests may use', () => {
+  it('refuses a low-entropy encryption key, which tests may use', () => {
     const zeros = { ENCRYPTION_KEYS: `${'A'.repeat(43)}=` };
 
     expect(errorsOf(zeros, loadInProduction)).toEqual([expect.stringMatching(/^ENCRYPTION_KEYS item 1 /)]);
@@ -337,7 +337,7 @@ describe('production', () => {
 describe('generated secrets', () => {
   const kept = () => ['jwt-secret', 'encryption-key'].map((file) => join(dataDir, file));
 
-  it('are made once, and differ between installations', () => {
+  it('are generated once and differ between installations', () => {
     const first = load();
     expect(load()).toEqual(first);
 
@@ -347,7 +347,7 @@ describe('generated secrets', () => {
     expect(other.encryptionKeys).not.toEqual(first.encryptionKeys);
   });
 
-  it('pass the checks that given ones must pass', () => {
+  it('pass the checks of configured secrets', () => {
     const { jwtSecrets, encryptionKeys } = load();
 
     expect(
@@ -355,7 +355,7 @@ describe('generated secrets', () => {
     ).toEqual([]);
   });
 
-  it('are for their owner only, and leave no drafts behind', () => {
+  it('are readable by their owner only and leave no temporary files', () => {
     load();
 
     expect(statSync(dataDir).mode & 0o777).toBe(0o700);
@@ -363,7 +363,7 @@ describe('generated secrets', () => {
     expect(readdirSync(dataDir).sort()).toEqual(['encryption-key', 'jwt-secret']);
   });
 
-  it('are not made for what is set', () => {
+  it('are not generated for settings that are set', () => {
     load({ JWT_SECRETS: jwtSecret() });
 
     expect(readdirSync(dataDir)).toEqual(['encryption-key']);
