@@ -10,10 +10,10 @@ export interface Operation {
   name: string;
   method: string;
   path: string;
-  /** Whether it answers without a token. */
+  /** Whether the operation needs no token. */
   isPublic: boolean;
   parameters: ParameterObject[];
-  /** Absent where the operation takes none. */
+  /** Absent for operations without a body. */
   body?: { schema: Schema; example: Record<string, unknown> };
   source: OperationObject;
 }
@@ -29,8 +29,8 @@ interface AsyncApi {
 }
 
 /**
- * What the server says that it can do, for tests that go through all of it. The documents are those of the build: only
- * tsc runs the plugin that reads the DTOs' comments and types.
+ * The server's OpenAPI and AsyncAPI documents, for tests of every operation. Read from the build, because only tsc runs
+ * the plugin that reads comments and types of DTOs.
  */
 export class ApiDocument {
   private constructor(
@@ -45,7 +45,7 @@ export class ApiDocument {
     return new ApiDocument(openApi as OpenAPIObject, asyncApi as AsyncApi);
   }
 
-  /** Starts the built server for as long as it takes. */
+  /** Fetches the documents from a temporary process of the built server. */
   static async ofBuild(): Promise<ApiDocument> {
     const folder = await mkdtemp(join(tmpdir(), 'parley-documents-'));
     const server = new ServerProcess(folder);
@@ -57,7 +57,7 @@ export class ApiDocument {
     }
   }
 
-  /** The commands that a channel of the sockets takes. */
+  /** @returns the commands of a socket channel */
   commandsOf(channel: string): SocketCommandDocument[] {
     const { operations, components } = this.asyncApi;
     return Object.entries(operations)
@@ -86,7 +86,7 @@ export class ApiDocument {
     return '$ref' in schema ? resolve(schema, this.openApi.components?.schemas ?? {}) : schema;
   }
 
-  /** The properties of an object, those that it has from other schemas too. */
+  /** @returns the properties of an object schema, including inherited ones */
   propertiesOf(schema: Schema | ReferenceObject): [name: string, property: Schema][] {
     const { properties = {}, allOf = [] } = this.resolve(schema);
     const own = Object.entries(properties).map(([name, property]): [string, Schema] => [

@@ -1,4 +1,4 @@
-/** The lint rules that keep src/ai/egress/egress-guard.ts the one way out, and text from being run. */
+/** Lint rules that forbid network clients outside src/ai/egress/egress-guard.ts and evaluation of text as code. */
 import { expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const ROOT = join(__dirname, '../..');
 
-/** Loading the whole project, for rules that are not asked about here, takes most of the time. */
+/** Skips type information and the rules that need it: loading the project is slow. */
 const WITHOUT_TYPES = [
   '--parser-options=projectService:false',
   ...[
@@ -23,7 +23,7 @@ interface Complaint {
   message: string;
 }
 
-/** ESLint's own process, as Jest cannot load a configuration that is an ES module. */
+/** Runs ESLint in a child process, because Jest cannot load a configuration in an ES module. */
 async function complaintsAbout(code: string, isMeant: (complaint: Complaint) => boolean): Promise<string[]> {
   const eslint = join(ROOT, 'node_modules/eslint/bin/eslint.js');
   const file = ['--stdin', '--stdin-filename', join(ROOT, 'src/main.ts')];

@@ -24,7 +24,7 @@ beforeAll(async () => {
   t = await startTestApp();
 });
 afterAll(() => t?.stop());
-// Passport is the process's: its strategy is that of the app that was started last, and that may be gone.
+// Passport keeps one strategy per process: that of the last app started, which may be stopped.
 beforeEach(() => t.restart());
 
 const rows = () => t.app.get(DataSource).getRepository(ModelConfig);
@@ -41,7 +41,7 @@ async function addConfig(user: TestUser): Promise<number> {
   return (await user.post('/auth/config/create', config)).body.id;
 }
 
-/** Everything that does not need the key goes on, and what does says which configuration it is. */
+/** Expects operations without the key to work, and the others to name the configuration. */
 async function expectUnreadable(user: TestUser, lost: number, fine: number): Promise<void> {
   const statuses = (await configsOf(user)).map(({ id, key_status }) => [id, key_status]);
   expect(statuses).toEqual([
@@ -67,17 +67,17 @@ function flip(token: string, at: number): string {
 describe('a tampered stored key', () => {
   // Fernet: version 0x80, 8 bytes of time, 16 of IV, the ciphertext, 32 of HMAC.
   it.each<[string, (token: string) => string]>([
-    ['version', (token) => flip(token, 0)],
-    ['time', (token) => flip(token, 4)],
-    ['IV', (token) => flip(token, 9)],
-    ['ciphertext', (token) => flip(token, 25)],
-    ['HMAC', (token) => flip(token, -1)],
-    ['length', (token) => token.slice(0, -8)],
-    ['alphabet', (token) => `${token.slice(0, 20)}*${token.slice(21)}`],
-    ['end', (token) => `${token}AAAA`],
-    ['existence', () => ''],
-    ['encryption', () => 'sk-plain'],
-  ])('in its %s is unreadable, and everything else works', async (_, tamper) => {
+    ['changed version', (token) => flip(token, 0)],
+    ['changed time', (token) => flip(token, 4)],
+    ['changed IV', (token) => flip(token, 9)],
+    ['changed ciphertext', (token) => flip(token, 25)],
+    ['changed HMAC', (token) => flip(token, -1)],
+    ['truncated', (token) => token.slice(0, -8)],
+    ['invalid character', (token) => `${token.slice(0, 20)}*${token.slice(21)}`],
+    ['extended', (token) => `${token}AAAA`],
+    ['empty', () => ''],
+    ['not encrypted', () => 'sk-plain'],
+  ])('(%s) is unreadable, and everything else works', async (_, tamper) => {
     const ada = await t.user().withConfig(t.provider).create();
     const fine = await addConfig(ada);
     await store(ada.configId!, tamper(await storedKey(ada.configId!)));
@@ -105,7 +105,7 @@ describe('a server without its encryption key', () => {
 });
 
 describe('npm run keys:rotate', () => {
-  /** More than a few pages of rows, so that there is a middle to break off in. */
+  /** Several pages of rows, to abort between two of them. */
   const COUNT = 2500;
   const scripts: ChildProcess[] = [];
   let [oldKey, freshKey] = ['', ''];

@@ -6,14 +6,14 @@ export type Kind = 'conversation' | 'message' | 'config' | 'session';
 export type Things = Record<Kind, number>;
 export const KINDS: readonly Kind[] = ['conversation', 'message', 'config', 'session'];
 
-/** A place in a request where the id of a thing goes. */
+/** A parameter or body field that contains an id. */
 export interface IdPlace {
   in: 'path' | 'query' | 'body';
   name: string;
   kind: Kind;
 }
 
-/** What an `id` in a path names. */
+/** Kind of the `id` parameter by path prefix. */
 const KIND_BY_PATH: readonly [prefix: string, kind: Kind][] = [
   ['/conversations/', 'conversation'],
   ['/auth/config/', 'config'],
@@ -25,7 +25,7 @@ const KIND_BY_NAME: Partial<Record<string, Kind>> = {
   before_id: 'message',
   config_id: 'config',
 };
-/** Numbers, and a name that the client itself gives, which identify nothing of ours. */
+/** Numeric fields that are no ids, and the id that the client chooses. */
 const NO_IDS = new Set(['limit', 'offset', 'context_tokens', 'client_message_id']);
 
 interface Candidate {
@@ -34,8 +34,8 @@ interface Candidate {
 }
 
 /**
- * Where a request takes the id of a thing.
- * @throws for what may be an id, and is of no known kind: whoever adds an endpoint has to say here what it names
+ * @returns the places of ids in a request
+ * @throws for a possible id of unknown kind, so that new endpoints are added to the tables above
  */
 export function idPlacesOf(document: ApiDocument, operation: Operation): IdPlace[] {
   const parameters = operation.parameters.filter(
@@ -47,7 +47,7 @@ export function idPlacesOf(document: ApiDocument, operation: Operation): IdPlace
   return placesOf(operation.name, candidates, operation.path);
 }
 
-/** The same, of what a socket sends. */
+/** @returns the places of ids in a socket command */
 export function idPlacesOfCommand(document: ApiDocument, name: string, body: Schema): IdPlace[] {
   return placesOf(name, bodyCandidates(document, body));
 }
@@ -65,7 +65,7 @@ function placesOf(owner: string, candidates: Candidate[], path = ''): IdPlace[] 
     });
 }
 
-/** A model's parameters are numbers for the provider. */
+/** Skips `params`: model parameters contain no ids. */
 function bodyCandidates(document: ApiDocument, schema: Schema | undefined): Candidate[] {
   if (!schema) return [];
   const properties = document.propertiesOf(schema).filter(([name]) => name !== 'params');
@@ -83,7 +83,7 @@ function mayBeId(name: string, { type, items }: Schema): boolean {
   return types.includes('integer') || /(^|_)ids?$/.test(name);
 }
 
-/** Every way to choose some of the places, and at least one. */
+/** @returns all non-empty subsets of the places */
 export function choicesOf(places: IdPlace[]): IdPlace[][] {
   const all = places.reduce<IdPlace[][]>(
     (choices, place) => [...choices, ...choices.map((choice) => [...choice, place])],

@@ -25,7 +25,7 @@ let t: TestApp;
 let document: ApiDocument;
 let ada: TestUser;
 let eve: TestUser;
-/** What is Ada's, and Eve would like to have. */
+/** Ids of Ada's things, which Eve tries to access. */
 let adas: Things;
 let eves: Things;
 let withIds: [Operation, IdPlace[]][];
@@ -39,14 +39,14 @@ beforeAll(async () => {
   eve = await t.user().withConfig(t.provider).create();
   eves = await thingsOf(eve, 'mine');
   ada = await t.user().withConfig(t.provider).create();
-  // No id of Ada's is one that Eve has something under.
+  // Ada's ids are higher than Eve's, so that none identifies a thing of Eve's.
   const highest = Math.max(...Object.values(eves));
   do adas = await thingsOf(ada, MARKER);
   while (KINDS.some((kind) => adas[kind] <= highest));
 });
 afterAll(() => t?.stop());
 
-/** One thing of each kind, all new. */
+/** Creates one thing of each kind. */
 async function thingsOf(user: TestUser, words: string): Promise<Things> {
   const config = { model_url: t.provider.url, model_name: 'test-model', api_key: 'sk-test', name: words };
   const { body: made } = await user.post('/auth/config/create', config);
@@ -62,7 +62,7 @@ async function thingsOf(user: TestUser, words: string): Promise<Things> {
   };
 }
 
-/** Has ids in the places where `values` gives them, and what the document shows as an example elsewhere. */
+/** Calls an operation with the ids of `values`, and the documented example for all else. */
 async function call(client: HttpClient, operation: Operation, values: Values): Promise<Reply> {
   const places = idPlacesOf(document, operation);
   const at = (where: IdPlace['in']) =>
@@ -86,7 +86,7 @@ function bodyOf({ body }: Operation): object {
   return 'model_url' in example ? { ...example, model_url: t.provider.url } : example;
 }
 
-/** A stream without end is left once it has begun. */
+/** Event streams are aborted after their headers. */
 async function read(client: HttpClient, method: string, path: string, body?: object): Promise<Reply> {
   const abort = new AbortController();
   const response = await client.fetch(method, path, body, {}, abort.signal);
@@ -98,7 +98,7 @@ async function read(client: HttpClient, method: string, path: string, body?: obj
   return { status: response.status, body: text ? JSON.parse(text) : {} };
 }
 
-/** What two answers have in common that tell nothing from each other. */
+/** Removes the fields that differ between otherwise identical answers. */
 function anonymous({ status, body }: Reply): Reply {
   const { request_id: _, instance: __, ...rest } = body;
   return { status, body: rest };
@@ -109,14 +109,14 @@ const valuesOf =
   (place) =>
     theirs.includes(place) || theirs.some(({ name }) => name === place.name) ? id(place) : ownOrNone(place);
 
-/** Paths need an id; elsewhere one is sent only where it is what is tried. */
+/** Paths need an id; queries and bodies contain only the tested ids. */
 const ownOrNone: Values = ({ in: where, kind }) => (where === 'path' ? eves[kind] : undefined);
 
-/** Paths tell nothing from a missing thing, bodies name the field, and a cursor leads nowhere. */
+/** Expects 404 for an id in the path, 422 naming the field for one in the body, and no results for a cursor. */
 function expectRefusal({ status, body }: Reply, theirs: IdPlace[], owner: string): void {
   const fields = theirs.filter((place) => place.in === 'body').map(({ name }) => name);
   if (theirs.some((place) => place.in === 'path')) {
-    // Where the body names a thing of another user too, either may be what is said.
+    // Either check may run first if both path and body contain a foreign id.
     const codes = fields.length > 0 ? ['not_found', 'validation_failed'] : ['not_found'];
     expect([owner, codes]).toEqual([owner, expect.arrayContaining([body.code])]);
     expect([owner, status]).toEqual([owner, body.code === 'not_found' ? 404 : 422]);
@@ -127,7 +127,7 @@ function expectRefusal({ status, body }: Reply, theirs: IdPlace[], owner: string
   expect(JSON.stringify(body)).not.toContain(MARKER);
 }
 
-/** Runs something that must leave no trace: no row is other than before, and no provider is asked. */
+/** Expects an attempt to change no row and send no request to the provider. */
 async function withoutTrace(attempt: () => Promise<void>): Promise<void> {
   const [before, asked] = [await readLastingState(t.app.get(DataSource)), t.provider.requests.length];
   await attempt();
@@ -230,7 +230,7 @@ describe('HTTP', () => {
   });
 });
 
-/** Their own kind, and then every other one: what a mix-up of tables would take. */
+/** Ids of the right kind, then of every other kind, in case tables are confused. */
 function idsToTry(): Values[] {
   const natural: Values = ({ kind }) => adas[kind];
   return [
@@ -333,7 +333,7 @@ describe('a handshake', () => {
   });
 });
 
-/** The names that the gateway really answers to. */
+/** @returns the commands that the gateway handles */
 function commandsOfGateway(): string[] {
   const prototype = ChatGateway.prototype as unknown as Record<string, object>;
   return new MetadataScanner()
@@ -343,7 +343,7 @@ function commandsOfGateway(): string[] {
     .sort();
 }
 
-/** A frame's own number, by which it is acknowledged. */
+/** Removes the frame's `id`, which only identifies its acknowledgement. */
 function withoutFrameId(body: { properties?: Record<string, unknown> }): object {
   const { id: _, ...properties } = body.properties ?? {};
   return { ...body, properties };
@@ -353,7 +353,7 @@ function exampleOf(body: { properties?: Record<string, unknown> }): object {
   return 'content' in (body.properties ?? {}) ? { content: MARKER } : {};
 }
 
-/** The user's own, where they are needed. */
+/** Adds the user's own ids for required fields. */
 function idsOf(places: IdPlace[], values: Values): Record<string, number> {
   const known = places.map((place) => [
     place.name,
@@ -362,7 +362,7 @@ function idsOf(places: IdPlace[], values: Values): Record<string, number> {
   return Object.fromEntries(known.filter(([, id]) => id !== undefined)) as Record<string, number>;
 }
 
-/** Only closing asks for no proof: it is acknowledged whatever its id (API.md 6). */
+/** Closing needs no ownership: `conversation.close` is acknowledged for any id (API.md 6). */
 function expectRefused(command: string, answer: Record<string, unknown>, theirs: IdPlace[]): void {
   if (command === 'conversation.close') return expect(answer).toEqual({ ok: true, data: {} });
   const named = theirs.map(({ name }) => name);

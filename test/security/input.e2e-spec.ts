@@ -1,4 +1,4 @@
-/** Hostile input at every operation and every command; test/api/edge.e2e-spec.ts has more of it, at one of them. */
+/** Hostile input to every operation and command; test/api/edge.e2e-spec.ts tests more input on one operation. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { DataSource } from 'typeorm';
@@ -19,7 +19,7 @@ const POLLUTION = [
   '{"constructor": {"prototype": {"polluted": true}}}',
   '{"params": {"__proto__": {"polluted": true}}}',
 ];
-/** None of these is a good body of anything. */
+/** Bodies that no operation accepts. */
 const BAD_BODIES = [
   'null',
   '[]',
@@ -61,7 +61,7 @@ beforeAll(async () => {
 afterAll(() => t?.stop());
 beforeEach(async () => {
   eve = await t.user().withConfig(t.provider).create();
-  // With a title, so that nobody asks for one while the test looks.
+  // A titled conversation, so that no title request runs during a test.
   conversationId = (await eve.createConversation({ title: 'Mine' })).id;
   await eve.send(conversationId, 'Hi');
 });
@@ -75,7 +75,7 @@ const stringsOf = ({ body }: Operation) =>
     .filter(([, { type }]) => [type].flat().includes('string'))
     .map(([name]) => name);
 
-/** @returns the status; a stream is left once it has begun */
+/** @returns the status; aborts event streams after their headers */
 async function statusOf(
   method: string,
   path: string,
@@ -89,7 +89,7 @@ async function statusOf(
   return response.status;
 }
 
-/** Does what must change nothing of anybody's, nor reach a provider. */
+/** Expects `work` to change no row and send no request to the provider. */
 async function changingNothing(work: () => Promise<void>): Promise<void> {
   const [before, asked] = [await readLastingState(t.app.get(DataSource)), t.provider.requests.length];
   await work();
@@ -97,7 +97,7 @@ async function changingNothing(work: () => Promise<void>): Promise<void> {
   expect(t.provider.requests).toHaveLength(asked);
 }
 
-/** What is Ada's is none of Eve's business, whatever she sends. */
+/** Expects `work` to leave Ada's data unchanged. */
 async function leavingAdaAlone(work: () => Promise<void>): Promise<void> {
   const everything = async () => (await ada.get('/auth/me/export')).body;
   const { exported_at: _, ...before } = await everything();
@@ -128,7 +128,7 @@ describe('a body', () => {
     expect(others.length).toBeGreaterThan(5);
     for (const { method, path } of others) {
       for (const body of BAD_BODIES) {
-        // An id of nothing, since these would be done.
+        // The id of no thing, because these operations would succeed.
         const status = await statusOf(method, path.replace(/\{\w+\}/g, '900000007'), body);
         expect([path, body.slice(0, 40), status < 500]).toEqual([path, body.slice(0, 40), true]);
       }
@@ -254,7 +254,7 @@ const HEADERS = [
   'X-Real-IP',
 ];
 
-/** The example, with what goes out going to the played provider. */
+/** The documented example, with the URL of the test provider. */
 function fitFor({ body }: Operation): Record<string, unknown> {
   const { config_id: _, client_message_id: __, ...example } = body!.example;
   return 'model_url' in example ? { ...example, model_url: t.provider.url } : example;
@@ -329,7 +329,7 @@ const TRANSPORTS: Transport[] = [
   {
     name: 'Socket.IO',
     channel: 'chat',
-    // As text, since clients cannot make all of this.
+    // Raw packets, because clients cannot produce all of them.
     open: async () => {
       const socket = eve.socket();
       await socket.connected;
@@ -440,7 +440,7 @@ async function expectRefused(
 ): Promise<void> {
   const { ok, error } = await send(command, json);
   const what = [command, json.slice(0, 60)];
-  // Closing asks for a number, and for nothing that exists.
+  // conversation.close accepts any number, existing or not.
   expect([...what, ok, error?.status]).toEqual([...what, false, expect.any(Number)]);
   expect([...what, error!.status >= 400 && error!.status < 500]).toEqual([...what, true]);
 }

@@ -1,4 +1,4 @@
-/** Limits on concurrent chats, running replies and sockets; throttling.e2e-spec.ts has HTTP's rates. */
+/** Limits on concurrent chats, running replies and sockets; throttling.e2e-spec.ts tests the rates of HTTP requests. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ describe('chats of one user', () => {
   let socket: SocketClient;
   let conversationId: number;
   beforeAll(async () => {
-    // chat 6 a minute
+    // 6 chats per minute
     t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.2' } });
     ada = await t.user().withConfig(t.provider).create();
     conversationId = (await ada.createConversation()).id;
@@ -134,18 +134,18 @@ describe('long responses to one user', () => {
   });
 });
 
-/** Begins a connection of Socket.IO's. */
+/** Opens an Engine.IO session. */
 const POLLING = '/socket.io/?EIO=4&transport=polling';
 
 describe('connections, with limits at a tenth', () => {
-  // 2 sockets a user, 10 an address and 20 of Socket.IO's connections, 60 failures of nobody's
+  // 2 sockets per user, 10 per address, 20 Engine.IO connections, 60 unauthenticated failures
   const env = { RATE_LIMIT_SCALE: '0.1' };
   let t: TestApp;
   afterEach(() => t?.stop());
 
   const from = (address: string) => ({ 'X-Forwarded-For': address });
 
-  /** Plain WebSockets that do not say who they are. */
+  /** Opens ten unauthenticated WebSockets. */
   async function crowd(user: TestUser, addressOf: (n: number) => string): Promise<void> {
     const sockets = Array.from({ length: 10 }, (_, n) =>
       user.ws(1, { auth: 'none', headers: from(addressOf(n)) }),
@@ -209,7 +209,7 @@ describe('connections, with limits at a tenth', () => {
     const ada = await t.user().create();
     const { id } = await ada.createConversation();
     const headers = { Authorization: `Bearer ${ada.tokens.access_token}` };
-    // Not fetch, which opens another connection in place of one that is left.
+    // Not fetch, which replaces an aborted connection by a new one.
     const stream = get(`${t.url}/conversations/${id}/events`, { headers, agent: false });
     expect((await once(stream, 'response'))[0].statusCode).toBe(200);
     await ada.socket().connected;

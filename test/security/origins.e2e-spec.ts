@@ -22,7 +22,7 @@ const start = async (env: Record<string, string>) => {
 };
 const stop = () => t?.stop();
 
-/** The status line and headers, as the server may keep the connection open. */
+/** @returns the status line and headers only, because the server may keep the connection open */
 const upgrade = (path: string, ...headers: string[]) =>
   sendRaw(t.url, [`GET ${path} HTTP/1.1`, ...headers, ...UPGRADE, '', ''].join('\r\n'), undefined, {
     until: /\r\n\r\n/,
@@ -40,7 +40,7 @@ describe('an origin', () => {
   beforeAll(() => start({ PUBLIC_URL, CORS_ORIGINS: APPS.join(',') }));
   afterAll(stop);
 
-  const taken = ['https://chat.example.com', ...APPS];
+  const accepted = ['https://chat.example.com', ...APPS];
   const refused = [
     'null',
     'http://chat.example.com',
@@ -56,10 +56,10 @@ describe('an origin', () => {
     'http://undefined',
   ];
 
-  it.each(taken)('is accepted over HTTP and every socket: %s', async (origin) => {
+  it.each(accepted)('is accepted over HTTP and every socket: %s', async (origin) => {
     expect(await readableBy(origin)).toBe(origin);
     expect(await poll(origin)).toBe(200);
-    // A proxy that passes no Host: nothing but the setting can tell that the page is the server's own.
+    // Without a Host header only PUBLIC_URL identifies the server's own origin.
     for (const path of [SOCKET_IO, '/conversations/ws/1']) {
       expect(await upgrade(path, `Origin: ${origin}`)).toMatch(/^HTTP\/1.1 101 /);
       expect(await upgrade(path, `Origin: ${origin}`, 'Host: parley:3000')).toMatch(/^HTTP\/1.1 101 /);

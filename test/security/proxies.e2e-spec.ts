@@ -7,7 +7,7 @@ import { sendRaw } from '../support/clients/raw.js';
 const PROXIES = 'loopback, 10.0.0.0/8, fd00::/8';
 const PEER = '127.0.0.1';
 
-/** What proxies write into X-Forwarded-For, and the client's address by it. */
+/** Values of X-Forwarded-For, and the resulting client address. */
 const ADDRESSES: [header: string, address: string][] = [
   ['198.51.100.8', '198.51.100.8'],
   ['198.51.100.8:4711', '198.51.100.8'],
@@ -45,7 +45,7 @@ const ADDRESSES: [header: string, address: string][] = [
   ['01.2.3.4', PEER],
   ['unix:', PEER],
   ['client.example.com:80', PEER],
-  // What stands left of an entry that names nobody is the client's own word.
+  // Entries left of an entry without an address are supplied by the client.
   ['192.0.2.66, unknown', PEER],
   ['192.0.2.66, unknown, 10.0.0.2', PEER],
 ];
@@ -86,7 +86,7 @@ describe('limits of an address forwarded with changing ports', () => {
   let port = 4000;
   const from = (address: string) => ({ 'X-Forwarded-For': `${address}:${port++}` });
   beforeAll(async () => {
-    // 2 calls with credentials, 10 sockets
+    // 2 calls with credentials per address, 10 sockets
     t = await startTestApp({ env: { TRUST_PROXY: 'loopback', RATE_LIMIT_SCALE: '0.1' } });
   });
   afterAll(() => t?.stop());
@@ -159,7 +159,7 @@ describe('X-Forwarded-Proto in production', () => {
   });
 });
 
-/** Opens a socket, and closes it again where it is admitted. */
+/** Sends a handshake and closes the connection. @returns the status */
 async function statusOfHandshake(t: TestApp, head: string[]): Promise<number> {
   const answer = await sendRaw(t.url, [...head, ...HANDSHAKE, '', ''].join('\r\n'), undefined, {
     until: /\r\n\r\n/,

@@ -17,7 +17,7 @@ const log = new LogLines();
 let t: TestApp;
 let dns: DnsServer;
 let inside: Server;
-/** What DNS says, query by query. */
+/** Returns the addresses of the next DNS answer. */
 let answers: () => string[];
 const opened: Server[] = [];
 let hits = 0;
@@ -38,16 +38,16 @@ afterAll(async () => {
 });
 afterEach(() => opened.splice(0).forEach((server) => server.close()));
 
-/** Another address of this machine plays one on the Internet, so that no test leaves the machine. */
+/** Treats another loopback address as public, so that no test leaves the machine. */
 function letOutside(outbound: { isAllowed(address: string): boolean }): void {
   const isAllowed = outbound.isAllowed.bind(outbound);
   jest.spyOn(outbound, 'isAllowed').mockImplementation((each) => each === OUTSIDE || isAllowed(each));
 }
 
-/** A provider outside, and within, on the same port, a server that nobody may reach. @returns the port */
+/** Starts a provider on the public address and a forbidden server on the private one. @returns their common port */
 async function startBoth(provider: RequestListener): Promise<number> {
   const outside = createHttpServer((request, response) => {
-    // So that every request has to look its name up.
+    // Forces a DNS query for every request.
     response.setHeader('Connection', 'close');
     provider(request, response);
   });
@@ -106,7 +106,7 @@ it('changing DNS answers never connect to a private address, in 1,000 tries', as
 
   expect(hits).toBe(0);
   expect(dns.queries).toBeGreaterThanOrEqual(2_000);
-  // The way out is open: it is not for want of trying that nothing came in.
+  // Requests to the public address succeed, so the attempts were real.
   expect(served).toBeGreaterThan(100);
 }, 120_000);
 

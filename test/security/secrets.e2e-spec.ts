@@ -16,9 +16,9 @@ import { readTables } from './tables.js';
 
 const MARKER = `words of a user, ${randomBytes(8).toString('hex')}`;
 const API_KEY = `key-${randomBytes(16).toString('hex')}/+="planted"`;
-/** Whose absence an answer's own purpose is: a login answers with tokens. */
+/** Operations that return tokens by design. */
 const TOKEN_CALLS = ['/auth/login', '/auth/refresh'];
-/** Pages beside the API. */
+/** Paths outside the API. */
 const PAGES = ['/metrics', '/', '/docs', '/openapi.json', '/asyncapi.json', '/nowhere'];
 const REDIS = process.env.TEST_REDIS_URL;
 
@@ -32,7 +32,7 @@ let conversationId: number;
 
 beforeAll(async () => {
   const stopWatching = await watchRedis();
-  // Limits that nobody meets, so that what counts them is at work.
+  // Limits too high to be reached, so that requests are counted but not refused.
   const env = { LOG_LEVEL: 'trace', RATE_LIMIT_SCALE: '10000', REDIS_URL: REDIS };
   t = await startTestApp({ log, env });
   secrets['the secret of access tokens'] = t.settings.jwtSecrets[0]!;
@@ -63,7 +63,7 @@ async function doEverything(): Promise<void> {
   await log.ofRequest(headers.get('X-Request-Id'));
 }
 
-/** A user with all the secrets there are. */
+/** Creates a user with a secret of each kind. */
 async function makeAda(): Promise<void> {
   ada = await t.user().withConfig(t.provider, { api_key: API_KEY }).create();
   secrets[`the password of user ${ada.id}`] = ada.password;
@@ -76,7 +76,7 @@ async function logIn(): Promise<void> {
   ada.tokens = keepTokens(body);
 }
 
-/** Every token that is given out is a secret from then on. */
+/** Records issued tokens as secrets. */
 function keepTokens(tokens: Tokens): Tokens {
   const count = Object.keys(secrets).length;
   secrets[`access token ${count}`] = tokens.access_token;
@@ -84,7 +84,7 @@ function keepTokens(tokens: Tokens): Tokens {
   return tokens;
 }
 
-/** Calls as Ada, signed in, and notes all of the answer. */
+/** Calls an operation as Ada and records the whole response. */
 async function call(method: string, path: string, body?: object | string, headers = {}): Promise<number> {
   const abort = AbortSignal.timeout(3000);
   const response = await ada.fetch(method, path, body, headers, abort);
@@ -102,7 +102,7 @@ async function call(method: string, path: string, body?: object | string, header
   return response.status;
 }
 
-/** The stream of a conversation has no end; that of a reply has. */
+/** Cancels endless streams: those of conversations, not of replies. */
 async function read(response: Response, isEndless: boolean): Promise<string> {
   if (!isEndless || !response.ok) return response.text();
   await response.body!.cancel();
@@ -113,12 +113,12 @@ function withoutTokens(text: string): string {
   return JSON.stringify({ ...JSON.parse(text), access_token: undefined, refresh_token: undefined });
 }
 
-/** The documented example with the planted things in it, at things that are Ada's. */
+/** Calls an operation on Ada's things with the documented example and planted secrets. */
 async function callWell(operation: Operation): Promise<void> {
   if (operation.method === 'GET') return void (await call('GET', await pathOf(operation)));
   const body = operation.body && { ...operation.body.example, ...wellFor(operation) };
   await call(operation.method, await pathOf(operation), body);
-  // Some of these end the session, or the account.
+  // Some operations end the session or the account.
   if ((await ada.get('/auth/me')).status === 401) await restoreAda();
 }
 
@@ -153,7 +153,7 @@ function wellFor({ body, path }: Operation): object {
   );
 }
 
-/** What each path is about is made anew, as the call before may have deleted it. */
+/** Creates the things of the path again, because the previous call may have deleted them. */
 async function pathOf({ path }: Operation): Promise<string> {
   const { body } = await ada.get<{ configs: { id: number }[] }>('/auth/config');
   const config = body.configs?.[0]?.id ?? 1;
@@ -174,7 +174,7 @@ async function talk() {
   return ada.history(conversationId);
 }
 
-/** Secrets in requests that are refused: for a wrong type, an unknown field, what is no JSON, too many headers. */
+/** Sends secrets in refused requests: wrong type, unknown field, invalid JSON, too many headers. */
 async function callBadly(operation: Operation): Promise<void> {
   const path = operation.path.replace(/\{\w+\}/g, '1');
   const leaks = [API_KEY, ada.password, ada.tokens.access_token, ada.tokens.refresh_token];
@@ -198,7 +198,7 @@ async function callBadly(operation: Operation): Promise<void> {
   }
 }
 
-/** What a provider says of a key that it refuses, in every way that it can say something. */
+/** Has the provider repeat a refused key in each kind of error. */
 async function sufferProvider(): Promise<void> {
   const echo = `Incorrect API key provided: ${API_KEY}. You sent "Authorization: Bearer ${API_KEY}".`;
   const failures = [
@@ -236,7 +236,7 @@ async function sufferProvider(): Promise<void> {
   await call('GET', `/conversations/${conversationId}`);
 }
 
-/** Notes each packet as it comes over the wire. */
+/** Uses the sockets and records each received packet. */
 async function talkOverSockets(): Promise<void> {
   const socket = ada.socket();
   await socket.connected;
@@ -276,7 +276,7 @@ const TABLES = [
   'messages',
 ];
 
-/** Makes the database fail: every statement that does carries what it was to store in its error. */
+/** Makes statements fail: database errors contain the values to be stored. */
 async function breakTables(): Promise<void> {
   const source = t.app.get(DataSource);
   for (const change of ['INSERT', 'UPDATE']) {
@@ -285,9 +285,9 @@ async function breakTables(): Promise<void> {
     for (const table of TABLES) await source.query(`DROP TRIGGER no_${change}_${table}`);
   }
   for (const table of TABLES) {
-    await source.query(`ALTER TABLE ${table} RENAME TO ${table}_away`);
+    await source.query(`ALTER TABLE ${table} RENAME TO ${table}_renamed`);
     await callAll();
-    await source.query(`ALTER TABLE ${table}_away RENAME TO ${table}`);
+    await source.query(`ALTER TABLE ${table}_renamed RENAME TO ${table}`);
   }
 }
 
@@ -298,7 +298,7 @@ function forbid(change: string, table: string): string {
   return `CREATE TRIGGER no_${change}_${table} BEFORE ${change} ON ${table} ${refuse}`;
 }
 
-/** Everything but what would delete the things that the next calls need. */
+/** Calls all operations except those that delete things needed by later calls. */
 async function callAll(): Promise<void> {
   for (const operation of document.operations) {
     const path = operation.path.replace(/\{\w+\}/g, `${conversationId}`);
@@ -312,7 +312,7 @@ async function callAll(): Promise<void> {
 }
 
 describe('secrets', () => {
-  it('were used: the provider got the key, requests failed, and everything was logged', () => {
+  it('are used: the provider receives the key, requests fail, and everything is logged', () => {
     expect(t.provider.requests.map(({ headers }) => headers.authorization)).toContain(`Bearer ${API_KEY}`);
     expect(seen.find('answers', { marker: MARKER })).not.toEqual([]);
     expect(seen.find('problems', { status: '"status":500' }).length).toBeGreaterThan(50);
@@ -321,7 +321,7 @@ describe('secrets', () => {
     expect(Object.keys(secrets).length).toBeGreaterThan(8);
   });
 
-  it('are in no response, except for the tokens of a login', () => {
+  it('are in no response, except for tokens in responses that issue them', () => {
     expect(seen.count('answers')).toBeGreaterThan(500);
     expect(seen.find('answers', secrets)).toEqual([]);
   });
@@ -353,7 +353,7 @@ describe('secrets', () => {
       SQL: 'SELECT',
       'more SQL': 'INSERT',
       'a stack': '    at ',
-      'a table': '_away',
+      'a table': '_renamed',
       'a hash': '$argon2',
     };
 
@@ -369,7 +369,7 @@ describe('secrets', () => {
   });
 
   onSqlite('in the files of the database', () => {
-    it('are in none, its log included', async () => {
+    it('are in no file, including the write-ahead log', async () => {
       const { dataDir } = t.settings;
       const names = await readdir(dataDir);
       for (const name of names) seen.note('files', name, await readFile(join(dataDir, name)));

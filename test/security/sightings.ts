@@ -1,10 +1,10 @@
-/** Somewhere that a secret might have got to. */
+/** Output of the server that may contain a secret. */
 interface Sighting {
   where: string;
   bytes: Buffer;
 }
 
-/** Keeps what came out of the server, by kind, and finds secrets in it. */
+/** Collects output of the server by kind and searches it for secrets. */
 export class Sightings {
   private readonly kinds = new Map<string, Sighting[]>();
 
@@ -13,12 +13,12 @@ export class Sightings {
     this.kinds.set(kind, [...sightings, { where, bytes: Buffer.from(bytes) }]);
   }
 
-  /** How much there is of a kind: that nothing was found in nothing would prove nothing. */
+  /** @returns the amount of output of a kind, to verify that the search was not empty */
   count(kind: string): number {
     return this.kinds.get(kind)?.length ?? 0;
   }
 
-  /** Where any of the secrets is, in whatever spelling, as `name of the secret: where`. */
+  /** @returns places of the secrets in any encoding, as `name of the secret: place` */
   find(kind: string, secrets: Record<string, string>): string[] {
     const spelled = Object.entries(secrets).map(([name, secret]) => ({
       name,
@@ -43,7 +43,7 @@ function spellingsOf(secret: string): Buffer[] {
   return [...texts.map((text) => Buffer.from(text)), Buffer.from(secret, 'utf16le'), ...base64Of(bytes)];
 }
 
-/** As it looks in Base64 wherever it starts: its first characters depend on what goes before. */
+/** @returns the Base64 forms of a text at each byte alignment, without characters that depend on the context */
 function base64Of(bytes: Buffer): Buffer[] {
   return [0, 1, 2].flatMap((shift) => {
     const encoded = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');

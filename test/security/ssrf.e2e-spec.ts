@@ -17,7 +17,7 @@ const UNREACHABLE = {
 };
 
 const HOSTS = [
-  // loopback, in all the ways to write it
+  // spellings of loopback addresses
   '127.0.0.1',
   '127.1',
   '127.8.8.8',
@@ -55,7 +55,7 @@ const HOSTS = [
   '224.0.0.1',
   '240.0.0.1',
   '255.255.255.255',
-  // the same in IPv6, and IPv4 within it
+  // IPv6, and IPv4 embedded in IPv6
   '[::]',
   '[::1]',
   '[0:0:0:0:0:0:0:1]',
@@ -94,7 +94,7 @@ const URLS = [
   '//127.0.0.1:PORT/v1',
   'http://[::1%25lo]:PORT/v1',
 ];
-/** Names, and what DNS says of them; each has a public address among its own, but for the first two. */
+/** Names and their DNS records; all but the first two include a public address. */
 const ZONE: Record<string, string[]> = {
   'loopback.test': ['127.0.0.1'],
   'loopback6.test': ['::1'],
@@ -148,7 +148,7 @@ async function startSink(): Promise<typeof sink> {
 const allowedUrl = (port: number) => `http://provider.test:${port}/v1`;
 const atSink = (url: string) => url.replace('PORT', String(sink.port));
 
-/** As an attacker would who can write to the database. */
+/** Writes a URL directly to the database, as an attacker with access might. */
 async function plant(modelUrl: string): Promise<void> {
   const { affected } = await t.app
     .get(DataSource)
@@ -204,7 +204,7 @@ describe('a URL in the database', () => {
   );
 
   it.each(['http://127.0.0.1:PORT/v1', 'http://[::ffff:7f00:1]:PORT/v1', 'http://mixed.test:PORT/v1'])(
-    '%s gets no chat',
+    '%s receives no chat request',
     async (url) => {
       await plant(atSink(url));
       const { id } = await ada.createConversation();
@@ -226,7 +226,7 @@ async function endOf(stream: Awaited<ReturnType<TestUser['sse']>>) {
 }
 
 describe('an operator’s exception', () => {
-  it('is reached, and another port only if named', async () => {
+  it('is reached on its port, and on other ports only if listed', async () => {
     await plant(allowedUrl(t.provider.port));
 
     expect(await tryConfig()).toMatchObject({ body: { ok: true } });

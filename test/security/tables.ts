@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 
 type Row = Record<string, unknown>;
 
-/** Everything that is stored, table by table, in the order of its keys. */
+/** @returns the rows of every table, ordered by key */
 export async function readTables(dataSource: DataSource): Promise<Record<string, Row[]>> {
   const tables: Record<string, Row[]> = {};
   for (const { tableName, primaryColumns } of dataSource.entityMetadatas) {
@@ -12,7 +12,7 @@ export async function readTables(dataSource: DataSource): Promise<Record<string,
   return tables;
 }
 
-/** What is stored, but for what a request that does nothing may change: when a session was last used, and who runs. */
+/** Like {@link readTables}, without values that any request may change: last use of sessions, and nodes. */
 export async function readLastingState(dataSource: DataSource): Promise<Record<string, Row[]>> {
   const { nodes: _, sessions = [], ...others } = await readTables(dataSource);
   return { ...others, sessions: sessions.map(({ last_used_at: _, ...session }) => session) };

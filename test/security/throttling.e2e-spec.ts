@@ -7,7 +7,7 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Answer } from '../support/clients/http.js';
 import { until } from '../support/infrastructure/until.js';
 
-/** A public address that no other test has: a /64 of its own. */
+/** @returns a public IPv6 address in an unused /64 */
 const newAddress = () => `2a01:${hex()}:${hex()}:${hex()}::1`;
 const hex = () => randomBytes(2).toString('hex');
 const from = (address: string) => ({ 'X-Forwarded-For': address });
@@ -40,7 +40,7 @@ async function statuses(count: number, request: () => Promise<Answer<unknown>>):
 
 const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 
-/** Two users; an account costs two calls of the credentials class, so that each is made from its own addresses. */
+/** Creates an account from unused addresses, because it costs two calls with credentials. */
 async function signUp(t: TestApp): Promise<Record<string, string>> {
   const account = {
     username: randomUUID(),
@@ -58,7 +58,7 @@ async function signUp(t: TestApp): Promise<Record<string, string>> {
 }
 
 describe('behind a trusted proxy, with limits at a twentieth', () => {
-  // general and unauthenticated 30, credentials 1
+  // general and unauthenticated: 30 per minute; credentials: 1
   let t: TestApp;
   beforeAll(async () => {
     t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.05', TRUST_PROXY: 'loopback' } });
@@ -129,7 +129,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0);
     expect((await t.http.get('/nothing/here', address)).status).toBe(429);
-    // Its body, which would be 400, is not looked at.
+    // The invalid body, which would be 400, is not parsed.
     expect((await t.http.post('/auth/login', '{', address)).status).toBe(429);
     expect((await t.http.get('/auth/me', { ...forged, ...from(newAddress()) })).status).toBe(401);
     expect((await t.http.get('/health/live', address)).status).toBe(200);
@@ -148,7 +148,7 @@ describe('behind a trusted proxy, with limits at a twentieth', () => {
     };
     for (let i = 0; i < 30; i++) await leaveEarly();
 
-    // What succeeds does not count.
+    // Successful requests are not counted.
     await until(async () => (await t.http.get('/openapi.json', from(address))).status === 429);
     expect((await t.http.get('/openapi.json', from(newAddress()))).status).toBe(200);
   });

@@ -1,4 +1,4 @@
-/** Providers over HTTPS, and what the environment of the process may change of the way to them. Runs what was built, too. */
+/** Providers over HTTPS, and the influence of environment variables. Also starts the built server. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { onMysql } from '../support/infrastructure/database.js';
 import { ServerProcess } from '../support/app/server-process.js';
 import { type TestUser, UserBuilder } from '../support/app/user.js';
 
-/** Signed by itself, for `localhost` and `secure.test`. */
+/** A self-signed certificate for `localhost` and `secure.test`. */
 const CERTIFICATE = join(__dirname, '../data/tls/cert.pem');
 const UNREACHABLE = { ok: false, error: { code: 'upstream_unreachable' } };
 

@@ -23,7 +23,7 @@ const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toStr
 const parts = () => ada.tokens.access_token.split('.') as [string, string, string];
 const now = () => Math.floor(Date.now() / 1000);
 
-/** Ada's own token but for what is given, signed with the server's secret unless another is. */
+/** Copies Ada's token with the given changes, signed with the server's secret by default. */
 function forge({
   header = {},
   payload = {},
@@ -74,11 +74,11 @@ const FORGERIES: [name: string, make: () => string, code?: string][] = [
   ['another issuer', () => forge({ payload: { iss: 'https://elsewhere.example' } })],
   ['another audience', () => forge({ payload: { aud: 'elsewhere' } })],
   ['no audience', () => forge({ payload: { aud: undefined } })],
-  ['the type of any JWT', () => forge({ header: { typ: 'JWT' } })],
+  ['the generic type JWT', () => forge({ header: { typ: 'JWT' } })],
   ['no type', () => forge({ header: { typ: undefined } })],
   ['another user’s session', () => forge({ payload: { sub: '1000' } }), 'token_revoked'],
-  ['a session that never was', () => forge({ payload: { sid: 900_000_000 } }), 'token_revoked'],
-  ['a refresh token in its place', () => ada.tokens.refresh_token],
+  ['a session that never existed', () => forge({ payload: { sid: 900_000_000 } }), 'token_revoked'],
+  ['the value of a refresh token', () => ada.tokens.refresh_token],
 ];
 
 it('an unchanged token is accepted, so the forgeries fail for their change alone', async () => {
@@ -132,7 +132,7 @@ describe('a valid token', () => {
       const query = new URLSearchParams({ [name]: ada.tokens.access_token });
       const url = `${t.url}/conversations/ws/${conversationId}?${query}`;
       const plain = t.opened(new WebSocketClient(url, { auth: 'none' }));
-      // Who is signed in need not say so first.
+      // An authenticated socket needs no auth frame first.
       await plain.send({ type: 'conversation.open' });
       expect((await plain.closed).code).toBe(4401);
 
@@ -150,7 +150,7 @@ describe('a valid token', () => {
       [bearer, 'Bearer a.b.c'],
       ['Bearer a.b.c', bearer],
     ]) {
-      // Node's client sends a list as that many headers, as ws's types do not know.
+      // Node sends a list as repeated headers; the types of ws do not allow one.
       const headers = { Authorization: doubled as unknown as string };
       expect((await ada.ws(conversationId, { auth: 'none', headers }).closed).code).toBe(4401);
     }
