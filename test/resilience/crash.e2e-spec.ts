@@ -10,13 +10,13 @@ import { reasoning, type Script, stall } from '../support/provider/provider.js';
 import type { SseReader } from '../support/clients/sse.js';
 import type { TestUser } from '../support/app/user.js';
 
-/** 250 ms are promised; the rest is for machines under load. */
+/** The documented 250 ms, plus time for machines under load. */
 const STORED_WITHIN_MS = 2000;
-/** From when a node is up, or another has died. */
+/** Time from the start or death of a node to the end of its recovered replies. */
 const RESCUED_WITHIN_MS = 15_000;
 
 let t: TestNodes;
-/** What the provider says to a question, in turn. */
+/** The provider's successive replies to each question. */
 let scripts: Map<string, Script[]>;
 
 beforeAll(async () => {
@@ -32,7 +32,7 @@ interface Begun {
   sse: SseReader;
 }
 
-/** Sends, and resolves when the client has the first words of a reply that goes on for ever. */
+/** Sends a message and resolves when the client has received the first words of an endless reply. */
 async function begin(user: TestUser, question: string, words: string, ...later: Script[]): Promise<Begun> {
   const { id } = await user.createConversation();
   scripts.set(question, [[reasoning('Hm. '), words, stall()], ...later]);
@@ -41,7 +41,7 @@ async function begin(user: TestUser, question: string, words: string, ...later: 
   return { conversationId: id, replyId: (sse.events[1]!.message as Thing).id, sse };
 }
 
-/** Kills the node once these texts of replies are stored. */
+/** Kills the node when the given texts of replies are stored. */
 async function killOnceStored(node: TestNode, ...texts: [reply: Begun, text: string][]): Promise<void> {
   const sql = "SELECT text FROM reply_chunks WHERE part = 'content' AND message_id = ? ORDER BY seq";
   const stored = async (id: number) =>
@@ -51,8 +51,8 @@ async function killOnceStored(node: TestNode, ...texts: [reply: Begun, text: str
   await node.kill();
 }
 
-/** A client that comes back to where it stood. */
-function comeBack(user: TestUser, { conversationId, sse }: Begun): Promise<SseReader> {
+/** Reconnects a client with its last event id. */
+function reconnect(user: TestUser, { conversationId, sse }: Begun): Promise<SseReader> {
   const headers = { 'Last-Event-ID': sse.lastEventId! };
   return user.sse(`/conversations/${conversationId}/events`, undefined, headers);
 }
@@ -76,12 +76,12 @@ describe('a node killed during replies', () => {
   let upSince: number;
   let sse: SseReader;
   let opened: { messages: Thing[] };
-  let heard: Promise<SeenEvent>;
+  let completed: Promise<SeenEvent>;
 
   beforeAll(async () => {
     node = await t.start();
     ada = await node.user().withConfig(t.provider).create();
-    alone = await begin(ada, 'What is said to nobody?', 'The text so far. 👋🏽');
+    alone = await begin(ada, 'What has no readers?', 'The text so far. 👋🏽');
     followed = await begin(ada, 'What is followed?', 'Followed so far, ');
     await killOnceStored(node, [alone, 'The text so far. 👋🏽'], [followed, 'Followed so far, ']);
 
@@ -89,13 +89,13 @@ describe('a node killed during replies', () => {
     upSince = Date.now();
     ada = node.welcome(ada);
     const socket = ada.socket();
-    sse = await comeBack(ada, followed);
+    sse = await reconnect(ada, followed);
     opened = (
       await socket.emit<{ messages: Thing[] }>('conversation.open', {
         conversation_id: followed.conversationId,
       })
     ).data;
-    heard = socket.until(
+    completed = socket.until(
       (event) => isCompleted(event) && (event.message as Thing).id === followed.replyId,
       RESCUED_WITHIN_MS,
     );
@@ -111,14 +111,14 @@ describe('a node killed during replies', () => {
     const end = { content: 'Followed so far, ', reasoning: 'Hm. ', status: 'interrupted' };
 
     expect(await sse.until(isCompleted, RESCUED_WITHIN_MS)).toMatchObject({ message: end });
-    expect(await heard).toMatchObject({ message: end });
+    expect(await completed).toMatchObject({ message: end });
     await until(async () => (await storedStatus(alone)) === 'interrupted', RESCUED_WITHIN_MS);
     expect(Date.now() - upSince).toBeLessThan(RESCUED_WITHIN_MS);
   });
 
   it('keeps the message and the text of a reply without readers', async () => {
     expect(await ada.history(alone.conversationId)).toMatchObject([
-      { role: 'user', content: 'What is said to nobody?', status: 'complete' },
+      { role: 'user', content: 'What has no readers?', status: 'complete' },
       {
         id: alone.replyId,
         content: 'The text so far. 👋🏽',
@@ -131,7 +131,7 @@ describe('a node killed during replies', () => {
     ]);
   });
 
-  it('has the usage of an interrupted reply estimated', async () => {
+  it('estimates the usage of an interrupted reply', async () => {
     const { usage } = (await ada.history(alone.conversationId))[1] as { usage?: Record<string, number> };
 
     expect(usage).toMatchObject({ estimated: true });
@@ -140,7 +140,7 @@ describe('a node killed during replies', () => {
     expect(usage!.total_tokens).toBe(usage!.prompt_tokens! + usage!.completion_tokens!);
   });
 
-  it('leaves no chunks behind', () => Promise.all([alone, followed].map(noChunksOf)));
+  it('leaves no chunks of its replies', () => Promise.all([alone, followed].map(noChunksOf)));
 
   it('accepts the next message after a restart', async () => {
     const { status, body } = await ada.send(alone.conversationId, 'Once more');
@@ -170,7 +170,7 @@ describe('RETRY_INTERRUPTED', () => {
 
     node = await t.start(env);
     ada = node.welcome(ada);
-    sse = await comeBack(ada, good);
+    sse = await reconnect(ada, good);
     await sse.until(isCompleted, RESCUED_WITHIN_MS);
   });
   afterAll(() => node.kill());
@@ -194,7 +194,7 @@ describe('RETRY_INTERRUPTED', () => {
   });
 
   it('notifies clients that reconnect later too', async () => {
-    const late = await comeBack(ada, good);
+    const late = await reconnect(ada, good);
     await late.until(isCompleted);
 
     const types = late.events.map(({ type }) => type).filter((type) => type.startsWith('message.'));
@@ -214,13 +214,13 @@ describe('RETRY_INTERRUPTED', () => {
   });
 
   it('runs a reply at most twice', async () => {
-    const back = await comeBack(ada, poisonous);
+    const back = await reconnect(ada, poisonous);
     await back.until(() => textOf(back.events, 'One') === 'Two');
     await killOnceStored(node, [poisonous, 'Two']);
 
     node = await t.start(env);
     ada = node.welcome(ada);
-    const again = await comeBack(ada, { ...poisonous, sse: back });
+    const again = await reconnect(ada, { ...poisonous, sse: back });
 
     expect(await again.until(isCompleted, RESCUED_WITHIN_MS)).toMatchObject({
       message: { content: 'Two', reasoning: '', status: 'interrupted' },
@@ -230,10 +230,10 @@ describe('RETRY_INTERRUPTED', () => {
 });
 
 onMysql('two nodes on one database', () => {
-  /** A node looks for dead ones with each of its beats, once a second; the lease is 8 s. */
+  /** Heartbeats until a dead node is detected: one per second, with a lease of 8 s. */
   const LEASE_BEATS = 10;
 
-  /** Waits until both nodes have stored that many more heartbeats; dead nodes have rows too. */
+  /** Waits until both nodes have stored `count` more heartbeats; rows of dead nodes are ignored. */
   async function beats(count: number): Promise<void> {
     const read = () => t.query<{ id: string; beat: number }>('SELECT id, beat FROM nodes');
     const before = new Map((await read()).map(({ id, beat }) => [id, Number(beat)]));
@@ -249,7 +249,7 @@ onMysql('two nodes on one database', () => {
     await beats(LEASE_BEATS);
     expect(await storedStatus(ended)).toBe('streaming');
 
-    const there = await comeBack(other.welcome(ada), ended);
+    const there = await reconnect(other.welcome(ada), ended);
     await one.kill();
 
     expect(await there.until(isCompleted, RESCUED_WITHIN_MS)).toMatchObject({

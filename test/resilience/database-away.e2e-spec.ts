@@ -17,7 +17,7 @@ import { gate, stall, type Step } from '../support/provider/provider.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 import type { TestUser } from '../support/app/user.js';
 
-/** Locks the file like another process, such as a backup. */
+/** Locks the SQLite file, as a backup in another process does. */
 function lock(databaseUrl: string): { close(): void } {
   const database = new DatabaseSync(databaseUrl.slice('sqlite:'.length));
   database.exec('BEGIN EXCLUSIVE');
@@ -47,7 +47,7 @@ onMysql('a database that', () => {
   const cuts = {
     'is down': (proxy: TcpProxy) => proxy.refuse(),
     'does not answer': (proxy: TcpProxy) => proxy.hang(),
-    'has lost its connections without a word': (proxy: TcpProxy) => proxy.lose(),
+    'has lost its connections without closing them': (proxy: TcpProxy) => proxy.lose(),
   };
 
   describe.each(Object.entries(cuts))('%s', (_way, cut) => {
@@ -68,7 +68,7 @@ onMysql('a database that', () => {
 describe('a node that shuts down while the database is unavailable', () => {
   const GRACE_S = 1;
   let t: TestNodes;
-  /** Referenced, as garbage collection would release the lock. */
+  /** Holds a reference, because garbage collection would release the lock. */
   let obstacle: { close(): unknown } | undefined;
 
   beforeAll(async () => {
@@ -95,13 +95,13 @@ describe('a node that shuts down while the database is unavailable', () => {
     const node = await t.start({ DATABASE_URL: url, SHUTDOWN_GRACE_S: String(GRACE_S) });
     const ada = await node.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
-    const away = gate();
-    t.provider.willStream('Written. ', away, 'Not written.', stall());
+    const unavailable = gate();
+    t.provider.willStream('Written. ', unavailable, 'Not written.', stall());
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
     const stored = () => t.query<{ text: string }>('SELECT text FROM reply_chunks');
     await until(async () => (await stored()).length === 1);
     await takeAway();
-    away.open();
+    unavailable.open();
     await sse.until(() => textOf(sse.events) === 'Written. Not written.');
 
     const since = Date.now();
@@ -133,10 +133,10 @@ onMysql('conflicting transactions', () => {
 
   const touch = () => other.query('UPDATE conversations SET pinned = pinned WHERE id = ?', [conversation.id]);
 
-  /** INNODB_TRX is filled again only for a reader that stayed away for 100 ms. */
+  /** MySQL refreshes INNODB_TRX only if it was not read for 100 ms. */
   const TRX_INTERVAL_MS = 150;
 
-  /** Waits until transactions of the app, all begun after `previous`, wait for a lock. @returns when the first began */
+  /** Waits until transactions of the app begun after `previous` wait for a lock. @returns the earliest begin */
   async function lockWaiters(previous = 0): Promise<number> {
     let begun: number[] = [];
     const isWaiting = async () => {
@@ -160,7 +160,7 @@ onMysql('conflicting transactions', () => {
       await other.query('INSERT INTO nodes (id, beat) VALUES (UUID(), ?)', [beat]);
     }
     const client_message_id = randomUUID();
-    await other.query('SET SESSION foreign_key_checks = 0'); // which would lock the conversation already
+    await other.query('SET SESSION foreign_key_checks = 0'); // because the check would lock the conversation
     await other.query(
       `INSERT INTO messages (conversation_id, user_id, client_message_id, active, role, content, reasoning, status, attempt, created_at)
        VALUES (?, ?, ?, 1, 'user', '', '', 'complete', 1, NOW(3))`,
@@ -169,14 +169,14 @@ onMysql('conflicting transactions', () => {
     const send = ada.send(conversation.id, 'Hi', { client_message_id });
     await lockWaiters();
 
-    await touch(); // is let through: the app's transaction was ended for it
+    await touch(); // succeeds, because the app's transaction was rolled back
     await other.query('ROLLBACK');
 
     expect(await send).toMatchObject({ status: 200 });
     expect(await ada.history(conversation.id)).toHaveLength(2);
   });
 
-  /** The server's timeout for a lock, as the app sets it. */
+  /** The lock wait timeout that the app sets. */
   const LOCK_WAIT_MS = 1000;
 
   it('are retried after a lock wait timeout', async () => {

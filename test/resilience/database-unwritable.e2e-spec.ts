@@ -51,7 +51,7 @@ describe('reads', () => {
   });
 });
 
-/** Every connection of the app becomes read-only, as the server or the file would be. @returns what ends that */
+/** Makes every connection of the app read-only. @returns a function that allows writes again */
 async function forbidWrites({ app, settings }: TestApp): Promise<() => Promise<unknown>> {
   const database = app.get(DataSource);
   if (settings.databaseUrl.startsWith('sqlite:')) {
@@ -100,7 +100,7 @@ onOwnServer('a database server', () => {
   }, OWN_SERVER_MS);
   afterAll(() => server.stop());
 
-  // MariaDB's test server knows no privileges, and read_only does not bind who has them all.
+  // MariaDB's test server runs without privileges, so that read_only does not apply to its root.
   const isMariadb = process.env.TEST_MYSQL_URL?.startsWith('mariadb:');
   describe.each(isMariadb ? ways : [...ways, ...mysqlOnly])('%s', (_way, takeAway) => {
     survives(async () => {
@@ -127,7 +127,7 @@ onOwnServer('a database server', () => {
     await t.stop();
   });
 
-  // MariaDB's test server runs without privileges, so that read_only does not bind its root.
+  // MariaDB's test server runs without privileges, so that read_only does not apply to its root.
   if (isMariadb) return;
 
   it(
@@ -151,7 +151,7 @@ onOwnServer('a database server', () => {
       await globals(1)();
       await delay(LEASE_MS + 1500);
       await globals(0)();
-      // A node looks for dead ones with each of its beats, once a second.
+      // Each heartbeat, once a second, searches for dead nodes.
       await beats(one, LEASE_MS / 1000 + 2);
       held.open();
 
@@ -169,7 +169,7 @@ onOwnServer('a database server', () => {
   );
 });
 
-/** Waits until every node has stored that many more heartbeats. */
+/** Waits until every node has stored `count` more heartbeats. */
 async function beats({ manager }: TestApp, count: number): Promise<void> {
   const before = new Map((await manager.find(Node)).map(({ id, beat }) => [id, Number(beat)]));
   const isDue = async () =>
@@ -177,7 +177,7 @@ async function beats({ manager }: TestApp, count: number): Promise<void> {
   await until(isDue, 30_000);
 }
 
-/** As `mysqldump --lock-all-tables` does it. */
+/** Locks the database as `mysqldump --lock-all-tables` does. */
 async function lockForBackup(server: OwnServer): Promise<() => Promise<void>> {
   const backup = await createConnection(server.url('parley').replace(/^mariadb:/, 'mysql:'));
   await backup.query('FLUSH TABLES WITH READ LOCK');

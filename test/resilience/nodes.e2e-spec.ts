@@ -11,7 +11,7 @@ import { gate, reasoning } from '../support/provider/provider.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 import { TestUser } from '../support/app/user.js';
 
-/** @returns the text that was there at the join, and what resolves to all events that came by the reply's end */
+/** @returns the reply's text at the join, and a promise of all events until its end */
 async function joinOver(transport: 'websocket' | 'events' | 'socket.io', user: TestUser, id: number) {
   const soFar = (messages: unknown) => String((messages as Thing[]).at(-1)!.content);
   if (transport === 'events') {
@@ -87,7 +87,7 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
   let one: TestApp;
   let two: TestApp;
   let ada: TestUser;
-  /** The same user and login, on the other node. */
+  /** Ada with the same tokens on the second node. */
   let adaOnTwo: TestUser;
 
   beforeAll(async () => {
@@ -194,19 +194,19 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     const listener = await createClient({ url: REDIS_URL }).connect();
     const name = one.app.get(Deployment).id;
     const channels: string[] = [];
-    const heard = new Promise((resolve) => {
+    const published = new Promise((resolve) => {
       void listener.pSubscribe(`*${name}*`, (_, channel) => resolve(channels.push(channel)));
     });
 
     await ada.createConversation();
-    await heard;
+    await published;
     listener.destroy();
 
     expect(channels).toEqual([`parley:${name}:events:${ada.id}`]);
     expect(two.app.get(Deployment).id).toBe(name);
   });
 
-  // Passport knows one application a process, the latest: what starts nodes of its own comes last.
+  // Last, because Passport authenticates only for the last app started in a process.
   it('send a running reply without a gap when Redis delays its start', async () => {
     const { hostname, port } = new URL(REDIS_URL);
     const proxy = await TcpProxy.start(hostname, Number(port));

@@ -18,7 +18,7 @@ afterEach(() => void jest.restoreAllMocks());
 const times = <T>(count: number, make: (n: number) => T): T[] =>
   Array.from({ length: count }, (_, n) => make(n));
 
-/** Has the provider answer each question with a script of its own. */
+/** Makes the provider answer each question with its script in the returned map. */
 function answering(t: TestApp): Map<string, Script> {
   const scripts = new Map<string, Script>();
   t.provider.onRequest = ({ messages }) => scripts.get(messages!.at(-1)!.content);
@@ -28,7 +28,7 @@ function answering(t: TestApp): Map<string, Script> {
 const asked = (t: TestApp, content: string): PlayedRequest[] =>
   t.provider.chats.filter(({ body }) => body.messages!.at(-1)!.content === content);
 
-/** Delays the start of turns, before they are stored and afterwards. */
+/** Delays turns before and after they are stored. */
 function storeSlowly(t: TestApp, { beforeMs = 0, afterMs = 0 }): void {
   const turns = t.app.get(TurnsService);
   const start = turns.start.bind(turns);
@@ -48,7 +48,7 @@ describe('repeated sends', () => {
   });
   afterAll(() => t.stop());
 
-  /** As a client does whose server is being restarted. */
+  /** Repeats a send until it is answered, as clients do during a restart. */
   async function insist(id: number, content: string, extra: object): Promise<ChatAnswer> {
     for (;;) {
       const answer = await ada.send(id, content, extra).catch(() => null);
@@ -194,7 +194,7 @@ describe('the chat budget', () => {
 
 describe('concurrent ends of a reply', () => {
   const ROUNDS = Number(process.env.RACE_ROUNDS ?? 6);
-  /** Of a client that has seen nothing yet. */
+  /** Cursor at the start of the conversation. */
   const BEGINNING = '1.1.0.0.done';
   let t: TestApp;
   let ada: TestUser;
@@ -207,7 +207,7 @@ describe('concurrent ends of a reply', () => {
   });
   afterAll(() => t.stop());
 
-  /** Clients on all transports, each of which throws at a second end, a late text, or a resurrection. */
+  /** Connects a client per transport, which throws on a second end, or on text or a start after the end. */
   async function watch(id: number): Promise<ReplyReader[]> {
     const [sse, ws, io] = times(3, (n) => new ReplyReader(['SSE', 'WebSocket', 'Socket.IO'][n]!, id));
     const webSocket = ada.ws(id);
@@ -226,7 +226,7 @@ describe('concurrent ends of a reply', () => {
     return [sse!, ws!, io!];
   }
 
-  /** Comes after all that was on its way. */
+  /** Waits for an event published after all pending ones. */
   async function settled(id: number, readers: ReplyReader[]): Promise<void> {
     const marks = readers.map((reader) => {
       const before = reader.updates;
@@ -259,7 +259,7 @@ describe('concurrent ends of a reply', () => {
     const ends = await Promise.all(
       times(ROUNDS, async (n) => {
         const { id, readers, open } = await begin(`Ending ${n}`);
-        await delay(n % 4); // so that the three meet in different orders
+        await delay(n % 4); // varies the order of the three
         open();
         const stops = await Promise.all(times(2, () => ada.post(`/conversations/${id}/stop`)));
         await Promise.all(readers.map((reader) => reader.until(() => reader.ended, 'the end')));
@@ -375,7 +375,7 @@ describe('concurrent ends of a reply', () => {
     const toDtos = messages.toDtos.bind(messages);
     let reads = 0;
     const ended = readers[0]!.until(() => readers[0]!.ended, 'the end');
-    // Each has read the running reply by the time it ends, and is joined to it when it has.
+    // Holds the reads of the running reply until it has ended, so that clients subscribe at its end.
     jest.spyOn(messages, 'toDtos').mockImplementation(async (rows) => {
       const dtos = await toDtos(rows);
       if (++reads === 3) open();

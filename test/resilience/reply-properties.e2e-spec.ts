@@ -24,7 +24,7 @@ afterAll(() => t.stop());
 type Act = (model: ChatModel, world: ChatWorld) => Promise<void>;
 type Command = fc.AsyncCommand<ChatModel, ChatWorld>;
 
-/** A kind of command: its name, what it is made from, when it can be given, and what it does to both sides. */
+/** Defines a command: name, arguments, precondition, and effect on model and server. */
 function command<A>(
   name: string,
   args: fc.Arbitrary<A>,
@@ -57,7 +57,7 @@ const plan: fc.Arbitrary<ReplyPlan> = fc
   });
 
 const content = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).map((text) => `Q ${text}`);
-/** Few, so that they are used again, with the same content and with another. */
+/** Few ids, so that they are reused with equal and different content. */
 const clientMessageId = fc.option(
   fc.constantFrom('1', '2', '3').map((n) => `0b8f7a4e-3c63-4c5f-9a55-6d3ce1d3b7a${n}`),
   { nil: undefined },
@@ -65,9 +65,9 @@ const clientMessageId = fc.option(
 const askingTransport = fc.constantFrom<AskingTransport>('sse', 'socket.io', 'websocket');
 const observerTransport = fc.constantFrom<ObserverTransport>('events', 'socket.io', 'websocket');
 const observer = fc.nat(OBSERVERS - 1);
-/** One of the messages that there are by then. */
+/** Index of an existing message, modulo their number. */
 const pick = fc.nat(1000);
-/** Mostly a message that the command is fit for. */
+/** Picks a message, usually of the given role. */
 const pickOf = (role: string, { messages }: ChatModel, n: number): number => {
   const fit = messages.filter((message) => message.role === role);
   return picked(n % 5 ? fit : messages, n).id;
@@ -162,7 +162,7 @@ const drop = command(
       world.observers[observer]!.drop(),
 );
 
-/** As often as they are here. */
+/** Commands, with repetition as weight. */
 const commands = fc.commands(
   [
     ...[send, send, send, repeat, edit, regenerate, activate],
@@ -174,7 +174,7 @@ const commands = fc.commands(
   { maxCommands: MAX_COMMANDS, size: 'max' },
 );
 
-/** In the end everything comes to rest, and everybody is there to see it. */
+/** Stops the reply, reconnects all clients and compares them with the model. */
 async function conclude(model: ChatModel, world: ChatWorld, transports: ObserverTransport[]): Promise<void> {
   if (model.running) await world.stop(model);
   if (!model.deleted) {

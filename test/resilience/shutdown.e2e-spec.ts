@@ -26,7 +26,7 @@ afterAll(() => t.stop());
 const SOCKET_IO = '/socket.io/?EIO=4&transport=websocket';
 const draining = { status: 503, code: 'draining' };
 
-/** Asks for a socket, and resolves with the problem that is answered. */
+/** Sends a handshake. @returns the problem in the response */
 async function handshake(node: TestNode, path: string) {
   const key = { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
   const headers = path.endsWith('polling') ? {} : { Connection: 'Upgrade', Upgrade: 'websocket', ...key };
@@ -34,13 +34,13 @@ async function handshake(node: TestNode, path: string) {
   return { status: response.statusCode, headers: response.headers, body: (await json(response)) as Thing };
 }
 
-/** Of all nodes that there have been. */
+/** @returns total heartbeats of all nodes, including stopped ones */
 async function beats(): Promise<number> {
   const [row] = await t.query<{ beats: string }>('SELECT SUM(beat) AS beats FROM nodes');
   return Number(row!.beats);
 }
 
-/** Resolves once the node says that it is leaving. */
+/** Resolves when the node logs its shutdown. */
 const leaving = (node: TestNode) => node.process.log.until(({ msg }) => msg === 'Shutting down');
 
 async function terminate(node: TestNode): Promise<void> {
@@ -225,8 +225,8 @@ describe('a node that shuts down', () => {
   });
 
   it.each([
-    ['its replies have their grace', { SHUTDOWN_GRACE_S: '30' }],
-    ['balancers have their delay', { SHUTDOWN_DELAY_S: '30' }],
+    ['replies in their grace period', { SHUTDOWN_GRACE_S: '30' }],
+    ['the delay for load balancers', { SHUTDOWN_DELAY_S: '30' }],
   ])('exits at once on a second signal, while %s, but not on SIGHUP', async (_when, env) => {
     const node = await t.start(env);
     const ada = await node.user().withConfig(t.provider).create();

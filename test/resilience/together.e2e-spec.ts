@@ -27,7 +27,7 @@ beforeEach(async () => {
 
 const idOf = (n: number): number => conversations[n]!.id;
 
-/** Each user's message, in a conversation of its own. */
+/** Sends a message of each user, each to its own conversation. */
 function sendAll(content = (n: number) => `Of ${n}`, extra: object = {}): Promise<Answer<ChatAnswer>[]> {
   return Promise.all(users.map((user, n) => user.send(idOf(n), content(n), extra)));
 }
@@ -71,7 +71,7 @@ it('each send makes a message and a reply in its own conversation', async () => 
 it('a first message titles its own conversation', async () => {
   conversations = await Promise.all(users.map((user) => user.createConversation()));
   t.provider.onRequest = ({ messages }) =>
-    messages![0]!.content.includes('Write a title') ? ['\n'] : ['Hi']; // a title that is none
+    messages![0]!.content.includes('Write a title') ? ['\n'] : ['Hi']; // an empty title
   await sendAll((n) => `Title ${n}`);
 
   for (const [n, user] of users.entries()) {
@@ -99,13 +99,13 @@ it('one of two sends to one conversation is answered', async () => {
   for (const n of users.keys()) {
     const codes = both.map((answers) => answers[n]!.body.code ?? 'answered');
     const stored = await users[n]!.history(idOf(n));
-    // Where the first reply has ended by then, both are.
+    // Both are answered if the first reply has already ended.
     expect(codes.filter((code) => code !== 'answered' && code !== 'reply_in_progress')).toEqual([]);
     expect(stored).toHaveLength(2 * codes.filter((code) => code === 'answered').length);
   }
 });
 
-/** Of the pool that the app has. */
+/** Runs a statement on each connection of the app's pool. */
 async function everyConnection(statement: string): Promise<void> {
   const dataSource = t.app.get(DataSource);
   const runners = Array.from({ length: 10 }, () => dataSource.createQueryRunner());
@@ -170,7 +170,7 @@ onMysql('with a slow connection to the database server', () => {
   });
 });
 
-// Last: passport's strategies are the process's, so that the last app to start authenticates for both.
+// Last, because Passport authenticates only for the last app started in a process.
 describe('sends stored by two nodes concurrently', () => {
   let other: TestApp;
   beforeAll(async () => {
