@@ -5,6 +5,8 @@ import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditLog } from '../common/logging/audit-log.js';
 import { AccountDeletionService } from './users/account-deletion.service.js';
+import { ModelConfig } from '../configs/model-config.entity.js';
+import { StreamTicket } from './tokens/stream-ticket.entity.js';
 import { User } from './users/user.entity.js';
 import { UsersService } from './users/users.service.js';
 import { AuthController } from './auth.controller.js';
@@ -29,7 +31,7 @@ import { TokensService } from './tokens/tokens.service.js';
 /** Users, sessions and tokens, and the global guard of all HTTP routes. */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([User]),
+    TypeOrmModule.forFeature([User, ModelConfig, StreamTicket]),
     PassportModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
   ],

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
 import { createHash, randomBytes } from 'node:crypto';
-import { DataSource, Repository } from 'typeorm';
+import { Repository } from 'typeorm';
 import { invalidTicket } from '../auth.errors.js';
 import type { Identity } from '../identity.js';
 import { StreamTicketDto } from './stream-ticket.dto.js';
@@ -11,11 +11,7 @@ import { STREAM_TICKET_SECONDS } from '../sessions/token-lifetimes.js';
 /** Issues one-time tickets for browsers' EventSource and WebSocket, which cannot set headers. */
 @Injectable()
 export class StreamTicketsService {
-  private readonly tickets: Repository<StreamTicket>;
-
-  constructor(@InjectDataSource() dataSource: DataSource) {
-    this.tickets = dataSource.getRepository(StreamTicket);
-  }
+  constructor(@InjectRepository(StreamTicket) private readonly tickets: Repository<StreamTicket>) {}
 
   /** @param expiresAt expiry of the access token in milliseconds since the epoch; ends the stream */
   async issue({ session, expiresAt }: Omit<Identity, 'user'>): Promise<StreamTicketDto> {

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, Repository } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { foldText } from '../../common/text/fold-text.js';
+import { ModelConfig } from '../../configs/model-config.entity.js';
 import { isDuplicateKey } from '../../database/retry.js';
 import type { Actor } from '../actor.js';
 import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from '../auth.dto.js';
@@ -20,16 +21,13 @@ type UniqueKeys = Partial<Pick<User, 'usernameKey' | 'email' | 'emailKey'>>;
 /** Registers users and changes their names and addresses. */
 @Injectable()
 export class UsersService {
-  private readonly users: Repository<User>;
-
   constructor(
-    @InjectDataSource() private readonly dataSource: DataSource,
+    @InjectRepository(User) private readonly users: Repository<User>,
+    @InjectRepository(ModelConfig) private readonly configs: Repository<ModelConfig>,
     private readonly passwords: PasswordService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditLog,
-  ) {
-    this.users = dataSource.getRepository(User);
-  }
+  ) {}
 
   /** @throws {ConflictError} `username_taken`, `email_taken` */
   async register({ username, email, password }: RegisterDto, client: ClientInfo): Promise<UserDto> {
@@ -50,9 +48,7 @@ export class UsersService {
   }
 
   async get(user: User): Promise<UserDto> {
-    // By name: configurations know users, not the other way round.
-    const configs = this.dataSource.getRepository<{ userId: number }>('ModelConfig');
-    return UserDto.from(user, await configs.existsBy({ userId: user.id }));
+    return UserDto.from(user, await this.configs.existsBy({ userId: user.id }));
   }
 
   /** @throws {ConflictError} `username_taken` */
