@@ -8,8 +8,11 @@ export interface Readable<T> {
 
 export class Store<T> implements Readable<T> {
   private readonly listeners = new Set<() => void>();
+  private value: T;
 
-  constructor(private value: T) {}
+  constructor(private readonly initial: T) {
+    this.value = initial;
+  }
 
   readonly subscribe = (listener: () => void): (() => void) => {
     // Wrapped, so that one function subscribed twice is called twice and removed once.
@@ -22,6 +25,9 @@ export class Store<T> implements Readable<T> {
   };
 
   readonly getSnapshot = (): T => this.value;
+
+  /** Returns the first value, which is the same on a server and in a browser (React's `getServerSnapshot`). */
+  readonly getInitialSnapshot = (): T => this.initial;
 
   get isObserved(): boolean {
     return this.listeners.size > 0;
