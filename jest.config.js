@@ -1,3 +1,6 @@
+/** Published as ES modules only. */
+const ES_MODULES = ['@nestjs', '@ai-sdk', 'ai', 'happy-dom'].join('|');
+
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/src', '<rootDir>/test'],
@@ -6,8 +9,7 @@ export default {
   maxWorkers: 4,
   workerIdleMemoryLimit: '1GB',
   transform: {
-    // Published as ES modules only.
-    '/node_modules/@nestjs/.+\\.js$': '@swc/jest',
+    [`/node_modules/(${ES_MODULES})/.+\\.js$`]: '@swc/jest',
     '\\.ts$': [
       '@swc/jest',
       {
@@ -19,6 +21,6 @@ export default {
       },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!@nestjs/)'],
+  transformIgnorePatterns: [`/node_modules/(?!(${ES_MODULES})/)`],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
 };

@@ -1,0 +1,26 @@
+import { Window } from 'happy-dom';
+import type { ReactNode } from 'react';
+import { createRoot, hydrateRoot } from 'react-dom/client';
+
+/** Gives React DOM a page to render into, in the process of the server. Call it once per test file. */
+export function openPage() {
+  const window = new Window();
+  const { document } = window;
+  Object.assign(globalThis, { window, document });
+  return {
+    /** Renders into an element of its own; hydrates it if it has HTML. */
+    render(node: ReactNode, html = '') {
+      const container = document.createElement('div');
+      container.innerHTML = html;
+      document.body.append(container);
+      const root = html ? hydrateRoot(container, node) : createRoot(container);
+      if (!html) root.render(node);
+      return {
+        text: () => container.textContent,
+        render: (next: ReactNode) => root.render(next),
+        unmount: () => root.unmount(),
+      };
+    },
+    close: () => window.happyDOM.close(),
+  };
+}
