@@ -14,7 +14,7 @@ export function withEventTypes(openApi, asyncApi) {
     schemas[name] = schema;
     return { $ref: `#/components/schemas/${name}` };
   };
-  const event = (name) => add(`${typeName(name)}Event`, payloadOf(name));
+  const event = (name) => add(typeName(name), payloadOf(name));
   const command = (name) =>
     objectOf({
       body: add(`${typeName(name)}Command`, payloadOf(name)),

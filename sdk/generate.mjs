@@ -23,7 +23,7 @@ try {
   const openApi = await fetchDocument('openapi.json');
   const asyncApi = await fetchDocument('asyncapi.json');
   const input = join(folder, 'input.json');
-  await writeFile(input, JSON.stringify(withEventTypes(openApi, asyncApi)));
+  await writeFile(input, JSON.stringify(withEventTypes(withoutStreams(openApi), asyncApi)));
   await createClient({
     input,
     output: { path: 'sdk/typescript/src/rest', clean: true },
@@ -41,6 +41,16 @@ try {
   server.kill();
   await once(server, 'exit');
   await rm(folder, { recursive: true, force: true });
+}
+
+/** Drops event streams: the generated reader sends no Accept header and repeats refused requests without end. */
+function withoutStreams(openApi) {
+  const isStream = (operation) => 'text/event-stream' in (operation.responses[200]?.content ?? {});
+  const paths = Object.entries(openApi.paths).map(([path, operations]) => [
+    path,
+    Object.fromEntries(Object.entries(operations).filter(([, operation]) => !isStream(operation))),
+  ]);
+  return { ...openApi, paths: Object.fromEntries(paths) };
 }
 
 async function freePort() {

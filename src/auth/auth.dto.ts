@@ -20,7 +20,7 @@ export class RegisterDto {
   email!: string;
 
   /** Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords. */
-  @ApiProperty({ format: 'password', writeOnly: true, example: PASSWORD })
+  @ApiProperty({ format: 'password', example: PASSWORD })
   @IsPassword()
   password!: string;
 }
@@ -30,7 +30,7 @@ export class LoginDto {
   @IsLoginEmail()
   email!: string;
 
-  @ApiProperty({ format: 'password', writeOnly: true, example: PASSWORD })
+  @ApiProperty({ format: 'password', example: PASSWORD })
   @IsCurrentPassword()
   password!: string;
 }
@@ -51,7 +51,6 @@ class CurrentPasswordDto {
   /** Required if the login is older than 15 minutes. */
   @ApiPropertyOptional({
     format: 'password',
-    writeOnly: true,
     example: PASSWORD,
   })
   @IsOptionalNotNull()
@@ -69,7 +68,6 @@ export class ChangePasswordDto extends CurrentPasswordDto {
   /** Same rules as at registration. */
   @ApiProperty({
     format: 'password',
-    writeOnly: true,
     example: 'an even longer pass phrase',
   })
   @IsPassword()
@@ -77,7 +75,7 @@ export class ChangePasswordDto extends CurrentPasswordDto {
 }
 
 export class DeleteAccountDto {
-  @ApiProperty({ format: 'password', writeOnly: true, example: PASSWORD })
+  @ApiProperty({ format: 'password', example: PASSWORD })
   @IsCurrentPassword()
   current_password!: string;
 }

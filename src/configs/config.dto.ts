@@ -55,7 +55,7 @@ export class CreateConfigDto extends ConfigOptionsDto {
   model_name!: string;
 
   /** Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama. */
-  @ApiPropertyOptional({ writeOnly: true, example: 'sk-your-key' })
+  @ApiPropertyOptional({ example: 'sk-your-key' })
   @IsOptionalNotNull()
   @Trimmed()
   @IsApiKey()
@@ -77,7 +77,7 @@ export class UpdateConfigDto extends ConfigOptionsDto {
   model_name?: string;
 
   /** Stored encrypted and never returned. Empty removes the key. */
-  @ApiPropertyOptional({ writeOnly: true, example: 'sk-your-new-key' })
+  @ApiPropertyOptional({ example: 'sk-your-new-key' })
   @IsOptionalNotNull()
   @Trimmed()
   @IsApiKey()
@@ -161,7 +161,7 @@ export class ConfigTestDto {
   @ApiProperty({ example: true })
   ok!: boolean;
 
-  @ApiProperty({ type: 'integer', example: 412 })
+  @ApiProperty({ type: 'integer', format: 'int32', example: 412 })
   latency_ms!: number;
 
   @ApiProperty({ example: 'gpt-4.1-mini' })

@@ -139,7 +139,7 @@ export class ConversationListDto {
   @ApiProperty({ type: 'integer', example: 1 })
   total!: number;
 
-  @ApiProperty({ type: 'integer', example: 20 })
+  @ApiProperty({ type: 'integer', format: 'int32', example: 20 })
   limit!: number;
 
   @ApiProperty({ type: 'integer', example: 0 })

@@ -14,7 +14,8 @@ import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { MAX_UNSAVED } from '../../src/chat/replies/reply-write-buffer.js';
 import { MAX_WAITING_BYTES } from '../../src/chat/transports/shared/backpressure.js';
 import { SegmentSizes } from '../../src/conversations/search/index/segment-sizes.js';
-import { SOCKET_COMMANDS, SOCKET_EVENTS } from '../../src/docs/asyncapi/socket-api.js';
+import { SOCKET_COMMANDS } from '../../src/docs/asyncapi/socket-api.js';
+import { SOCKET_EVENTS } from '../../src/docs/openapi/event-schemas.js';
 import { environmentSchema } from '../../src/env/environment.js';
 import { CONCURRENCY_LIMITS, RATE_LIMITS } from '../../src/throttling/limits.js';
 

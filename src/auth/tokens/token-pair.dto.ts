@@ -14,11 +14,11 @@ export class TokenPairDto {
   token_type!: 'bearer';
 
   /** Seconds that the access token lives. */
-  @ApiProperty({ type: 'integer', example: ACCESS_TOKEN_SECONDS })
+  @ApiProperty({ type: 'integer', format: 'int32', example: ACCESS_TOKEN_SECONDS })
   expires_in!: number;
 
   /** Seconds that the refresh token lives. */
-  @ApiProperty({ type: 'integer', example: REFRESH_TOKEN_SECONDS })
+  @ApiProperty({ type: 'integer', format: 'int32', example: REFRESH_TOKEN_SECONDS })
   refresh_expires_in!: number;
 
   static from(accessToken: string, refreshToken: string): TokenPairDto {

@@ -4,6 +4,8 @@ import { Transform } from 'class-transformer';
 import { IsBoolean, IsInt, Max, Min } from 'class-validator';
 import { IsOptionalNotNull } from './optional.decorator.js';
 
+const MAX_INT32 = 2 ** 31 - 1;
+
 interface IntegerRange {
   min: number;
   max?: number;
@@ -20,7 +22,13 @@ export const EmptyIsAbsent = (): PropertyDecorator =>
 export function QueryInteger({ min, max = Number.MAX_SAFE_INTEGER, ...documents }: IntegerRange) {
   return applyDecorators(
     ...(documents.default === undefined ? [EmptyIsAbsent()] : []),
-    ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max, ...documents }),
+    ApiPropertyOptional({
+      type: 'integer',
+      format: max <= MAX_INT32 ? 'int32' : 'int64',
+      minimum: min,
+      maximum: max,
+      ...documents,
+    }),
     Transform(({ value }: { value: unknown }) => (isInteger(value) ? Number(value) : value)),
     IsOptionalNotNull(),
     IsInt(),

@@ -91,7 +91,7 @@ export class MessageDto {
   client_message_id!: string | null;
 
   /** Ids of all alternatives to this message (edits, regenerated replies), itself included, oldest first. */
-  @ApiProperty({ type: [Number], example: [12] })
+  @ApiProperty({ type: 'array', items: { type: 'integer' }, example: [12] })
   sibling_ids!: number[];
 
   @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })

@@ -1,7 +1,8 @@
 import type { OpenAPIObject, ReferenceObject } from '@nestjs/swagger';
+import { SOCKET_EVENTS } from '../openapi/event-schemas.js';
 import { exampleOf, type Schema } from '../openapi/examples.js';
-import { modernizeExamples, schemasUsedBy } from '../openapi/schemas.js';
-import { SOCKET_COMMANDS, SOCKET_EVENTS, type SocketCommand } from './socket-api.js';
+import { finishSchema, schemasUsedBy } from '../openapi/schemas.js';
+import { SOCKET_COMMANDS, type SocketCommand } from './socket-api.js';
 
 type Schemas = Record<string, Schema | ReferenceObject>;
 type Node = Record<string, unknown>;
@@ -183,7 +184,7 @@ function messagesOf(transport: Transport, schemas: Schemas): Node {
 
 function messageOf(name: string, summary: string, payload: Schema, schemas: Schemas): Node {
   const example = exampleOf(payload, schemas);
-  modernizeExamples(payload);
+  finishSchema(payload);
   return {
     name,
     title: name,

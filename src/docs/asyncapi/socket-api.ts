@@ -1,12 +1,8 @@
 import { CONTENT_LIMITS } from '../../chat/chat.dto.js';
 import type { CommandName } from '../../chat/transports/shared/command-registry.js';
 import type { ReferenceObject } from '@nestjs/swagger';
+import { conversationId, id, messageId, ref, time } from '../openapi/event-schemas.js';
 import type { Schema } from '../openapi/examples.js';
-
-export interface SocketEvent {
-  summary: string;
-  body: Record<string, Schema | ReferenceObject>;
-}
 
 export interface SocketCommand {
   summary: string;
@@ -17,17 +13,6 @@ export interface SocketCommand {
   acknowledgement: Schema | ReferenceObject;
 }
 
-const ref = (name: string): ReferenceObject => ({ $ref: `#/components/schemas/${name}` });
-const id = (description: string, example: number): Schema => ({
-  type: 'integer',
-  minimum: 1,
-  description,
-  example,
-});
-
-const conversationId = { conversation_id: id('The conversation.', 3) };
-const messageId = { message_id: id('The message.', 12) };
-const message = { ...conversationId, message: ref('Message') };
 const content: Schema = {
   type: 'string',
   minLength: CONTENT_LIMITS.min,
@@ -42,53 +27,7 @@ const clientMessageId: Schema = {
   description: 'Makes the send safe to repeat: the same id never makes a second message.',
   example: '0b8f7a4e-3c63-4c5f-9a55-6d3ce1d3b7aa',
 };
-const time: Schema = { type: 'string', format: 'date-time', example: '2026-01-31T10:30:00.000Z' };
 const nothing: Schema = { type: 'object', example: {} };
-
-/** Events of the server (API.md 6), the same on every transport. */
-export const SOCKET_EVENTS: Record<string, SocketEvent> = {
-  'message.created': { summary: 'A message was sent, or a reply to one begins', body: message },
-  'message.delta': {
-    summary: "A piece of a reply's text: set `part = part.slice(0, offset) + text`",
-    body: {
-      ...conversationId,
-      ...messageId,
-      part: { type: 'string', enum: ['content', 'reasoning'], example: 'content' },
-      offset: {
-        type: 'integer',
-        minimum: 0,
-        description: 'Where `text` starts in its part, in UTF-16 code units.',
-        example: 0,
-      },
-      text: { type: 'string', example: 'A monad is' },
-    },
-  },
-  'message.completed': {
-    summary: 'A reply has ended: the whole message, with its final status',
-    body: message,
-  },
-  'message.restarted': {
-    summary: 'A reply begins again: its parts are empty, deltas from offset 0 follow',
-    body: message,
-  },
-  'conversation.created': {
-    summary: 'A conversation was created',
-    body: { conversation: ref('Conversation') },
-  },
-  'conversation.updated': {
-    summary: 'A conversation was changed',
-    body: { conversation: ref('Conversation') },
-  },
-  'conversation.deleted': { summary: 'A conversation was deleted', body: conversationId },
-  'config.changed': {
-    summary: 'Model configurations were added, changed or deleted: all there are',
-    body: { configs: { type: 'array', items: ref('Config') } },
-  },
-  'session.expiring': {
-    summary: 'The access token runs out in 60 s, and then the socket is closed: send `auth.refresh`',
-    body: { expires_at: time },
-  },
-};
 
 /** Commands of clients; each is acknowledged. */
 export const SOCKET_COMMANDS: Record<CommandName, SocketCommand> = {

@@ -1,8 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type HeaderObject, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { eventSchemas } from './event-schemas.js';
 import { finishOperations, publicOperationsOf } from './operations.js';
 import { PROBLEM_SCHEMAS } from './problem-responses.js';
-import { describeRequestBodies, dropDtoSuffix, modernizeExamples } from './schemas.js';
+import { describeRequestBodies, dropDtoSuffix, finishSchema } from './schemas.js';
 
 export const VERSION = '0.1.0';
 
@@ -32,20 +33,24 @@ const HEADERS: Record<string, HeaderObject> = {
     schema: { type: 'string' },
     example: 'c3f0cf5e-2f0c-4d4a-8a51-6f1f9a1e2b77',
   },
-  'RateLimit-Limit': { description: 'Requests a window.', schema: { type: 'integer' }, example: 600 },
+  'RateLimit-Limit': {
+    description: 'Requests a window.',
+    schema: { type: 'integer', format: 'int32' },
+    example: 600,
+  },
   'RateLimit-Remaining': {
     description: 'Requests left in this window.',
-    schema: { type: 'integer' },
+    schema: { type: 'integer', format: 'int32' },
     example: 599,
   },
   'RateLimit-Reset': {
     description: 'Seconds until the window ends.',
-    schema: { type: 'integer' },
+    schema: { type: 'integer', format: 'int32' },
     example: 42,
   },
   'Retry-After': {
     description: 'Seconds to wait before trying again.',
-    schema: { type: 'integer' },
+    schema: { type: 'integer', format: 'int32' },
     example: 12,
   },
   'WWW-Authenticate': {
@@ -62,11 +67,11 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
     operationIdFactory: (_controller, method) => method,
   });
   const document = dropDtoSuffix(scanned);
-  Object.assign(document.components!.schemas!, structuredClone(PROBLEM_SCHEMAS));
-  document.components!.headers = HEADERS;
+  Object.assign(document.components!.schemas!, structuredClone(PROBLEM_SCHEMAS), eventSchemas());
+  document.components!.headers = structuredClone(HEADERS);
   describeRequestBodies(document);
   finishOperations(document, publicOperationsOf(app));
-  modernizeSchemas(document);
+  finishSchemas(document);
   const { openapi, info, servers, security, tags, ...contents } = document;
   return { openapi, info, servers, security, tags, ...contents };
 }
@@ -96,10 +101,10 @@ function frame(): Omit<OpenAPIObject, 'paths'> {
   );
 }
 
-function modernizeSchemas(document: OpenAPIObject): void {
-  Object.values(document.components!.schemas!).forEach(modernizeExamples);
-  JSON.stringify(document.paths, (key, value: unknown) => {
-    if (key === 'schema') modernizeExamples(value);
+function finishSchemas({ paths, components }: OpenAPIObject): void {
+  Object.values(components!.schemas!).forEach(finishSchema);
+  JSON.stringify([paths, components!.headers], (key, value: unknown) => {
+    if (key === 'schema') finishSchema(value);
     return value;
   });
 }

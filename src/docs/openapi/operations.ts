@@ -26,7 +26,7 @@ export function finishOperations(document: OpenAPIObject, publicOperations: Set<
       describeParameters(path, operation);
       addProblemResponses(document, { path, method, isPublic }, operation);
       describeResponses(path, operation);
-      describeStreams(operation);
+      addStreamExamples(operation);
       addExamples(document, operation);
     }
   }
@@ -82,22 +82,18 @@ function describeResponses(path: string, operation: OperationObject): void {
   }
 }
 
-/** Describes event streams; AsyncAPI describes their bodies. */
-const EVENT_STREAM = {
-  schema: { type: 'string', description: 'Server-sent events, whose bodies /asyncapi.json describes.' },
-  example: [
-    'id: 12.1.10.0',
-    'event: message.delta',
-    'data: {"type":"message.delta","conversation_id":3,"message_id":12,"part":"content","offset":0,"text":"A monad is"}',
-    '',
-    '',
-  ].join('\n'),
-};
+const EVENT_STREAM_EXAMPLE = [
+  'id: 12.1.10.0',
+  'event: message.delta',
+  'data: {"type":"message.delta","conversation_id":3,"message_id":12,"part":"content","offset":0,"text":"A monad is"}',
+  '',
+  '',
+].join('\n');
 
-function describeStreams(operation: OperationObject): void {
+function addStreamExamples(operation: OperationObject): void {
   for (const response of Object.values(operation.responses)) {
-    if (!response || '$ref' in response || !response.content?.['text/event-stream']) continue;
-    response.content['text/event-stream'] = structuredClone(EVENT_STREAM);
+    const stream = response && 'content' in response ? response.content?.['text/event-stream'] : undefined;
+    if (stream) stream.example = EVENT_STREAM_EXAMPLE;
   }
 }
 

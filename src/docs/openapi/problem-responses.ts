@@ -128,7 +128,7 @@ export const PROBLEM_SCHEMAS: Record<string, SchemaObject> = {
     properties: {
       type: { type: 'string', format: 'uri-reference', example: 'about:blank' },
       title: { type: 'string', description: "The status's own phrase.", example: 'Not Found' },
-      status: { type: 'integer', description: 'The HTTP status.', example: 404 },
+      status: { type: 'integer', format: 'int32', description: 'The HTTP status.', example: 404 },
       detail: {
         type: 'string',
         description: 'A sentence for people.',

@@ -1,6 +1,8 @@
 import type { OpenAPIObject, ReferenceObject, SchemaObject } from '@nestjs/swagger';
 import { resolve, Schema } from './examples.js';
 
+type Node = Record<string, unknown>;
+
 /** Keywords whose values are data, not schemas. */
 const DATA = new Set(['example', 'examples', 'default', 'const', 'enum']);
 const REFERENCE = /^#\/components\/schemas\/(.+)$/;
@@ -18,18 +20,31 @@ export function dropDtoSuffix(document: OpenAPIObject): OpenAPIObject {
   }) as OpenAPIObject;
 }
 
-/** Replaces `example` by `examples`: OpenAPI 3.1 uses JSON Schema 2020-12. */
-export function modernizeExamples(schema: unknown): void {
+/** Completes a schema and all schemas in it, for generators of SDKs. */
+export function finishSchema(schema: unknown): void {
   if (typeof schema !== 'object' || schema === null) return;
-  if (Array.isArray(schema)) return schema.forEach(modernizeExamples);
-  const node = schema as Record<string, unknown>;
+  if (Array.isArray(schema)) return schema.forEach(finishSchema);
+  const node = schema as Node;
   for (const [key, value] of Object.entries(node)) {
-    if (key === 'properties') Object.values(value as object).forEach(modernizeExamples);
-    else if (!DATA.has(key)) modernizeExamples(value);
+    if (key === 'properties') Object.values(value as object).forEach(finishSchema);
+    else if (!DATA.has(key)) finishSchema(value);
   }
+  modernizeExample(node);
+  addNumberFormat(node);
+}
+
+/** Replaces `example` by `examples`: OpenAPI 3.1 uses JSON Schema 2020-12. */
+function modernizeExample(node: Node): void {
   if (node.example === undefined) return;
   node.examples = [node.example];
   delete node.example;
+}
+
+/** Without a format, generators use 32-bit integers and floats. */
+function addNumberFormat(node: Node): void {
+  const types = [node.type].flat();
+  if (types.includes('integer')) node.format ??= 'int64';
+  if (types.includes('number')) node.format ??= 'double';
 }
 
 /** Documents that unknown fields are refused, and that a body is optional if all of its fields are. */

@@ -292,6 +292,10 @@ export type Register = {
      * Unique in all spellings. Stored in lower case.
      */
     email: string;
+    /**
+     * Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords.
+     */
+    password: string;
 };
 
 export type User = {
@@ -307,6 +311,7 @@ export type User = {
 
 export type Login = {
     email: string;
+    password: string;
 };
 
 export type TokenPair = {
@@ -349,6 +354,10 @@ export type ChangeUsername = {
 };
 
 export type ChangeEmail = {
+    /**
+     * Required if the login is older than 15 minutes.
+     */
+    current_password?: string;
     email: string;
 };
 
@@ -514,6 +523,10 @@ export type CreateConfig = {
      */
     model_url: string;
     model_name: string;
+    /**
+     * Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama.
+     */
+    api_key?: string;
 };
 
 export type UpdateConfig = {
@@ -535,6 +548,10 @@ export type UpdateConfig = {
      */
     model_url?: string;
     model_name?: string;
+    /**
+     * Stored encrypted and never returned. Empty removes the key.
+     */
+    api_key?: string;
 };
 
 export type ConfigError = {
@@ -613,7 +630,34 @@ export type Readiness = {
     };
 };
 
+/**
+ * The data of a server-sent event; `type` is its name. Clients ignore events of unknown types, which may be added.
+ */
+export type Event = ({
+    type: 'message.created';
+} & MessageCreatedEvent) | ({
+    type: 'message.delta';
+} & MessageDeltaEvent) | ({
+    type: 'message.completed';
+} & MessageCompletedEvent) | ({
+    type: 'message.restarted';
+} & MessageRestartedEvent) | ({
+    type: 'conversation.created';
+} & ConversationCreatedEvent) | ({
+    type: 'conversation.updated';
+} & ConversationUpdatedEvent) | ({
+    type: 'conversation.deleted';
+} & ConversationDeletedEvent) | ({
+    type: 'config.changed';
+} & ConfigChangedEvent) | ({
+    type: 'session.expiring';
+} & SessionExpiringEvent);
+
+/**
+ * A message was sent, or a reply to one begins.
+ */
 export type MessageCreatedEvent = {
+    type: 'message.created';
     /**
      * The conversation.
      */
@@ -621,7 +665,11 @@ export type MessageCreatedEvent = {
     message: Message;
 };
 
+/**
+ * A piece of a reply's text: set `part = part.slice(0, offset) + text`.
+ */
 export type MessageDeltaEvent = {
+    type: 'message.delta';
     /**
      * The conversation.
      */
@@ -638,7 +686,11 @@ export type MessageDeltaEvent = {
     text: string;
 };
 
+/**
+ * A reply has ended: the whole message, with its final status.
+ */
 export type MessageCompletedEvent = {
+    type: 'message.completed';
     /**
      * The conversation.
      */
@@ -646,7 +698,11 @@ export type MessageCompletedEvent = {
     message: Message;
 };
 
+/**
+ * A reply begins again: its parts are empty, deltas from offset 0 follow.
+ */
 export type MessageRestartedEvent = {
+    type: 'message.restarted';
     /**
      * The conversation.
      */
@@ -654,39 +710,123 @@ export type MessageRestartedEvent = {
     message: Message;
 };
 
+/**
+ * A conversation was created.
+ */
 export type ConversationCreatedEvent = {
+    type: 'conversation.created';
     conversation: Conversation;
 };
 
+/**
+ * A conversation was changed.
+ */
 export type ConversationUpdatedEvent = {
+    type: 'conversation.updated';
     conversation: Conversation;
 };
 
+/**
+ * A conversation was deleted.
+ */
 export type ConversationDeletedEvent = {
+    type: 'conversation.deleted';
     /**
      * The conversation.
      */
     conversation_id: number;
 };
 
+/**
+ * Model configurations were added, changed or deleted: all there are.
+ */
 export type ConfigChangedEvent = {
+    type: 'config.changed';
     configs: Array<Config>;
 };
 
+/**
+ * The access token runs out in 60 s, and then the socket is closed: send `auth.refresh`.
+ */
 export type SessionExpiringEvent = {
+    type: 'session.expiring';
+    expires_at: string;
+};
+
+export type MessageCreated = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+    message: Message;
+};
+
+export type MessageDelta = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+    /**
+     * The message.
+     */
+    message_id: number;
+    part: 'content' | 'reasoning';
+    /**
+     * Where `text` starts in its part, in UTF-16 code units.
+     */
+    offset: number;
+    text: string;
+};
+
+export type MessageCompleted = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+    message: Message;
+};
+
+export type MessageRestarted = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+    message: Message;
+};
+
+export type ConversationCreated = {
+    conversation: Conversation;
+};
+
+export type ConversationUpdated = {
+    conversation: Conversation;
+};
+
+export type ConversationDeleted = {
+    /**
+     * The conversation.
+     */
+    conversation_id: number;
+};
+
+export type ConfigChanged = {
+    configs: Array<Config>;
+};
+
+export type SessionExpiring = {
     expires_at: string;
 };
 
 export type ServerEvents = {
-    'message.created': MessageCreatedEvent;
-    'message.delta': MessageDeltaEvent;
-    'message.completed': MessageCompletedEvent;
-    'message.restarted': MessageRestartedEvent;
-    'conversation.created': ConversationCreatedEvent;
-    'conversation.updated': ConversationUpdatedEvent;
-    'conversation.deleted': ConversationDeletedEvent;
-    'config.changed': ConfigChangedEvent;
-    'session.expiring': SessionExpiringEvent;
+    'message.created': MessageCreated;
+    'message.delta': MessageDelta;
+    'message.completed': MessageCompleted;
+    'message.restarted': MessageRestarted;
+    'conversation.created': ConversationCreated;
+    'conversation.updated': ConversationUpdated;
+    'conversation.deleted': ConversationDeleted;
+    'config.changed': ConfigChanged;
+    'session.expiring': SessionExpiring;
 };
 
 export type ConversationOpenCommand = {
@@ -825,86 +965,8 @@ export type ClientCommands = {
     };
 };
 
-export type RegisterWritable = {
-    /**
-     * Unique; case, Unicode composition, width and invisible characters are ignored.
-     */
-    username: string;
-    /**
-     * Unique in all spellings. Stored in lower case.
-     */
-    email: string;
-    /**
-     * Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords.
-     */
-    password: string;
-};
-
-export type LoginWritable = {
-    email: string;
-    password: string;
-};
-
-export type ChangeEmailWritable = {
-    /**
-     * Required if the login is older than 15 minutes.
-     */
-    current_password?: string;
-    email: string;
-};
-
-export type CreateConfigWritable = {
-    /**
-     * Display name; defaults to the model's name.
-     */
-    name?: string;
-    /**
-     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
-     */
-    is_default?: boolean;
-    /**
-     * The model's context window in tokens, which bounds prompt and reply together.
-     */
-    context_tokens?: number;
-    params?: ModelParams;
-    /**
-     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept.
-     */
-    model_url: string;
-    model_name: string;
-    /**
-     * Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama.
-     */
-    api_key?: string;
-};
-
-export type UpdateConfigWritable = {
-    /**
-     * Display name; defaults to the model's name.
-     */
-    name?: string;
-    /**
-     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
-     */
-    is_default?: boolean;
-    /**
-     * The model's context window in tokens, which bounds prompt and reply together.
-     */
-    context_tokens?: number;
-    params?: ModelParams;
-    /**
-     * Changing scheme, host or port requires the `api_key` in the same request.
-     */
-    model_url?: string;
-    model_name?: string;
-    /**
-     * Stored encrypted and never returned. Empty removes the key.
-     */
-    api_key?: string;
-};
-
 export type RegisterData = {
-    body: RegisterWritable;
+    body: Register;
     path?: never;
     query?: never;
     url: '/auth/register';
@@ -965,7 +1027,7 @@ export type RegisterResponses = {
 export type RegisterResponse = RegisterResponses[keyof RegisterResponses];
 
 export type LoginData = {
-    body: LoginWritable;
+    body: Login;
     path?: never;
     query?: never;
     url: '/auth/login';
@@ -1319,7 +1381,7 @@ export type ChangeUsernameResponses = {
 export type ChangeUsernameResponse = ChangeUsernameResponses[keyof ChangeUsernameResponses];
 
 export type ChangeEmailData = {
-    body: ChangeEmailWritable;
+    body: ChangeEmail;
     path?: never;
     query?: never;
     url: '/auth/me/email';
@@ -2185,106 +2247,6 @@ export type SendMessageResponses = {
 
 export type SendMessageResponse = SendMessageResponses[keyof SendMessageResponses];
 
-export type AddMessageData = {
-    body: SendMessage;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: never;
-    url: '/conversations/{id}/messages';
-};
-
-export type AddMessageErrors = {
-    /**
-     * `bad_request`: The request could not be read: malformed JSON, most likely.
-     */
-    400: Problem;
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `client_message_id_reused`: The `client_message_id` was used for other content.
-     *
-     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
-     *
-     * `no_model_config`: There is no model configuration to chat with: create one.
-     *
-     * `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
-     */
-    409: Problem;
-    /**
-     * `body_too_large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: The body is not JSON.
-     */
-    415: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `content_filtered`: The model provider's content filter cut the reply off.
-     *
-     * `upstream_auth`: The model provider refuses the API key.
-     *
-     * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
-     *
-     * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
-     *
-     * `upstream_error`: The model provider failed, and said so.
-     *
-     * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
-     *
-     * `upstream_timeout`: The model provider took too long.
-     *
-     * `upstream_unreachable`: No connection to the model provider could be made, or may be made.
-     */
-    502: Problem;
-    /**
-     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
-     *
-     * `draining`: This server is on its way out: try again, and another one answers.
-     */
-    503: Problem;
-};
-
-export type AddMessageError = AddMessageErrors[keyof AddMessageErrors];
-
-export type AddMessageResponses = {
-    /**
-     * OK
-     */
-    200: Turn;
-};
-
-export type AddMessageResponse = AddMessageResponses[keyof AddMessageResponses];
-
 export type RegenerateReplyData = {
     body?: Regenerate;
     path: {
@@ -2647,69 +2609,6 @@ export type StopReplyResponses = {
 
 export type StopReplyResponse = StopReplyResponses[keyof StopReplyResponses];
 
-export type StreamEventsData = {
-    body?: never;
-    path: {
-        /**
-         * The thing's id.
-         */
-        id: number;
-    };
-    query?: {
-        /**
-         * A ticket from `POST /auth/stream-ticket`, instead of the Authorization header.
-         */
-        ticket?: string;
-    };
-    url: '/conversations/{id}/events';
-};
-
-export type StreamEventsErrors = {
-    /**
-     * `token_expired`: The token has run out: refresh, then repeat the request.
-     *
-     * `token_revoked`: The session was ended: log in again.
-     *
-     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
-     */
-    401: Problem;
-    /**
-     * `https_required`: In production only HTTPS is answered.
-     */
-    403: Problem;
-    /**
-     * `not_found`: There is no such thing, or it is not yours.
-     */
-    404: Problem;
-    /**
-     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
-     */
-    422: Problem;
-    /**
-     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
-     */
-    500: Problem;
-    /**
-     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
-     */
-    503: Problem;
-};
-
-export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
-
-export type StreamEventsResponses = {
-    /**
-     * Server-sent events, whose bodies /asyncapi.json describes.
-     */
-    200: string;
-};
-
-export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
-
 export type ListConfigsData = {
     body?: never;
     path?: never;
@@ -2756,7 +2655,7 @@ export type ListConfigsResponses = {
 export type ListConfigsResponse = ListConfigsResponses[keyof ListConfigsResponses];
 
 export type CreateConfigData = {
-    body: CreateConfigWritable;
+    body: CreateConfig;
     path?: never;
     query?: never;
     url: '/auth/config/create';
@@ -2821,7 +2720,7 @@ export type CreateConfigResponses = {
 export type CreateConfigResponse = CreateConfigResponses[keyof CreateConfigResponses];
 
 export type UpdateConfigData = {
-    body?: UpdateConfigWritable;
+    body?: UpdateConfig;
     path: {
         /**
          * The thing's id.

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { CurrentIdentity, CurrentUser } from '../../../auth/current-user.decorator.js';
 import type { Identity } from '../../../auth/identity.js';
@@ -14,7 +14,7 @@ import { ChatService } from '../../chat.service.js';
 import { LiveConversations } from '../../live-conversations.service.js';
 import { ConversationStream } from '../../streams/conversation-stream.js';
 import { ReplyResponder } from './reply-responder.js';
-import { TurnRoute } from './turn-route.decorator.js';
+import { EVENT_STREAM, TurnRoute } from './turn-route.decorator.js';
 
 /** Sends messages and follows replies, as JSON or as server-sent events by the request's Accept header. */
 @ApiTags('Chat')
@@ -32,8 +32,9 @@ export class ChatController {
     'chat',
     {
       operationId: 'sendMessage',
-      summary: 'Send a message and get its reply',
-      description: 'As JSON once the reply is whole, or with `Accept: text/event-stream` as it comes.',
+      summary: 'Send a message and get its whole reply',
+      description:
+        'Responds once the reply has ended. With `Accept: text/event-stream` it responds as `streamMessage` does.',
     },
     '409 client_message_id_reused',
   )
@@ -49,10 +50,18 @@ export class ChatController {
 
   @TurnRoute(
     'messages',
-    { operationId: 'addMessage', summary: 'Send a message and get its reply (the same as /chat)' },
+    {
+      operationId: 'streamMessage',
+      summary: 'Send a message and stream its reply',
+      description:
+        'Server-sent events: `message.created` for the message and for its reply, `message.delta` for each piece of ' +
+        'text, and `message.completed` at the end. A client that loses the connection sends the same ' +
+        '`client_message_id` again. With `Accept: application/json` it responds as `sendMessage` does.',
+      format: 'events',
+    },
     '409 client_message_id_reused',
   )
-  addMessage(
+  streamMessage(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
     @Body() message: SendMessageDto,
@@ -64,7 +73,13 @@ export class ChatController {
 
   @TurnRoute(
     'messages/:message_id/regenerate',
-    { operationId: 'regenerateReply', summary: 'Ask for another reply to the same message' },
+    {
+      operationId: 'regenerateReply',
+      summary: 'Ask for another reply to the same message',
+      description:
+        'The new reply is a sibling of the given one, and the active branch ends in it. Responds once it has ended; ' +
+        'with `Accept: text/event-stream`, as `streamMessage` does.',
+    },
     '409 wrong_role',
   )
   regenerate(
@@ -80,7 +95,13 @@ export class ChatController {
 
   @TurnRoute(
     'messages/:message_id/edit',
-    { operationId: 'editMessage', summary: 'Send a changed message in place of an earlier one' },
+    {
+      operationId: 'editMessage',
+      summary: 'Send a changed message in place of an earlier one',
+      description:
+        'The new message is a sibling of the given one, which is kept on its own branch. Responds once the reply has ' +
+        'ended; with `Accept: text/event-stream`, as `streamMessage` does.',
+    },
     '409 wrong_role',
     '409 client_message_id_reused',
   )
@@ -126,7 +147,11 @@ export class ChatController {
       "a running reply's text so far. A browser's EventSource, which cannot set a header, opens it with " +
       '`?ticket=` (`POST /auth/stream-ticket`).',
   })
-  @ApiOkResponse({ content: { 'text/event-stream': { schema: { type: 'string' } } } })
+  @ApiHeader({
+    name: 'Last-Event-ID',
+    description: 'The `id` of the last event received. The stream starts with everything since.',
+  })
+  @ApiOkResponse(EVENT_STREAM)
   @Get('events')
   @AcceptsTicket()
   events(

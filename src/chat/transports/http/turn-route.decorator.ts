@@ -1,5 +1,5 @@
 import { applyDecorators, HttpCode, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProduces } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { ApiProblems, type ProblemResponse } from '../../../common/errors/api-problems.decorator.js';
 import { LimitConcurrent } from '../../../throttling/limit-concurrent.decorator.js';
 import { TurnDto } from '../../chat.dto.js';
@@ -20,18 +20,28 @@ const TURN_PROBLEMS: ProblemResponse[] = [
   '503 draining',
 ];
 
+/** Documents a response as server-sent events, each of which has an `Event` as its data. */
+export const EVENT_STREAM = {
+  content: { 'text/event-stream': { schema: { $ref: '#/components/schemas/Event' } } },
+};
+
 interface Documentation {
   operationId: string;
   summary: string;
-  description?: string;
+  description: string;
+  /** The format to document; every route responds with both, by the request's Accept header. */
+  format?: 'json' | 'events';
 }
 
 /** A route that starts a turn and responds with its reply, as JSON or as server-sent events. */
-export const TurnRoute = (path: string, documentation: Documentation, ...problems: ProblemResponse[]) =>
+export const TurnRoute = (
+  path: string,
+  { format = 'json', ...documentation }: Documentation,
+  ...problems: ProblemResponse[]
+) =>
   applyDecorators(
     ApiOperation(documentation),
-    ApiOkResponse({ type: TurnDto }),
-    ApiProduces('application/json', 'text/event-stream'),
+    ApiOkResponse(format === 'json' ? { type: TurnDto } : EVENT_STREAM),
     ApiProblems(...problems, ...TURN_PROBLEMS),
     HttpCode(200),
     Post(path),

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { OpenAPIObject, OperationObject } from '@nestjs/swagger';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { Schema } from '../../src/docs/openapi/examples.js';
+import { ApiDocument, type Operation } from '../security/api-document.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { typesOf as typesOfEvents } from '../support/clients/events.js';
+
+type Schemas = Record<string, Schema>;
+
+let t: TestApp;
+let document: ApiDocument;
+let openApi: OpenAPIObject;
+let schemas: Schemas;
+beforeAll(async () => {
+  [t, document] = await Promise.all([startTestApp(), ApiDocument.ofBuild()]);
+  openApi = document.openApi;
+  schemas = openApi.components!.schemas as Schemas;
+});
+afterAll(() => t?.stop());
+
+/** Each schema of the document with its place. */
+function allSchemas(): [place: string, schema: Schema][] {
+  const found: [string, Schema][] = [];
+  const visit = (node: unknown, place: string, isSchema: boolean): void => {
+    if (typeof node !== 'object' || node === null) return;
+    if (isSchema) found.push([place, node as Schema]);
+    for (const [key, value] of Object.entries(node)) {
+      if (['example', 'examples', 'default', 'const', 'enum'].includes(key)) continue;
+      const isMap = ['properties', 'schemas'].includes(key);
+      const inner = ['schema', 'items', 'additionalProperties'].includes(key);
+      if (isMap)
+        Object.entries(value as object).forEach(([name, each]) => visit(each, `${place}.${name}`, true));
+      else if (Array.isArray(value)) value.forEach((each) => visit(each, `${place}.${key}`, isSchema));
+      else visit(value, `${place}.${key}`, inner);
+    }
+  };
+  visit(openApi, '', false);
+  return found;
+}
+
+const typesOf = ({ type }: Schema): unknown[] => [type].flat();
+
+describe('schemas for generators', () => {
+  it('give every number a format', () => {
+    const numbers = allSchemas().filter(([, schema]) => typesOf(schema).some((type) => type === 'number'));
+    const integers = allSchemas().filter(([, schema]) => typesOf(schema).some((type) => type === 'integer'));
+
+    expect(numbers.length).toBeGreaterThan(4);
+    expect(integers.length).toBeGreaterThan(60);
+    for (const [place, { format }] of numbers) expect([place, format]).toEqual([place, 'double']);
+    for (const [place, { format }] of integers) {
+      expect([place, format]).toEqual([place, expect.stringMatching(/^int(32|64)$/)]);
+    }
+  });
+
+  it('make ids 64-bit integers', () => {
+    const ids = allSchemas().filter(
+      ([place]) => /\.(\w+_)?id$/.test(place) && !/client_message|request/.test(place),
+    );
+
+    expect(ids.length).toBeGreaterThan(15);
+    for (const [place, { format }] of ids) expect([place, format]).toEqual([place, 'int64']);
+    expect(schemas.Message!.properties!.sibling_ids).toMatchObject({
+      items: { type: 'integer', format: 'int64' },
+    });
+    const inPaths = document.operations
+      .flatMap(({ parameters }) => parameters)
+      .filter((each) => each.in === 'path');
+    for (const { schema } of inPaths) expect(schema).toMatchObject({ type: 'integer', format: 'int64' });
+  });
+
+  it('have no writeOnly fields, which generators split off into a second schema', () => {
+    expect(JSON.stringify(openApi)).not.toContain('"writeOnly"');
+  });
+});
+
+describe('event streams', () => {
+  const typesOfSuccess = ({ source }: Operation) => Object.keys(successOf(source).content ?? {});
+
+  it('are documented for streamMessage and streamEvents, and JSON for all others', () => {
+    const streams = document.operations.filter((each) => typesOfSuccess(each).includes('text/event-stream'));
+
+    expect(streams.map(({ name, source }) => [name, source.operationId])).toEqual([
+      ['POST /conversations/{id}/messages', 'streamMessage'],
+      ['GET /conversations/{id}/events', 'streamEvents'],
+    ]);
+    for (const stream of streams) {
+      expect(typesOfSuccess(stream)).toEqual(['text/event-stream']);
+      const { schema } = successOf(stream.source).content!['text/event-stream']!;
+      expect(schema).toEqual({ $ref: '#/components/schemas/Event' });
+    }
+  });
+
+  it.each(['sendMessage', 'regenerateReply', 'editMessage'])('are mentioned by %s', (operationId) => {
+    const operation = document.operations.find(({ source }) => source.operationId === operationId)!;
+
+    expect(successOf(operation.source).content).toEqual({
+      'application/json': expect.objectContaining({ schema: { $ref: '#/components/schemas/Turn' } }),
+    });
+    expect(operation.source.description).toContain('`Accept: text/event-stream`');
+  });
+
+  it('can be resumed by the header Last-Event-ID', () => {
+    const events = document.operations.find(({ source }) => source.operationId === 'streamEvents')!;
+
+    expect(events.parameters).toContainEqual(
+      expect.objectContaining({
+        in: 'header',
+        name: 'Last-Event-ID',
+        schema: { type: 'string' },
+      }),
+    );
+  });
+
+  it('carry events with a schema for each type', async () => {
+    const { oneOf, discriminator } = schemas.Event!;
+    const mapping = discriminator!.mapping!;
+    expect(oneOf).toEqual(Object.values(mapping).map(($ref) => ({ $ref })));
+    const ada = await t.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+
+    const stream = await ada.sse(`/conversations/${id}/messages`, { content: 'Hi' });
+    await stream.ended;
+
+    const types = new Set(typesOfEvents(stream.events));
+    expect(types).toEqual(new Set(['message.created', 'message.delta', 'message.completed']));
+    for (const { id: _, ...data } of stream.events) expect(errorsIn(data, mapping[data.type]!)).toEqual([]);
+  });
+});
+
+/** The response of a successful operation. */
+function successOf({ responses }: OperationObject) {
+  const [, success] = Object.entries(responses).find(([status]) => Number(status) < 300)!;
+  return success as { content?: Record<string, { schema: unknown }> };
+}
+
+function errorsIn(data: unknown, reference: string): unknown[] {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  const validate = ajv.compile({ $ref: reference, components: openApi.components });
+  validate(data);
+  return validate.errors ?? [];
+}
