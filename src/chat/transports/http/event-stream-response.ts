@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import { yieldBetweenPieces, isLarge, jsonPieces } from '../../../common/json/json-pieces.js';
+import { isLarge, jsonPieces, writePieces, yieldBetweenPieces } from '../../../common/json/json-pieces.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure, type Outlet } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
@@ -55,14 +55,10 @@ export class EventStreamResponse implements Outlet, StreamClient, ReplyClient {
   /** Writes an event that the client missed, at its pace. @returns false once the client has left */
   readonly write = async (event: ParleyEvent): Promise<boolean> => {
     this.writing = true;
-    for await (const piece of yieldBetweenPieces(piecesOf(event))) {
-      if (this.open && !this.response.write(piece)) await this.drained();
-      if (!this.open) break;
-    }
+    const written = await writePieces(this.response, yieldBetweenPieces(piecesOf(event)));
     this.writing = false;
-    const { open } = this;
     if (this.isLast(event)) this.end();
-    return open;
+    return written;
   };
 
   /** Registers a callback for the end of the stream, on either side. Called once, at once if the stream has ended. */
@@ -77,17 +73,6 @@ export class EventStreamResponse implements Outlet, StreamClient, ReplyClient {
     clearInterval(this.heartbeat);
     this.endings.forEach((ending) => ending());
     this.response.end();
-  }
-
-  private drained(): Promise<void> {
-    const { response } = this;
-    return new Promise((resolve) => {
-      const settle = () => {
-        response.off('drain', settle).off('close', settle);
-        resolve();
-      };
-      response.on('drain', settle).on('close', settle);
-    });
   }
 
   private cut(): void {
