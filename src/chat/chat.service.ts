@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { publishMeasurement } from '../common/logging/measurements.js';
 import { toProblemError } from '../common/errors/problem.js';
-import { ConversationsService } from '../conversations/conversations.service.js';
+import { ConfigsService } from '../configs/configs.service.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from './chat.dto.js';
-import { ReplyRunFactory } from './replies/reply-run-factory.js';
 import { PendingTurns } from './turns/pending-turns.js';
 import type { Turn, TurnRequest, UserText } from './turns/turn.js';
 import { TurnStarter } from './turn-starter.service.js';
@@ -13,8 +12,7 @@ import { TurnsService } from './turns/turns.service.js';
 @Injectable()
 export class ChatService {
   constructor(
-    private readonly conversations: ConversationsService,
-    private readonly runs: ReplyRunFactory,
+    private readonly configs: ConfigsService,
     private readonly turns: TurnsService,
     private readonly pendingTurns: PendingTurns,
     private readonly starter: TurnStarter,
@@ -56,11 +54,7 @@ export class ChatService {
     request: TurnRequest,
     configId?: number,
   ): Promise<Turn> {
-    const owned = this.conversations.getOwned(userId, conversationId);
-    const config = this.runs.resolve(userId, conversationId, configId);
-    // Resolved concurrently; the starter throws its error, after those of the conversation and the quota.
-    config.catch(() => undefined);
-    const conversation = await owned;
+    const found = await this.configs.findForConversation(userId, conversationId);
     const clientMessageId = request.kind === 'regenerate' ? null : request.clientMessageId;
     for (;;) {
       const repeat = await this.turns.findRepeat(conversationId, request);
@@ -70,7 +64,9 @@ export class ChatService {
       await pending;
     }
     return this.pendingTurns.track(conversationId, clientMessageId, () =>
-      this.starter.start(conversation, request, config),
+      this.starter.start({ userId, conversationId, request }, async () =>
+        configId ? this.configs.resolve(userId, configId) : this.configs.resolveFound(found),
+      ),
     );
   }
 }

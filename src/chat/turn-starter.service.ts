@@ -8,7 +8,7 @@ import type { ActiveReply } from './replies/active-reply.js';
 import { ReplyEngine } from './replies/reply-engine.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';
 import { ReplyQuota } from './turns/reply-quota.js';
-import type { Turn, TurnRequest } from './turns/turn.js';
+import type { StartTurn, Turn, TurnRequest } from './turns/turn.js';
 import { TurnsService } from './turns/turns.service.js';
 
 /** Stores a turn, publishes its messages and runs its reply. */
@@ -22,15 +22,14 @@ export class TurnStarter {
     private readonly hub: EventHub,
   ) {}
 
-  /** Requests that fail or turn out to be repeats do not count against the user's quota. */
-  async start(
-    conversation: Conversation,
-    request: TurnRequest,
-    config: Promise<ResolvedConfig>,
-  ): Promise<Turn> {
-    const lease = await this.quota.acquire(conversation.userId);
+  /**
+   * Requests that fail or turn out to be repeats do not count against the user's quota.
+   * @param resolveConfig called after the quota was checked
+   */
+  async start(start: Omit<StartTurn, 'origin'>, resolveConfig: () => Promise<ResolvedConfig>): Promise<Turn> {
+    const lease = await this.quota.acquire(start.userId);
     try {
-      const { turn, reply } = await this.startTurn(conversation, request, await config);
+      const { turn, reply } = await this.startTurn(start, await resolveConfig());
       if (reply) void reply.ended.finally(() => lease.release());
       else lease.refund();
       return turn;
@@ -42,19 +41,16 @@ export class TurnStarter {
 
   /** @returns no reply for a repeat */
   private async startTurn(
-    { id: conversationId, userId }: Conversation,
-    request: TurnRequest,
+    start: Omit<StartTurn, 'origin'>,
     config: ResolvedConfig,
   ): Promise<{ turn: Turn; reply?: ActiveReply }> {
     const { nodeId } = this.engine;
     const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
-    const deletion = new DeletionWatch(this.hub, userId, conversationId);
-    const turn = await this.turns
-      .start({ userId, conversationId, request, origin })
-      .finally(() => deletion.unsubscribe());
+    const deletion = new DeletionWatch(this.hub, start.userId, start.conversationId);
+    const turn = await this.turns.start({ ...start, origin }).finally(() => deletion.unsubscribe());
     if (!turn.conversation) return { turn };
     if (deletion.seen) throw new NotFoundError('conversation');
-    return { turn, reply: this.startReply(turn, turn.conversation, request, config) };
+    return { turn, reply: this.startReply(turn, turn.conversation, start.request, config) };
   }
 
   private startReply(

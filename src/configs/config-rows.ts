@@ -18,13 +18,13 @@ export function queryDefaultFirst(manager: EntityManager, userId: number): Selec
 }
 
 /**
- * Selects the conversation's own configuration, or the user's default, for a RawEntityQuery with alias `c`. Every send
- * runs it. Parameters: the user's id, the conversation's id.
+ * Joins a conversation of the user with its own configuration, or else the user's default; `c` is null if the user has
+ * none. Every send runs it. Parameters: the conversation's id, the user's id.
  */
 export const CONVERSATION_CONFIG =
-  'JOIN users u ON u.id = c.user_id WHERE c.user_id = ? ' +
-  'ORDER BY CASE c.id WHEN (SELECT config_id FROM conversations WHERE id = ?) THEN 0 ' +
-  'WHEN u.default_config_id THEN 1 ELSE 2 END, c.id LIMIT 1';
+  'FROM conversations v JOIN users u ON u.id = v.user_id LEFT JOIN model_configs c ON c.user_id = u.id ' +
+  'WHERE v.id = ? AND v.user_id = ? ' +
+  'ORDER BY CASE c.id WHEN v.config_id THEN 0 WHEN u.default_config_id THEN 1 ELSE 2 END, c.id LIMIT 1';
 
 /** @throws {NotFoundError} also for another user's configuration */
 export async function getOwned(manager: EntityManager, userId: number, id: number): Promise<ModelConfig> {

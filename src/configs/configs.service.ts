@@ -5,11 +5,11 @@ import { AiService } from '../ai/ai.service.js';
 import { logProviderError } from '../ai/errors/provider-error-log.js';
 import { ProviderError } from '../ai/provider/provider.error.js';
 import type { ModelProvider } from '../ai/provider/provider.js';
-import { ProblemError } from '../common/errors/errors.js';
+import { NotFoundError, ProblemError } from '../common/errors/errors.js';
 import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
 import { EventHub } from '../events/event-hub.js';
 import { ParleyEvent } from '../events/parley-event.js';
-import { RawEntityQuery } from '../database/raw-entity-query.js';
+import { RawEntityQuery, type Row } from '../database/raw-entity-query.js';
 import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
 import { CONVERSATION_CONFIG, getOwned, queryDefaultFirst } from './config-rows.js';
 import { keyUnreadable, noModelConfig, unknownConfigId } from './configs.errors.js';
@@ -75,15 +75,26 @@ export class ConfigsService {
   }
 
   /**
-   * Resolves a conversation's configuration: its own, the user's default, or the demo model if the user has none.
-   * Takes the conversation's id, so that callers can read the conversation at the same time.
+   * Reads a conversation's configuration: its own, or else the user's default. Null if the user has none.
+   * @throws {NotFoundError} also for another user's conversation
+   */
+  async findForConversation(userId: number, conversationId: number): Promise<ModelConfig | null> {
+    const statement = `SELECT ${this.rows.columns} ${CONVERSATION_CONFIG}`;
+    const [row] = await this.dataSource.query<Row[]>(statement, [conversationId, userId]);
+    if (!row) throw new NotFoundError('conversation');
+    return row.c_id === null ? null : this.rows.read(row);
+  }
+
+  /** As {@link findForConversation}, ready for use. @throws {ConflictError} `no_model_config`, `key_unreadable` */
+  async resolveForConversation(userId: number, conversationId: number): Promise<ResolvedConfig> {
+    return this.resolveFound(await this.findForConversation(userId, conversationId));
+  }
+
+  /**
+   * Resolves a configuration that was read before; null resolves to the demo model.
    * @throws {ConflictError} `no_model_config`, `key_unreadable`
    */
-  async resolveForConversation(userId: number, conversationId: number): Promise<ResolvedConfig> {
-    const config = await this.rows.findOne(this.dataSource.manager, CONVERSATION_CONFIG, [
-      userId,
-      conversationId,
-    ]);
+  resolveFound(config: ModelConfig | null): ResolvedConfig {
     return config ? this.toResolved(config) : this.resolveDemo();
   }
 

@@ -81,7 +81,7 @@ describe('resolving a configuration', () => {
     expect((await resolveFor(ada)).configId).toBe(two.id);
     expect((await resolveFor(ada, three.id)).configId).toBe(three.id);
     expect((await resolveFor(ada, one.id)).configId).toBe(one.id);
-    expect((await resolveFor(eve, hers!.id)).configId).toBe(two.id);
+    await expect(resolveFor(eve, hers!.id)).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('returns the oldest when none was chosen or the chosen one was deleted', async () => {

@@ -30,16 +30,6 @@ export class ReplyRunFactory {
     private readonly titles: TitleService,
   ) {}
 
-  /** @throws {ProblemError} 409 `no_model_config`, `key_unreadable`; 422 if the config is not the user's */
-  resolve(
-    userId: number,
-    conversationId: number,
-    configId: number | null | undefined,
-  ): Promise<ResolvedConfig> {
-    if (configId) return this.configs.resolve(userId, configId);
-    return this.configs.resolveForConversation(userId, conversationId);
-  }
-
   create(conversation: Conversation, userMessage: MessageDto, config: ResolvedConfig): ReplyRun {
     const params = { ...mergeParams(config.provider.params ?? {}, conversation.params) };
     return {
@@ -50,9 +40,15 @@ export class ReplyRunFactory {
     };
   }
 
-  /** Makes the run of a stored reply. @throws {ProblemError} as {@link resolve} */
+  /**
+   * Makes the run of a stored reply.
+   * @throws {ProblemError} 409 `no_model_config`, `key_unreadable`; 422 if the config was deleted
+   */
   async recreate({ reply, userMessage, conversation }: RunningReply): Promise<ReplyRun> {
-    const config = await this.resolve(conversation.userId, conversation.id, reply.configId);
+    const { userId, id } = conversation;
+    const config = reply.configId
+      ? await this.configs.resolve(userId, reply.configId)
+      : await this.configs.resolveForConversation(userId, id);
     return this.create(conversation, MessageDto.from(userMessage, [userMessage.id]), config);
   }
 
