@@ -3,47 +3,38 @@
  * generator writes all types: each payload, and the maps `ServerEvents` and `ClientCommands`.
  */
 export function withEventTypes(openApi, asyncApi) {
-  const { messages } = asyncApi.channels.chat;
-  const operations = Object.entries(asyncApi.operations).filter(([key]) => key.startsWith('chat.'));
-  const namesOf = (action) =>
-    operations.filter(([, each]) => each.action === action).map(([key]) => key.slice('chat.'.length));
-  const payloadOf = (name) => resolve(asyncApi, resolve(asyncApi, messages[name]).payload);
-
-  const schemas = { ...asyncApi.components.schemas, ...openApi.components.schemas };
-  const add = (name, schema) => {
-    schemas[name] = schema;
-    return { $ref: `#/components/schemas/${name}` };
+  const schemas = { ...openApi.components.schemas };
+  const add = (reference) => {
+    for (const name of referencesIn(reference)) {
+      if (name in schemas) continue;
+      schemas[name] = asyncApi.components.schemas[name];
+      add(schemas[name]);
+    }
+    return reference;
   };
-  const event = (name) => add(typeName(name), payloadOf(name));
-  const command = (name) =>
-    objectOf({
-      body: add(`${typeName(name)}Command`, payloadOf(name)),
-      data: add(`${typeName(name)}Ack`, acknowledged(asyncApi, payloadOf(`${name}.ack`))),
-    });
-  add('ServerEvents', objectOf(mapOf(namesOf('send'), event)));
-  add('ClientCommands', objectOf(mapOf(namesOf('receive'), command)));
+  const messages = Object.entries(asyncApi.channels.chat.messages).map(([name, { $ref }]) => [
+    name,
+    asyncApi.components.messages[$ref.split('/').at(-1)].payload,
+  ]);
+  const payloads = Object.fromEntries(messages);
+  const acknowledgement = ({ $ref }) => asyncApi.components.schemas[$ref.split('/').at(-1)];
+  const commands = Object.keys(payloads).filter((name) => `${name}.ack` in payloads);
+  const events = Object.keys(payloads).filter((name) => !OTHERS.test(name) && !commands.includes(name));
+  const command = (name) => {
+    const answer = add(payloads[`${name}.ack`]);
+    return objectOf({ body: add(payloads[name]), data: acknowledgement(answer).properties.data });
+  };
+  schemas.ServerEvents = objectOf(mapOf(events, (name) => add(payloads[name])));
+  schemas.ClientCommands = objectOf(mapOf(commands, command));
   return { ...openApi, components: { ...openApi.components, schemas } };
 }
+
+/** Acknowledgements, and refusals of commands without one. */
+const OTHERS = /\.ack$|^exception$/;
 
 const mapOf = (names, toSchema) => Object.fromEntries(names.map((name) => [name, toSchema(name)]));
 
 const objectOf = (properties) => ({ type: 'object', required: Object.keys(properties), properties });
 
-/** Returns the `data` of the successful one of an acknowledgement's two forms. */
-function acknowledged(document, { oneOf }) {
-  const forms = oneOf.map((form) => resolve(document, form));
-  return forms.find(({ properties }) => properties.data).properties.data;
-}
-
-/** Follows `$ref` outside of components/schemas, whose references both documents share. */
-function resolve(document, node) {
-  if (!node.$ref || node.$ref.startsWith('#/components/schemas/')) return node;
-  const path = node.$ref.slice(2).split('/');
-  return resolve(
-    document,
-    path.reduce((parent, key) => parent[key.replaceAll('~1', '/')], document),
-  );
-}
-
-/** `message.delta` becomes `MessageDelta`. */
-const typeName = (name) => name.replace(/(^|\.)(\w)/g, (_, _dot, letter) => letter.toUpperCase());
+const referencesIn = (schema) =>
+  [...JSON.stringify(schema).matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name);

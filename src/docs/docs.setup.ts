@@ -2,14 +2,16 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { Application } from 'express';
 import { buildAsyncApi } from './asyncapi/asyncapi.js';
-import { buildOpenApi } from './openapi/openapi.js';
+import { COMMAND_MODELS } from './asyncapi/commands.js';
+import { describeApi, openApiOf } from './openapi/openapi.js';
 
 /**
  * Serves /openapi.json, /asyncapi.json and Swagger UI at /docs. Call before the app is initialized, because Nest's
  * handler for unknown routes comes last. The documents are built at the first request.
  */
 export function setUpDocs(app: NestExpressApplication): void {
-  const openApi = once(() => buildOpenApi(app));
+  const described = once(() => describeApi(app, COMMAND_MODELS));
+  const openApi = once(() => openApiOf(described()));
   serve(
     app,
     '/openapi.json',
@@ -18,7 +20,7 @@ export function setUpDocs(app: NestExpressApplication): void {
   serve(
     app,
     '/asyncapi.json',
-    once(() => JSON.stringify(buildAsyncApi(openApi()))),
+    once(() => JSON.stringify(buildAsyncApi(described()))),
   );
   redirectToDocs(app);
   SwaggerModule.setup('docs', app, openApi, {

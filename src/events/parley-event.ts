@@ -1,4 +1,5 @@
-export type EventType =
+/** The events that clients receive. */
+export type ClientEventType =
   | 'message.created'
   | 'message.delta'
   | 'message.completed'
@@ -6,8 +7,9 @@ export type EventType =
   | 'conversation.created'
   | 'conversation.updated'
   | 'conversation.deleted'
-  | 'config.changed'
-  | InternalEventType;
+  | 'config.changed';
+
+export type EventType = ClientEventType | InternalEventType;
 
 /** Events between parts of the server that close sockets and stop replies. */
 type InternalEventType = 'session.revoked' | 'account.deleted' | 'reply.stop' | 'connection.resume';

@@ -233,43 +233,6 @@ describe('/docs', () => {
   });
 });
 
-describe('/asyncapi.json', () => {
-  let asyncApi: { asyncapi: string; channels: Record<string, Json>; operations: Json; components: Json };
-  beforeAll(async () => {
-    asyncApi = (await (await fetch(`${url}/asyncapi.json`)).json()) as typeof asyncApi;
-  });
-
-  it('describes every event and command of every transport', () => {
-    expect(asyncApi.asyncapi).toBe('3.0.0');
-    expect(Object.keys(asyncApi.operations).sort()).toEqual(
-      [
-        ...[...EVENTS, ...COMMANDS].map((name) => `chat.${name}`),
-        ...[...EVENTS, ...COMMANDS, 'conversation.snapshot'].map((name) => `conversation.${name}`),
-        ...EVENTS.map((name) => `events.${name}`),
-      ].sort(),
-    );
-    expect(Object.values(asyncApi.channels).map(({ address }) => address)).toEqual([
-      '/chat',
-      '/conversations/ws/{id}',
-      '/conversations/{id}/events',
-    ]);
-  });
-
-  it('has the schemas of the OpenAPI document, and no dangling references', () => {
-    const { schemas } = asyncApi.components as { schemas: Json };
-    expect(schemas.Message).toEqual(openApi.components?.schemas?.Message);
-    const pointers = [...JSON.stringify(asyncApi).matchAll(/"#(\/[^"]+)"/g)];
-    expect(pointers.length).toBeGreaterThan(50);
-    for (const [, pointer] of pointers) {
-      const target = pointer!
-        .slice(1)
-        .split('/')
-        .reduce<unknown>((node, key) => (node as Json)?.[key], asyncApi);
-      expect([pointer, target]).toEqual([pointer, expect.anything()]);
-    }
-  });
-});
-
 function bareParts(operation: OperationObject): string[] {
   const parameters = (operation.parameters ?? []) as ParameterObject[];
   const body = operation.requestBody as ResponseObject | undefined;
@@ -314,28 +277,6 @@ function codesInSources(): string[] {
     /(?:Problem|Conflict|Unavailable|Unauthenticated|Provider)Error\(\s*(?:\d+,\s*)?'([a-z_]+)'/g;
   return [...sourcesOutsideDocs().matchAll(thrown)].map(([, code]) => code!);
 }
-
-const EVENTS = [
-  'message.created',
-  'message.delta',
-  'message.completed',
-  'message.restarted',
-  'conversation.created',
-  'conversation.updated',
-  'conversation.deleted',
-  'config.changed',
-  'session.expiring',
-];
-
-const COMMANDS = [
-  'conversation.open',
-  'conversation.close',
-  'chat.send',
-  'chat.stop',
-  'chat.regenerate',
-  'chat.edit',
-  'auth.refresh',
-];
 
 const PUBLIC_CALLS = [
   'GET /health/live',

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { DECORATORS } from '@nestjs/swagger';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -13,9 +14,9 @@ import { MAX_WAIT_SECONDS } from '../../src/ai/errors/provider-error-factory.js'
 import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { MAX_UNSAVED } from '../../src/chat/replies/reply-write-buffer.js';
 import { MAX_WAITING_BYTES } from '../../src/chat/transports/shared/backpressure.js';
+import { COMMANDS } from '../../src/chat/transports/shared/command-registry.js';
 import { SegmentSizes } from '../../src/conversations/search/index/segment-sizes.js';
-import { SOCKET_COMMANDS } from '../../src/docs/asyncapi/socket-api.js';
-import { SOCKET_EVENTS } from '../../src/docs/openapi/event-schemas.js';
+import { EVENTS } from '../../src/docs/openapi/events.js';
 import { environmentSchema } from '../../src/env/environment.js';
 import { CONCURRENCY_LIMITS, RATE_LIMITS } from '../../src/throttling/limits.js';
 
@@ -247,13 +248,25 @@ describe('CONTRIBUTING.md', () => {
   });
 });
 
+/** The fields of a DTO, those that are optional with a question mark. */
+function fieldsOf({ prototype }: new () => object): string[] {
+  const names = Reflect.getMetadata(DECORATORS.API_MODEL_PROPERTIES_ARRAY, prototype) as string[];
+  return names.map((name) => {
+    const field = name.slice(1);
+    const { required } = Reflect.getMetadata(DECORATORS.API_MODEL_PROPERTIES, prototype, field) as {
+      required?: boolean;
+    };
+    return required === false ? `${field}?` : field;
+  });
+}
+
 describe('README.md', () => {
   it('lists every event and command', () => {
     const namesIn = (header: string) =>
       tableIn('README.md', header).flatMap(([names]) => matches(names!, /`([\w.]+)`/g));
 
-    expect(namesIn('Event').sort()).toEqual(Object.keys(SOCKET_EVENTS).sort());
-    expect(namesIn('Command').sort()).toEqual(Object.keys(SOCKET_COMMANDS).sort());
+    expect(namesIn('Event').sort()).toEqual(Object.keys(EVENTS).sort());
+    expect(namesIn('Command').sort()).toEqual(Object.keys(COMMANDS).sort());
   });
 
   it('lists the fields of every command', () => {
@@ -261,10 +274,7 @@ describe('README.md', () => {
       matches(name!, /`([\w.]+)`/g)[0],
       matches(fields!, /`([\w?]+)`/g),
     ]);
-    const known = Object.entries(SOCKET_COMMANDS).map(([name, { body, optional = [] }]) => [
-      name,
-      Object.keys(body).map((field) => (optional.includes(field) ? `${field}?` : field)),
-    ]);
+    const known = Object.entries(COMMANDS).map(([name, { dto }]) => [name, fieldsOf(dto)]);
 
     expect(new Map(listed as [string, string[]][])).toEqual(new Map(known as [string, string[]][]));
   });

@@ -3,7 +3,7 @@ import type { Conversation } from '../../conversations/conversation.entity.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import { cursorAt } from './cursor.js';
-import type { ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
+import type { ConversationEventDto, MessageDeltaDto, MessageEventDto } from './event.dto.js';
 
 /** A body's JSON with `type` as its first field, for WebSocket frames and server-sent events. */
 export function jsonWithType(type: string, json: string): string {
@@ -25,22 +25,13 @@ export function messageRestarted(message: MessageDto, attempt: number): ParleyEv
 }
 
 export function conversationUpdated(conversation: Conversation): ParleyEvent {
-  return new ParleyEvent('conversation.updated', { conversation: ConversationDto.from(conversation) });
-}
-
-/** The body of `message.delta`. */
-export interface Delta {
-  conversation_id: number;
-  message_id: number;
-  part: ReplyPart;
-  /** Where `text` starts in its part, in UTF-16 code units. */
-  offset: number;
-  text: string;
+  const body = { conversation: ConversationDto.from(conversation) } satisfies ConversationEventDto;
+  return new ParleyEvent('conversation.updated', body);
 }
 
 /** @param head of the delta's JSON */
 export function messageDelta(
-  delta: Delta & Record<string, unknown>,
+  delta: MessageDeltaDto & Record<string, unknown>,
   cursor: () => string,
   head = deltaHead(delta),
 ): ParleyEvent {
@@ -48,7 +39,11 @@ export function messageDelta(
 }
 
 /** The start of the JSON of a part's deltas, up to the offset. Joined to a flat string, unlike with `+`. */
-export function deltaHead({ conversation_id, message_id, part }: Omit<Delta, 'offset' | 'text'>): string {
+export function deltaHead({
+  conversation_id,
+  message_id,
+  part,
+}: Omit<MessageDeltaDto, 'offset' | 'text'>): string {
   const place = [`"conversation_id":${conversation_id}`, `"message_id":${message_id}`, `"part":"${part}"`];
   return ['{', place.join(','), ',"offset":'].join('');
 }
@@ -56,7 +51,7 @@ export function deltaHead({ conversation_id, message_id, part }: Omit<Delta, 'of
 /** Encodes its JSON by hand: deltas are the most frequent events. */
 class DeltaEvent extends ParleyEvent {
   constructor(
-    private readonly delta: Delta & Record<string, unknown>,
+    private readonly delta: MessageDeltaDto & Record<string, unknown>,
     cursor: () => string,
     private readonly head: string,
   ) {
@@ -81,6 +76,6 @@ function blankReply(message: MessageDto): MessageDto {
   });
 }
 
-function of(message: MessageDto) {
+function of(message: MessageDto): MessageEventDto & Record<string, unknown> {
   return { conversation_id: message.conversation_id, message };
 }

@@ -6,7 +6,8 @@ import { Settings } from '../../env/settings.js';
 import { EventHub, EventRelay } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import type { RedisRelay } from '../../events/redis-relay.js';
-import { type Delta, messageCreated, messageRestarted } from '../events/chat.events.js';
+import { messageCreated, messageRestarted } from '../events/chat.events.js';
+import type { MessageDeltaDto } from '../events/event.dto.js';
 import { ReplyRepository } from '../replies/reply-repository.js';
 import { StreamedText } from '../replies/streamed-text.js';
 
@@ -90,7 +91,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
   receive(userId: number, event: ParleyEvent): void {
     const message = event.body.message as MessageDto | undefined;
     if (event.type === 'message.delta') {
-      const delta = event.body as unknown as Delta;
+      const delta = event.body as unknown as MessageDeltaDto;
       this.replies.get(delta.message_id)?.take(delta);
       return;
     }
@@ -151,7 +152,7 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
 
 /** A reply of another node: its text from deltas, and from the database after a gap. */
 class RemoteReply extends StreamedText {
-  private early: Delta[] = [];
+  private early: MessageDeltaDto[] = [];
   private timer?: NodeJS.Timeout;
   private closed = false;
 
@@ -167,7 +168,7 @@ class RemoteReply extends StreamedText {
     this.text.reasoning.append(message.reasoning);
   }
 
-  take(delta: Delta): void {
+  take(delta: MessageDeltaDto): void {
     if (delta.offset <= this.text[delta.part].length) {
       this.takeText(delta.part, delta.offset, delta.text);
     } else {

@@ -1,9 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type HeaderObject, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { eventSchemas } from './event-schemas.js';
+import { addEventSchemas, EVENT_MODELS } from './events.js';
 import { finishOperations, publicOperationsOf } from './operations.js';
 import { PROBLEM_SCHEMAS } from './problem-responses.js';
-import { describeRequestBodies, dropDtoSuffix, finishSchema } from './schemas.js';
+import { describeRequestBodies, dropDtoSuffix, finishSchema, schemasUsedBy } from './schemas.js';
 
 export const VERSION = '0.1.0';
 
@@ -61,19 +61,31 @@ const HEADERS: Record<string, HeaderObject> = {
   },
 };
 
-/** Builds the OpenAPI 3.1 document: the controllers' routes, with common responses, headers and examples added. */
-export function buildOpenApi(app: INestApplication): OpenAPIObject {
+/**
+ * Builds the OpenAPI 3.1 document: the controllers' routes, with common responses, headers and examples added. Its
+ * schemas include those of events, and of models.
+ */
+export function describeApi(app: INestApplication, models: (new () => object)[]): OpenAPIObject {
   const scanned = SwaggerModule.createDocument(app, frame(), {
     operationIdFactory: (_controller, method) => method,
+    extraModels: [...EVENT_MODELS, ...models],
   });
   const document = dropDtoSuffix(scanned);
-  Object.assign(document.components!.schemas!, structuredClone(PROBLEM_SCHEMAS), eventSchemas());
+  Object.assign(document.components!.schemas!, structuredClone(PROBLEM_SCHEMAS));
+  addEventSchemas(document.components!.schemas!);
   document.components!.headers = structuredClone(HEADERS);
   describeRequestBodies(document);
   finishOperations(document, publicOperationsOf(app));
   finishSchemas(document);
   const { openapi, info, servers, security, tags, ...contents } = document;
   return { openapi, info, servers, security, tags, ...contents };
+}
+
+/** Leaves out the schemas that no operation uses. */
+export function openApiOf(described: OpenAPIObject): OpenAPIObject {
+  const { schemas = {}, ...components } = described.components ?? {};
+  const used = schemasUsedBy({ ...described, components }, schemas);
+  return { ...described, components: { ...components, schemas: used } };
 }
 
 function frame(): Omit<OpenAPIObject, 'paths'> {

@@ -2,7 +2,7 @@ import { ParleyError } from '../error.js';
 import { Emitter } from '../emitter.js';
 import { Backoff } from '../platform/backoff.js';
 import { clock } from '../platform/clock.js';
-import type { ChatEditCommand, ChatSendCommand, Turn } from '../rest/types.gen.js';
+import type { ChatEdit, ChatSend, Turn } from '../rest/types.gen.js';
 import type { ChatMessage } from './chat-message.js';
 import { Reply } from './reply.js';
 
@@ -10,8 +10,8 @@ type Identified = { client_message_id: string };
 
 /** A message to deliver: a new one, or an edit of an earlier one. */
 export type Draft =
-  | { command: 'chat.send'; body: ChatSendCommand & Identified }
-  | { command: 'chat.edit'; body: ChatEditCommand & Identified };
+  | { command: 'chat.send'; body: ChatSend & Identified }
+  | { command: 'chat.edit'; body: ChatEdit & Identified };
 
 export interface OutboxEntry {
   readonly draft: Draft;

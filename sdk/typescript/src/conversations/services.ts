@@ -1,13 +1,13 @@
 import type { Connection } from '../live/connection.js';
-import type { ChatEditCommand, ChatRegenerateCommand, ChatSendCommand, Rest } from '../rest/index.js';
+import type { ChatEdit, ChatRegenerate, ChatSend, Rest } from '../rest/index.js';
 import type { PostForEvents } from './turn-requests.js';
 
 type Identity = 'conversation_id' | 'message_id' | 'content' | 'client_message_id';
 
 /** What can be sent beside the text. */
-export type SendOptions = Omit<ChatSendCommand, Identity>;
-export type EditOptions = Omit<ChatEditCommand, Identity>;
-export type RegenerateOptions = Omit<ChatRegenerateCommand, Identity>;
+export type SendOptions = Omit<ChatSend, Identity>;
+export type EditOptions = Omit<ChatEdit, Identity>;
+export type RegenerateOptions = Omit<ChatRegenerate, Identity>;
 
 /** What a conversation works with. */
 export interface ConversationServices {

@@ -2,11 +2,11 @@ import { networkError, ParleyError, responseError } from '../error.js';
 import { readEvents } from '../http/event-stream.js';
 import type { Connection } from '../live/connection.js';
 import type { LiveEvent } from '../live/events.js';
-import type { ChatRegenerateCommand, Message, Turn } from '../rest/types.gen.js';
+import type { ChatRegenerate, Message, Turn } from '../rest/types.gen.js';
 import type { Draft } from './outbox.js';
 
 /** A request that makes the model reply. */
-export type TurnRequest = Draft | { command: 'chat.regenerate'; body: ChatRegenerateCommand };
+export type TurnRequest = Draft | { command: 'chat.regenerate'; body: ChatRegenerate };
 
 /** How long a request waits for the connection before it goes over HTTP. */
 const LIVE_WITHIN_MS = 3_000;

@@ -4,6 +4,226 @@ export type ClientOptions = {
     baseUrl: `${string}://${string}` | (string & {});
 };
 
+export type Register = {
+    /**
+     * Unique; case, Unicode composition, width and invisible characters are ignored.
+     */
+    username: string;
+    /**
+     * Unique in all spellings. Stored in lower case.
+     */
+    email: string;
+    /**
+     * Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords.
+     */
+    password: string;
+};
+
+export type User = {
+    id: number;
+    username: string;
+    email: string;
+    /**
+     * Whether the user has a model configuration. Without one, the demo model answers if it is enabled.
+     */
+    has_config: boolean;
+    created_at: string;
+};
+
+export type Login = {
+    email: string;
+    password: string;
+};
+
+export type TokenPair = {
+    /**
+     * A JWT, to be sent as `Authorization: Bearer <access_token>`.
+     */
+    access_token: string;
+    /**
+     * Good for one refresh, which gives the next one.
+     */
+    refresh_token: string;
+    token_type: 'bearer';
+    /**
+     * Seconds that the access token lives.
+     */
+    expires_in: number;
+    /**
+     * Seconds that the refresh token lives.
+     */
+    refresh_expires_in: number;
+};
+
+export type Refresh = {
+    refresh_token: string;
+};
+
+export type StreamTicket = {
+    /**
+     * Opens one event stream or WebSocket, as `?ticket=` in its URL.
+     */
+    ticket: string;
+    /**
+     * When it can no longer be used: 30 s after it was issued, or earlier when the access token expires.
+     */
+    expires_at: string;
+};
+
+export type ChangeUsername = {
+    username: string;
+};
+
+export type ChangeEmail = {
+    /**
+     * Required if the login is older than 15 minutes.
+     */
+    current_password?: string;
+    email: string;
+};
+
+export type ChangePassword = {
+    /**
+     * Required if the login is older than 15 minutes.
+     */
+    current_password?: string;
+    /**
+     * Same rules as at registration.
+     */
+    password: string;
+};
+
+export type DeleteAccount = {
+    current_password: string;
+};
+
+export type SessionList = {
+    sessions: Array<Session>;
+};
+
+export type Session = {
+    id: number;
+    created_at: string;
+    /**
+     * Accurate to the minute.
+     */
+    last_used_at: string;
+    /**
+     * The client's address at login.
+     */
+    ip: string;
+    user_agent: string;
+    /**
+     * Whether this request belongs to the session.
+     */
+    current: boolean;
+};
+
+export type ConversationList = {
+    conversations: Array<Conversation>;
+    /**
+     * Conversations on all pages.
+     */
+    total: number;
+    limit: number;
+    offset: number;
+    /**
+     * The `cursor` of the next page; null on the last one.
+     */
+    next_cursor: string | null;
+};
+
+export type Conversation = {
+    id: number;
+    title: string;
+    /**
+     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
+     */
+    title_source: TitleSource;
+    config_id: number | null;
+    system_prompt: string | null;
+    params: ModelParams;
+    pinned: boolean;
+    archived: boolean;
+    /**
+     * Messages of all branches.
+     */
+    message_count: number;
+    /**
+     * The last message of the active branch.
+     */
+    active_message_id: number | null;
+    created_at: string;
+    /**
+     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
+     */
+    updated_at: string;
+};
+
+/**
+ * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
+ */
+export type TitleSource = 'default' | 'auto' | 'user';
+
+export type ModelParams = {
+    temperature?: number | null;
+    top_p?: number | null;
+    max_tokens?: number | null;
+    max_completion_tokens?: number | null;
+    frequency_penalty?: number | null;
+    presence_penalty?: number | null;
+    seed?: number | null;
+    stop?: string | Array<string> | null;
+    logit_bias?: {
+        [key: string]: number;
+    } | null;
+    reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null;
+    response_format?: {
+        type?: 'text' | 'json_object' | 'json_schema';
+        [key: string]: unknown;
+    } | null;
+    verbosity?: 'low' | 'medium' | 'high' | null;
+    /**
+     * Other members of the request, in the provider's own names: Qwen's `enable_thinking`, OpenRouter's `provider`.
+     */
+    extra_body?: {
+        [key: string]: unknown;
+    } | null;
+};
+
+export type CreateConversation = {
+    /**
+     * A title set here is never overwritten. Directional controls (U+202A–202E, U+2066–2069) are removed.
+     */
+    title?: string;
+    /**
+     * The id of the model configuration; null for the default.
+     */
+    config_id?: number | null;
+    /**
+     * Sent before the messages with every request to the model.
+     */
+    system_prompt?: string | null;
+    /**
+     * Override the configuration's parameters.
+     */
+    params?: ModelParams;
+};
+
+export type SearchResults = {
+    results: Array<SearchResult>;
+    has_more: boolean;
+};
+
+export type SearchResult = {
+    conversation: Conversation;
+    message: Message | null;
+    /**
+     * About 160 characters of the message around the text, or the title.
+     */
+    snippet: string;
+};
+
 export type Message = {
     id: number;
     conversation_id: number;
@@ -65,81 +285,31 @@ export type Source = {
     title: string | null;
 };
 
-export type Conversation = {
-    id: number;
-    title: string;
+export type UpdateConversation = {
     /**
-     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
+     * A title set here is never overwritten. Directional controls (U+202A–202E, U+2066–2069) are removed.
      */
-    title_source: TitleSource;
-    config_id: number | null;
-    system_prompt: string | null;
-    params: ModelParams;
-    pinned: boolean;
-    archived: boolean;
+    title?: string;
     /**
-     * Messages of all branches.
+     * The id of the model configuration; null for the default.
      */
-    message_count: number;
+    config_id?: number | null;
     /**
-     * The last message of the active branch.
+     * Sent before the messages with every request to the model.
      */
-    active_message_id: number | null;
-    created_at: string;
+    system_prompt?: string | null;
     /**
-     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
+     * Override the configuration's parameters.
      */
-    updated_at: string;
-};
-
-/**
- * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
- */
-export type TitleSource = 'default' | 'auto' | 'user';
-
-export type ModelParams = {
-    temperature?: number | null;
-    top_p?: number | null;
-    max_tokens?: number | null;
-    max_completion_tokens?: number | null;
-    frequency_penalty?: number | null;
-    presence_penalty?: number | null;
-    seed?: number | null;
-    stop?: string | Array<string> | null;
-    logit_bias?: {
-        [key: string]: number;
-    } | null;
-    reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null;
-    response_format?: {
-        type?: 'text' | 'json_object' | 'json_schema';
-        [key: string]: unknown;
-    } | null;
-    verbosity?: 'low' | 'medium' | 'high' | null;
+    params?: ModelParams;
     /**
-     * Other members of the request, in the provider's own names: Qwen's `enable_thinking`, OpenRouter's `provider`.
+     * Pinned conversations are listed first.
      */
-    extra_body?: {
-        [key: string]: unknown;
-    } | null;
-};
-
-export type Config = {
-    id: number;
-    name: string;
-    model_url: string;
-    model_name: string;
+    pinned?: boolean;
     /**
-     * True for exactly one configuration, if any exist.
+     * Archived conversations are listed separately.
      */
-    is_default: boolean;
-    context_tokens: number;
-    params: ModelParams;
-    /**
-     * `unreadable` if none of the server's encryption keys decrypts the stored key: send the `api_key` again.
-     */
-    key_status: 'ok' | 'unreadable';
-    created_at: string;
-    updated_at: string;
+    archived?: boolean;
 };
 
 export type ConversationPage = {
@@ -175,6 +345,265 @@ export type ConversationPage = {
      * Whether older messages exist; pass the first message's id as `before_id` to read them.
      */
     has_more: boolean;
+};
+
+export type SendMessage = {
+    content: string;
+    /**
+     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
+     */
+    client_message_id?: string;
+    /**
+     * The model configuration for this reply only; defaults to the conversation's, then to the default.
+     */
+    config_id?: number;
+};
+
+export type Turn = {
+    user_message: Message;
+    assistant_message: Message;
+};
+
+/**
+ * The data of a server-sent event; `type` is its name. Clients ignore events of unknown types, which may be added.
+ */
+export type Event = ({
+    type: 'message.created';
+} & MessageCreatedEvent) | ({
+    type: 'message.delta';
+} & MessageDeltaEvent) | ({
+    type: 'message.completed';
+} & MessageCompletedEvent) | ({
+    type: 'message.restarted';
+} & MessageRestartedEvent) | ({
+    type: 'conversation.updated';
+} & ConversationUpdatedEvent) | ({
+    type: 'conversation.deleted';
+} & ConversationDeletedEvent);
+
+/**
+ * A message was sent, or a reply to one begins.
+ */
+export type MessageCreatedEvent = {
+    type: 'message.created';
+    conversation_id: number;
+    message: Message;
+};
+
+/**
+ * A piece of a reply's text: set `part = part.slice(0, offset) + text`.
+ */
+export type MessageDeltaEvent = {
+    type: 'message.delta';
+    conversation_id: number;
+    message_id: number;
+    part: MessagePart;
+    /**
+     * Where `text` starts in its part, in UTF-16 code units.
+     */
+    offset: number;
+    text: string;
+};
+
+export type MessagePart = 'content' | 'reasoning';
+
+/**
+ * A reply has ended: the whole message, with its final status.
+ */
+export type MessageCompletedEvent = {
+    type: 'message.completed';
+    conversation_id: number;
+    message: Message;
+};
+
+/**
+ * A reply begins again: its parts are empty, deltas from offset 0 follow.
+ */
+export type MessageRestartedEvent = {
+    type: 'message.restarted';
+    conversation_id: number;
+    message: Message;
+};
+
+/**
+ * A conversation was changed.
+ */
+export type ConversationUpdatedEvent = {
+    type: 'conversation.updated';
+    conversation: Conversation;
+};
+
+/**
+ * A conversation was deleted.
+ */
+export type ConversationDeletedEvent = {
+    type: 'conversation.deleted';
+    conversation_id: number;
+};
+
+export type Regenerate = {
+    /**
+     * The model configuration for this reply only; defaults to the conversation's, then to the default.
+     */
+    config_id?: number;
+};
+
+export type EditMessage = {
+    content: string;
+    /**
+     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
+     */
+    client_message_id?: string;
+};
+
+export type ConfigList = {
+    configs: Array<Config>;
+    total: number;
+};
+
+export type Config = {
+    id: number;
+    name: string;
+    model_url: string;
+    model_name: string;
+    /**
+     * True for exactly one configuration, if any exist.
+     */
+    is_default: boolean;
+    context_tokens: number;
+    params: ModelParams;
+    /**
+     * `unreadable` if none of the server's encryption keys decrypts the stored key: send the `api_key` again.
+     */
+    key_status: 'ok' | 'unreadable';
+    created_at: string;
+    updated_at: string;
+};
+
+export type CreateConfig = {
+    /**
+     * Display name; defaults to the model's name.
+     */
+    name?: string;
+    /**
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
+     */
+    is_default?: boolean;
+    /**
+     * The model's context window in tokens, which bounds prompt and reply together.
+     */
+    context_tokens?: number;
+    params?: ModelParams;
+    /**
+     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept.
+     */
+    model_url: string;
+    model_name: string;
+    /**
+     * Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama.
+     */
+    api_key?: string;
+};
+
+export type UpdateConfig = {
+    /**
+     * Display name; defaults to the model's name.
+     */
+    name?: string;
+    /**
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
+     */
+    is_default?: boolean;
+    /**
+     * The model's context window in tokens, which bounds prompt and reply together.
+     */
+    context_tokens?: number;
+    params?: ModelParams;
+    /**
+     * Changing scheme, host or port requires the `api_key` in the same request.
+     */
+    model_url?: string;
+    model_name?: string;
+    /**
+     * Stored encrypted and never returned. Empty removes the key.
+     */
+    api_key?: string;
+};
+
+export type ConfigTest = {
+    ok: boolean;
+    latency_ms: number;
+    model: string;
+    /**
+     * The error, if the test failed.
+     */
+    error?: ConfigError;
+};
+
+export type ConfigError = {
+    code: 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered';
+    /**
+     * The provider's sentence, if it sent one.
+     */
+    detail: string;
+    /**
+     * A suggested change, if one is known.
+     */
+    hint?: string;
+};
+
+export type ModelList = {
+    models: Array<string>;
+};
+
+export type Export = {
+    exported_at: string;
+    user: User;
+    sessions: Array<Session>;
+    configs: Array<Config>;
+    conversations: Array<ExportedConversation>;
+};
+
+export type ExportedConversation = {
+    id: number;
+    title: string;
+    /**
+     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
+     */
+    title_source: TitleSource;
+    config_id: number | null;
+    system_prompt: string | null;
+    params: ModelParams;
+    pinned: boolean;
+    archived: boolean;
+    /**
+     * Messages of all branches.
+     */
+    message_count: number;
+    /**
+     * The last message of the active branch.
+     */
+    active_message_id: number | null;
+    created_at: string;
+    /**
+     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
+     */
+    updated_at: string;
+    messages: Array<Message>;
+};
+
+export type Liveness = {
+    status: 'ok';
+};
+
+export type Readiness = {
+    status: 'ok';
+    /**
+     * State of each dependency by name. Requests fail while one is `down` and are served with limits while one is `degraded`.
+     */
+    parts: {
+        [key: string]: 'up' | 'degraded' | 'down';
+    };
 };
 
 /**
@@ -278,407 +707,25 @@ export type FieldError = {
     message: string;
 };
 
-export type Turn = {
-    user_message: Message;
-    assistant_message: Message;
-};
-
-export type Register = {
-    /**
-     * Unique; case, Unicode composition, width and invisible characters are ignored.
-     */
-    username: string;
-    /**
-     * Unique in all spellings. Stored in lower case.
-     */
-    email: string;
-    /**
-     * Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords.
-     */
-    password: string;
-};
-
-export type User = {
-    id: number;
-    username: string;
-    email: string;
-    /**
-     * Whether the user has a model configuration. Without one, the demo model answers if it is enabled.
-     */
-    has_config: boolean;
-    created_at: string;
-};
-
-export type Login = {
-    email: string;
-    password: string;
-};
-
-export type TokenPair = {
-    /**
-     * A JWT, to be sent as `Authorization: Bearer <access_token>`.
-     */
-    access_token: string;
-    /**
-     * Good for one refresh, which gives the next one.
-     */
-    refresh_token: string;
-    token_type: 'bearer';
-    /**
-     * Seconds that the access token lives.
-     */
-    expires_in: number;
-    /**
-     * Seconds that the refresh token lives.
-     */
-    refresh_expires_in: number;
-};
-
-export type Refresh = {
-    refresh_token: string;
-};
-
-export type StreamTicket = {
-    /**
-     * Opens one event stream or WebSocket, as `?ticket=` in its URL.
-     */
-    ticket: string;
-    /**
-     * When it can no longer be used: 30 s after it was issued, or earlier when the access token expires.
-     */
-    expires_at: string;
-};
-
-export type ChangeUsername = {
-    username: string;
-};
-
-export type ChangeEmail = {
-    /**
-     * Required if the login is older than 15 minutes.
-     */
-    current_password?: string;
-    email: string;
-};
-
-export type ChangePassword = {
-    /**
-     * Required if the login is older than 15 minutes.
-     */
-    current_password?: string;
-    /**
-     * Same rules as at registration.
-     */
-    password: string;
-};
-
-export type DeleteAccount = {
-    current_password: string;
-};
-
-export type Session = {
-    id: number;
-    created_at: string;
-    /**
-     * Accurate to the minute.
-     */
-    last_used_at: string;
-    /**
-     * The client's address at login.
-     */
-    ip: string;
-    user_agent: string;
-    /**
-     * Whether this request belongs to the session.
-     */
-    current: boolean;
-};
-
-export type SessionList = {
-    sessions: Array<Session>;
-};
-
-export type ConversationList = {
-    conversations: Array<Conversation>;
-    /**
-     * Conversations on all pages.
-     */
-    total: number;
-    limit: number;
-    offset: number;
-    /**
-     * The `cursor` of the next page; null on the last one.
-     */
-    next_cursor: string | null;
-};
-
-export type CreateConversation = {
-    /**
-     * A title set here is never overwritten. Directional controls (U+202A–202E, U+2066–2069) are removed.
-     */
-    title?: string;
-    /**
-     * The id of the model configuration; null for the default.
-     */
-    config_id?: number | null;
-    /**
-     * Sent before the messages with every request to the model.
-     */
-    system_prompt?: string | null;
-    /**
-     * Override the configuration's parameters.
-     */
-    params?: ModelParams;
-};
-
-export type SearchResult = {
-    conversation: Conversation;
-    message: Message | null;
-    /**
-     * About 160 characters of the message around the text, or the title.
-     */
-    snippet: string;
-};
-
-export type SearchResults = {
-    results: Array<SearchResult>;
-    has_more: boolean;
-};
-
-export type UpdateConversation = {
-    /**
-     * A title set here is never overwritten. Directional controls (U+202A–202E, U+2066–2069) are removed.
-     */
-    title?: string;
-    /**
-     * The id of the model configuration; null for the default.
-     */
-    config_id?: number | null;
-    /**
-     * Sent before the messages with every request to the model.
-     */
-    system_prompt?: string | null;
-    /**
-     * Override the configuration's parameters.
-     */
-    params?: ModelParams;
-    /**
-     * Pinned conversations are listed first.
-     */
-    pinned?: boolean;
-    /**
-     * Archived conversations are listed separately.
-     */
-    archived?: boolean;
-};
-
-export type SendMessage = {
-    content: string;
-    /**
-     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
-     */
-    client_message_id?: string;
-    /**
-     * The model configuration for this reply only; defaults to the conversation's, then to the default.
-     */
-    config_id?: number;
-};
-
-export type Regenerate = {
-    /**
-     * The model configuration for this reply only; defaults to the conversation's, then to the default.
-     */
-    config_id?: number;
-};
-
-export type EditMessage = {
-    content: string;
-    /**
-     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
-     */
-    client_message_id?: string;
-};
-
-export type ConfigList = {
-    configs: Array<Config>;
-    total: number;
-};
-
-export type CreateConfig = {
-    /**
-     * Display name; defaults to the model's name.
-     */
-    name?: string;
-    /**
-     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
-     */
-    is_default?: boolean;
-    /**
-     * The model's context window in tokens, which bounds prompt and reply together.
-     */
-    context_tokens?: number;
-    params?: ModelParams;
-    /**
-     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept.
-     */
-    model_url: string;
-    model_name: string;
-    /**
-     * Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama.
-     */
-    api_key?: string;
-};
-
-export type UpdateConfig = {
-    /**
-     * Display name; defaults to the model's name.
-     */
-    name?: string;
-    /**
-     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
-     */
-    is_default?: boolean;
-    /**
-     * The model's context window in tokens, which bounds prompt and reply together.
-     */
-    context_tokens?: number;
-    params?: ModelParams;
-    /**
-     * Changing scheme, host or port requires the `api_key` in the same request.
-     */
-    model_url?: string;
-    model_name?: string;
-    /**
-     * Stored encrypted and never returned. Empty removes the key.
-     */
-    api_key?: string;
-};
-
-export type ConfigError = {
-    code: 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered';
-    /**
-     * The provider's sentence, if it sent one.
-     */
-    detail: string;
-    /**
-     * A suggested change, if one is known.
-     */
-    hint?: string;
-};
-
-export type ConfigTest = {
-    ok: boolean;
-    latency_ms: number;
-    model: string;
-    /**
-     * The error, if the test failed.
-     */
-    error?: ConfigError;
-};
-
-export type ModelList = {
-    models: Array<string>;
-};
-
-export type ExportedConversation = {
-    id: number;
-    title: string;
-    /**
-     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
-     */
-    title_source: TitleSource;
-    config_id: number | null;
-    system_prompt: string | null;
-    params: ModelParams;
-    pinned: boolean;
-    archived: boolean;
-    /**
-     * Messages of all branches.
-     */
-    message_count: number;
-    /**
-     * The last message of the active branch.
-     */
-    active_message_id: number | null;
-    created_at: string;
-    /**
-     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
-     */
-    updated_at: string;
-    messages: Array<Message>;
-};
-
-export type Export = {
-    exported_at: string;
-    user: User;
-    sessions: Array<Session>;
-    configs: Array<Config>;
-    conversations: Array<ExportedConversation>;
-};
-
-export type Liveness = {
-    status: 'ok';
-};
-
-export type Readiness = {
-    status: 'ok';
-    /**
-     * State of each dependency by name. Requests fail while one is `down` and are served with limits while one is `degraded`.
-     */
-    parts: {
-        [key: string]: 'up' | 'degraded' | 'down';
-    };
-};
-
 /**
- * The data of a server-sent event; `type` is its name. Clients ignore events of unknown types, which may be added.
- */
-export type Event = ({
-    type: 'message.created';
-} & MessageCreatedEvent) | ({
-    type: 'message.delta';
-} & MessageDeltaEvent) | ({
-    type: 'message.completed';
-} & MessageCompletedEvent) | ({
-    type: 'message.restarted';
-} & MessageRestartedEvent) | ({
-    type: 'conversation.created';
-} & ConversationCreatedEvent) | ({
-    type: 'conversation.updated';
-} & ConversationUpdatedEvent) | ({
-    type: 'conversation.deleted';
-} & ConversationDeletedEvent) | ({
-    type: 'config.changed';
-} & ConfigChangedEvent) | ({
-    type: 'session.expiring';
-} & SessionExpiringEvent);
-
-/**
+ * MessageCreated
+ *
  * A message was sent, or a reply to one begins.
  */
-export type MessageCreatedEvent = {
-    type: 'message.created';
-    /**
-     * The conversation.
-     */
+export type MessageCreated = {
     conversation_id: number;
     message: Message;
 };
 
 /**
+ * MessageDelta
+ *
  * A piece of a reply's text: set `part = part.slice(0, offset) + text`.
  */
-export type MessageDeltaEvent = {
-    type: 'message.delta';
-    /**
-     * The conversation.
-     */
+export type MessageDelta = {
     conversation_id: number;
-    /**
-     * The message.
-     */
     message_id: number;
-    part: 'content' | 'reasoning';
+    part: MessagePart;
     /**
      * Where `text` starts in its part, in UTF-16 code units.
      */
@@ -687,132 +734,69 @@ export type MessageDeltaEvent = {
 };
 
 /**
+ * MessageCompleted
+ *
  * A reply has ended: the whole message, with its final status.
  */
-export type MessageCompletedEvent = {
-    type: 'message.completed';
-    /**
-     * The conversation.
-     */
+export type MessageCompleted = {
     conversation_id: number;
     message: Message;
 };
 
 /**
+ * MessageRestarted
+ *
  * A reply begins again: its parts are empty, deltas from offset 0 follow.
  */
-export type MessageRestartedEvent = {
-    type: 'message.restarted';
-    /**
-     * The conversation.
-     */
+export type MessageRestarted = {
     conversation_id: number;
     message: Message;
 };
 
 /**
+ * ConversationCreated
+ *
  * A conversation was created.
  */
-export type ConversationCreatedEvent = {
-    type: 'conversation.created';
-    conversation: Conversation;
-};
-
-/**
- * A conversation was changed.
- */
-export type ConversationUpdatedEvent = {
-    type: 'conversation.updated';
-    conversation: Conversation;
-};
-
-/**
- * A conversation was deleted.
- */
-export type ConversationDeletedEvent = {
-    type: 'conversation.deleted';
-    /**
-     * The conversation.
-     */
-    conversation_id: number;
-};
-
-/**
- * Model configurations were added, changed or deleted: all there are.
- */
-export type ConfigChangedEvent = {
-    type: 'config.changed';
-    configs: Array<Config>;
-};
-
-/**
- * The access token runs out in 60 s, and then the socket is closed: send `auth.refresh`.
- */
-export type SessionExpiringEvent = {
-    type: 'session.expiring';
-    expires_at: string;
-};
-
-export type MessageCreated = {
-    /**
-     * The conversation.
-     */
-    conversation_id: number;
-    message: Message;
-};
-
-export type MessageDelta = {
-    /**
-     * The conversation.
-     */
-    conversation_id: number;
-    /**
-     * The message.
-     */
-    message_id: number;
-    part: 'content' | 'reasoning';
-    /**
-     * Where `text` starts in its part, in UTF-16 code units.
-     */
-    offset: number;
-    text: string;
-};
-
-export type MessageCompleted = {
-    /**
-     * The conversation.
-     */
-    conversation_id: number;
-    message: Message;
-};
-
-export type MessageRestarted = {
-    /**
-     * The conversation.
-     */
-    conversation_id: number;
-    message: Message;
-};
-
 export type ConversationCreated = {
     conversation: Conversation;
 };
 
+/**
+ * ConversationUpdated
+ *
+ * A conversation was changed.
+ */
 export type ConversationUpdated = {
     conversation: Conversation;
 };
 
+/**
+ * ConversationDeleted
+ *
+ * A conversation was deleted.
+ */
 export type ConversationDeleted = {
-    /**
-     * The conversation.
-     */
     conversation_id: number;
 };
 
+/**
+ * ConfigChanged
+ *
+ * Model configurations were added, changed or deleted: all there are.
+ */
 export type ConfigChanged = {
+    /**
+     * All configurations of the user.
+     */
     configs: Array<Config>;
 };
 
+/**
+ * SessionExpiring
+ *
+ * The access token expires in 60 s, and the socket is then closed: send `auth.refresh`.
+ */
 export type SessionExpiring = {
     expires_at: string;
 };
@@ -829,139 +813,222 @@ export type ServerEvents = {
     'session.expiring': SessionExpiring;
 };
 
-export type ConversationOpenCommand = {
-    /**
-     * The conversation.
-     */
+/**
+ * ConversationOpenAck
+ *
+ * Acknowledges `conversation.open`: `data` if `ok`, else `error`.
+ */
+export type ConversationOpenAck = {
+    ok: boolean;
+    data?: ConversationPage;
+    error?: Problem;
+};
+
+/**
+ * ConversationOpen
+ *
+ * Read a conversation and follow it: its deltas come from then on.
+ */
+export type ConversationOpen = {
     conversation_id: number;
     /**
-     * Messages.
+     * Messages of the acknowledgement, the newest.
      */
     limit?: number;
 };
 
-export type ConversationOpenAck = ConversationPage;
-
-export type ConversationCloseCommand = {
-    /**
-     * The conversation.
-     */
-    conversation_id: number;
+/**
+ * ConversationCloseAck
+ *
+ * Acknowledges `conversation.close`: `data` if `ok`, else `error`.
+ */
+export type ConversationCloseAck = {
+    ok: boolean;
+    data?: Empty;
+    error?: Problem;
 };
 
-export type ConversationCloseAck = {
+/**
+ * Empty
+ */
+export type Empty = {
     [key: string]: unknown;
 };
 
-export type ChatSendCommand = {
-    /**
-     * The conversation.
-     */
+/**
+ * ConversationClose
+ *
+ * Stop following a conversation's deltas.
+ */
+export type ConversationClose = {
     conversation_id: number;
-    /**
-     * Kept exactly as it is sent.
-     */
+};
+
+/**
+ * ChatSendAck
+ *
+ * Acknowledges `chat.send`: `data` if `ok`, else `error`.
+ */
+export type ChatSendAck = {
+    ok: boolean;
+    data?: Turn;
+    error?: Problem;
+};
+
+/**
+ * ChatSend
+ *
+ * Send a message; its reply follows as events.
+ */
+export type ChatSend = {
+    conversation_id: number;
     content: string;
     /**
-     * Makes the send safe to repeat: the same id never makes a second message.
+     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
      */
     client_message_id?: string;
     /**
-     * The model configuration that answers this once.
+     * The model configuration for this reply only; defaults to the conversation's, then to the default.
      */
     config_id?: number;
 };
 
-export type ChatSendAck = Turn;
-
-export type ChatStopCommand = {
-    /**
-     * The conversation.
-     */
-    conversation_id: number;
+/**
+ * ChatStopAck
+ *
+ * Acknowledges `chat.stop`: `data` if `ok`, else `error`.
+ */
+export type ChatStopAck = {
+    ok: boolean;
+    data?: StoppedReply;
+    error?: Problem;
 };
 
-export type ChatStopAck = {
+/**
+ * StoppedReply
+ */
+export type StoppedReply = {
     assistant_message: Message;
 };
 
-export type ChatRegenerateCommand = {
-    /**
-     * The conversation.
-     */
+/**
+ * ChatStop
+ *
+ * Stop the reply that runs; its text so far is kept.
+ */
+export type ChatStop = {
     conversation_id: number;
-    /**
-     * The message.
-     */
+};
+
+/**
+ * ChatRegenerateAck
+ *
+ * Acknowledges `chat.regenerate`: `data` if `ok`, else `error`.
+ */
+export type ChatRegenerateAck = {
+    ok: boolean;
+    data?: Turn;
+    error?: Problem;
+};
+
+/**
+ * ChatRegenerate
+ *
+ * Ask for another reply to the same message.
+ */
+export type ChatRegenerate = {
+    conversation_id: number;
     message_id: number;
     /**
-     * The model configuration that answers this once.
+     * The model configuration for this reply only; defaults to the conversation's, then to the default.
      */
     config_id?: number;
 };
 
-export type ChatRegenerateAck = Turn;
+/**
+ * ChatEditAck
+ *
+ * Acknowledges `chat.edit`: `data` if `ok`, else `error`.
+ */
+export type ChatEditAck = {
+    ok: boolean;
+    data?: Turn;
+    error?: Problem;
+};
 
-export type ChatEditCommand = {
-    /**
-     * The conversation.
-     */
+/**
+ * ChatEdit
+ *
+ * Send a changed message in place of an earlier one.
+ */
+export type ChatEdit = {
     conversation_id: number;
-    /**
-     * The message.
-     */
     message_id: number;
-    /**
-     * Kept exactly as it is sent.
-     */
     content: string;
     /**
-     * Makes the send safe to repeat: the same id never makes a second message.
+     * A UUID generated by the client. A repeated id creates neither a second message nor a second provider request.
      */
     client_message_id?: string;
 };
 
-export type ChatEditAck = Turn;
+/**
+ * AuthRefreshAck
+ *
+ * Acknowledges `auth.refresh`: `data` if `ok`, else `error`.
+ */
+export type AuthRefreshAck = {
+    ok: boolean;
+    data?: TokenExpiry;
+    error?: Problem;
+};
 
-export type AuthRefreshCommand = {
+/**
+ * TokenExpiry
+ */
+export type TokenExpiry = {
+    expires_at: string;
+};
+
+/**
+ * AuthRefresh
+ *
+ * Go on with a new access token of the same user, without reconnecting.
+ */
+export type AuthRefresh = {
     /**
      * An access token.
      */
     token: string;
 };
 
-export type AuthRefreshAck = {
-    expires_at: string;
-};
-
 export type ClientCommands = {
     'conversation.open': {
-        body: ConversationOpenCommand;
+        body: ConversationOpen;
         data: ConversationPage;
     };
     'conversation.close': {
-        body: ConversationCloseCommand;
-        data: ConversationCloseAck;
+        body: ConversationClose;
+        data: Empty;
     };
     'chat.send': {
-        body: ChatSendCommand;
+        body: ChatSend;
         data: Turn;
     };
     'chat.stop': {
-        body: ChatStopCommand;
-        data: ChatStopAck;
+        body: ChatStop;
+        data: StoppedReply;
     };
     'chat.regenerate': {
-        body: ChatRegenerateCommand;
+        body: ChatRegenerate;
         data: Turn;
     };
     'chat.edit': {
-        body: ChatEditCommand;
+        body: ChatEdit;
         data: Turn;
     };
     'auth.refresh': {
-        body: AuthRefreshCommand;
-        data: AuthRefreshAck;
+        body: AuthRefresh;
+        data: TokenExpiry;
     };
 };
 

@@ -21,7 +21,7 @@ function command<T extends object>(
   return { dto, run: run as Command['run'] };
 }
 
-/** The commands of both kinds of sockets, by name. Their AsyncAPI is in docs/asyncapi/socket-api.ts. */
+/** The commands of both kinds of sockets, by name. Documented in docs/asyncapi/commands.ts. */
 export const COMMANDS = {
   'conversation.open': command(OpenConversationDto, (commands, peer, dto) => commands.open(peer, dto)),
   'conversation.close': command(ConversationRefDto, (commands, peer, dto) => commands.close(peer, dto)),

@@ -3,7 +3,6 @@ import { AuthService } from '../../../auth/auth.service.js';
 import { type AccessClaims, claimsOf } from '../../../auth/identity.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import type { ConversationPageDto } from '../../../conversations/conversation.dto.js';
-import type { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { TurnDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
 import { LiveConversations } from '../../live-conversations.service.js';
@@ -12,11 +11,14 @@ import { ReplyStream } from '../../streams/reply-stream.js';
 import type { Turn } from '../../turns/turn.js';
 import {
   ConversationRefDto,
+  EmptyDto,
   OpenConversationDto,
   SocketEditDto,
   SocketRegenerateDto,
   SocketSendDto,
+  StoppedReplyDto,
   TokenDto,
+  TokenExpiryDto,
 } from './socket.dto.js';
 
 /** A connected client of either kind of socket. */
@@ -46,7 +48,7 @@ export class SocketCommands {
     return peer.inTurn(() => this.openNow(peer, dto));
   }
 
-  close(peer: SocketPeer, { conversation_id }: ConversationRefDto): Record<string, never> {
+  close(peer: SocketPeer, { conversation_id }: ConversationRefDto): EmptyDto {
     peer.leave(conversation_id);
     return {};
   }
@@ -66,15 +68,12 @@ export class SocketCommands {
     return this.join(peer, await this.chat.edit(peer.userId, conversation_id, message_id, rest));
   }
 
-  async stop(
-    peer: SocketPeer,
-    { conversation_id }: ConversationRefDto,
-  ): Promise<{ assistant_message: MessageDto }> {
+  async stop(peer: SocketPeer, { conversation_id }: ConversationRefDto): Promise<StoppedReplyDto> {
     return { assistant_message: await this.conversations.stop(peer.userId, conversation_id) };
   }
 
   /** @throws {UnauthenticatedError} also for a token of another user */
-  async refresh(peer: SocketPeer, { token }: TokenDto): Promise<{ expires_at: string }> {
+  async refresh(peer: SocketPeer, { token }: TokenDto): Promise<TokenExpiryDto> {
     const identity = await this.auth.authenticate(token);
     if (identity.user.id !== peer.userId) {
       throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');

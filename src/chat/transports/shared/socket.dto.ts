@@ -1,22 +1,27 @@
-import { IntersectionType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { IsInt, IsString, Max, MaxLength, Min } from 'class-validator';
 import { IsOptionalNotNull } from '../../../common/validation/optional.decorator.js';
+import { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 
 /** Bodies of socket commands (API.md 6). */
 export class ConversationRefDto {
+  @ApiProperty({ type: 'integer', example: 3 })
   @IsInt()
   @Min(1)
   conversation_id!: number;
 }
 
 export class MessageRefDto extends ConversationRefDto {
+  @ApiProperty({ type: 'integer', example: 12 })
   @IsInt()
   @Min(1)
   message_id!: number;
 }
 
 export class OpenConversationDto extends ConversationRefDto {
+  /** Messages of the acknowledgement, the newest. */
+  @ApiPropertyOptional({ type: 'integer', default: 50, example: 50 })
   @IsOptionalNotNull()
   @IsInt()
   @Min(1)
@@ -31,7 +36,24 @@ export class SocketRegenerateDto extends IntersectionType(MessageRefDto, Regener
 export class SocketEditDto extends IntersectionType(MessageRefDto, EditMessageDto) {}
 
 export class TokenDto {
+  /** An access token. */
+  @ApiProperty({ example: 'eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2ln' })
   @IsString()
   @MaxLength(8192)
   token!: string;
+}
+
+/** Acknowledgement of `conversation.close`. */
+export class EmptyDto {}
+
+/** Acknowledgement of `chat.stop`. */
+export class StoppedReplyDto {
+  @ApiProperty({ type: () => MessageDto })
+  assistant_message!: MessageDto;
+}
+
+/** Acknowledgement of `auth.refresh`. */
+export class TokenExpiryDto {
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T10:30:00.000Z' })
+  expires_at!: string;
 }
