@@ -176,7 +176,7 @@ describe('docs/security.md on packages', () => {
 
 describe('figures in documents', () => {
   const { chat, credentials, failed_login, general, socket_events, unauthenticated } = RATE_LIMITS;
-  const { minMessages, maxMessages } = new SegmentSizes();
+  const { minMessages, maxMessages, settledMs } = new SegmentSizes();
   const [hour, day] = [60 * 60, 24 * 60 * 60];
   const MIB = 1024 * 1024;
   const afterGraceSeconds = Number(/AFTER_GRACE_S = (\d+)/.exec(read('src/boot/serve.ts'))?.[1]);
@@ -215,6 +215,7 @@ describe('figures in documents', () => {
     ['docs/provider-errors.md', `\`Retry-After\` if that is at most ${MAX_WAIT_SECONDS} s`],
     ['docs/provider-errors.md', `A reply over ${MAX_REPLY_BYTES / MIB} MiB`],
     ['docs/search-index.md', `covers ${inWords(minMessages)} to ${inWords(maxMessages)}`],
+    ['docs/search-index.md', `Messages of the last ${settledMs / 60_000} minutes are left out`],
   ])('%s: %s', (document, phrase) => {
     expect(read(document)).toContain(phrase);
   });
