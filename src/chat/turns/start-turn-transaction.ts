@@ -36,7 +36,6 @@ export class StartTurnTransaction {
     if (request.kind === 'send') return this.insertUserMessage(conversation.activeMessageId, request);
     const target = await getMessage(this.manager, conversationId, request.messageId);
     if (target.role !== (request.kind === 'edit' ? 'user' : 'assistant')) throw wrongRole(request.kind);
-    if (target.status === 'streaming') throw replyInProgress(target.id);
     await new Branches(this.manager, conversationId).endAt(target.parentId);
     if (request.kind === 'edit') return this.insertUserMessage(target.parentId, request);
     return getMessage(this.manager, conversationId, target.parentId!);
