@@ -1,5 +1,5 @@
 /** Published as ES modules only. */
-const ES_MODULES = ['@nestjs', '@ai-sdk', 'ai', 'happy-dom'].join('|');
+const ES_MODULES = ['@nestjs', '@ai-sdk', '@workflow', 'ai', 'happy-dom', 'zod'].join('|');
 
 export default {
   testEnvironment: 'node',
