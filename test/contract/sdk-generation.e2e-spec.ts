@@ -70,8 +70,32 @@ describe('schemas for generators', () => {
     for (const { schema } of inPaths) expect(schema).toMatchObject({ type: 'integer', format: 'int64' });
   });
 
+  it('have no closed enums, at whose unknown values generated clients throw', () => {
+    const closed = allSchemas().filter(([, schema]) => schema.enum);
+    const open = allSchemas().filter(([, schema]) => 'x-extensible-enum' in schema);
+
+    expect(closed).toEqual([]);
+    expect(open.map(([place]) => place)).toEqual(
+      expect.arrayContaining(
+        ['MessageRole', 'MessageStatus', 'TitleSource'].map((name) => `.components.${name}`),
+      ),
+    );
+    for (const [place, { description }] of open) {
+      expect([place, description]).toEqual([place, expect.stringMatching(/[Cc]lients accept unknown ones/)]);
+    }
+  });
+
   it('have no writeOnly fields, which generators split off into a second schema', () => {
     expect(JSON.stringify(openApi)).not.toContain('"writeOnly"');
+  });
+});
+
+describe('error responses', () => {
+  it('have short names', () => {
+    const names = Object.keys(openApi.components!.responses!);
+
+    expect(names).toEqual(expect.arrayContaining(['NotFound', 'TooManyRequests', 'SendMessageConflict']));
+    for (const name of names) expect(name).toMatch(/^([A-Z][a-z]+){1,6}$/);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { ReferenceObject, SchemaObject } from '@nestjs/swagger';
 
-export type Schema = SchemaObject & { const?: unknown };
+export type Schema = SchemaObject & { const?: unknown; 'x-extensible-enum'?: unknown[] };
 type Schemas = Record<string, SchemaObject | ReferenceObject>;
 
 const BY_FORMAT: Record<string, string> = {
@@ -33,7 +33,7 @@ export function resolve(reference: ReferenceObject, schemas: Schemas): Schema {
 function givenExample(schema: Schema): unknown {
   if (schema.example !== undefined) return schema.example;
   if (Array.isArray(schema.examples)) return schema.examples[0];
-  return schema.const ?? schema.default ?? schema.enum?.[0];
+  return schema.const ?? schema.default ?? schema.enum?.[0] ?? schema['x-extensible-enum']?.[0];
 }
 
 function exampleOfType(schema: Schema, schemas: Schemas, depth: number): unknown {

@@ -2,6 +2,7 @@ import type { OpenAPIObject, OperationObject, ResponseObject, SchemaObject } fro
 import { STATUS_CODES } from 'node:http';
 import { PROBLEMS_EXTENSION, ProblemResponse } from '../../common/errors/api-problems.decorator.js';
 import { isProbe } from '../../common/http/probes.js';
+import type { Schema } from './examples.js';
 import { PROBLEM_CODES } from './problem-codes.js';
 
 /** An operation with the extension of `@ApiProblems`. */
@@ -13,13 +14,14 @@ interface Route {
   isPublic: boolean;
 }
 
-/** Adds the problems of `@ApiProblems` and the general ones as responses. */
+/** Adds the problems of `@ApiProblems` and the general ones as responses: `NotFound`, `SendMessageConflict`. */
 export function addProblemResponses(document: OpenAPIObject, route: Route, operation: Annotated): void {
-  const answers = [...(operation[PROBLEMS_EXTENSION] ?? []), ...generalProblems(route, operation)];
+  const own = operation[PROBLEMS_EXTENSION] ?? [];
   delete operation[PROBLEMS_EXTENSION];
   const components = (document.components!.responses ??= {});
-  for (const [status, codes] of byStatus(answers)) {
-    const name = codes.join('.');
+  for (const [status, codes] of byStatus([...own, ...generalProblems(route, operation)])) {
+    const isGeneral = !own.some((problem) => problem.startsWith(`${status} `));
+    const name = isGeneral ? phraseOf(status) : capitalize(operation.operationId!) + phraseOf(status);
     components[name] ??= problemResponse(status, codes);
     operation.responses[status] = { $ref: `#/components/responses/${name}` };
   }
@@ -94,6 +96,11 @@ function headerNames(status: number): string[] {
   return status === 503 ? ['X-Request-Id', 'Retry-After'] : ['X-Request-Id'];
 }
 
+/** The status phrase as a name: `TooManyRequests`. */
+const phraseOf = (status: number) => STATUS_CODES[status]!.replaceAll(' ', '');
+
+const capitalize = (name: string) => name[0]!.toUpperCase() + name.slice(1);
+
 const meaningOf = (code: string) => PROBLEM_CODES[code]!.meaning;
 
 export function exampleProblem(status: number, code: string): Record<string, unknown> {
@@ -109,6 +116,13 @@ export function exampleProblem(status: number, code: string): Record<string, unk
     ...members,
   };
 }
+
+const CODE: Schema = {
+  type: 'string',
+  description: `What went wrong, for programs. A code never changes its meaning; clients accept unknown ones.\n\n${codeList()}`,
+  'x-extensible-enum': Object.keys(PROBLEM_CODES),
+  example: 'not_found',
+};
 
 /** RFC 9457 problems, with Parley's additional members. */
 export const PROBLEM_SCHEMAS: Record<string, SchemaObject> = {
@@ -135,12 +149,7 @@ export const PROBLEM_SCHEMAS: Record<string, SchemaObject> = {
         example: PROBLEM_CODES.not_found!.detail,
       },
       instance: { type: 'string', description: 'The path that was asked for.', example: '/conversations/3' },
-      code: {
-        type: 'string',
-        description: `What went wrong, for programs: a code never changes its meaning.\n\n${codeList()}`,
-        enum: Object.keys(PROBLEM_CODES),
-        example: 'not_found',
-      },
+      code: CODE,
       request_id: {
         type: 'string',
         description: "The id of the request, on the server's log line too.",

@@ -31,6 +31,7 @@ export function finishSchema(schema: unknown): void {
   }
   modernizeExample(node);
   addNumberFormat(node);
+  openEnum(node);
 }
 
 /** Replaces `example` by `examples`: OpenAPI 3.1 uses JSON Schema 2020-12. */
@@ -38,6 +39,16 @@ function modernizeExample(node: Node): void {
   if (node.example === undefined) return;
   node.examples = [node.example];
   delete node.example;
+}
+
+/** Replaces `enum`, at whose unknown values generated clients throw, by `x-extensible-enum`. */
+function openEnum(node: Node): void {
+  if (!Array.isArray(node.enum)) return;
+  const values = node.enum.filter((value) => value !== null).map((value) => `\`${value}\``);
+  const sentence = `Known values: ${values.join(', ')}. Clients accept unknown ones.`;
+  node.description = [node.description, sentence].filter(Boolean).join('\n\n');
+  node['x-extensible-enum'] = node.enum;
+  delete node.enum;
 }
 
 /** Without a format, generators use 32-bit integers and floats. */

@@ -44,6 +44,9 @@ export type TokenPair = {
      * Good for one refresh, which gives the next one.
      */
     refresh_token: string;
+    /**
+     * Known values: `bearer`. Clients accept unknown ones.
+     */
     token_type: 'bearer';
     /**
      * Seconds that the access token lives.
@@ -162,6 +165,8 @@ export type Conversation = {
 
 /**
  * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
+ *
+ * Known values: `default`, `auto`, `user`. Clients accept unknown ones.
  */
 export type TitleSource = 'default' | 'auto' | 'user';
 
@@ -177,11 +182,20 @@ export type ModelParams = {
     logit_bias?: {
         [key: string]: number;
     } | null;
+    /**
+     * Known values: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`. Clients accept unknown ones.
+     */
     reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null;
     response_format?: {
+        /**
+         * Known values: `text`, `json_object`, `json_schema`. Clients accept unknown ones.
+         */
         type?: 'text' | 'json_object' | 'json_schema';
         [key: string]: unknown;
     } | null;
+    /**
+     * Known values: `low`, `medium`, `high`. Clients accept unknown ones.
+     */
     verbosity?: 'low' | 'medium' | 'high' | null;
     /**
      * Other members of the request, in the provider's own names: Qwen's `enable_thinking`, OpenRouter's `provider`.
@@ -258,8 +272,14 @@ export type Message = {
     completed_at: string | null;
 };
 
+/**
+ * Known values: `user`, `assistant`. Clients accept unknown ones.
+ */
 export type MessageRole = 'user' | 'assistant';
 
+/**
+ * Known values: `streaming`, `complete`, `stopped`, `failed`, `interrupted`. Clients accept unknown ones.
+ */
 export type MessageStatus = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
 
 export type ReplyError = {
@@ -405,6 +425,9 @@ export type MessageDeltaEvent = {
     text: string;
 };
 
+/**
+ * Known values: `content`, `reasoning`. Clients accept unknown ones.
+ */
 export type MessagePart = 'content' | 'reasoning';
 
 /**
@@ -474,6 +497,8 @@ export type Config = {
     params: ModelParams;
     /**
      * `unreadable` if none of the server's encryption keys decrypts the stored key: send the `api_key` again.
+     *
+     * Known values: `ok`, `unreadable`. Clients accept unknown ones.
      */
     key_status: 'ok' | 'unreadable';
     created_at: string;
@@ -541,6 +566,9 @@ export type ConfigTest = {
 };
 
 export type ConfigError = {
+    /**
+     * Known values: `upstream_auth`, `upstream_rate_limited`, `upstream_timeout`, `upstream_unreachable`, `upstream_bad_response`, `upstream_error`, `upstream_empty`, `content_filtered`. Clients accept unknown ones.
+     */
     code: 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered';
     /**
      * The provider's sentence, if it sent one.
@@ -593,10 +621,16 @@ export type ExportedConversation = {
 };
 
 export type Liveness = {
+    /**
+     * Known values: `ok`. Clients accept unknown ones.
+     */
     status: 'ok';
 };
 
 export type Readiness = {
+    /**
+     * Known values: `ok`. Clients accept unknown ones.
+     */
     status: 'ok';
     /**
      * State of each dependency by name. Requests fail while one is `down` and are served with limits while one is `degraded`.
@@ -628,7 +662,7 @@ export type Problem = {
      */
     instance?: string;
     /**
-     * What went wrong, for programs: a code never changes its meaning.
+     * What went wrong, for programs. A code never changes its meaning; clients accept unknown ones.
      *
      * - `bad_request`: The request could not be read: malformed JSON, most likely.
      * - `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
