@@ -1,4 +1,5 @@
 import { createParley, ParleyError, type ChatMessage, type User } from '@parley/client';
+import { useConversation, type UseConversation } from '@parley/client/react';
 
 const parley = createParley({ baseUrl: process.env.BASE_URL ?? 'http://127.0.0.1:9' });
 await parley.auth.ready;
@@ -6,6 +7,8 @@ const user: User | null = parley.auth.user;
 const error: unknown = await parley.rest.getMe().catch((reason: unknown) => reason);
 if (user || !(error instanceof ParleyError) || error.code !== 'signed_out') throw new Error('ESM failed');
 if (process.env.BASE_URL) await chat();
+const hook: (id: number) => UseConversation = useConversation;
+if (typeof hook !== 'function') throw new Error('The hooks are missing');
 parley.close();
 console.log('ESM works');
 
