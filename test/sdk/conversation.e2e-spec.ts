@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConversationStore, Parley } from '../../sdk/typescript/src/index.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
-import { sdkFor, settled, watchedFetch } from '../support/clients/sdk.js';
+import { sdkFor, settled } from '../support/clients/sdk.js';
 import { cut, gate, reasoning } from '../support/provider/provider.js';
 
 describe('a conversation of @parley/client', () => {
@@ -236,25 +236,6 @@ describe('a conversation of @parley/client', () => {
     await expect(conversation.send('More').done).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('works over HTTP alone where no socket gets through', async () => {
-    const watched = watchedFetch();
-    const client = await sdkFor(t, ada, { fetch: watched.fetch });
-    Object.assign(client.connection, { baseUrl: 'http://127.0.0.1:9' });
-    const conversation = await create(client);
-    conversation.subscribe(() => undefined);
-    const middle = gate();
-    t.provider.willStream('Over ', middle, 'HTTP');
-
-    const reply = conversation.send('Hi');
-    await settled(conversation, ({ running }) => running?.content === 'Over ');
-    middle.open();
-
-    expect(await reply.done).toMatchObject({ content: 'Over HTTP' });
-    expect(client.connection.getSnapshot()).toBe('offline');
-    expect(watched.count('/chat')).toBe(1);
-    expect(await ada.history(conversation.id)).toHaveLength(2);
-  });
-
   it('forgets everything at logout', async () => {
     const client = await sdkFor(t, ada);
     const conversation = await create(client);
@@ -268,6 +249,6 @@ describe('a conversation of @parley/client', () => {
 
     await expect(reply.done).rejects.toMatchObject({ code: 'signed_out' });
     expect(conversation.getSnapshot()).toMatchObject({ messages: [], conversation: null });
-    expect(client.connection.getSnapshot()).toBe('offline');
+    expect(client.status.getSnapshot()).toBe('offline');
   });
 });

@@ -11,7 +11,7 @@ export type {
 export type { Reply } from './conversations/reply.js';
 export type { ConversationSnapshot, ConversationStatus } from './conversations/snapshot.js';
 export { ParleyError } from './error.js';
-export type { Connection, ConnectionState } from './live/connection.js';
+export type { ConnectionStatus } from './live/connection.js';
 export type { Readable } from './store.js';
 export type { Rest } from './rest/index.js';
 export type * from './rest/types.gen.js';

@@ -3,12 +3,15 @@ import { SessionTokens, signedOutError } from './auth/session-tokens.js';
 import { memoryStorage, type ParleyStorage, SessionStorage, type StoredSession } from './auth/storage.js';
 import { Conversation } from './conversations/conversation.js';
 import { ConversationList } from './conversations/conversation-list.js';
-import type { PostForEvents } from './conversations/turn-requests.js';
-import { authorizedFetch, createRestClient, type Fetch } from './http/rest-client.js';
+import { DraftStorage } from './conversations/draft-storage.js';
+import type { Draft } from './conversations/outbox.js';
+import type { RequestEvents } from './http/event-stream.js';
+import { createEventRequest, createRestClient, type Fetch } from './http/rest-client.js';
 import { withTimeout } from './http/timeout.js';
-import { Connection } from './live/connection.js';
+import { Connection, type ConnectionStatus } from './live/connection.js';
 import type { LiveEvent } from './live/events.js';
 import { Rest } from './rest/index.js';
+import type { Readable } from './store.js';
 
 export interface ParleyOptions {
   /** Where the server is, with a path prefix if it has one: `https://chat.example.com`. */
@@ -26,32 +29,39 @@ export class Parley {
   readonly auth: Auth;
   /** Every HTTP call of the server, typed; failures are ParleyErrors. */
   readonly rest: Rest;
-  /** The live connection: a store of 'connecting', 'live' or 'offline'. */
+  /** Whether events arrive: a store of 'connecting', 'live' or 'offline'. */
+  readonly status: Readable<ConnectionStatus>;
+  /** @internal */
   readonly connection: Connection;
   /** The list of conversations: a store, and the calls that change it. */
   readonly conversations: ConversationList;
-  private readonly fetch: Fetch;
-  private readonly baseUrl: string;
+  private readonly requestEvents: RequestEvents;
   private readonly tokens: SessionTokens;
+  private readonly drafts: DraftStorage;
   private readonly opened = new Map<number, Conversation>();
   private readonly stopListening: () => void;
   private userId: number | undefined;
 
   /** @internal Use createParley. */
   constructor({ baseUrl, storage = memoryStorage(), fetch, reconnect }: ParleyOptions) {
-    this.baseUrl = baseUrl.replace(/\/+$/, '');
-    this.fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));
-    const client = createRestClient(this.baseUrl, this.fetch, () => this.tokens);
-    this.rest = new Rest({ client, key: this.baseUrl });
-    const sessions = new SessionStorage(storage, `parley:${this.baseUrl}`);
+    const url = baseUrl.replace(/\/+$/, '');
+    const send = fetch ?? ((input, init) => globalThis.fetch(input, init));
+    const client = createRestClient(url, send, () => this.tokens);
+    this.rest = new Rest({ client, key: url });
+    const sessions = new SessionStorage(storage, `parley:${url}`);
     this.tokens = new SessionTokens(sessions, (refresh_token) =>
       withTimeout((signal) => this.rest.refreshTokens({ body: { refresh_token }, signal })),
     );
+    this.drafts = new DraftStorage(storage, `parley:${url}:drafts`);
+    this.drafts.restored = this.tokens.ready;
+    this.requestEvents = createEventRequest(url, send, this.tokens);
     this.stopListening = sessions.onChange(() => void this.tokens.sync());
-    this.connection = new Connection(this.baseUrl, this.tokens, reconnect);
+    this.connection = new Connection(url, this.tokens, reconnect);
+    this.status = this.connection;
     this.conversations = new ConversationList(this.rest, this.connection);
     this.connection.events.on((event) => this.dispatch(event));
     this.tokens.changed.on((session) => this.sessionChanged(session));
+    this.tokens.signedOut.on((reason) => reason === 'logout' && this.drafts.clear());
     this.auth = new Auth(this.rest, this.tokens);
   }
 
@@ -59,30 +69,29 @@ export class Parley {
   conversation(id: number): Conversation {
     let conversation = this.opened.get(id);
     if (!conversation) {
-      const { rest, connection } = this;
+      const { rest, connection, requestEvents, drafts } = this;
       const forget = () => void this.opened.delete(id);
-      conversation = new Conversation(id, { rest, connection, post: this.post, forget });
+      conversation = new Conversation(id, { rest, connection, requestEvents, drafts, forget });
       this.opened.set(id, conversation);
     }
     return conversation;
   }
 
+  /**
+   * Connects at once, and tests a connection that may have died while the device slept. Browsers need not call it; in
+   * React Native, call it when the app returns to the foreground.
+   */
+  wake(): void {
+    this.connection.wake();
+  }
+
   /** Ends the connection and every conversation; the session stays in the storage. */
   close(): void {
     this.stopListening();
-    for (const conversation of [...this.opened.values()]) conversation.close();
+    for (const conversation of [...this.opened.values()]) conversation.end();
+    this.conversations.close();
     this.connection.close();
   }
-
-  private readonly post: PostForEvents = async (path, body, signal) => {
-    const headers = {
-      Accept: 'text/event-stream',
-      'Content-Type': 'application/json',
-      Authorization: `Bearer ${await this.tokens.accessToken()}`,
-    };
-    const init = { method: 'POST', headers, body: JSON.stringify(body), signal };
-    return authorizedFetch(new Request(this.baseUrl + path, init), this.fetch, this.tokens);
-  };
 
   private dispatch(event: LiveEvent): void {
     this.conversations.handle(event);
@@ -97,6 +106,18 @@ export class Parley {
     for (const conversation of this.opened.values())
       if (before !== undefined) conversation.reset(signedOutError());
     this.conversations.reset();
+    if (this.userId !== undefined) this.drafts.restored = this.restore(this.userId);
+  }
+
+  /** Delivers what an earlier run could not. */
+  private async restore(userId: number): Promise<void> {
+    this.drafts.userId = userId;
+    const found = new Map<number, Draft[]>();
+    for (const draft of await this.drafts.read()) {
+      const id = draft.body.conversation_id;
+      found.set(id, [...(found.get(id) ?? []), draft]);
+    }
+    if (this.userId === userId) found.forEach((drafts, id) => this.conversation(id).restore(drafts));
   }
 }
 

@@ -1,10 +1,10 @@
 import {
   createParley,
-  memoryStorage,
   type Parley,
   type ParleyOptions,
   type Readable,
 } from '../../../sdk/typescript/src/index.js';
+import type { Draft } from '../../../sdk/typescript/src/conversations/outbox.js';
 import type { StoredSession } from '../../../sdk/typescript/src/auth/storage.js';
 import type { TestApp } from '../app/app.js';
 import { tokenWithSecondsLeft } from '../app/access-token.js';
@@ -14,20 +14,28 @@ export type SdkFetch = NonNullable<ParleyOptions['fetch']>;
 
 /** A storage that shows what it holds, for clients that share it as tabs share `localStorage`. */
 export function sharedStorage() {
-  const storage = memoryStorage();
-  let key = '';
-  const text = () => storage.getItem(key) as string | null;
+  const items = new Map<string, string>();
+  const keyOf = (isDrafts: boolean) =>
+    [...items.keys()].find((key) => key.endsWith(':drafts') === isDrafts) ?? '';
+  const parsed = (isDrafts: boolean) => JSON.parse(items.get(keyOf(isDrafts)) ?? 'null');
   return {
-    getItem: (name: string) => storage.getItem((key = name)),
-    setItem: (name: string, value: string) => storage.setItem((key = name), value),
-    removeItem: (name: string) => storage.removeItem(name),
+    getItem: (name: string) => items.get(name) ?? null,
+    setItem: (name: string, value: string) => void items.set(name, value),
+    removeItem: (name: string) => void items.delete(name),
     get session() {
-      return JSON.parse(text() ?? 'null') as StoredSession | null;
+      return parsed(false) as StoredSession | null;
     },
     set session(session: StoredSession | null) {
-      storage.setItem(key, JSON.stringify(session));
+      items.set(keyOf(false), JSON.stringify(session));
     },
-    clear: () => storage.removeItem(key),
+    /** The messages that wait to be delivered. */
+    get drafts() {
+      return (parsed(true) ?? []) as { user_id: number; draft: Draft }[];
+    },
+    set drafts(drafts: { user_id: number; draft: Draft }[]) {
+      items.set(`${keyOf(false)}:drafts`, JSON.stringify(drafts));
+    },
+    clear: () => items.clear(),
   };
 }
 

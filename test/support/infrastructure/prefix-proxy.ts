@@ -3,16 +3,31 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+/** What a firewall does with a request. */
+export type Verdict = 'pass' | 'refuse' | 'hang' | 'reset';
+
 /** Reverse proxy that serves a server under a path prefix and strips it. */
 export class PrefixProxy {
+  /** Asked for each request. */
+  judge: (request: IncomingMessage, isUpgrade: boolean) => Verdict = () => 'pass';
+  /** Paths of the requests, with `Last-Event-ID` where there is one. */
+  readonly requests: { path: string; lastEventId: string | undefined }[] = [];
   private readonly server = createServer((incoming, response) => {
+    const verdict = this.judge(incoming, false);
+    if (verdict === 'hang') return;
+    if (verdict === 'reset') return void incoming.socket.resetAndDestroy();
+    if (verdict === 'refuse') return void response.writeHead(403).end();
+    const lastEventId = incoming.headers['last-event-id'] as string | undefined;
+    this.requests.push({ path: incoming.url!, lastEventId });
     const outgoing = this.pass(incoming).on('response', (answer) => {
-      response.writeHead(answer.statusCode!, answer.rawHeaders);
-      answer.pipe(response);
+      response.writeHead(answer.statusCode!, answer.rawHeaders).flushHeaders();
+      answer.on('error', () => response.destroy()).pipe(response);
     });
     outgoing.on('error', () => response.destroy());
+    response.on('close', () => outgoing.destroy());
     incoming.pipe(outgoing);
   });
+  private losing = false;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -36,6 +51,17 @@ export class PrefixProxy {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${this.prefix}/`;
   }
 
+  /** Holds back what the server sends from now on, over connections that are open. @returns what ends this */
+  loseAnswers(): { end(): void } {
+    this.losing = true;
+    return { end: () => void (this.losing = false) };
+  }
+
+  /** Resets all connections. */
+  breakAll(): void {
+    for (const socket of this.sockets) socket.resetAndDestroy();
+  }
+
   stop(): void {
     this.server.close();
     for (const socket of this.sockets) socket.destroy();
@@ -48,13 +74,19 @@ export class PrefixProxy {
   }
 
   private upgrade(incoming: IncomingMessage, near: Duplex): void {
+    const verdict = this.judge(incoming, true);
+    if (verdict === 'hang') return;
+    if (verdict === 'reset') return void near.destroy();
+    if (verdict === 'refuse') return void near.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
     const outgoing = this.pass(incoming);
     outgoing.on('upgrade', (answer, far, early) => {
       const head = Object.entries(answer.headers).map(([name, value]) => `${name}: ${String(value)}`);
       near.write(['HTTP/1.1 101 Switching Protocols', ...head, '', ''].join('\r\n'));
       near.write(early);
       for (const end of [near, far]) end.on('error', () => undefined);
-      near.pipe(far).pipe(near);
+      near.on('close', () => far.destroy());
+      near.pipe(far);
+      far.on('data', (data) => !this.losing && near.write(data)).on('end', () => near.end());
     });
     outgoing.on('response', () => near.destroy()).on('error', () => near.destroy());
     outgoing.end();

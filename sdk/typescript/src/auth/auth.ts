@@ -24,10 +24,7 @@ export class Auth extends Store<AuthState> {
   ) {
     super({ status: 'loading', user: null });
     tokens.changed.on((session) => this.show(session?.user ?? null));
-    this.ready = tokens.sync().then(
-      () => this.show(tokens.session?.user ?? null),
-      () => this.show(null),
-    );
+    this.ready = tokens.ready.then(() => this.show(tokens.session?.user ?? null));
   }
 
   get user(): User | null {

@@ -26,6 +26,8 @@ export class SessionTokens {
   /** Emits after the session, or one of its tokens, has changed. */
   readonly changed = new Emitter<[StoredSession | null]>();
   readonly signedOut = new Emitter<[SignedOutReason, ParleyError | undefined]>();
+  /** Resolves once the storage has been read. */
+  readonly ready: Promise<void>;
   private receivedAt = 0;
   private refreshing: Promise<string> | null = null;
 
@@ -33,7 +35,9 @@ export class SessionTokens {
   constructor(
     private readonly storage: SessionStorage,
     private readonly requestPair: (refreshToken: string) => Promise<TokenPair>,
-  ) {}
+  ) {
+    this.ready = this.sync().catch(() => undefined);
+  }
 
   /** Reads the storage again: another tab may have refreshed, signed in or signed out. */
   async sync(): Promise<void> {
@@ -57,6 +61,7 @@ export class SessionTokens {
 
   /** Returns an access token that is valid for now, as far as this device can tell. */
   async accessToken(): Promise<string> {
+    await this.ready;
     const { access_token, expires_in } = this.required();
     const left = this.secondsLeft();
     if (left > Math.min(MARGIN_S, expires_in / 10)) return access_token;

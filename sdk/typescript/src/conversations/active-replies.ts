@@ -2,11 +2,12 @@ import { ParleyError } from '../error.js';
 import type { Message } from '../rest/types.gen.js';
 import { type Branch, findMessage } from './branch.js';
 import type { Reply } from './reply.js';
-import type { TurnRequest, TurnRequests } from './turn-requests.js';
+import type { Draft } from './outbox.js';
+import type { TurnRequests } from './turn-requests.js';
 
 /** The replies of one conversation that somebody waits for. */
 export class ActiveReplies {
-  private readonly replies = new Map<Reply, TurnRequest>();
+  private readonly replies = new Map<Reply, Draft | null>();
 
   /** @param onEnd called after each reply's end */
   constructor(
@@ -18,8 +19,9 @@ export class ActiveReplies {
     return this.replies.size === 0;
   }
 
-  add(reply: Reply, request: TurnRequest): void {
-    this.replies.set(reply, request);
+  /** @param draft the message that the reply answers; null for a regenerated reply */
+  add(reply: Reply, draft: Draft | null): void {
+    this.replies.set(reply, draft);
     const end = () => {
       this.replies.delete(reply);
       this.onEnd();
@@ -41,8 +43,8 @@ export class ActiveReplies {
 
   /** Finds replies that left the active branch unseen, after it was read again. */
   findMissing(branch: Branch): void {
-    for (const [reply, request] of this.replies) {
-      if (reply.id !== null && !findMessage(branch, reply.id)) void this.find(reply, request);
+    for (const [reply, draft] of this.replies) {
+      if (reply.id !== null && !findMessage(branch, reply.id)) void this.find(reply, draft);
     }
   }
 
@@ -51,11 +53,9 @@ export class ActiveReplies {
   }
 
   /** Repeating a send returns its reply; a regenerate cannot be repeated. */
-  private async find(reply: Reply, request: TurnRequest): Promise<void> {
-    if (request.command === 'chat.regenerate') {
-      return reply.fail(new ParleyError('reply_lost', 'The reply is on another branch.'));
-    }
-    const found = await this.requests.request(request, () => undefined).catch(() => null);
+  private async find(reply: Reply, draft: Draft | null): Promise<void> {
+    if (!draft) return reply.fail(new ParleyError('reply_lost', 'The reply is on another branch.'));
+    const found = await this.requests.request(draft, () => undefined).catch(() => null);
     if (found) reply.update(found.assistant_message);
   }
 }

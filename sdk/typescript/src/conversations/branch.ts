@@ -97,6 +97,12 @@ export function runningReply({ messages, aside }: Branch): Message | null {
   return [messages.at(-1), aside].find((message) => message && isStreaming(message)) ?? null;
 }
 
+/** One reply runs at a time; a message that the server has already is sent again at once, to get its answer. */
+export function isReadyFor(branch: Branch, clientMessageId: string): boolean {
+  const isStored = branch.messages.some(({ client_message_id }) => client_message_id === clientMessageId);
+  return isStored || !runningReply(branch);
+}
+
 /** A new message follows its parent, and what followed that before is on another branch from then on. */
 function add(branch: Branch, message: Message): Branch {
   if (message.id <= branch.newestId) return branch;

@@ -1,5 +1,6 @@
 import type { ParleyError } from '../error.js';
-import type { Message, MessageStatus } from '../rest/types.gen.js';
+import { clock } from '../platform/clock.js';
+import type { ChatSend, Message, MessageStatus } from '../rest/types.gen.js';
 
 /** A message as it is shown: stored by the server, or still to be delivered. */
 export interface ChatMessage extends Omit<Message, 'id' | 'status'> {
@@ -22,4 +23,28 @@ export function viewOf(message: Message): ChatMessage {
     views.set(message, view);
   }
   return view;
+}
+
+/** The view of a message that the server has not stored. */
+export function pendingView(body: ChatSend & { client_message_id: string }): ChatMessage {
+  return {
+    key: body.client_message_id,
+    client_message_id: body.client_message_id,
+    id: null,
+    conversation_id: body.conversation_id,
+    parent_id: null,
+    role: 'user',
+    content: body.content,
+    reasoning: '',
+    status: 'sending',
+    failure: null,
+    finish_reason: null,
+    error: null,
+    model_name: null,
+    usage: null,
+    sources: [],
+    sibling_ids: [],
+    created_at: new Date(clock.now()).toISOString(),
+    completed_at: null,
+  };
 }

@@ -1,4 +1,5 @@
 import { ParleyError } from '../error.js';
+import { withTimeout } from '../http/timeout.js';
 import type { Connection } from '../live/connection.js';
 import type { LiveEvent } from '../live/events.js';
 import type { Conversation, CreateConversation, Rest, UpdateConversation } from '../rest/index.js';
@@ -21,6 +22,7 @@ const LARGEST_PAGE = 100;
 export class ConversationList extends Store<ConversationListSnapshot> {
   private cursor: string | null = null;
   private reading: Promise<void> | null = null;
+  private timer?: ReturnType<typeof setInterval>;
   /** What changed while a page was read: null for what was deleted. */
   private changes = new Map<number, Conversation | null>();
 
@@ -46,11 +48,12 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   }
 
   async create(settings: CreateConversation = {}): Promise<Conversation> {
-    return this.put(await this.rest.createConversation({ body: settings }));
+    return this.put(await withTimeout((signal) => this.rest.createConversation({ body: settings, signal })));
   }
 
   async update(id: number, changes: UpdateConversation): Promise<Conversation> {
-    return this.put(await this.rest.updateConversation({ path: { id }, body: changes }));
+    const options = { path: { id }, body: changes };
+    return this.put(await withTimeout((signal) => this.rest.updateConversation({ ...options, signal })));
   }
 
   rename(id: number, title: string): Promise<Conversation> {
@@ -66,7 +69,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   }
 
   async delete(id: number): Promise<void> {
-    await this.rest.deleteConversation({ path: { id } });
+    await withTimeout((signal) => this.rest.deleteConversation({ path: { id }, signal }));
     this.change(id, null);
   }
 
@@ -84,8 +87,18 @@ export class ConversationList extends Store<ConversationListSnapshot> {
     if (this.isObserved) this.begin();
   }
 
+  /** @internal */
+  close(): void {
+    clearInterval(this.timer);
+  }
+
   protected override observed(): void {
     this.begin();
+    this.timer = setInterval(() => this.poll(), this.connection.retryMs);
+  }
+
+  protected override unobserved(): void {
+    clearInterval(this.timer);
   }
 
   private get isInUse(): boolean {
@@ -95,6 +108,11 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   private begin(): void {
     this.connection.need();
     if (this.getSnapshot().status === 'idle') void this.refresh().catch(() => undefined);
+  }
+
+  /** Without the connection, no events say what has changed. */
+  private poll(): void {
+    if (!this.connection.isLive && !this.reading) void this.refresh().catch(() => undefined);
   }
 
   private async whenIdle(): Promise<void> {
@@ -112,7 +130,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
     this.changes.clear();
     try {
       const query = cursor ? { limit, cursor } : { limit };
-      const page = await this.rest.listConversations({ query });
+      const page = await withTimeout((signal) => this.rest.listConversations({ query, signal }));
       this.cursor = page.next_cursor;
       const known = cursor ? this.getSnapshot().conversations : [];
       this.show(withoutRepeats([...known, ...page.conversations]));

@@ -1,10 +1,17 @@
 import { ParleyError } from '../error.js';
+import { withTimeout } from '../http/timeout.js';
 import type { Connection } from '../live/connection.js';
 import { delay } from '../platform/clock.js';
 import type { ConversationPage, Rest } from '../rest/index.js';
+import type { ConversationServices } from './services.js';
+import { SubstituteStream } from './substitute-stream.js';
 
-/** How often a conversation is read over HTTP while there is no live connection. */
+/** How often a conversation is read over HTTP while no events arrive. */
 const POLL_MS = 3_000;
+/** How long a conversation stays open that nobody uses any more. */
+const LINGER_MS = 1_000;
+/** The longest wait before a failed read is repeated. */
+const MAX_WAIT_MS = 30_000;
 
 export interface ReaderEvents {
   /** @param isOrdered whether it came over the connection, in order with the events */
@@ -20,46 +27,85 @@ export class ConversationReader {
   private reading = false;
   private again = false;
   private timer?: ReturnType<typeof setTimeout>;
-  private unsubscribe: () => void = () => undefined;
+  private linger?: ReturnType<typeof setTimeout>;
+  private endings: (() => void)[] = [];
+  private readonly connection: Connection;
+  private readonly rest: Rest;
+  private readonly substitute: SubstituteStream;
 
   constructor(
     private readonly id: number,
-    private readonly connection: Connection,
-    private readonly rest: Rest,
+    { connection, rest, requestEvents }: ConversationServices,
     private readonly events: ReaderEvents,
-  ) {}
+  ) {
+    this.connection = connection;
+    this.rest = rest;
+    this.substitute = new SubstituteStream(`/conversations/${id}/events`, requestEvents, connection, {
+      received: (event) => connection.events.emit(event),
+      began: () => void this.read(),
+    });
+  }
 
-  get isActive(): boolean {
-    return this.active;
+  /** Whether the conversation's events arrive. */
+  get isFollowing(): boolean {
+    return this.active && (this.connection.isLive || this.substitute.isFlowing);
   }
 
   start(): void {
     if (this.active) return;
     this.active = true;
-    this.unsubscribe = this.connection.opened.on(() => void this.read());
-    this.connection.need();
+    const { connection } = this;
+    this.endings = [
+      connection.opened.on(() => this.wentLive()),
+      connection.failed.on(() => this.substitute.start()),
+      connection.woken.on(() => this.substitute.wake()),
+    ];
+    connection.need();
+    if (connection.hasFailed) this.substitute.start();
     void this.read();
     this.pollLater();
   }
 
+  /** Stops in a moment, if it is unused then. */
+  stopLater(isUnused: () => boolean): void {
+    clearTimeout(this.linger);
+    if (this.active) this.linger = setTimeout(() => isUnused() && this.stop(), LINGER_MS);
+  }
+
   stop(): void {
+    clearTimeout(this.linger);
     if (!this.active) return;
     this.active = false;
     clearTimeout(this.timer);
-    this.unsubscribe();
+    this.endings.forEach((end) => end());
+    this.substitute.stop();
     void this.connection.request('conversation.close', { conversation_id: this.id }).catch(() => undefined);
   }
 
-  /** Opens the conversation, again if need be; waits for the connection where there is none. */
+  /** Reads the conversation, again if need be; waits for the connection where there is none. */
   async read(): Promise<void> {
     this.again = true;
     if (this.reading) return;
     this.reading = true;
-    while (this.again && this.active && this.connection.isLive) {
+    while (this.again && this.active && this.isConnected) {
       this.again = false;
-      await this.attempt(this.open());
+      await this.attempt(this.connection.isLive ? this.open() : this.readOverHttp());
     }
     this.reading = false;
+  }
+
+  /** Reads a page over HTTP, by default the newest. */
+  readPage(query?: { before_id: number; limit: number }): Promise<ConversationPage> {
+    return withTimeout((signal) => this.rest.getConversation({ path: { id: this.id }, query, signal }));
+  }
+
+  private get isConnected(): boolean {
+    return this.connection.isLive || this.substitute.isOpen;
+  }
+
+  private wentLive(): void {
+    this.substitute.stop();
+    void this.read();
   }
 
   private open(): Promise<unknown> {
@@ -75,7 +121,7 @@ export class ConversationReader {
       if (!(error instanceof ParleyError) || error.code === 'network_error') return;
       const isFinal = error.status < 500 && error.status !== 429 && error.status !== 401;
       if (isFinal) return this.events.failed(error);
-      await delay((error.retryAfter ?? 1) * 1000);
+      await delay(Math.min(MAX_WAIT_MS, (error.retryAfter ?? 1) * 1000));
       this.again = true;
     }
   }
@@ -84,12 +130,15 @@ export class ConversationReader {
     this.timer = setTimeout(() => void this.poll(), POLL_MS);
   }
 
+  private async readOverHttp(): Promise<void> {
+    const page = await this.readPage();
+    if (this.active) this.events.read(page, false);
+  }
+
+  /** Also begins the substitute where an attempt to connect hangs. */
   private async poll(): Promise<void> {
-    if (!this.connection.isLive && this.events.isWaiting()) {
-      await this.attempt(
-        this.rest.getConversation({ path: { id: this.id } }).then((page) => this.events.read(page, false)),
-      );
-    }
+    if (!this.connection.isLive) this.substitute.start();
+    if (!this.isFollowing && this.events.isWaiting()) await this.attempt(this.readOverHttp());
     if (this.active) this.pollLater();
   }
 }

@@ -1,4 +1,5 @@
 import { ParleyError } from '../error.js';
+import { withTimeout } from '../http/timeout.js';
 import type { LiveEvent } from '../live/events.js';
 import { uuid } from '../platform/uuid.js';
 import type { ConversationPage, Turn } from '../rest/index.js';
@@ -7,13 +8,11 @@ import { ActiveReplies } from './active-replies.js';
 import * as branches from './branch.js';
 import { ConversationReader } from './conversation-reader.js';
 import { type Draft, Outbox } from './outbox.js';
+import { regenerate } from './regenerate.js';
 import { Reply } from './reply.js';
 import type { ConversationServices, EditOptions, RegenerateOptions, SendOptions } from './services.js';
 import { type ConversationSnapshot, type ConversationStatus, INITIAL, snapshotOf } from './snapshot.js';
-import { type TurnRequest, TurnRequests } from './turn-requests.js';
-
-/** How long a conversation stays open that nobody observes any more. */
-const LINGER_MS = 1_000;
+import { TurnRequests } from './turn-requests.js';
 
 /**
  * One conversation: a store of its active branch, kept up to date while somebody observes it or waits for a reply, and
@@ -28,7 +27,6 @@ export class Conversation extends Store<ConversationSnapshot> {
   private readonly requests: TurnRequests;
   private readonly replies: ActiveReplies;
   private earlier: Promise<void> | null = null;
-  private linger?: ReturnType<typeof setTimeout>;
 
   /** @internal Use `parley.conversation(id)`. */
   constructor(
@@ -36,18 +34,18 @@ export class Conversation extends Store<ConversationSnapshot> {
     private readonly services: ConversationServices,
   ) {
     super(INITIAL);
-    const { connection, rest, post } = services;
-    this.requests = new TurnRequests(connection, post, (event) => this.handle(event));
+    const { connection, requestEvents } = services;
+    this.requests = new TurnRequests(connection, requestEvents, () => this.reader.isFollowing);
     this.replies = new ActiveReplies(this.requests, () => {
       if (!this.isObserved) this.unobserved();
     });
-    this.reader = new ConversationReader(id, connection, rest, {
+    this.reader = new ConversationReader(id, services, {
       read: (page, isOrdered) => this.pageRead(page, isOrdered),
       failed: (error) => this.readFailed(error),
       isWaiting: () => this.status === 'loading' || branches.runningReply(this.branch) !== null,
     });
-    this.outbox = new Outbox({
-      isReady: (key) => this.isReadyFor(key),
+    this.outbox = new Outbox(services.drafts, {
+      isReady: (key) => branches.isReadyFor(this.branch, key),
       deliver: (draft) => this.requests.request(draft, (turn) => this.turnReceived(turn)),
       accepted: ({ reply }, turn) => this.accept(reply, turn),
     });
@@ -82,29 +80,26 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.outbox.remove(key);
   }
 
-  /**
-   * Asks for another reply to the same message, by default to the last one. It is not repeated when its answer is
-   * lost: the reply fails with `network_error`, and the conversation shows whether a new one runs.
-   */
+  /** Asks for another reply to the same message, by default to the last one; repeated while offline, as `send`. */
   regenerate(messageId?: number, options: RegenerateOptions = {}): Reply {
-    const message_id = messageId ?? this.branch.messages.at(-1)?.id ?? 0;
-    const body = { ...options, conversation_id: this.id, message_id };
     const reply = new Reply();
-    const request = { command: 'chat.regenerate', body } as const;
-    this.follow(reply, request);
-    this.requests
-      .request(request, (turn) => this.turnReceived(turn))
-      .then(
-        (turn) => this.accept(reply, turn),
-        (error: ParleyError) => reply.fail(error),
-      );
+    this.follow(reply, null);
+    const { rest } = this.services;
+    const { messages, newestId } = this.branch;
+    const context = { rest, requests: this.requests, newestId, isOver: () => reply.isOver };
+    const body = { ...options, conversation_id: this.id };
+    regenerate(body, messageId ?? messages.at(-1)?.id, context, (turn) => this.turnReceived(turn)).then(
+      (turn) => this.accept(reply, turn),
+      (error: ParleyError) => reply.fail(error),
+    );
     return reply;
   }
 
   /** Stops the running reply; its text so far is kept. Does nothing when none runs. */
   async stop(): Promise<void> {
     try {
-      const message = await this.services.rest.stopReply({ path: { id: this.id } });
+      const path = { id: this.id };
+      const message = await withTimeout((signal) => this.services.rest.stopReply({ path, signal }));
       this.handle({ type: 'message.completed', body: { conversation_id: this.id, message } });
     } catch (error) {
       if (!(error instanceof ParleyError) || error.code !== 'no_reply_running') throw error;
@@ -114,7 +109,8 @@ export class Conversation extends Store<ConversationSnapshot> {
   /** Shows the branch with this message, one of the `sibling_ids` of another. */
   async activate(messageId: number): Promise<void> {
     const path = { id: this.id, message_id: messageId };
-    this.pageRead(await this.services.rest.activateMessage({ path }), false);
+    const activate = (signal: AbortSignal) => this.services.rest.activateMessage({ path, signal });
+    this.pageRead(await withTimeout(activate), false);
   }
 
   /** Loads older messages before the first one; simultaneous calls load one page. */
@@ -125,11 +121,21 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** Ends everything: replies go on at the server, messages that are not delivered are given up. */
   close(): void {
-    clearTimeout(this.linger);
+    this.outbox.discard();
+    this.end();
+  }
+
+  /** As `close`, but what is not delivered is kept for the next run. @internal */
+  end(): void {
     this.reader.stop();
     this.requests.close();
     this.giveUp(new ParleyError('closed', 'The conversation was closed.'));
     this.services.forget(this.id);
+  }
+
+  /** Delivers messages of an earlier run. @internal */
+  restore(drafts: readonly Draft[]): void {
+    for (const { reply, draft } of this.outbox.restore(drafts)) this.follow(reply, draft);
   }
 
   /** @internal */
@@ -155,11 +161,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   }
 
   protected override unobserved(): void {
-    clearTimeout(this.linger);
-    if (!this.reader.isActive) return;
-    this.linger = setTimeout(() => {
-      if (!this.isObserved && this.replies.isEmpty) this.reader.stop();
-    }, LINGER_MS);
+    this.reader.stopLater(() => !this.isObserved && this.replies.isEmpty);
   }
 
   private open(): void {
@@ -173,7 +175,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     return reply;
   }
 
-  private follow(reply: Reply, request: TurnRequest): void {
+  private follow(reply: Reply, request: Draft | null): void {
     this.replies.add(reply, request);
     this.open();
   }
@@ -209,24 +211,18 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.publish();
   }
 
-  /** One reply runs at a time; a message that the server has already is sent again at once, to get its answer. */
-  private isReadyFor(key: string): boolean {
-    const { branch } = this;
-    const isStored = branch.messages.some(({ client_message_id }) => client_message_id === key);
-    return isStored || !branches.runningReply(branch);
-  }
-
   private async readEarlier(limit: number): Promise<void> {
     const first = this.branch.messages[0];
     if (!first || !this.branch.hasMore) return;
-    const query = { before_id: first.id, limit };
-    const page = await this.services.rest.getConversation({ path: { id: this.id }, query });
-    this.apply(branches.applyEarlier(this.branch, page));
+    this.apply(
+      branches.applyEarlier(this.branch, await this.reader.readPage({ before_id: first.id, limit })),
+    );
   }
 
   private deleted(): void {
     this.reader.stop();
     this.branch = branches.EMPTY;
+    this.outbox.discard();
     const error = new ParleyError('not_found', 'The conversation was deleted.', { status: 404 });
     this.giveUp(error);
     this.show('deleted', error);

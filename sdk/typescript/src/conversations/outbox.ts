@@ -1,9 +1,8 @@
 import { ParleyError } from '../error.js';
 import { Emitter } from '../emitter.js';
 import { Backoff } from '../platform/backoff.js';
-import { clock } from '../platform/clock.js';
 import type { ChatEdit, ChatSend, Turn } from '../rest/types.gen.js';
-import type { ChatMessage } from './chat-message.js';
+import { type ChatMessage, pendingView } from './chat-message.js';
 import { Reply } from './reply.js';
 
 type Identified = { client_message_id: string };
@@ -34,6 +33,13 @@ export interface OutboxDelivery {
   accepted(entry: OutboxEntry, turn: Turn): void;
 }
 
+/** Keeps messages until they are delivered, rejected or removed. */
+export interface DraftKeeper {
+  whenRestored(): Promise<void>;
+  add(draft: Draft): void;
+  delete(draft: Draft): void;
+}
+
 /** The messages of one conversation that the server has not acknowledged: delivered in order, each until it is. */
 export class Outbox {
   readonly changed = new Emitter<[]>();
@@ -43,17 +49,30 @@ export class Outbox {
   recheck: () => void = () => undefined;
   private cutShort: () => void = () => undefined;
 
-  constructor(private readonly delivery: OutboxDelivery) {}
+  constructor(
+    private readonly keeper: DraftKeeper,
+    private readonly delivery: OutboxDelivery,
+  ) {}
 
   get entries(): readonly OutboxEntry[] {
     return this.list;
   }
 
   add(draft: Draft): Reply {
-    const entry = { draft, view: pendingView(draft), reply: new Reply() };
+    const entry = entryOf(draft);
+    this.keeper.add(draft);
     this.change([...this.list, entry]);
     void this.work();
     return entry.reply;
+  }
+
+  /** Puts messages of an earlier run before the others. @returns the entries that are new */
+  restore(drafts: readonly Draft[]): readonly OutboxEntry[] {
+    const known = new Set(this.list.map(({ view }) => view.key));
+    const entries = drafts.filter(({ body }) => !known.has(body.client_message_id)).map(entryOf);
+    this.change([...entries, ...this.list]);
+    void this.work();
+    return entries;
   }
 
   /** Sends a rejected message again, as the last one. */
@@ -67,11 +86,16 @@ export class Outbox {
     this.take(key)?.reply.fail(new ParleyError('removed', 'The message was removed before it was sent.'));
   }
 
-  /** Rejects everything. */
+  /** Rejects everything; what is kept for the next run stays. */
   clear(error: ParleyError): void {
     const entries = this.list;
     this.change([]);
     entries.forEach(({ reply }) => reply.fail(error));
+  }
+
+  /** Gives up everything that is kept for the next run. */
+  discard(): void {
+    this.list.forEach(({ draft }) => this.keeper.delete(draft));
   }
 
   /** Ends a wait, because the connection is back. */
@@ -82,6 +106,7 @@ export class Outbox {
   private async work(): Promise<void> {
     if (this.working) return;
     this.working = true;
+    await this.keeper.whenRestored();
     for (let entry; (entry = this.next());) await this.deliver(entry);
     this.working = false;
   }
@@ -94,6 +119,7 @@ export class Outbox {
     try {
       const turn = await this.deliverUntilAnswered(entry);
       if (!this.list.includes(entry)) return;
+      this.keeper.delete(entry.draft);
       this.delivery.accepted(entry, turn);
       this.change(this.list.filter((each) => each !== entry));
     } catch (error) {
@@ -128,6 +154,7 @@ export class Outbox {
   }
 
   private reject(entry: OutboxEntry, error: ParleyError): void {
+    if (this.list.includes(entry)) this.keeper.delete(entry.draft);
     const view: ChatMessage = { ...entry.view, status: 'rejected', failure: error };
     this.change(this.list.map((each) => (each === entry ? { ...entry, view } : each)));
     entry.reply.fail(error);
@@ -135,7 +162,9 @@ export class Outbox {
 
   private take(key: string): OutboxEntry | undefined {
     const entry = this.list.find(({ view }) => view.key === key);
-    if (entry) this.change(this.list.filter((each) => each !== entry));
+    if (!entry) return undefined;
+    this.keeper.delete(entry.draft);
+    this.change(this.list.filter((each) => each !== entry));
     return entry;
   }
 
@@ -155,33 +184,13 @@ export class Outbox {
   }
 }
 
-function isTemporary(error: unknown): error is ParleyError {
+const entryOf = (draft: Draft): OutboxEntry => ({ draft, view: pendingView(draft.body), reply: new Reply() });
+
+/** Whether the same request may succeed later. */
+export function isTemporary(error: unknown): error is ParleyError {
   if (!(error instanceof ParleyError)) return false;
   const { status, code, retryAfter } = error;
   if (code === 'reply_in_progress') return true;
   if ((retryAfter ?? 0) > MAX_WAIT_S) return false;
   return status === 0 || status >= 500 || TEMPORARY.has(status) || code === 'token_expired';
-}
-
-function pendingView({ body }: Draft): ChatMessage {
-  return {
-    key: body.client_message_id,
-    client_message_id: body.client_message_id,
-    id: null,
-    conversation_id: body.conversation_id,
-    parent_id: null,
-    role: 'user',
-    content: body.content,
-    reasoning: '',
-    status: 'sending',
-    failure: null,
-    finish_reason: null,
-    error: null,
-    model_name: null,
-    usage: null,
-    sources: [],
-    sibling_ids: [],
-    created_at: new Date(clock.now()).toISOString(),
-    completed_at: null,
-  };
 }

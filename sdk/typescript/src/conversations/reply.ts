@@ -76,12 +76,15 @@ export class Reply implements AsyncIterable<string> {
    * again (`message.restarted`), its text follows from the beginning.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
-    let [read, text] = [0, ''];
+    let [given, text] = ['', ''];
     let notify: () => void = () => undefined;
     const take = () => {
       const content = this.message?.content ?? '';
-      text += content.slice(read);
-      read = content.length;
+      // After a reconnect, another node may be behind for a moment.
+      if (!given.startsWith(content)) {
+        text += content.startsWith(given) ? content.slice(given.length) : content;
+        given = content;
+      }
       notify();
     };
     take();

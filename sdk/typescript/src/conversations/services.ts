@@ -1,6 +1,7 @@
+import type { DraftStorage } from './draft-storage.js';
+import type { RequestEvents } from '../http/event-stream.js';
 import type { Connection } from '../live/connection.js';
 import type { ChatEdit, ChatRegenerate, ChatSend, Rest } from '../rest/index.js';
-import type { PostForEvents } from './turn-requests.js';
 
 type Identity = 'conversation_id' | 'message_id' | 'content' | 'client_message_id';
 
@@ -13,7 +14,8 @@ export type RegenerateOptions = Omit<ChatRegenerate, Identity>;
 export interface ConversationServices {
   rest: Rest;
   connection: Connection;
-  post: PostForEvents;
+  requestEvents: RequestEvents;
+  drafts: DraftStorage;
   /** Forgets a conversation that was closed. */
   forget(id: number): void;
 }

@@ -1,20 +1,19 @@
-import { networkError, ParleyError, responseError } from '../error.js';
-import { readEvents } from '../http/event-stream.js';
+import { networkError, ParleyError } from '../error.js';
+import { readEvents, type RequestEvents } from '../http/event-stream.js';
 import type { Connection } from '../live/connection.js';
 import type { LiveEvent } from '../live/events.js';
 import type { ChatRegenerate, Message, Turn } from '../rest/types.gen.js';
 import type { Draft } from './outbox.js';
 
 /** A request that makes the model reply. */
-export type TurnRequest = Draft | { command: 'chat.regenerate'; body: ChatRegenerate };
+export type TurnRequest = Draft | RegenerateRequest;
+
+export type RegenerateRequest = { command: 'chat.regenerate'; body: ChatRegenerate };
 
 /** How long a request waits for the connection before it goes over HTTP. */
 const LIVE_WITHIN_MS = 3_000;
 /** How long the answer over HTTP may take to begin. */
 const HTTP_TIMEOUT_MS = 30_000;
-
-/** Sends a POST with the session's token, and asks for server-sent events. */
-export type PostForEvents = (path: string, body: object, signal: AbortSignal) => Promise<Response>;
 
 /** Requests turns over the live connection or, where there is none, over HTTP as server-sent events. */
 export class TurnRequests {
@@ -22,8 +21,9 @@ export class TurnRequests {
 
   constructor(
     private readonly connection: Connection,
-    private readonly post: PostForEvents,
-    private readonly onEvent: (event: LiveEvent) => void,
+    private readonly requestEvents: RequestEvents,
+    /** Whether the conversation's events come from elsewhere. */
+    private readonly isFollowed: () => boolean,
   ) {}
 
   /** @param onTurn called with the turn before any later event is handled */
@@ -46,9 +46,9 @@ export class TurnRequests {
     const timer = setTimeout(abort, HTTP_TIMEOUT_MS);
     this.closing.signal.addEventListener('abort', abort);
     try {
-      const response = await this.post(pathOf(request), fieldsOf(request), controller.signal);
-      if (!response.ok) throw responseError(await response.json().catch(() => null), response);
-      const events = readEvents(response);
+      const options = { body: fieldsOf(request), signal: controller.signal };
+      const response = await this.requestEvents(pathOf(request), options);
+      const events = readEvents(response, controller.signal);
       const turn = await firstMessages(events);
       onTurn(turn);
       void this.follow(events).finally(() => this.closing.signal.removeEventListener('abort', abort));
@@ -63,7 +63,11 @@ export class TurnRequests {
   /** A stream that breaks is no failure: what is missing is read later. */
   private async follow(events: AsyncIterable<LiveEvent>): Promise<void> {
     try {
-      for await (const event of events) this.onEvent(event);
+      for await (const event of events) {
+        this.connection.events.emit(event);
+        // Browsers limit the connections of a page.
+        if (this.isFollowed()) return;
+      }
     } catch {
       // The conversation is read again when the connection is live, or by polling.
     }

@@ -1,5 +1,6 @@
 import { networkError, responseError, ParleyError } from '../error.js';
 import type { SessionTokens } from '../auth/session-tokens.js';
+import type { RequestEvents } from './event-stream.js';
 import { createClient, type Client } from '../rest/client/index.js';
 import type { Problem } from '../rest/types.gen.js';
 
@@ -20,6 +21,23 @@ export function createRestClient(baseUrl: string, fetch: Fetch, tokens: () => Se
     response instanceof Response ? responseError(error, response) : error,
   );
   return client;
+}
+
+/** @param tokens of the session that makes the requests */
+export function createEventRequest(baseUrl: string, fetch: Fetch, tokens: SessionTokens): RequestEvents {
+  return async (path, { body, lastEventId, signal }) => {
+    const headers = {
+      Accept: 'text/event-stream',
+      Authorization: `Bearer ${await tokens.accessToken()}`,
+      ...(body && { 'Content-Type': 'application/json' }),
+      ...(lastEventId && { 'Last-Event-ID': lastEventId }),
+    };
+    const init = body ? { method: 'POST', body: JSON.stringify(body) } : {};
+    const request = new Request(baseUrl + path, { ...init, headers, signal });
+    const response = await authorizedFetch(request, fetch, tokens);
+    if (!response.ok) throw responseError(await response.json().catch(() => null), response);
+    return response;
+  };
 }
 
 /** Repeats a request with a new access token after a 401. */

@@ -9,7 +9,7 @@ import type { LiveEvent } from './events.js';
 import { type Body, type Command, type Data, LiveSocket, type Transports } from './live-socket.js';
 
 /** `offline` after a failed attempt, while it tries again; also before the connection is needed. */
-export type ConnectionState = 'connecting' | 'live' | 'offline';
+export type ConnectionStatus = 'connecting' | 'live' | 'offline';
 
 /** A connection that lasted this long may be followed by another without waiting. */
 const STABLE_MS = 5_000;
@@ -17,15 +17,29 @@ const STABLE_MS = 5_000;
 /** An attempt that failed after this long was not refused. */
 const HUNG_MS = 5_000;
 
+/** How long a connection may take to answer after the device has slept. */
+const PROBE_TIMEOUT_MS = 5_000;
+
 const WEBSOCKET_FIRST: Transports = ['websocket', 'polling'];
 /** For networks in which a WebSocket hangs instead of failing. */
 const POLLING_FIRST: Transports = ['polling', 'websocket'];
 
-/** The one Socket.IO connection of a client, opened when first needed and again whenever it is lost. */
-export class Connection extends Store<ConnectionState> {
+/**
+ * The one Socket.IO connection of a client, opened when first needed and again whenever it is lost. Where it cannot be
+ * opened, event streams of single conversations substitute for it.
+ */
+export class Connection extends Store<ConnectionStatus> {
   /** Emits each time the connection is live: what was open must be opened again. */
   readonly opened = new Emitter<[]>();
+  /** Emits when an attempt to connect has failed, for the first time since the connection was live. */
+  readonly failed = new Emitter<[]>();
+  /** Emits when the device may have slept. */
+  readonly woken = new Emitter<[]>();
   readonly events = new Emitter<[LiveEvent]>();
+  /** The longest time between two attempts to connect. @internal */
+  readonly retryMs: number;
+  private state: ConnectionStatus = 'offline';
+  private substitutes = 0;
   private socket: LiveSocket | null = null;
   private token = '';
   private userId: number | undefined;
@@ -43,17 +57,26 @@ export class Connection extends Store<ConnectionState> {
     { initialMs = 500, maxMs = 10_000 }: { initialMs?: number; maxMs?: number } = {},
   ) {
     super('offline');
+    this.retryMs = maxMs;
     this.backoff = new Backoff(initialMs, maxMs);
     this.endings = [
       tokens.changed.on(() => this.sessionChanged()),
       onPageEvent('online', () => this.wake()),
       onPageEvent('pageshow', () => this.wake()),
       onPageEvent('focus', () => this.wake()),
+      onPageEvent('visibilitychange', () => this.wake()),
+      onPageEvent('resume', () => this.wake()),
     ];
   }
 
+  /** Whether commands can be sent over the socket. */
   get isLive(): boolean {
-    return this.getSnapshot() === 'live';
+    return this.state === 'live';
+  }
+
+  /** Whether the last attempt to connect has failed. */
+  get hasFailed(): boolean {
+    return this.running && this.state === 'offline';
   }
 
   /** Opens the connection, and keeps it open, as soon as somebody is signed in. @internal */
@@ -65,12 +88,23 @@ export class Connection extends Store<ConnectionState> {
   /** Tries at once, or tests a connection that may have died while the device slept. Browsers need not call it. */
   wake(): void {
     this.wakeUp();
-    if (this.isLive) void this.socket?.request('auth.refresh', { token: this.token }).catch(() => undefined);
+    if (this.isLive) this.present(PROBE_TIMEOUT_MS);
+    this.woken.emit();
   }
 
-  /** Resolves with whether the connection is live, at the latest after `ms`. @internal */
+  /** Counts an event stream as a connection. Returns the function that ends this. @internal */
+  substitute(): () => void {
+    this.substitutes++;
+    this.show(this.state);
+    return () => {
+      this.substitutes--;
+      this.show(this.state);
+    };
+  }
+
+  /** Resolves with whether the socket is live, at the latest after `ms`; at once while it is substituted. @internal */
   whenLive(ms: number): Promise<boolean> {
-    if (this.isLive) return Promise.resolve(true);
+    if (this.isLive || this.substitutes > 0) return Promise.resolve(this.isLive);
     return new Promise((resolve) => {
       const settle = (isLive: boolean) => {
         clearTimeout(timer);
@@ -101,15 +135,15 @@ export class Connection extends Store<ConnectionState> {
 
   private async run(): Promise<void> {
     this.running = true;
-    this.set('connecting');
+    this.show('connecting');
     while (this.isWanted) {
       const error = await this.stay();
       if (!this.isWanted) break;
-      this.set(error ? 'offline' : 'connecting');
+      this.show(error ? 'offline' : 'connecting');
       await this.sleep(this.backoff.nextMs(error?.retryAfter));
     }
     this.running = false;
-    this.set('offline');
+    this.show('offline');
   }
 
   private get isWanted(): boolean {
@@ -122,7 +156,7 @@ export class Connection extends Store<ConnectionState> {
     try {
       const socket = await this.connect();
       since = clock.monotonic();
-      this.set('live');
+      this.show('live');
       this.opened.emit();
       await socket.closed;
       if (clock.monotonic() - since >= STABLE_MS) this.backoff.reset();
@@ -178,7 +212,19 @@ export class Connection extends Store<ConnectionState> {
     const token = this.tokens.session?.access_token;
     if (!token || token === this.token) return;
     this.token = token;
-    void this.socket?.request('auth.refresh', { token }).catch(() => undefined);
+    this.present();
+  }
+
+  private present(timeoutMs?: number): void {
+    const { token } = this;
+    void this.socket?.request('auth.refresh', { token }, undefined, timeoutMs).catch(() => undefined);
+  }
+
+  private show(state: ConnectionStatus): void {
+    const hasFailed = state === 'offline' && this.state !== 'offline';
+    this.state = state;
+    this.set(this.substitutes > 0 ? 'live' : state);
+    if (hasFailed) this.failed.emit();
   }
 
   private drop(): void {

@@ -72,10 +72,11 @@ export class LiveSocket {
     name: Name,
     body: Body<Name>,
     onData?: (data: Data<Name>) => void,
+    timeoutMs = ACK_TIMEOUT_MS,
   ): Promise<Data<Name>> {
     return new Promise((resolve, reject) => {
       this.waiting.add(reject);
-      this.io.timeout(ACK_TIMEOUT_MS).emit(name, body, (error: Error | null, ack: Ack<Name>) => {
+      this.io.timeout(timeoutMs).emit(name, body, (error: Error | null, ack: Ack<Name>) => {
         this.waiting.delete(reject);
         if (error) return reject(this.unanswered(error));
         if (!ack.ok) return reject(problemError(ack.error));

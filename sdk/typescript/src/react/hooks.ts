@@ -5,7 +5,7 @@ import type { ChatMessage } from '../conversations/chat-message.js';
 import type { Conversation } from '../conversations/conversation.js';
 import type { ConversationList, ConversationListSnapshot } from '../conversations/conversation-list.js';
 import type { ConversationSnapshot } from '../conversations/snapshot.js';
-import type { ConnectionState } from '../live/connection.js';
+import type { ConnectionStatus } from '../live/connection.js';
 import { useParley } from './provider.js';
 import { useBound, useSelection, useStore } from './use-store.js';
 
@@ -35,7 +35,7 @@ export function useAuth(): UseAuth {
 }
 
 /** The state of the live connection, for a banner; does not open the connection. */
-export function useConnection(): ConnectionState {
+export function useConnection(): ConnectionStatus {
   return useStore(useParley().connection);
 }
 
