@@ -84,6 +84,20 @@ describe('a node that watches the heartbeats of others', () => {
     expect(now.call(performance) - wokeAt).toBeGreaterThanOrEqual(LEASE_MS);
   });
 
+  it('keeps the replies of a node whose heartbeat advances', async () => {
+    const id = 'beating';
+    await t.manager.save(Node, { id, beat: 1 });
+    const reply = await replyOf(id, 'so far');
+    const startedAt = performance.now();
+    while (performance.now() - startedAt < 2 * LEASE_MS) {
+      await t.manager.increment(Node, { id }, 'beat', 1);
+      await looks();
+    }
+
+    expect(await statusOf(reply)).toBe('streaming');
+    await until(async () => (await statusOf(reply)) === 'interrupted');
+  });
+
   it('declares no node dead while its own heartbeats fail', async () => {
     await t.manager.save(Node, { id: 'silent', beat: 1 });
     const reply = await replyOf('silent', 'so far');
