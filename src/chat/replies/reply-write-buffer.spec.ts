@@ -78,6 +78,22 @@ describe('ReplyWriteBuffer', () => {
     expect([1, 2, 3].map((id) => repository.textOf(id))).toEqual(['Reply 1', 'Reply 2', 'Reply 3']);
   });
 
+  it('writes text within 200 ms of its arrival', async () => {
+    await buffer.close();
+    jest.useFakeTimers();
+    try {
+      buffer = new ReplyWriteBuffer(repository as unknown as ReplyRepository);
+      const reply = start();
+      for (const text of ['One, ', 'One, two, ', 'One, two, three.']) {
+        append(reply, text.slice(repository.textOf(1).length));
+        await jest.advanceTimersByTimeAsync(200);
+        expect(repository.textOf(1)).toBe(text);
+      }
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('skips a write without text', async () => {
     start();
     await buffer.flush();
