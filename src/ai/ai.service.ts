@@ -161,24 +161,18 @@ export class AiService implements OnApplicationShutdown {
     errors: ProviderErrorFactory,
     { attempts, onRetry }: Pick<StreamOptions, 'attempts' | 'onRetry'>,
   ) {
-    const request = new CompletionRequest(
-      await this.senderFor(provider),
-      provider,
-      messages,
-      watchdog,
+    const request = new CompletionRequest(await this.senderFor(provider), provider, messages, watchdog, {
       errors,
-      {
-        firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
-        idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
-        knownChanges: this.knownChanges,
-        attempts,
-        onRetry: (error, delaySeconds) => {
-          publishMeasurement('upstream.retried', {});
-          onRetry?.(error, delaySeconds);
-        },
-        coalescer: this.coalescer,
+      firstByteSeconds: this.settings.upstreamFirstByteTimeoutSeconds,
+      idleSeconds: this.settings.upstreamIdleTimeoutSeconds,
+      knownChanges: this.knownChanges,
+      attempts,
+      onRetry: (error, delaySeconds) => {
+        publishMeasurement('upstream.retried', {});
+        onRetry?.(error, delaySeconds);
       },
-    );
+      coalescer: this.coalescer,
+    });
     return request.open();
   }
 

@@ -166,18 +166,18 @@ export class CompletionStream {
   private parse(bytes: Buffer): void {
     const batch = this.parser.push(bytes);
     this.addPending(batch);
-    const { phase: patience } = this.parser;
-    if (patience !== this.phase || (patience === 'likelyEnded' && batch && hasVisibleText(batch)))
-      this.setWaitLimit(patience);
+    const { phase } = this.parser;
+    if (phase !== this.phase || (phase === 'likelyEnded' && batch && hasVisibleText(batch)))
+      this.setWaitLimit(phase);
     if (this.pendingRead) this.settleRead(this.pendingRead);
   }
 
   /** After a likely end only text extends the limit. */
-  private setWaitLimit(patience: Phase): void {
-    this.phase = patience;
+  private setWaitLimit(phase: Phase): void {
+    this.phase = phase;
     const { watchdog, idleSeconds } = this;
-    if (patience === 'ended') watchdog.setWaitLimit(TAIL_SECONDS, NOT_CLOSED, { isDeadline: true });
-    else if (patience === 'likelyEnded') watchdog.setWaitLimit(idleSeconds, NOT_CLOSED, { isDeadline: true });
+    if (phase === 'ended') watchdog.setWaitLimit(TAIL_SECONDS, NOT_CLOSED, { isDeadline: true });
+    else if (phase === 'likelyEnded') watchdog.setWaitLimit(idleSeconds, NOT_CLOSED, { isDeadline: true });
     else watchdog.setWaitLimit(idleSeconds, `The provider sent nothing for ${idleSeconds} seconds.`);
   }
 

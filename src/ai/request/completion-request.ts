@@ -20,6 +20,7 @@ const FAILS_AT_UNKNOWN = new Set([500, 501]);
 export interface CompletionRequestOptions {
   firstByteSeconds: number;
   idleSeconds: number;
+  errors: ProviderErrorFactory;
   /** Maximum requests before the first text. */
   attempts: number;
   onRetry?: OnRetry;
@@ -40,7 +41,6 @@ export class CompletionRequest {
     private readonly provider: ModelProvider,
     messages: PromptMessage[],
     private readonly watchdog: Watchdog,
-    private readonly errors: ProviderErrorFactory,
     private readonly options: CompletionRequestOptions,
   ) {
     this.changes = new RequestChanges(bodyOf(provider, messages), options.knownChanges.get(provider));
@@ -55,7 +55,7 @@ export class CompletionRequest {
         return opened;
       } catch (error) {
         if (this.watchdog.signal.aborted) throw this.watchdog.signal.reason;
-        const providerError = this.errors.from(error);
+        const providerError = this.options.errors.from(error);
         if (attempt >= this.options.attempts || !isTransient(providerError, error)) throw providerError;
         await this.backOff(attempt, providerError);
         const isLast = attempt + 1 === this.options.attempts;
@@ -70,7 +70,7 @@ export class CompletionRequest {
       try {
         return await this.openOnce();
       } catch (error) {
-        const refusal = this.errors.from(error);
+        const refusal = this.options.errors.from(error);
         if (this.watchdog.signal.aborted || !this.changes.learn(refusal)) throw error;
         this.options.onRetry?.(refusal, 0);
       }
@@ -78,7 +78,7 @@ export class CompletionRequest {
   }
 
   private async openOnce(): Promise<{ reply: CompletionStream; first: NextBatch }> {
-    const { firstByteSeconds, idleSeconds, coalescer: rounds } = this.options;
+    const { firstByteSeconds, idleSeconds, errors, coalescer } = this.options;
     this.watchdog.setWaitLimit(
       firstByteSeconds,
       `The provider did not answer within ${firstByteSeconds} seconds.`,
@@ -89,14 +89,14 @@ export class CompletionRequest {
     const response = await this.watchdog.wait(this.send(call));
     let isEmpty = true;
     response.body.once('data', () => (isEmpty = false));
-    const reply = new CompletionStream(response, this.watchdog, idleSeconds, this.errors, rounds);
+    const reply = new CompletionStream(response, this.watchdog, idleSeconds, errors, coalescer);
     try {
       const first = await reply.next();
       if (!first.done) this.measureFirstToken(sentAt);
       return { reply, first };
     } catch (error) {
       response.body.destroy();
-      throw isEmpty ? this.errors.fromEmptyBody(error) : error;
+      throw isEmpty ? errors.fromEmptyBody(error) : error;
     }
   }
 
