@@ -31,7 +31,12 @@ export class AuthController {
   @Post('register')
   @Public()
   @Limit('credentials')
-  @ApiOperation({ operationId: 'register', summary: 'Create an account' })
+  @ApiOperation({
+    operationId: 'register',
+    summary: 'Create an account',
+    description:
+      'Does not begin a session: log in afterwards. Usernames and email addresses are unique, whatever their case or spelling.',
+  })
   @ApiProblems('409 username_taken', '409 email_taken', '503 unavailable')
   register(@Body() dto: RegisterDto, @CurrentClientInfo() client: ClientInfo): Promise<UserDto> {
     return this.users.register(dto, client);
@@ -41,7 +46,12 @@ export class AuthController {
   @HttpCode(200)
   @Public()
   @Limit('credentials')
-  @ApiOperation({ operationId: 'login', summary: 'Log in: begins a session' })
+  @ApiOperation({
+    operationId: 'login',
+    summary: 'Log in: begins a session',
+    description:
+      'Responds with an access token for an hour and a refresh token for a week. A wrong email address and a wrong password are answered alike.',
+  })
   @ApiProblems('401 unauthenticated', '503 unavailable')
   login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
     return this.logins.logIn(dto, client);
@@ -81,7 +91,11 @@ export class AuthController {
   @Post('logout')
   @HttpCode(204)
   @ApiBearerAuth()
-  @ApiOperation({ operationId: 'logout', summary: 'Log out: ends the session and closes its sockets' })
+  @ApiOperation({
+    operationId: 'logout',
+    summary: 'Log out: ends the session and closes its sockets',
+    description: 'Revokes the access token and the refresh token at once, on every node.',
+  })
   logout(@CurrentActor() actor: Actor): Promise<void> {
     return this.sessions.logOut(actor);
   }

@@ -3,7 +3,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, Matches, Max, Min } from 'class-validator';
 import type { ProviderTest } from '../ai/ai.service.js';
 import type { ProviderErrorCode } from '../ai/provider/provider.error.js';
-import { IsModelParams, ModelParams } from '../common/validation/model-params.dto.js';
+import { IsModelParams, ModelParams, withStopList } from '../common/validation/model-params.dto.js';
 import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsLabel, IsText, Trimmed } from '../common/validation/text.decorator.js';
 import type { ModelConfig } from './model-config.entity.js';
@@ -126,7 +126,7 @@ export class ConfigDto {
       model_name: config.modelName,
       is_default: state.isDefault,
       context_tokens: config.contextTokens,
-      params: config.params,
+      params: withStopList(config.params),
       key_status: state.isReadable ? 'ok' : 'unreadable',
       created_at: config.createdAt.toISOString(),
       updated_at: config.updatedAt.toISOString(),
@@ -157,7 +157,7 @@ export class ConfigErrorDto {
   hint?: string;
 }
 
-export class ConfigTestDto {
+export class ConfigTestResultDto {
   @ApiProperty({ example: true })
   ok!: boolean;
 
@@ -171,9 +171,9 @@ export class ConfigTestDto {
   @ApiPropertyOptional({ type: () => ConfigErrorDto })
   error?: ConfigErrorDto;
 
-  static from({ ok, latencyMs, model, error }: ProviderTest): ConfigTestDto {
+  static from({ ok, latencyMs, model, error }: ProviderTest): ConfigTestResultDto {
     const problem = error && { code: error.code, detail: error.detail, hint: error.hint };
-    return Object.assign(new ConfigTestDto(), { ok, latency_ms: latencyMs, model, error: problem });
+    return Object.assign(new ConfigTestResultDto(), { ok, latency_ms: latencyMs, model, error: problem });
   }
 }
 

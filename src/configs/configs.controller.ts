@@ -10,7 +10,7 @@ import { ConfigChangesService } from './config-changes.service.js';
 import {
   ConfigDto,
   ConfigListDto,
-  ConfigTestDto,
+  ConfigTestResultDto,
   CreateConfigDto,
   ModelListDto,
   UpdateConfigDto,
@@ -27,14 +27,23 @@ export class ConfigsController {
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'listConfigs', summary: 'List your model configurations' })
+  @ApiOperation({
+    operationId: 'listConfigs',
+    summary: 'List your model configurations',
+    description: 'All of them, without their API keys.',
+  })
   async list(@CurrentUser() user: User): Promise<ConfigListDto> {
     const configs = await this.configs.list(user.id);
     return { configs, total: configs.length };
   }
 
   @Post('create')
-  @ApiOperation({ operationId: 'createConfig', summary: 'Add a model configuration' })
+  @ApiOperation({
+    operationId: 'createConfig',
+    summary: 'Add a model configuration',
+    description:
+      'The first one becomes the default. The API key is stored encrypted and never returned; nothing is sent to the provider before a test or a message.',
+  })
   @ApiProblems('409 config_limit')
   create(@CurrentActor() actor: Actor, @Body() dto: CreateConfigDto): Promise<ConfigDto> {
     return this.changes.create(actor, dto);
@@ -42,7 +51,12 @@ export class ConfigsController {
 
   @Post(':id/update')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'updateConfig', summary: 'Change a model configuration' })
+  @ApiOperation({
+    operationId: 'updateConfig',
+    summary: 'Change a model configuration',
+    description:
+      'Absent fields stay as they are. Another scheme, host or port of `model_url` requires the `api_key` again.',
+  })
   update(
     @CurrentActor() actor: Actor,
     @Param('id', IdPipe) id: number,
@@ -53,7 +67,12 @@ export class ConfigsController {
 
   @Post(':id/delete')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteConfig', summary: 'Delete a model configuration' })
+  @ApiOperation({
+    operationId: 'deleteConfig',
+    summary: 'Delete a model configuration',
+    description:
+      'Conversations that use it answer with the default from then on; if it was the default, the oldest remaining one becomes it.',
+  })
   delete(@CurrentActor() actor: Actor, @Param('id', IdPipe) id: number): Promise<void> {
     return this.changes.delete(actor, id);
   }
@@ -64,15 +83,20 @@ export class ConfigsController {
   @ApiOperation({
     operationId: 'testConfig',
     summary: 'Try a model configuration with one real, tiny completion',
+    description: 'A failed test is a 200 too, with `ok: false` and the reason in `error`.',
   })
   @ApiProblems('409 key_unreadable')
-  test(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<ConfigTestDto> {
+  test(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<ConfigTestResultDto> {
     return this.configs.test(user.id, id);
   }
 
   @Get(':id/models')
   @LimitConcurrent()
-  @ApiOperation({ operationId: 'listConfigModels', summary: "List the models of a configuration's provider" })
+  @ApiOperation({
+    operationId: 'listConfigModels',
+    summary: "List the models of a configuration's provider",
+    description: 'As the provider lists them at `/models`, to fill a picker of `model_name`.',
+  })
   @ApiProblems(
     '409 key_unreadable',
     '502 upstream_auth',

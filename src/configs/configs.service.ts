@@ -10,7 +10,7 @@ import { EncryptionService, UnreadableTokenError } from '../encryption/encryptio
 import { EventHub } from '../events/event-hub.js';
 import { ParleyEvent } from '../events/parley-event.js';
 import { RawEntityQuery, type Row } from '../database/raw-entity-query.js';
-import { ConfigDto, ConfigTestDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
+import { ConfigDto, ConfigTestResultDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
 import { CONVERSATION_CONFIG, getOwned, queryDefaultFirst } from './config-rows.js';
 import { keyUnreadable, noModelConfig, unknownConfigId } from './configs.errors.js';
 import { DemoProvider } from './demo-provider.js';
@@ -56,10 +56,10 @@ export class ConfigsService {
   }
 
   /** Requests a tiny completion. A failure of the provider is returned, not thrown. */
-  async test(userId: number, id: number): Promise<ConfigTestDto> {
+  async test(userId: number, id: number): Promise<ConfigTestResultDto> {
     const result = await this.ai.test(await this.getProvider(userId, id));
     if (result.error) logProviderError({ task: 'test', user_id: userId, config_id: id }, result.error);
-    return ConfigTestDto.from(result);
+    return ConfigTestResultDto.from(result);
   }
 
   /** @throws {ProblemError} `upstream_*` */

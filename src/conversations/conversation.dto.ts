@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { firstFitting, jsonSize, MAX_PAGE_BYTES } from '../common/json/json-size.js';
-import { IsModelParams, ModelParams } from '../common/validation/model-params.dto.js';
+import { IsModelParams, ModelParams, withStopList } from '../common/validation/model-params.dto.js';
 import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsLabel, IsText } from '../common/validation/text.decorator.js';
 import type { Conversation, TitleSource } from './conversation.entity.js';
@@ -18,7 +18,7 @@ export class CreateConversationDto {
   title?: string;
 
   /** The id of the model configuration; null for the default. */
-  @ApiPropertyOptional({ type: 'integer', nullable: true, example: 1 })
+  @ApiPropertyOptional({ type: 'integer', nullable: true })
   @IsOptional()
   @IsInt()
   @Min(1)
@@ -157,7 +157,7 @@ function fieldsOf(conversation: Conversation): ConversationDto {
     title_source: conversation.titleSource,
     config_id: conversation.configId,
     system_prompt: conversation.systemPrompt,
-    params: conversation.params,
+    params: withStopList(conversation.params),
     pinned: conversation.pinned,
     archived: conversation.archived,
     message_count: conversation.messageCount,

@@ -28,13 +28,20 @@ export class ConversationsController {
   @ApiOperation({
     operationId: 'listConversations',
     summary: 'List conversations, pinned first, then newest activity',
+    description:
+      'Read further pages with the `next_cursor` of the previous one as `cursor`: no conversation is repeated or skipped while the list changes.',
   })
   list(@CurrentUser() user: User, @Query() query: ListConversationsQuery): Promise<ConversationListDto> {
     return this.lists.list(user, query);
   }
 
   @Post('create')
-  @ApiOperation({ operationId: 'createConversation', summary: 'Start a conversation' })
+  @ApiOperation({
+    operationId: 'createConversation',
+    summary: 'Start a conversation',
+    description:
+      'Without a title, the first message gives one, and the model a better one after the first reply.',
+  })
   create(@CurrentUser() user: User, @Body() dto: CreateConversationDto): Promise<ConversationDto> {
     return this.conversations.create(user.id, dto);
   }
@@ -43,6 +50,8 @@ export class ConversationsController {
   @ApiOperation({
     operationId: 'searchConversations',
     summary: 'Search titles and messages, the newest messages first',
+    description:
+      'Finds the text anywhere in titles and messages, in any case and width. Read further pages with `before_id`.',
   })
   search(@CurrentUser() user: User, @Query() query: SearchQuery): Promise<SearchResultsDto> {
     return this.searches.search(user.id, query);
@@ -53,6 +62,7 @@ export class ConversationsController {
   @ApiOperation({
     operationId: 'updateConversation',
     summary: 'Rename, pin, archive or set up a conversation',
+    description: 'Absent fields stay as they are. A title set here is never replaced by the model.',
   })
   update(
     @CurrentUser() user: User,

@@ -6,10 +6,14 @@ import { ConversationDto } from './conversation.dto.js';
 import { MessageDto } from './messages/message.dto.js';
 
 export class ListConversationsQuery {
-  @QueryInteger({ min: 1, max: 100, default: 20 })
+  @QueryInteger({ min: 1, max: 100, default: 20, description: 'The most conversations to return.' })
   limit = 20;
 
-  @QueryInteger({ min: 0, default: 0 })
+  @QueryInteger({
+    min: 0,
+    default: 0,
+    description: 'How many conversations to skip; `cursor` is better for paging.',
+  })
   offset = 0;
 
   /** The `next_cursor` of the previous page, instead of an offset: no conversation is repeated or skipped. */
@@ -20,7 +24,7 @@ export class ListConversationsQuery {
   cursor?: string;
 
   /** Text in the title, matched as in a search. */
-  @ApiPropertyOptional({ example: 'kyoto' })
+  @ApiPropertyOptional()
   @EmptyIsAbsent()
   @IsOptionalNotNull()
   @IsText({ max: 200 })
@@ -31,7 +35,7 @@ export class ListConversationsQuery {
 }
 
 export class PageQuery {
-  @QueryInteger({ min: 1, max: 200, default: 50 })
+  @QueryInteger({ min: 1, max: 200, default: 50, description: 'The most messages to return.' })
   limit = 50;
 
   @QueryInteger({ min: 1, description: 'Only messages older than this one.' })
@@ -44,7 +48,7 @@ export class SearchQuery {
   @IsText({ min: 1, max: 200, visible: true })
   q!: string;
 
-  @QueryInteger({ min: 1, max: 100, default: 20 })
+  @QueryInteger({ min: 1, max: 100, default: 20, description: 'The most results to return.' })
   limit = 20;
 
   @QueryInteger({

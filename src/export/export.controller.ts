@@ -20,7 +20,12 @@ export class ExportController {
 
   @Get()
   @LimitConcurrent()
-  @ApiOperation({ operationId: 'exportAccount', summary: 'Get everything you own as one JSON document' })
+  @ApiOperation({
+    operationId: 'exportAccount',
+    summary: 'Get everything you own as one JSON document',
+    description:
+      'The account, its sessions, configurations and conversations with the messages of all branches. API keys and passwords are left out. The document is streamed, as it may be large.',
+  })
   @ApiOkResponse({ type: ExportDto })
   async export(@CurrentActor() actor: Actor, @Res() response: Response): Promise<void> {
     const pieces = await this.exports.begin(actor);

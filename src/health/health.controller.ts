@@ -14,7 +14,11 @@ export class HealthController {
   constructor(private readonly health: HealthService) {}
 
   @Get('live')
-  @ApiOperation({ summary: 'Whether the process runs', operationId: 'checkLiveness' })
+  @ApiOperation({
+    summary: 'Whether the process runs',
+    operationId: 'checkLiveness',
+    description: 'For a restart policy: answers while the process can answer at all.',
+  })
   @ApiOkResponse({ type: LivenessDto })
   live(): LivenessDto {
     return { status: 'ok' };
@@ -24,6 +28,7 @@ export class HealthController {
   @ApiOperation({
     summary: 'Whether the server can take requests, part by part',
     operationId: 'checkReadiness',
+    description: 'For a load balancer: 503 while a required dependency is down or the server shuts down.',
   })
   @ApiOkResponse({ type: ReadinessDto })
   @ApiProblems('503 not_ready', '503 draining')

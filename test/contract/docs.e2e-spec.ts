@@ -242,7 +242,9 @@ function bareParts(operation: OperationObject): string[] {
   );
   const noContent = responsesOf(operation).filter(([status, { content }]) => status !== 204 && !content);
   return [
-    ...parameters.filter(({ schema, example }) => !schema || example === undefined).map(({ name }) => name),
+    ...parameters
+      .filter(({ schema, required, example }) => !schema || (required && example === undefined))
+      .map(({ name }) => name),
     ...contents
       .filter(({ media }) => !media.schema || !(media.example ?? media.examples))
       .map(({ part }) => part),

@@ -85,8 +85,83 @@ describe('schemas for generators', () => {
     }
   });
 
+  it('make `stop` a list', () => {
+    const { type, items, minItems, maxItems } = schemas.ModelParams!.properties!.stop as Schema;
+
+    expect({ type, items, minItems, maxItems }).toMatchObject({
+      type: ['array', 'null'],
+      items: { type: 'string' },
+      minItems: 1,
+      maxItems: 4,
+    });
+  });
+
   it('have no writeOnly fields, which generators split off into a second schema', () => {
     expect(JSON.stringify(openApi)).not.toContain('"writeOnly"');
+  });
+});
+
+describe('operations', () => {
+  it('have a description of each parameter and of what they do', () => {
+    for (const { name, parameters, source } of document.operations) {
+      expect([name, source.description]).toEqual([name, expect.stringMatching(/^.{15,}\.$/s)]);
+      for (const { name: parameter, description } of parameters) {
+        expect([name, parameter, description]).toEqual([
+          name,
+          parameter,
+          expect.stringMatching(/^.{10,}\.$/),
+        ]);
+        expect(description).not.toContain("thing's id");
+      }
+    }
+  });
+
+  it('have no examples of optional parameters, which Swagger UI fills in', () => {
+    const optional = document.operations
+      .flatMap(({ parameters }) => parameters)
+      .filter((each) => !each.required);
+
+    expect(optional.length).toBeGreaterThan(9);
+    for (const { example, schema } of optional)
+      expect([example, schema]).toEqual([
+        undefined,
+        expect.not.objectContaining({ examples: expect.anything() }),
+      ]);
+  });
+
+  it('accept the examples of their bodies', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const refused: unknown[] = [];
+    for (const { method, path, body } of document.operations.filter((each) => each.body)) {
+      const { id } = await ada.createConversation();
+      const sent = await ada.send(id, 'Hi');
+      const message = path.endsWith('/edit') ? sent.body.user_message.id : sent.body.assistant_message.id;
+      const ids = path.startsWith('/auth/config') ? ada.configId : id;
+      const place = path.replace('{id}', String(ids)).replace('{message_id}', String(message));
+      const example =
+        'model_url' in body!.example ? { ...body!.example, model_url: t.provider.url } : body!.example;
+      const answer = await ada.request(method, place, example);
+      if ([400, 409, 422].includes(answer.status)) refused.push([path, example, answer.body]);
+    }
+
+    expect(refused).toEqual([]);
+  });
+});
+
+describe('servers', () => {
+  it('are relative to the document where no public URL is set', () => {
+    expect(openApi.servers).toEqual([{ url: '.', description: 'This server' }]);
+  });
+
+  it('name PUBLIC_URL in both documents', async () => {
+    const at = await ApiDocument.ofBuild({ PUBLIC_URL: 'https://chat.example.com/api' });
+
+    expect(at.openApi.servers).toEqual([{ url: 'https://chat.example.com/api', description: 'This server' }]);
+    expect(at.asyncApi.servers).toMatchObject({
+      socketio: { host: 'chat.example.com', pathname: '/api/socket.io/' },
+      websocket: { host: 'chat.example.com', pathname: '/api', protocol: 'wss' },
+      http: { host: 'chat.example.com', pathname: '/api', protocol: 'https' },
+    });
   });
 });
 

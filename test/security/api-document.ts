@@ -24,6 +24,7 @@ export interface SocketCommandDocument {
 }
 
 interface AsyncApi {
+  servers: Record<string, unknown>;
   operations: Record<string, { action: string; channel: { $ref: string } }>;
   components: { messages: Record<string, { name: string; payload: Schema }> };
 }
@@ -35,7 +36,7 @@ interface AsyncApi {
 export class ApiDocument {
   private constructor(
     readonly openApi: OpenAPIObject,
-    private readonly asyncApi: AsyncApi,
+    readonly asyncApi: AsyncApi,
   ) {}
 
   static async of(url: string): Promise<ApiDocument> {
@@ -46,9 +47,9 @@ export class ApiDocument {
   }
 
   /** Fetches the documents from a temporary process of the built server. */
-  static async ofBuild(): Promise<ApiDocument> {
+  static async ofBuild(env: NodeJS.ProcessEnv = {}): Promise<ApiDocument> {
     const folder = await mkdtemp(join(tmpdir(), 'parley-documents-'));
-    const server = new ServerProcess(folder);
+    const server = new ServerProcess(folder, env);
     try {
       return await ApiDocument.of(await server.url());
     } finally {

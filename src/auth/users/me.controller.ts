@@ -22,14 +22,22 @@ export class MeController {
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'getMe', summary: 'Get your account' })
+  @ApiOperation({
+    operationId: 'getMe',
+    summary: 'Get your account',
+    description: 'The user whose access token the request carries.',
+  })
   get(@CurrentUser() user: User): Promise<UserDto> {
     return this.users.get(user);
   }
 
   @Post('username')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'changeUsername', summary: 'Change your username' })
+  @ApiOperation({
+    operationId: 'changeUsername',
+    summary: 'Change your username',
+    description: 'Sessions and tokens stay valid.',
+  })
   @ApiProblems('409 username_taken')
   changeUsername(@CurrentActor() actor: Actor, @Body() dto: ChangeUsernameDto): Promise<UserDto> {
     return this.users.changeUsername(actor, dto);
@@ -38,7 +46,12 @@ export class MeController {
   @Post('email')
   @HttpCode(200)
   @Limit('credentials')
-  @ApiOperation({ operationId: 'changeEmail', summary: 'Change your email address' })
+  @ApiOperation({
+    operationId: 'changeEmail',
+    summary: 'Change your email address',
+    description:
+      'The new address is the one to log in with. `current_password` is required unless the login is younger than 15 minutes.',
+  })
   @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 email_taken', '503 unavailable')
   changeEmail(@CurrentActor() actor: Actor, @Body() dto: ChangeEmailDto): Promise<UserDto> {
     return this.users.changeEmail(actor, dto);
@@ -47,7 +60,12 @@ export class MeController {
   @Post('password')
   @HttpCode(204)
   @Limit('credentials')
-  @ApiOperation({ operationId: 'changePassword', summary: 'Change your password: ends your other sessions' })
+  @ApiOperation({
+    operationId: 'changePassword',
+    summary: 'Change your password: ends your other sessions',
+    description:
+      'This session stays valid. `current_password` is required unless the login is younger than 15 minutes.',
+  })
   @ApiProblems('403 reauthentication_required', '403 wrong_password', '503 unavailable')
   changePassword(@CurrentActor() actor: Actor, @Body() dto: ChangePasswordDto): Promise<void> {
     return this.passwordChanges.change(actor, dto);
@@ -56,7 +74,12 @@ export class MeController {
   @Post('delete')
   @HttpCode(204)
   @Limit('credentials')
-  @ApiOperation({ operationId: 'deleteAccount', summary: 'Delete your account and all that it owns' })
+  @ApiOperation({
+    operationId: 'deleteAccount',
+    summary: 'Delete your account and all that it owns',
+    description:
+      'Deletes conversations, configurations and sessions with it, at once and for good. Running replies are stopped.',
+  })
   @ApiProblems('403 wrong_password', '503 unavailable')
   delete(@CurrentActor() actor: Actor, @Body() dto: DeleteAccountDto): Promise<void> {
     return this.deletions.delete(actor, dto.current_password);

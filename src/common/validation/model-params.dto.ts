@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
+import { Transform, Type } from 'class-transformer';
 import {
   IsIn,
   IsInt,
@@ -18,6 +18,8 @@ import { textError } from './text.decorator.js';
 const MAX_JSON_BYTES = 16 * 1024;
 const MAX_DEPTH = 8;
 const MAX_TOKENS = 10_000_000;
+const MAX_STOPS = 4;
+const MAX_STOP_CHARACTERS = 1000;
 const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;
 
 /** Compared in lower case, because servers written in Go ignore case. */
@@ -56,12 +58,17 @@ export class ModelParams {
   @Max(Number.MAX_SAFE_INTEGER)
   seed?: number | null;
 
+  /** Texts at which the reply ends. A single text is accepted too, as a list of one. */
   @ApiPropertyOptional({
     nullable: true,
-    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 4 }],
+    type: 'array',
+    items: { type: 'string', minLength: 1, maxLength: MAX_STOP_CHARACTERS },
+    minItems: 1,
+    maxItems: MAX_STOPS,
   })
+  @Transform(({ value }: { value: unknown }) => stopList(value))
   @Satisfies(isStop, 'Must be text, or a list of 1 to 4 texts, of 1 to 1000 characters each.')
-  stop?: string | string[] | null;
+  stop?: string[] | null;
 
   @ApiPropertyOptional({
     nullable: true,
@@ -140,6 +147,13 @@ export function mergeParams(config: ModelParams, conversation: ModelParams): Mod
   return Object.fromEntries(set);
 }
 
+/** Returns stored parameters as they are documented: `stop` was once stored as a single text. */
+export function withStopList(params: Record<string, unknown>): Record<string, unknown> {
+  return typeof params.stop === 'string' ? { ...params, stop: stopList(params.stop) } : params;
+}
+
+const stopList = (stop: unknown) => (typeof stop === 'string' ? [stop] : stop);
+
 function SkipNull(): PropertyDecorator {
   return ValidateIf((_, value) => value !== undefined && value !== null);
 }
@@ -172,9 +186,8 @@ function Satisfies(validate: (value: unknown) => boolean, message: string): Prop
 }
 
 function isStop(value: unknown): boolean {
-  const texts = Array.isArray(value) ? value : [value];
-  const isText = (text: unknown) => textError(text, { min: 1, max: 1000 }) === undefined;
-  return texts.length >= 1 && texts.length <= 4 && texts.every(isText);
+  const isText = (text: unknown) => textError(text, { min: 1, max: MAX_STOP_CHARACTERS }) === undefined;
+  return Array.isArray(value) && value.length >= 1 && value.length <= MAX_STOPS && value.every(isText);
 }
 
 function isLogitBias(value: unknown): boolean {

@@ -11,7 +11,7 @@ interface IntegerRange {
   max?: number;
   /** The property's initial value, for OpenAPI. */
   default?: number;
-  description?: string;
+  description: string;
 }
 
 /** Treats an empty parameter (`q=`), sent by forms, as absent. */
@@ -43,7 +43,7 @@ const BOOLEANS = new Map<unknown, boolean>([
 ]);
 
 /** A boolean in a query. */
-export function QueryBoolean(documents: { description?: string } = {}) {
+export function QueryBoolean(documents: { description: string }) {
   return applyDecorators(
     ApiPropertyOptional({ type: 'boolean', ...documents }),
     EmptyIsAbsent(),

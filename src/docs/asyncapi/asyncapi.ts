@@ -23,7 +23,7 @@ export function buildAsyncApi(described: OpenAPIObject): Node {
       license: described.info.license,
     },
     defaultContentType: 'application/json',
-    servers: servers(),
+    servers: servers(described.servers?.[0]?.url ?? ''),
     channels: Object.fromEntries(TRANSPORTS.map((transport) => [transport.channel, channelOf(transport)])),
     operations: Object.assign({}, ...TRANSPORTS.map(operationsOf)) as Node,
     components: {
@@ -48,14 +48,24 @@ function titled(document: object, schemas: Schemas): Schemas {
   return Object.fromEntries(Object.entries(used).map(([name, schema]) => [name, { title: name, ...schema }]));
 }
 
-function servers(): Node {
+/** @param base the server's public URL, or a relative one */
+function servers(base: string): Node {
+  const url = URL.canParse(base) ? new URL(base) : undefined;
   const security = [{ $ref: '#/components/securitySchemes/bearer' }];
   const variables = { host: { default: 'localhost:3000', description: 'Where Parley listens.' } };
-  const server = { host: '{host}', variables, security };
+  const server = { ...(url ? { host: url.host } : { host: '{host}', variables }), security };
+  const prefix = url?.pathname.replace(/\/$/, '') ?? '';
+  const place = { ...server, ...(prefix && { pathname: prefix }) };
+  const secure = url?.protocol === 'https:' ? 's' : '';
   return {
-    socketio: { ...server, protocol: 'socketio', pathname: '/socket.io/', description: 'Socket.IO 4' },
-    websocket: { ...server, protocol: 'ws', description: 'wss in production' },
-    http: { ...server, protocol: 'http', description: 'https in production' },
+    socketio: {
+      ...server,
+      protocol: 'socketio',
+      pathname: `${prefix}/socket.io/`,
+      description: 'Socket.IO 4',
+    },
+    websocket: { ...place, protocol: `ws${secure}`, description: 'wss in production' },
+    http: { ...place, protocol: `http${secure}`, description: 'https in production' },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type HeaderObject, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { Settings } from '../../env/settings.js';
 import { addEventSchemas, EVENT_MODELS } from './events.js';
 import { finishOperations, publicOperationsOf } from './operations.js';
 import { PROBLEM_SCHEMAS } from './problem-responses.js';
@@ -66,7 +67,7 @@ const HEADERS: Record<string, HeaderObject> = {
  * schemas include those of events, and of models.
  */
 export function describeApi(app: INestApplication, models: (new () => object)[]): OpenAPIObject {
-  const scanned = SwaggerModule.createDocument(app, frame(), {
+  const scanned = SwaggerModule.createDocument(app, frame(app.get(Settings).publicUrl), {
     operationIdFactory: (_controller, method) => method,
     extraModels: [...EVENT_MODELS, ...models],
   });
@@ -88,7 +89,7 @@ export function openApiOf(described: OpenAPIObject): OpenAPIObject {
   return { ...described, components: { ...components, schemas: used } };
 }
 
-function frame(): Omit<OpenAPIObject, 'paths'> {
+function frame(publicUrl?: string): Omit<OpenAPIObject, 'paths'> {
   return (
     new DocumentBuilder()
       .setOpenAPIVersion('3.1.1')
@@ -96,8 +97,8 @@ function frame(): Omit<OpenAPIObject, 'paths'> {
       .setDescription(DESCRIPTION)
       .setVersion(VERSION)
       .setLicense('MIT', 'https://opensource.org/license/mit')
-      // Relative to the document, so that it is valid under any path of a proxy.
-      .addServer('.', 'This server')
+      // The default is relative to the document, so that it is valid under any path of a proxy.
+      .addServer(publicUrl ?? '.', 'This server')
       .addBearerAuth({ type: 'http', description: 'The access_token of a login.' }, 'bearer')
       .addSecurityRequirements('bearer')
       .addTag('Accounts', 'Signing up, tokens, and what belongs to a user')

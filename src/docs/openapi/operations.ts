@@ -59,11 +59,23 @@ const isPublic = (target: object) => Reflect.getMetadata('isPublic', target) ===
 function describeParameters(path: string, operation: OperationObject): void {
   for (const parameter of (operation.parameters ?? []) as ParameterObject[]) {
     if (parameter.in !== 'path') continue;
-    const thing = /^(.+)_id$/.exec(parameter.name)?.[1] ?? 'thing';
-    parameter.description ||= `The ${thing}'s id.`;
+    parameter.description ||= describeId(path, parameter.name);
     parameter.schema = { type: 'integer', minimum: 1 };
     parameter.example ??= exampleId(path, parameter.name);
   }
+}
+
+const RESOURCES: readonly [prefix: string, name: string][] = [
+  ['/conversations/', 'conversation'],
+  ['/auth/config/', 'model configuration'],
+  ['/auth/sessions/', 'session'],
+];
+
+function describeId(path: string, parameter: string): string {
+  if (parameter === 'message_id') return 'The id of a message in the conversation.';
+  const resource = RESOURCES.find(([prefix]) => path.startsWith(prefix));
+  if (!resource) throw new Error(`The parameter "${parameter}" of ${path} has no description.`);
+  return `The ${resource[1]}'s id.`;
 }
 
 /** Uses the ids of the DTOs' examples. */
@@ -106,7 +118,8 @@ function addExamples(document: OpenAPIObject, operation: OperationObject): void 
     if (holder && 'content' in holder && holder.content) fillContent(holder.content, schemas);
   }
   for (const parameter of (operation.parameters ?? []) as ParameterObject[]) {
-    if (parameter.schema && !parameter.examples) parameter.example ??= exampleOf(parameter.schema, schemas);
+    // Swagger UI fills in the examples of optional parameters.
+    if (parameter.required && parameter.schema) parameter.example ??= exampleOf(parameter.schema, schemas);
   }
 }
 

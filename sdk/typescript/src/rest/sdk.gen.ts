@@ -59,6 +59,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Create an account
+     *
+     * Does not begin a session: log in afterwards. Usernames and email addresses are unique, whatever their case or spelling.
      */
     public register<ThrowOnError extends boolean = true>(options: Options<RegisterData, ThrowOnError>) {
         return (options.client ?? this.client).post<RegisterResponses, RegisterErrors, ThrowOnError, 'data'>({
@@ -74,6 +76,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Log in: begins a session
+     *
+     * Responds with an access token for an hour and a refresh token for a week. A wrong email address and a wrong password are answered alike.
      */
     public login<ThrowOnError extends boolean = true>(options: Options<LoginData, ThrowOnError>) {
         return (options.client ?? this.client).post<LoginResponses, LoginErrors, ThrowOnError, 'data'>({
@@ -120,6 +124,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Log out: ends the session and closes its sockets
+     *
+     * Revokes the access token and the refresh token at once, on every node.
      */
     public logout<ThrowOnError extends boolean = true>(options?: Options<LogoutData, ThrowOnError>) {
         return (options?.client ?? this.client).post<LogoutResponses, LogoutErrors, ThrowOnError, 'data'>({
@@ -132,6 +138,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Get your account
+     *
+     * The user whose access token the request carries.
      */
     public getMe<ThrowOnError extends boolean = true>(options?: Options<GetMeData, ThrowOnError>) {
         return (options?.client ?? this.client).get<GetMeResponses, GetMeErrors, ThrowOnError, 'data'>({
@@ -144,6 +152,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Change your username
+     *
+     * Sessions and tokens stay valid.
      */
     public changeUsername<ThrowOnError extends boolean = true>(options: Options<ChangeUsernameData, ThrowOnError>) {
         return (options.client ?? this.client).post<ChangeUsernameResponses, ChangeUsernameErrors, ThrowOnError, 'data'>({
@@ -160,6 +170,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Change your email address
+     *
+     * The new address is the one to log in with. `current_password` is required unless the login is younger than 15 minutes.
      */
     public changeEmail<ThrowOnError extends boolean = true>(options: Options<ChangeEmailData, ThrowOnError>) {
         return (options.client ?? this.client).post<ChangeEmailResponses, ChangeEmailErrors, ThrowOnError, 'data'>({
@@ -176,6 +188,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Change your password: ends your other sessions
+     *
+     * This session stays valid. `current_password` is required unless the login is younger than 15 minutes.
      */
     public changePassword<ThrowOnError extends boolean = true>(options: Options<ChangePasswordData, ThrowOnError>) {
         return (options.client ?? this.client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError, 'data'>({
@@ -192,6 +206,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Delete your account and all that it owns
+     *
+     * Deletes conversations, configurations and sessions with it, at once and for good. Running replies are stopped.
      */
     public deleteAccount<ThrowOnError extends boolean = true>(options: Options<DeleteAccountData, ThrowOnError>) {
         return (options.client ?? this.client).post<DeleteAccountResponses, DeleteAccountErrors, ThrowOnError, 'data'>({
@@ -208,6 +224,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * List your sessions, the last used first
+     *
+     * A session begins with a login and ends with a logout, a revocation, or a week without a refresh.
      */
     public listSessions<ThrowOnError extends boolean = true>(options?: Options<ListSessionsData, ThrowOnError>) {
         return (options?.client ?? this.client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError, 'data'>({
@@ -220,6 +238,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * End all your sessions but this one
+     *
+     * Their tokens stop working at once, and their sockets are closed.
      */
     public revokeOtherSessions<ThrowOnError extends boolean = true>(options?: Options<RevokeOtherSessionsData, ThrowOnError>) {
         return (options?.client ?? this.client).post<RevokeOtherSessionsResponses, RevokeOtherSessionsErrors, ThrowOnError, 'data'>({
@@ -232,6 +252,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * End one of your sessions
+     *
+     * Its tokens stop working at once, and its sockets are closed. Revoking the session of this request is a logout.
      */
     public revokeSession<ThrowOnError extends boolean = true>(options: Options<RevokeSessionData, ThrowOnError>) {
         return (options.client ?? this.client).post<RevokeSessionResponses, RevokeSessionErrors, ThrowOnError, 'data'>({
@@ -244,6 +266,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * List conversations, pinned first, then newest activity
+     *
+     * Read further pages with the `next_cursor` of the previous one as `cursor`: no conversation is repeated or skipped while the list changes.
      */
     public listConversations<ThrowOnError extends boolean = true>(options?: Options<ListConversationsData, ThrowOnError>) {
         return (options?.client ?? this.client).get<ListConversationsResponses, ListConversationsErrors, ThrowOnError, 'data'>({
@@ -256,6 +280,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Start a conversation
+     *
+     * Without a title, the first message gives one, and the model a better one after the first reply.
      */
     public createConversation<ThrowOnError extends boolean = true>(options?: Options<CreateConversationData, ThrowOnError>) {
         return (options?.client ?? this.client).post<CreateConversationResponses, CreateConversationErrors, ThrowOnError, 'data'>({
@@ -272,6 +298,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Search titles and messages, the newest messages first
+     *
+     * Finds the text anywhere in titles and messages, in any case and width. Read further pages with `before_id`.
      */
     public searchConversations<ThrowOnError extends boolean = true>(options: Options<SearchConversationsData, ThrowOnError>) {
         return (options.client ?? this.client).get<SearchConversationsResponses, SearchConversationsErrors, ThrowOnError, 'data'>({
@@ -284,6 +312,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Rename, pin, archive or set up a conversation
+     *
+     * Absent fields stay as they are. A title set here is never replaced by the model.
      */
     public updateConversation<ThrowOnError extends boolean = true>(options: Options<UpdateConversationData, ThrowOnError>) {
         return (options.client ?? this.client).post<UpdateConversationResponses, UpdateConversationErrors, ThrowOnError, 'data'>({
@@ -300,6 +330,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Get a conversation with a page of its messages
+     *
+     * The newest messages of the active branch, the oldest first; a running reply with its text so far. Read older pages with the id of the first message as `before_id`.
      */
     public getConversation<ThrowOnError extends boolean = true>(options: Options<GetConversationData, ThrowOnError>) {
         return (options.client ?? this.client).get<GetConversationResponses, GetConversationErrors, ThrowOnError, 'data'>({
@@ -312,6 +344,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Delete a conversation, stopping its reply
+     *
+     * Deletes its messages on all branches, at once and for good.
      */
     public deleteConversation<ThrowOnError extends boolean = true>(options: Options<DeleteConversationData, ThrowOnError>) {
         return (options.client ?? this.client).post<DeleteConversationResponses, DeleteConversationErrors, ThrowOnError, 'data'>({
@@ -378,6 +412,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Make the branch of a message the active one
+     *
+     * Shows the branch of one of a message's `sibling_ids`, down to its newest message. Responds with the newest page of it.
      */
     public activateMessage<ThrowOnError extends boolean = true>(options: Options<ActivateMessageData, ThrowOnError>) {
         return (options.client ?? this.client).post<ActivateMessageResponses, ActivateMessageErrors, ThrowOnError, 'data'>({
@@ -390,6 +426,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Stop the reply that runs; its text so far is kept
+     *
+     * Responds with the stopped reply. The request to the provider ends within a second.
      */
     public stopReply<ThrowOnError extends boolean = true>(options: Options<StopReplyData, ThrowOnError>) {
         return (options.client ?? this.client).post<StopReplyResponses, StopReplyErrors, ThrowOnError, 'data'>({
@@ -402,6 +440,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * List your model configurations
+     *
+     * All of them, without their API keys.
      */
     public listConfigs<ThrowOnError extends boolean = true>(options?: Options<ListConfigsData, ThrowOnError>) {
         return (options?.client ?? this.client).get<ListConfigsResponses, ListConfigsErrors, ThrowOnError, 'data'>({
@@ -414,6 +454,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Add a model configuration
+     *
+     * The first one becomes the default. The API key is stored encrypted and never returned; nothing is sent to the provider before a test or a message.
      */
     public createConfig<ThrowOnError extends boolean = true>(options: Options<CreateConfigData, ThrowOnError>) {
         return (options.client ?? this.client).post<CreateConfigResponses, CreateConfigErrors, ThrowOnError, 'data'>({
@@ -430,6 +472,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Change a model configuration
+     *
+     * Absent fields stay as they are. Another scheme, host or port of `model_url` requires the `api_key` again.
      */
     public updateConfig<ThrowOnError extends boolean = true>(options: Options<UpdateConfigData, ThrowOnError>) {
         return (options.client ?? this.client).post<UpdateConfigResponses, UpdateConfigErrors, ThrowOnError, 'data'>({
@@ -446,6 +490,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Delete a model configuration
+     *
+     * Conversations that use it answer with the default from then on; if it was the default, the oldest remaining one becomes it.
      */
     public deleteConfig<ThrowOnError extends boolean = true>(options: Options<DeleteConfigData, ThrowOnError>) {
         return (options.client ?? this.client).post<DeleteConfigResponses, DeleteConfigErrors, ThrowOnError, 'data'>({
@@ -458,6 +504,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Try a model configuration with one real, tiny completion
+     *
+     * A failed test is a 200 too, with `ok: false` and the reason in `error`.
      */
     public testConfig<ThrowOnError extends boolean = true>(options: Options<TestConfigData, ThrowOnError>) {
         return (options.client ?? this.client).post<TestConfigResponses, TestConfigErrors, ThrowOnError, 'data'>({
@@ -470,6 +518,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * List the models of a configuration's provider
+     *
+     * As the provider lists them at `/models`, to fill a picker of `model_name`.
      */
     public listConfigModels<ThrowOnError extends boolean = true>(options: Options<ListConfigModelsData, ThrowOnError>) {
         return (options.client ?? this.client).get<ListConfigModelsResponses, ListConfigModelsErrors, ThrowOnError, 'data'>({
@@ -482,6 +532,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Get everything you own as one JSON document
+     *
+     * The account, its sessions, configurations and conversations with the messages of all branches. API keys and passwords are left out. The document is streamed, as it may be large.
      */
     public exportAccount<ThrowOnError extends boolean = true>(options?: Options<ExportAccountData, ThrowOnError>) {
         return (options?.client ?? this.client).get<ExportAccountResponses, ExportAccountErrors, ThrowOnError, 'data'>({
@@ -494,6 +546,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Whether the process runs
+     *
+     * For a restart policy: answers while the process can answer at all.
      */
     public checkLiveness<ThrowOnError extends boolean = true>(options?: Options<CheckLivenessData, ThrowOnError>) {
         return (options?.client ?? this.client).get<CheckLivenessResponses, CheckLivenessErrors, ThrowOnError, 'data'>({
@@ -505,6 +559,8 @@ export class Rest extends HeyApiClient {
     
     /**
      * Whether the server can take requests, part by part
+     *
+     * For a load balancer: 503 while a required dependency is down or the server shuts down.
      */
     public checkReadiness<ThrowOnError extends boolean = true>(options?: Options<CheckReadinessData, ThrowOnError>) {
         return (options?.client ?? this.client).get<CheckReadinessResponses, CheckReadinessErrors, ThrowOnError, 'data'>({

@@ -178,7 +178,10 @@ export type ModelParams = {
     frequency_penalty?: number | null;
     presence_penalty?: number | null;
     seed?: number | null;
-    stop?: string | Array<string> | null;
+    /**
+     * Texts at which the reply ends. A single text is accepted too, as a list of one.
+     */
+    stop?: Array<string> | null;
     logit_bias?: {
         [key: string]: number;
     } | null;
@@ -555,7 +558,7 @@ export type UpdateConfig = {
     api_key?: string;
 };
 
-export type ConfigTest = {
+export type ConfigTestResult = {
     ok: boolean;
     latency_ms: number;
     model: string;
@@ -1794,7 +1797,7 @@ export type RevokeSessionData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The session's id.
          */
         id: number;
     };
@@ -1864,7 +1867,13 @@ export type ListConversationsData = {
     body?: never;
     path?: never;
     query?: {
+        /**
+         * The most conversations to return.
+         */
         limit?: number;
+        /**
+         * How many conversations to skip; `cursor` is better for paging.
+         */
         offset?: number;
         /**
          * The `next_cursor` of the previous page, instead of an offset: no conversation is repeated or skipped.
@@ -1993,6 +2002,9 @@ export type SearchConversationsData = {
          * Text to find. Case, Unicode composition, width and invisible characters are ignored; accents are not.
          */
         q: string;
+        /**
+         * The most results to return.
+         */
         limit?: number;
         /**
          * Only messages older than this one: the last message of the page before.
@@ -2048,7 +2060,7 @@ export type UpdateConversationData = {
     body?: UpdateConversation;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
     };
@@ -2118,11 +2130,14 @@ export type GetConversationData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
     };
     query?: {
+        /**
+         * The most messages to return.
+         */
         limit?: number;
         /**
          * Only messages older than this one.
@@ -2182,7 +2197,7 @@ export type DeleteConversationData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
     };
@@ -2252,7 +2267,7 @@ export type SendMessageData = {
     body: SendMessage;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
     };
@@ -2352,11 +2367,11 @@ export type RegenerateReplyData = {
     body?: Regenerate;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
         /**
-         * The message's id.
+         * The id of a message in the conversation.
          */
         message_id: number;
     };
@@ -2456,11 +2471,11 @@ export type EditMessageData = {
     body: EditMessage;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
         /**
-         * The message's id.
+         * The id of a message in the conversation.
          */
         message_id: number;
     };
@@ -2562,11 +2577,11 @@ export type ActivateMessageData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
         /**
-         * The message's id.
+         * The id of a message in the conversation.
          */
         message_id: number;
     };
@@ -2640,7 +2655,7 @@ export type StopReplyData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The conversation's id.
          */
         id: number;
     };
@@ -2824,7 +2839,7 @@ export type UpdateConfigData = {
     body?: UpdateConfig;
     path: {
         /**
-         * The thing's id.
+         * The model configuration's id.
          */
         id: number;
     };
@@ -2894,7 +2909,7 @@ export type DeleteConfigData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The model configuration's id.
          */
         id: number;
     };
@@ -2964,7 +2979,7 @@ export type TestConfigData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The model configuration's id.
          */
         id: number;
     };
@@ -3029,7 +3044,7 @@ export type TestConfigResponses = {
     /**
      * OK
      */
-    200: ConfigTest;
+    200: ConfigTestResult;
 };
 
 export type TestConfigResponse = TestConfigResponses[keyof TestConfigResponses];
@@ -3038,7 +3053,7 @@ export type ListConfigModelsData = {
     body?: never;
     path: {
         /**
-         * The thing's id.
+         * The model configuration's id.
          */
         id: number;
     };

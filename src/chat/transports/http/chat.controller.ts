@@ -116,7 +116,12 @@ export class ChatController {
     return this.responder.respond(request, response, this.chat.edit(user.id, id, messageId, changes));
   }
 
-  @ApiOperation({ operationId: 'activateMessage', summary: 'Make the branch of a message the active one' })
+  @ApiOperation({
+    operationId: 'activateMessage',
+    summary: 'Make the branch of a message the active one',
+    description:
+      "Shows the branch of one of a message's `sibling_ids`, down to its newest message. Responds with the newest page of it.",
+  })
   @ApiOkResponse({ type: ConversationPageDto })
   @ApiProblems('409 reply_in_progress')
   @HttpCode(200)
@@ -130,7 +135,11 @@ export class ChatController {
     return this.stream.read(user.id, id);
   }
 
-  @ApiOperation({ operationId: 'stopReply', summary: 'Stop the reply that runs; its text so far is kept' })
+  @ApiOperation({
+    operationId: 'stopReply',
+    summary: 'Stop the reply that runs; its text so far is kept',
+    description: 'Responds with the stopped reply. The request to the provider ends within a second.',
+  })
   @ApiOkResponse({ type: MessageDto })
   @ApiProblems('409 no_reply_running')
   @HttpCode(200)

@@ -15,7 +15,12 @@ export class ConversationController {
   constructor(private readonly conversations: LiveConversations) {}
 
   @Get()
-  @ApiOperation({ operationId: 'getConversation', summary: 'Get a conversation with a page of its messages' })
+  @ApiOperation({
+    operationId: 'getConversation',
+    summary: 'Get a conversation with a page of its messages',
+    description:
+      'The newest messages of the active branch, the oldest first; a running reply with its text so far. Read older pages with the id of the first message as `before_id`.',
+  })
   get(
     @CurrentUser() user: User,
     @Param('id', IdPipe) id: number,
@@ -26,7 +31,11 @@ export class ConversationController {
 
   @Post('delete')
   @HttpCode(204)
-  @ApiOperation({ operationId: 'deleteConversation', summary: 'Delete a conversation, stopping its reply' })
+  @ApiOperation({
+    operationId: 'deleteConversation',
+    summary: 'Delete a conversation, stopping its reply',
+    description: 'Deletes its messages on all branches, at once and for good.',
+  })
   delete(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<void> {
     return this.conversations.delete(user.id, id);
   }
