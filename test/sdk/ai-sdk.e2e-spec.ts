@@ -12,6 +12,7 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
 import { openPage } from '../support/clients/react.js';
 import { sdk, sdkFor, sharedStorage } from '../support/clients/sdk.js';
+import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 import { until } from '../support/infrastructure/until.js';
 import { cut, gate, raw, reasoning } from '../support/provider/provider.js';
 
@@ -42,9 +43,9 @@ describe('useChat with @parley/client/ai-sdk', () => {
   });
 
   /** A page that chats. `reload` opens it again, as a browser does: without unmounting the components. */
-  async function openChat({ strict = false, chat: keep = false } = {}) {
+  async function openChat({ strict = false, chat: keep = false, baseUrl = t.url } = {}) {
     const storage = sharedStorage();
-    const first = await sdkFor(t, ada, { storage });
+    const first = await sdkFor(t, ada, { baseUrl, storage, reconnect: { maxMs: 500 } });
     const { id } = await first.conversations.create();
     const mount = (parley = first, options: Partial<Options> = {}) => {
       const transport = new ParleyChatTransport(parley);
@@ -133,6 +134,28 @@ describe('useChat with @parley/client/ai-sdk', () => {
 
     await sending;
     expect(seen.chat.error).toBeUndefined();
+    await until(async () => (await ada.history(id))[1]?.status === 'stopped');
+  });
+
+  it('follows a reply through a lost connection, and stops it once there is one again', async () => {
+    const proxy = t.opened(await TcpProxy.start('127.0.0.1', Number(new URL(t.url).port)));
+    const baseUrl = `http://127.0.0.1:${proxy.port}`;
+    const { seen, id, text } = await openChat({ baseUrl });
+    const [middle, never] = [gate(), gate()];
+    t.provider.willStream('One ', middle, 'two ', never, 'three');
+    void seen.chat.sendMessage({ text: 'Count' });
+    await until(() => text() === 'One ');
+
+    const mend = await proxy.refuse();
+    middle.open();
+    await until(async () => (await ada.history(id))[1]?.content === 'One two ');
+    expect(text()).toBe('One ');
+    await mend();
+    await until(() => text() === 'One two ');
+
+    const mendAgain = await proxy.refuse();
+    await seen.chat.stop();
+    await mendAgain();
     await until(async () => (await ada.history(id))[1]?.status === 'stopped');
   });
 

@@ -201,7 +201,7 @@ describe('@parley/client/react', () => {
     view.render(within(parley, createElement(Shown, { id: two.id })));
 
     await until(() => view.text() === 'To two');
-    expect([one.isObserved, two.isObserved]).toEqual([false, true]);
+    await until(() => !one.isObserved && two.isObserved);
     view.unmount();
   });
 

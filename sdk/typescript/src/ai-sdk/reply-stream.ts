@@ -5,6 +5,7 @@ import type { Conversation } from '../conversations/conversation.js';
 import type { Parley } from '../parley.js';
 import type { Message } from '../rest/types.gen.js';
 import { ReplyChunks } from './reply-chunks.js';
+import { stopReply } from './stop-reply.js';
 
 /** One reply as a stream of chunks, from its beginning. Cancelling it leaves the reply running; aborting stops it. */
 export class ReplyStream {
@@ -36,7 +37,7 @@ export class ReplyStream {
 
   private listen(): void {
     const { parley, conversation, reply, signal } = this;
-    const stop = () => void conversation.stop().catch(() => undefined);
+    const stop = () => void stopReply(parley, conversation, reply.id).catch(() => undefined);
     signal?.addEventListener('abort', stop);
     this.endings.push(
       () => signal?.removeEventListener('abort', stop),

@@ -7,6 +7,7 @@ import { ParleyError } from '../error.js';
 import type { Parley } from '../parley.js';
 import type { Message, Turn } from '../rest/types.gen.js';
 import { ReplyStream } from './reply-stream.js';
+import { stopReply } from './stop-reply.js';
 import { type ParleyUIMessage, toUIMessages } from './ui-messages.js';
 
 export interface ParleyChatTransportOptions {
@@ -56,7 +57,8 @@ export class ParleyChatTransport<M extends UIMessage = ParleyUIMessage> implemen
     const conversation = this.parley.conversation(await this.conversationId(options.chatId));
     abortSignal?.throwIfAborted();
     const reply = await this.request(conversation, options);
-    const turn = await acceptedUnlessAborted(reply, conversation, abortSignal);
+    const stop = ({ assistant_message }: Turn) => stopReply(this.parley, conversation, assistant_message.id);
+    const turn = await acceptedUnlessAborted(reply, stop, abortSignal);
     const asked = options.messages.at(-1);
     if (asked) this.storedIds.set(asked.id, turn.user_message.id);
     return this.stream(conversation, turn.assistant_message, abortSignal);
@@ -111,13 +113,13 @@ function textOf(message: UIMessage | undefined): string {
 /** Stops the reply also when the signal is aborted before the server has stored the message. */
 async function acceptedUnlessAborted(
   reply: Reply,
-  conversation: Conversation,
+  stop: (turn: Turn) => Promise<void>,
   signal: AbortSignal | undefined,
 ): Promise<Turn> {
   let abort: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
     abort = () => {
-      reply.accepted.then(() => conversation.stop()).catch(() => undefined);
+      reply.accepted.then(stop).catch(() => undefined);
       reject(signal!.reason as Error);
     };
     signal?.addEventListener('abort', abort);
