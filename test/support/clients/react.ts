@@ -4,9 +4,10 @@ import { createRoot, hydrateRoot } from 'react-dom/client';
 
 /** Gives React DOM a page to render into, in the process of the server. Call it once per test file. */
 export function openPage() {
-  const window = new Window();
-  const { document } = window;
-  Object.assign(globalThis, { window, document });
+  const page = new Window();
+  const { document } = page;
+  // With `window.document`, the server's OpenAI client takes the process for a browser, and refuses to run.
+  Object.assign(globalThis, { window: { event: undefined }, document });
   return {
     /** Renders into an element of its own; hydrates it if it has HTML. */
     render(node: ReactNode, html = '') {
@@ -21,6 +22,6 @@ export function openPage() {
         unmount: () => root.unmount(),
       };
     },
-    close: () => window.happyDOM.close(),
+    close: () => page.happyDOM.close(),
   };
 }
