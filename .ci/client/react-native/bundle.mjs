@@ -25,26 +25,23 @@ await Metro.runBuild(config, {
 const hermesc = require.resolve('hermes-compiler/hermesc/linux64-bin/hermesc');
 execFileSync(hermesc, ['-w', '-emit-binary', '-out', 'app.hbc', 'app.bundle.js']);
 
-const WebSocket = globalThis.WebSocket ?? require('ws');
-const { console, fetch, Request, Response, Headers, FormData, Blob, AbortController, URL, performance } =
+// React Native's own fetch is whatwg-fetch over XMLHttpRequest: its responses have no stream.
+const { console, AbortController, performance, setTimeout, clearTimeout, setInterval, clearInterval } =
   globalThis;
-const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
+const { XMLHttpRequest } = require('xmlhttprequest-ssl');
 const sandbox = {
   console,
-  fetch,
-  Request,
-  Response,
-  Headers,
-  FormData,
-  Blob,
   AbortController,
-  URL,
   performance,
+  setTimeout,
+  clearTimeout,
+  setInterval,
+  clearInterval,
 };
-Object.assign(sandbox, { setTimeout, clearTimeout, setInterval, clearInterval, WebSocket });
-Object.assign(sandbox, { navigator: { product: 'ReactNative' } });
+Object.assign(sandbox, { XMLHttpRequest, WebSocket: require('ws'), navigator: { product: 'ReactNative' } });
 const global = createContext(sandbox);
-runInContext('globalThis.global = globalThis.window = globalThis;', global);
+runInContext('globalThis.global = globalThis.window = globalThis.self = globalThis;', global);
+runInContext(readFileSync(require.resolve('whatwg-fetch/dist/fetch.umd.js'), 'utf8'), global);
 runInContext(readFileSync('app.bundle.js', 'utf8'), global, { filename: 'app.bundle.js' });
 if (!(await global.chat(process.env.BASE_URL))) throw new Error('The chat failed.');
 console.log('React Native works');
