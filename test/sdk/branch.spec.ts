@@ -33,6 +33,10 @@ class Server {
     });
   }
 
+  textOf(id: number): string {
+    return this.get(id).content;
+  }
+
   send(): LiveEvent[] {
     return this.running ? [] : this.turn(this.activeId);
   }
@@ -219,6 +223,34 @@ describe('the branch of @parley/client', () => {
 
           expectInStep(branch, server);
           for (const event of server.say('more')) branch = applyEvent(branch, event);
+          expectInStep(branch, server);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('never garbles a text, in whatever order and number events arrive', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(streaming, fc.nat(4), fc.nat(2)), { maxLength: 60, size: 'max' }),
+        (steps) => {
+          const server = new Server();
+          const arrivals = steps.flatMap(([[, run], lateness, copies], at) =>
+            run(server).flatMap((event) =>
+              Array.from({ length: copies }, (_, n) => ({ event, at: at + n * lateness })),
+            ),
+          );
+          arrivals.sort((a, b) => a.at - b.at);
+          let branch = EMPTY;
+          for (const { event } of arrivals) {
+            branch = applyEvent(branch, event);
+            for (const { id, content } of branch.messages)
+              expect(server.textOf(id).slice(0, content.length)).toBe(content);
+          }
+
+          branch = applyPage(branch, server.page, true);
+
           expectInStep(branch, server);
         },
       ),

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** How often, per piece of data in either direction, a connection fails. */
@@ -10,6 +11,8 @@ export interface Flakiness {
   /** The piece, and all that follows it, arrives later. */
   delays: number;
   maxDelayMs: number;
+  /** How often a connection begins late, so that later ones overtake it. */
+  overtakes?: number;
 }
 
 const CALM: Flakiness = { halves: 0, drops: 0, delays: 0, maxDelayMs: 0 };
@@ -27,7 +30,7 @@ export class FlakyProxy {
     private readonly target: () => number,
     private readonly random: () => number,
   ) {
-    this.server = createServer((client) => this.join(client, connect(this.target(), '127.0.0.1')));
+    this.server = createServer((client) => void this.accept(client));
   }
 
   /** @param target the server's port, asked for each connection @param seed of the failures */
@@ -57,6 +60,13 @@ export class FlakyProxy {
     await once(this.server, 'close');
   }
 
+  private async accept(client: Socket): Promise<void> {
+    client.on('error', () => client.destroy());
+    const { overtakes = 0, maxDelayMs } = this.flakiness;
+    if (this.random() < overtakes) await delay(this.random() * 4 * maxDelayMs);
+    if (!client.destroyed) this.join(client, connect(this.target(), '127.0.0.1'));
+  }
+
   private join(client: Socket, target: Socket): void {
     const end = () => [client, target].forEach((socket) => socket.destroy());
     for (const [from, to] of [
@@ -77,7 +87,7 @@ export class FlakyProxy {
     if (dice < halves) return this.cut(to, data.subarray(0, Math.floor(data.length * this.random())));
     if (dice < halves + drops) return this.cut(to, data);
     if (dice < halves + drops + delays) {
-      await new Promise((resolve) => setTimeout(resolve, this.random() * maxDelayMs));
+      await delay(this.random() * maxDelayMs);
     }
     if (!to.destroyed) to.write(data);
   }
@@ -89,7 +99,7 @@ export class FlakyProxy {
 }
 
 /** Mulberry32. */
-function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
