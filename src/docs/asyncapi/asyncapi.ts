@@ -45,7 +45,14 @@ export function buildAsyncApi(described: OpenAPIObject): Node {
 function titled(document: object, schemas: Schemas): Schemas {
   const used = structuredClone(schemasUsedBy(document, schemas));
   Object.values(used).forEach(finishSchema);
-  return Object.fromEntries(Object.entries(used).map(([name, schema]) => [name, { title: name, ...schema }]));
+  const entries = Object.entries(used).map(([name, schema]) => [name, { title: name, ...schema }]);
+  return JSON.parse(JSON.stringify(Object.fromEntries(entries)), unwrapReference) as Schemas;
+}
+
+/** Replaces an `allOf` of one reference, which generators give a type of its own, by the reference. */
+function unwrapReference(_key: string, value: unknown): unknown {
+  const [reference, ...others] = (value as Partial<Schema> | null)?.allOf ?? [];
+  return reference && '$ref' in reference && others.length === 0 ? reference : value;
 }
 
 /** @param base the server's public URL, or a relative one */

@@ -94,7 +94,7 @@ function refusalOf(): Schema {
   return {
     type: 'object',
     required: ['ok', 'error'],
-    properties: { ok: { type: 'boolean', enum: [false] }, error: referenceTo('Problem') },
+    properties: { ok: { type: 'boolean', example: false }, error: referenceTo('Problem') },
   };
 }
 
