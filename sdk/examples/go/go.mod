@@ -1,0 +1,3 @@
+module example.com/parley-chat
+
+go 1.22
