@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { createElement, memo, Profiler, type ReactNode, StrictMode, useCallback } from 'react';
+import { createElement, memo, Profiler, type ReactNode, StrictMode } from 'react';
 import { renderToString } from 'react-dom/server';
 import type { ConversationStore, Parley } from '../../sdk/typescript/src/index.js';
 import {
@@ -133,19 +133,16 @@ describe('@parley/client/react', () => {
   it('renders a selection again only when it changes', async () => {
     const conversation = await create();
     const { seen, Probe } = probe(() =>
-      useConversationSelector(
-        conversation.id,
-        useCallback(({ running }) => running !== null, []),
-      ),
+      useConversationSelector(conversation.id, ({ running }) => ['a new array', running !== null]),
     );
     const view = page.render(within(parley, createElement(Probe)));
     const reply = slowReply(conversation);
-    await until(() => seen.value);
+    await until(() => seen.value?.[1] === true);
     const before = seen.renders;
 
     await reply.play();
 
-    await until(() => !seen.value);
+    await until(() => seen.value[1] === false);
     expect(seen.renders - before).toBe(1);
     view.unmount();
   });

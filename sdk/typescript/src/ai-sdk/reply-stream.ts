@@ -39,6 +39,7 @@ export class ReplyStream {
     const { parley, conversation, reply, signal } = this;
     const stop = () => void stopReply(parley, conversation, reply.id).catch(() => undefined);
     signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop();
     this.endings.push(
       () => signal?.removeEventListener('abort', stop),
       parley.auth.onSignedOut((_reason, error) => this.fail(signedOutError(error))),
