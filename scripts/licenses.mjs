@@ -24,9 +24,12 @@ function licenceOf(folder, { license, version }) {
   return named?.type ?? named ?? LOOKED_UP[`${folder.replace(/.*node_modules\//, '')}@${version}`] ?? 'none';
 }
 
-/** Requires every part of an SPDX expression to be compatible, alternatives (OR) included. */
-const isCompatible = (licence) =>
-  licence.split(/ AND | OR |[()]/).every((part) => part === '' || COMPATIBLE.includes(part));
+/** One alternative of an SPDX expression (OR) suffices; of an expression with AND, every part is required. */
+function isCompatible(licence) {
+  const parts = licence.split(/ AND | OR |[()]/).filter(Boolean);
+  const isAllowed = (part) => COMPATIBLE.includes(part);
+  return licence.includes(' AND ') ? parts.every(isAllowed) : parts.some(isAllowed);
+}
 
 const shipped = Object.entries(readJson('package-lock.json').packages).filter(
   ([path, { dev }]) => path && !dev,
