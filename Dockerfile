@@ -5,7 +5,8 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json nest-cli.json ormconfig.ts ./
-COPY scripts/bundle.mjs ./scripts/
+COPY scripts/bundle.mjs scripts/page.mjs ./scripts/
+COPY sdk/typescript/src ./sdk/typescript/src
 COPY migrations ./migrations
 COPY src ./src
 RUN npm run build

@@ -45,7 +45,7 @@ const restrictedPatterns = [
 const clientNames = [...Object.keys(CLIENTS), ...FOREIGN_CLIENTS].join('|').replace('/', '\\/');
 
 const oneWayOut = {
-  files: ['src/**/*.ts', 'src/**/*.mjs'],
+  files: ['src/**/*.ts', 'src/**/*.tsx', 'src/**/*.mjs'],
   ignores: [
     'src/ai/egress/{egress-guard,egress-fetch,resolve-host}.ts',
     'src/ai/client/provider-client.ts',
@@ -110,7 +110,7 @@ export default tseslint.config(
   },
   ...tseslint.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',

@@ -1,10 +1,13 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import express, { type Application } from 'express';
 
-const FOLDER = join(import.meta.dirname, 'public');
+/** The built page: beside the build of this file, in `dist` for tests, which run the sources. */
+const FOLDER = ['public', '../../dist/src/playground/public']
+  .map((path) => join(import.meta.dirname, path))
+  .find(existsSync);
 
 /** Serves the playground at `/`: static files that use the public API. */
 @Module({})
@@ -13,6 +16,7 @@ export class PlaygroundModule implements OnModuleInit {
 
   /** Registers a route per file, after Nest's own, so that wrong methods get 405 and no API route is hidden. */
   onModuleInit(): void {
+    if (!FOLDER) return;
     const application = this.adapterHost.httpAdapter.getInstance<Application>();
     const files = express.static(FOLDER, {
       redirect: false,

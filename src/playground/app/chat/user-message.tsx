@@ -1,0 +1,70 @@
+import { useState } from 'preact/hooks';
+import { parley } from '../client/parley.js';
+import { messageOf } from '../client/notices.js';
+import { useStore } from '../client/store.js';
+import { t } from '../i18n/i18n.js';
+import { CopyButton, IconButton } from '../ui/buttons.js';
+import { Branches, type MessageProps } from './branches.js';
+
+export function UserMessage({ message, store }: MessageProps) {
+  const [isEdited, setEdited] = useState(false);
+  if (isEdited) return <Editor message={message} store={store} onEnd={() => setEdited(false)} />;
+  return (
+    <>
+      <div class="bubble" dir="auto">
+        {message.content}
+      </div>
+      {message.id === null ? (
+        <Undelivered message={message} store={store} />
+      ) : (
+        <div class="actions">
+          <Branches message={message} store={store} />
+          <CopyButton text={message.content} />
+          <IconButton icon="edit" label={t.edit} onClick={() => setEdited(true)} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function Undelivered({ message, store }: MessageProps) {
+  const isLive = useStore(parley.connection) === 'live';
+  if (message.status !== 'rejected') return <p class="state">{isLive ? t.sending : t.waiting}</p>;
+  return (
+    <div class="state error" role="alert">
+      {t.rejected}: {messageOf(message.failure)}{' '}
+      <button type="button" class="link" onClick={() => store.retry(message.key)}>
+        {t.retry}
+      </button>{' '}
+      <button type="button" class="link" onClick={() => store.remove(message.key)}>
+        {t.remove}
+      </button>
+    </div>
+  );
+}
+
+function Editor({ message, store, onEnd }: MessageProps & { onEnd: () => void }) {
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const text = String(new FormData(event.currentTarget as HTMLFormElement).get('content'));
+    if (text.trim() && text !== message.content) store.edit(message.id!, text);
+    onEnd();
+  };
+  return (
+    <form class="editor" onSubmit={submit} onKeyDown={(event) => event.key === 'Escape' && onEnd()}>
+      <textarea
+        ref={(element) => element?.focus()}
+        name="content"
+        aria-label={t.editMessage}
+        rows={Math.min(12, message.content.split('\n').length + 1)}
+        defaultValue={message.content}
+      />
+      <footer>
+        <button type="button" onClick={onEnd}>
+          {t.cancel}
+        </button>
+        <button class="primary">{t.saveEdit}</button>
+      </footer>
+    </form>
+  );
+}

@@ -1,0 +1,22 @@
+import { Value } from './store.js';
+
+/** Settings of the next new chat. */
+export interface DraftSettings {
+  readonly config_id: number | null;
+  readonly system_prompt: string | null;
+}
+
+export const NO_SETTINGS: DraftSettings = { config_id: null, system_prompt: null };
+export const draftSettings = new Value<DraftSettings>(NO_SETTINGS);
+
+const texts = new Map<number | null, string>();
+
+/** Unsent text of a conversation; null stands for a new chat. */
+export const draftText = (id: number | null): string => texts.get(id) ?? '';
+
+export const keepDraftText = (id: number | null, text: string): void => void texts.set(id, text);
+
+export function forgetDrafts(): void {
+  texts.clear();
+  draftSettings.set(NO_SETTINGS);
+}

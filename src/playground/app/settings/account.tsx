@@ -1,0 +1,87 @@
+import type { User } from '@parley/client';
+import { useState } from 'preact/hooks';
+import { notice, report } from '../client/notices.js';
+import { parley } from '../client/parley.js';
+import { t } from '../i18n/i18n.js';
+import { Field, Problem, useForm } from '../ui/form.js';
+
+export function Account({ user }: { user: User }) {
+  return (
+    <>
+      <p>{t.signedInAs(user.username, user.email)}</p>
+      <button type="button" onClick={() => void parley.auth.logout()}>
+        {t.signOut}
+      </button>
+      <ChangePassword />
+      <section>
+        <h3>{t.exportData}</h3>
+        <p class="muted">{t.exportText}</p>
+        <button type="button" onClick={() => void report(download())}>
+          {t.exportButton}
+        </button>
+      </section>
+      <DeleteAccount />
+    </>
+  );
+}
+
+function ChangePassword() {
+  const [round, setRound] = useState(0);
+  const { errors, problem, isBusy, onSubmit } = useForm(async ({ current_password, password = '' }) => {
+    await parley.rest.changePassword({ body: { current_password, password } });
+    notice.set(t.passwordChanged);
+    setRound(round + 1);
+  });
+  return (
+    <form key={round} onSubmit={onSubmit} noValidate>
+      <h3>{t.changePassword}</h3>
+      <CurrentPassword errors={errors} />
+      <Field
+        name="password"
+        type="password"
+        label={t.newPassword}
+        hint={t.passwordHint}
+        autocomplete="new-password"
+        errors={errors}
+      />
+      <Problem text={problem} />
+      <button disabled={isBusy}>{t.changePassword}</button>
+    </form>
+  );
+}
+
+function DeleteAccount() {
+  const { errors, problem, isBusy, onSubmit } = useForm(async ({ current_password = '' }) => {
+    await parley.rest.deleteAccount({ body: { current_password } });
+    await parley.auth.logout();
+  });
+  return (
+    <form onSubmit={onSubmit} noValidate>
+      <h3>{t.deleteAccount}</h3>
+      <p class="muted">{t.deleteAccountText}</p>
+      <CurrentPassword errors={errors} />
+      <Problem text={problem} />
+      <button class="danger" disabled={isBusy}>
+        {t.deleteAccountButton}
+      </button>
+    </form>
+  );
+}
+
+const CurrentPassword = ({ errors }: { errors: Record<string, string> }) => (
+  <Field
+    name="current_password"
+    type="password"
+    label={t.currentPassword}
+    autocomplete="current-password"
+    errors={errors}
+  />
+);
+
+async function download(): Promise<void> {
+  const data = await parley.rest.exportAccount();
+  const url = URL.createObjectURL(new Blob([JSON.stringify(data, null, 2)], { type: 'application/json' }));
+  const link = Object.assign(document.createElement('a'), { href: url, download: 'parley-export.json' });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

@@ -1,0 +1,41 @@
+import type { User } from '@parley/client';
+import { t } from '../i18n/i18n.js';
+import { Dialog } from '../ui/dialog.js';
+import { Account } from './account.js';
+import { Models } from './models.js';
+import { Sessions } from './sessions.js';
+
+const TABS = { models: t.model, account: t.account, sessions: t.sessions };
+
+export type SettingsTab = keyof typeof TABS;
+
+interface SettingsProps {
+  user: User;
+  tab: SettingsTab;
+  onTab: (tab: SettingsTab) => void;
+  onClose: () => void;
+}
+
+export function Settings({ user, tab, onTab, onClose }: SettingsProps) {
+  return (
+    <Dialog title={t.settings} onClose={onClose} isWide>
+      <nav class="tabs" aria-label={t.settings}>
+        {Object.entries(TABS).map(([name, label]) => (
+          <button
+            key={name}
+            type="button"
+            aria-current={name === tab ? 'page' : undefined}
+            onClick={() => onTab(name as SettingsTab)}
+          >
+            {label}
+          </button>
+        ))}
+      </nav>
+      <div class="tab">
+        {tab === 'models' && <Models />}
+        {tab === 'account' && <Account user={user} />}
+        {tab === 'sessions' && <Sessions />}
+      </div>
+    </Dialog>
+  );
+}
