@@ -26,7 +26,10 @@ export interface SocketCommandDocument {
 interface AsyncApi {
   servers: Record<string, unknown>;
   operations: Record<string, { action: string; channel: { $ref: string } }>;
-  components: { messages: Record<string, { name: string; payload: Schema }> };
+  components: {
+    messages: Record<string, { name: string; payload: Schema | ReferenceObject }>;
+    schemas: Record<string, Schema>;
+  };
 }
 
 /**
@@ -58,7 +61,7 @@ export class ApiDocument {
     }
   }
 
-  /** @returns the commands of a socket channel */
+  /** @returns the commands of a socket channel, without the frame that authenticates */
   commandsOf(channel: string): SocketCommandDocument[] {
     const { operations, components } = this.asyncApi;
     return Object.entries(operations)
@@ -72,7 +75,8 @@ export class ApiDocument {
         ]) => action === 'receive' && $ref === `#/channels/${channel}`,
       )
       .map(([key]) => components.messages[key]!)
-      .map(({ name, payload }) => ({ name, body: payload }));
+      .filter(({ name }) => name !== 'auth')
+      .map(({ name, payload }) => ({ name, body: this.resolve(payload) }));
   }
 
   get operations(): Operation[] {
@@ -84,7 +88,8 @@ export class ApiDocument {
   }
 
   resolve(schema: Schema | ReferenceObject): Schema {
-    return '$ref' in schema ? resolve(schema, this.openApi.components?.schemas ?? {}) : schema;
+    const schemas = { ...this.openApi.components?.schemas, ...this.asyncApi.components.schemas };
+    return '$ref' in schema ? resolve(schema, schemas) : schema;
   }
 
   /** @returns the properties of an object schema, including inherited ones */
