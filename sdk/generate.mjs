@@ -1,27 +1,34 @@
-/** `npm run sdk`: writes sdk/typescript/src/rest from the OpenAPI and AsyncAPI documents of the built server. */
+/**
+ * `npm run sdk` writes sdk/typescript/src/rest; `npm run sdk -- <language> …` writes sdk/<language>/generated. Both read
+ * the documents of the built server.
+ */
 import { createClient } from '@hey-api/openapi-ts';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { readDocuments, withoutStreams } from './documents.mjs';
 import { withEventTypes } from './event-types.mjs';
+import { generateRestSdk, installGenerator, LANGUAGES } from './openapi-generator.mjs';
 
-const folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'));
-const port = await freePort();
-const env = {
-  ...process.env,
-  NODE_ENV: 'development',
-  DATA_DIR: folder,
-  PORT: String(port),
-  LOG_LEVEL: 'silent',
-};
-const server = spawn(process.execPath, ['.'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+const languages = process.argv.slice(2);
 try {
-  const openApi = await fetchDocument('openapi.json');
-  const asyncApi = await fetchDocument('asyncapi.json');
+  if (languages.length > 0) await generateOthers();
+  else await generateTypeScript(await readDocuments());
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
+
+async function generateOthers() {
+  const unknown = languages.filter((language) => !LANGUAGES.includes(language));
+  if (unknown.length > 0) throw new Error(`Unknown: ${unknown}. Languages: ${LANGUAGES.join(', ')}.`);
+  await installGenerator();
+  const { openApi } = await readDocuments();
+  for (const language of languages) await generateRestSdk(language, openApi);
+}
+
+async function generateTypeScript({ openApi, asyncApi }) {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'));
   const input = join(folder, 'input.json');
   await writeFile(input, JSON.stringify(closeEnums(withEventTypes(withoutStreams(openApi), asyncApi))));
   await createClient({
@@ -37,40 +44,10 @@ try {
     ],
     logs: { level: 'warn', file: false },
   });
-} finally {
-  server.kill();
-  await once(server, 'exit');
   await rm(folder, { recursive: true, force: true });
-}
-
-/** Drops event streams: the generated reader sends no Accept header and repeats refused requests without end. */
-function withoutStreams(openApi) {
-  const isStream = (operation) => 'text/event-stream' in (operation.responses[200]?.content ?? {});
-  const paths = Object.entries(openApi.paths).map(([path, operations]) => [
-    path,
-    Object.fromEntries(Object.entries(operations).filter(([, operation]) => !isStream(operation))),
-  ]);
-  return { ...openApi, paths: Object.fromEntries(paths) };
 }
 
 /** Makes unions of known values: the types are erased, so unknown values do not throw. */
 function closeEnums(document) {
   return JSON.parse(JSON.stringify(document).replaceAll('"x-extensible-enum":', '"enum":'));
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  return port;
-}
-
-async function fetchDocument(name) {
-  for (let tries = 0; tries < 100 && server.exitCode === null; tries++) {
-    const answer = await fetch(`http://127.0.0.1:${port}/${name}`).catch(() => null);
-    if (answer?.ok) return answer.json();
-    await delay(100);
-  }
-  throw new Error('The built server did not start; run `npm run build` first.');
 }

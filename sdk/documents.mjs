@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Fetches both documents from a temporary process of the built server. */
+export async function readDocuments() {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'));
+  const port = await freePort();
+  const env = {
+    ...process.env,
+    PUBLIC_URL: '',
+    NODE_ENV: 'development',
+    DATA_DIR: folder,
+    PORT: String(port),
+    LOG_LEVEL: 'silent',
+  };
+  const server = spawn(process.execPath, ['.'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const read = (name) => fetchDocument(server, `http://127.0.0.1:${port}/${name}`);
+  try {
+    return { openApi: await read('openapi.json'), asyncApi: await read('asyncapi.json') };
+  } finally {
+    server.kill();
+    if (server.exitCode === null) await once(server, 'exit');
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Drops event streams, which generated REST clients cannot read. */
+export function withoutStreams(openApi) {
+  const isStream = (operation) => 'text/event-stream' in (operation.responses[200]?.content ?? {});
+  const paths = Object.entries(openApi.paths).map(([path, operations]) => [
+    path,
+    Object.fromEntries(Object.entries(operations).filter(([, operation]) => !isStream(operation))),
+  ]);
+  return { ...openApi, paths: Object.fromEntries(paths) };
+}
+
+/** Drops schemas that no operation uses. */
+export function withoutUnusedSchemas(openApi) {
+  const { schemas, ...others } = openApi.components;
+  const used = new Set();
+  const collect = (node) => {
+    for (const [, name] of JSON.stringify(node).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (!used.has(name)) collect(schemas[used.add(name) && name]);
+    }
+  };
+  collect([openApi.paths, others]);
+  const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)));
+  return { ...openApi, components: { ...others, schemas: kept } };
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  return port;
+}
+
+async function fetchDocument(server, url) {
+  for (let tries = 0; tries < 300 && server.exitCode === null; tries++) {
+    const answer = await fetch(url).catch(() => null);
+    if (answer?.ok) return answer.json();
+    await delay(100);
+  }
+  throw new Error('The built server did not start; run `npm run build` first.');
+}
