@@ -25,5 +25,6 @@ await build({
   logLevel: 'warn',
 });
 cpSync('dist/src/playground/public', `${OUT}/public`, { recursive: true });
+cpSync('dist/src/docs/swagger-login.js', `${OUT}/swagger-login.js`);
 // Worker threads need their own file.
 cpSync('dist/src/ai/tokenizer/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);

@@ -1,9 +1,12 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { Application } from 'express';
+import { join } from 'node:path';
 import { buildAsyncApi } from './asyncapi/asyncapi.js';
 import { COMMAND_MODELS } from './asyncapi/commands.js';
 import { describeApi, openApiOf } from './openapi/openapi.js';
+
+const LOGIN = join(import.meta.dirname, 'swagger-login.js');
 
 /**
  * Serves /openapi.json, /asyncapi.json and Swagger UI at /docs. Call before the app is initialized, because Nest's
@@ -23,9 +26,11 @@ export function setUpDocs(app: NestExpressApplication): void {
     once(() => JSON.stringify(buildAsyncApi(described()))),
   );
   redirectToDocs(app);
+  serveLogin(app);
   SwaggerModule.setup('docs', app, openApi, {
     raw: false,
     customSiteTitle: 'Parley API',
+    customJs: './docs/login.js',
     swaggerOptions: {
       docExpansion: 'list',
       tryItOutEnabled: true,
@@ -40,6 +45,14 @@ function serve(app: NestExpressApplication, path: string, json: () => string): v
   const express: Application = app.getHttpAdapter().getInstance();
   express.get(path, (_request, response) => {
     response.type('application/json').send(json());
+  });
+}
+
+/** The script of the page's login. */
+function serveLogin(app: NestExpressApplication): void {
+  const express: Application = app.getHttpAdapter().getInstance();
+  express.get('/docs/login.js', (_request, response) => {
+    response.sendFile(LOGIN);
   });
 }
 

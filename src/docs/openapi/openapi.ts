@@ -13,10 +13,11 @@ Parley is the chat backend that web and mobile teams put behind their own chat U
 conversations and replies that stream live from any OpenAI-compatible model.
 
 **Signing in.** \`POST /auth/register\`, then \`POST /auth/login\`. Send the \`access_token\` as
-\`Authorization: Bearer …\` (here: **Authorize**). It is good for an hour; \`POST /auth/refresh\` trades the
+\`Authorization: Bearer …\` (here: log in above). It is good for an hour; \`POST /auth/refresh\` trades the
 \`refresh_token\`, once, for a new pair.
 
-**Streaming.** A send with \`Accept: text/event-stream\` is answered with the reply's events as they happen.
+**Streaming.** A send with \`Accept: text/event-stream\` is answered with the reply's events as they happen;
+Swagger UI shows them once the reply has ended.
 Socket.IO, a plain WebSocket and the bodies of all events are described in [AsyncAPI](asyncapi.json).
 
 **Conventions.** JSON in UTF-8, \`snake_case\` fields, ids that are positive integers, times in UTC (RFC 3339).

@@ -154,7 +154,8 @@ export class ChatController {
     description:
       'Server-sent events, without end. With `Last-Event-ID` everything since that event comes first; without it, ' +
       "a running reply's text so far. A browser's EventSource, which cannot set a header, opens it with " +
-      '`?ticket=` (`POST /auth/stream-ticket`).',
+      '`?ticket=` (`POST /auth/stream-ticket`). Swagger UI shows a response when it has ended: run the `curl` command ' +
+      'that it prints, with `-N`, instead.',
   })
   @ApiHeader({
     name: 'Last-Event-ID',
