@@ -30,7 +30,7 @@ export class ListConversationsQuery {
   @IsText({ max: 200 })
   q?: string;
 
-  @QueryBoolean({ description: 'Absent or false lists what is not archived, true what is.' })
+  @QueryBoolean({ description: 'True lists archived conversations, false (the default) the others.' })
   archived?: boolean;
 }
 

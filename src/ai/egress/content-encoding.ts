@@ -1,7 +1,7 @@
 import { finished, PassThrough, type Readable, Transform, type TransformCallback } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 
-/** Without buffering: a stream's next chunk may be a minute away. */
+/** Without buffering: a stream's next chunk may arrive a minute later. */
 const FLUSH_EACH_CHUNK = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
 const BROTLI_FLUSH_EACH_CHUNK = { flush: constants.BROTLI_OPERATION_FLUSH };
 const GZIP_MAGIC = 0x1f;

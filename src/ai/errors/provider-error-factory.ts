@@ -6,7 +6,7 @@ import { isObject } from '../provider/provider.chunk.js';
 import { ProviderError, ProviderErrorCode, type ProviderErrorOptions } from '../provider/provider.error.js';
 import { maskSecrets } from './secrets.js';
 
-/** Longer waits are not waited out; the user is told the time instead. */
+/** After a longer wait a request is not retried; the error names the wait instead. */
 export const MAX_WAIT_SECONDS = 10;
 const MAX_DETAIL_LENGTH = 500;
 /** openai's message for an error without a body. */
@@ -127,7 +127,7 @@ function retryAfterOf(headers: Headers | undefined): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
 }
 
-/** Tells the user a wait that is too long to be waited out. */
+/** Names a wait that is too long for a retry. */
 function retryHint(seconds: number | undefined): string {
   if (seconds === undefined || seconds <= MAX_WAIT_SECONDS) return '';
   const minutes = seconds < 120 ? '' : ` (about ${Math.round(seconds / 60)} minutes)`;

@@ -24,7 +24,7 @@ const LIST_LIMIT = 1000;
 /** SQLite binds at most 32,766 values. */
 const DELETE_BATCH_SIZE = 1000;
 
-/** A session with its newest refresh token, of which only the hash is stored. */
+/** A session with its newest refresh token. The database stores only the hash. */
 export interface SessionGrant {
   userId: number;
   sessionId: number;

@@ -17,7 +17,7 @@ const UNAVAILABLE_ERRNOS = new Set([
   ...[1152, 1158, 1159, 1160, 1161, 1180, 1184, 1205, 1213, 1317, 1927, 1969, 3024, 3101, 3169, 4031],
   // Out of connections, threads, memory, locks or disk.
   ...[3, 1021, 1026, 1030, 1037, 1038, 1040, 1041, 1114, 1135, 1203, 1206, 1226, 1598, 1637],
-  // Access was taken away, or the password has expired.
+  // Access was revoked, or the password has expired.
   ...[1044, 1045, 1049, 1142, 1143, 1227, 1820],
 ]);
 

@@ -31,7 +31,8 @@ schema \`Problem\` lists every code.
 
 const HEADERS: Record<string, HeaderObject> = {
   'X-Request-Id': {
-    description: "The request's id, as on the server's log line: the client's own, if it sent a sane one.",
+    description:
+      "Id of the request in the server's log: the X-Request-Id of the request if it has 8 to 64 letters, digits, `_`, `.` or `-`, else a new one.",
     schema: { type: 'string' },
     example: 'c3f0cf5e-2f0c-4d4a-8a51-6f1f9a1e2b77',
   },
@@ -109,7 +110,7 @@ function frame(publicUrl?: string): Omit<OpenAPIObject, 'paths'> {
         'The models that answer: any OpenAI-compatible provider, its key stored encrypted',
       )
       .addTag('Conversations', 'Conversations and their messages, and searching them')
-      .addTag('Chat', 'Sending messages, and what becomes of their replies')
+      .addTag('Chat', 'Sending messages and following their replies')
       .addTag('health', 'For load balancers and orchestrators')
       .build()
   );

@@ -1884,7 +1884,7 @@ export type ListConversationsData = {
          */
         q?: string;
         /**
-         * Absent or false lists what is not archived, true what is.
+         * True lists archived conversations, false (the default) the others.
          */
         archived?: boolean;
     };

@@ -20,7 +20,7 @@ const TURN_PROBLEMS: ProblemResponse[] = [
   '503 draining',
 ];
 
-/** Documents a response as server-sent events, each of which has an `Event` as its data. */
+/** Documents a response as server-sent events with an `Event` as the data of each. */
 export const EVENT_STREAM = {
   content: { 'text/event-stream': { schema: { $ref: '#/components/schemas/Event' } } },
 };
