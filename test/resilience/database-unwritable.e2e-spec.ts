@@ -8,7 +8,7 @@ import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onSqlite } from '../support/infrastructure/database.js';
 import { textOf } from '../support/clients/events.js';
-import { SOON_MS, survives } from '../support/infrastructure/outage.js';
+import { SOON_MS, testOutage } from '../support/infrastructure/outage.js';
 import { onOwnServer, OWN_SERVER_MS, OwnServer } from '../support/infrastructure/own-server.js';
 import { until } from '../support/infrastructure/until.js';
 import { gate } from '../support/provider/provider.js';
@@ -74,9 +74,9 @@ async function forbidWrites({ app, settings }: TestApp): Promise<() => Promise<u
 }
 
 onSqlite('a read-only SQLite file', () => {
-  survives(async () => {
+  testOutage(async () => {
     const t = await startTestApp();
-    return { t, takeAway: () => forbidWrites(t), stop: () => t.stop() };
+    return { t, makeUnavailable: () => forbidWrites(t), stop: () => t.stop() };
   });
 });
 
@@ -103,10 +103,10 @@ onOwnServer('a database server', () => {
   // MariaDB's test server runs without privileges, so that read_only does not apply to its root.
   const isMariadb = process.env.TEST_MYSQL_URL?.startsWith('mariadb:');
   describe.each(isMariadb ? ways : [...ways, ...mysqlOnly])('%s', (_way, takeAway) => {
-    survives(async () => {
+    testOutage(async () => {
       await server.query('DROP DATABASE IF EXISTS parley');
       const t = await startTestApp({ env: { DATABASE_URL: await server.createDatabase('parley') } });
-      return { t, takeAway, stop: () => t.stop() };
+      return { t, makeUnavailable: takeAway, stop: () => t.stop() };
     }, OWN_SERVER_MS);
   });
 

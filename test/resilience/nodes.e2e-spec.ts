@@ -25,9 +25,9 @@ async function joinOver(transport: 'websocket' | 'events' | 'socket.io', user: T
   }
   const socket = user.socket();
   const { data } = await socket.emit('conversation.open', { conversation_id: id });
-  const isItsEnd = (event: SeenEvent) => isCompleted(event) && event.conversation_id === id;
+  const isEnd = (event: SeenEvent) => isCompleted(event) && event.conversation_id === id;
   const own = () => socket.events.filter(({ conversation_id }) => conversation_id === id);
-  return { start: soFar(data.messages), events: () => socket.until(isItsEnd).then(own) };
+  return { start: soFar(data.messages), events: () => socket.until(isEnd).then(own) };
 }
 
 describe('two nodes on one database', () => {

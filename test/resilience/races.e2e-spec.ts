@@ -49,7 +49,7 @@ describe('repeated sends', () => {
   afterAll(() => t.stop());
 
   /** Repeats a send until it is answered, as clients do during a restart. */
-  async function insist(id: number, content: string, extra: object): Promise<ChatAnswer> {
+  async function sendUntilAnswered(id: number, content: string, extra: object): Promise<ChatAnswer> {
     for (;;) {
       const answer = await ada.send(id, content, extra).catch(() => null);
       if (answer && answer.status !== 503) return answer.body;
@@ -65,11 +65,11 @@ describe('repeated sends', () => {
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Once', ...extra });
     await sse.until(isDelta);
 
-    const early = times(10, () => insist(id, 'Once', extra));
+    const early = times(10, () => sendUntilAnswered(id, 'Once', extra));
     const restarted = t.restart();
-    const late = times(10, () => insist(id, 'Once', extra));
+    const late = times(10, () => sendUntilAnswered(id, 'Once', extra));
     await restarted;
-    const answers = await Promise.all([...early, ...late, insist(id, 'Once', extra)]);
+    const answers = await Promise.all([...early, ...late, sendUntilAnswered(id, 'Once', extra)]);
 
     const stored = await ada.history(id);
     expect(stored).toMatchObject([{ content: 'Once' }, { content: 'so far', status: 'interrupted' }]);

@@ -41,11 +41,11 @@ async function beats(): Promise<number> {
 }
 
 /** Resolves when the node logs its shutdown. */
-const leaving = (node: TestNode) => node.process.log.until(({ msg }) => msg === 'Shutting down');
+const shutdownLogged = (node: TestNode) => node.process.log.until(({ msg }) => msg === 'Shutting down');
 
 async function terminate(node: TestNode): Promise<void> {
   node.process.signal('SIGTERM');
-  await leaving(node);
+  await shutdownLogged(node);
 }
 
 describe('a node that shuts down during replies', () => {

@@ -20,12 +20,12 @@ export const SOON_MS = 5000;
 export interface Scene {
   t: TestApp;
   /** @returns a function that restores the database */
-  takeAway(): Promise<() => unknown>;
+  makeUnavailable(): Promise<() => unknown>;
   stop(): Promise<void>;
 }
 
 /** Tests for every kind of outage. */
-export function survives(start: () => Promise<Scene>, startsWithinMs?: number): void {
+export function testOutage(start: () => Promise<Scene>, startsWithinMs?: number): void {
   let scene: Scene;
   let t: TestApp;
   let ada: TestUser;
@@ -62,7 +62,7 @@ export function survives(start: () => Promise<Scene>, startsWithinMs?: number): 
     await short.until(() => textOf(short!.events) === 'It ends ');
 
     warnings = jest.spyOn(Logger.prototype, 'warn');
-    bringBack = await scene.takeAway();
+    bringBack = await scene.makeUnavailable();
     awaySince = Date.now();
     stalls.enable();
   }, startsWithinMs);

@@ -10,7 +10,7 @@ import { createTestDatabase, onMysql, onSqlite } from '../support/infrastructure
 import { within } from '../support/clients/event-log.js';
 import type { Thing } from '../support/clients/http.js';
 import { textOf } from '../support/clients/events.js';
-import { SOON_MS, survives } from '../support/infrastructure/outage.js';
+import { SOON_MS, testOutage } from '../support/infrastructure/outage.js';
 import { startTestNodes, type TestNodes } from '../support/app/process.js';
 import { until } from '../support/infrastructure/until.js';
 import { gate, stall, type Step } from '../support/provider/provider.js';
@@ -33,13 +33,13 @@ async function openProxy(databaseUrl: string): Promise<{ proxy: TcpProxy; url: s
 }
 
 onSqlite('a database that another process has locked', () => {
-  survives(async () => {
+  testOutage(async () => {
     const t = await startTestApp();
-    const takeAway = async () => {
+    const makeUnavailable = async () => {
       const other = lock(t.settings.databaseUrl);
       return () => other.close();
     };
-    return { t, takeAway, stop: () => t.stop() };
+    return { t, makeUnavailable, stop: () => t.stop() };
   });
 });
 
@@ -51,7 +51,7 @@ onMysql('a database that', () => {
   };
 
   describe.each(Object.entries(cuts))('%s', (_way, cut) => {
-    survives(async () => {
+    testOutage(async () => {
       const database = await createTestDatabase('');
       const { proxy, url } = await openProxy(database.url);
       const t = await startTestApp({ env: { DATABASE_URL: url } });
@@ -60,7 +60,7 @@ onMysql('a database that', () => {
         await proxy.close();
         await database.drop();
       };
-      return { t, takeAway: () => cut(proxy), stop };
+      return { t, makeUnavailable: () => cut(proxy), stop };
     });
   });
 });
@@ -80,18 +80,18 @@ describe('a node that shuts down while the database is unavailable', () => {
   });
 
   /** The database's URL for the node, and a function that makes it unavailable. */
-  async function wayToDatabase(): Promise<{ url: string; takeAway: () => Promise<unknown> }> {
+  async function reachableDatabase(): Promise<{ url: string; makeUnavailable: () => Promise<unknown> }> {
     if (t.databaseUrl.startsWith('sqlite:')) {
-      const takeAway = async () => (obstacle = lock(t.databaseUrl));
-      return { url: t.databaseUrl, takeAway };
+      const makeUnavailable = async () => (obstacle = lock(t.databaseUrl));
+      return { url: t.databaseUrl, makeUnavailable };
     }
     const opened = await openProxy(t.databaseUrl);
     obstacle = opened.proxy;
-    return { url: opened.url, takeAway: () => opened.proxy.hang() };
+    return { url: opened.url, makeUnavailable: () => opened.proxy.hang() };
   }
 
   it('exits with 0 within the grace period and 10 s, losing only unwritten text', async () => {
-    const { url, takeAway } = await wayToDatabase();
+    const { url, makeUnavailable } = await reachableDatabase();
     const node = await t.start({ DATABASE_URL: url, SHUTDOWN_GRACE_S: String(GRACE_S) });
     const ada = await node.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
@@ -100,7 +100,7 @@ describe('a node that shuts down while the database is unavailable', () => {
     const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'Hi' });
     const stored = () => t.query<{ text: string }>('SELECT text FROM reply_chunks');
     await until(async () => (await stored()).length === 1);
-    await takeAway();
+    await makeUnavailable();
     unavailable.open();
     await sse.until(() => textOf(sse.events) === 'Written. Not written.');
 
