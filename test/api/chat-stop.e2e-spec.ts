@@ -38,7 +38,7 @@ describe('stopping a reply', () => {
     expect((await ada.history(id))[1]).toEqual(body);
   });
 
-  /** @returns what asks for the stop, once its connection is there */
+  /** Connects. @returns a function that requests the stop */
   type Stopper = (user: TestUser, id: number) => Promise<() => Promise<unknown>>;
   const overSocketIo: Stopper = async (user, id) => {
     const socket = user.socket();

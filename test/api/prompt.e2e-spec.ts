@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-/** What becomes of one turn. */
+/** Sets the outcome of the next turn. */
 type Turn = () => void;
 const says =
   (...script: Piece[]): Turn =>

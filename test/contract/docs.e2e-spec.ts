@@ -90,7 +90,7 @@ const operations = (): Described[] =>
     })),
   );
 
-/** What a response is, behind its reference. */
+/** Resolves references. @returns responses by status */
 function responsesOf({ responses }: OperationObject): [number, ResponseObject][] {
   return Object.entries(responses).map(([status, response]) => {
     const name = response && '$ref' in response ? response.$ref.split('/').at(-1)! : undefined;

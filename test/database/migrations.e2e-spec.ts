@@ -16,7 +16,7 @@ let databases: TestDatabase[];
 let clean: DataSource;
 
 beforeAll(async () => {
-  jest.spyOn(console, 'log').mockImplementation(() => undefined); // TypeORM tells of each failure
+  jest.spyOn(console, 'log').mockImplementation(() => undefined); // TypeORM logs each failure
   folder = await mkdtemp(join(tmpdir(), 'parley-migrations-'));
   databases = [await createTestDatabase(folder)];
   clean = await createDataSource(databases[0]!.url, SCHEMA).initialize();

@@ -37,7 +37,7 @@ const TEXTS = [
   'trailing space ',
 ];
 
-/** A server's global settings, each of which breaks a client that counts on the default. */
+/** Global settings of a server that break clients written for the defaults. */
 const HOSTILE: [name: string, value: string, only?: 'mysql' | 'mariadb'][] = [
   [
     'sql_mode',

@@ -1,4 +1,4 @@
-/** What things cost, counted rather than timed: these numbers may fall, and whoever has them rise says why. */
+/** Limits of statements, writes and allocations. Explain a higher number in its commit. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Express } from 'express';
 import type { Server } from 'node:http';

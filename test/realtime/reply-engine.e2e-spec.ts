@@ -60,8 +60,8 @@ describe('a node that watches the heartbeats of others', () => {
   });
   afterAll(() => t.stop());
 
-  /** Waits until it has looked again, twice: the first look may have begun before. */
-  async function looks(): Promise<void> {
+  /** Waits for two more scans: the first may have begun before. */
+  async function scans(): Promise<void> {
     const listRunning = jest.spyOn(t.app.get(ReplyRepository), 'listRunning');
     await until(async () => listRunning.mock.results.length > 2);
     listRunning.mockRestore();
@@ -70,16 +70,16 @@ describe('a node that watches the heartbeats of others', () => {
   it('declares no node dead after its own event loop was blocked', async () => {
     await t.manager.save(Node, { id: 'suspended', beat: 1 });
     const reply = await replyOf('suspended', 'so far');
-    await looks();
+    await scans();
 
     const { now } = performance;
     const wokeAt = now.call(performance);
     jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 20_000);
-    await looks();
+    await scans();
     const status = await statusOf(reply);
 
     expect([status, now.call(performance) - wokeAt < LEASE_MS]).toEqual(['streaming', true]);
-    // Once the node has stood still before its eyes, it is dead.
+    // A full lease without a beat, observed by this node, ends the reply.
     await until(async () => (await statusOf(reply)) === 'interrupted');
     expect(now.call(performance) - wokeAt).toBeGreaterThanOrEqual(LEASE_MS);
   });
@@ -91,7 +91,7 @@ describe('a node that watches the heartbeats of others', () => {
     const startedAt = performance.now();
     while (performance.now() - startedAt < 2 * LEASE_MS) {
       await t.manager.increment(Node, { id }, 'beat', 1);
-      await looks();
+      await scans();
     }
 
     expect(await statusOf(reply)).toBe('streaming');
@@ -102,7 +102,7 @@ describe('a node that watches the heartbeats of others', () => {
     await t.manager.save(Node, { id: 'silent', beat: 1 });
     const reply = await replyOf('silent', 'so far');
     const heartbeat = t.app.get(Heartbeat);
-    await heartbeat.beat(); // The last one may be on the clock that the test before has moved.
+    await heartbeat.beat(); // The last one may be on the clock that the previous test moved.
     await t.manager.query(
       isMysql(t.app.get(DataSource))
         ? "CREATE TRIGGER no_beats BEFORE UPDATE ON nodes FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290"
@@ -125,7 +125,7 @@ describe('a node that watches the heartbeats of others', () => {
     const gone = { messageId: ended.id + 1000, seq: 1, part: 'content', text: 'of nobody' } as const;
     await t.manager.insert(ReplyChunk, gone);
 
-    await t.restart(); // It looks for them once a minute, and first when it starts.
+    await t.restart(); // The sweep runs at the start, then once a minute.
 
     const owners = async () => (await t.manager.find(ReplyChunk)).map(({ messageId }) => messageId);
     await until(async () => (await owners()).length < 3);

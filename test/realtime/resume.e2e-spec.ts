@@ -106,7 +106,7 @@ const bytewise = async (stream: Parameters<Step>[0], delta: object): Promise<voi
   }
 };
 
-/** What has come of a part, as it is to be stored: NULs are replaced. */
+/** The stored form of a part: NULs are replaced. */
 function sent(pieces: TextPiece[], part: TextPiece['part']): string {
   const texts = pieces.filter((each) => each.part === part).map((each) => each.text);
   return texts.join('').replaceAll('\0', '\ufffd');

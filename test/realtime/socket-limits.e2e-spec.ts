@@ -84,7 +84,7 @@ describe('the limits of Socket.IO', () => {
     while (spy.mock.calls.length < 20) await new Promise(setImmediate);
     sockets.forEach(({ io }) => io.io.engine.close());
     webSockets.forEach(({ socket }) => socket.terminate());
-    await within(Promise.all(inServer), 'The server did not hear of it');
+    await within(Promise.all(inServer), 'The server did not receive the close');
     held.open();
     await Promise.all(spy.mock.results.map(({ value }) => value as Promise<unknown>));
     spy.mockRestore();
@@ -109,7 +109,7 @@ describe('the limits of Socket.IO', () => {
     expect(answer).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
   });
 
-  /** Tries again until it succeeds: the server hears of a closed connection a little later. */
+  /** Repeats an attempt until it succeeds: the server receives the close of a connection a little later. */
   async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
     const deadline = Date.now() + 5000;
     for (;;) {

@@ -23,8 +23,8 @@ beforeAll(async () => {
 afterAll(() => t?.stop());
 
 describe('connection state recovery', () => {
-  /** A client that loses its connection when told to, and comes back when told to. */
-  class Wanderer {
+  /** A client whose connection tests cut and restore. */
+  class ReconnectingClient {
     readonly log = new EventLog('A wanderer');
 
     constructor(readonly socket: SocketClient) {
@@ -48,7 +48,7 @@ describe('connection state recovery', () => {
   it('loses no event and no character of a streaming reply, wherever the connection breaks', async () => {
     const { id } = await ada.createConversation();
     const watcher = ada.socket();
-    const wanderer = new Wanderer(ada.recoveringSocket());
+    const wanderer = new ReconnectingClient(ada.recoveringSocket());
     const gates = Array.from({ length: 8 }, () => gate());
     provider.willStream(...gates.flatMap((held, n) => [`piece ${n} 👋🏽 `, held]), 'the end');
     const ack = await wanderer.socket.emit<ChatAnswer>('chat.send', { conversation_id: id, content: 'Hi' });
@@ -76,7 +76,7 @@ describe('connection state recovery', () => {
   });
 
   it('replays missed events once and in order, also those during authentication', async () => {
-    const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
+    const wanderer = new ReconnectingClient(await connected(ada.recoveringSocket()));
     const first = await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     await wanderer.lose();
@@ -104,7 +104,7 @@ describe('connection state recovery', () => {
   ])('is refused with %s, without a replay', async (token, code) => {
     const [user, bob] = [await t.user().create(), await t.user().create()];
     const device = await user.signInAgain();
-    const wanderer = new Wanderer(await connected(device.recoveringSocket()));
+    const wanderer = new ReconnectingClient(await connected(device.recoveringSocket()));
     await user.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     await wanderer.lose();
@@ -126,7 +126,7 @@ describe('connection state recovery', () => {
   });
 
   it('is not offered to a client that missed more than the buffer keeps', async () => {
-    const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
+    const wanderer = new ReconnectingClient(await connected(ada.recoveringSocket()));
     const { id } = await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     await wanderer.lose();
@@ -140,7 +140,10 @@ describe('connection state recovery', () => {
 
   it('is not offered unless requested, and events then carry only their body', async () => {
     const user = await t.user().withConfig(provider).create();
-    const [plain, recovering] = [new Wanderer(await connected(user.socket())), user.recoveringSocket()];
+    const [plain, recovering] = [
+      new ReconnectingClient(await connected(user.socket())),
+      user.recoveringSocket(),
+    ];
     const heard = new Map<SocketClient, unknown[][]>([plain.socket, recovering].map((each) => [each, []]));
     for (const [{ io }, calls] of heard) io.onAny((...call: unknown[]) => calls.push(call));
     await connected(recovering);
@@ -161,7 +164,7 @@ describe('connection state recovery', () => {
   });
 
   it('restores a state for one connection only', async () => {
-    const wanderer = new Wanderer(await connected(ada.recoveringSocket()));
+    const wanderer = new ReconnectingClient(await connected(ada.recoveringSocket()));
     await ada.createConversation();
     await wanderer.log.until(({ type }) => type === 'conversation.created');
     const { _pid, _lastOffset } = wanderer.socket.io as unknown as { _pid: string; _lastOffset: string };

@@ -61,8 +61,8 @@ function listenersFor(user: TestUser): number {
   return listeners.get(user.id)?.size ?? 0;
 }
 
-/** The server hears of a client's leaving a little later. */
-async function nobodyListensTo(user: TestUser): Promise<void> {
+/** Waits, because the server receives the end of a connection a little later. */
+async function noListenersLeft(user: TestUser): Promise<void> {
   const deadline = Date.now() + 3000;
   while (listenersFor(user) > 0) {
     if (Date.now() > deadline) throw new Error(`${listenersFor(user)} listeners are left`);
@@ -358,7 +358,7 @@ describe('a disconnected client', () => {
     await Promise.all([...streams, posted].map((stream) => stream.close()));
     await user.post(`/conversations/${id}/stop`);
 
-    await nobodyListensTo(user);
+    await noListenersLeft(user);
   });
 
   it('leaves no subscription behind when it disconnects before the stream starts', async () => {
@@ -385,7 +385,7 @@ describe('a disconnected client', () => {
     await Promise.all(spy.mock.results.map(({ value }) => value as Promise<unknown>));
     spy.mockRestore();
 
-    await nobodyListensTo(user);
+    await noListenersLeft(user);
   });
 
   it('gets only the headers for HEAD, and frees the connection', async () => {
@@ -410,7 +410,7 @@ describe('a disconnected client', () => {
 
     expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n.*text\/event-stream.*\r\n\r\nHTTP\/1\.1 200 OK\r\n/s);
     expect(received).toContain(`{"id":${id},`);
-    await nobodyListensTo(user);
+    await noListenersLeft(user);
   });
 });
 

@@ -144,7 +144,7 @@ describe('a client that waits for a reply of another node', () => {
 });
 
 describe('a node with a Redis', () => {
-  // It is away: the database is all that tells of other nodes.
+  // Unreachable: only the database has the replies of other nodes.
   withApp({ REDIS_URL: 'redis://127.0.0.1:1' });
 
   it('sends text that arrived between snapshot and subscription, even if no more follows', async () => {

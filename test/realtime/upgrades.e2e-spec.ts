@@ -24,7 +24,7 @@ const withBody = (body: string) => ['Content-Type: application/json', `Content-L
 const statuses = (answers: string) =>
   (answers.match(/HTTP\/1.1 \d+/g) ?? []).map((line) => Number(line.slice(9)));
 
-/** What the request is answered with, and then, over the same connection, the next one. */
+/** Sends requests and a last one over one connection. @returns the responses */
 async function answersTo(...requests: string[]): Promise<string> {
   const last = requestOf('GET /health/ready', ['Connection: close']);
   return sendRaw(t.url, requests.join('') + last);

@@ -24,7 +24,7 @@ interface Complaint {
 }
 
 /** Runs ESLint in a child process, because Jest cannot load a configuration in an ES module. */
-async function complaintsAbout(code: string, isMeant: (complaint: Complaint) => boolean): Promise<string[]> {
+async function lintErrorsIn(code: string, isMeant: (complaint: Complaint) => boolean): Promise<string[]> {
   const eslint = join(ROOT, 'node_modules/eslint/bin/eslint.js');
   const file = ['--stdin', '--stdin-filename', join(ROOT, 'src/main.ts')];
   const args = [eslint, ...file, ...WITHOUT_TYPES, '--format', 'json'];
@@ -88,14 +88,12 @@ const ALLOWED = [
 it('the ESLint rule reports every other network client, and nothing else', async () => {
   const code = [...FORBIDDEN, ...ALLOWED].join('\n');
 
-  expect(await complaintsAbout(code, ({ message }) => message.includes('egress-guard.ts'))).toEqual(
-    FORBIDDEN,
-  );
+  expect(await lintErrorsIn(code, ({ message }) => message.includes('egress-guard.ts'))).toEqual(FORBIDDEN);
 }, 60_000);
 
 it('the ESLint rule reports text evaluated as code', async () => {
   const code = ["void eval('1');", "void new Function('return 1');", 'void JSON.parse("1");'];
 
   const isEval = ({ ruleId }: Complaint) => ruleId === 'no-eval' || ruleId === 'no-new-func';
-  expect(await complaintsAbout(code.join('\n'), isEval)).toEqual(code.slice(0, 2));
+  expect(await lintErrorsIn(code.join('\n'), isEval)).toEqual(code.slice(0, 2));
 }, 60_000);

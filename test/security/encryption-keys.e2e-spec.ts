@@ -24,7 +24,7 @@ beforeAll(async () => {
   t = await startTestApp();
 });
 afterAll(() => t?.stop());
-// Passport keeps one strategy per process: that of the last app started, which may be stopped.
+// Passport keeps one strategy per process, from the app started last, which may have stopped.
 beforeEach(() => t.restart());
 
 const rows = () => t.app.get(DataSource).getRepository(ModelConfig);

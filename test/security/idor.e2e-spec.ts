@@ -128,7 +128,7 @@ function expectRefusal({ status, body }: Reply, theirs: IdPlace[], owner: string
 }
 
 /** Expects an attempt to change no row and send no request to the provider. */
-async function withoutTrace(attempt: () => Promise<void>): Promise<void> {
+async function expectNoEffect(attempt: () => Promise<void>): Promise<void> {
   const [before, asked] = [await readLastingState(t.app.get(DataSource)), t.provider.requests.length];
   await attempt();
   expect(await readLastingState(t.app.get(DataSource))).toEqual(before);
@@ -144,7 +144,7 @@ describe('HTTP', () => {
   });
 
   it('answers another user’s ids like missing ids of every kind, without effect', async () => {
-    await withoutTrace(async () => {
+    await expectNoEffect(async () => {
       for (const [operation, places] of withIds) {
         for (const theirs of choicesOf(places)) {
           const missing = await call(
@@ -164,7 +164,7 @@ describe('HTTP', () => {
   });
 
   it('answers no id without a token', async () => {
-    await withoutTrace(async () => {
+    await expectNoEffect(async () => {
       for (const [operation, places] of withIds) {
         const answer = await call(
           t.http,
@@ -279,7 +279,7 @@ describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
     const send = await open();
     const commands = document.commandsOf(channel);
     expect(commands.map(({ name }) => name).sort()).toEqual(commandsOfGateway());
-    await withoutTrace(async () => {
+    await expectNoEffect(async () => {
       for (const { name, body } of commands) {
         const places = idPlacesOfCommand(document, name, withoutFrameId(body));
         for (const theirs of choicesOf(places)) {
@@ -291,7 +291,7 @@ describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
           expectRefused(name, missing, theirs);
           for (const id of idsToTry()) {
             const answer = await send(name, frame(id));
-            expect([name, nameless(answer)]).toEqual([name, nameless(missing)]);
+            expect([name, withoutRequest(answer)]).toEqual([name, withoutRequest(missing)]);
           }
         }
       }
@@ -374,7 +374,7 @@ function expectRefused(command: string, answer: Record<string, unknown>, theirs:
   expect([command, answer.ok, statuses]).toEqual([command, false, expect.arrayContaining([status])]);
 }
 
-function nameless({ error, ...answer }: Record<string, unknown>): object {
+function withoutRequest({ error, ...answer }: Record<string, unknown>): object {
   const { request_id: _, instance: __, ...rest } = (error ?? {}) as Record<string, unknown>;
   return { ...answer, error: rest };
 }

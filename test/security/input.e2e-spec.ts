@@ -90,7 +90,7 @@ async function statusOf(
 }
 
 /** Expects `work` to change no row and send no request to the provider. */
-async function changingNothing(work: () => Promise<void>): Promise<void> {
+async function expectUnchanged(work: () => Promise<void>): Promise<void> {
   const [before, asked] = [await readLastingState(t.app.get(DataSource)), t.provider.requests.length];
   await work();
   expect(await readLastingState(t.app.get(DataSource))).toEqual(before);
@@ -98,7 +98,7 @@ async function changingNothing(work: () => Promise<void>): Promise<void> {
 }
 
 /** Expects `work` to leave Ada's data unchanged. */
-async function leavingAdaAlone(work: () => Promise<void>): Promise<void> {
+async function expectAdaUnchanged(work: () => Promise<void>): Promise<void> {
   const everything = async () => (await ada.get('/auth/me/export')).body;
   const { exported_at: _, ...before } = await everything();
   await work();
@@ -108,7 +108,7 @@ async function leavingAdaAlone(work: () => Promise<void>): Promise<void> {
 
 describe('a body', () => {
   it('that is malformed, empty, too deep or too large is refused by every operation, without effect', async () => {
-    await changingNothing(async () => {
+    await expectUnchanged(async () => {
       for (const operation of withBody) {
         for (const body of BAD_BODIES) {
           const status = await statusOf(operation.method, pathOf(operation), body);
@@ -145,7 +145,7 @@ describe('a body', () => {
       zstd: gzipSync(bomb),
     };
     const before = process.memoryUsage().rss;
-    await changingNothing(async () => {
+    await expectUnchanged(async () => {
       for (const operation of withBody) {
         for (const [encoding, body] of Object.entries(encodings)) {
           const status = await statusOf(operation.method, pathOf(operation), body, {
@@ -165,7 +165,7 @@ describe('a body', () => {
     ['a number', 7],
     ['true', true],
   ])('with %s instead of text is refused, naming the field', async (_, value) => {
-    await changingNothing(async () => {
+    await expectUnchanged(async () => {
       for (const operation of withBody) {
         for (const field of stringsOf(operation)) {
           const answer = await eve.request(operation.method, pathOf(operation), {
@@ -186,11 +186,11 @@ describe('a body', () => {
 
 describe('SQL', () => {
   it('in every field of every body is stored as text or refused', async () => {
-    await leavingAdaAlone(async () => {
+    await expectAdaUnchanged(async () => {
       for (const operation of withBody) {
         for (const field of stringsOf(operation)) {
           for (const sql of SQL) {
-            const body = { ...fitFor(operation), [field]: sql };
+            const body = { ...exampleBodyOf(operation), [field]: sql };
             const status = await statusOf(operation.method, pathOf(operation), body);
             expect([operation.name, field, sql, status < 500]).toEqual([operation.name, field, sql, true]);
           }
@@ -201,13 +201,13 @@ describe('SQL', () => {
   });
 
   it('in every path, query and header finds nothing', async () => {
-    await leavingAdaAlone(async () => {
+    await expectAdaUnchanged(async () => {
       for (const operation of document.operations) {
         for (const sql of SQL) {
           const id = encodeURIComponent(sql);
           if (operation.path.includes('{'))
             expect(await statusOf(operation.method, pathOf(operation, id))).toBe(404);
-          if (operation.method === 'GET') await expectSane(operation, sql);
+          if (operation.method === 'GET') await expectNoServerError(operation, sql);
         }
       }
     });
@@ -230,7 +230,7 @@ describe('SQL', () => {
   });
 });
 
-async function expectSane(operation: Operation, sql: string): Promise<void> {
+async function expectNoServerError(operation: Operation, sql: string): Promise<void> {
   const names = operation.parameters.filter(({ in: where }) => where === 'query').map(({ name }) => name);
   for (const name of names) {
     const status = await statusOf('GET', `${pathOf(operation)}?${new URLSearchParams({ [name]: sql })}`);
@@ -255,7 +255,7 @@ const HEADERS = [
 ];
 
 /** The documented example, with the URL of the test provider. */
-function fitFor({ body }: Operation): Record<string, unknown> {
+function exampleBodyOf({ body }: Operation): Record<string, unknown> {
   const { config_id: _, client_message_id: __, ...example } = body!.example;
   return 'model_url' in example ? { ...example, model_url: t.provider.url } : example;
 }
@@ -385,7 +385,7 @@ describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
       manyKeys,
       ...POLLUTION,
     ];
-    await changingNothing(async () => {
+    await expectUnchanged(async () => {
       for (const { name, body } of document.commandsOf(channel)) {
         for (const frame of frames) await expectRefused(send, name, frame);
         for (const [field, { type }] of document.propertiesOf(body)) {
@@ -403,7 +403,7 @@ describe.each(TRANSPORTS)('$name', ({ channel, open }) => {
 
   it('treats SQL as text, and refuses it as an id or a token', async () => {
     const send = await open();
-    await leavingAdaAlone(async () => {
+    await expectAdaUnchanged(async () => {
       for (const sql of SQL) {
         for (const { name, body } of document.commandsOf(channel)) {
           const fields = document

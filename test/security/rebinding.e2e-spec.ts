@@ -30,7 +30,7 @@ beforeAll(async () => {
     log,
     providers: [[RESOLVE_HOST, resolve]],
   });
-  letOutside(t.app.get(EgressGuard) as never);
+  treatAsPublic(t.app.get(EgressGuard) as never);
 });
 afterAll(async () => {
   await t?.stop();
@@ -39,7 +39,7 @@ afterAll(async () => {
 afterEach(() => opened.splice(0).forEach((server) => server.close()));
 
 /** Treats another loopback address as public, so that no test leaves the machine. */
-function letOutside(outbound: { isAllowed(address: string): boolean }): void {
+function treatAsPublic(outbound: { isAllowed(address: string): boolean }): void {
   const isAllowed = outbound.isAllowed.bind(outbound);
   jest.spyOn(outbound, 'isAllowed').mockImplementation((each) => each === OUTSIDE || isAllowed(each));
 }

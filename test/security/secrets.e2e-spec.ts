@@ -38,7 +38,7 @@ beforeAll(async () => {
   secrets['the secret of access tokens'] = t.settings.jwtSecrets[0]!;
   secrets['the encryption key'] = t.settings.encryptionKeys[0]!;
   document = await ApiDocument.ofBuild();
-  await doEverything();
+  await callAllOperations();
   await stopWatching();
   seen.note('log', 'the log', log.text);
 }, 120_000);
@@ -51,12 +51,12 @@ async function watchRedis(): Promise<() => Promise<void>> {
   return async () => client.destroy();
 }
 
-async function doEverything(): Promise<void> {
+async function callAllOperations(): Promise<void> {
   await makeAda();
   await talkOverSockets();
-  await sufferProvider();
-  for (const operation of document.operations) await callWell(operation);
-  for (const operation of document.operations) await callBadly(operation);
+  await failWithEchoedKeys();
+  for (const operation of document.operations) await callValid(operation);
+  for (const operation of document.operations) await callInvalid(operation);
   await breakTables();
   for (const path of PAGES) await call('GET', path);
   const { headers } = await t.http.get('/health/live');
@@ -114,9 +114,9 @@ function withoutTokens(text: string): string {
 }
 
 /** Calls an operation on Ada's things with the documented example and planted secrets. */
-async function callWell(operation: Operation): Promise<void> {
+async function callValid(operation: Operation): Promise<void> {
   if (operation.method === 'GET') return void (await call('GET', await pathOf(operation)));
-  const body = operation.body && { ...operation.body.example, ...wellFor(operation) };
+  const body = operation.body && { ...operation.body.example, ...validBodyOf(operation) };
   await call(operation.method, await pathOf(operation), body);
   // Some operations end the session or the account.
   if ((await ada.get('/auth/me')).status === 401) await restoreAda();
@@ -128,7 +128,7 @@ async function restoreAda(): Promise<void> {
   else await logIn();
 }
 
-function wellFor({ body, path }: Operation): object {
+function validBodyOf({ body, path }: Operation): object {
   const own: Record<string, unknown> = {
     api_key: API_KEY,
     model_url: t.provider.url,
@@ -159,7 +159,7 @@ async function pathOf({ path }: Operation): Promise<string> {
   const config = body.configs?.[0]?.id ?? 1;
   if (path.includes('/conversations/{id}'))
     conversationId = (await ada.createConversation({ title: MARKER })).id;
-  const history = path.includes('{message_id}') ? await talk() : [];
+  const history = path.includes('{message_id}') ? await chat() : [];
   const message = history.at(path.endsWith('/edit') ? 0 : 1);
   const id = path.startsWith('/conversations/')
     ? conversationId
@@ -169,13 +169,13 @@ async function pathOf({ path }: Operation): Promise<string> {
   return `${path.replace('{id}', `${id}`).replace('{message_id}', `${message?.id}`)}?q=${encodeURIComponent(MARKER)}`;
 }
 
-async function talk() {
+async function chat() {
   await ada.send(conversationId, MARKER);
   return ada.history(conversationId);
 }
 
 /** Sends secrets in refused requests: wrong type, unknown field, invalid JSON, too many headers. */
-async function callBadly(operation: Operation): Promise<void> {
+async function callInvalid(operation: Operation): Promise<void> {
   const path = operation.path.replace(/\{\w+\}/g, '1');
   const leaks = [API_KEY, ada.password, ada.tokens.access_token, ada.tokens.refresh_token];
   for (const secret of leaks) {
@@ -199,7 +199,7 @@ async function callBadly(operation: Operation): Promise<void> {
 }
 
 /** Has the provider repeat a refused key in each kind of error. */
-async function sufferProvider(): Promise<void> {
+async function failWithEchoedKeys(): Promise<void> {
   const echo = `Incorrect API key provided: ${API_KEY}. You sent "Authorization: Bearer ${API_KEY}".`;
   const failures = [
     () => t.provider.willAnswer(401, { error: { message: echo } }, { 'X-Echo': API_KEY }),
@@ -306,7 +306,7 @@ async function callAll(): Promise<void> {
     await call(
       operation.method,
       path,
-      operation.body && { ...operation.body.example, ...wellFor(operation) },
+      operation.body && { ...operation.body.example, ...validBodyOf(operation) },
     );
   }
 }

@@ -73,7 +73,7 @@ export function watchedFetch() {
     /** Called before each request; may answer or throw in place of the server. */
     before: undefined as
       ((path: string, request: Request) => Response | Promise<Response> | undefined) | undefined,
-    /** Called with each answer; may throw it away. */
+    /** Called with each answer; discards it by throwing. */
     after: undefined as ((path: string, response: Response) => void) | undefined,
     count: (path: string) => paths.filter((each) => each.endsWith(path)).length,
     fetch: (async (input) => {

@@ -32,7 +32,7 @@ export class WebSocketClient {
       });
     });
     this.socket.on('message', (data: Buffer) => this.log.push(JSON.parse(data.toString())));
-    this.socket.on('error', () => undefined); // `opened` or `closed` tells of it
+    this.socket.on('error', () => undefined); // `opened` rejects or `closed` resolves
   }
 
   get frames(): SeenEvent[] {

@@ -10,7 +10,7 @@ export type Verdict = 'pass' | 'refuse' | 'hang' | 'reset';
 export class PrefixProxy {
   /** Asked for each request. */
   judge: (request: IncomingMessage, isUpgrade: boolean) => Verdict = () => 'pass';
-  /** Paths of the requests, with `Last-Event-ID` where there is one. */
+  /** Paths of the requests, with their `Last-Event-ID`. */
   readonly requests: { path: string; lastEventId: string | undefined }[] = [];
   private readonly server = createServer((incoming, response) => {
     const verdict = this.judge(incoming, false);

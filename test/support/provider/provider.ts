@@ -69,7 +69,7 @@ export class PlayedProvider implements WritingStyle {
   private constructor(private readonly server: Server) {
     server.on('request', (request, response) => {
       this.handle(request, response).catch((error: unknown) => {
-        if (!response.destroyed) throw error; // a client that left in the middle is what this is for
+        if (!response.destroyed) throw error; // tests disconnect in the middle
       });
     });
     server.on('connection', (socket) => {

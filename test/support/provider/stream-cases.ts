@@ -10,7 +10,7 @@ export const FINISH = choice({ delta: {}, finish_reason: 'stop' });
 export const DONE = 'data: [DONE]\n\n';
 
 export type Expected = Partial<Omit<Outcome, 'error'>> & { error?: Partial<Outcome['error']> };
-/** A stream, as raw bytes, and the expected outcome; no error unless one is named. */
+/** Raw bytes of a stream and the expected outcome; without `error`, no error. */
 export type Case = [name: string, stream: string | Piece[], expected: Expected];
 
 export const empty = (detail: RegExp) => ({
@@ -22,7 +22,7 @@ export const failed = (detail: string) => ({ code: 'upstream_error' as const, de
 interface Readers {
   played: PlayedProvider;
   reader: AiReader;
-  /** Has short timeouts. */
+  /** With short timeouts. */
   hasty: AiReader;
 }
 
@@ -52,7 +52,7 @@ export function check(
     it.each(cases)('%s', async (_, stream, expected) => {
       const pieces = typeof stream === 'string' ? [raw(stream)] : stream;
 
-      // The same each time: some failures are retried.
+      // For every request, because some failures are retried.
       readers.played.default = [...pieces, noDone()];
       expect(await readers[by].read()).toMatchObject({ error: null, ...expected });
     });
