@@ -1,6 +1,5 @@
 import type { ConversationStatus } from '@parley/client';
 import { useEffect } from 'preact/hooks';
-import { draftText } from '../client/drafts.js';
 import { notice, report } from '../client/notices.js';
 import { parley } from '../client/parley.js';
 import { startNewChat } from '../client/route.js';
@@ -53,7 +52,6 @@ export function Chat({ id, messageId, onOpenDrawer, onOpenModels }: ExistingChat
       <Thread store={store} snapshot={snapshot} scroll={scroll} messageId={messageId} />
       <Composer
         draftKey={id}
-        initialText={draftText(id)}
         isFocused={messageId === null}
         isDisabled={status === 'failed'}
         onSend={send}

@@ -1,13 +1,12 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { keepDraftText } from '../client/drafts.js';
+import { draftText, keepDraftText } from '../client/drafts.js';
 import { t } from '../i18n/i18n.js';
 import { IconButton } from '../ui/buttons.js';
 import { useEscape } from '../ui/escape.js';
 
 interface ComposerProps {
   draftKey: number | null;
-  initialText: string;
   isFocused: boolean;
   isDisabled?: boolean;
   /** Returns false when the text could not be taken. */
@@ -19,16 +18,8 @@ interface ComposerProps {
 }
 
 /** The field for the next message. */
-export function Composer({
-  draftKey,
-  initialText,
-  isFocused,
-  isDisabled,
-  onSend,
-  onStop,
-  children,
-}: ComposerProps) {
-  const [text, setText] = useState(initialText);
+export function Composer({ draftKey, isFocused, isDisabled, onSend, onStop, children }: ComposerProps) {
+  const [text, change] = useDraftText(draftKey);
   const field = useRef<HTMLTextAreaElement>(null);
   useAutoHeight(field, text);
   // Not while the drawer covers the chat.
@@ -36,10 +27,6 @@ export function Composer({
   useEffect(() => {
     if (isFocused && matchMedia('(hover: hover)').matches) field.current!.focus();
   }, []);
-  const change = (value: string) => {
-    setText(value);
-    keepDraftText(draftKey, value);
-  };
   const submit = async (event?: SubmitEvent) => {
     event?.preventDefault();
     if (!text.trim() || isDisabled) return;
@@ -63,6 +50,16 @@ export function Composer({
       </div>
     </form>
   );
+}
+
+/** Unsent text outlives the field. */
+function useDraftText(key: number | null): [string, (text: string) => void] {
+  const [text, setText] = useState(() => draftText(key));
+  const change = (value: string) => {
+    setText(value);
+    keepDraftText(key, value);
+  };
+  return [text, change];
 }
 
 interface MessageFieldProps {

@@ -1,6 +1,6 @@
 import type { User } from '@parley/client';
 import { useEffect } from 'preact/hooks';
-import { draftSettings, draftText, keepDraftText, NO_SETTINGS } from '../client/drafts.js';
+import { draftSettings, keepDraftText, NO_SETTINGS } from '../client/drafts.js';
 import { report } from '../client/notices.js';
 import { parley } from '../client/parley.js';
 import { openConversation } from '../client/route.js';
@@ -39,7 +39,7 @@ export function NewChat({ user, onOpenDrawer, onOpenModels }: ChatProps & { user
           ))}
         </ul>
       </div>
-      <Composer draftKey={null} initialText={draftText(null)} isFocused onSend={begin}>
+      <Composer draftKey={null} isFocused onSend={begin}>
         <ConfigSelect
           value={settings.config_id}
           onChange={(config_id) => draftSettings.set({ ...settings, config_id })}

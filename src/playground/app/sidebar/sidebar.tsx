@@ -77,7 +77,9 @@ function SearchField({ query, onQuery }: { query: string; onQuery: (query: strin
           if (event.key === 'Escape') onQuery('');
         }}
       />
-      <kbd aria-hidden="true">{t.searchShortcut}</kbd>
+      <kbd class="wide-only" aria-hidden="true">
+        {t.searchShortcut}
+      </kbd>
     </div>
   );
 }

@@ -1,4 +1,5 @@
-import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useId, useRef, useState } from 'preact/hooks';
+import { IconButton } from './buttons.js';
 import { Icon, type IconName } from './icons.js';
 
 export interface MenuItem {
@@ -12,30 +13,24 @@ export interface MenuItem {
 export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
   const id = useId();
   const menu = useRef<HTMLDivElement>(null);
-  const button = useRef<HTMLButtonElement>(null);
   const [isOpen, setOpen] = useState(false);
-  useLayoutEffect(() => {
-    if (isOpen) menu.current!.querySelector('button')?.focus();
-  }, [isOpen]);
+  const beforeToggle = ({ newState }: { newState: string }) => {
+    if (newState === 'open') setOpen(true);
+    place(menu.current!);
+  };
+  // The items leave after the popover has returned the focus.
+  const toggle = ({ newState }: { newState: string }) => {
+    setOpen(newState === 'open');
+    if (newState === 'open') menu.current!.querySelector('button')?.focus();
+  };
   const select = ({ onSelect }: MenuItem) => {
     menu.current!.hidePopover();
-    button.current!.focus();
+    buttonOf(menu.current!).focus();
     onSelect();
   };
   return (
     <>
-      <button
-        ref={button}
-        type="button"
-        class="icon-button"
-        aria-label={label}
-        title={label}
-        aria-haspopup="menu"
-        aria-expanded={isOpen}
-        popovertarget={id}
-      >
-        <Icon name="more" />
-      </button>
+      <IconButton icon="more" label={label} aria-haspopup="menu" aria-expanded={isOpen} popovertarget={id} />
       <div
         ref={menu}
         id={id}
@@ -43,8 +38,8 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
         role="menu"
         aria-label={label}
         popover="auto"
-        onBeforeToggle={() => place(menu.current!, button.current!)}
-        onToggle={(event) => setOpen(event.newState === 'open')}
+        onBeforeToggle={beforeToggle}
+        onToggle={toggle}
         onKeyDown={moveFocus}
       >
         {isOpen && <Items items={items} onSelect={select} />}
@@ -75,9 +70,11 @@ const Items = ({ items, onSelect }: ItemsProps) => (
   </>
 );
 
+const buttonOf = (menu: HTMLElement) => menu.previousElementSibling as HTMLButtonElement;
+
 /** Below the button, or above it near the bottom of the window. */
-function place(menu: HTMLElement, button: HTMLElement): void {
-  const { top, bottom, right } = button.getBoundingClientRect();
+function place(menu: HTMLElement): void {
+  const { top, bottom, right } = buttonOf(menu).getBoundingClientRect();
   const isLow = bottom > innerHeight - 220;
   menu.style.top = isLow ? 'auto' : `${bottom + 4}px`;
   menu.style.bottom = isLow ? `${innerHeight - top + 4}px` : 'auto';
