@@ -1,5 +1,5 @@
 /**
- * `npm run sdk` writes sdk/typescript/src/rest; `npm run sdk -- <language> …` writes sdk/<language>/generated. Both read
+ * `npm run sdk` writes docs/contract and sdk/typescript/src/rest; `npm run sdk -- <language> …` writes sdk/<language>/generated. Both read
  * the documents of the built server.
  */
 import { createClient } from '@hey-api/openapi-ts';
@@ -13,7 +13,7 @@ import { generateRestSdk, installGenerator, LANGUAGES } from './openapi-generato
 const languages = process.argv.slice(2);
 try {
   if (languages.length > 0) await generateOthers();
-  else await generateTypeScript(await readDocuments());
+  else await writeCommitted(await readDocuments());
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
@@ -25,6 +25,13 @@ async function generateOthers() {
   await installGenerator();
   const { openApi } = await readDocuments();
   for (const language of languages) await generateRestSdk(language, openApi);
+}
+
+/** Writes what is committed: the documents and the TypeScript client. */
+async function writeCommitted(documents) {
+  await writeFile('docs/contract/openapi.json', `${JSON.stringify(documents.openApi, null, 1)}\n`);
+  await writeFile('docs/contract/asyncapi.json', `${JSON.stringify(documents.asyncApi, null, 1)}\n`);
+  await generateTypeScript(documents);
 }
 
 async function generateTypeScript({ openApi, asyncApi }) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { OpenAPIObject, OperationObject } from '@nestjs/swagger';
+import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Schema } from '../../src/docs/openapi/examples.js';
 import { ApiDocument, type Operation } from '../security/api-document.js';
@@ -40,6 +41,16 @@ function allSchemas(): [place: string, schema: Schema][] {
 }
 
 const typesOf = ({ type }: Schema): unknown[] => [type].flat();
+
+describe('docs/contract', () => {
+  it('has the documents of the built server, as `npm run sdk` writes them', () => {
+    const committed = (name: string) =>
+      JSON.parse(readFileSync(`docs/contract/${name}.json`, 'utf8')) as unknown;
+
+    expect(openApi).toEqual(committed('openapi'));
+    expect(document.asyncApi).toEqual(committed('asyncapi'));
+  });
+});
 
 describe('schemas for generators', () => {
   it('give every number a format', () => {
