@@ -17,6 +17,7 @@ import { MAX_WAITING_BYTES } from '../../src/chat/transports/shared/backpressure
 import { COMMANDS } from '../../src/chat/transports/shared/command-registry.js';
 import { SegmentSizes } from '../../src/conversations/search/index/segment-sizes.js';
 import { EVENTS } from '../../src/docs/openapi/events.js';
+import { PROBLEM_CODES } from '../../src/docs/openapi/problem-codes.js';
 import { environmentSchema } from '../../src/env/environment.js';
 import { CONCURRENCY_LIMITS, RATE_LIMITS } from '../../src/throttling/limits.js';
 
@@ -246,6 +247,25 @@ describe('CONTRIBUTING.md', () => {
     );
 
     expect(listed.sort()).toEqual([...folders].sort());
+  });
+});
+
+describe('docs/clients.md', () => {
+  const text = read('docs/clients.md');
+
+  it('quotes the examples that are tested', () => {
+    const quotes = [...text.matchAll(/<!-- from (\S+) -->\n\n```\w+\n([^]+?)```/g)];
+
+    expect(quotes.length).toBeGreaterThan(6);
+    for (const [, path, code] of quotes) expect(read(path!)).toContain(code);
+  });
+
+  it('says what to do on every problem code, and what every event means', () => {
+    const codes = tableIn('docs/clients.md', 'Code').flatMap(([names]) => matches(names!, /`([a-z_]+)`/g));
+    const events = tableIn('docs/clients.md', 'Event').flatMap(([names]) => matches(names!, /`([\w.]+)`/g));
+
+    expect(codes.sort()).toEqual(Object.keys(PROBLEM_CODES).sort());
+    expect(events.sort()).toEqual(Object.keys(EVENTS).sort());
   });
 });
 
