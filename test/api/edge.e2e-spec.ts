@@ -182,7 +182,9 @@ describe('CORS', () => {
 
     expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.example.com');
     expect(headers.get('Access-Control-Allow-Credentials')).toBeNull();
-    expect(headers.get('Access-Control-Expose-Headers')).toContain('X-Request-Id');
+    expect(headers.get('Access-Control-Expose-Headers')).toBe(
+      'X-Request-Id,Retry-After,RateLimit-Limit,RateLimit-Remaining,RateLimit-Reset',
+    );
     expect(headers.get('Vary')).toBe('Origin');
   });
 

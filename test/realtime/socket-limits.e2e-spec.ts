@@ -34,7 +34,11 @@ describe('the limits of Socket.IO', () => {
     const refused = acks.filter(({ ok }) => !ok);
     expect(refused.length).toBeGreaterThanOrEqual(30);
     expect(acks.length - refused.length).toBeGreaterThanOrEqual(50);
-    expect(refused[0]!.error).toMatchObject({ status: 429, code: 'rate_limited' });
+    expect(refused[0]!.error).toMatchObject({
+      status: 429,
+      code: 'rate_limited',
+      retry_after: expect.any(Number),
+    });
     expect(socket.io.connected).toBe(true);
     await socket.close();
   });
@@ -56,7 +60,11 @@ describe('the limits of Socket.IO', () => {
     const webSockets = Array.from({ length: 10 }, () => user.ws(id));
     await Promise.all(webSockets.map((ws) => ws.until(({ type }) => type === 'conversation.snapshot')));
 
-    expect(await refusalOf(user.socket())).toMatchObject({ status: 429, code: 'rate_limited' });
+    expect(await refusalOf(user.socket())).toMatchObject({
+      status: 429,
+      code: 'rate_limited',
+      retry_after: expect.any(Number),
+    });
     expect(await user.ws(id).closed).toMatchObject({ code: 4429 });
 
     await sockets[0]!.close();

@@ -49,7 +49,7 @@ export function problemError(problem: Problem, headers?: Headers): ParleyError {
     status: problem.status,
     errors: problem.errors,
     requestId: problem.request_id ?? headers?.get('X-Request-Id'),
-    retryAfter: secondsOf(headers?.get('Retry-After')),
+    retryAfter: secondsOf(headers?.get('Retry-After')) ?? problem.retry_after ?? null,
     problem,
   });
 }

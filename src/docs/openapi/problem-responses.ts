@@ -160,6 +160,12 @@ export const PROBLEM_SCHEMAS: Record<string, SchemaObject> = {
         description: 'With `validation_failed`: each bad field.',
         items: { $ref: '#/components/schemas/FieldError' },
       },
+      retry_after: {
+        type: 'integer',
+        format: 'int32',
+        description:
+          'On sockets: seconds to wait before trying again, as in the header `Retry-After` of HTTP.',
+      },
       assistant_message_id: {
         type: 'integer',
         description: 'With `reply_in_progress`: the reply that runs.',

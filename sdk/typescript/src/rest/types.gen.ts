@@ -717,6 +717,10 @@ export type Problem = {
      */
     errors?: Array<FieldError>;
     /**
+     * On sockets: seconds to wait before trying again, as in the header `Retry-After` of HTTP.
+     */
+    retry_after?: number;
+    /**
      * With `reply_in_progress`: the reply that runs.
      */
     assistant_message_id?: number;

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import type { ProblemError } from '../../../common/errors/errors.js';
 import { type Problem, toProblem, toProblemError } from '../../../common/errors/problem.js';
 import { logUnexpected } from '../../../common/http/server/problem.filter.js';
 import { levelOf } from '../../../common/logging/request-log.js';
@@ -25,5 +26,11 @@ export function refusal(error: unknown, request: SocketRequest): { ok: false; er
   logUnexpected(logger, problem, error, requestId);
   const level = levelOf(line.status);
   logger[level === 'info' ? 'log' : level](line, 'Socket command refused');
-  return { ok: false, error: toProblem(problem, requestId) };
+  return { ok: false, error: { ...toProblem(problem, requestId), ...retryAfterOf(problem) } };
+}
+
+/** The seconds of HTTP's `Retry-After`, which sockets cannot send as a header. */
+function retryAfterOf({ extras }: ProblemError): { retry_after?: number } {
+  const seconds = extras.retryAfterSeconds;
+  return seconds === undefined ? {} : { retry_after: Math.ceil(seconds) };
 }
