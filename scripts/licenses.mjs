@@ -9,6 +9,7 @@ const COMPATIBLE = [
   'BlueOak-1.0.0',
   'ISC',
   'MIT',
+  'MIT-0',
   'Python-2.0',
 ];
 /** Licenses of packages without one in package.json, with their source. */

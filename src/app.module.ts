@@ -14,6 +14,7 @@ import { EnvModule } from './env/env.module.js';
 import { EventsModule } from './events/events.module.js';
 import { ExportModule } from './export/export.module.js';
 import { HealthModule } from './health/health.module.js';
+import { MailPagesModule } from './mail-pages/mail-pages.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PlaygroundModule } from './playground/playground.module.js';
 import { SCHEMA } from './schema.js';
@@ -40,6 +41,7 @@ import { ThrottlingModule } from './throttling/throttling.module.js';
     ChatModule,
     ExportModule,
     HealthModule,
+    MailPagesModule,
     PlaygroundModule,
   ],
   providers: [RouteMethods],

@@ -8,6 +8,8 @@ import { EmailKey1764360000000 } from '../migrations/1764360000000-EmailKey.js';
 import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
 import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-SearchIndexVersion.js';
 import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
+import { Mail1764400000000 } from '../migrations/1764400000000-Mail.js';
+import { MailToken } from './auth/recovery/mail-token.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
 import { Session } from './auth/sessions/session.entity.js';
@@ -20,6 +22,7 @@ import { Conversation } from './conversations/conversation.entity.js';
 import { Message } from './conversations/messages/message.entity.js';
 import { SearchPosting } from './conversations/search/index/search-posting.entity.js';
 import { SearchSegment } from './conversations/search/index/search-segment.entity.js';
+import { QueuedMail } from './mail/queued-mail.entity.js';
 import { Deployment } from './database/deployment.entity.js';
 
 /** Entities and migrations, listed as classes: globs do not survive a build. */
@@ -29,6 +32,7 @@ export const SCHEMA = {
     Session,
     RefreshToken,
     StreamTicket,
+    MailToken,
     KnownAddress,
     ModelConfig,
     Conversation,
@@ -37,6 +41,7 @@ export const SCHEMA = {
     SearchSegment,
     SearchPosting,
     Node,
+    QueuedMail,
     Deployment,
   ],
   migrations: [
@@ -50,5 +55,6 @@ export const SCHEMA = {
     TitleKey1764360100000,
     SearchIndexVersion1764360200000,
     StreamTickets1764380000000,
+    Mail1764400000000,
   ],
 };

@@ -37,3 +37,10 @@ export const reauthenticationRequired = () =>
 export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');
 
 export const emailTaken = () => new ConflictError('email_taken', 'This email address is taken.');
+
+export const mailNotConfigured = () =>
+  new ProblemError(
+    403,
+    'mail_not_configured',
+    'This server sends no mails: its operator has to set SMTP_URL.',
+  );

@@ -14,6 +14,10 @@ import { AuthService } from './auth.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LoginService } from './login.service.js';
+import { MailModule } from '../mail/mail.module.js';
+import { ForgottenPasswordService } from './recovery/forgotten-password.service.js';
+import { PasswordResetService } from './recovery/password-reset.service.js';
+import { RecoveryController } from './recovery/recovery.controller.js';
 import { MeController } from './users/me.controller.js';
 import { PasswordChangeService } from './passwords/password-change.service.js';
 import { PasswordVerificationService } from './passwords/password-verification.service.js';
@@ -33,19 +37,22 @@ import { TokensService } from './tokens/tokens.service.js';
   imports: [
     TypeOrmModule.forFeature([User, ModelConfig, StreamTicket]),
     PassportModule,
+    MailModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
   ],
-  controllers: [AuthController, MeController, SessionsController],
+  controllers: [AuthController, MeController, RecoveryController, SessionsController],
   providers: [
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     AccountDeletionService,
     UsersService,
     AuditLog,
     AuthService,
+    ForgottenPasswordService,
     JwtStrategy,
     KeyRing,
     LoginService,
     PasswordChangeService,
+    PasswordResetService,
     PasswordVerificationService,
     { provide: PasswordService, useFactory: () => new PasswordService(ARGON2_PARAMETERS) },
     ReauthenticationService,

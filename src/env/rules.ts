@@ -142,6 +142,18 @@ export const publicUrl = rule(
   },
 );
 
+export const smtpUrl = rule('must be smtp(s)://[user:password@]host[:port], without a query', (text) => {
+  const url = parseUrl(text, ['smtp:', 'smtps:']);
+  return url && !url.search && !url.hash && ['', '/'].includes(url.pathname) ? text : undefined;
+});
+
+/** `address` or `Name <address>`; a line break would add a header. */
+export const mailSender = rule('must be an email address, or Name <address>', (text) =>
+  /^([^<>\p{Control}]* <)?[^\s<>@,;]+@[^\s<>@,;]+>?$/u.test(text) && text.includes('<') === text.endsWith('>')
+    ? text
+    : undefined,
+);
+
 function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.hostname && protocols.includes(url.protocol) ? url : undefined;

@@ -48,6 +48,9 @@ describe('loadSettings', () => {
       jwtSecrets: [expect.any(String)],
       encryptionKeys: [expect.any(String)],
       publicUrl: undefined,
+      linkBaseUrl: 'http://127.0.0.1:3000',
+      smtpUrl: undefined,
+      mailFrom: 'Parley <no-reply@127.0.0.1>',
       corsOrigins: [],
       trustProxy: [],
       modelUrlAllowedHosts: [],
@@ -63,6 +66,19 @@ describe('loadSettings', () => {
       upstreamTotalTimeoutSeconds: 900,
       logLevel: 'info',
     });
+  });
+
+  it.each([
+    [{}, 'http://127.0.0.1:3000', 'Parley <no-reply@127.0.0.1>'],
+    [{ HOST: '::1', PORT: '80' }, 'http://[::1]:80', 'Parley <no-reply@[::1]>'],
+    [{ HOST: '0.0.0.0' }, 'http://localhost:3000', 'Parley <no-reply@localhost>'],
+    [
+      { PUBLIC_URL: 'https://chat.example.com/api' },
+      'https://chat.example.com/api',
+      'Parley <no-reply@chat.example.com>',
+    ],
+  ])('derives the base of links and the sender of mails from %o', (variables, linkBaseUrl, mailFrom) => {
+    expect(load(variables)).toMatchObject({ linkBaseUrl, mailFrom });
   });
 
   it('returns an instance of the injected class', () => {
@@ -94,6 +110,8 @@ describe('loadSettings', () => {
       JWT_SECRETS: secrets.join(','),
       ENCRYPTION_KEYS: keys.join(' , '),
       PUBLIC_URL: 'http://Chat.example.com:80/chat-api/',
+      SMTP_URL: 'smtps://parley:p%40ss@mail.example.com:465',
+      MAIL_FROM: 'Parley <chat@example.com>',
       CORS_ORIGINS: 'https://app.example.com, http://localhost:5173',
       TRUST_PROXY: 'loopback,10.0.0.0/8,::1,fd00::/8',
       MODEL_URL_ALLOWED_HOSTS: 'Ollama.local:11434,[::1],10.1.2.3',
@@ -120,6 +138,9 @@ describe('loadSettings', () => {
       jwtSecrets: secrets,
       encryptionKeys: keys,
       publicUrl: 'http://chat.example.com/chat-api',
+      linkBaseUrl: 'http://chat.example.com/chat-api',
+      smtpUrl: 'smtps://parley:p%40ss@mail.example.com:465',
+      mailFrom: 'Parley <chat@example.com>',
       corsOrigins: ['https://app.example.com', 'http://localhost:5173', 'http://chat.example.com'],
       trustProxy: ['loopback', '10.0.0.0/8', '::1', 'fd00::/8'],
       modelUrlAllowedHosts: ['ollama.local:11434', '[::1]', '10.1.2.3'],
@@ -178,6 +199,14 @@ describe('invalid settings', () => {
       `${fernetKey()},,${fernetKey()}`,
       'cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=',
     ],
+    SMTP_URL: [
+      'mail.example.com',
+      'http://mail.example.com',
+      'smtp://',
+      'smtp://h/path',
+      'smtp://h?tls=false',
+    ],
+    MAIL_FROM: ['Parley', 'Parley <chat@example.com', 'a@b.c\r\nBcc: eve@example.com', 'a@b.c, d@e.f', '<>'],
     PUBLIC_URL: [
       'chat.example.com',
       '/chat-api',
@@ -324,6 +353,16 @@ describe('production', () => {
       'PUBLIC_URL must be https in production, where plain HTTP is refused',
     ]);
     expect(errorsOf({ PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
+  });
+
+  it('requires PUBLIC_URL where mails are sent', () => {
+    const smtp = { SMTP_URL: 'smtp://mail.example.com' };
+
+    expect(errorsOf(smtp, loadInProduction)).toEqual([
+      'PUBLIC_URL is required in production with SMTP_URL: mails contain links to it',
+    ]);
+    expect(errorsOf(smtp)).toEqual([]);
+    expect(errorsOf({ ...smtp, PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
   });
 
   it('refuses a low-entropy encryption key, which tests may use', () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { type Environment, environmentSchema } from './environment.js';
 import { readOrCreateSecret } from './generated-secret.js';
@@ -20,6 +21,11 @@ export class Settings {
   readonly encryptionKeys!: string[];
   /** The server's public URL without a trailing slash. */
   readonly publicUrl?: string;
+  /** Base of links in mails: `publicUrl`, or the address the server listens on. */
+  readonly linkBaseUrl!: string;
+  readonly smtpUrl?: string;
+  /** In RFC 5322 notation: `address` or `Name <address>`. */
+  readonly mailFrom!: string;
   /** Includes the origin of `publicUrl`. */
   readonly corsOrigins!: string[];
   /** In Express's `trust proxy` notation. */
@@ -81,6 +87,11 @@ export function loadSettings(environment: NodeJS.ProcessEnv): Settings {
       checked.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`),
     );
   }
+  if (production && checked.data.SMTP_URL && !checked.data.PUBLIC_URL) {
+    throw new EnvironmentError([
+      'PUBLIC_URL is required in production with SMTP_URL: mails contain links to it',
+    ]);
+  }
   return Object.assign(new Settings(), toSettings(checked.data, production));
 }
 
@@ -90,6 +101,7 @@ function dropEmpty(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 function toSettings(checked: Environment, production: boolean): Settings {
+  const linkBaseUrl = checked.PUBLIC_URL ?? `http://${linkHost(checked.HOST)}:${checked.PORT}`;
   return {
     nodeEnv: checked.NODE_ENV,
     production,
@@ -101,6 +113,9 @@ function toSettings(checked: Environment, production: boolean): Settings {
     jwtSecrets: checked.JWT_SECRETS ?? [generatedJwtSecret(checked.DATA_DIR)],
     encryptionKeys: checked.ENCRYPTION_KEYS ?? [generatedEncryptionKey(checked.DATA_DIR)],
     publicUrl: checked.PUBLIC_URL,
+    linkBaseUrl,
+    smtpUrl: checked.SMTP_URL,
+    mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
     corsOrigins: [...checked.CORS_ORIGINS, ...originsOf(checked.PUBLIC_URL)],
     trustProxy: checked.TRUST_PROXY,
     modelUrlAllowedHosts: checked.MODEL_URL_ALLOWED_HOSTS ?? [],
@@ -116,6 +131,12 @@ function toSettings(checked: Environment, production: boolean): Settings {
     upstreamTotalTimeoutSeconds: checked.UPSTREAM_TOTAL_TIMEOUT_S,
     logLevel: checked.LOG_LEVEL,
   };
+}
+
+/** The host of the server's own address in a link; a wildcard address is none. */
+function linkHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return isIPv6(host) ? `[${host}]` : host;
 }
 
 const originsOf = (url: string | undefined) => (url ? [new URL(url).origin] : []);

@@ -240,7 +240,9 @@ function bareParts(operation: OperationObject): string[] {
   const contents = [['body', body] as const, ...responsesOf(operation)].flatMap(([part, holder]) =>
     Object.entries(holder?.content ?? {}).map(([type, media]) => ({ part: `${part} ${type}`, media })),
   );
-  const noContent = responsesOf(operation).filter(([status, { content }]) => status !== 204 && !content);
+  const noContent = responsesOf(operation).filter(
+    ([status, { content }]) => ![202, 204].includes(status) && !content,
+  );
   return [
     ...parameters
       .filter(({ schema, required, example }) => !schema || (required && example === undefined))
@@ -285,6 +287,8 @@ const PUBLIC_CALLS = [
   'GET /health/live',
   'GET /health/ready',
   'POST /auth/login',
+  'POST /auth/password/forgot',
+  'POST /auth/password/reset',
   'POST /auth/refresh',
   'POST /auth/register',
 ];

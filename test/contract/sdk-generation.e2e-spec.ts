@@ -143,7 +143,11 @@ describe('operations', () => {
   it('accept the examples of their bodies', async () => {
     const ada = await t.user().withConfig(t.provider).create();
     const refused: unknown[] = [];
-    for (const { method, path, body } of document.operations.filter((each) => each.body)) {
+    // A token that was not mailed is 422.
+    const operations = document.operations.filter(
+      ({ path, body }) => body && path !== '/auth/password/reset',
+    );
+    for (const { method, path, body } of operations) {
       const { id } = await ada.createConversation();
       const sent = await ada.send(id, 'Hi');
       const message = path.endsWith('/edit') ? sent.body.user_message.id : sent.body.assistant_message.id;

@@ -14,6 +14,8 @@ const CREDENTIALS = [
   'POST /auth/me/delete',
   'POST /auth/me/email',
   'POST /auth/me/password',
+  'POST /auth/password/forgot',
+  'POST /auth/password/reset',
   'POST /auth/refresh',
   'POST /auth/register',
 ];

@@ -11,6 +11,7 @@ import { PasswordService } from './password.service.js';
 import { ReauthenticationService } from './reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { deleteOthers, SessionsService } from '../sessions/sessions.service.js';
+import { cancelMailTokens } from '../recovery/mail-tokens.js';
 import { User } from '../users/user.entity.js';
 
 @Injectable()
@@ -47,5 +48,6 @@ async function replacePassword(
   const { affected } = await manager.update(User, unchanged, { passwordHash });
   if (!(await manager.existsBy(Session, { id: session.id }))) throw revokedToken();
   if (affected !== 1) throw wrongPassword();
+  await cancelMailTokens(manager, user.id);
   return deleteOthers(manager, session);
 }

@@ -45,7 +45,7 @@ describe('PasswordService', () => {
     expect(shape(dummyHash)).toBe(shape(await passwords.hash('a pass phrase')));
   });
 
-  /** The bound is wide for loaded machines; bench/login-timing.mjs measures a whole login. */
+  /** The bound is wide for loaded machines; bench/account-timing.mjs measures a whole login. */
   it('takes equally long for an unknown user', async () => {
     const hash = await passwords.hash('a pass phrase');
     const times: [unknown: number[], known: number[]] = [[], []];

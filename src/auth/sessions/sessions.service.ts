@@ -1,6 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager, In, LessThan, MoreThan, Not, Repository } from 'typeorm';
+import {
+  DataSource,
+  EntityManager,
+  FindOptionsWhere,
+  In,
+  LessThan,
+  MoreThan,
+  Not,
+  Repository,
+} from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { NotFoundError } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
@@ -116,9 +125,17 @@ export class SessionsService {
 }
 
 /** @returns the ids of the deleted sessions */
-export async function deleteOthers(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
-  const others = await manager.find(Session, { select: { id: true }, where: { userId, id: Not(id) } });
-  const ids = others.map((other) => other.id);
+export function deleteOthers(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
+  return deleteWhere(manager, { userId, id: Not(id) });
+}
+
+/** @returns the ids of the deleted sessions */
+export function deleteAllOf(manager: EntityManager, userId: number): Promise<number[]> {
+  return deleteWhere(manager, { userId });
+}
+
+async function deleteWhere(manager: EntityManager, where: FindOptionsWhere<Session>): Promise<number[]> {
+  const ids = (await manager.find(Session, { select: { id: true }, where })).map(({ id }) => id);
   for (let start = 0; start < ids.length; start += DELETE_BATCH_SIZE)
     await manager.delete(Session, { id: In(ids.slice(start, start + DELETE_BATCH_SIZE)) });
   return ids;

@@ -4,6 +4,7 @@ import { DataSource, LessThan } from 'typeorm';
 import { KnownAddress } from '../sessions/known-address.entity.js';
 import { RefreshToken } from '../sessions/refresh-token.entity.js';
 import { Session } from '../sessions/session.entity.js';
+import { MailToken } from '../recovery/mail-token.entity.js';
 import { StreamTicket } from './stream-ticket.entity.js';
 
 const INTERVAL_MS = 60 * 60_000;
@@ -12,7 +13,7 @@ const DAY_MS = 24 * 60 * 60_000;
 const EXPIRED_KEPT_MS = 7 * DAY_MS;
 const ADDRESSES_KEPT_MS = 90 * DAY_MS;
 
-/** Deletes expired sessions, refresh tokens, stream tickets and known addresses every hour. */
+/** Deletes expired sessions, refresh tokens, stream tickets, mailed tokens and known addresses every hour. */
 @Injectable()
 export class SessionPurgeService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('SessionPurge');
@@ -45,6 +46,7 @@ export class SessionPurgeService implements OnApplicationBootstrap, OnApplicatio
     await manager.delete(Session, { expiresAt: before(EXPIRED_KEPT_MS) });
     await manager.delete(RefreshToken, { expiresAt: before(EXPIRED_KEPT_MS) });
     await manager.delete(StreamTicket, { expiresAt: before(0) });
+    await manager.delete(MailToken, { expiresAt: before(0) });
     await manager.delete(KnownAddress, { lastLoginAt: before(ADDRESSES_KEPT_MS) });
   }
 }

@@ -4,7 +4,7 @@ import { Repository } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { foldText } from '../../common/text/fold-text.js';
 import { ModelConfig } from '../../configs/model-config.entity.js';
-import { isDuplicateKey } from '../../database/retry.js';
+import { isDuplicateKey, transaction } from '../../database/retry.js';
 import type { Actor } from '../actor.js';
 import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from '../auth.dto.js';
 import { emailTaken, usernameTaken } from '../auth.errors.js';
@@ -13,6 +13,7 @@ import { emailKey } from '../../common/text/email-key.js';
 import { refuseGuessablePassword } from '../passwords/password-rules.js';
 import { PasswordService } from '../passwords/password.service.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
+import { cancelMailTokens } from '../recovery/mail-tokens.js';
 import { UserDto } from './user.dto.js';
 import { User } from './user.entity.js';
 
@@ -63,7 +64,12 @@ export class UsersService {
   async changeEmail(actor: Actor, { email, current_password }: ChangeEmailDto): Promise<UserDto> {
     await this.reauthentication.requireUnlessFresh(actor, current_password);
     const names = emailColumns(email);
-    await this.writeUnique(names, () => this.users.update({ id: actor.userId }, names));
+    await this.writeUnique(names, () =>
+      transaction(this.users.manager.dataSource, async (manager) => {
+        await manager.update(User, { id: actor.userId }, names);
+        await cancelMailTokens(manager, actor.userId);
+      }),
+    );
     this.audit.record('email.changed', actor);
     return this.get({ ...actor.user, email });
   }

@@ -11,6 +11,8 @@ export type AuditEvent =
   | 'username.changed'
   | 'email.changed'
   | 'password.changed'
+  | 'password.forgotten'
+  | 'password.reset'
   | 'session.revoked'
   | 'account.exported'
   | 'account.deleted'

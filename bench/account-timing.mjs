@@ -1,9 +1,10 @@
 /**
- * Checks that the time of a failed login does not reveal whether an account exists: the medians of 200 interleaved logins
- * with a known and an unknown email may differ by 5 %. Run against an idle server without limits:
+ * Checks that the time of a failed login, or of a forgotten password, does not reveal whether an account exists: the
+ * medians of 200 interleaved calls with a known and an unknown email may differ by 5 %. Run against an idle server without
+ * limits:
  *
  *   RATE_LIMIT_SCALE=0 node .
- *   BASE_URL=http://127.0.0.1:3000 node bench/login-timing.mjs
+ *   BASE_URL=http://127.0.0.1:3000 node bench/account-timing.mjs login|forgot
  */
 import { randomUUID } from 'node:crypto';
 
@@ -15,18 +16,25 @@ const base = process.env.BASE_URL ?? 'http://127.0.0.1:3000';
 async function post(path, body) {
   const headers = { 'Content-Type': 'application/json' };
   const response = await fetch(base + path, { method: 'POST', headers, body: JSON.stringify(body) });
-  return { status: response.status, body: await response.json() };
+  const text = await response.text();
+  return { status: response.status, body: text && JSON.parse(text) };
 }
 
 const newEmail = () => `${randomUUID()}@example.com`;
 const password = 'not the right one';
 
-async function timeLogin(email) {
+const CALLS = {
+  login: { path: '/auth/login', body: (email) => ({ email, password }), expected: 401 },
+  forgot: { path: '/auth/password/forgot', body: (email) => ({ email }), expected: 202 },
+};
+const call = CALLS[process.argv[2] ?? 'login'];
+
+async function timeCall(email) {
   const start = performance.now();
-  const { status, body } = await post('/auth/login', { email, password });
+  const { status, body } = await post(call.path, call.body(email));
   const ms = performance.now() - start;
-  if (status !== 401) throw new Error(`Answered ${status}: is RATE_LIMIT_SCALE 0?`);
-  return { ms, answer: JSON.stringify({ ...body, request_id: '' }) };
+  if (status !== call.expected) throw new Error(`Answered ${status}: is RATE_LIMIT_SCALE 0?`);
+  return { ms, answer: JSON.stringify(body && { ...body, request_id: '' }) };
 }
 
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
@@ -39,7 +47,7 @@ const answers = new Set();
 for (let i = 0; i < WARM_UP + TRIES; i++) {
   // Alternates the order, so that its effects are shared.
   for (const who of i % 2 ? ['known', 'unknown'] : ['unknown', 'known']) {
-    const { ms, answer } = await timeLogin(who === 'known' ? email : newEmail());
+    const { ms, answer } = await timeCall(who === 'known' ? email : newEmail());
     answers.add(answer);
     if (i >= WARM_UP) times[who].push(ms);
   }
