@@ -1,32 +1,45 @@
 /**
- * Adds the Socket.IO events and commands of an AsyncAPI document to the schemas of an OpenAPI document, so that one
- * generator writes all types: each payload, and the maps `ServerEvents` and `ClientCommands`.
+ * Adds the payloads of Socket.IO of an AsyncAPI document to the schemas of an OpenAPI document, so that one generator
+ * writes all types.
  */
-export function withEventTypes(openApi, asyncApi) {
+export function withEventSchemas(openApi, asyncApi) {
   const schemas = { ...openApi.components.schemas };
-  const add = (reference) => {
-    for (const name of referencesIn(reference)) {
+  const add = (node) => {
+    for (const name of referencesIn(node)) {
       if (name in schemas) continue;
       schemas[name] = asyncApi.components.schemas[name];
       add(schemas[name]);
     }
-    return reference;
   };
-  const messages = Object.entries(asyncApi.channels.chat.messages).map(([name, { $ref }]) => [
-    name,
-    asyncApi.components.messages[$ref.split('/').at(-1)].payload,
-  ]);
-  const payloads = Object.fromEntries(messages);
-  const acknowledgement = ({ $ref }) => asyncApi.components.schemas[$ref.split('/').at(-1)];
+  add(payloadsOf(asyncApi));
+  return { ...openApi, components: { ...openApi.components, schemas } };
+}
+
+/** Also adds the maps `ServerEvents` and `ClientCommands`, from names to bodies. */
+export function withEventTypes(openApi, asyncApi) {
+  const payloads = payloadsOf(asyncApi);
+  const document = withEventSchemas(openApi, asyncApi);
+  const { schemas } = document.components;
   const commands = Object.keys(payloads).filter((name) => `${name}.ack` in payloads);
   const events = Object.keys(payloads).filter((name) => !OTHERS.test(name) && !commands.includes(name));
-  const command = (name) => {
-    const answer = add(payloads[`${name}.ack`]);
-    return objectOf({ body: add(payloads[name]), data: acknowledgement(answer).properties.data });
-  };
-  schemas.ServerEvents = objectOf(mapOf(events, (name) => add(payloads[name])));
+  const acknowledgement = ({ $ref }) => schemas[$ref.split('/').at(-1)];
+  const command = (name) =>
+    objectOf({
+      body: payloads[name],
+      data: acknowledgement(payloads[`${name}.ack`]).properties.data,
+    });
+  schemas.ServerEvents = objectOf(mapOf(events, (name) => payloads[name]));
   schemas.ClientCommands = objectOf(mapOf(commands, command));
-  return { ...openApi, components: { ...openApi.components, schemas } };
+  return document;
+}
+
+function payloadsOf({ channels, components }) {
+  const messages = Object.entries(channels.chat.messages);
+  const payloads = messages.map(([name, { $ref }]) => [
+    name,
+    components.messages[$ref.split('/').at(-1)].payload,
+  ]);
+  return Object.fromEntries(payloads);
 }
 
 /** Acknowledgements, and refusals of commands without one. */

@@ -23,8 +23,8 @@ async function generateOthers() {
   const unknown = languages.filter((language) => !LANGUAGES.includes(language));
   if (unknown.length > 0) throw new Error(`Unknown: ${unknown}. Languages: ${LANGUAGES.join(', ')}.`);
   await installGenerator();
-  const { openApi } = await readDocuments();
-  for (const language of languages) await generateRestSdk(language, openApi);
+  const documents = await readDocuments();
+  for (const language of languages) await generateRestSdk(language, documents);
 }
 
 /** Writes what is committed: the documents and the TypeScript client. */

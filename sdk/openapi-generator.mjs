@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { withoutStreams, withoutUnusedSchemas } from './documents.mjs';
+import { withEventSchemas } from './event-types.mjs';
 
 /** Languages with a configuration in sdk/<language>/config.yaml. */
 export const LANGUAGES = ['kotlin', 'swift', 'dart', 'java', 'python', 'go', 'csharp'];
@@ -15,13 +16,14 @@ const CACHE = 'node_modules/.cache/openapi-generator';
 const JAR = join(CACHE, `openapi-generator-cli-${VERSION}.jar`);
 const run = promisify(execFile);
 
-/** Writes a REST client to sdk/<language>/generated with OpenAPI Generator. */
-export async function generateRestSdk(language, openApi) {
+/** Writes a REST client, and the types of Socket.IO's events and commands, to sdk/<language>/generated with OpenAPI Generator. */
+export async function generateRestSdk(language, { openApi, asyncApi }) {
   const folder = await mkdtemp(join(tmpdir(), 'parley-document-'));
   const input = join(folder, 'openapi.json');
   const output = `sdk/${language}/generated`;
   try {
-    await writeFile(input, JSON.stringify(withoutUnusedSchemas(withoutStreams(openApi))));
+    const calls = withoutUnusedSchemas(withoutStreams(openApi));
+    await writeFile(input, JSON.stringify(withEventSchemas(calls, asyncApi)));
     await rm(output, { recursive: true, force: true });
     const config = `sdk/${language}/config.yaml`;
     const options = { maxBuffer: 1 << 26 };

@@ -29,4 +29,7 @@ except parley.exceptions.ConflictException as failure:
     assert failure.data.code == "no_reply_running"
 unknown = turn.user_message.to_json().replace('"complete"', '"paused"')
 assert parley.Message.from_dict(json.loads(unknown)).status == "paused"
+delta = {"conversation_id": conversation.id, "message_id": 1, "part": "content", "offset": 2, "text": "🎉"}
+assert parley.MessageDelta.from_dict(delta).text == "🎉"
+assert parley.ChatSendAck.from_dict({"ok": True, "data": json.loads(turn.to_json())}).data == turn
 print("Python:", turn.assistant_message.content.splitlines()[0])

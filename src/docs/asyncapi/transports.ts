@@ -32,7 +32,7 @@ export const TRANSPORTS: Transport[] = [
       'deltas only of those that it opened. Each event has one argument, its body; a client that wants connection state ' +
       'recovery says `auth: {token, recovery: true}`, and gets the offset as a second one. Each command is answered ' +
       'through its acknowledgement callback. More than 50 commands in a second are refused with `rate_limited`, more ' +
-      'than 200 also close the socket; a `rate_limited` problem says in `detail` how long to wait.',
+      'than 200 also close the socket; a `rate_limited` problem says in `retry_after` how many seconds to wait.',
     messages: {
       ...eventsOf(Object.keys(EVENTS) as EventName[], ''),
       ...commandsOf(''),

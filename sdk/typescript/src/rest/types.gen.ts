@@ -858,16 +858,17 @@ export type SessionExpiring = {
     expires_at: string;
 };
 
-export type ServerEvents = {
-    'message.created': MessageCreated;
-    'message.delta': MessageDelta;
-    'message.completed': MessageCompleted;
-    'message.restarted': MessageRestarted;
-    'conversation.created': ConversationCreated;
-    'conversation.updated': ConversationUpdated;
-    'conversation.deleted': ConversationDeleted;
-    'config.changed': ConfigChanged;
-    'session.expiring': SessionExpiring;
+/**
+ * ConversationOpen
+ *
+ * Read a conversation and follow it: its deltas come from then on.
+ */
+export type ConversationOpen = {
+    conversation_id: number;
+    /**
+     * Messages of the acknowledgement, the newest.
+     */
+    limit?: number;
 };
 
 /**
@@ -882,16 +883,12 @@ export type ConversationOpenAck = {
 };
 
 /**
- * ConversationOpen
+ * ConversationClose
  *
- * Read a conversation and follow it: its deltas come from then on.
+ * Stop following a conversation's deltas.
  */
-export type ConversationOpen = {
+export type ConversationClose = {
     conversation_id: number;
-    /**
-     * Messages of the acknowledgement, the newest.
-     */
-    limit?: number;
 };
 
 /**
@@ -913,26 +910,6 @@ export type Empty = {
 };
 
 /**
- * ConversationClose
- *
- * Stop following a conversation's deltas.
- */
-export type ConversationClose = {
-    conversation_id: number;
-};
-
-/**
- * ChatSendAck
- *
- * Acknowledges `chat.send`: `data` if `ok`, else `error`.
- */
-export type ChatSendAck = {
-    ok: boolean;
-    data?: Turn;
-    error?: Problem;
-};
-
-/**
  * ChatSend
  *
  * Send a message; its reply follows as events.
@@ -948,6 +925,26 @@ export type ChatSend = {
      * The model configuration for this reply only; defaults to the conversation's, then to the default.
      */
     config_id?: number;
+};
+
+/**
+ * ChatSendAck
+ *
+ * Acknowledges `chat.send`: `data` if `ok`, else `error`.
+ */
+export type ChatSendAck = {
+    ok: boolean;
+    data?: Turn;
+    error?: Problem;
+};
+
+/**
+ * ChatStop
+ *
+ * Stop the reply that runs; its text so far is kept.
+ */
+export type ChatStop = {
+    conversation_id: number;
 };
 
 /**
@@ -969,26 +966,6 @@ export type StoppedReply = {
 };
 
 /**
- * ChatStop
- *
- * Stop the reply that runs; its text so far is kept.
- */
-export type ChatStop = {
-    conversation_id: number;
-};
-
-/**
- * ChatRegenerateAck
- *
- * Acknowledges `chat.regenerate`: `data` if `ok`, else `error`.
- */
-export type ChatRegenerateAck = {
-    ok: boolean;
-    data?: Turn;
-    error?: Problem;
-};
-
-/**
  * ChatRegenerate
  *
  * Ask for another reply to the same message.
@@ -1003,11 +980,11 @@ export type ChatRegenerate = {
 };
 
 /**
- * ChatEditAck
+ * ChatRegenerateAck
  *
- * Acknowledges `chat.edit`: `data` if `ok`, else `error`.
+ * Acknowledges `chat.regenerate`: `data` if `ok`, else `error`.
  */
-export type ChatEditAck = {
+export type ChatRegenerateAck = {
     ok: boolean;
     data?: Turn;
     error?: Problem;
@@ -1029,6 +1006,29 @@ export type ChatEdit = {
 };
 
 /**
+ * ChatEditAck
+ *
+ * Acknowledges `chat.edit`: `data` if `ok`, else `error`.
+ */
+export type ChatEditAck = {
+    ok: boolean;
+    data?: Turn;
+    error?: Problem;
+};
+
+/**
+ * AuthRefresh
+ *
+ * Go on with a new access token of the same user, without reconnecting.
+ */
+export type AuthRefresh = {
+    /**
+     * An access token.
+     */
+    token: string;
+};
+
+/**
  * AuthRefreshAck
  *
  * Acknowledges `auth.refresh`: `data` if `ok`, else `error`.
@@ -1047,15 +1047,25 @@ export type TokenExpiry = {
 };
 
 /**
- * AuthRefresh
+ * Refusal
  *
- * Go on with a new access token of the same user, without reconnecting.
+ * A command that had no acknowledgement callback was refused.
  */
-export type AuthRefresh = {
-    /**
-     * An access token.
-     */
-    token: string;
+export type Refusal = {
+    ok: boolean;
+    error: Problem;
+};
+
+export type ServerEvents = {
+    'message.created': MessageCreated;
+    'message.delta': MessageDelta;
+    'message.completed': MessageCompleted;
+    'message.restarted': MessageRestarted;
+    'conversation.created': ConversationCreated;
+    'conversation.updated': ConversationUpdated;
+    'conversation.deleted': ConversationDeleted;
+    'config.changed': ConfigChanged;
+    'session.expiring': SessionExpiring;
 };
 
 export type ClientCommands = {
