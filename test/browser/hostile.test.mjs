@@ -48,16 +48,14 @@ describe('hostile text', () => {
   });
 
   it('in a reply is shown as text', async () => {
-    provider.script = [
-      MARKUP.slice(0, 15),
-      MARKUP.slice(15),
-      `\n\nInline ${MARKUP}\n\n\`\`\`html\n${MARKUP}\n\`\`\``,
-    ];
+    const block = '<div onerror="globalThis.broken=7">A block</div>';
+    const rest = `\n\n${block}\n\nInline ${MARKUP}\n\n\`\`\`html\n${MARKUP}\n\`\`\``;
+    provider.script = [MARKUP.slice(0, 15), MARKUP.slice(15), rest];
     await send(page, 'Markup, please');
     await isComplete(page);
     await assertHarmless();
     const text = await replies(page).first().locator('.prose').innerText();
-    assert.equal(text.split('onerror').length, 4);
+    assert.equal(text.split('onerror').length - 1, 4);
   });
 
   it('in a message is shown as text', async () => {
