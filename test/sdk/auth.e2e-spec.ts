@@ -328,8 +328,8 @@ describe('sign-in of @parley/client', () => {
 function serialLocks() {
   let last: Promise<unknown> = Promise.resolve();
   return {
-    request: <T>(_name: string, _options: object, task: () => Promise<T>): Promise<T> => {
-      const run = last.then(task, task);
+    request: <T>(_name: string, _options: object, task: (lock: object) => Promise<T>): Promise<T> => {
+      const run = last.then(() => task({}));
       last = run.catch(() => undefined);
       return run;
     },

@@ -24,6 +24,8 @@ export interface ReaderEvents {
 /** Reads one conversation and keeps it open on the connection, so that its deltas arrive. */
 export class ConversationReader {
   private active = false;
+  /** Counts stops, so that what was read before one is dropped: somebody else may be signed in. */
+  private run = 0;
   private reading = false;
   private again = false;
   private timer?: ReturnType<typeof setTimeout>;
@@ -76,6 +78,7 @@ export class ConversationReader {
     clearTimeout(this.linger);
     if (!this.active) return;
     this.active = false;
+    this.run++;
     clearTimeout(this.timer);
     this.endings.forEach((end) => end());
     this.substitute.stop();
@@ -130,9 +133,16 @@ export class ConversationReader {
     this.timer = setTimeout(() => void this.poll(), POLL_MS);
   }
 
-  private async readOverHttp(): Promise<void> {
-    const page = await this.readPage();
-    if (this.active) this.events.read(page, false);
+  /** Ends early once the connection is live: after a change of network, HTTP connections may hang. */
+  private readOverHttp(): Promise<void> {
+    const { run } = this;
+    return new Promise((resolve, reject) => {
+      const unsubscribe = this.connection.opened.on(resolve);
+      this.readPage()
+        .then((page) => this.active && run === this.run && this.events.read(page, false))
+        .finally(unsubscribe)
+        .then(() => resolve(), reject);
+    });
   }
 
   /** Also begins the substitute where an attempt to connect hangs. */

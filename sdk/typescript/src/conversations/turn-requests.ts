@@ -44,10 +44,13 @@ export class TurnRequests {
     const controller = new AbortController();
     const abort = () => controller.abort();
     const timer = setTimeout(abort, HTTP_TIMEOUT_MS);
+    // After a change of network, HTTP connections may hang.
+    const unsubscribe = this.connection.opened.on(abort);
     this.closing.signal.addEventListener('abort', abort);
     try {
       const options = { body: fieldsOf(request), signal: controller.signal };
       const response = await this.requestEvents(pathOf(request), options);
+      unsubscribe();
       const events = readEvents(response, controller.signal);
       const turn = await firstMessages(events);
       onTurn(turn);
@@ -56,6 +59,7 @@ export class TurnRequests {
     } catch (error) {
       throw error instanceof ParleyError ? error : networkError(error);
     } finally {
+      unsubscribe();
       clearTimeout(timer);
     }
   }

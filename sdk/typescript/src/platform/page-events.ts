@@ -5,9 +5,13 @@ interface EventSourceLike {
   removeEventListener?(type: string, listener: Listener): void;
 }
 
+/** Events that do not reach the window from there. */
+const OF_DOCUMENT = new Set(['resume', 'visibilitychange']);
+
 /** Listens to an event of the page, such as `online` or `storage`; does nothing outside browsers. */
 export function onPageEvent(type: string, listener: Listener): () => void {
-  const page = globalThis as EventSourceLike;
-  page.addEventListener?.(type, listener);
-  return () => page.removeEventListener?.(type, listener);
+  const page = globalThis as EventSourceLike & { document?: EventSourceLike };
+  const target = OF_DOCUMENT.has(type) ? page.document : page;
+  target?.addEventListener?.(type, listener);
+  return () => target?.removeEventListener?.(type, listener);
 }

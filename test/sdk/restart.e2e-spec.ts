@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { createParley } from '../../sdk/typescript/src/index.js';
+import { startTestNodes, type TestNode, type TestNodes } from '../support/app/process.js';
+import type { TestUser } from '../support/app/user.js';
+import { settled } from '../support/clients/sdk.js';
+import { FlakyProxy } from '../support/infrastructure/flaky-proxy.js';
+import { onRedis } from '../support/infrastructure/database.js';
+import { pause } from '../support/provider/provider.js';
+
+const SENDS = 8;
+const CLIENTS = 4;
+
+onRedis('@parley/client through a rolling restart of two nodes', (REDIS_URL) => {
+  let nodes: TestNodes;
+  let running: TestNode[];
+  let balancer: FlakyProxy;
+  let ada: TestUser;
+
+  beforeAll(async () => {
+    nodes = await startTestNodes();
+    running = [await nodes.start({ REDIS_URL }), await nodes.start({ REDIS_URL })];
+    ada = await running[0]!.user().withConfig(nodes.provider).create();
+    let next = 0;
+    balancer = await FlakyProxy.start(() => Number(new URL(running[next++ % running.length]!.url).port), 1);
+  }, 60_000);
+  afterAll(async () => {
+    await balancer.close();
+    await nodes.stop();
+  });
+
+  /** Replaces a node: the balancer leaves it out from the signal on. */
+  async function restart(node: TestNode): Promise<void> {
+    running = running.filter((each) => each !== node);
+    node.process.signal('SIGTERM');
+    expect((await node.process.exited).code).toBe(0);
+    running = [...running, await nodes.start({ REDIS_URL })];
+  }
+
+  async function chat(): Promise<void> {
+    const parley = createParley({ baseUrl: balancer.url, reconnect: { initialMs: 20, maxMs: 200 } });
+    await parley.auth.login({ email: ada.email, password: ada.password });
+    const conversation = parley.conversation((await parley.conversations.create()).id);
+    conversation.subscribe(() => undefined);
+    const texts: string[] = [];
+    const done = [];
+    for (let n = 0; n < SENDS; n++) {
+      const reply = conversation.send(`Message ${n}`);
+      let text = '';
+      for await (const piece of reply) text += piece;
+      texts.push(text);
+      done.push(await reply.done);
+    }
+    const { messages } = await settled(conversation, ({ messages: all }) => all.length === 2 * SENDS);
+
+    const stored = await running[0]!.welcome(ada).history(conversation.id);
+    expect(messages.map(({ key: _key, failure: _failure, ...each }) => each)).toEqual(stored);
+    expect(texts).toEqual(done.map(({ content }) => content));
+    expect(done.map(({ status }) => status)).toEqual(Array(SENDS).fill('complete'));
+    expect(stored.filter(({ role }) => role === 'user')).toHaveLength(SENDS);
+    parley.close();
+  }
+
+  it('shows what is stored, with each message sent once', async () => {
+    nodes.provider.onRequest = () => ['Half 👋🏽 ', pause(300), 'and ', pause(300), 'half'];
+
+    const chats = Promise.all(Array.from({ length: CLIENTS }, chat));
+    for (const node of [...running]) await restart(node);
+
+    await chats;
+  }, 120_000);
+});
