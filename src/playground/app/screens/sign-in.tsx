@@ -7,23 +7,59 @@ import { Logo } from '../ui/logo.js';
 /** Kept after the first sign-in, so that the next one need not register. */
 const RETURNING = 'parley.returning';
 
+type Mode = 'signUp' | 'signIn' | 'reset';
+
+const TITLES = { signUp: t.signUpTitle, signIn: t.signInTitle, reset: t.resetTitle };
+
 export function SignIn() {
-  const [isNew, setNew] = useState(!storage?.getItem(RETURNING));
+  const [mode, setMode] = useState<Mode>(storage?.getItem(RETURNING) ? 'signIn' : 'signUp');
+  const isNew = mode === 'signUp';
   return (
     <main class="sign-in">
       <div class="card">
         <Logo />
-        <h1>{isNew ? t.signUpTitle : t.signInTitle}</h1>
+        <h1>{TITLES[mode]}</h1>
         <p class="muted">{t.tagline}</p>
-        <AccountForm key={isNew} isNew={isNew} />
+        {mode === 'reset' ? <ResetForm /> : <AccountForm key={mode} isNew={isNew} />}
         <p class="muted switch">
-          {isNew ? t.haveAccount : t.noAccount}{' '}
-          <button type="button" class="link" onClick={() => setNew(!isNew)}>
-            {isNew ? t.signIn : t.signUp}
-          </button>
+          {isNew ? t.haveAccount : t.noAccount} <Switch to={isNew ? 'signIn' : 'signUp'} setMode={setMode} />
         </p>
+        {!isNew && (
+          <p class="switch">
+            <Switch to={mode === 'signIn' ? 'reset' : 'signIn'} setMode={setMode} />
+          </p>
+        )}
       </div>
     </main>
+  );
+}
+
+const SWITCHES = { signUp: t.signUp, signIn: t.signIn, reset: t.forgotPassword };
+
+function Switch({ to, setMode }: { to: Mode; setMode: (mode: Mode) => void }) {
+  return (
+    <button type="button" class="link" onClick={() => setMode(to)}>
+      {SWITCHES[to]}
+    </button>
+  );
+}
+
+/** Asks for a mail with a link; the server's own page sets the new password. */
+function ResetForm() {
+  const [isMailed, setMailed] = useState(false);
+  const { errors, problem, isBusy, onSubmit } = useForm(async ({ email = '' }) => {
+    await parley.rest.forgotPassword({ body: { email } });
+    setMailed(true);
+  });
+  if (isMailed) return <p role="status">{t.linkMailed}</p>;
+  return (
+    <form onSubmit={onSubmit} noValidate>
+      <Field name="email" type="email" label={t.email} autocomplete="email" errors={errors} autofocus />
+      <Problem text={problem} />
+      <button class="primary" disabled={isBusy}>
+        {t.mailLink}
+      </button>
+    </form>
   );
 }
 
