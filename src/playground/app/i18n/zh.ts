@@ -10,7 +10,6 @@ const PROBLEMS: Record<string, string> = {
   token_reused: '登录已失效，请重新登录。',
   username_taken: '该用户名已被使用。',
   email_taken: '该邮箱已被注册。',
-  mail_not_configured: '此服务器不发送邮件，请联系管理员。',
   wrong_password: '当前密码不正确。',
   reauthentication_required: '请输入当前密码。',
   bad_request: '请求无法识别。',
