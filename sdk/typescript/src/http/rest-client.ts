@@ -15,7 +15,10 @@ export function createRestClient(baseUrl: string, fetch: Fetch, tokens: () => Se
     baseUrl,
     throwOnError: true,
     auth: () => tokens().accessToken(),
-    fetch: (input) => authorizedFetch(input as Request, fetch, tokens()),
+    fetch: async (input) => {
+      const request = input as Request;
+      return withWholeBody(await authorizedFetch(request, fetch, tokens()), request.signal);
+    },
   });
   client.interceptors.error.use((error, response) =>
     response instanceof Response ? responseError(error, response) : error,
@@ -62,11 +65,17 @@ async function isRenewable(response: Response): Promise<boolean> {
   return RENEWABLE.has(problem?.code ?? '');
 }
 
-async function reach(request: Request, fetch: Fetch): Promise<Response> {
-  try {
-    return await fetch(request);
-  } catch (error) {
-    if (request.signal?.aborted || error instanceof ParleyError) throw error;
-    throw networkError(error);
-  }
+function reach(request: Request, fetch: Fetch): Promise<Response> {
+  return fetch(request).catch((error: unknown) => fail(error, request.signal));
+}
+
+/** Reads the body here: a connection may break in it, after the head of the response. */
+async function withWholeBody(response: Response, signal: AbortSignal | undefined): Promise<Response> {
+  const { status, statusText, headers } = response;
+  const body = await response.text().catch((error: unknown) => fail(error, signal));
+  return new Response(body || null, { status, statusText, headers });
+}
+
+function fail(error: unknown, signal: AbortSignal | undefined): never {
+  throw signal?.aborted || error instanceof ParleyError ? error : networkError(error);
 }
