@@ -1,5 +1,6 @@
-import { DataSource, MoreThan, Repository } from 'typeorm';
+import { DataSource, type EntityTarget, MoreThan, Repository } from 'typeorm';
 import { EncryptionService } from '../encryption/encryption.service.js';
+import { QueuedMail } from '../mail/queued-mail.entity.js';
 import { ModelConfig } from './model-config.entity.js';
 
 const PAGE_SIZE = 500;
@@ -12,49 +13,82 @@ export interface RotationProgress {
   unreadable: number;
 }
 
+/** What every encrypted row has, whatever its column is called. */
+interface EncryptedRow {
+  id: number;
+  token: string;
+}
+
+/** Tables with encrypted columns. */
+const ENCRYPTED: { entity: EntityTarget<{ id: number }>; column: string }[] = [
+  { entity: ModelConfig, column: 'encryptedApiKey' },
+  { entity: QueuedMail, column: 'encryptedMail' },
+];
+
 /**
- * Re-encrypts every stored key under the first of ENCRYPTION_KEYS. Safe while the server runs, because a row is written
- * only if it is unchanged. An interrupted run can be repeated: rows already rotated are skipped.
+ * Re-encrypts every stored key and waiting mail under the first of ENCRYPTION_KEYS. Safe while the server runs, because
+ * a row is written only if it is unchanged. An interrupted run can be repeated: rows already rotated are skipped.
  */
 export async function rotateKeys(
   dataSource: DataSource,
   encryption: EncryptionService,
   report: (progress: RotationProgress) => void,
 ): Promise<RotationProgress> {
-  const configs = dataSource.getRepository(ModelConfig);
   const progress = { scanned: 0, rotated: 0, unreadable: 0 };
-  for (let after = 0; ;) {
-    const page = await readPage(configs, after);
-    for (const config of page) await rotate(configs, encryption, config, progress);
-    report(progress);
-    if (page.length < PAGE_SIZE) return progress;
-    after = page.at(-1)!.id;
+  for (const { entity, column } of ENCRYPTED) {
+    const rows = new EncryptedRows(dataSource.getRepository(entity), column);
+    for (let after = 0; ;) {
+      const page = await rows.readPage(after);
+      for (const row of page) await rotate(rows, encryption, row, progress);
+      report(progress);
+      if (page.length < PAGE_SIZE) break;
+      after = page.at(-1)!.id;
+    }
   }
-}
-
-function readPage(configs: Repository<ModelConfig>, after: number): Promise<ModelConfig[]> {
-  return configs.find({
-    select: { id: true, encryptedApiKey: true },
-    where: { id: MoreThan(after) },
-    order: { id: 'ASC' },
-    take: PAGE_SIZE,
-  });
+  return progress;
 }
 
 async function rotate(
-  configs: Repository<ModelConfig>,
+  rows: EncryptedRows,
   encryption: EncryptionService,
-  { id, encryptedApiKey }: ModelConfig,
+  row: EncryptedRow,
   progress: RotationProgress,
 ): Promise<void> {
   progress.scanned++;
-  if (!encryption.needsRotation(encryptedApiKey)) return;
-  if (!encryption.isReadable(encryptedApiKey)) {
+  if (!encryption.needsRotation(row.token)) return;
+  if (!encryption.isReadable(row.token)) {
     progress.unreadable++;
     return;
   }
-  const rotated = encryption.rotate(encryptedApiKey);
-  // A key changed meanwhile is already encrypted under the first key.
-  const { affected } = await configs.update({ id, encryptedApiKey }, { encryptedApiKey: rotated });
-  progress.rotated += affected ?? 0;
+  progress.rotated += await rows.replace(row, encryption.rotate(row.token));
+}
+
+/** The encrypted column of a table. */
+class EncryptedRows {
+  constructor(
+    private readonly repository: Repository<{ id: number }>,
+    private readonly column: string,
+  ) {}
+
+  async readPage(after: number): Promise<EncryptedRow[]> {
+    const rows = await this.repository.find({
+      select: { id: true, [this.column]: true },
+      where: { id: MoreThan(after) },
+      order: { id: 'ASC' },
+      take: PAGE_SIZE,
+    });
+    return rows.map((row) => ({
+      id: row.id,
+      token: (row as Record<string, unknown>)[this.column] as string,
+    }));
+  }
+
+  /** @returns 0 if the row was changed meanwhile; a changed key is already encrypted under the first key */
+  async replace({ id, token }: EncryptedRow, rotated: string): Promise<number> {
+    const { affected } = await this.repository.update(
+      { id, [this.column]: token },
+      { [this.column]: rotated },
+    );
+    return affected ?? 0;
+  }
 }

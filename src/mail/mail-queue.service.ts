@@ -1,4 +1,9 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, LessThanOrEqual, Repository } from 'typeorm';
 import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
@@ -18,7 +23,7 @@ const GIVE_UP_AFTER_MS = 24 * 60 * 60_000;
  * growing delays for 24 hours.
  */
 @Injectable()
-export class MailQueue implements OnApplicationBootstrap, OnApplicationShutdown {
+export class MailQueue implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Mail');
   private timer?: NodeJS.Timeout;
   private running: Promise<void> | null = null;
@@ -33,7 +38,7 @@ export class MailQueue implements OnApplicationBootstrap, OnApplicationShutdown 
     this.timer = setInterval(() => this.wake(), POLL_INTERVAL_MS).unref();
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     await this.running;
   }

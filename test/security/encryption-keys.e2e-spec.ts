@@ -9,6 +9,7 @@ import { DataSource } from 'typeorm';
 import { ModelConfig } from '../../src/configs/model-config.entity.js';
 import { EncryptionService } from '../../src/encryption/encryption.service.js';
 import { Settings } from '../../src/env/settings.js';
+import { QueuedMail } from '../../src/mail/queued-mail.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
@@ -188,6 +189,19 @@ describe('npm run keys:rotate', () => {
       'Bearer sk-test',
       'Bearer sk-test',
     ]);
+  });
+
+  it('re-encrypts mails that wait to be sent', async () => {
+    const encryptedMail = ringOf(oldKey).encrypt('{"to":"ada@example.com"}');
+    const later = new Date(Date.now() + 3_600_000);
+    const mail = { userId: ada.id, encryptedMail, nextAttemptAt: later, createdAt: new Date() };
+    await t.manager.insert(QueuedMail, mail);
+
+    expect((await ended(rotate(freshKey, oldKey))).code).toBe(0);
+
+    const rotated = await t.manager.findOneByOrFail(QueuedMail, { userId: ada.id });
+    expect(ringOf(freshKey).decrypt(rotated.encryptedMail)).toBe('{"to":"ada@example.com"}');
+    await t.manager.delete(QueuedMail, { userId: ada.id });
   });
 
   it('exits with 1 and leaves a key unchanged that no key decrypts', async () => {
