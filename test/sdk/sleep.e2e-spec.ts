@@ -36,7 +36,8 @@ let ada: TestUser;
 const folder = mkdtempSync(join(tmpdir(), 'parley-sleep-'));
 
 beforeAll(async () => {
-  t = await startTestApp();
+  // The provider pauses for as long as the device sleeps.
+  t = await startTestApp({ env: { UPSTREAM_IDLE_TIMEOUT_S: String(SLEEP_S + 60) } });
   ada = await t.user().withConfig(t.provider).create();
   const bundler = join(ROOT, 'node_modules/.bin/rolldown');
   const entry = join(ROOT, 'sdk/typescript/src/index.ts');
