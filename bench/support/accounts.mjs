@@ -84,7 +84,7 @@ export class Accounts {
   }
 }
 
-export function sessionRow(id) {
+function sessionRow(id) {
   const times = { created_at: NOW, last_used_at: FUTURE, expires_at: FUTURE };
   return { id, user_id: id, ...times, ip: '127.0.0.1', user_agent: 'bench' };
 }

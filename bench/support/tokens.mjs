@@ -2,7 +2,7 @@
  * The provider's tokens: eight characters, two for a sequence number and six for the time of sending. The client detects
  * lost, duplicated and reordered tokens, and measures their delay.
  */
-export const TOKEN_LENGTH = 8;
+const TOKEN_LENGTH = 8;
 const COUNTS = 36 ** 2;
 /** In units of 10 µs; wraps around after six hours. */
 const TIMES = 36 ** 6;

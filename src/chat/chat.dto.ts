@@ -5,7 +5,7 @@ import { EmptyIsAbsent } from '../common/validation/query.decorators.js';
 import { IsText } from '../common/validation/text.decorator.js';
 import { MessageDto } from '../conversations/messages/message.dto.js';
 
-export const CONTENT_LIMITS = { min: 1, max: 100_000, notBlank: true };
+const CONTENT_LIMITS = { min: 1, max: 100_000, notBlank: true };
 
 export class RegenerateDto {
   /** The model configuration for this reply only; defaults to the conversation's, then to the default. */

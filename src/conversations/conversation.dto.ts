@@ -7,7 +7,7 @@ import { IsLabel, IsText } from '../common/validation/text.decorator.js';
 import type { Conversation, TitleSource } from './conversation.entity.js';
 import { MessageDto } from './messages/message.dto.js';
 
-export const MAX_TITLE_CHARACTERS = 200;
+const MAX_TITLE_CHARACTERS = 200;
 const MAX_SYSTEM_PROMPT_CHARACTERS = 100_000;
 
 export class CreateConversationDto {

@@ -17,7 +17,7 @@ const MAX_PENDING_LENGTH = 256 * 1024;
 const MAX_UNREAD_BYTES = 64 * 1024;
 
 export type NextBatch = IteratorResult<CompletionBatch, undefined>;
-export const END: NextBatch = { value: undefined, done: true };
+const END: NextBatch = { value: undefined, done: true };
 
 /**
  * Iterates over a completion, from the request to its end. Not a generator, because a generator takes several

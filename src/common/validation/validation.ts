@@ -39,7 +39,7 @@ export const bodyPipe = () => new BodyPipe({ ...SHARED, forbidNonWhitelisted: tr
 /** Validates queries against their DTO; unknown parameters are ignored. */
 export const queryPipe = () => new ValidationPipe(SHARED);
 
-export function fieldErrors(errors: ValidationError[], prefix = ''): FieldError[] {
+function fieldErrors(errors: ValidationError[], prefix = ''): FieldError[] {
   return errors.flatMap((error) => {
     const field = prefix + error.property;
     const own = Object.values(error.constraints ?? {}).map((message) => ({ field, message }));

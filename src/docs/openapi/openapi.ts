@@ -6,9 +6,9 @@ import { finishOperations, publicOperationsOf } from './operations.js';
 import { PROBLEM_SCHEMAS } from './problem-responses.js';
 import { describeRequestBodies, dropDtoSuffix, finishSchema, schemasUsedBy } from './schemas.js';
 
-export const VERSION = '0.1.0';
+const VERSION = '0.1.0';
 
-export const DESCRIPTION = `
+const DESCRIPTION = `
 Parley is the chat backend that web and mobile teams put behind their own chat UI: accounts, model configurations,
 conversations and replies that stream live from any OpenAI-compatible model.
 

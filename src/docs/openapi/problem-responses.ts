@@ -103,7 +103,7 @@ const capitalize = (name: string) => name[0]!.toUpperCase() + name.slice(1);
 
 const meaningOf = (code: string) => PROBLEM_CODES[code]!.meaning;
 
-export function exampleProblem(status: number, code: string): Record<string, unknown> {
+function exampleProblem(status: number, code: string): Record<string, unknown> {
   const { detail, members } = PROBLEM_CODES[code]!;
   return {
     type: 'about:blank',

@@ -44,7 +44,7 @@ export function createEventRequest(baseUrl: string, fetch: Fetch, tokens: Sessio
 }
 
 /** Repeats a request with a new access token after a 401. */
-export async function authorizedFetch(
+async function authorizedFetch(
   request: Request,
   fetch: Fetch,
   tokens: SessionTokens,

@@ -24,7 +24,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-export function sendProblem(
+function sendProblem(
   response: Response,
   error: ProblemError,
   requestId: string,
