@@ -44,11 +44,7 @@ export function createEventRequest(baseUrl: string, fetch: Fetch, tokens: Sessio
 }
 
 /** Repeats a request with a new access token after a 401. */
-async function authorizedFetch(
-  request: Request,
-  fetch: Fetch,
-  tokens: SessionTokens,
-): Promise<Response> {
+async function authorizedFetch(request: Request, fetch: Fetch, tokens: SessionTokens): Promise<Response> {
   const used = request.headers.get('Authorization')?.replace(/^Bearer /, '');
   const again = used && used === tokens.session?.access_token ? request.clone() : null;
   const response = await reach(request, fetch);

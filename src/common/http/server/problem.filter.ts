@@ -24,12 +24,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-function sendProblem(
-  response: Response,
-  error: ProblemError,
-  requestId: string,
-  instance: string,
-): void {
+function sendProblem(response: Response, error: ProblemError, requestId: string, instance: string): void {
   const { headers, retryAfterSeconds } = error.extras;
   if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterSeconds));
   closeIfBodyUnread(response.req, response);
