@@ -3,13 +3,15 @@ import { createDataSource } from '../database/data-source.js';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { loadSettings, readDotEnv } from '../env/settings.js';
 import { SCHEMA } from '../schema.js';
-import { rotateKeys, RotationProgress } from '../configs/key-rotation.js';
+import { rotateKeys, rotateMails, RotationProgress } from '../configs/key-rotation.js';
 
 readDotEnv();
 const settings = loadSettings(process.env);
 const dataSource = await createDataSource(settings.databaseUrl, SCHEMA).initialize();
 try {
-  const { unreadable } = await rotateKeys(dataSource, new EncryptionService(settings), print);
+  const encryption = new EncryptionService(settings);
+  await rotateMails(dataSource, encryption);
+  const { unreadable } = await rotateKeys(dataSource, encryption, print);
   if (unreadable > 0) {
     console.error(
       `${unreadable} stored keys cannot be read: keep the older ENCRYPTION_KEYS, or ask the owners to enter them again.`,

@@ -1,4 +1,4 @@
-import { DataSource, type EntityTarget, MoreThan, Repository } from 'typeorm';
+import { DataSource, MoreThan, Repository } from 'typeorm';
 import { EncryptionService } from '../encryption/encryption.service.js';
 import { QueuedMail } from '../mail/queued-mail.entity.js';
 import { ModelConfig } from './model-config.entity.js';
@@ -19,33 +19,41 @@ interface EncryptedRow {
   token: string;
 }
 
-/** Tables with encrypted columns. */
-const ENCRYPTED: { entity: EntityTarget<{ id: number }>; column: string }[] = [
-  { entity: ModelConfig, column: 'encryptedApiKey' },
-  { entity: QueuedMail, column: 'encryptedMail' },
-];
-
 /**
- * Re-encrypts every stored key and waiting mail under the first of ENCRYPTION_KEYS. Safe while the server runs, because
- * a row is written only if it is unchanged. An interrupted run can be repeated: rows already rotated are skipped.
+ * Re-encrypts every stored API key under the first of ENCRYPTION_KEYS. Safe while the server runs, because a row is
+ * written only if it is unchanged. An interrupted run can be repeated: rows already rotated are skipped.
  */
-export async function rotateKeys(
+export function rotateKeys(
   dataSource: DataSource,
   encryption: EncryptionService,
   report: (progress: RotationProgress) => void,
 ): Promise<RotationProgress> {
+  const keys = new EncryptedRows(dataSource.getRepository(ModelConfig), 'encryptedApiKey');
+  return rotateAll(keys, encryption, report);
+}
+
+/** Does the same with the mails that wait to be sent. */
+export function rotateMails(
+  dataSource: DataSource,
+  encryption: EncryptionService,
+): Promise<RotationProgress> {
+  const mails = new EncryptedRows(dataSource.getRepository(QueuedMail), 'encryptedMail');
+  return rotateAll(mails, encryption, () => undefined);
+}
+
+async function rotateAll(
+  rows: EncryptedRows,
+  encryption: EncryptionService,
+  report: (progress: RotationProgress) => void,
+): Promise<RotationProgress> {
   const progress = { scanned: 0, rotated: 0, unreadable: 0 };
-  for (const { entity, column } of ENCRYPTED) {
-    const rows = new EncryptedRows(dataSource.getRepository(entity), column);
-    for (let after = 0; ;) {
-      const page = await rows.readPage(after);
-      for (const row of page) await rotate(rows, encryption, row, progress);
-      report(progress);
-      if (page.length < PAGE_SIZE) break;
-      after = page.at(-1)!.id;
-    }
+  for (let after = 0; ;) {
+    const page = await rows.readPage(after);
+    for (const row of page) await rotate(rows, encryption, row, progress);
+    report(progress);
+    if (page.length < PAGE_SIZE) return progress;
+    after = page.at(-1)!.id;
   }
-  return progress;
 }
 
 async function rotate(
