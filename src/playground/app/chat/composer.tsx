@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { draftText, keepDraftText } from '../client/drafts.js';
 import { t } from '../i18n/i18n.js';
 import { IconButton } from '../ui/buttons.js';
@@ -24,7 +24,8 @@ export function Composer({ draftKey, isFocused, isDisabled, onSend, onStop, chil
   useAutoHeight(field, text);
   // Not while the drawer covers the chat.
   useEscape(onStop && (() => field.current!.closest('[inert]') ?? onStop()));
-  useEffect(() => {
+  // Before the next key press, which may move the focus elsewhere.
+  useLayoutEffect(() => {
     if (isFocused && matchMedia('(hover: hover)').matches) field.current!.focus();
   }, []);
   const submit = async (event?: SubmitEvent) => {
