@@ -41,6 +41,7 @@ export const LAYERS = [
   ['auth/'],
   ['auth/recovery/*.service.ts', 'auth/recovery/*.controller.ts'],
   ['auth/users/'],
+  ['auth/roles/'],
   ['auth/passwords/'],
   ['auth/tokens/'],
   ['auth/recovery/'],

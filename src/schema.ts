@@ -9,6 +9,7 @@ import { TitleKey1764360100000 } from '../migrations/1764360100000-TitleKey.js';
 import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-SearchIndexVersion.js';
 import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
 import { Mail1764400000000 } from '../migrations/1764400000000-Mail.js';
+import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
 import { MailToken } from './auth/recovery/mail-token.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
@@ -56,5 +57,6 @@ export const SCHEMA = {
     SearchIndexVersion1764360200000,
     StreamTickets1764380000000,
     Mail1764400000000,
+    Accounts1764410000000,
   ],
 };

@@ -34,6 +34,8 @@ export const reauthenticationRequired = () =>
     'The login is older than 15 minutes: send current_password too.',
   );
 
+export const adminOnly = () => new ProblemError(403, 'admin_only', 'Only administrators may do this.');
+
 export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');
 
 export const emailTaken = () => new ConflictError('email_taken', 'This email address is taken.');

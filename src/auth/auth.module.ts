@@ -12,6 +12,8 @@ import { UsersService } from './users/users.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
+import { Roles } from './roles/roles.service.js';
+import { UserDtos } from './users/user-dtos.service.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LoginService } from './login.service.js';
 import { MailModule } from '../mail/mail.module.js';
@@ -57,11 +59,13 @@ import { TokensService } from './tokens/tokens.service.js';
     { provide: PasswordService, useFactory: () => new PasswordService(ARGON2_PARAMETERS) },
     ReauthenticationService,
     RefreshService,
+    Roles,
     SessionPurgeService,
     SessionsService,
     StreamTicketsService,
     TokensService,
+    UserDtos,
   ],
-  exports: [UsersService, AuditLog, AuthService, SessionsService],
+  exports: [UsersService, AuditLog, AuthService, Roles, SessionsService],
 })
 export class AuthModule {}

@@ -72,7 +72,7 @@ export class LoginService {
     password: string,
     client: ClientInfo,
   ): Promise<SessionGrant | null> {
-    const hash = await this.verification.upgradeHash(user.passwordHash, password);
+    const hash = await this.verification.upgradeHash(user.passwordHash!, password);
     return this.sessions.create(user, hash, client);
   }
 }

@@ -154,6 +154,10 @@ export const mailSender = rule('must be an email address, or Name <address>', (t
     : undefined,
 );
 
+export const emails = list('is not an email address', (item) =>
+  /^[^\s@]+@[^\s@]+$/u.test(item) ? item : undefined,
+);
+
 function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.hostname && protocols.includes(url.protocol) ? url : undefined;

@@ -26,6 +26,8 @@ export class Settings {
   readonly smtpUrl?: string;
   /** In RFC 5322 notation: `address` or `Name <address>`. */
   readonly mailFrom!: string;
+  /** Users with one of these addresses, once verified, are administrators. */
+  readonly adminEmails!: string[];
   /** Includes the origin of `publicUrl`. */
   readonly corsOrigins!: string[];
   /** In Express's `trust proxy` notation. */
@@ -116,6 +118,7 @@ function toSettings(checked: Environment, production: boolean): Settings {
     linkBaseUrl,
     smtpUrl: checked.SMTP_URL,
     mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
+    adminEmails: checked.ADMIN_EMAILS,
     corsOrigins: [...checked.CORS_ORIGINS, ...originsOf(checked.PUBLIC_URL)],
     trustProxy: checked.TRUST_PROXY,
     modelUrlAllowedHosts: checked.MODEL_URL_ALLOWED_HOSTS ?? [],

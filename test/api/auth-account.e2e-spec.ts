@@ -30,6 +30,10 @@ describe('me', () => {
       id: ada.id,
       username: ada.username,
       email: ada.email,
+      email_verified: false,
+      has_password: true,
+      second_factor: false,
+      role: 'user',
       has_config: true,
       created_at: rfc3339,
     });

@@ -24,6 +24,10 @@ describe('register', () => {
       id: expect.any(Number),
       username,
       email,
+      email_verified: false,
+      has_password: true,
+      second_factor: false,
+      role: 'user',
       has_config: false,
       created_at: rfc3339,
     });

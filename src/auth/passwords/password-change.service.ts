@@ -11,6 +11,7 @@ import { PasswordService } from './password.service.js';
 import { ReauthenticationService } from './reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { deleteOthers, SessionsService } from '../sessions/sessions.service.js';
+import { whereUnchanged } from '../sessions/unchanged-password.js';
 import { cancelMailTokens } from '../recovery/mail-tokens.js';
 import { User } from '../users/user.entity.js';
 
@@ -44,8 +45,7 @@ async function replacePassword(
   { user, session }: Actor,
   passwordHash: string,
 ): Promise<number[]> {
-  const unchanged = { id: user.id, passwordHash: user.passwordHash };
-  const { affected } = await manager.update(User, unchanged, { passwordHash });
+  const { affected } = await manager.update(User, whereUnchanged(user), { passwordHash });
   if (!(await manager.existsBy(Session, { id: session.id }))) throw revokedToken();
   if (affected !== 1) throw wrongPassword();
   await cancelMailTokens(manager, user.id);

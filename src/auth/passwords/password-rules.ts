@@ -8,11 +8,12 @@ import { isCommonPassword } from './common-passwords.js';
  */
 export async function refuseGuessablePassword(
   password: string,
-  { username, email }: { username: string; email: string },
+  { username, email }: { username: string; email: string | null },
 ): Promise<void> {
   const folded = foldText(password);
   if (folded === foldText(username)) throw invalidField('password', 'Must not be the username.');
-  if (folded === foldText(email)) throw invalidField('password', 'Must not be the email address.');
+  if (email !== null && folded === foldText(email))
+    throw invalidField('password', 'Must not be the email address.');
   if (await isCommonPassword(password))
     throw invalidField('password', 'Is one of the most common passwords.');
 }

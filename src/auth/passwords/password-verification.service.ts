@@ -14,7 +14,7 @@ export class PasswordVerificationService {
 
   /**
    * Consumes the budget before verifying, so that concurrent attempts cannot exceed it.
-   * @param hash undefined if there is no such user
+   * @param hash null or undefined if there is no such user, or no password
    * @param budget key of the budget in which failures are counted
    * @param subject recorded in the audit log when the budget is spent
    * @throws {RateLimitedError} after too many failures, also for the right password
@@ -22,14 +22,14 @@ export class PasswordVerificationService {
    */
   async verify(
     password: string,
-    hash: string | undefined,
+    hash: string | null | undefined,
     budget: string,
     subject: AuditSubject,
   ): Promise<boolean> {
     await this.consumeAttempt(budget, subject);
     let isWrong = false;
     try {
-      isWrong = !(await this.passwords.verify(hash, password));
+      isWrong = !(await this.passwords.verify(hash ?? undefined, password));
       return !isWrong;
     } finally {
       // Only wrong passwords count: neither right ones nor attempts that could not be verified.

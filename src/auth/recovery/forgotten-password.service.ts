@@ -46,7 +46,7 @@ export class ForgottenPasswordService {
     await transaction(this.users.manager.dataSource, async (manager) => {
       const token = await issueMailToken(manager, user.id, 'reset');
       const link = `${this.settings.linkBaseUrl}/reset-password#token=${token}`;
-      await this.mails.add(manager, user.id, passwordResetMail(user.email, link, language));
+      await this.mails.add(manager, user.id, passwordResetMail(user.email!, link, language));
     });
   }
 

@@ -11,6 +11,7 @@ import type { ClientInfo } from '../client-info.decorator.js';
 import { refuseGuessablePassword } from '../passwords/password-rules.js';
 import { PasswordService } from '../passwords/password.service.js';
 import { deleteAllOf, SessionsService } from '../sessions/sessions.service.js';
+import { whereUnchanged } from '../sessions/unchanged-password.js';
 import { User } from '../users/user.entity.js';
 import { cancelMailTokens, findMailToken } from './mail-tokens.js';
 import { MailToken } from './mail-token.entity.js';
@@ -39,7 +40,7 @@ export class PasswordResetService {
     const hash = await this.passwords.hash(dto.password);
     const ended = await transaction(this.dataSource, async (manager) => {
       const sessions = await replacePassword(manager, found, hash);
-      await this.mails.add(manager, found.userId, passwordWasResetMail(found.user!.email, language));
+      await this.mails.add(manager, found.userId, passwordWasResetMail(found.user!.email!, language));
       return sessions;
     });
     this.mails.wake();
@@ -57,8 +58,7 @@ async function replacePassword(
   { userId, user, tokenHash, purpose }: MailToken,
   passwordHash: string,
 ): Promise<number[]> {
-  const unchanged = { id: userId, passwordHash: user!.passwordHash };
-  const { affected: changed } = await manager.update(User, unchanged, { passwordHash });
+  const { affected: changed } = await manager.update(User, whereUnchanged(user!), { passwordHash });
   const { affected: redeemed } = await manager.delete(MailToken, { tokenHash, purpose });
   if (changed !== 1 || redeemed !== 1) throw invalidToken();
   await cancelMailTokens(manager, userId);

@@ -23,6 +23,7 @@ import { RefreshToken } from './refresh-token.entity.js';
 import { hashRefreshToken, newRefreshToken } from './refresh-tokens.js';
 import { SessionReader, SessionWithUser } from './session-reader.js';
 import { Session } from './session.entity.js';
+import { whereUnchanged } from './unchanged-password.js';
 import { REFRESH_TOKEN_SECONDS } from './token-lifetimes.js';
 import { User } from '../users/user.entity.js';
 
@@ -67,8 +68,7 @@ export class SessionsService {
   create(user: User, passwordHash: string, client: ClientInfo): Promise<SessionGrant | null> {
     return transaction(this.dataSource, async (manager) => {
       // Locks the user's row, so that a concurrent change of the password ends this session too.
-      const unchanged = { id: user.id, passwordHash: user.passwordHash };
-      const { affected } = await manager.update(User, unchanged, { passwordHash });
+      const { affected } = await manager.update(User, whereUnchanged(user), { passwordHash });
       if (affected !== 1) return null;
       return insertSession(manager, user.id, client);
     });

@@ -1,6 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { ID, TIME } from '../../database/columns.js';
 
+export type UserRole = 'user' | 'admin';
+
 @Entity('users')
 export class User {
   @PrimaryColumn({ ...ID, generated: 'increment' })
@@ -14,19 +16,33 @@ export class User {
   @Column({ name: 'username_key', type: 'varchar', length: 255 })
   usernameKey!: string;
 
-  /** As entered, in lower case. */
+  /** As entered, in lower case. Null for a user of an identity provider that does not vouch for the address. */
   @Index('uq_users_email', { unique: true })
-  @Column({ type: 'varchar', length: 255 })
-  email!: string;
+  @Column({ type: 'varchar', length: 255, nullable: true })
+  email!: string | null;
 
   /** Result of `emailKey`: the same for all spellings of an address. */
   @Index('uq_users_email_key', { unique: true })
   @Column({ name: 'email_key', type: 'varchar', length: 320, nullable: true })
-  emailKey!: string;
+  emailKey!: string | null;
 
-  /** Argon2id, in PHC string format. */
-  @Column({ name: 'password_hash', type: 'varchar', length: 255 })
-  passwordHash!: string;
+  @Column({ name: 'email_verified', type: 'boolean', default: false })
+  emailVerified!: boolean;
+
+  /** Argon2id, in PHC string format. Null for a user who signs in by an identity provider alone. */
+  @Column({ name: 'password_hash', type: 'varchar', length: 255, nullable: true })
+  passwordHash!: string | null;
+
+  /** Whether a login requires a TOTP code. */
+  @Column({ name: 'second_factor', type: 'boolean', default: false })
+  secondFactor!: boolean;
+
+  /** The granted role. `Roles` returns the effective one. */
+  @Column({ type: 'varchar', length: 16, default: 'user' })
+  role!: UserRole;
+
+  @Column({ ...TIME, name: 'disabled_at', nullable: true })
+  disabledAt!: Date | null;
 
   /** The chosen default configuration. If it is null or deleted, the oldest is the default. */
   @Column({ ...ID, name: 'default_config_id', nullable: true })

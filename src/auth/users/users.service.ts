@@ -3,7 +3,6 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { foldText } from '../../common/text/fold-text.js';
-import { ModelConfig } from '../../configs/model-config.entity.js';
 import { isDuplicateKey, transaction } from '../../database/retry.js';
 import type { Actor } from '../actor.js';
 import type { ChangeEmailDto, ChangeUsernameDto, RegisterDto } from '../auth.dto.js';
@@ -14,17 +13,18 @@ import { refuseGuessablePassword } from '../passwords/password-rules.js';
 import { PasswordService } from '../passwords/password.service.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
 import { cancelMailTokens } from '../recovery/mail-tokens.js';
-import { UserDto } from './user.dto.js';
+import type { UserDto } from './user.dto.js';
+import { UserDtos } from './user-dtos.service.js';
 import { User } from './user.entity.js';
 
-type UniqueKeys = Partial<Pick<User, 'usernameKey' | 'email' | 'emailKey'>>;
+type UniqueKeys = Partial<Record<'usernameKey' | 'email' | 'emailKey', string>>;
 
 /** Registers users and changes their names and addresses. */
 @Injectable()
 export class UsersService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
-    @InjectRepository(ModelConfig) private readonly configs: Repository<ModelConfig>,
+    private readonly dtos: UserDtos,
     private readonly passwords: PasswordService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditLog,
@@ -39,17 +39,21 @@ export class UsersService {
       ...names,
       username,
       passwordHash: await this.passwords.hash(password),
+      emailVerified: false,
+      secondFactor: false,
+      role: 'user',
+      disabledAt: null,
       conversationCount: 0,
       archivedCount: 0,
       createdAt: new Date(),
     });
     await this.writeUnique(names, () => this.users.insert(user));
     this.audit.record('user.registered', { userId: user.id, address: client.address });
-    return UserDto.from(user, false);
+    return this.dtos.of(user);
   }
 
-  async get(user: User): Promise<UserDto> {
-    return UserDto.from(user, await this.configs.existsBy({ userId: user.id }));
+  get(user: User): Promise<UserDto> {
+    return this.dtos.of(user);
   }
 
   /** @throws {ConflictError} `username_taken` */

@@ -45,6 +45,10 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'The login is older than 15 minutes: send `current_password` too.',
     detail: 'Send current_password: the last login is too long ago.',
   },
+  admin_only: {
+    meaning: 'Only administrators may do this.',
+    detail: 'Only administrators may do this.',
+  },
   mail_not_configured: {
     meaning: 'This server sends no mails.',
     detail: 'This server sends no mails: its operator has to set SMTP_URL.',

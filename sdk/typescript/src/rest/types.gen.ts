@@ -22,13 +22,34 @@ export type Register = {
 export type User = {
     id: number;
     username: string;
-    email: string;
+    /**
+     * Null for a user of an identity provider that does not vouch for the address.
+     */
+    email: string | null;
+    /**
+     * Whether the user has shown that the address is theirs.
+     */
+    email_verified: boolean;
+    /**
+     * False for a user who signs in by an identity provider alone.
+     */
+    has_password: boolean;
+    /**
+     * Whether logging in takes a code of an authenticator app too.
+     */
+    second_factor: boolean;
+    role: UserRole;
     /**
      * Whether the user has a model configuration. Without one, the demo model answers if it is enabled.
      */
     has_config: boolean;
     created_at: string;
 };
+
+/**
+ * Known values: `user`, `admin`. Clients accept unknown ones.
+ */
+export type UserRole = 'user' | 'admin';
 
 export type Login = {
     email: string;
@@ -691,6 +712,7 @@ export type Problem = {
      * - `origin_forbidden`: The page that opens the socket is from an origin that is not allowed.
      * - `forbidden`: Allowed to nobody in this state.
      * - `reauthentication_required`: The login is older than 15 minutes: send `current_password` too.
+     * - `admin_only`: Only administrators may do this.
      * - `mail_not_configured`: This server sends no mails.
      * - `wrong_password`: `current_password` is wrong.
      * - `not_found`: There is no such thing, or it is not yours.
@@ -723,7 +745,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'mail_not_configured' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'admin_only' | 'mail_not_configured' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */

@@ -25,6 +25,7 @@ const PROBLEMS: Record<string, string> = {
   database_unavailable: '服务暂时不可用，请稍后重试。',
   draining: '服务正在重启，请稍后重试。',
   not_ready: '服务尚未就绪，请稍后重试。',
+  admin_only: '只有管理员可以执行此操作。',
   mail_not_configured: '服务器未配置邮件发送，请联系管理员。',
   rate_limited: '操作过于频繁，请稍后再试。',
   quota_exceeded: '今日用量已达上限。',

@@ -1,0 +1,22 @@
+import { applyDecorators, CanActivate, ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
+import { adminOnly } from '../auth.errors.js';
+import type { Identity } from '../identity.js';
+import { Roles } from './roles.service.js';
+
+@Injectable()
+class AdminGuard implements CanActivate {
+  constructor(private readonly roles: Roles) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { user } = context.switchToHttp().getRequest<Request & { user: Identity }>().user;
+    if (this.roles.of(user) !== 'admin') throw adminOnly();
+    return true;
+  }
+}
+
+/** Refuses callers who are no administrators with 403 `admin_only`. The module imports AuthModule. */
+export const AdminOnly = () =>
+  applyDecorators(UseGuards(AdminGuard), ApiBearerAuth(), ApiProblems('403 admin_only'));
