@@ -49,9 +49,9 @@ export class ReplyResponder {
   ): Promise<void> {
     const userId = identity.user.id;
     await this.conversations.getOwned(userId, conversationId);
-    const leave = this.limits.admitUser(userId);
+    const release = this.limits.acquireForUser(userId);
     const client = this.open(response, ({ type }) => type === 'conversation.deleted');
-    client.onEnd(leave);
+    client.onEnd(release);
     this.endWithSession(client, identity, () => client.end());
     const subscription = await this.stream.follow(userId, conversationId, parseCursor(lastEventId), client);
     client.goLive();

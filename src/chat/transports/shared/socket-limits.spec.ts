@@ -14,27 +14,27 @@ function limitsAt(rateLimitScale: number): SocketLimits {
 describe('SocketLimits', () => {
   it('allow 20 sockets per user, releasing each slot once', () => {
     const limits = limitsAt(1);
-    const releases = Array.from({ length: 20 }, () => limits.admitUser(1));
+    const releases = Array.from({ length: 20 }, () => limits.acquireForUser(1));
 
-    expect(() => limits.admitUser(1)).toThrow('Too many sockets');
-    limits.admitUser(2);
+    expect(() => limits.acquireForUser(1)).toThrow('Too many sockets');
+    limits.acquireForUser(2);
     releases[0]!();
     releases[0]!();
-    limits.admitUser(1);
-    expect(() => limits.admitUser(1)).toThrow('Too many sockets');
+    limits.acquireForUser(1);
+    expect(() => limits.acquireForUser(1)).toThrow('Too many sockets');
   });
 
   it('allow 100 sockets per IPv4 address or IPv6 /64', () => {
     const limits = limitsAt(1);
-    for (let n = 0; n < 100; n++) limits.admitAddress(`2001:db8::${n}`);
+    for (let n = 0; n < 100; n++) limits.acquireForAddress(`2001:db8::${n}`);
 
-    expect(() => limits.admitAddress('2001:db8::ffff')).toThrow('Too many sockets');
-    limits.admitAddress('2001:db8:0:1::1');
+    expect(() => limits.acquireForAddress('2001:db8::ffff')).toThrow('Too many sockets');
+    limits.acquireForAddress('2001:db8:0:1::1');
   });
 
   it('keep no counter of a user without sockets', () => {
     const limits = limitsAt(1);
-    for (let user = 0; user < 50; user++) limits.admitUser(user)();
+    for (let user = 0; user < 50; user++) limits.acquireForUser(user)();
 
     const { limiter } = limits as unknown as { limiter: { counters: Map<string, number> } };
     expect(limiter.counters.size).toBe(0);
@@ -42,7 +42,7 @@ describe('SocketLimits', () => {
 
   it('are off at scale 0', () => {
     const limits = limitsAt(0);
-    for (let n = 0; n < 1000; n++) limits.admitUser(1);
+    for (let n = 0; n < 1000; n++) limits.acquireForUser(1);
 
     expect(limits.meter().count()).toBe('answer');
   });

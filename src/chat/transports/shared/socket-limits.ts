@@ -23,32 +23,32 @@ export class SocketLimits {
 
   /**
    * Called before authentication.
-   * @returns what gives the place back
-   * @throws {RateLimitedError} where the address has too many sockets
+   * @returns releases the slot
+   * @throws {RateLimitedError} if the address has too many sockets
    */
-  admitAddress(address: string): () => void {
+  acquireForAddress(address: string): () => void {
     return this.limiter.acquire('address_connections', addressKey(address), TOO_MANY);
   }
 
   /**
-   * @returns what gives the place back
-   * @throws {RateLimitedError} where the user has too many sockets
+   * @returns releases the slot
+   * @throws {RateLimitedError} if the user has too many sockets
    */
-  admitUser(userId: number): () => void {
+  acquireForUser(userId: number): () => void {
     return this.limiter.acquire('socket_connections', userId, TOO_MANY);
   }
 
-  /** Counts a connection of Socket.IO's, which may have any number of sockets or none. @returns what ends it */
-  enter(address: string): () => void {
+  /** Counts a connection of Engine.IO, which may have any number of sockets. @returns ends the connection's count */
+  countConnection(address: string): () => void {
     return this.limiter.forceAcquire('address_handshakes', addressKey(address));
   }
 
-  /** Whether an address may have no more of these. */
-  isCrowded(address: string): boolean {
+  /** Whether the address has the maximum number of Engine.IO connections. */
+  isFull(address: string): boolean {
     return this.limiter.isFull('address_handshakes', addressKey(address));
   }
 
-  /** Counts what fails against the budget that failing HTTP requests of the address have (see refuseFloods). */
+  /** Counts failures in the address's budget of unauthenticated HTTP requests (see `refuseFloods`). */
   async authenticate(address: string, attempt: () => Promise<Identity>): Promise<Identity> {
     const key = addressKey(address);
     if (await this.limits.isExhausted('unauthenticated', key)) {
@@ -77,7 +77,7 @@ export class EventMeter {
 
   constructor(private readonly allowance: number) {}
 
-  /** @returns whether the event may be answered, has to be refused, or is one too many for the socket to stay */
+  /** @returns `close` for an event that ends the socket */
   count(): 'answer' | 'refuse' | 'close' {
     const second = Math.floor(performance.now() / 1000);
     if (second !== this.second) this.events = 0;

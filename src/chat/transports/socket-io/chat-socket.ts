@@ -12,7 +12,7 @@ export interface SocketData {
   claims: AccessClaims;
   client: ChatSocketClient;
   /** Releases the socket's share of the limits. */
-  leave: () => void;
+  release: () => void;
 }
 
 export type ChatSocket = Socket<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, SocketData>;

@@ -20,7 +20,7 @@ describe('RecoveryAdapter', () => {
       sid: 'sid',
       pid,
       rooms: ['sid'],
-      data: { userId: 7, client: { openConversations: [3] }, leave: () => undefined },
+      data: { userId: 7, client: { openConversations: [3] }, release: () => undefined },
     });
 
   it('restores a session once, with its user and open conversations only', async () => {

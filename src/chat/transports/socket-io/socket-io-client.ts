@@ -89,7 +89,7 @@ export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents
 
   /**
    * Counts an event: over its budget its events are refused, far over it the socket is closed.
-   * @param command its name, where it is one of ours
+   * @param command name of a known command
    * @returns whether the event may be answered
    */
   mayAnswer(acknowledge: unknown, command: string | undefined): boolean {

@@ -63,7 +63,7 @@ export class SocketIoAdapter extends IoAdapter {
       adapter: RecoveryAdapter,
       allowRequest: (request, callback) => {
         const fault =
-          handshakeError(request, this.express, settings, this.warnings) ?? this.newcomerFault(request);
+          handshakeError(request, this.express, settings, this.warnings) ?? this.connectionRefusal(request);
         if (fault) refuseHandshake(request as EngineRequest, fault);
         else callback(null, true);
       },
@@ -79,7 +79,7 @@ export class SocketIoAdapter extends IoAdapter {
       wsEngine: SafePongServer,
     } as ServerOptions) as Server;
     server.engine.on('connection', (connection: Connection) => {
-      connection.on('close', this.limits.enter(addressOf(connection.request, this.express)));
+      connection.on('close', this.limits.countConnection(addressOf(connection.request, this.express)));
     });
     return server;
   }
@@ -88,14 +88,14 @@ export class SocketIoAdapter extends IoAdapter {
     return this.app.getHttpAdapter().getInstance() as Express;
   }
 
-  /** Refuses new connections of a crowded address before they are authenticated. */
-  private newcomerFault(request: IncomingMessage): ProblemError | undefined {
+  /** The refusal of a new connection: a draining node, or too many connections of its address. */
+  private connectionRefusal(request: IncomingMessage): ProblemError | undefined {
     const { sid, EIO } = (request as EngineRequest)._query ?? {};
     if (sid !== undefined) return undefined;
     // Engine.IO would write its HTTP response into the open WebSocket.
     if (EIO !== '4' && request.headers.upgrade) return unknownProtocol();
-    const isCrowded = this.limits.isCrowded(addressOf(request, this.express));
-    return this.draining.refusal() ?? (isCrowded ? tooManyConnections() : undefined);
+    const isFull = this.limits.isFull(addressOf(request, this.express));
+    return this.draining.refusal() ?? (isFull ? tooManyConnections() : undefined);
   }
 
   /** Fails at boot for a second gateway: {@link bindMessageHandlers} refuses events that its one gateway does not handle. */

@@ -74,25 +74,25 @@ export class SocketLifecycle {
     const { data, conn, handshake } = socket;
     data.recovery = handshake.auth.recovery === true;
     const address = addressOf(socket.request, this.host.httpAdapter.getInstance<Express>());
-    const leaveAddress = this.limits.admitAddress(address);
-    let leaveUser: (() => void) | undefined;
+    const releaseAddress = this.limits.acquireForAddress(address);
+    let releaseUser: (() => void) | undefined;
     // A socket that is refused, or closed during authentication, emits no `disconnect`.
-    data.leave = () => {
-      conn.off('close', data.leave);
-      leaveAddress();
-      leaveUser?.();
+    data.release = () => {
+      conn.off('close', data.release);
+      releaseAddress();
+      releaseUser?.();
     };
-    conn.on('close', data.leave);
+    conn.on('close', data.release);
     try {
       const attempt = () => this.auth.authenticate(tokenOf(socket));
       const identity = await this.limits.authenticate(address, attempt);
       this.refuseOthers(socket, identity);
-      leaveUser = this.limits.admitUser(identity.user.id);
+      releaseUser = this.limits.acquireForUser(identity.user.id);
       data.userId = identity.user.id;
       data.claims = claimsOf(identity);
-      if (conn.readyState !== 'open') data.leave();
+      if (conn.readyState !== 'open') data.release();
     } catch (error) {
-      data.leave();
+      data.release();
       throw error;
     }
   }
@@ -125,10 +125,10 @@ export class SocketLifecycle {
 /** One listener for all sockets, called with the socket as `this`. */
 function disconnectionFor(registry: UserSocketRegistry) {
   return function disconnected(this: ChatSocket): void {
-    const { client, userId, leave } = this.data;
+    const { client, userId, release } = this.data;
     client.end();
     registry.remove(userId, this);
-    leave();
+    release();
   };
 }
 

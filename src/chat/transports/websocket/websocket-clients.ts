@@ -62,11 +62,11 @@ export class WebSocketClients implements OnModuleDestroy {
   private async authenticate(socket: WebSocket, request: IncomingMessage, id: string): Promise<void> {
     const early = new PreAuthBuffer(socket);
     const address = addressOf(request, this.host.httpAdapter.getInstance<Express>());
-    socket.once('close', this.limits.admitAddress(address));
+    socket.once('close', this.limits.acquireForAddress(address));
     const identity = await this.limits.authenticate(address, () => this.identify(request, early));
     // A closed socket emits no further `close`.
     if (socket.readyState !== socket.OPEN) return;
-    socket.once('close', this.limits.admitUser(identity.user.id));
+    socket.once('close', this.limits.acquireForUser(identity.user.id));
     const client = this.clientFor(socket, identity, new IdPipe().transform(id));
     await client.start();
     early.handOver((frame, isBinary) => void client.receive(frame, isBinary));
