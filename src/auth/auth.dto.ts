@@ -75,7 +75,9 @@ export class ChangePasswordDto extends CurrentPasswordDto {
 }
 
 export class DeleteAccountDto {
-  @ApiProperty({ format: 'password', example: PASSWORD })
+  /** Required of a user who has a password. One without needs a login younger than 15 minutes. */
+  @ApiPropertyOptional({ format: 'password', example: PASSWORD })
+  @IsOptionalNotNull()
   @IsCurrentPassword()
-  current_password!: string;
+  current_password?: string;
 }

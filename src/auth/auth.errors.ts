@@ -27,11 +27,11 @@ export const wrongCredentials = () =>
 
 export const wrongPassword = () => new ProblemError(403, 'wrong_password', 'The current password is wrong.');
 
-export const reauthenticationRequired = () =>
+export const reauthenticationRequired = (hasPassword: boolean) =>
   new ProblemError(
     403,
     'reauthentication_required',
-    'The login is older than 15 minutes: send current_password too.',
+    `The login is older than 15 minutes: ${hasPassword ? 'send current_password too' : 'log in again'}.`,
   );
 
 export const adminOnly = () => new ProblemError(403, 'admin_only', 'Only administrators may do this.');

@@ -1,6 +1,7 @@
 /** The signed-in user: reading, changing and deleting the account. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Session } from '../../src/auth/sessions/session.entity.js';
+import { User } from '../../src/auth/users/user.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, newAccount, refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -201,6 +202,36 @@ describe('me', () => {
     expect(changed.status).toBe(204);
     for (const { status } of logins) expect([200, 401]).toContain(status);
     expect(await t.manager.countBy(Session, { userId: ada.id })).toBe(1);
+  });
+});
+
+describe('a user without a password', () => {
+  const withoutPassword = async () => {
+    const ada = await t.user().create();
+    await t.manager.update(User, { id: ada.id }, { passwordHash: null });
+    return ada;
+  };
+  const calls = (): [path: string, body: object][] => [
+    ['/auth/me/email', { email: newAccount().email, current_password: 'any' }],
+    ['/auth/me/password', { password: 'a first pass phrase' }],
+    ['/auth/me/delete', {}],
+  ];
+
+  it.each([0, 1, 2])('needs a login younger than 15 minutes (call %i)', async (n) => {
+    const ada = await withoutPassword();
+    const [path, body] = calls()[n]!;
+    await makeLoginOld(ada);
+
+    expectProblem(await ada.post(path, body), 403, 'reauthentication_required');
+    await t.manager.update(Session, { userId: ada.id }, { createdAt: ago(14 * 60) });
+    expect((await ada.post(path, body)).status).toBeLessThan(300);
+  });
+
+  it('cannot log in with one', async () => {
+    const ada = await withoutPassword();
+
+    expectProblem(await logIn(t, ada), 401, 'unauthenticated');
+    expect((await ada.get('/auth/me')).body).toMatchObject({ has_password: false });
   });
 });
 

@@ -38,7 +38,7 @@ const OWN_CODES = {
   'POST /auth/me/username': ['username_taken'],
   'POST /auth/me/email': ['email_taken', 'reauthentication_required', 'wrong_password', 'unavailable'],
   'POST /auth/me/password': ['reauthentication_required', 'wrong_password', 'unavailable'],
-  'POST /auth/me/delete': ['wrong_password', 'unavailable'],
+  'POST /auth/me/delete': ['reauthentication_required', 'wrong_password', 'unavailable'],
   'POST /auth/config/create': ['config_limit'],
   'POST /auth/config/{id}/test': ['key_unreadable'],
   'GET /auth/config/{id}/models': ['key_unreadable', ...UPSTREAM],

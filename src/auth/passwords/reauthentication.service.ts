@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { invalidField } from '../../common/errors/errors.js';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import type { Actor } from '../actor.js';
 import { reauthenticationRequired, wrongPassword } from '../auth.errors.js';
@@ -19,19 +20,28 @@ export class ReauthenticationService {
    * @throws {ProblemError} `reauthentication_required`, `wrong_password`
    */
   async requireUnlessFresh(actor: Actor, password: string | undefined): Promise<void> {
-    if (password !== undefined) return this.require(actor, password);
-    const age = Date.now() - actor.session.createdAt.getTime();
-    if (age >= FRESH_LOGIN_MS) throw reauthenticationRequired();
+    if (password === undefined) return assertFresh(actor);
+    return this.require(actor, password);
   }
 
   /**
-   * Counts failures by session: guesses with a stolen session are limited and do not lock the owner out.
-   * @throws {ProblemError} `wrong_password`
+   * Requires a recent login of a user without a password, and ignores a password that is sent. Counts failures by
+   * session: guesses with a stolen session are limited and do not lock the owner out.
+   * @throws {ValidationFailedError} naming `current_password` if it is missing
+   * @throws {ProblemError} `wrong_password`, `reauthentication_required`
    */
-  async require(actor: Actor, password: string): Promise<void> {
+  async require(actor: Actor, password: string | undefined): Promise<void> {
+    const { passwordHash } = actor.user;
+    if (passwordHash === null) return assertFresh(actor);
+    if (password === undefined) throw invalidField('current_password', 'Must be the current password.');
     const budget = `session ${actor.sessionId}`;
-    if (await this.verification.verify(password, actor.user.passwordHash, budget, actor)) return;
+    if (await this.verification.verify(password, passwordHash, budget, actor)) return;
     this.audit.record('reauthentication.failed', actor);
     throw wrongPassword();
   }
+}
+
+function assertFresh({ session, user }: Actor): void {
+  const age = Date.now() - session.createdAt.getTime();
+  if (age >= FRESH_LOGIN_MS) throw reauthenticationRequired(user.passwordHash !== null);
 }

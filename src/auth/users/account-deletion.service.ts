@@ -21,7 +21,7 @@ export class AccountDeletionService {
   ) {}
 
   /** Closes the user's sockets, stops running replies and deletes the user. Owned rows are deleted by cascade. */
-  async delete(actor: Actor, password: string): Promise<void> {
+  async delete(actor: Actor, password: string | undefined): Promise<void> {
     await this.reauthentication.require(actor, password);
     const { userId } = actor;
     const sessions = await this.dataSource.manager.findBy(Session, { userId });

@@ -42,8 +42,9 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     detail: 'This is not allowed.',
   },
   reauthentication_required: {
-    meaning: 'The login is older than 15 minutes: send `current_password` too.',
-    detail: 'Send current_password: the last login is too long ago.',
+    meaning:
+      'The login is older than 15 minutes: send `current_password` too, or log in again without a password.',
+    detail: 'The login is older than 15 minutes: send current_password too.',
   },
   admin_only: {
     meaning: 'Only administrators may do this.',

@@ -209,15 +209,15 @@ export class Rest extends HeyApiClient {
      *
      * Deletes conversations, configurations and sessions with it, at once and for good. Running replies are stopped.
      */
-    public deleteAccount<ThrowOnError extends boolean = true>(options: Options<DeleteAccountData, ThrowOnError>) {
-        return (options.client ?? this.client).post<DeleteAccountResponses, DeleteAccountErrors, ThrowOnError, 'data'>({
+    public deleteAccount<ThrowOnError extends boolean = true>(options?: Options<DeleteAccountData, ThrowOnError>) {
+        return (options?.client ?? this.client).post<DeleteAccountResponses, DeleteAccountErrors, ThrowOnError, 'data'>({
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
             url: '/auth/me/delete',
             ...options,
             headers: {
                 'Content-Type': 'application/json',
-                ...options.headers
+                ...options?.headers
             }
         });
     }

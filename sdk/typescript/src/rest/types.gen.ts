@@ -118,7 +118,10 @@ export type ChangePassword = {
 };
 
 export type DeleteAccount = {
-    current_password: string;
+    /**
+     * Required of a user who has a password. One without needs a login younger than 15 minutes.
+     */
+    current_password?: string;
 };
 
 export type ForgotPassword = {
@@ -711,7 +714,7 @@ export type Problem = {
      * - `https_required`: In production only HTTPS is answered.
      * - `origin_forbidden`: The page that opens the socket is from an origin that is not allowed.
      * - `forbidden`: Allowed to nobody in this state.
-     * - `reauthentication_required`: The login is older than 15 minutes: send `current_password` too.
+     * - `reauthentication_required`: The login is older than 15 minutes: send `current_password` too, or log in again without a password.
      * - `admin_only`: Only administrators may do this.
      * - `mail_not_configured`: This server sends no mails.
      * - `wrong_password`: `current_password` is wrong.
@@ -1559,7 +1562,7 @@ export type ChangeEmailErrors = {
     /**
      * `https_required`: In production only HTTPS is answered.
      *
-     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too.
+     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too, or log in again without a password.
      *
      * `wrong_password`: `current_password` is wrong.
      */
@@ -1630,7 +1633,7 @@ export type ChangePasswordErrors = {
     /**
      * `https_required`: In production only HTTPS is answered.
      *
-     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too.
+     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too, or log in again without a password.
      *
      * `wrong_password`: `current_password` is wrong.
      */
@@ -1675,7 +1678,7 @@ export type ChangePasswordResponses = {
 export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
 
 export type DeleteAccountData = {
-    body: DeleteAccount;
+    body?: DeleteAccount;
     path?: never;
     query?: never;
     url: '/auth/me/delete';
@@ -1696,6 +1699,8 @@ export type DeleteAccountErrors = {
     401: Problem;
     /**
      * `https_required`: In production only HTTPS is answered.
+     *
+     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too, or log in again without a password.
      *
      * `wrong_password`: `current_password` is wrong.
      */

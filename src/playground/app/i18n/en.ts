@@ -160,7 +160,8 @@ export const en = {
   providers: 'Providers',
 
   account: 'Account',
-  signedInAs: (name: string, email: string) => `Signed in as ${name} (${email})`,
+  signedInAs: (name: string, email: string | null) =>
+    `Signed in as ${name}` + (email === null ? '' : ` (${email})`),
   changePassword: 'Change password',
   currentPassword: 'Current password',
   newPassword: 'New password',

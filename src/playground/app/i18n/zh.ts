@@ -11,7 +11,7 @@ const PROBLEMS: Record<string, string> = {
   username_taken: '该用户名已被使用。',
   email_taken: '该邮箱已被注册。',
   wrong_password: '当前密码不正确。',
-  reauthentication_required: '请输入当前密码。',
+  reauthentication_required: '请输入当前密码；没有密码的账号请重新登录。',
   bad_request: '请求无法识别。',
   https_required: '请使用 HTTPS 访问。',
   origin_forbidden: '不允许从此网址连接。',
@@ -213,7 +213,7 @@ export const zh: Messages = {
   providers: '服务商',
 
   account: '账号',
-  signedInAs: (name, email) => `当前账号：${name}（${email}）`,
+  signedInAs: (name, email) => `当前账号：${name}` + (email === null ? '' : `（${email}）`),
   changePassword: '修改密码',
   currentPassword: '当前密码',
   newPassword: '新密码',

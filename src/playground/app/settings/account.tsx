@@ -12,7 +12,7 @@ export function Account({ user }: { user: User }) {
       <button type="button" onClick={() => void parley.auth.logout()}>
         {t.signOut}
       </button>
-      <ChangePassword />
+      <ChangePassword user={user} />
       <section>
         <h3>{t.exportData}</h3>
         <p class="muted">{t.exportText}</p>
@@ -20,12 +20,12 @@ export function Account({ user }: { user: User }) {
           {t.exportButton}
         </button>
       </section>
-      <DeleteAccount />
+      <DeleteAccount user={user} />
     </>
   );
 }
 
-function ChangePassword() {
+function ChangePassword({ user }: { user: User }) {
   const [round, setRound] = useState(0);
   const { errors, problem, isBusy, onSubmit } = useForm(async ({ current_password, password = '' }) => {
     await parley.rest.changePassword({ body: { current_password, password } });
@@ -35,7 +35,7 @@ function ChangePassword() {
   return (
     <form key={round} onSubmit={onSubmit} noValidate>
       <h3>{t.changePassword}</h3>
-      <CurrentPassword errors={errors} />
+      {user.has_password && <CurrentPassword errors={errors} />}
       <Field
         name="password"
         type="password"
@@ -50,8 +50,8 @@ function ChangePassword() {
   );
 }
 
-function DeleteAccount() {
-  const { errors, problem, isBusy, onSubmit } = useForm(async ({ current_password = '' }) => {
+function DeleteAccount({ user }: { user: User }) {
+  const { errors, problem, isBusy, onSubmit } = useForm(async ({ current_password }) => {
     await parley.rest.deleteAccount({ body: { current_password } });
     await parley.auth.logout();
   });
@@ -59,7 +59,7 @@ function DeleteAccount() {
     <form onSubmit={onSubmit} noValidate>
       <h3>{t.deleteAccount}</h3>
       <p class="muted">{t.deleteAccountText}</p>
-      <CurrentPassword errors={errors} />
+      {user.has_password && <CurrentPassword errors={errors} />}
       <Problem text={problem} />
       <button class="danger" disabled={isBusy}>
         {t.deleteAccountButton}
