@@ -9,7 +9,7 @@ import { wrongCredentials } from './auth.errors.js';
 import type { ClientInfo } from './client-info.decorator.js';
 import { PasswordVerificationService } from './passwords/password-verification.service.js';
 import { KnownAddress } from './sessions/known-address.entity.js';
-import { SessionGrant, SessionsService } from './sessions/sessions.service.js';
+import { SessionsService } from './sessions/sessions.service.js';
 import type { TokenPairDto } from './tokens/token-pair.dto.js';
 import { TokensService } from './tokens/tokens.service.js';
 import { User } from './users/user.entity.js';
@@ -39,11 +39,23 @@ export class LoginService {
     const { user, budget } = await this.findTarget(email, client);
     const subject = { userId: user?.id, address: client.address };
     const isRight = await this.verification.verify(password, user?.passwordHash, budget, subject);
-    const grant = user && isRight ? await this.createSession(user, password, client) : null;
-    this.audit.record(grant ? 'login.succeeded' : 'login.failed', {
-      ...subject,
-      sessionId: grant?.sessionId,
-    });
+    if (user && isRight) {
+      const hash = await this.verification.upgradeHash(user.passwordHash!, password);
+      return this.signIn(user, client, hash);
+    }
+    this.audit.record('login.failed', subject);
+    throw wrongCredentials();
+  }
+
+  /**
+   * Creates a session for a user whose password or ID token was verified.
+   * @param passwordHash replaces the user's hash; may be the same
+   * @throws {UnauthenticatedError} `unauthenticated` if the password was changed or the account deleted meanwhile
+   */
+  async signIn(user: User, client: ClientInfo, passwordHash = user.passwordHash): Promise<TokenPairDto> {
+    const grant = await this.sessions.create(user, passwordHash, client);
+    const subject = { userId: user.id, sessionId: grant?.sessionId, address: client.address };
+    this.audit.record(grant ? 'login.succeeded' : 'login.failed', subject);
     if (!grant) throw wrongCredentials();
     return this.tokens.createPair(grant);
   }
@@ -65,14 +77,5 @@ export class LoginService {
       .limit(1)
       .getRawAndEntities<{ known_address: string | null }>();
     return { user: entities[0] ?? null, budget: raw[0]?.known_address ? `${key} ${address}` : key };
-  }
-
-  private async createSession(
-    user: User,
-    password: string,
-    client: ClientInfo,
-  ): Promise<SessionGrant | null> {
-    const hash = await this.verification.upgradeHash(user.passwordHash!, password);
-    return this.sessions.create(user, hash, client);
   }
 }

@@ -65,7 +65,7 @@ export class SessionsService {
    * @param passwordHash replaces `user.passwordHash`; may be the same
    * @returns null if the password was changed or the account deleted meanwhile
    */
-  create(user: User, passwordHash: string, client: ClientInfo): Promise<SessionGrant | null> {
+  create(user: User, passwordHash: string | null, client: ClientInfo): Promise<SessionGrant | null> {
     return transaction(this.dataSource, async (manager) => {
       // Locks the user's row, so that a concurrent change of the password ends this session too.
       const { affected } = await manager.update(User, whereUnchanged(user), { passwordHash });
