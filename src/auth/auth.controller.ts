@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { Limit } from '../throttling/limit.decorator.js';
-import { UsersService } from './users/users.service.js';
+import { RegistrationService } from './users/registration.service.js';
 import { LoginDto, RefreshDto, RegisterDto } from './auth.dto.js';
 import { type ClientInfo, CurrentClientInfo } from './client-info.decorator.js';
 import { Actor } from './actor.js';
@@ -21,7 +21,7 @@ import { UserDto } from './users/user.dto.js';
 @Controller('auth')
 export class AuthController {
   constructor(
-    private readonly users: UsersService,
+    private readonly registrations: RegistrationService,
     private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
     private readonly sessions: SessionsService,
@@ -39,7 +39,7 @@ export class AuthController {
   })
   @ApiProblems('409 username_taken', '409 email_taken', '503 unavailable')
   register(@Body() dto: RegisterDto, @CurrentClientInfo() client: ClientInfo): Promise<UserDto> {
-    return this.users.register(dto, client);
+    return this.registrations.register(dto, client);
   }
 
   @Post('login')

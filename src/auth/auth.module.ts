@@ -8,6 +8,8 @@ import { AccountDeletionService } from './users/account-deletion.service.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { StreamTicket } from './tokens/stream-ticket.entity.js';
 import { User } from './users/user.entity.js';
+import { EmailChangeService } from './users/email-change.service.js';
+import { RegistrationService } from './users/registration.service.js';
 import { UsersService } from './users/users.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
@@ -49,6 +51,7 @@ import { TokensService } from './tokens/tokens.service.js';
     UsersService,
     AuditLog,
     AuthService,
+    EmailChangeService,
     ForgottenPasswordService,
     JwtStrategy,
     KeyRing,
@@ -59,6 +62,7 @@ import { TokensService } from './tokens/tokens.service.js';
     { provide: PasswordService, useFactory: () => new PasswordService(ARGON2_PARAMETERS) },
     ReauthenticationService,
     RefreshService,
+    RegistrationService,
     Roles,
     SessionPurgeService,
     SessionsService,

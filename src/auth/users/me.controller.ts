@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
 import { Limit } from '../../throttling/limit.decorator.js';
 import { AccountDeletionService } from './account-deletion.service.js';
+import { EmailChangeService } from './email-change.service.js';
 import { UsersService } from './users.service.js';
 import { ChangeEmailDto, ChangePasswordDto, ChangeUsernameDto, DeleteAccountDto } from '../auth.dto.js';
 import { Actor } from '../actor.js';
@@ -17,6 +18,7 @@ import { User } from './user.entity.js';
 export class MeController {
   constructor(
     private readonly users: UsersService,
+    private readonly emailChanges: EmailChangeService,
     private readonly passwordChanges: PasswordChangeService,
     private readonly deletions: AccountDeletionService,
   ) {}
@@ -54,7 +56,7 @@ export class MeController {
   })
   @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 email_taken', '503 unavailable')
   changeEmail(@CurrentActor() actor: Actor, @Body() dto: ChangeEmailDto): Promise<UserDto> {
-    return this.users.changeEmail(actor, dto);
+    return this.emailChanges.change(actor, dto);
   }
 
   @Post('password')
