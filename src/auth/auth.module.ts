@@ -33,6 +33,7 @@ import { RefreshService } from './tokens/refresh.service.js';
 import { SessionPurgeService } from './tokens/session-purge.service.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
+import { SignInService } from './sign-in.service.js';
 import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import { TokensService } from './tokens/tokens.service.js';
 
@@ -66,6 +67,7 @@ import { TokensService } from './tokens/tokens.service.js';
     Roles,
     SessionPurgeService,
     SessionsService,
+    SignInService,
     StreamTicketsService,
     TokensService,
     UserDtos,

@@ -9,9 +9,8 @@ import { wrongCredentials } from './auth.errors.js';
 import type { ClientInfo } from './client-info.decorator.js';
 import { PasswordVerificationService } from './passwords/password-verification.service.js';
 import { KnownAddress } from './sessions/known-address.entity.js';
-import { SessionsService } from './sessions/sessions.service.js';
+import { SignInService } from './sign-in.service.js';
 import type { TokenPairDto } from './tokens/token-pair.dto.js';
-import { TokensService } from './tokens/tokens.service.js';
 import { User } from './users/user.entity.js';
 
 interface LoginTarget {
@@ -26,8 +25,7 @@ export class LoginService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     private readonly verification: PasswordVerificationService,
-    private readonly sessions: SessionsService,
-    private readonly tokens: TokensService,
+    private readonly signIns: SignInService,
     private readonly audit: AuditLog,
   ) {}
 
@@ -41,23 +39,10 @@ export class LoginService {
     const isRight = await this.verification.verify(password, user?.passwordHash, budget, subject);
     if (user && isRight) {
       const hash = await this.verification.upgradeHash(user.passwordHash!, password);
-      return this.signIn(user, client, hash);
+      return this.signIns.signIn(user, client, hash);
     }
     this.audit.record('login.failed', subject);
     throw wrongCredentials();
-  }
-
-  /**
-   * Creates a session for a user whose password or ID token was verified.
-   * @param passwordHash replaces the user's hash; may be the same
-   * @throws {UnauthenticatedError} `unauthenticated` if the password was changed or the account deleted meanwhile
-   */
-  async signIn(user: User, client: ClientInfo, passwordHash = user.passwordHash): Promise<TokenPairDto> {
-    const grant = await this.sessions.create(user, passwordHash, client);
-    const subject = { userId: user.id, sessionId: grant?.sessionId, address: client.address };
-    this.audit.record(grant ? 'login.succeeded' : 'login.failed', subject);
-    if (!grant) throw wrongCredentials();
-    return this.tokens.createPair(grant);
   }
 
   /**
