@@ -10,7 +10,7 @@ import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-Sea
 import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
 import { Mail1764400000000 } from '../migrations/1764400000000-Mail.js';
 import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
-import { MailToken } from './auth/recovery/mail-token.entity.js';
+import { MailToken } from './auth/mails/mail-token.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
 import { Session } from './auth/sessions/session.entity.js';

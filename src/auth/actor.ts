@@ -1,4 +1,5 @@
 import type { AuditSubject } from '../common/logging/audit-log.js';
+import type { ClientInfo } from './client-info.decorator.js';
 import type { Session } from './sessions/session.entity.js';
 import type { User } from './users/user.entity.js';
 
@@ -7,8 +8,12 @@ export class Actor implements AuditSubject {
   constructor(
     readonly user: User,
     readonly session: Session,
-    readonly address: string,
+    readonly client: ClientInfo,
   ) {}
+
+  get address(): string {
+    return this.client.address;
+  }
 
   get userId(): number {
     return this.user.id;

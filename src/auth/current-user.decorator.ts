@@ -25,5 +25,5 @@ export const CurrentSession = createParamDecorator(
 /** The user and session of an HTTP request, with the client's address. */
 export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
   const { user, session } = identityOf(context);
-  return new Actor(user, session, clientInfoOf(requestOf(context)).address);
+  return new Actor(user, session, clientInfoOf(requestOf(context)));
 });

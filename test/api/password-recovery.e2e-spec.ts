@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { MailToken } from '../../src/auth/recovery/mail-token.entity.js';
+import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
 import { QueuedMail } from '../../src/mail/queued-mail.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';

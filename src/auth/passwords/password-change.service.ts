@@ -12,7 +12,7 @@ import { ReauthenticationService } from './reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { deleteOthers, SessionsService } from '../sessions/sessions.service.js';
 import { whereUnchanged } from '../sessions/unchanged-password.js';
-import { cancelMailTokens } from '../recovery/mail-tokens.js';
+import { cancelMailTokens } from '../mails/mail-tokens.js';
 import { User } from '../users/user.entity.js';
 
 @Injectable()

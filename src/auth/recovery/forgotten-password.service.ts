@@ -6,14 +6,13 @@ import { AuditLog } from '../../common/logging/audit-log.js';
 import { emailKey, exactEmailKey } from '../../common/text/email-key.js';
 import { transaction } from '../../database/retry.js';
 import { Settings } from '../../env/settings.js';
-import type { MailLanguage } from '../../mail/mail.js';
 import { MailQueue } from '../../mail/mail-queue.service.js';
 import { passwordResetMail } from '../../mail/mail-templates.js';
 import { RateLimits } from '../../throttling/rate-limits.js';
 import { mailNotConfigured } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { User } from '../users/user.entity.js';
-import { issueMailToken } from './mail-tokens.js';
+import { issueMailToken } from '../mails/mail-tokens.js';
 
 /** Longer than storing a mail takes, so that the response time does not reveal whether the account exists. */
 const RESPONSE_MS = 300;
@@ -33,20 +32,20 @@ export class ForgottenPasswordService {
    * Gives the same response after the same time whether or not the account exists.
    * @throws {ProblemError} 403 `mail_not_configured`
    */
-  async requestReset(email: string, language: MailLanguage, client: ClientInfo): Promise<void> {
+  async requestReset(email: string, client: ClientInfo): Promise<void> {
     if (!this.mails.isConfigured) throw mailNotConfigured();
-    await Promise.all([this.findAndMail(email, language, client), delay(RESPONSE_MS)]);
+    await Promise.all([this.findAndMail(email, client), delay(RESPONSE_MS)]);
     this.mails.wake();
   }
 
-  private async findAndMail(email: string, language: MailLanguage, client: ClientInfo): Promise<void> {
+  private async findAndMail(email: string, client: ClientInfo): Promise<void> {
     const user = await this.findByEmail(email);
     this.audit.record('password.forgotten', { userId: user?.id, address: client.address });
     if (!user || !(await this.limits.tryConsume('mails', user.id)).allowed) return;
     await transaction(this.users.manager.dataSource, async (manager) => {
       const token = await issueMailToken(manager, user.id, 'reset');
       const link = `${this.settings.linkBaseUrl}/reset-password#token=${token}`;
-      await this.mails.add(manager, user.id, passwordResetMail(user.email!, link, language));
+      await this.mails.add(manager, user.id, passwordResetMail(user.email!, link, client.language));
     });
   }
 

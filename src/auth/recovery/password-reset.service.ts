@@ -4,7 +4,6 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { invalidField } from '../../common/errors/errors.js';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { transaction } from '../../database/retry.js';
-import type { MailLanguage } from '../../mail/mail.js';
 import { MailQueue } from '../../mail/mail-queue.service.js';
 import { passwordWasResetMail } from '../../mail/mail-templates.js';
 import type { ClientInfo } from '../client-info.decorator.js';
@@ -13,8 +12,8 @@ import { PasswordService } from '../passwords/password.service.js';
 import { deleteAllOf, SessionsService } from '../sessions/sessions.service.js';
 import { whereUnchanged } from '../sessions/unchanged-password.js';
 import { User } from '../users/user.entity.js';
-import { cancelMailTokens, findMailToken } from './mail-tokens.js';
-import { MailToken } from './mail-token.entity.js';
+import { cancelMailTokens, findMailToken } from '../mails/mail-tokens.js';
+import { MailToken } from '../mails/mail-token.entity.js';
 import type { ResetPasswordDto } from './recovery.dto.js';
 
 /** Sets a new password with a token that was mailed. */
@@ -32,7 +31,7 @@ export class PasswordResetService {
    * Ends every session and cancels every mailed token of the user.
    * @throws {ValidationFailedError} names `token` if it is wrong, used or expired, `password` if it is guessable
    */
-  async reset(dto: ResetPasswordDto, language: MailLanguage, client: ClientInfo): Promise<void> {
+  async reset(dto: ResetPasswordDto, client: ClientInfo): Promise<void> {
     const { manager } = this.dataSource;
     const found = await findMailToken(manager, dto.token, 'reset');
     if (!found) throw invalidToken();
@@ -40,7 +39,7 @@ export class PasswordResetService {
     const hash = await this.passwords.hash(dto.password);
     const ended = await transaction(this.dataSource, async (manager) => {
       const sessions = await replacePassword(manager, found, hash);
-      await this.mails.add(manager, found.userId, passwordWasResetMail(found.user!.email!, language));
+      await this.mails.add(manager, found.userId, passwordWasResetMail(found.user!.email!, client.language));
       return sessions;
     });
     this.mails.wake();

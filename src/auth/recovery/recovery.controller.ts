@@ -1,12 +1,10 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
-import type { MailLanguage } from '../../mail/mail.js';
 import { Limit } from '../../throttling/limit.decorator.js';
 import { type ClientInfo, CurrentClientInfo } from '../client-info.decorator.js';
 import { Public } from '../public.decorator.js';
 import { ForgottenPasswordService } from './forgotten-password.service.js';
-import { CurrentMailLanguage } from './mail-language.decorator.js';
 import { PasswordResetService } from './password-reset.service.js';
 import { ForgotPasswordDto, ResetPasswordDto } from './recovery.dto.js';
 
@@ -34,10 +32,9 @@ export class RecoveryController {
   @ApiProblems('403 mail_not_configured', '503 unavailable')
   forgotPassword(
     @Body() { email }: ForgotPasswordDto,
-    @CurrentMailLanguage() language: MailLanguage,
     @CurrentClientInfo() client: ClientInfo,
   ): Promise<void> {
-    return this.forgotten.requestReset(email, language, client);
+    return this.forgotten.requestReset(email, client);
   }
 
   @Post('reset')
@@ -50,11 +47,7 @@ export class RecoveryController {
     description: 'Ends every session of the user. A wrong, used or expired token is 422 naming `token`.',
   })
   @ApiProblems('503 unavailable')
-  resetPassword(
-    @Body() reset: ResetPasswordDto,
-    @CurrentMailLanguage() language: MailLanguage,
-    @CurrentClientInfo() client: ClientInfo,
-  ): Promise<void> {
-    return this.resets.reset(reset, language, client);
+  resetPassword(@Body() reset: ResetPasswordDto, @CurrentClientInfo() client: ClientInfo): Promise<void> {
+    return this.resets.reset(reset, client);
   }
 }

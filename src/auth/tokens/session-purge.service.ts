@@ -4,7 +4,7 @@ import { DataSource, LessThan } from 'typeorm';
 import { KnownAddress } from '../sessions/known-address.entity.js';
 import { RefreshToken } from '../sessions/refresh-token.entity.js';
 import { Session } from '../sessions/session.entity.js';
-import { MailToken } from '../recovery/mail-token.entity.js';
+import { MailToken } from '../mails/mail-token.entity.js';
 import { StreamTicket } from './stream-ticket.entity.js';
 
 const INTERVAL_MS = 60 * 60_000;

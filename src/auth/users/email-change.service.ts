@@ -6,7 +6,7 @@ import { transaction } from '../../database/retry.js';
 import type { Actor } from '../actor.js';
 import type { ChangeEmailDto } from '../auth.dto.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
-import { cancelMailTokens } from '../recovery/mail-tokens.js';
+import { cancelMailTokens } from '../mails/mail-tokens.js';
 import { emailColumns, writeUnique } from './unique-names.js';
 import type { UserDto } from './user.dto.js';
 import { UserDtos } from './user-dtos.service.js';
