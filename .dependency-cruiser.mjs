@@ -48,7 +48,7 @@ export const LAYERS = [
   ['auth/sessions/'],
   ['auth/*.decorator.ts', 'auth/*.dto.ts', 'auth/*.errors.ts', 'auth/identity.ts', 'auth/actor.ts'],
   ['throttling/'],
-  ['mail/'],
+  ['mail/', 'webhooks/'],
   ['ai/'],
   ['ai/request/'],
   ['ai/completion/'],

@@ -10,6 +10,7 @@ import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-Sea
 import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
 import { Mail1764400000000 } from '../migrations/1764400000000-Mail.js';
 import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
+import { Webhooks1764470000000 } from '../migrations/1764470000000-Webhooks.js';
 import { MailToken } from './auth/mails/mail-token.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
@@ -24,6 +25,7 @@ import { Message } from './conversations/messages/message.entity.js';
 import { SearchPosting } from './conversations/search/index/search-posting.entity.js';
 import { SearchSegment } from './conversations/search/index/search-segment.entity.js';
 import { QueuedMail } from './mail/queued-mail.entity.js';
+import { WebhookDelivery } from './webhooks/webhook-delivery.entity.js';
 import { Deployment } from './database/deployment.entity.js';
 
 /** Entities and migrations, listed as classes: globs do not survive a build. */
@@ -43,6 +45,7 @@ export const SCHEMA = {
     SearchPosting,
     Node,
     QueuedMail,
+    WebhookDelivery,
     Deployment,
   ],
   migrations: [
@@ -58,5 +61,6 @@ export const SCHEMA = {
     StreamTickets1764380000000,
     Mail1764400000000,
     Accounts1764410000000,
+    Webhooks1764470000000,
   ],
 };

@@ -5,6 +5,6 @@ import { RESOLVE_HOST, resolveHost } from './egress/resolve-host.js';
 
 @Module({
   providers: [AiService, EgressGuard, { provide: RESOLVE_HOST, useValue: resolveHost }],
-  exports: [AiService],
+  exports: [AiService, EgressGuard],
 })
 export class AiModule {}

@@ -15,6 +15,8 @@ import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { Roles } from './roles/roles.service.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { UserRecords } from './users/user-records.service.js';
 import { UserDtos } from './users/user-dtos.service.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LoginService } from './login.service.js';
@@ -43,6 +45,7 @@ import { TokensService } from './tokens/tokens.service.js';
     TypeOrmModule.forFeature([User, ModelConfig, StreamTicket]),
     PassportModule,
     MailModule,
+    WebhooksModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
   ],
   controllers: [AuthController, MeController, RecoveryController, SessionsController],
@@ -71,6 +74,7 @@ import { TokensService } from './tokens/tokens.service.js';
     StreamTicketsService,
     TokensService,
     UserDtos,
+    UserRecords,
   ],
   exports: [UsersService, AuditLog, AuthService, Roles, SessionsService],
 })

@@ -5,6 +5,7 @@ import { AuthModule } from '../auth/auth.module.js';
 import { ConfigsModule } from '../configs/configs.module.js';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { Message } from '../conversations/messages/message.entity.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { ReplyQuota } from './turns/reply-quota.js';
 import { PendingTurns } from './turns/pending-turns.js';
 import { ChatController } from './transports/http/chat.controller.js';
@@ -38,6 +39,7 @@ import { TitleService } from './replies/titles/title.service.js';
 import { ReplyWriteBuffer } from './replies/reply-write-buffer.js';
 import { ReplyRetries } from './replies/recovery/reply-retries.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';
+import { ReplyEndRecords } from './replies/reply-end-records.js';
 import { ReplyRepository } from './replies/reply-repository.js';
 import { StalledConnections } from './transports/shared/stalled-connections.js';
 import { UserSocketRegistry } from './transports/socket-io/user-socket-registry.js';
@@ -46,14 +48,21 @@ import { SocketLimits } from './transports/shared/socket-limits.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Message]), AiModule, AuthModule, ConfigsModule, ConversationsModule],
+  imports: [
+    TypeOrmModule.forFeature([Message]),
+    AiModule,
+    AuthModule,
+    ConfigsModule,
+    ConversationsModule,
+    WebhooksModule,
+  ],
   controllers: [ConversationController, ChatController],
   providers: [
     ...[ChatService, TurnStarter, LiveConversations],
     ...[TurnsService, ConversationHeads, SendBatches, PendingTurns, ReplyQuota],
     ...[PromptService, TitleService, ReplyRunFactory],
     ...[Heartbeat, RecoveryPace, RecoveryScan, ReplyRecovery, ReplyRetries, RemoteReplies, ChatShutdown],
-    ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository, ReplyStopper, AbandonedReplies],
+    ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository, ReplyEndRecords, ReplyStopper, AbandonedReplies],
     ...[ConversationReader, StreamJoin, ConversationStream, ReplyStream, ReplyResponder, StalledConnections],
     ...[ChatGateway, SocketLifecycle, UserSocketRegistry, SocketCommands, SocketLimits],
     ...[ChatWebSocket, WebSocketClients],

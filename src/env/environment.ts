@@ -20,6 +20,8 @@ import {
   smtpUrl,
   trueOrFalse,
   trustedProxies,
+  webhookSecrets,
+  webhookUrl,
 } from './rules.js';
 
 export type Environment = z.infer<ReturnType<typeof environmentSchema>>;
@@ -38,6 +40,8 @@ export function environmentSchema(production: boolean) {
     SMTP_URL: smtpUrl.optional(),
     MAIL_FROM: mailSender.optional(),
     ADMIN_EMAILS: emails.default([]),
+    WEBHOOK_URL: webhookUrl(production).optional(),
+    WEBHOOK_SECRET: webhookSecrets().optional(),
     CORS_ORIGINS: origins.default([]),
     TRUST_PROXY: trustedProxies.default([]),
     MODEL_URL_ALLOWED_HOSTS: modelHosts.optional(),

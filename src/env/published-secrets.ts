@@ -11,6 +11,9 @@ const PUBLISHED_SECRETS: ReadonlySet<string> = new Set([
   'osiAj3QajFjRCG19rR6vcjVTo7coZ_q2YqXdBxThrr4=',
   // https://www.jwt.io
   'a-string-secret-at-least-256-bits-long',
+  // https://www.standardwebhooks.com and the README of its libraries
+  'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD',
   // FastAPI's tutorial on JWT
   '09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7',
 ]);

@@ -2,6 +2,7 @@
  * Parsers of single variables. Error messages never contain a variable's value, which may be a secret.
  */
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { originError } from './origin.js';
 import { isPublished } from './published-secrets.js';
@@ -40,6 +41,8 @@ function list(message: string, parse: (item: string) => string | undefined) {
 
 export const secrets = (check: SecretCheck) => checkedList(check, 'is required in production');
 
+export const webhookSecrets = () => checkedList(checkWebhookSecret);
+
 function checkedList(check: Check, messageIfAbsent?: string) {
   return z.string({ error: messageIfAbsent }).transform((text, context) => {
     const items = splitList(text);
@@ -69,6 +72,15 @@ export const checkEncryptionKey: SecretCheck = (key) => {
 /** Outside production, keys of little variety are allowed for tests. */
 export const checkProductionEncryptionKey: SecretCheck = (key) =>
   checkEncryptionKey(key) ?? checkVariety(key);
+
+/** As the Standard Webhooks specification asks: base64 of 24 to 64 bytes after the prefix. */
+export const checkWebhookSecret: SecretCheck = (secret) => {
+  const [, digits = ''] = /^whsec_([\w+/=-]+)$/.exec(secret) ?? [];
+  const key = Buffer.from(digits, 'base64');
+  if (key.length < 24 || key.length > 64 || key.toString('base64') !== digits)
+    return 'is not whsec_ followed by 24 to 64 bytes in base64';
+  return checkVariety(digits) ?? checkUnpublished(secret);
+};
 
 function checkVariety(secret: string): string | null {
   if (new Set(secret).size >= MIN_DIFFERENT_CHARACTERS) return null;
@@ -157,6 +169,24 @@ export const mailSender = rule('must be an email address, or Name <address>', (t
 export const emails = list('is not an email address', (item) =>
   /^[^\s@]+@[^\s@]+$/u.test(item) ? item : undefined,
 );
+
+/** In production, http is for hosts of the internal network. */
+export const webhookUrl = (production: boolean) =>
+  rule(
+    `must be https://host[:port][/path][?query]${production ? ', or http for an internal host' : ' or http'}, without credentials or fragment`,
+    (text) => {
+      const url = parseUrl(text, ['http:', 'https:']);
+      if (!url || !/^https?:\/\/[^/\\@]+(\/|\?|$)/i.test(text) || /[#\s]/.test(text)) return undefined;
+      return production && url.protocol === 'http:' && !isInternalHost(url.hostname) ? undefined : url.href;
+    },
+  );
+
+/** An address outside the Internet, or a name that public DNS does not resolve. */
+function isInternalHost(hostname: string): boolean {
+  const address = hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(address)) return ipaddr.process(address).range() !== 'unicast';
+  return !hostname.includes('.') || /\.(internal|local|localhost|lan|svc)$/.test(hostname);
+}
 
 function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -9,6 +9,7 @@ import { EnvironmentError, loadSettings, Settings } from './settings.js';
 
 const jwtSecret = () => randomBytes(48).toString('base64');
 const fernetKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+const webhookSecret = (bytes = 24) => `whsec_${randomBytes(bytes).toString('base64')}`;
 const settingNames = Object.keys(environmentSchema(false).shape);
 
 let workplace: string;
@@ -52,6 +53,8 @@ describe('loadSettings', () => {
       smtpUrl: undefined,
       mailFrom: 'Parley <no-reply@127.0.0.1>',
       adminEmails: [],
+      webhookUrl: undefined,
+      webhookSecrets: [],
       corsOrigins: [],
       trustProxy: [],
       modelUrlAllowedHosts: [],
@@ -101,6 +104,7 @@ describe('loadSettings', () => {
   it('parses every setting', () => {
     const secrets = [jwtSecret(), jwtSecret()];
     const keys = [fernetKey(), fernetKey()];
+    const webhooks = [webhookSecret(), webhookSecret(64)];
 
     const settings = load({
       NODE_ENV: 'test',
@@ -114,6 +118,8 @@ describe('loadSettings', () => {
       SMTP_URL: 'smtps://parley:p%40ss@mail.example.com:465',
       MAIL_FROM: 'Parley <chat@example.com>',
       ADMIN_EMAILS: 'ops@example.com, Root@Example.com',
+      WEBHOOK_URL: 'http://App:80/hooks?key=1',
+      WEBHOOK_SECRET: webhooks.join(', '),
       CORS_ORIGINS: 'https://app.example.com, http://localhost:5173',
       TRUST_PROXY: 'loopback,10.0.0.0/8,::1,fd00::/8',
       MODEL_URL_ALLOWED_HOSTS: 'Ollama.local:11434,[::1],10.1.2.3',
@@ -144,6 +150,8 @@ describe('loadSettings', () => {
       smtpUrl: 'smtps://parley:p%40ss@mail.example.com:465',
       mailFrom: 'Parley <chat@example.com>',
       adminEmails: ['ops@example.com', 'Root@Example.com'],
+      webhookUrl: 'http://app/hooks?key=1',
+      webhookSecrets: webhooks,
       corsOrigins: ['https://app.example.com', 'http://localhost:5173', 'http://chat.example.com'],
       trustProxy: ['loopback', '10.0.0.0/8', '::1', 'fd00::/8'],
       modelUrlAllowedHosts: ['ollama.local:11434', '[::1]', '10.1.2.3'],
@@ -211,6 +219,24 @@ describe('invalid settings', () => {
     ],
     ADMIN_EMAILS: ['ops', 'ops@example.com,', 'a b@example.com'],
     MAIL_FROM: ['Parley', 'Parley <chat@example.com', 'a@b.c\r\nBcc: eve@example.com', 'a@b.c, d@e.f', '<>'],
+    WEBHOOK_URL: [
+      'app.example.com',
+      'ftp://app.example.com',
+      'https:app.example.com',
+      'https://ada:secret@app.example.com',
+      'https://app.example.com/#top',
+      'https://app.example.com/a b',
+    ],
+    WEBHOOK_SECRET: [
+      'x',
+      randomBytes(32).toString('base64'),
+      webhookSecret(23),
+      webhookSecret(65),
+      `whsec_${'A'.repeat(32)}`,
+      `whsec_${randomBytes(25).toString('base64').replaceAll('=', '')}`,
+      `${webhookSecret()},`,
+      'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+    ],
     PUBLIC_URL: [
       'chat.example.com',
       '/chat-api',
@@ -331,6 +357,15 @@ describe('invalid settings', () => {
   });
 });
 
+describe('WEBHOOK_URL', () => {
+  it('requires a secret', () => {
+    expect(errorsOf({ WEBHOOK_URL: 'https://app.example.com' })).toEqual([
+      'WEBHOOK_SECRET is required with WEBHOOK_URL: it signs what is sent there',
+    ]);
+    expect(load({ WEBHOOK_SECRET: webhookSecret() }).webhookUrl).toBeUndefined();
+  });
+});
+
 describe('production', () => {
   it('requires secrets and generates none', () => {
     expect(errorsOf({ NODE_ENV: 'production' })).toEqual([
@@ -357,6 +392,24 @@ describe('production', () => {
       'PUBLIC_URL must be https in production, where plain HTTP is refused',
     ]);
     expect(errorsOf({ PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
+  });
+
+  it.each([
+    ['http://app:8080/hooks', true],
+    ['http://10.1.2.3/hooks', true],
+    ['http://[fd00::1]/hooks', true],
+    ['http://app.parley.svc/hooks', true],
+    ['https://app.example.com/hooks', true],
+    ['http://app.example.com/hooks', false],
+    ['http://8.8.8.8/hooks', false],
+    ['http://[::ffff:8.8.8.8]/hooks', false],
+  ])('sends webhooks over http inside the network only: %s', (WEBHOOK_URL, isAllowed) => {
+    const webhooks = { WEBHOOK_URL, WEBHOOK_SECRET: webhookSecret() };
+
+    expect(errorsOf(webhooks)).toEqual([]);
+    expect(errorsOf(webhooks, loadInProduction)).toEqual(
+      isAllowed ? [] : [expect.stringMatching(/^WEBHOOK_URL must be https:.+ http for an internal host/)],
+    );
   });
 
   it('requires PUBLIC_URL where mails are sent', () => {

@@ -28,6 +28,10 @@ export class Settings {
   readonly mailFrom!: string;
   /** Users with one of these addresses, once verified, are administrators. */
   readonly adminEmails!: string[];
+  /** Receives webhooks. */
+  readonly webhookUrl?: string;
+  /** `whsec_…`: each signs. Not empty if `webhookUrl` is set. */
+  readonly webhookSecrets!: string[];
   /** Includes the origin of `publicUrl`. */
   readonly corsOrigins!: string[];
   /** In Express's `trust proxy` notation. */
@@ -94,6 +98,9 @@ export function loadSettings(environment: NodeJS.ProcessEnv): Settings {
       'PUBLIC_URL is required in production with SMTP_URL: mails contain links to it',
     ]);
   }
+  if (checked.data.WEBHOOK_URL && !checked.data.WEBHOOK_SECRET) {
+    throw new EnvironmentError(['WEBHOOK_SECRET is required with WEBHOOK_URL: it signs what is sent there']);
+  }
   return Object.assign(new Settings(), toSettings(checked.data, production));
 }
 
@@ -119,6 +126,8 @@ function toSettings(checked: Environment, production: boolean): Settings {
     smtpUrl: checked.SMTP_URL,
     mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
     adminEmails: checked.ADMIN_EMAILS,
+    webhookUrl: checked.WEBHOOK_URL,
+    webhookSecrets: checked.WEBHOOK_SECRET ?? [],
     corsOrigins: [...checked.CORS_ORIGINS, ...originsOf(checked.PUBLIC_URL)],
     trustProxy: checked.TRUST_PROXY,
     modelUrlAllowedHosts: checked.MODEL_URL_ALLOWED_HOSTS ?? [],

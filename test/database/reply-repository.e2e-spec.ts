@@ -1,9 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  type FinalReply,
-  ReplyRepository,
-  type UnsavedChunk,
-} from '../../src/chat/replies/reply-repository.js';
+import { type FinalReply, ReplyEndRecords } from '../../src/chat/replies/reply-end-records.js';
+import { ReplyRepository, type UnsavedChunk } from '../../src/chat/replies/reply-repository.js';
 import { MAX_LENGTH } from '../../src/chat/replies/store-in-pieces.js';
 import type { Conversation } from '../../src/conversations/conversation.entity.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
@@ -13,6 +10,9 @@ import {
   ReplyChunk,
   type ReplyPart,
 } from '../../src/conversations/messages/reply-chunk.entity.js';
+import { Settings } from '../../src/env/settings.js';
+import type { WebhookDispatcher } from '../../src/webhooks/webhook-dispatcher.service.js';
+import { WebhookOutbox } from '../../src/webhooks/webhook-outbox.service.js';
 import { ChatDatabase } from '../support/infrastructure/chat-database.js';
 
 let database: ChatDatabase;
@@ -25,8 +25,10 @@ beforeAll(async () => {
   database = await ChatDatabase.create();
   ({ id: userId } = await database.createUser());
   const { dataSource } = database;
+  const outbox = new WebhookOutbox(new Settings(), { wake: () => undefined } as WebhookDispatcher);
+  const endRecords = new ReplyEndRecords(outbox);
   const [messages, chunks] = [dataSource.getRepository(Message), dataSource.getRepository(ReplyChunk)];
-  repository = new ReplyRepository(dataSource, new MessagesService(messages, chunks));
+  repository = new ReplyRepository(dataSource, new MessagesService(messages, chunks), endRecords);
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
@@ -115,18 +117,18 @@ describe('Chunks', () => {
 describe('A reply', () => {
   it('ends once, with all columns', async () => {
     const final = finalWith({ content: 'Yes', reasoning: 'Hm.' });
-    const ends = await Promise.all([1, 2, 3].map(() => repository.end(reply.id, 'node', final)));
+    const ends = await Promise.all([1, 2, 3].map(() => repository.end(reply, 'node', final)));
 
     expect(ends.filter(Boolean)).toHaveLength(1);
     expect(await stored()).toMatchObject({ ...final, streamingIn: null, nodeId: null });
-    expect(await repository.end(reply.id, 'node', finalWith({ content: 'Late' }))).toBe(false);
+    expect(await repository.end(reply, 'node', finalWith({ content: 'Late' }))).toBe(false);
     expect((await stored()).content).toBe('Yes');
   });
 
   it('is not ended by a node that does not own it', async () => {
-    expect(await repository.end(reply.id, 'other', finalWith({ content: 'x' }))).toBe(false);
+    expect(await repository.end(reply, 'other', finalWith({ content: 'x' }))).toBe(false);
     const long = finalWith({ content: 'x'.repeat(MAX_LENGTH + 1) });
-    expect(await repository.end(reply.id, 'other', long)).toBe(false);
+    expect(await repository.end(reply, 'other', long)).toBe(false);
     expect(await stored()).toMatchObject({ status: 'streaming', nodeId: 'node', content: '' });
   });
 
@@ -134,7 +136,7 @@ describe('A reply', () => {
     const content = `x${'👋'.repeat(MAX_LENGTH)}`;
     const reasoning = `${'👋'.repeat(MAX_LENGTH / 2)}y`;
 
-    expect(await repository.end(reply.id, 'node', finalWith({ content, reasoning }))).toBe(true);
+    expect(await repository.end(reply, 'node', finalWith({ content, reasoning }))).toBe(true);
 
     const message = await stored();
     expect([message.content === content, message.reasoning === reasoning]).toEqual([true, true]);
@@ -155,8 +157,8 @@ describe('A reply', () => {
     expect(claims.filter(Boolean)).toHaveLength(1);
     const { nodeId, attempt } = await stored();
     expect([nodeId, attempt]).toEqual(['abc'[claims.indexOf(true)], 3]);
-    expect(await repository.end(reply.id, 'node', finalWith({}))).toBe(false);
-    expect(await repository.end(reply.id, nodeId!, finalWith({}))).toBe(true);
+    expect(await repository.end(reply, 'node', finalWith({}))).toBe(false);
+    expect(await repository.end(reply, nodeId!, finalWith({}))).toBe(true);
   });
 
   it('is not claimed after its attempt or its owner has changed', async () => {
@@ -180,7 +182,7 @@ describe('A reply', () => {
       expect.objectContaining({ id: reply.id, nodeId: 'node' }),
     );
 
-    await repository.end(reply.id, 'node', finalWith({}));
+    await repository.end(reply, 'node', finalWith({}));
     expect(await repository.findRunning({ id: reply.id })).toBeNull();
     expect((await repository.listRunning()).map(({ id }) => id)).not.toContain(reply.id);
   });

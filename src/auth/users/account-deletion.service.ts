@@ -2,13 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
+import { transaction } from '../../database/retry.js';
 import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import type { Actor } from '../actor.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { SessionsService } from '../sessions/sessions.service.js';
-import { User } from './user.entity.js';
+import { UserRecords } from './user-records.service.js';
 
 @Injectable()
 export class AccountDeletionService {
@@ -18,6 +19,7 @@ export class AccountDeletionService {
     private readonly sessions: SessionsService,
     private readonly events: EventHub,
     private readonly audit: AuditLog,
+    private readonly records: UserRecords,
   ) {}
 
   /** Closes the user's sockets, stops running replies and deletes the user. Owned rows are deleted by cascade. */
@@ -30,7 +32,7 @@ export class AccountDeletionService {
       sessions.map(({ id }) => id),
     );
     this.events.publish(userId, new ParleyEvent('account.deleted', {}));
-    await this.dataSource.manager.delete(User, { id: userId });
+    await transaction(this.dataSource, (manager) => this.records.delete(manager, userId));
     this.audit.record('account.deleted', actor);
   }
 }

@@ -3,12 +3,14 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AuditLog } from '../../common/logging/audit-log.js';
 import { foldText } from '../../common/text/fold-text.js';
+import { transaction } from '../../database/retry.js';
 import type { RegisterDto } from '../auth.dto.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { refuseGuessablePassword } from '../passwords/password-rules.js';
 import { PasswordService } from '../passwords/password.service.js';
 import { assertNotTaken, emailColumns, writeUnique } from './unique-names.js';
 import type { UserDto } from './user.dto.js';
+import { UserRecords } from './user-records.service.js';
 import { UserDtos } from './user-dtos.service.js';
 import { User } from './user.entity.js';
 
@@ -19,6 +21,7 @@ export class RegistrationService {
     private readonly dtos: UserDtos,
     private readonly passwords: PasswordService,
     private readonly audit: AuditLog,
+    private readonly records: UserRecords,
   ) {}
 
   /** @throws {ConflictError} `username_taken`, `email_taken` */
@@ -39,7 +42,9 @@ export class RegistrationService {
       archivedCount: 0,
       createdAt: new Date(),
     });
-    await writeUnique(manager, names, () => manager.insert(User, user));
+    await writeUnique(manager, names, () =>
+      transaction(this.dataSource, (inTransaction) => this.records.insert(inTransaction, user)),
+    );
     this.audit.record('user.registered', { userId: user.id, address: client.address });
     return this.dtos.of(user);
   }

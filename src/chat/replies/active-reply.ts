@@ -3,7 +3,8 @@ import { ParleyEvent } from '../../events/parley-event.js';
 import { chunksBefore, type ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
 import { messageRestarted } from '../events/chat.events.js';
 import { TextBuffer } from './text-buffer.js';
-import type { FinalReply, UnsavedChunk } from './reply-repository.js';
+import type { FinalReply } from './reply-end-records.js';
+import type { UnsavedChunk } from './reply-repository.js';
 import { StreamedText, withText } from './streamed-text.js';
 
 /** Keeps a chunk small enough for one statement. UTF-16 code units. */

@@ -14,7 +14,8 @@ import { messageCompleted } from '../events/chat.events.js';
 import { ActiveReply, ReplyAborted } from './active-reply.js';
 import { recordReplyEnd } from './reply-log.js';
 import { finalReply, type Outcome, updateOutcome } from './reply-outcome.js';
-import { type FinalReply, ReplyRepository } from './reply-repository.js';
+import type { EndingReply, FinalReply } from './reply-end-records.js';
+import { ReplyRepository } from './reply-repository.js';
 import type { ReplyRun } from './reply-run-factory.js';
 import { ReplyWriteBuffer } from './reply-write-buffer.js';
 
@@ -166,7 +167,7 @@ export class ReplyEngine {
 
   private async end(reply: ActiveReply, run: ReplyRun, final: FinalReply): Promise<void> {
     await this.writeBuffer.remove(reply);
-    const message = await this.storeEnd(reply, final);
+    const message = await this.storeEnd(reply, run, final);
     this.writeBuffer.discard(reply.message.id);
     this.replies.delete(reply.message.id);
     this.publishEnd(reply, message);
@@ -188,11 +189,12 @@ export class ReplyEngine {
    * Stores the end, retrying until the database is available.
    * @returns the stored message, which another node may have ended; null if it was deleted
    */
-  private async storeEnd(reply: ActiveReply, final: FinalReply): Promise<MessageDto | null> {
-    const { id } = reply.message;
+  private async storeEnd(reply: ActiveReply, run: ReplyRun, final: FinalReply): Promise<MessageDto | null> {
+    const ending = endingReply(reply, run);
+    const { id } = ending;
     for (let attempt = 1; ; attempt++) {
       try {
-        if (await this.repository.end(id, this.nodeId, final)) return reply.endedAs(final);
+        if (await this.repository.end(ending, this.nodeId, final)) return reply.endedAs(final);
         return await this.repository.findMessage(id);
       } catch (error) {
         if (attempt === 1)
@@ -205,6 +207,11 @@ export class ReplyEngine {
 
 function measureFirstText({ message }: ActiveReply): void {
   publishMeasurement('reply.first-text', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
+}
+
+function endingReply({ message, userId }: ActiveReply, { configId }: ReplyRun): EndingReply {
+  const { id, conversation_id: conversationId, model_name: modelName } = message;
+  return { id, userId, conversationId, configId, modelName };
 }
 
 function taskOf({ message, userId }: ActiveReply, { configId }: ReplyRun): ProviderTask {

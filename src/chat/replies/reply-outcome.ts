@@ -1,6 +1,7 @@
 import type { PromptMessage, CompletionBatch, ReplySource, TokenUsage } from '../../ai/provider/provider.js';
 import type { ActiveReply } from './active-reply.js';
-import { type FinalReply, usageColumns } from './reply-repository.js';
+import type { FinalReply } from './reply-end-records.js';
+import { usageColumns } from './reply-repository.js';
 import { estimateUsage } from './usage.js';
 
 /** How a run ended, and what the provider reported beside the text. */

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, In, IsNull, MoreThan } from 'typeorm';
+import { DataSource, type EntityManager, In, IsNull, MoreThan } from 'typeorm';
 import { Conversation } from '../../conversations/conversation.entity.js';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
-import { Message, type MessageSource, MessageStatus } from '../../conversations/messages/message.entity.js';
+import { Message } from '../../conversations/messages/message.entity.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import { isMysql } from '../../database/data-source.js';
 import { retryContention } from '../../database/retry.js';
@@ -13,6 +13,7 @@ import {
   chunksOf,
   type ReplyPart,
 } from '../../conversations/messages/reply-chunk.entity.js';
+import { type EndingReply, type FinalReply, ReplyEndRecords } from './reply-end-records.js';
 import { endInPieces, groupByStatement, MAX_LENGTH } from './store-in-pieces.js';
 import type { Usage } from './usage.js';
 
@@ -25,22 +26,6 @@ export interface UnsavedChunk {
   seq: number;
   part: ReplyPart;
   text: string;
-}
-
-/** Columns of an ended reply. */
-export interface FinalReply {
-  status: Exclude<MessageStatus, 'streaming'>;
-  content: string;
-  reasoning: string;
-  finishReason: string | null;
-  errorCode: string | null;
-  errorDetail: string | null;
-  promptTokens: number | null;
-  completionTokens: number | null;
-  totalTokens: number | null;
-  usageEstimated: boolean | null;
-  sources: MessageSource[] | null;
-  completedAt: Date;
 }
 
 /** Reply that is stored as `streaming`, with the user message it answers. */
@@ -58,6 +43,7 @@ export class ReplyRepository {
   constructor(
     @InjectDataSource() private readonly database: DataSource,
     private readonly messages: MessagesService,
+    private readonly endRecords: ReplyEndRecords,
   ) {
     // A statement whose result was lost is repeated; rows that it stored are ignored.
     const insert = isMysql(database) ? 'INSERT IGNORE' : 'INSERT OR IGNORE';
@@ -74,19 +60,45 @@ export class ReplyRepository {
   }
 
   /**
-   * Ends a running reply by compare-and-set, so that it ends once.
+   * Ends a running reply by compare-and-set, so that it ends once, and stores what its end records.
    * @param nodeId required owner
    * @returns whether this call ended it
    */
-  async end(messageId: number, nodeId: string, final: FinalReply): Promise<boolean> {
-    const owned = { id: messageId, status: 'streaming' as const, nodeId };
-    const end = { ...final, streamingIn: null, nodeId: null };
-    const result = await retryContention(() =>
-      this.fitsInStatement(final)
-        ? this.database.manager.update(Message, owned, end)
-        : this.database.transaction((manager) => endInPieces(manager, owned, end)),
+  async end(reply: EndingReply, nodeId: string, final: FinalReply): Promise<boolean> {
+    const { manager } = this.database;
+    const isOneStatement = this.endRecords.isEmpty && this.fitsInStatement(final);
+    const isEnded = await retryContention(() =>
+      isOneStatement
+        ? this.update(manager, reply, nodeId, final)
+        : this.database.transaction((transaction) => this.endWithRecords(transaction, reply, nodeId, final)),
     );
-    return result.affected === 1;
+    if (isEnded) this.endRecords.stored();
+    return isEnded;
+  }
+
+  private async endWithRecords(
+    manager: EntityManager,
+    reply: EndingReply,
+    nodeId: string,
+    final: FinalReply,
+  ): Promise<boolean> {
+    const isEnded = await this.update(manager, reply, nodeId, final);
+    if (isEnded) await this.endRecords.store(manager, reply, final);
+    return isEnded;
+  }
+
+  private async update(
+    manager: EntityManager,
+    { id }: EndingReply,
+    nodeId: string,
+    final: FinalReply,
+  ): Promise<boolean> {
+    const owned = { id, status: 'streaming' as const, nodeId };
+    const end = { ...final, streamingIn: null, nodeId: null };
+    const { affected } = this.fitsInStatement(final)
+      ? await manager.update(Message, owned, end)
+      : await endInPieces(manager, owned, end);
+    return affected === 1;
   }
 
   /** SQLite accepts values of any length. */
@@ -149,7 +161,7 @@ export class ReplyRepository {
     const text = await this.textOf(reply.id, reply.attempt);
     const usage = await estimate(text.reasoning + text.content);
     const final = { ...text, ...usageColumns(usage), ...NO_REASON, status, completedAt: new Date() };
-    if (!(await this.end(reply.id, reply.nodeId!, final))) return null;
+    if (!(await this.end(reply, reply.nodeId!, final))) return null;
     return this.toDto({ ...reply, ...final });
   }
 

@@ -12,6 +12,8 @@ export interface Measurements {
   'upstream.retried': Record<string, never>;
   /** From a request to the first text of its response. */
   'upstream.first-text': { hostClass: string; seconds: number };
+  /** An attempt to deliver a webhook. */
+  'webhook.attempted': { outcome: 'delivered' | 'failed' | 'dead' };
 }
 
 /** Publishes a measurement on a diagnostics channel; dropped without a subscriber. Not for every token. */

@@ -1,0 +1,22 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { userCreated, userDeleted } from '../../webhooks/webhook-event.js';
+import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
+import { User } from './user.entity.js';
+
+/** Inserts and deletes users in the caller's transaction, together with the webhook that reports it. */
+@Injectable()
+export class UserRecords {
+  constructor(private readonly webhooks: WebhookOutbox) {}
+
+  async insert(manager: EntityManager, user: User): Promise<void> {
+    await manager.insert(User, user);
+    await this.webhooks.add(manager, userCreated(user.id));
+  }
+
+  /** Owned rows are deleted by cascade. */
+  async delete(manager: EntityManager, userId: number): Promise<void> {
+    const { affected } = await manager.delete(User, { id: userId });
+    if (affected === 1) await this.webhooks.add(manager, userDeleted(userId));
+  }
+}

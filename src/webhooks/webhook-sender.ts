@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { createHmac } from 'node:crypto';
+import { EgressGuard } from '../ai/egress/egress-guard.js';
+import { Settings } from '../env/settings.js';
+import type { WebhookDelivery } from './webhook-delivery.entity.js';
+
+const TIMEOUT_MS = 10_000;
+/** Read so that the connection can be used again. Longer bodies close it. */
+const MAX_RESPONSE_BYTES = 64 * 1024;
+const MAX_RETRY_AFTER_MS = 60 * 60_000;
+
+export type SendOutcome =
+  | { type: 'delivered' }
+  /** @property retryAfterMs as the receiver asked, an hour at most */
+  | { type: 'failed'; error: string; retryAfterMs: number }
+  /** The receiver wants no more attempts. */
+  | { type: 'gone'; error: string };
+
+/** Posts a delivery to WEBHOOK_URL. Follows no redirects and ignores the response's body. */
+@Injectable()
+export class WebhookSender {
+  private readonly keys: Buffer[];
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly egress: EgressGuard,
+  ) {
+    this.keys = settings.webhookSecrets.map((secret) => Buffer.from(secret.slice('whsec_'.length), 'base64'));
+  }
+
+  /** @throws {Error} `signal`'s reason if it aborts */
+  async send(delivery: WebhookDelivery, signal: AbortSignal): Promise<SendOutcome> {
+    try {
+      return await this.post(delivery, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
+    } catch (error) {
+      signal.throwIfAborted();
+      return { type: 'failed', error: describe(error), retryAfterMs: 0 };
+    }
+  }
+
+  private async post({ webhookId, body }: WebhookDelivery, signal: AbortSignal): Promise<SendOutcome> {
+    const dispatcher = await this.egress.dispatcher(true);
+    const { origin, pathname, search } = new URL(this.settings.webhookUrl!);
+    const response = await dispatcher.request({
+      origin,
+      path: pathname + search,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...this.signedHeaders(webhookId, body) },
+      body,
+      signal,
+    });
+    await response.body.dump({ limit: MAX_RESPONSE_BYTES, signal }).catch(() => undefined);
+    return toOutcome(response.statusCode, response.headers['retry-after']);
+  }
+
+  /** Standard Webhooks: a signature per secret, of this attempt's time. */
+  private signedHeaders(id: string, body: string): Record<string, string> {
+    const timestamp = Math.floor(Date.now() / 1000);
+    const sign = (key: Buffer) =>
+      `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
+    return {
+      'webhook-id': id,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': this.keys.map(sign).join(' '),
+      'user-agent': 'Parley-Webhooks',
+    };
+  }
+}
+
+function toOutcome(status: number, retryAfter: string | string[] | undefined): SendOutcome {
+  if (status >= 200 && status < 300) return { type: 'delivered' };
+  const error = `HTTP ${status}`;
+  if (status === 410) return { type: 'gone', error };
+  return { type: 'failed', error, retryAfterMs: Math.min(parseRetryAfter(retryAfter), MAX_RETRY_AFTER_MS) };
+}
+
+/** Reads seconds or a date (RFC 9110 section 10.2.3) as milliseconds from now; 0 if it is neither. */
+function parseRetryAfter(value: string | string[] | undefined): number {
+  if (typeof value !== 'string') return 0;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  return Math.max(0, Date.parse(value) - Date.now()) || 0;
+}
+
+function describe(error: unknown): string {
+  const { name, code, message } = error as NodeJS.ErrnoException;
+  if (name === 'TimeoutError') return `No response within ${TIMEOUT_MS / 1000} s`;
+  return (code ? `${code}: ${message}` : message).slice(0, 255);
+}
