@@ -4,12 +4,14 @@ import { FlowMetrics } from './flow-metrics.js';
 import { HttpMetricsMiddleware } from './http-metrics.middleware.js';
 import { MetricsController } from './metrics.controller.js';
 import { Metrics } from './metrics.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { StateMetrics } from './state-metrics.js';
+import { WebhookMetrics } from './webhook-metrics.js';
 
 @Module({
-  imports: [ChatModule],
+  imports: [ChatModule, WebhooksModule],
   controllers: [MetricsController],
-  providers: [Metrics, FlowMetrics, StateMetrics],
+  providers: [Metrics, FlowMetrics, StateMetrics, WebhookMetrics],
 })
 export class MetricsModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {

@@ -2,10 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { readFileSync } from 'node:fs';
 import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';
 import { ReplyRepository } from '../../src/chat/replies/reply-repository.js';
+import { WebhookDelivery } from '../../src/webhooks/webhook-delivery.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
 import { until } from '../support/infrastructure/until.js';
 import { gate, stall } from '../support/provider/provider.js';
+import { WebhookReceiver } from '../support/infrastructure/webhook-receiver.js';
 import type { TestUser } from '../support/app/user.js';
 
 const running: TestApp[] = [];
@@ -236,9 +238,46 @@ describe('/metrics of chats', () => {
   });
 });
 
+describe('/metrics of webhooks', () => {
+  it('count attempts by outcome, and show the age of the oldest pending one', async () => {
+    const receiver = await WebhookReceiver.start();
+    const t = await start(receiver.env);
+    const attempts = async (outcome: string) =>
+      (await samples(t))[`parley_webhook_attempts_total{outcome="${outcome}"}`];
+    expect(await attempts('delivered')).toBe(0);
+    expect((await samples(t)).parley_webhooks_oldest_pending_seconds).toBe(0);
+
+    await t.user().create();
+    await until(async () => (await attempts('delivered')) === 1);
+
+    receiver.answer = () => 500;
+    await t.user().create();
+    await until(async () => (await attempts('failed')) === 1);
+    await t.manager.update(
+      WebhookDelivery,
+      { status: 'pending' },
+      { createdAt: new Date(Date.now() - 60_000), retryUntil: new Date() },
+    );
+    const { parley_webhooks_oldest_pending_seconds: age } = await samples(t);
+    expect(age).toBeGreaterThanOrEqual(60);
+    expect(age).toBeLessThan(70);
+
+    await t.manager.update(WebhookDelivery, { status: 'pending' }, { nextAttemptAt: new Date() });
+    await until(async () => (await attempts('dead')) === 1);
+    expect((await samples(t)).parley_webhooks_oldest_pending_seconds).toBe(0);
+    await receiver.close();
+  });
+
+  it('have no series without WEBHOOK_URL', async () => {
+    expect(Object.keys(await samples(await start())).filter((name) => name.includes('webhook'))).toEqual([]);
+  });
+});
+
 describe('docs/metrics.md', () => {
   it('lists exactly the registered parley_* series', async () => {
-    const t = await start({ REDIS_URL: 'redis://127.0.0.1:1' });
+    const receiver = await WebhookReceiver.start();
+    const t = await start({ REDIS_URL: 'redis://127.0.0.1:1', ...receiver.env });
+    await receiver.close();
     const served = [...(await scrape(t)).matchAll(/^# TYPE ((?:parley|http)_\w+)/gm)].map(([, name]) => name);
     const documented = [...readFileSync('docs/metrics.md', 'utf8').matchAll(/^\| `(\w+)`/gm)].map(
       ([, name]) => name,
