@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AdminModule } from './admin/admin.module.js';
 import { AiModule } from './ai/ai.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { ChatModule } from './chat/chat.module.js';
@@ -40,6 +41,7 @@ import { ThrottlingModule } from './throttling/throttling.module.js';
     ConfigsModule,
     ChatModule,
     ExportModule,
+    AdminModule,
     HealthModule,
     MailPagesModule,
     PlaygroundModule,

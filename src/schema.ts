@@ -10,6 +10,8 @@ import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-Sea
 import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
 import { Mail1764400000000 } from '../migrations/1764400000000-Mail.js';
 import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
+import { AuditEvents1764450000000 } from '../migrations/1764450000000-AuditEvents.js';
+import { AuditEvent } from './audit/audit-event.entity.js';
 import { Webhooks1764470000000 } from '../migrations/1764470000000-Webhooks.js';
 import { MailToken } from './auth/mails/mail-token.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
@@ -45,6 +47,7 @@ export const SCHEMA = {
     SearchPosting,
     Node,
     QueuedMail,
+    AuditEvent,
     WebhookDelivery,
     Deployment,
   ],
@@ -61,6 +64,7 @@ export const SCHEMA = {
     StreamTickets1764380000000,
     Mail1764400000000,
     Accounts1764410000000,
+    AuditEvents1764450000000,
     Webhooks1764470000000,
   ],
 };

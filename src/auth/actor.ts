@@ -1,4 +1,4 @@
-import type { AuditSubject } from '../common/logging/audit-log.js';
+import type { AuditSubject } from '../audit/audit-log.js';
 import type { ClientInfo } from './client-info.decorator.js';
 import type { Session } from './sessions/session.entity.js';
 import type { User } from './users/user.entity.js';

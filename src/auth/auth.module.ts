@@ -3,7 +3,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AuditLog } from '../common/logging/audit-log.js';
+import { AuditModule } from '../audit/audit.module.js';
 import { AccountDeletionService } from './users/account-deletion.service.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { StreamTicket } from './tokens/stream-ticket.entity.js';
@@ -44,6 +44,7 @@ import { TokensService } from './tokens/tokens.service.js';
   imports: [
     TypeOrmModule.forFeature([User, ModelConfig, StreamTicket]),
     PassportModule,
+    AuditModule,
     MailModule,
     WebhooksModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
@@ -53,7 +54,6 @@ import { TokensService } from './tokens/tokens.service.js';
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     AccountDeletionService,
     UsersService,
-    AuditLog,
     AuthService,
     EmailChangeService,
     ForgottenPasswordService,
@@ -76,6 +76,6 @@ import { TokensService } from './tokens/tokens.service.js';
     UserDtos,
     UserRecords,
   ],
-  exports: [UsersService, AuditLog, AuthService, Roles, SessionsService],
+  exports: [AuditModule, UsersService, AuthService, Roles, SessionsService, UserDtos],
 })
 export class AuthModule {}

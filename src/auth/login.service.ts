@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
-import { AuditLog } from '../common/logging/audit-log.js';
+import { AuditLog } from '../audit/audit-log.js';
 import { emailKey, exactEmailKey } from '../common/text/email-key.js';
 import { addressKey } from '../throttling/address-key.js';
 import type { LoginDto } from './auth.dto.js';

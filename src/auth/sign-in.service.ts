@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog } from '../common/logging/audit-log.js';
+import { AuditLog } from '../audit/audit-log.js';
 import { wrongCredentials } from './auth.errors.js';
 import type { ClientInfo } from './client-info.decorator.js';
 import { SessionsService } from './sessions/sessions.service.js';

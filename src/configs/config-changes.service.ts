@@ -4,7 +4,7 @@ import { DataSource, type QueryDeepPartialEntity } from 'typeorm';
 import type { Actor } from '../auth/actor.js';
 import { AiService } from '../ai/ai.service.js';
 import { ModelUrlError } from '../ai/provider/provider.error.js';
-import { AuditLog } from '../common/logging/audit-log.js';
+import { AuditLog } from '../audit/audit-log.js';
 import { invalidField } from '../common/errors/errors.js';
 import { mergeParams } from '../common/validation/model-params.dto.js';
 import { stripBidiControls } from '../common/text/visible-text.js';
@@ -38,7 +38,7 @@ export class ConfigChangesService {
       await manager.save(config);
       if (dto.is_default) await setDefault(manager, config, true);
     });
-    this.audit.record('config.created', actor);
+    this.audit.record('config.created', actor, { details: { id: config.id } });
     return this.publishChange(userId, config.id);
   }
 
@@ -51,7 +51,8 @@ export class ConfigChangesService {
       if (changes) await manager.update(ModelConfig, { id }, changes);
       if (dto.is_default !== undefined) await setDefault(manager, config, dto.is_default);
     });
-    if (dto.api_key !== undefined) this.audit.record('config.key_changed', actor);
+    const details = { id, key_changed: dto.api_key !== undefined };
+    this.audit.record('config.updated', actor, { details });
     return this.publishChange(userId, id);
   }
 
@@ -61,7 +62,7 @@ export class ConfigChangesService {
       await getOwned(manager, userId, id);
       await manager.delete(ModelConfig, { id });
     });
-    this.audit.record('config.deleted', actor);
+    this.audit.record('config.deleted', actor, { details: { id } });
     await this.configs.publishChange(userId);
   }
 

@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swa
 import type { Response } from 'express';
 import { Actor } from '../auth/actor.js';
 import { CurrentActor } from '../auth/current-user.decorator.js';
-import { AuditLog } from '../common/logging/audit-log.js';
+import { AuditLog } from '../audit/audit-log.js';
 import { sendPieces } from '../common/json/json-pieces.js';
 import { LimitConcurrent } from '../throttling/limit-concurrent.decorator.js';
 import { ExportDto } from './export.dto.js';

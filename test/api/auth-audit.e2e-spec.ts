@@ -61,7 +61,8 @@ describe('the audit trail', () => {
     const address = '127.0.0.1';
     expect(auditOf(ada.id)).toMatchObject([
       { event: 'config.created', session_id, address },
-      { event: 'config.key_changed', session_id, address },
+      { event: 'config.updated', session_id, address, details: { id: body.id, key_changed: false } },
+      { event: 'config.updated', session_id, address, details: { id: body.id, key_changed: true } },
       { event: 'config.deleted', session_id, address },
       { event: 'session.revoked', session_id: other, address },
       { event: 'account.exported', session_id, address },

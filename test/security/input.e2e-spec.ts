@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { DataSource } from 'typeorm';
+import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { sendRaw } from '../support/clients/raw.js';
 import type { TestUser } from '../support/app/user.js';
@@ -60,11 +61,18 @@ beforeAll(async () => {
 });
 afterAll(() => t?.stop());
 beforeEach(async () => {
-  eve = await t.user().withConfig(t.provider).create();
+  eve = await createEve();
   // A titled conversation, so that no title request runs during a test.
   conversationId = (await eve.createConversation({ title: 'Mine' })).id;
   await eve.send(conversationId, 'Hi');
 });
+
+/** An administrator, so that the calls of administrators are tested too. */
+async function createEve(): Promise<TestUser> {
+  const user = await t.user().withConfig(t.provider).create();
+  await t.manager.update(User, { id: user.id }, { role: 'admin' });
+  return user;
+}
 
 const pathOf = ({ path }: Operation, id: number | string = idFor(path)) =>
   path.replace(/\{\w+\}/g, String(id));
@@ -195,7 +203,7 @@ describe('SQL', () => {
             expect([operation.name, field, sql, status < 500]).toEqual([operation.name, field, sql, true]);
           }
         }
-        if ((await eve.get('/auth/me')).status === 401) eve = await t.user().withConfig(t.provider).create();
+        if ((await eve.get('/auth/me')).status === 401) eve = await createEve();
       }
     });
   });

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuditLog, type AuditSubject } from '../../common/logging/audit-log.js';
+import { AuditLog, type AuditSubject } from '../../audit/audit-log.js';
 import { RateLimits } from '../../throttling/rate-limits.js';
 import { PasswordService } from './password.service.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { invalidField } from '../../common/errors/errors.js';
-import { AuditLog } from '../../common/logging/audit-log.js';
+import { AuditLog } from '../../audit/audit-log.js';
 import type { Actor } from '../actor.js';
 import { reauthenticationRequired, wrongPassword } from '../auth.errors.js';
 import { PasswordVerificationService } from './password-verification.service.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { setTimeout as delay } from 'node:timers/promises';
 import { In, Repository } from 'typeorm';
-import { AuditLog } from '../../common/logging/audit-log.js';
+import { AuditLog } from '../../audit/audit-log.js';
 import { emailKey, exactEmailKey } from '../../common/text/email-key.js';
 import { transaction } from '../../database/retry.js';
 import { Settings } from '../../env/settings.js';

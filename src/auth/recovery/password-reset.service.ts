@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { invalidField } from '../../common/errors/errors.js';
-import { AuditLog } from '../../common/logging/audit-log.js';
+import { AuditLog } from '../../audit/audit-log.js';
 import { transaction } from '../../database/retry.js';
 import { MailQueue } from '../../mail/mail-queue.service.js';
 import { passwordWasResetMail } from '../../mail/mail-templates.js';

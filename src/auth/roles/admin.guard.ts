@@ -1,9 +1,17 @@
-import { applyDecorators, CanActivate, ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
+import {
+  applyDecorators,
+  CanActivate,
+  ExecutionContext,
+  Injectable,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ApiBearerAuth } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
 import { adminOnly } from '../auth.errors.js';
 import type { Identity } from '../identity.js';
+import { AdminAuditInterceptor } from './admin-audit.interceptor.js';
 import { Roles } from './roles.service.js';
 
 @Injectable()
@@ -17,6 +25,11 @@ class AdminGuard implements CanActivate {
   }
 }
 
-/** Refuses callers who are no administrators with 403 `admin_only`. The module imports AuthModule. */
+/** Refuses callers who are no administrators with 403 `admin_only`, and audits the calls. The module imports AuthModule. */
 export const AdminOnly = () =>
-  applyDecorators(UseGuards(AdminGuard), ApiBearerAuth(), ApiProblems('403 admin_only'));
+  applyDecorators(
+    UseGuards(AdminGuard),
+    UseInterceptors(AdminAuditInterceptor),
+    ApiBearerAuth(),
+    ApiProblems('403 admin_only'),
+  );

@@ -10,7 +10,7 @@ import {
   Not,
   Repository,
 } from 'typeorm';
-import { AuditLog } from '../../common/logging/audit-log.js';
+import { AuditLog } from '../../audit/audit-log.js';
 import { NotFoundError } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
 import { EventHub } from '../../events/event-hub.js';
@@ -68,19 +68,26 @@ export class SessionsService {
   create(user: User, passwordHash: string | null, client: ClientInfo): Promise<SessionGrant | null> {
     return transaction(this.dataSource, async (manager) => {
       // Locks the user's row, so that a concurrent change of the password ends this session too.
-      const { affected } = await manager.update(User, whereUnchanged(user), { passwordHash });
+      const changes = { passwordHash, lastSeenAt: new Date() };
+      const { affected } = await manager.update(User, whereUnchanged(user), changes);
       if (affected !== 1) return null;
       return insertSession(manager, user.id, client);
     });
   }
 
-  /** Updates `last_used_at` in the background. */
+  /** Updates `last_used_at` of the session and `last_seen_at` of its user in the background. */
   touch(session: Session): void {
     const now = new Date();
     if (now.getTime() - session.lastUsedAt.getTime() < TOUCH_INTERVAL_MS) return;
     const stale = { id: session.id, lastUsedAt: LessThan(now) };
     // Errors are ignored: the request does not depend on the time of last use.
     this.sessions.update(stale, { lastUsedAt: now }).catch(() => undefined);
+    this.markSeen(session.userId);
+  }
+
+  /** Updates the user's `last_seen_at` in the background. */
+  markSeen(userId: number): void {
+    this.dataSource.manager.update(User, { id: userId }, { lastSeenAt: new Date() }).catch(() => undefined);
   }
 
   /** Most recently used first; at most 1000. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, IsNull, Not } from 'typeorm';
-import { AuditLog, type AuditSubject } from '../../common/logging/audit-log.js';
+import { AuditLog, type AuditSubject } from '../../audit/audit-log.js';
 import { transaction } from '../../database/retry.js';
 import {
   expiredRefreshToken,
@@ -48,6 +48,7 @@ export class RefreshService {
       await this.endFamily({ userId, sessionId, address: client.address });
       throw reusedRefreshToken();
     }
+    this.sessions.markSeen(userId);
     return this.tokens.createPair({ userId, sessionId, refreshToken });
   }
 

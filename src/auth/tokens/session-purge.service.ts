@@ -1,6 +1,7 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, LessThan } from 'typeorm';
+import { AuditEvent } from '../../audit/audit-event.entity.js';
 import { KnownAddress } from '../sessions/known-address.entity.js';
 import { RefreshToken } from '../sessions/refresh-token.entity.js';
 import { Session } from '../sessions/session.entity.js';
@@ -12,8 +13,9 @@ const DAY_MS = 24 * 60 * 60_000;
 /** Until then, an expired token is reported as expired, not as unknown. */
 const EXPIRED_KEPT_MS = 7 * DAY_MS;
 const ADDRESSES_KEPT_MS = 90 * DAY_MS;
+const AUDIT_KEPT_MS = 365 * DAY_MS;
 
-/** Deletes expired sessions, refresh tokens, stream tickets, mailed tokens and known addresses every hour. */
+/** Deletes expired sessions, refresh tokens, stream tickets, mailed tokens, known addresses and audit events every hour. */
 @Injectable()
 export class SessionPurgeService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('SessionPurge');
@@ -48,5 +50,6 @@ export class SessionPurgeService implements OnApplicationBootstrap, OnApplicatio
     await manager.delete(StreamTicket, { expiresAt: before(0) });
     await manager.delete(MailToken, { expiresAt: before(0) });
     await manager.delete(KnownAddress, { lastLoginAt: before(ADDRESSES_KEPT_MS) });
+    await manager.delete(AuditEvent, { at: before(AUDIT_KEPT_MS) });
   }
 }

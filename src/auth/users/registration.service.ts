@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { AuditLog } from '../../common/logging/audit-log.js';
+import { AuditLog } from '../../audit/audit-log.js';
 import { foldText } from '../../common/text/fold-text.js';
 import { transaction } from '../../database/retry.js';
 import type { RegisterDto } from '../auth.dto.js';
@@ -38,6 +38,7 @@ export class RegistrationService {
       secondFactor: false,
       role: 'user',
       disabledAt: null,
+      lastSeenAt: null,
       conversationCount: 0,
       archivedCount: 0,
       createdAt: new Date(),

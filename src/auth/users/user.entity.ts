@@ -38,11 +38,16 @@ export class User {
   secondFactor!: boolean;
 
   /** The granted role. `Roles` returns the effective one. */
+  @Index('ix_users_role')
   @Column({ type: 'varchar', length: 16, default: 'user' })
   role!: UserRole;
 
   @Column({ ...TIME, name: 'disabled_at', nullable: true })
   disabledAt!: Date | null;
+
+  /** Accurate to the minute. Null for a user who has not been seen since an update to the version with this column. */
+  @Column({ ...TIME, name: 'last_seen_at', nullable: true })
+  lastSeenAt!: Date | null;
 
   /** The chosen default configuration. If it is null or deleted, the oldest is the default. */
   @Column({ ...ID, name: 'default_config_id', nullable: true })

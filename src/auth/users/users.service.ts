@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
-import { AuditLog } from '../../common/logging/audit-log.js';
+import { AuditLog } from '../../audit/audit-log.js';
 import { foldText } from '../../common/text/fold-text.js';
 import type { Actor } from '../actor.js';
 import type { ChangeUsernameDto } from '../auth.dto.js';

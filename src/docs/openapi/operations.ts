@@ -69,6 +69,7 @@ const RESOURCES: readonly [prefix: string, name: string][] = [
   ['/conversations/', 'conversation'],
   ['/auth/config/', 'model configuration'],
   ['/auth/sessions/', 'session'],
+  ['/admin/users/', 'user'],
 ];
 
 function describeId(path: string, parameter: string): string {

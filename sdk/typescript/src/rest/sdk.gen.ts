@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, EditMessageData, EditMessageErrors, EditMessageResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses } from './types.gen.js';
+import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, EditMessageData, EditMessageErrors, EditMessageResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -574,6 +574,48 @@ export class Rest extends HeyApiClient {
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
             url: '/auth/me/export',
+            ...options
+        });
+    }
+    
+    /**
+     * List users, the newest first
+     *
+     * With counts of what they own, never its contents.
+     */
+    public listUsers<ThrowOnError extends boolean = true>(options?: Options<ListUsersData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<ListUsersResponses, ListUsersErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/users',
+            ...options
+        });
+    }
+    
+    /**
+     * Get a user
+     *
+     * With counts of what the user owns, never its contents.
+     */
+    public getUser<ThrowOnError extends boolean = true>(options: Options<GetUserData, ThrowOnError>) {
+        return (options.client ?? this.client).get<GetUserResponses, GetUserErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/users/{id}',
+            ...options
+        });
+    }
+    
+    /**
+     * List the events of the audit trail, the newest first
+     *
+     * Events are kept for 365 days, also those of users who were deleted.
+     */
+    public listAuditEvents<ThrowOnError extends boolean = true>(options?: Options<ListAuditEventsData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<ListAuditEventsResponses, ListAuditEventsErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/audit',
             ...options
         });
     }

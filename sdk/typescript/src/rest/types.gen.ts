@@ -662,6 +662,88 @@ export type ExportedConversation = {
     messages: Array<Message>;
 };
 
+export type AdminUserList = {
+    users: Array<AdminUser>;
+    total: number;
+    limit: number;
+    offset: number;
+};
+
+export type AdminUser = {
+    id: number;
+    username: string;
+    /**
+     * Null for a user of an identity provider that does not vouch for the address.
+     */
+    email: string | null;
+    /**
+     * Whether the user has shown that the address is theirs.
+     */
+    email_verified: boolean;
+    /**
+     * False for a user who signs in by an identity provider alone.
+     */
+    has_password: boolean;
+    /**
+     * Whether logging in takes a code of an authenticator app too.
+     */
+    second_factor: boolean;
+    role: UserRole;
+    /**
+     * Whether the user has a model configuration. Without one, the demo model answers if it is enabled.
+     */
+    has_config: boolean;
+    created_at: string;
+    disabled: boolean;
+    /**
+     * Accurate to the minute. Null for a user who has never logged in.
+     */
+    last_seen_at: string | null;
+    /**
+     * Sessions that have not ended.
+     */
+    sessions: number;
+    /**
+     * Archived ones included.
+     */
+    conversations: number;
+    /**
+     * In all branches of all conversations.
+     */
+    messages: number;
+    /**
+     * Size of the uploaded files. This version stores no files, so it is 0.
+     */
+    bytes_used: number;
+};
+
+export type AuditEvents = {
+    events: Array<AuditEvent>;
+    has_more: boolean;
+};
+
+export type AuditEvent = {
+    id: number;
+    at: string;
+    action: string;
+    /**
+     * The acting user. Null for an unknown one, and for the command line.
+     */
+    user_id: number | null;
+    /**
+     * The user whom the action concerns, if it is not the acting one.
+     */
+    target_user_id: number | null;
+    session_id: number | null;
+    address: string | null;
+    /**
+     * Ids, numbers and fixed words that belong to the action.
+     */
+    details: {
+        [key: string]: unknown;
+    } | null;
+};
+
 export type Liveness = {
     /**
      * Known values: `ok`. Clients accept unknown ones.
@@ -3332,6 +3414,202 @@ export type ExportAccountResponses = {
 };
 
 export type ExportAccountResponse = ExportAccountResponses[keyof ExportAccountResponses];
+
+export type ListUsersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Part of the username or the email address; case and spelling variants are ignored.
+         */
+        q?: string;
+        /**
+         * The role in effect.
+         */
+        role?: UserRole;
+        /**
+         * True lists disabled users, false the others; all users by default.
+         */
+        disabled?: boolean;
+        /**
+         * The most users to return.
+         */
+        limit?: number;
+        /**
+         * How many users to skip.
+         */
+        offset?: number;
+    };
+    url: '/admin/users';
+};
+
+export type ListUsersErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListUsersError = ListUsersErrors[keyof ListUsersErrors];
+
+export type ListUsersResponses = {
+    /**
+     * OK
+     */
+    200: AdminUserList;
+};
+
+export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
+
+export type GetUserData = {
+    body?: never;
+    path: {
+        /**
+         * The user's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/admin/users/{id}';
+};
+
+export type GetUserErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetUserError = GetUserErrors[keyof GetUserErrors];
+
+export type GetUserResponses = {
+    /**
+     * OK
+     */
+    200: AdminUser;
+};
+
+export type GetUserResponse = GetUserResponses[keyof GetUserResponses];
+
+export type ListAuditEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only events by this user or about this user.
+         */
+        user_id?: number;
+        /**
+         * Only events of this action, such as `login.failed`.
+         */
+        action?: string;
+        /**
+         * Only events older than this one.
+         */
+        before_id?: number;
+        /**
+         * The most events to return.
+         */
+        limit?: number;
+    };
+    url: '/admin/audit';
+};
+
+export type ListAuditEventsErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListAuditEventsError = ListAuditEventsErrors[keyof ListAuditEventsErrors];
+
+export type ListAuditEventsResponses = {
+    /**
+     * OK
+     */
+    200: AuditEvents;
+};
+
+export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
 
 export type CheckLivenessData = {
     body?: never;
