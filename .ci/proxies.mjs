@@ -346,6 +346,8 @@ async function check(name, nodes, model) {
     );
     throw error;
   } finally {
+    proxy.kill();
+    await Promise.race([once(proxy, 'exit'), delay(2000)]); // Caddy waits for open connections
     proxy.kill('SIGKILL');
   }
 }
