@@ -86,9 +86,12 @@ async function shutDown(app: NestExpressApplication, settings: Settings, logger:
 }
 
 /** Explains a failed start. Drivers' messages contain hosts and users, but no passwords. */
-function explain(error: unknown, { databaseUrl, port }: Settings): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return `Parley cannot start: port ${port} is taken. Choose another with PORT.`;
+function explain(error: unknown, { databaseUrl, metricsPort }: Settings): string {
+  const { code, message, port } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === 'EADDRINUSE') {
+    const variable = port === metricsPort ? 'METRICS_PORT' : 'PORT';
+    return `Parley cannot start: port ${port} is taken. Choose another with ${variable}.`;
+  }
   if (isDatabaseUnavailable(error)) {
     return `Parley cannot start: the database ${withoutPassword(databaseUrl)} cannot be reached or used: ${message || code}.`;
   }

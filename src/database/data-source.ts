@@ -5,14 +5,17 @@ import { useSqliteDriver } from './sqlite/sqlite-driver.js';
 
 export type Schema = Pick<DataSourceOptions, 'entities' | 'migrations'>;
 
+const DEFAULT_POOL_SIZE = 10;
+
 /** @param url `sqlite:<path>`, or `mysql://…` or `mariadb://…`, with `?ssl=true` for TLS */
 export function createDataSource(url: string, schema: Schema): DataSource {
-  return withDriver(new DataSource(dataSourceOptions(url, schema)));
+  return withDriver(new DataSource(dataSourceOptions(url, schema, DEFAULT_POOL_SIZE)));
 }
 
-export function dataSourceOptions(url: string, schema: Schema): DataSourceOptions {
+/** @param poolSize maximum connections to MySQL */
+export function dataSourceOptions(url: string, schema: Schema, poolSize: number): DataSourceOptions {
   const shared = { ...schema, migrationsTransactionMode: 'each', synchronize: false } as const;
-  return { ...shared, ...(url.startsWith('sqlite:') ? sqliteOptions(url) : mysqlOptions(url)) };
+  return { ...shared, ...(url.startsWith('sqlite:') ? sqliteOptions(url) : mysqlOptions(url, poolSize)) };
 }
 
 /** Replaces TypeORM's driver of a new data source. */
@@ -48,7 +51,7 @@ function sqliteOptions(url: string): DataSourceOptions {
   };
 }
 
-function mysqlOptions(url: string): DataSourceOptions {
+function mysqlOptions(url: string, poolSize: number): DataSourceOptions {
   return {
     type: url.startsWith('mariadb:') ? 'mariadb' : 'mysql',
     url,
@@ -59,7 +62,7 @@ function mysqlOptions(url: string): DataSourceOptions {
     supportBigNumbers: true,
     bigNumberStrings: false,
     connectTimeout: 3000,
-    poolSize: 10,
+    poolSize,
     // Stack traces of mysql2 are slow, and TypeORM's errors have the same information.
     trace: false,
     // Detects dropped idle connections within 20 s. Milliseconds.

@@ -14,8 +14,12 @@ export class DatabaseModule {
   static forRoot(schema: Schema): DynamicModule {
     const typeOrm = TypeOrmModule.forRootAsync({
       inject: [Settings],
-      useFactory: ({ databaseUrl, migrateOnStart }: Settings): TypeOrmModuleOptions & Options => ({
-        ...dataSourceOptions(databaseUrl, schema),
+      useFactory: ({
+        databaseUrl,
+        databasePool,
+        migrateOnStart,
+      }: Settings): TypeOrmModuleOptions & Options => ({
+        ...dataSourceOptions(databaseUrl, schema, databasePool),
         migrateOnStart,
         // Ends the process with the error; its supervisor decides on a restart.
         toRetry: () => false,

@@ -13,6 +13,8 @@ export type SecretCheck = Check;
 
 /** Node's timers fire immediately above 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
+/** More connections than MySQL's default `max_connections` leaves for others. */
+const MAX_POOL = 1000;
 const MIN_JWT_SECRET_BYTES = 32;
 const MIN_DIFFERENT_CHARACTERS = 10;
 /** 32 bytes in canonical base64url with padding; the last digit carries four bits. */
@@ -103,6 +105,11 @@ export const trueOrFalse = rule('must be true or false', (text) => {
 
 export const port = rule('must be a whole number from 0 to 65535', (text) => {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+});
+
+export const poolSize = rule(`must be a whole number from 1 to ${MAX_POOL}`, (text) => {
+  const size = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  return size >= 1 && size <= MAX_POOL ? size : undefined;
 });
 
 export const nonNegativeNumber = rule('must be a number, 0 or more', parseDecimal);

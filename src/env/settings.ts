@@ -11,9 +11,13 @@ export class Settings {
   readonly production!: boolean;
   readonly host!: string;
   readonly port!: number;
+  /** Port of `/metrics` alone. */
+  readonly metricsPort?: number;
   readonly dataDir!: string;
   /** `sqlite:<path>`, `mysql://…` or `mariadb://…` */
   readonly databaseUrl!: string;
+  /** Connections of this node to MySQL; SQLite has one. */
+  readonly databasePool!: number;
   readonly redisUrl?: string;
   /** The first signs, all verify. Never empty. */
   readonly jwtSecrets!: string[];
@@ -116,8 +120,10 @@ function toSettings(checked: Environment, production: boolean): Settings {
     production,
     host: checked.HOST,
     port: checked.PORT,
+    metricsPort: checked.METRICS_PORT,
     dataDir: checked.DATA_DIR,
     databaseUrl: checked.DATABASE_URL ?? `sqlite:${checked.DATA_DIR}/parley.db`,
+    databasePool: checked.DATABASE_POOL,
     redisUrl: checked.REDIS_URL,
     jwtSecrets: checked.JWT_SECRETS ?? [generatedJwtSecret(checked.DATA_DIR)],
     encryptionKeys: checked.ENCRYPTION_KEYS ?? [generatedEncryptionKey(checked.DATA_DIR)],

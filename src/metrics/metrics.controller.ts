@@ -6,7 +6,7 @@ import ipaddr from 'ipaddr.js';
 import { Public } from '../auth/public.decorator.js';
 import { NotFoundError } from '../common/errors/errors.js';
 import { Settings } from '../env/settings.js';
-import { Metrics } from './metrics.js';
+import { Metrics, METRICS_HEADERS } from './metrics.js';
 
 const INSIDE = new Set(['loopback', 'private', 'uniqueLocal', 'linkLocal']);
 
@@ -22,8 +22,8 @@ export class MetricsController {
   ) {}
 
   @Get()
-  @Header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
-  @Header('Cache-Control', 'no-store')
+  @Header('Content-Type', METRICS_HEADERS['Content-Type'])
+  @Header('Cache-Control', METRICS_HEADERS['Cache-Control'])
   read(@Req() request: Request): Promise<string> {
     if (this.settings.production && !isFromInside(request)) throw new NotFoundError();
     return this.metrics.registry.metrics();

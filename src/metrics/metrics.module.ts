@@ -3,6 +3,7 @@ import { ChatModule } from '../chat/chat.module.js';
 import { FlowMetrics } from './flow-metrics.js';
 import { HttpMetricsMiddleware } from './http-metrics.middleware.js';
 import { MetricsController } from './metrics.controller.js';
+import { MetricsServer } from './metrics-server.js';
 import { Metrics } from './metrics.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { StateMetrics } from './state-metrics.js';
@@ -11,7 +12,7 @@ import { WebhookMetrics } from './webhook-metrics.js';
 @Module({
   imports: [ChatModule, WebhooksModule],
   controllers: [MetricsController],
-  providers: [Metrics, FlowMetrics, StateMetrics, WebhookMetrics],
+  providers: [Metrics, MetricsServer, FlowMetrics, StateMetrics, WebhookMetrics],
 })
 export class MetricsModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {

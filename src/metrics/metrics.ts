@@ -1,6 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
+export const METRICS_HEADERS = {
+  'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
+  'Cache-Control': 'no-store',
+};
+
 /** The registry of Prometheus metrics, one per app, so that one process may run several apps. */
 @Injectable()
 export class Metrics {

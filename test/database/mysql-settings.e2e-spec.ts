@@ -172,6 +172,17 @@ onOwnServer('a server with other defaults', () => {
   });
 });
 
+onMysql('DATABASE_POOL', () => {
+  it('limits the connections of a node', async () => {
+    const t = await startTestApp({ env: { DATABASE_POOL: '3' } });
+    const read = () => t.manager.query<{ id: number }[]>('SELECT CONNECTION_ID() AS id, SLEEP(0.2)');
+    const rows = await Promise.all(Array.from({ length: 9 }, read));
+    await t.stop();
+
+    expect(new Set(rows.map(([row]) => row!.id)).size).toBe(3);
+  });
+});
+
 onMysql('a connection', () => {
   let dataSource: DataSource;
   let runner: QueryRunner;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';
 import { ReplyRepository } from '../../src/chat/replies/reply-repository.js';
 import { WebhookDelivery } from '../../src/webhooks/webhook-delivery.entity.js';
+import { MetricsServer } from '../../src/metrics/metrics-server.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
 import { until } from '../support/infrastructure/until.js';
@@ -36,6 +37,25 @@ async function samples(t: TestApp): Promise<Samples> {
 
 const requestsTo = (route: string, status: number) =>
   `http_request_duration_seconds_count{method="GET",route="${route}",status="${status}"}`;
+
+describe('METRICS_PORT', () => {
+  it('serves the metrics alone, to proxied requests too', async () => {
+    const t = await start({ METRICS_PORT: '0' });
+    const url = `http://127.0.0.1:${t.app.get(MetricsServer).port}`;
+    const forwarded = { 'X-Forwarded-For': '203.0.113.9' };
+
+    const response = await fetch(`${url}/metrics?x=1`, { headers: forwarded });
+    const others = await Promise.all(
+      ['/', '/auth/login', '/metrics/x'].map(async (path) => (await fetch(url + path)).status),
+    );
+    const post = await fetch(`${url}/metrics`, { method: 'POST' });
+
+    expect(response.headers.get('Content-Type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(await response.text()).toContain('parley_database_up 1');
+    expect(others).toEqual([404, 404, 404]);
+    expect([post.status, post.headers.get('Allow')]).toEqual([405, 'GET, HEAD']);
+  });
+});
 
 describe('/metrics', () => {
   it('counts requests by route pattern, not by path', async () => {

@@ -35,14 +35,17 @@ describe('a start that cannot succeed', () => {
     expect(stderr).not.toContain('    at ');
   });
 
-  it('names the port in use', async () => {
+  it.each(['PORT', 'METRICS_PORT'])('names the port in use (%s)', async (variable) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
 
-    const { code, stderr } = await failToStart({ PORT: String(port) });
+    const { code, stderr } = await failToStart({ [variable]: String(port) });
     other.close();
-    expect([code, stderr]).toEqual([1, expect.stringContaining(`port ${port} is taken`)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`port ${port} is taken. Choose another with ${variable}.`),
+    ]);
   });
 
   it('names the unavailable database, without its password', async () => {
