@@ -2,7 +2,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createTransport } from 'nodemailer';
 import { Settings } from '../env/settings.js';
 import type { Mail } from './mail.js';
 
@@ -13,16 +12,14 @@ const TIMEOUT_MS = 10_000;
 @Injectable()
 export class MailTransport {
   private readonly logger = new Logger('Mail');
-  private readonly smtp;
-  private readonly files = createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
+  /** Created with the first mail. */
+  private transporter?: ReturnType<typeof createTransporter>;
 
-  constructor(private readonly settings: Settings) {
-    this.smtp = settings.smtpUrl === undefined ? null : createTransport(smtpOptions(settings.smtpUrl));
-  }
+  constructor(private readonly settings: Settings) {}
 
   /** False in production without SMTP_URL: nobody would read the outbox. */
   get isConfigured(): boolean {
-    return this.smtp !== null || !this.settings.production;
+    return this.settings.smtpUrl !== undefined || !this.settings.production;
   }
 
   /** @throws {Error} of nodemailer, or of the file system */
@@ -35,8 +32,8 @@ export class MailTransport {
       disableFileAccess: true,
       disableUrlAccess: true,
     };
-    if (this.smtp) await this.smtp.sendMail(message);
-    else await this.writeFile((await this.files.sendMail(message)).message as Buffer, link);
+    const sent = await (await (this.transporter ??= createTransporter(this.settings))).sendMail(message);
+    if (Buffer.isBuffer(sent.message)) await this.writeFile(sent.message, link);
   }
 
   private async writeFile(message: Buffer, link: string | undefined): Promise<void> {
@@ -46,6 +43,14 @@ export class MailTransport {
     await writeFile(file, message, { mode: 0o600 });
     this.logger.log({ file, link }, 'Mail written to a file, because SMTP_URL is not set');
   }
+}
+
+/** Loads nodemailer, which takes 12 MB. Without SMTP_URL, resolves to a transporter that returns the message. */
+async function createTransporter({ smtpUrl }: Settings) {
+  const { createTransport } = await import('nodemailer');
+  return smtpUrl === undefined
+    ? createTransport({ streamTransport: true, buffer: true, newline: 'windows' })
+    : createTransport(smtpOptions(smtpUrl));
 }
 
 /** STARTTLS is used where the server offers it, and certificates are verified: nodemailer's defaults. */
