@@ -41,6 +41,7 @@ export const LAYERS = [
   ['conversations/messages/'],
   ['configs/'],
   ['auth/'],
+  ['auth/guard/'],
   ['auth/recovery/'],
   ['auth/users/'],
   ['auth/roles/'],

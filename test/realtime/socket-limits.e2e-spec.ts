@@ -1,7 +1,7 @@
 /** Socket.IO: limits on events, sockets and chats. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Socket } from 'node:net';
-import { AuthService } from '../../src/auth/auth.service.js';
+import { AuthService } from '../../src/auth/guard/auth.service.js';
 import { connected, refusalOf } from '../support/clients/socket.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { within } from '../support/clients/event-log.js';

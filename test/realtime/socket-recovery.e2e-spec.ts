@@ -1,7 +1,7 @@
 /** Socket.IO: connection state recovery. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
-import { AuthService } from '../../src/auth/auth.service.js';
+import { AuthService } from '../../src/auth/guard/auth.service.js';
 import { isCompleted, isDelta, ofMessage, textOf, typesOf } from '../support/clients/events.js';
 import { connected } from '../support/clients/socket.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';

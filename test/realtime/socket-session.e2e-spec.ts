@@ -1,7 +1,7 @@
 /** Socket.IO: the handshake and the session behind a socket. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
-import { AuthService } from '../../src/auth/auth.service.js';
+import { AuthService } from '../../src/auth/guard/auth.service.js';
 import { tokenWithSecondsLeft } from '../support/app/access-token.js';
 import { connected, refusalOf } from '../support/clients/socket.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Socket } from 'node:net';
 import { once } from 'node:events';
 import { revokedToken } from '../../src/auth/auth.errors.js';
-import { AuthService } from '../../src/auth/auth.service.js';
+import { AuthService } from '../../src/auth/guard/auth.service.js';
 import { WebSocketClients } from '../../src/chat/transports/websocket/websocket-clients.js';
 import { closeCode, snapshot } from '../support/clients/websocket.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';

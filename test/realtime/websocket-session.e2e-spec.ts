@@ -1,6 +1,6 @@
 /** WebSocket: the upgrade, the token and the session behind a socket. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { AuthService } from '../../src/auth/auth.service.js';
+import { AuthService } from '../../src/auth/guard/auth.service.js';
 import { tokenWithSecondsLeft } from '../support/app/access-token.js';
 import { closeCode, snapshot } from '../support/clients/websocket.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { AuthService } from '../../../auth/auth.service.js';
+import { AuthService } from '../../../auth/guard/auth.service.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, ProblemError } from '../../../common/errors/errors.js';
 import { sendJson } from '../../../common/json/json-pieces.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { AuthService } from '../../../auth/auth.service.js';
+import type { AuthService } from '../../../auth/guard/auth.service.js';
 import { revokedToken } from '../../../auth/auth.errors.js';
 import type { AccessClaims, Identity } from '../../../auth/identity.js';
 import { EventHub } from '../../../events/event-hub.js';

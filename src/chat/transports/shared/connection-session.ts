@@ -1,4 +1,4 @@
-import type { AuthService } from '../../../auth/auth.service.js';
+import type { AuthService } from '../../../auth/guard/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuthService } from '../../../auth/auth.service.js';
+import { AuthService } from '../../../auth/guard/auth.service.js';
 import { type AccessClaims, claimsOf } from '../../../auth/identity.js';
 import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import type { ConversationPageDto } from '../../../conversations/conversation.dto.js';

@@ -1,4 +1,4 @@
-import type { AuthService } from '../../../auth/auth.service.js';
+import type { AuthService } from '../../../auth/guard/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
 import type { ConversationStream } from '../../streams/conversation-stream.js';
 import { EngineBackpressure } from './engine-backpressure.js';

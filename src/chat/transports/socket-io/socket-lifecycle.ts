@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
 import type { Namespace, Socket } from 'socket.io';
 import { missingToken } from '../../../auth/auth.errors.js';
-import { AuthService } from '../../../auth/auth.service.js';
+import { AuthService } from '../../../auth/guard/auth.service.js';
 import { bearerTokenOf } from '../../../auth/tokens/request-tokens.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, UnauthenticatedError } from '../../../common/errors/errors.js';

@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from 'ws';
-import type { AuthService } from '../../../auth/auth.service.js';
+import type { AuthService } from '../../../auth/guard/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
 import { ProblemError, ValidationFailedError } from '../../../common/errors/errors.js';
 import { bodyPipe } from '../../../common/validation/validation.js';

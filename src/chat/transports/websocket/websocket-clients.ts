@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
-import { AuthService } from '../../../auth/auth.service.js';
+import { AuthService } from '../../../auth/guard/auth.service.js';
 import { bearerTokenOf, streamTicketOf } from '../../../auth/tokens/request-tokens.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
 import {

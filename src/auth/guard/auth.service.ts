@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { revokedToken } from './auth.errors.js';
-import type { AccessClaims, Identity } from './identity.js';
-import { SessionsService } from './sessions/sessions.service.js';
-import { StreamTicketsService } from './tokens/stream-tickets.service.js';
-import { TokensService } from './tokens/tokens.service.js';
+import { revokedToken } from '../auth.errors.js';
+import type { AccessClaims, Identity } from '../identity.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import { StreamTicketsService } from '../tokens/stream-tickets.service.js';
+import { TokensService } from '../tokens/tokens.service.js';
 
 /** Authenticates access tokens and stream tickets, for all transports. */
 @Injectable()

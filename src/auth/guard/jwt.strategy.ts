@@ -3,11 +3,11 @@ import { PassportStrategy } from '@nestjs/passport';
 import type { Jwt } from 'jsonwebtoken';
 import { SecretOrKeyProvider, Strategy } from 'passport-jwt';
 import { AuthService } from './auth.service.js';
-import type { Identity } from './identity.js';
-import { VERIFY_OPTIONS } from './tokens/jwt-options.js';
-import { KeyRing } from './tokens/key-ring.js';
-import { bearerTokenOf } from './tokens/request-tokens.js';
-import { TokensService } from './tokens/tokens.service.js';
+import type { Identity } from '../identity.js';
+import { VERIFY_OPTIONS } from '../tokens/jwt-options.js';
+import { KeyRing } from '../tokens/key-ring.js';
+import { bearerTokenOf } from '../tokens/request-tokens.js';
+import { TokensService } from '../tokens/tokens.service.js';
 
 /** Verifies the access token of an HTTP request and loads its user and session. */
 @Injectable()

@@ -2,12 +2,12 @@ import { ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
-import { missingToken } from './auth.errors.js';
+import { missingToken } from '../auth.errors.js';
 import { AuthService } from './auth.service.js';
-import { bearerTokenOf, streamTicketOf } from './tokens/request-tokens.js';
-import type { Identity } from './identity.js';
-import { ACCEPTS_TICKET } from './accepts-ticket.decorator.js';
-import { tokenError } from './tokens/tokens.service.js';
+import { bearerTokenOf, streamTicketOf } from '../tokens/request-tokens.js';
+import type { Identity } from '../identity.js';
+import { ACCEPTS_TICKET } from '../accepts-ticket.decorator.js';
+import { tokenError } from '../tokens/tokens.service.js';
 
 /**
  * Global guard: HTTP routes require a valid access token, except those marked `@Public()`. Routes marked
