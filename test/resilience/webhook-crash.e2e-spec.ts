@@ -15,8 +15,13 @@ afterAll(async () => {
   await receiver?.close();
 });
 
-describe('a node that is killed', () => {
-  it('loses no event, whether it was being sent or not yet', async () => {
+const pending = () =>
+  t.query<{ attempts: number; next_attempt_at: string | Date }>(
+    "SELECT attempts, next_attempt_at FROM webhook_deliveries WHERE status = 'pending'",
+  );
+
+describe('a node', () => {
+  it('that is killed loses no event, whether it was being sent or not yet', async () => {
     receiver.answer = () => new Promise(() => undefined);
     const node = await t.start(receiver.env);
     const ada = await node.user().withConfig(t.provider).create();
@@ -35,6 +40,7 @@ describe('a node that is killed', () => {
     await t.query('UPDATE webhook_deliveries SET next_attempt_at = created_at');
     const next = await t.start(receiver.env);
     await until(() => receiver.accepted.length === 13);
+    await until(async () => (await pending()).length === 0);
     await next.close();
 
     expect(
@@ -58,9 +64,7 @@ describe('a node that is killed', () => {
     node.process.signal('SIGTERM');
     expect((await node.process.exited).code).toBe(0);
 
-    const rows = await t.query<{ attempts: number; next_attempt_at: string | Date }>(
-      "SELECT attempts, next_attempt_at FROM webhook_deliveries WHERE status = 'pending'",
-    );
+    const rows = await pending();
     expect(rows.map(({ attempts }) => attempts)).toEqual([0]);
     const due = new Date(String(rows[0]!.next_attempt_at).replace(/^(\d{4}-\d\d-\d\d) ([\d:.]+)$/, '$1T$2Z'));
     expect(due.getTime()).toBeLessThanOrEqual(Date.now() + 1000);
