@@ -23,7 +23,7 @@ export const LAYERS = [
   ['playground/app/client/'],
   ['playground/app/i18n/'],
   ['admin/'],
-  ['admin/users/', 'admin/audit/'],
+  ['admin/users/', 'admin/audit/', 'admin/webhooks/'],
   ['chat/'],
   ['chat/transports/http/', 'chat/transports/socket-io/', 'chat/transports/websocket/'],
   ['chat/transports/shared/'],

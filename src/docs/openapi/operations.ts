@@ -70,6 +70,7 @@ const RESOURCES: readonly [prefix: string, name: string][] = [
   ['/auth/config/', 'model configuration'],
   ['/auth/sessions/', 'session'],
   ['/admin/users/', 'user'],
+  ['/admin/webhooks/', 'webhook delivery'],
 ];
 
 function describeId(path: string, parameter: string): string {

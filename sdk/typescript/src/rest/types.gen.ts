@@ -744,6 +744,31 @@ export type AuditEvent = {
     } | null;
 };
 
+/**
+ * Known values: `pending`, `delivered`, `dead`. Clients accept unknown ones.
+ */
+export type WebhookStatus = 'pending' | 'delivered' | 'dead';
+
+export type WebhookDeliveries = {
+    deliveries: Array<WebhookDelivery>;
+    has_more: boolean;
+};
+
+export type WebhookDelivery = {
+    id: number;
+    type: string;
+    status: WebhookStatus;
+    /**
+     * Made since the event, or since the last retry by an administrator.
+     */
+    attempts: number;
+    /**
+     * Why the last attempt failed.
+     */
+    last_error: string | null;
+    created_at: string;
+};
+
 export type Liveness = {
     /**
      * Known values: `ok`. Clients accept unknown ones.
@@ -3610,6 +3635,140 @@ export type ListAuditEventsResponses = {
 };
 
 export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
+
+export type ListWebhookDeliveriesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only deliveries with this status.
+         */
+        status?: WebhookStatus;
+        /**
+         * Only deliveries older than this one.
+         */
+        before_id?: number;
+        /**
+         * The most deliveries to return.
+         */
+        limit?: number;
+    };
+    url: '/admin/webhooks';
+};
+
+export type ListWebhookDeliveriesErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListWebhookDeliveriesError = ListWebhookDeliveriesErrors[keyof ListWebhookDeliveriesErrors];
+
+export type ListWebhookDeliveriesResponses = {
+    /**
+     * OK
+     */
+    200: WebhookDeliveries;
+};
+
+export type ListWebhookDeliveriesResponse = ListWebhookDeliveriesResponses[keyof ListWebhookDeliveriesResponses];
+
+export type RetryWebhookDeliveryData = {
+    body?: never;
+    path: {
+        /**
+         * The webhook delivery's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/admin/webhooks/{id}/retry';
+};
+
+export type RetryWebhookDeliveryErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RetryWebhookDeliveryError = RetryWebhookDeliveryErrors[keyof RetryWebhookDeliveryErrors];
+
+export type RetryWebhookDeliveryResponses = {
+    /**
+     * Accepted
+     */
+    202: unknown;
+};
 
 export type CheckLivenessData = {
     body?: never;
