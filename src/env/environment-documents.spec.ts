@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { environmentSchema } from './environment.js';
-import { checkEncryptionKey, checkJwtSecret } from './rules.js';
+import { checkEncryptionKey, checkJwtSecret, checkWebhookSecret } from './rules.js';
 import { loadSettings } from './settings.js';
 
 const root = join(__dirname, '../..');
@@ -67,6 +67,13 @@ describe('the documents and test data', () => {
 
     expect(keys).not.toEqual([]);
     expect(keys.filter((key) => checkEncryptionKey(key) === null)).toEqual([]);
+  });
+
+  it('contain no valid webhook secret', () => {
+    const secrets = texts.flatMap((text) => text.match(/whsec_[\w+/=-]+/g) ?? []);
+
+    expect(secrets).not.toEqual([]);
+    expect(secrets.filter((secret) => checkWebhookSecret(secret) === null)).toEqual([]);
   });
 
   it('contain no valid JWT secret', () => {
