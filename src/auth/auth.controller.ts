@@ -52,7 +52,7 @@ export class AuthController {
     description:
       'Responds with an access token for an hour and a refresh token for a week. A wrong email address and a wrong password are answered alike.',
   })
-  @ApiProblems('401 unauthenticated', '503 unavailable')
+  @ApiProblems('401 unauthenticated', '403 account_disabled', '503 unavailable')
   login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
     return this.logins.logIn(dto, client);
   }

@@ -34,6 +34,16 @@ export const reauthenticationRequired = (hasPassword: boolean) =>
     `The login is older than 15 minutes: ${hasPassword ? 'send current_password too' : 'log in again'}.`,
   );
 
+/** Told only to clients that have shown the user's credentials. */
+export const accountDisabled = () =>
+  new ProblemError(403, 'account_disabled', 'This account is disabled: ask an administrator.');
+
+export const lastAdmin = () =>
+  new ConflictError(
+    'last_admin',
+    'This is the last administrator who is enabled: grant the role to another first.',
+  );
+
 export const adminOnly = () => new ProblemError(403, 'admin_only', 'Only administrators may do this.');
 
 export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');

@@ -33,6 +33,8 @@ import { jwtOptions } from './tokens/jwt-options.js';
 import { KeyRing } from './tokens/key-ring.js';
 import { RefreshService } from './tokens/refresh.service.js';
 import { SessionPurgeService } from './tokens/session-purge.service.js';
+import { SessionSweep } from './sessions/session-sweep.service.js';
+import { UserControlService } from './users/user-control.service.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { SignInService } from './sign-in.service.js';
@@ -69,13 +71,15 @@ import { TokensService } from './tokens/tokens.service.js';
     RegistrationService,
     Roles,
     SessionPurgeService,
+    SessionSweep,
     SessionsService,
     SignInService,
     StreamTicketsService,
     TokensService,
+    UserControlService,
     UserDtos,
     UserRecords,
   ],
-  exports: [AuditModule, UsersService, AuthService, Roles, SessionsService, UserDtos],
+  exports: [AuditModule, UsersService, AuthService, Roles, SessionsService, UserControlService, UserDtos],
 })
 export class AuthModule {}

@@ -3,6 +3,7 @@ import { NotFoundError } from '../common/errors/errors.js';
 import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { EventHub } from '../events/event-hub.js';
+import { ParleyEvent } from '../events/parley-event.js';
 import { conversationUpdated, messageCreated } from './events/chat.events.js';
 import type { ActiveReply } from './replies/active-reply.js';
 import { ReplyEngine } from './replies/reply-engine.js';
@@ -50,7 +51,9 @@ export class TurnStarter {
     const turn = await this.turns.start({ ...start, origin }).finally(() => deletion.unsubscribe());
     if (!turn.conversation) return { turn };
     if (deletion.seen) throw new NotFoundError('conversation');
-    return { turn, reply: this.startReply(turn, turn.conversation, start.request, config) };
+    const reply = this.startReply(turn, turn.conversation, start.request, config);
+    if (deletion.isDisabled) this.hub.deliver(start.userId, new ParleyEvent('account.disabled', {}));
+    return { turn, reply };
   }
 
   private startReply(
@@ -69,15 +72,17 @@ export class TurnStarter {
   }
 }
 
-/** Observes a deletion after the turn was stored and before its reply runs, which would not stop the reply. */
+/** Observes a deletion, or a disabled account, after the turn was stored and before its reply runs, which would not stop the reply. */
 class DeletionWatch {
   seen = false;
+  isDisabled = false;
   readonly unsubscribe: () => void;
 
   constructor(hub: EventHub, userId: number, id: number) {
     this.unsubscribe = hub.subscribe(userId, ({ type, conversationId }) => {
       const isDeleted = type === 'conversation.deleted' && conversationId === id;
       this.seen ||= isDeleted || type === 'account.deleted';
+      this.isDisabled ||= type === 'account.disabled';
     });
   }
 }

@@ -43,6 +43,11 @@ export class EventHub {
     for (const userId of this.listeners.keys()) this.deliver(userId, event);
   }
 
+  /** The users with a subscription on this node. */
+  subscribedUsers(): number[] {
+    return [...this.listeners.keys()];
+  }
+
   /** Whether other nodes may exist. */
   get hasRelay(): boolean {
     return this.relay !== undefined;

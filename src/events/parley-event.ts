@@ -12,9 +12,17 @@ export type ClientEventType =
 export type EventType = ClientEventType | InternalEventType;
 
 /** Events between parts of the server that close sockets and stop replies. */
-type InternalEventType = 'session.revoked' | 'account.deleted' | 'reply.stop' | 'connection.resume';
+type InternalEventType =
+  | 'session.revoked'
+  | 'sessions.current'
+  | 'account.disabled'
+  | 'account.deleted'
+  | 'reply.stop'
+  | 'connection.resume';
 const INTERNAL = new Set<EventType>([
   'session.revoked',
+  'sessions.current',
+  'account.disabled',
   'account.deleted',
   'reply.stop',
   'connection.resume',

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Express } from 'express';
 import type { Server } from 'node:http';
 import type { Namespace } from 'socket.io';
+import { SessionSweep } from '../../src/auth/sessions/session-sweep.service.js';
 import { SocketLifecycle } from '../../src/chat/transports/socket-io/socket-lifecycle.js';
 import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { ReplyResponder } from '../../src/chat/transports/http/reply-responder.js';
@@ -24,7 +25,12 @@ let conversationId: number;
 
 beforeAll(async () => {
   // Nothing beats or watches meanwhile.
-  t = await startTestApp({ providers: [[RecoveryPace, { beatIntervalMs: 3_600_000, leaseMs: 3_600_000 }]] });
+  t = await startTestApp({
+    providers: [
+      [RecoveryPace, { beatIntervalMs: 3_600_000, leaseMs: 3_600_000 }],
+      [SessionSweep, {}],
+    ],
+  });
   statements = new StatementLog(t);
 });
 afterAll(() => t.stop());

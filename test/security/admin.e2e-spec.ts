@@ -67,6 +67,7 @@ describe('the calls of administrators', () => {
 
   it.each([true, false])('are audited; about a user who exists: %s', async (exists) => {
     for (const operation of inOrder()) {
+      await t.app.get(AuditLog).flush();
       await t.manager.clear(AuditEvent);
       const id = exists ? ada.id : 999_999;
       const { path, method, body } = operation;

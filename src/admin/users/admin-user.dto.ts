@@ -34,6 +34,12 @@ export class ListUsersQuery {
   offset = 0;
 }
 
+export class ChangeRoleDto {
+  @ApiProperty({ enum: ROLES, enumName: 'UserRole', example: 'admin' })
+  @IsIn(ROLES)
+  role!: UserRole;
+}
+
 /** A user as administrators see them: counts, never contents. */
 export class AdminUserDto extends UserDto {
   @ApiProperty({ example: false })

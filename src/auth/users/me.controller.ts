@@ -82,7 +82,7 @@ export class MeController {
     description:
       'Deletes conversations, configurations and sessions with it, at once and for good. Running replies are stopped.',
   })
-  @ApiProblems('403 reauthentication_required', '403 wrong_password', '503 unavailable')
+  @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 last_admin', '503 unavailable')
   delete(@CurrentActor() actor: Actor, @Body() dto: DeleteAccountDto): Promise<void> {
     return this.deletions.delete(actor, dto.current_password);
   }

@@ -81,7 +81,8 @@ export class ReplyEngine {
     const { conversation_id } = reply.message;
     return this.hub.subscribe(reply.userId, ({ type, conversationId }) => {
       const stopsConversation = type === 'conversation.deleted' || type === 'reply.stop';
-      if ((stopsConversation && conversationId === conversation_id) || type === 'account.deleted')
+      const stopsUser = type === 'account.deleted' || type === 'account.disabled';
+      if ((stopsConversation && conversationId === conversation_id) || stopsUser)
         reply.abort.abort(new ReplyAborted('stopped'));
     });
   }

@@ -46,6 +46,14 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
       'The login is older than 15 minutes: send `current_password` too, or log in again without a password.',
     detail: 'The login is older than 15 minutes: send current_password too.',
   },
+  account_disabled: {
+    meaning: 'The credentials are right, but an administrator has disabled the account.',
+    detail: 'This account is disabled: ask an administrator.',
+  },
+  last_admin: {
+    meaning: 'The last administrator who is enabled can be neither disabled, demoted nor deleted.',
+    detail: 'This is the last administrator who is enabled: grant the role to another first.',
+  },
   admin_only: {
     meaning: 'Only administrators may do this.',
     detail: 'Only administrators may do this.',

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, EditMessageData, EditMessageErrors, EditMessageResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses } from './types.gen.js';
+import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, ChangeUserRoleData, ChangeUserRoleErrors, ChangeUserRoleResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DisableUserData, DisableUserErrors, DisableUserResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EnableUserData, EnableUserErrors, EnableUserResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RevokeUserSessionsData, RevokeUserSessionsErrors, RevokeUserSessionsResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -602,6 +602,80 @@ export class Rest extends HeyApiClient {
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
             url: '/admin/users/{id}',
+            ...options
+        });
+    }
+    
+    /**
+     * Disable a user: ends sessions and sockets, stops replies
+     *
+     * Takes effect on every node within a second. A login with the right password, and code, is then 403 `account_disabled`. The last administrator who is enabled cannot be disabled.
+     */
+    public disableUser<ThrowOnError extends boolean = true>(options: Options<DisableUserData, ThrowOnError>) {
+        return (options.client ?? this.client).post<DisableUserResponses, DisableUserErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/users/{id}/disable',
+            ...options
+        });
+    }
+    
+    /**
+     * Enable a user who was disabled
+     *
+     * The user logs in again with the credentials of before.
+     */
+    public enableUser<ThrowOnError extends boolean = true>(options: Options<EnableUserData, ThrowOnError>) {
+        return (options.client ?? this.client).post<EnableUserResponses, EnableUserErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/users/{id}/enable',
+            ...options
+        });
+    }
+    
+    /**
+     * Grant or revoke the role of an administrator
+     *
+     * An administrator by `ADMIN_EMAILS` stays one. The last administrator who is enabled cannot be demoted.
+     */
+    public changeUserRole<ThrowOnError extends boolean = true>(options: Options<ChangeUserRoleData, ThrowOnError>) {
+        return (options.client ?? this.client).post<ChangeUserRoleResponses, ChangeUserRoleErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/users/{id}/role',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * End all sessions of a user
+     *
+     * Closes their sockets within a second, on every node. The user can log in again.
+     */
+    public revokeUserSessions<ThrowOnError extends boolean = true>(options: Options<RevokeUserSessionsData, ThrowOnError>) {
+        return (options.client ?? this.client).post<RevokeUserSessionsResponses, RevokeUserSessionsErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/users/{id}/sessions/revoke',
+            ...options
+        });
+    }
+    
+    /**
+     * Delete a user and all that the user owns
+     *
+     * At once and for good. The audit trail keeps the events. The last administrator who is enabled cannot be deleted.
+     */
+    public deleteUser<ThrowOnError extends boolean = true>(options: Options<DeleteUserData, ThrowOnError>) {
+        return (options.client ?? this.client).post<DeleteUserResponses, DeleteUserErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/users/{id}/delete',
             ...options
         });
     }

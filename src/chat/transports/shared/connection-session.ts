@@ -21,6 +21,8 @@ export class ConnectionSession {
   private readonly subscription: Subscription;
   private timer?: NodeJS.Timeout;
   private closed = false;
+  /** When the claims were verified, by `performance.now()`. */
+  private since = 0;
 
   constructor(
     stream: Pick<ConversationStream, 'subscribe'>,
@@ -47,11 +49,18 @@ export class ConnectionSession {
 
   private handle({ type, body }: ParleyEvent): void {
     const own = type === 'session.revoked' && body.session_id === this.claims.sessionId;
-    if (own || type === 'account.deleted') this.end('token_revoked');
+    if (own || this.isMissingIn(type, body) || type === 'account.deleted') this.end('token_revoked');
     if (type === 'connection.resume') this.events.resume();
   }
 
+  /** Whether the session was ended by another process, judged by a read that began after the session was verified. */
+  private isMissingIn(type: ParleyEvent['type'], { as_of, session_ids }: ParleyEvent['body']): boolean {
+    if (type !== 'sessions.current' || (as_of as number) < this.since) return false;
+    return !(session_ids as number[]).includes(this.claims.sessionId);
+  }
+
   private begin(): void {
+    this.since = performance.now();
     this.schedule();
     void this.confirm(this.claims);
   }

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type EntityManager, IsNull } from 'typeorm';
+import { NotFoundError } from '../../common/errors/errors.js';
+import { transaction } from '../../database/retry.js';
+import { EventHub } from '../../events/event-hub.js';
+import { ParleyEvent } from '../../events/parley-event.js';
+import { lockAdmins, refuseLastAdmin } from '../roles/last-admin.js';
+import { Roles } from '../roles/roles.service.js';
+import { deleteAllOf, SessionsService } from '../sessions/sessions.service.js';
+import { UserRecords } from './user-records.service.js';
+import { User, type UserRole } from './user.entity.js';
+
+/** Changes what users may do, for administrators and the command line. At least one enabled administrator remains. */
+@Injectable()
+export class UserControlService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly roles: Roles,
+    private readonly sessions: SessionsService,
+    private readonly events: EventHub,
+    private readonly records: UserRecords,
+  ) {}
+
+  /**
+   * Ends the user's sessions, closes their connections and stops their replies, on every node.
+   * @throws {ConflictError} `last_admin`
+   */
+  async disable(userId: number): Promise<void> {
+    const ended = await this.change(userId, async (manager) => {
+      await refuseLastAdmin(manager, this.roles, userId);
+      return closeAccount(manager, userId);
+    });
+    this.sessions.publishRevoked(userId, ended);
+    this.events.publish(userId, new ParleyEvent('account.disabled', {}));
+  }
+
+  async enable(userId: number): Promise<void> {
+    await this.change(userId, (manager) => manager.update(User, { id: userId }, { disabledAt: null }));
+  }
+
+  /** @throws {ConflictError} `last_admin`; not for a user who remains an administrator by ADMIN_EMAILS */
+  async setRole(userId: number, role: UserRole): Promise<void> {
+    await this.change(userId, async (manager, user) => {
+      if (this.roles.of({ ...user, role }) !== 'admin') await refuseLastAdmin(manager, this.roles, userId);
+      await manager.update(User, { id: userId }, { role });
+    });
+  }
+
+  /** @returns the number of ended sessions */
+  async endSessions(userId: number): Promise<number> {
+    const ended = await this.change(userId, (manager) => deleteAllOf(manager, userId));
+    this.sessions.publishRevoked(userId, ended);
+    return ended.length;
+  }
+
+  /**
+   * Closes the account as `disable` does, then deletes it with all that it owns, which may take a while.
+   * @throws {ConflictError} `last_admin`
+   */
+  async delete(userId: number): Promise<void> {
+    await this.disable(userId);
+    this.events.publish(userId, new ParleyEvent('account.deleted', {}));
+    await transaction(this.dataSource, (manager) => this.records.delete(manager, userId));
+  }
+
+  private change<T>(userId: number, work: (manager: EntityManager, user: User) => Promise<T>): Promise<T> {
+    return transaction(this.dataSource, async (manager) => {
+      await lockAdmins(manager);
+      const user = await manager.findOneBy(User, { id: userId });
+      if (!user) throw new NotFoundError('user');
+      return work(manager, user);
+    });
+  }
+}
+
+/** @returns the ids of the ended sessions */
+async function closeAccount(manager: EntityManager, userId: number): Promise<number[]> {
+  await manager.update(User, { id: userId, disabledAt: IsNull() }, { disabledAt: new Date() });
+  return deleteAllOf(manager, userId);
+}
