@@ -20,6 +20,7 @@ import { MetricsModule } from './metrics/metrics.module.js';
 import { PlaygroundModule } from './playground/playground.module.js';
 import { SCHEMA } from './schema.js';
 import { ThrottlingModule } from './throttling/throttling.module.js';
+import { UsageModule } from './usage/usage.module.js';
 
 @Module({
   imports: [
@@ -39,6 +40,7 @@ import { ThrottlingModule } from './throttling/throttling.module.js';
     AiModule,
     DemoProviderModule,
     ConfigsModule,
+    UsageModule,
     ChatModule,
     ExportModule,
     AdminModule,

@@ -13,6 +13,7 @@ import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
 import { AuditEvents1764450000000 } from '../migrations/1764450000000-AuditEvents.js';
 import { AuditEvent } from './audit/audit-event.entity.js';
 import { Webhooks1764470000000 } from '../migrations/1764470000000-Webhooks.js';
+import { DailyUsage1764460000000 } from '../migrations/1764460000000-DailyUsage.js';
 import { MailToken } from './auth/mails/mail-token.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
@@ -28,6 +29,7 @@ import { SearchPosting } from './conversations/search/index/search-posting.entit
 import { SearchSegment } from './conversations/search/index/search-segment.entity.js';
 import { QueuedMail } from './mail/queued-mail.entity.js';
 import { WebhookDelivery } from './webhooks/webhook-delivery.entity.js';
+import { DailyUsage } from './usage/daily-usage.entity.js';
 import { Deployment } from './database/deployment.entity.js';
 
 /** Entities and migrations, listed as classes: globs do not survive a build. */
@@ -49,6 +51,7 @@ export const SCHEMA = {
     QueuedMail,
     AuditEvent,
     WebhookDelivery,
+    DailyUsage,
     Deployment,
   ],
   migrations: [
@@ -66,5 +69,6 @@ export const SCHEMA = {
     Accounts1764410000000,
     AuditEvents1764450000000,
     Webhooks1764470000000,
+    DailyUsage1764460000000,
   ],
 };

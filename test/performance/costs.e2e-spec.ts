@@ -59,7 +59,7 @@ async function settled(): Promise<void> {
 }
 
 describe('a chat', () => {
-  it('takes ten statements plus those of the write buffer', async () => {
+  it('takes thirteen statements plus those of the write buffer', async () => {
     await ada.send(conversationId, 'Hi');
 
     expect(statements.take().filter((statement) => !isJournal(statement))).toEqual([
@@ -72,7 +72,10 @@ describe('a chat', () => {
       'UPDATE conversations',
       'COMMIT',
       'SELECT messages',
+      'BEGIN',
       'UPDATE messages',
+      'INSERT daily_usage',
+      'COMMIT',
     ]);
   });
 
@@ -123,8 +126,9 @@ describe('a chat', () => {
     const written = statements.take();
     // Five times a second, and each time ended replies' chunks are deleted, if there are any.
     expect(written.filter(isJournal).length).toBeLessThanOrEqual(2 * (5 * seconds + 1));
-    expect(written.filter((statement) => !isJournal(statement))).toEqual(
-      Array(conversations.length).fill('UPDATE messages'),
+    const perReply = ['BEGIN', 'COMMIT', 'INSERT daily_usage', 'UPDATE messages'];
+    expect(written.filter((statement) => !isJournal(statement)).sort()).toEqual(
+      perReply.flatMap((statement) => Array<string>(conversations.length).fill(statement)),
     );
   });
 });

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { anonymizeUsage } from '../../usage/usage-rows.js';
 import { userCreated, userDeleted } from '../../webhooks/webhook-event.js';
 import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import { User } from './user.entity.js';
@@ -14,9 +15,12 @@ export class UserRecords {
     await this.webhooks.add(manager, userCreated(user.id));
   }
 
-  /** Owned rows are deleted by cascade. */
+  /** Owned rows are deleted by cascade, and the usage is counted for deleted users from then on. */
   async delete(manager: EntityManager, userId: number): Promise<void> {
+    const user = await manager.findOneBy(User, { id: userId });
     const { affected } = await manager.delete(User, { id: userId });
-    if (affected === 1) await this.webhooks.add(manager, userDeleted(userId));
+    if (affected !== 1) return;
+    await this.webhooks.add(manager, userDeleted(userId));
+    await anonymizeUsage(manager, user!);
   }
 }

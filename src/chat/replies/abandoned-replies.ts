@@ -7,7 +7,7 @@ import { ReplyRepository } from './reply-repository.js';
 import { ReplyRunFactory } from './reply-run-factory.js';
 import { ReplyWriteBuffer } from './reply-write-buffer.js';
 import { wholeText } from './streamed-text.js';
-import { estimateUsage } from './usage.js';
+import { estimateUsage } from '../../usage/estimated-usage.js';
 
 /** Replies that are stored as running but that this process does not run. */
 @Injectable()

@@ -4,6 +4,7 @@ import { countTokens } from '../../ai/tokenizer/tokenizer.js';
 import { Conversation } from '../../conversations/conversation.entity.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
+import { TOKENS_PER_MESSAGE } from '../../usage/estimated-usage.js';
 
 /** Messages per read. */
 const PAGE = 20;
@@ -16,8 +17,6 @@ interface PromptRow {
   content: string | null;
 }
 
-/** Upper bound of a chat message's tokens beside its text; OpenAI's models use 3 and a name. */
-export const TOKENS_PER_MESSAGE = 5;
 /** Reserved for a reply without `max_tokens`, up to a quarter of the context. */
 const REPLY_TOKENS = 4096;
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { MessageSource, MessageStatus } from '../../conversations/messages/message.entity.js';
+import { addUsage, type UsageEntry } from '../../usage/usage-rows.js';
 import type { WebhookEvent } from '../../webhooks/webhook-event.js';
 import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 
@@ -35,19 +36,31 @@ export interface EndingReply {
 export class ReplyEndRecords {
   constructor(private readonly outbox: WebhookOutbox) {}
 
-  /** Whether nothing else is stored, so that the end needs no transaction. */
-  get isEmpty(): boolean {
-    return !this.outbox.isEnabled;
-  }
-
+  /** Adds to the usage last, because other replies of the user wait for its row. */
   async store(manager: EntityManager, reply: EndingReply, final: FinalReply): Promise<void> {
     await this.outbox.add(manager, messageCompleted(reply, final));
+    await addUsage(manager, usageOf(reply, final));
   }
 
   /** Call after the transaction. */
   stored(): void {
     this.outbox.wake();
   }
+}
+
+function usageOf(
+  { userId, modelName, configId }: EndingReply,
+  { promptTokens, completionTokens, completedAt }: FinalReply,
+): UsageEntry {
+  return {
+    userId,
+    modelName: modelName ?? '',
+    configId,
+    replies: 1,
+    promptTokens: promptTokens ?? 0,
+    completionTokens: completionTokens ?? 0,
+    endedAt: completedAt,
+  };
 }
 
 function messageCompleted(reply: EndingReply, final: FinalReply): WebhookEvent {

@@ -2,7 +2,7 @@ import type { PromptMessage, CompletionBatch, ReplySource, TokenUsage } from '..
 import type { ActiveReply } from './active-reply.js';
 import type { FinalReply } from './reply-end-records.js';
 import { usageColumns } from './reply-repository.js';
-import { estimateUsage } from './usage.js';
+import { estimateUsage } from '../../usage/estimated-usage.js';
 
 /** How a run ended, and what the provider reported beside the text. */
 export interface Outcome {

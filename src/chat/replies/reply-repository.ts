@@ -6,7 +6,7 @@ import { MessageDto } from '../../conversations/messages/message.dto.js';
 import { Message } from '../../conversations/messages/message.entity.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import { isMysql } from '../../database/data-source.js';
-import { retryContention } from '../../database/retry.js';
+import { retryContention, transaction } from '../../database/retry.js';
 import {
   ReplyChunk,
   chunksBefore,
@@ -15,7 +15,7 @@ import {
 } from '../../conversations/messages/reply-chunk.entity.js';
 import { type EndingReply, type FinalReply, ReplyEndRecords } from './reply-end-records.js';
 import { endInPieces, groupByStatement, MAX_LENGTH } from './store-in-pieces.js';
-import type { Usage } from './usage.js';
+import type { Usage } from '../../usage/estimated-usage.js';
 
 /** Selects a range of the unique key. For IS NOT NULL, SQLite would scan the table. */
 const RUNNING = { streamingIn: MoreThan(0) };
@@ -65,25 +65,12 @@ export class ReplyRepository {
    * @returns whether this call ended it
    */
   async end(reply: EndingReply, nodeId: string, final: FinalReply): Promise<boolean> {
-    const { manager } = this.database;
-    const isOneStatement = this.endRecords.isEmpty && this.fitsInStatement(final);
-    const isEnded = await retryContention(() =>
-      isOneStatement
-        ? this.update(manager, reply, nodeId, final)
-        : this.database.transaction((transaction) => this.endWithRecords(transaction, reply, nodeId, final)),
-    );
+    const isEnded = await transaction(this.database, async (manager) => {
+      const isUpdated = await this.update(manager, reply, nodeId, final);
+      if (isUpdated) await this.endRecords.store(manager, reply, final);
+      return isUpdated;
+    });
     if (isEnded) this.endRecords.stored();
-    return isEnded;
-  }
-
-  private async endWithRecords(
-    manager: EntityManager,
-    reply: EndingReply,
-    nodeId: string,
-    final: FinalReply,
-  ): Promise<boolean> {
-    const isEnded = await this.update(manager, reply, nodeId, final);
-    if (isEnded) await this.endRecords.store(manager, reply, final);
     return isEnded;
   }
 

@@ -1,21 +1,25 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
 import { AiService } from '../../../ai/ai.service.js';
 import { logProviderError, logRetries, type ProviderTask } from '../../../ai/errors/provider-error-log.js';
 import { ProviderError } from '../../../ai/provider/provider.error.js';
-import type { PromptMessage } from '../../../ai/provider/provider.js';
+import type { ModelProvider, PromptMessage, TokenUsage } from '../../../ai/provider/provider.js';
 import type { ResolvedConfig } from '../../../configs/configs.service.js';
 import type { Conversation } from '../../../conversations/conversation.entity.js';
 import { ConversationsService } from '../../../conversations/conversations.service.js';
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { MessagesService } from '../../../conversations/messages/messages.service.js';
+import { transaction } from '../../../database/retry.js';
+import { estimateUsage } from '../../../usage/estimated-usage.js';
+import { addUsage } from '../../../usage/usage-rows.js';
 import { TITLE_PROMPT } from '../../turns/titles.js';
 import { titleFromModel } from './title-answer.js';
+import { TitleCompletion } from './title-completion.js';
 
 const TIMEOUT_MS = 30_000;
 /** UTF-16 code units of each message in the prompt. */
 const MAX_EXCERPT_LENGTH = 2000;
-/** Longer answers are rejected. UTF-16 code units. */
-const MAX_ANSWER_LENGTH = 8000;
 
 /** A user message and its complete reply. */
 interface TitleSource {
@@ -32,6 +36,7 @@ export class TitleService {
     private readonly conversations: ConversationsService,
     private readonly messages: MessagesService,
     private readonly ai: AiService,
+    @InjectDataSource() private readonly database: DataSource,
   ) {}
 
   /** Replaces the default title after the first complete reply. Failures are logged: the title so far stays. */
@@ -40,7 +45,7 @@ export class TitleService {
     const task = { task: 'title', conversation_id: id, user_id: userId, config_id: config.configId } as const;
     try {
       if (!(await this.isWanted(conversation, source))) return;
-      const title = await this.request(source, config, task);
+      const title = await this.request(userId, source, config, task);
       if (title) await this.conversations.setAutoTitle(userId, id, title);
     } catch (error) {
       if (error instanceof ProviderError) logProviderError(task, error);
@@ -62,18 +67,44 @@ export class TitleService {
 
   /** @returns null if the answer is not a title or was cut off */
   private async request(
+    userId: number,
     source: TitleSource,
-    { provider }: ResolvedConfig,
+    config: ResolvedConfig,
     task: ProviderTask,
   ): Promise<string | null> {
+    const prompt = promptFor(source);
+    const answer = new TitleCompletion();
+    try {
+      await this.read(config.provider, prompt, task, answer);
+    } finally {
+      await this.count(userId, config, answer.usage ?? (await estimateUsage(prompt, answer.generated)));
+    }
+    return answer.isCutOff ? null : titleFromModel(answer.content);
+  }
+
+  private async read(
+    provider: ModelProvider,
+    prompt: PromptMessage[],
+    task: ProviderTask,
+    answer: TitleCompletion,
+  ): Promise<void> {
     const withoutParams = { ...provider, params: undefined };
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    let answer = '';
-    for await (const batch of this.ai.stream(withoutParams, promptFor(source), signal, logRetries(task))) {
-      answer = batch.restarted ? batch.content : answer + batch.content;
-      if (answer.length > MAX_ANSWER_LENGTH || isCutOff(batch.finishReason)) return null;
+    for await (const batch of this.ai.stream(withoutParams, prompt, signal, logRetries(task))) {
+      answer.append(batch);
+      if (answer.isTooLong) return;
     }
-    return titleFromModel(answer);
+  }
+
+  private async count(
+    userId: number,
+    { configId, provider: { modelName } }: ResolvedConfig,
+    { promptTokens, completionTokens }: TokenUsage,
+  ): Promise<void> {
+    const counts = { replies: 0, promptTokens, completionTokens, endedAt: new Date() } as const;
+    await transaction(this.database, (manager) =>
+      addUsage(manager, { userId, modelName, configId, ...counts }),
+    );
   }
 }
 
@@ -84,8 +115,4 @@ function promptFor({ userMessage, reply }: TitleSource): PromptMessage[] {
 
 function excerptOf({ content }: MessageDto): string {
   return content.slice(0, MAX_EXCERPT_LENGTH).toWellFormed();
-}
-
-function isCutOff(finishReason: string | undefined): boolean {
-  return finishReason !== undefined && /length|max_?tokens|truncat/i.test(finishReason);
 }

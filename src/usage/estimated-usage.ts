@@ -1,6 +1,8 @@
-import type { PromptMessage, TokenUsage } from '../../ai/provider/provider.js';
-import { countTokens } from '../../ai/tokenizer/tokenizer.js';
-import { TOKENS_PER_MESSAGE } from './prompt.service.js';
+import type { PromptMessage, TokenUsage } from '../ai/provider/provider.js';
+import { countTokens } from '../ai/tokenizer/tokenizer.js';
+
+/** Upper bound of a chat message's tokens beside its text; OpenAI's models use 3 and a name. */
+export const TOKENS_PER_MESSAGE = 5;
 
 /** The tokens of longer text are extrapolated from its start, because counting takes too long. UTF-16 code units. */
 const SAMPLE_LENGTH = 64 * 1024;

@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { UsageController } from './usage.controller.js';
+import { UsageReports } from './usage-reports.service.js';
+
+@Module({
+  imports: [AuthModule],
+  controllers: [UsageController],
+  providers: [UsageReports],
+  exports: [UsageReports],
+})
+export class UsageModule {}
