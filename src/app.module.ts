@@ -42,6 +42,7 @@ import { UsageModule } from './usage/usage.module.js';
     ConfigsModule,
     UsageModule,
     ChatModule,
+    AdminModule,
     ExportModule,
     AdminModule,
     HealthModule,

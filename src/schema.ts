@@ -15,6 +15,8 @@ import { AuditEvent } from './audit/audit-event.entity.js';
 import { Webhooks1764470000000 } from '../migrations/1764470000000-Webhooks.js';
 import { DailyUsage1764460000000 } from '../migrations/1764460000000-DailyUsage.js';
 import { MailToken } from './auth/mails/mail-token.entity.js';
+import { Invitations1764440000000 } from '../migrations/1764440000000-Invitations.js';
+import { Invitation } from './auth/invitations/invitation.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
 import { Session } from './auth/sessions/session.entity.js';
@@ -40,6 +42,7 @@ export const SCHEMA = {
     RefreshToken,
     StreamTicket,
     MailToken,
+    Invitation,
     KnownAddress,
     ModelConfig,
     Conversation,
@@ -67,6 +70,7 @@ export const SCHEMA = {
     StreamTickets1764380000000,
     Mail1764400000000,
     Accounts1764410000000,
+    Invitations1764440000000,
     AuditEvents1764450000000,
     Webhooks1764470000000,
     DailyUsage1764460000000,

@@ -2,11 +2,14 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditEvent } from '../audit/audit-event.entity.js';
 import { AuthModule } from '../auth/auth.module.js';
+import { MailModule } from '../mail/mail.module.js';
 import { User } from '../auth/users/user.entity.js';
 import { WebhookDelivery } from '../webhooks/webhook-delivery.entity.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditTrailService } from './audit/audit-trail.service.js';
+import { InvitationsController } from './invitations/invitations.controller.js';
+import { InvitationsService } from './invitations/invitations.service.js';
 import { AdminUsersController } from './users/admin-users.controller.js';
 import { AdminUsersService } from './users/admin-users.service.js';
 import { UserStatisticsService } from './users/user-statistics.service.js';
@@ -15,8 +18,19 @@ import { WebhooksService } from './webhooks/webhooks.service.js';
 
 /** The calls of administrators, one folder a subject. */
 @Module({
-  imports: [TypeOrmModule.forFeature([User, AuditEvent, WebhookDelivery]), AuthModule, WebhooksModule],
-  controllers: [AdminUsersController, AuditController, WebhooksController],
-  providers: [AdminUsersService, AuditTrailService, UserStatisticsService, WebhooksService],
+  imports: [
+    TypeOrmModule.forFeature([User, AuditEvent, WebhookDelivery]),
+    AuthModule,
+    MailModule,
+    WebhooksModule,
+  ],
+  controllers: [AdminUsersController, AuditController, InvitationsController, WebhooksController],
+  providers: [
+    AdminUsersService,
+    AuditTrailService,
+    InvitationsService,
+    UserStatisticsService,
+    WebhooksService,
+  ],
 })
 export class AdminModule {}

@@ -35,9 +35,17 @@ export class AuthController {
     operationId: 'register',
     summary: 'Create an account',
     description:
-      'Does not begin a session: log in afterwards. Usernames and email addresses are unique, whatever their case or spelling.',
+      'Does not begin a session: log in afterwards. Usernames and email addresses are unique, whatever their case or ' +
+      'spelling. Whether an invitation is required depends on REGISTRATION; a wrong, used or expired one is 422 ' +
+      'naming `invitation`.',
   })
-  @ApiProblems('409 username_taken', '409 email_taken', '503 unavailable')
+  @ApiProblems(
+    '403 invitation_required',
+    '403 registration_closed',
+    '409 username_taken',
+    '409 email_taken',
+    '503 unavailable',
+  )
   register(@Body() dto: RegisterDto, @CurrentClientInfo() client: ClientInfo): Promise<UserDto> {
     return this.registrations.register(dto, client);
   }

@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { IsText } from '../common/validation/text.decorator.js';
@@ -5,6 +6,8 @@ import { IsEmailAddress, IsLoginEmail, IsPassword, IsUsername } from './account-
 
 /** An existing password. Only its size is validated. */
 const IsCurrentPassword = () => IsText({ min: 1, max: 128 });
+
+const IsInvitationCode = () => applyDecorators(IsOptionalNotNull(), IsText({ min: 1, max: 512 }));
 
 const PASSWORD = 'correct horse battery staple';
 
@@ -23,6 +26,11 @@ export class RegisterDto {
   @ApiProperty({ format: 'password', example: PASSWORD })
   @IsPassword()
   password!: string;
+
+  /** Code of an invitation: required if the server registers by invitation only. */
+  @ApiPropertyOptional()
+  @IsInvitationCode()
+  invitation?: string;
 }
 
 export class LoginDto {

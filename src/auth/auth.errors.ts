@@ -46,6 +46,12 @@ export const lastAdmin = () =>
 
 export const adminOnly = () => new ProblemError(403, 'admin_only', 'Only administrators may do this.');
 
+export const invitationRequired = () =>
+  new ProblemError(403, 'invitation_required', 'An invitation is required to create an account here.');
+
+export const registrationClosed = () =>
+  new ProblemError(403, 'registration_closed', 'No accounts can be created here.');
+
 export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');
 
 export const emailTaken = () => new ConflictError('email_taken', 'This email address is taken.');

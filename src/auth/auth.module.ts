@@ -4,6 +4,7 @@ import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
+import { AdmissionService } from './invitations/admission.service.js';
 import { AccountDeletionService } from './users/account-deletion.service.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { StreamTicket } from './tokens/stream-ticket.entity.js';
@@ -17,6 +18,7 @@ import { JwtAuthGuard } from './guard/jwt-auth.guard.js';
 import { Roles } from './roles/roles.service.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { UserRecords } from './users/user-records.service.js';
+import { UserCreationService } from './users/user-creation.service.js';
 import { UserDtos } from './users/user-dtos.service.js';
 import { JwtStrategy } from './guard/jwt.strategy.js';
 import { LoginService } from './login.service.js';
@@ -55,6 +57,7 @@ import { TokensService } from './tokens/tokens.service.js';
   providers: [
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     AccountDeletionService,
+    AdmissionService,
     UsersService,
     AuthService,
     EmailChangeService,
@@ -77,6 +80,7 @@ import { TokensService } from './tokens/tokens.service.js';
     StreamTicketsService,
     TokensService,
     UserControlService,
+    UserCreationService,
     UserDtos,
     UserRecords,
   ],

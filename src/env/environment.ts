@@ -42,6 +42,7 @@ export function environmentSchema(production: boolean) {
     PUBLIC_URL: publicUrlSchema(production).optional(),
     SMTP_URL: smtpUrl.optional(),
     MAIL_FROM: mailSender.optional(),
+    REGISTRATION: oneOf(['open', 'invite', 'closed']).default('open'),
     ADMIN_EMAILS: emails.default([]),
     WEBHOOK_URL: webhookUrl(production).optional(),
     WEBHOOK_SECRET: webhookSecrets().optional(),

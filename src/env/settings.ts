@@ -30,6 +30,7 @@ export class Settings {
   readonly smtpUrl?: string;
   /** In RFC 5322 notation: `address` or `Name <address>`. */
   readonly mailFrom!: string;
+  readonly registration!: 'open' | 'invite' | 'closed';
   /** Users with one of these addresses, once verified, are administrators. */
   readonly adminEmails!: string[];
   /** Receives webhooks. */
@@ -131,6 +132,7 @@ function toSettings(checked: Environment, production: boolean): Settings {
     linkBaseUrl,
     smtpUrl: checked.SMTP_URL,
     mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
+    registration: checked.REGISTRATION,
     adminEmails: checked.ADMIN_EMAILS,
     webhookUrl: checked.WEBHOOK_URL,
     webhookSecrets: checked.WEBHOOK_SECRET ?? [],

@@ -44,12 +44,31 @@ const PASSWORD_WAS_RESET: Record<MailLanguage, Words> = {
   },
 };
 
+const INVITATION: Record<MailLanguage, Words> = {
+  en: {
+    subject: 'You are invited to create an account',
+    paragraphs: ['Somebody invited you to create an account.'],
+    action: 'Create an account',
+    footer: ['The link works once.', 'If you do not want an account, ignore this mail.'],
+  },
+  zh: {
+    subject: '邀请您注册账号',
+    paragraphs: ['有人邀请您注册账号。'],
+    action: '注册账号',
+    footer: ['此链接只能使用一次。', '如果您不想注册，请忽略此邮件。'],
+  },
+};
+
 export function passwordResetMail(to: string, link: string, language: MailLanguage): Mail {
   return compose(to, PASSWORD_RESET[language], language, link);
 }
 
 export function passwordWasResetMail(to: string, language: MailLanguage): Mail {
   return compose(to, PASSWORD_WAS_RESET[language], language);
+}
+
+export function invitationMail(to: string, link: string, language: MailLanguage): Mail {
+  return compose(to, INVITATION[language], language, link);
 }
 
 function compose(to: string, words: Words, language: MailLanguage, link?: string): Mail {

@@ -32,7 +32,15 @@ const REPLY = [
 ];
 /** Beside what any operation of its kind can fail with. */
 const OWN_CODES = {
-  'POST /auth/register': ['username_taken', 'email_taken', 'unavailable'],
+  'POST /auth/register': [
+    'username_taken',
+    'email_taken',
+    'invitation_required',
+    'registration_closed',
+    'unavailable',
+  ],
+  'POST /admin/invitations': ['admin_only', 'mail_not_configured'],
+  'GET /admin/invitations': ['admin_only'],
   'POST /auth/login': ['unavailable'],
   'POST /auth/refresh': ['token_reused'],
   'POST /auth/me/username': ['username_taken'],
@@ -303,6 +311,9 @@ const CALLS = [
   'POST /auth/me/delete',
   'POST /auth/logout',
   'GET /auth/sessions',
+  'GET /admin/invitations',
+  'POST /admin/invitations',
+  'POST /admin/invitations/{id}/delete',
   'POST /auth/sessions/{id}/revoke',
   'POST /auth/sessions/revoke-others',
   'GET /auth/config',

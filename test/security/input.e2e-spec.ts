@@ -140,7 +140,7 @@ describe('a body', () => {
         const status = await statusOf(method, path.replace(/\{\w+\}/g, '900000007'), body);
         expect([path, body.slice(0, 40), status < 500]).toEqual([path, body.slice(0, 40), true]);
       }
-      if ((await eve.get('/auth/me')).status === 401) eve = await t.user().create();
+      if ((await eve.get('/auth/me')).status === 401) eve = await createEve();
     }
   });
 

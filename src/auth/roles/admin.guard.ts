@@ -8,7 +8,6 @@ import {
 } from '@nestjs/common';
 import { ApiBearerAuth } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
 import { adminOnly } from '../auth.errors.js';
 import type { Identity } from '../identity.js';
 import { AdminAuditInterceptor } from './admin-audit.interceptor.js';
@@ -27,9 +26,4 @@ class AdminGuard implements CanActivate {
 
 /** Refuses callers who are no administrators with 403 `admin_only`, and audits the calls. The module imports AuthModule. */
 export const AdminOnly = () =>
-  applyDecorators(
-    UseGuards(AdminGuard),
-    UseInterceptors(AdminAuditInterceptor),
-    ApiBearerAuth(),
-    ApiProblems('403 admin_only'),
-  );
+  applyDecorators(UseGuards(AdminGuard), UseInterceptors(AdminAuditInterceptor), ApiBearerAuth());

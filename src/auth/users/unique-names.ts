@@ -13,13 +13,13 @@ export const emailColumns = (email: string) => ({ email, emailKey: emailKey(emai
  * Writes names. A violated unique key decides between simultaneous claims.
  * @throws {ConflictError} `username_taken`, `email_taken`
  */
-export async function writeUnique(
+export async function writeUnique<T>(
   manager: EntityManager,
   names: UniqueNames,
-  write: () => Promise<unknown>,
-): Promise<void> {
+  write: () => Promise<T>,
+): Promise<T> {
   try {
-    await write();
+    return await write();
   } catch (error) {
     if (isDuplicateKey(error)) await assertNotTaken(manager, names);
     throw error;

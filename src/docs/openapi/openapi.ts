@@ -111,7 +111,7 @@ function frame(publicUrl?: string): Omit<OpenAPIObject, 'paths'> {
       )
       .addTag('Conversations', 'Conversations and their messages, and searching them')
       .addTag('Chat', 'Sending messages and following their replies')
-      .addTag('Administration', 'For administrators: users, the audit trail and webhooks')
+      .addTag('Administration', 'For administrators: users, invitations, the audit trail and webhooks')
       .addTag('health', 'For load balancers and orchestrators')
       .build()
   );

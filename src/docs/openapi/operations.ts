@@ -71,6 +71,7 @@ const RESOURCES: readonly [prefix: string, name: string][] = [
   ['/auth/sessions/', 'session'],
   ['/admin/users/', 'user'],
   ['/admin/webhooks/', 'webhook delivery'],
+  ['/admin/invitations/', 'invitation'],
 ];
 
 function describeId(path: string, parameter: string): string {

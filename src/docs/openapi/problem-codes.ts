@@ -58,6 +58,14 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'Only administrators may do this.',
     detail: 'Only administrators may do this.',
   },
+  invitation_required: {
+    meaning: 'Accounts are created by invitation only: send `invitation`.',
+    detail: 'An invitation is required to create an account here.',
+  },
+  registration_closed: {
+    meaning: 'No accounts can be created on this server.',
+    detail: 'No accounts can be created here.',
+  },
   mail_not_configured: {
     meaning: 'This server sends no mails.',
     detail: 'This server sends no mails: its operator has to set SMTP_URL.',

@@ -16,7 +16,10 @@ interface Route {
 
 /** Adds the problems of `@ApiProblems` and the general ones as responses: `NotFound`, `SendMessageConflict`. */
 export function addProblemResponses(document: OpenAPIObject, route: Route, operation: Annotated): void {
-  const own = operation[PROBLEMS_EXTENSION] ?? [];
+  const own = [
+    ...(operation[PROBLEMS_EXTENSION] ?? []),
+    ...problemsIf(route.path.startsWith('/admin/'), '403 admin_only'),
+  ];
   delete operation[PROBLEMS_EXTENSION];
   const components = (document.components!.responses ??= {});
   for (const [status, codes] of byStatus([...own, ...generalProblems(route, operation)])) {

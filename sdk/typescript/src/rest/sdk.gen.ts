@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, ChangeUserRoleData, ChangeUserRoleErrors, ChangeUserRoleResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DisableUserData, DisableUserErrors, DisableUserResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EnableUserData, EnableUserErrors, EnableUserResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RevokeUserSessionsData, RevokeUserSessionsErrors, RevokeUserSessionsResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses } from './types.gen.js';
+import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, ChangeUserRoleData, ChangeUserRoleErrors, ChangeUserRoleResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, DeleteInvitationData, DeleteInvitationErrors, DeleteInvitationResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DisableUserData, DisableUserErrors, DisableUserResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EnableUserData, EnableUserErrors, EnableUserResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetMyUsageData, GetMyUsageErrors, GetMyUsageResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RevokeUserSessionsData, RevokeUserSessionsErrors, RevokeUserSessionsResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -60,7 +60,7 @@ export class Rest extends HeyApiClient {
     /**
      * Create an account
      *
-     * Does not begin a session: log in afterwards. Usernames and email addresses are unique, whatever their case or spelling.
+     * Does not begin a session: log in afterwards. Usernames and email addresses are unique, whatever their case or spelling. Whether an invitation is required depends on REGISTRATION; a wrong, used or expired one is 422 naming `invitation`.
      */
     public register<ThrowOnError extends boolean = true>(options: Options<RegisterData, ThrowOnError>) {
         return (options.client ?? this.client).post<RegisterResponses, RegisterErrors, ThrowOnError, 'data'>({
@@ -565,15 +565,15 @@ export class Rest extends HeyApiClient {
     }
     
     /**
-     * Get everything you own as one JSON document
+     * Get the tokens you have used
      *
-     * The account, its sessions, configurations and conversations with the messages of all branches. API keys and passwords are left out. The document is streamed, as it may be large.
+     * Sums by day, model or configuration. Every ended reply counts, and the tokens of titles; deleting lowers nothing.
      */
-    public exportAccount<ThrowOnError extends boolean = true>(options?: Options<ExportAccountData, ThrowOnError>) {
-        return (options?.client ?? this.client).get<ExportAccountResponses, ExportAccountErrors, ThrowOnError, 'data'>({
+    public getMyUsage<ThrowOnError extends boolean = true>(options?: Options<GetMyUsageData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<GetMyUsageResponses, GetMyUsageErrors, ThrowOnError, 'data'>({
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
-            url: '/auth/me/export',
+            url: '/auth/me/usage',
             ...options
         });
     }
@@ -695,6 +695,52 @@ export class Rest extends HeyApiClient {
     }
     
     /**
+     * List the invitations, the newest first
+     *
+     * Used and expired ones too, without their codes.
+     */
+    public listInvitations<ThrowOnError extends boolean = true>(options?: Options<ListInvitationsData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/invitations',
+            ...options
+        });
+    }
+    
+    /**
+     * Invite somebody to register
+     *
+     * The code lets one person create an account, whatever the address. It is mailed if `email` is sent, in English or Chinese by `Accept-Language`, as the link `<PUBLIC_URL>/#invitation=…`.
+     */
+    public createInvitation<ThrowOnError extends boolean = true>(options?: Options<CreateInvitationData, ThrowOnError>) {
+        return (options?.client ?? this.client).post<CreateInvitationResponses, CreateInvitationErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/invitations',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options?.headers
+            }
+        });
+    }
+    
+    /**
+     * Delete an invitation
+     *
+     * Its code admits nobody from then on. Accounts that were created with it stay.
+     */
+    public deleteInvitation<ThrowOnError extends boolean = true>(options: Options<DeleteInvitationData, ThrowOnError>) {
+        return (options.client ?? this.client).post<DeleteInvitationResponses, DeleteInvitationErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/invitations/{id}/delete',
+            ...options
+        });
+    }
+    
+    /**
      * List webhook deliveries, the newest first
      *
      * Delivered ones are kept for 7 days, dead ones, which were given up, for 30.
@@ -718,6 +764,20 @@ export class Rest extends HeyApiClient {
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
             url: '/admin/webhooks/{id}/retry',
+            ...options
+        });
+    }
+    
+    /**
+     * Get everything you own as one JSON document
+     *
+     * The account, its sessions, configurations and conversations with the messages of all branches. API keys and passwords are left out. The document is streamed, as it may be large.
+     */
+    public exportAccount<ThrowOnError extends boolean = true>(options?: Options<ExportAccountData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<ExportAccountResponses, ExportAccountErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/auth/me/export',
             ...options
         });
     }

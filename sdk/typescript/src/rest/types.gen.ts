@@ -17,6 +17,10 @@ export type Register = {
      * Any Unicode characters. Refused if equal to the username or the email address, or on a list of common passwords.
      */
     password: string;
+    /**
+     * Code of an invitation: required if the server registers by invitation only.
+     */
+    invitation?: string;
 };
 
 export type User = {
@@ -300,7 +304,7 @@ export type Message = {
     finish_reason: string | null;
     error: ReplyError | null;
     model_name: string | null;
-    usage: Usage | null;
+    usage: UsageDto1 | null;
     /**
      * Sources cited by a provider that searches the web, in order of appearance.
      */
@@ -332,7 +336,7 @@ export type ReplyError = {
     detail: string;
 };
 
-export type Usage = {
+export type UsageDto1 = {
     prompt_tokens: number;
     completion_tokens: number;
     total_tokens: number;
@@ -626,40 +630,41 @@ export type ModelList = {
     models: Array<string>;
 };
 
-export type Export = {
-    exported_at: string;
-    user: User;
-    sessions: Array<Session>;
-    configs: Array<Config>;
-    conversations: Array<ExportedConversation>;
+/**
+ * Known values: `day`, `user`, `model`, `config`. Clients accept unknown ones.
+ */
+export type UsageGroup = 'day' | 'user' | 'model' | 'config';
+
+export type Usage = {
+    /**
+     * In the order of what they are grouped by. Days and others without usage are left out.
+     */
+    rows: Array<UsageRow>;
 };
 
-export type ExportedConversation = {
-    id: number;
-    title: string;
+export type UsageRow = {
     /**
-     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
+     * Day (UTC) on which the replies ended.
      */
-    title_source: TitleSource;
-    config_id: number | null;
-    system_prompt: string | null;
-    params: ModelParams;
-    pinned: boolean;
-    archived: boolean;
+    date?: string;
     /**
-     * Messages of all branches.
+     * Null for deleted users together.
      */
-    message_count: number;
+    user_id?: number | null;
+    model_name?: string;
     /**
-     * The last message of the active branch.
+     * Null for the demo model. The configuration may be deleted by now.
      */
-    active_message_id: number | null;
-    created_at: string;
+    config_id?: number | null;
     /**
-     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
+     * Ended replies, whatever their status.
      */
-    updated_at: string;
-    messages: Array<Message>;
+    replies: number;
+    /**
+     * Includes titles, and what was estimated for providers that report no usage.
+     */
+    prompt_tokens: number;
+    completion_tokens: number;
 };
 
 export type AdminUserList = {
@@ -748,6 +753,54 @@ export type AuditEvent = {
     } | null;
 };
 
+export type CreateInvitation = {
+    /**
+     * Address that the code is mailed to. Anybody who has the code can register, with another address too.
+     */
+    email?: string;
+    /**
+     * RFC 3339, in the future. Seven days from now by default.
+     */
+    expires_at?: string;
+};
+
+export type NewInvitation = {
+    id: number;
+    /**
+     * Address that the code was mailed to.
+     */
+    email: string | null;
+    expires_at: string;
+    /**
+     * Id of the user who registered with the code.
+     */
+    used_by: number | null;
+    /**
+     * Shown only once.
+     */
+    code: string;
+};
+
+export type InvitationList = {
+    invitations: Array<Invitation>;
+    total: number;
+    limit: number;
+    offset: number;
+};
+
+export type Invitation = {
+    id: number;
+    /**
+     * Address that the code was mailed to.
+     */
+    email: string | null;
+    expires_at: string;
+    /**
+     * Id of the user who registered with the code.
+     */
+    used_by: number | null;
+};
+
 /**
  * Known values: `pending`, `delivered`, `dead`. Clients accept unknown ones.
  */
@@ -771,6 +824,42 @@ export type WebhookDelivery = {
      */
     last_error: string | null;
     created_at: string;
+};
+
+export type Export = {
+    exported_at: string;
+    user: User;
+    sessions: Array<Session>;
+    configs: Array<Config>;
+    conversations: Array<ExportedConversation>;
+};
+
+export type ExportedConversation = {
+    id: number;
+    title: string;
+    /**
+     * Origin of the title: the first words of the first message (`default`), the model (`auto`) or the user.
+     */
+    title_source: TitleSource;
+    config_id: number | null;
+    system_prompt: string | null;
+    params: ModelParams;
+    pinned: boolean;
+    archived: boolean;
+    /**
+     * Messages of all branches.
+     */
+    message_count: number;
+    /**
+     * The last message of the active branch.
+     */
+    active_message_id: number | null;
+    created_at: string;
+    /**
+     * Time of the last message, by which conversations are sorted. Renaming, pinning and other changes do not count.
+     */
+    updated_at: string;
+    messages: Array<Message>;
 };
 
 export type Liveness = {
@@ -829,6 +918,8 @@ export type Problem = {
      * - `account_disabled`: The credentials are right, but an administrator has disabled the account.
      * - `last_admin`: The last administrator who is enabled can be neither disabled, demoted nor deleted.
      * - `admin_only`: Only administrators may do this.
+     * - `invitation_required`: Accounts are created by invitation only: send `invitation`.
+     * - `registration_closed`: No accounts can be created on this server.
      * - `mail_not_configured`: This server sends no mails.
      * - `wrong_password`: `current_password` is wrong.
      * - `not_found`: There is no such thing, or it is not yours.
@@ -861,7 +952,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'mail_not_configured' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invitation_required' | 'registration_closed' | 'mail_not_configured' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */
@@ -1251,6 +1342,10 @@ export type RegisterErrors = {
     400: Problem;
     /**
      * `https_required`: In production only HTTPS is answered.
+     *
+     * `invitation_required`: Accounts are created by invitation only: send `invitation`.
+     *
+     * `registration_closed`: No accounts can be created on this server.
      */
     403: Problem;
     /**
@@ -3407,14 +3502,27 @@ export type ListConfigModelsResponses = {
 
 export type ListConfigModelsResponse = ListConfigModelsResponses[keyof ListConfigModelsResponses];
 
-export type ExportAccountData = {
+export type GetMyUsageData = {
     body?: never;
     path?: never;
-    query?: never;
-    url: '/auth/me/export';
+    query?: {
+        /**
+         * First day (UTC), included. By default 29 days before `to`; at most 366 days in all.
+         */
+        from?: string;
+        /**
+         * Last day (UTC), included. Today by default.
+         */
+        to?: string;
+        /**
+         * What the rows are sums by.
+         */
+        group?: UsageGroup;
+    };
+    url: '/auth/me/usage';
 };
 
-export type ExportAccountErrors = {
+export type GetMyUsageErrors = {
     /**
      * `token_expired`: The token has run out: refresh, then repeat the request.
      *
@@ -3427,6 +3535,10 @@ export type ExportAccountErrors = {
      * `https_required`: In production only HTTPS is answered.
      */
     403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
     /**
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
@@ -3441,16 +3553,16 @@ export type ExportAccountErrors = {
     503: Problem;
 };
 
-export type ExportAccountError = ExportAccountErrors[keyof ExportAccountErrors];
+export type GetMyUsageError = GetMyUsageErrors[keyof GetMyUsageErrors];
 
-export type ExportAccountResponses = {
+export type GetMyUsageResponses = {
     /**
      * OK
      */
-    200: Export;
+    200: Usage;
 };
 
-export type ExportAccountResponse = ExportAccountResponses[keyof ExportAccountResponses];
+export type GetMyUsageResponse = GetMyUsageResponses[keyof GetMyUsageResponses];
 
 export type ListUsersData = {
     body?: never;
@@ -4020,6 +4132,203 @@ export type ListAuditEventsResponses = {
 
 export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
 
+export type ListInvitationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The most invitations to return.
+         */
+        limit?: number;
+        /**
+         * How many invitations to skip.
+         */
+        offset?: number;
+    };
+    url: '/admin/invitations';
+};
+
+export type ListInvitationsErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListInvitationsError = ListInvitationsErrors[keyof ListInvitationsErrors];
+
+export type ListInvitationsResponses = {
+    /**
+     * OK
+     */
+    200: InvitationList;
+};
+
+export type ListInvitationsResponse = ListInvitationsResponses[keyof ListInvitationsResponses];
+
+export type CreateInvitationData = {
+    body?: CreateInvitation;
+    path?: never;
+    query?: never;
+    url: '/admin/invitations';
+};
+
+export type CreateInvitationErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     *
+     * `mail_not_configured`: This server sends no mails.
+     */
+    403: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateInvitationError = CreateInvitationErrors[keyof CreateInvitationErrors];
+
+export type CreateInvitationResponses = {
+    /**
+     * Created
+     */
+    201: NewInvitation;
+};
+
+export type CreateInvitationResponse = CreateInvitationResponses[keyof CreateInvitationResponses];
+
+export type DeleteInvitationData = {
+    body?: never;
+    path: {
+        /**
+         * The invitation's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/admin/invitations/{id}/delete';
+};
+
+export type DeleteInvitationErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteInvitationError = DeleteInvitationErrors[keyof DeleteInvitationErrors];
+
+export type DeleteInvitationResponses = {
+    /**
+     * No Content
+     */
+    204: void;
+};
+
+export type DeleteInvitationResponse = DeleteInvitationResponses[keyof DeleteInvitationResponses];
+
 export type ListWebhookDeliveriesData = {
     body?: never;
     path?: never;
@@ -4153,6 +4462,51 @@ export type RetryWebhookDeliveryResponses = {
      */
     202: unknown;
 };
+
+export type ExportAccountData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/auth/me/export';
+};
+
+export type ExportAccountErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ExportAccountError = ExportAccountErrors[keyof ExportAccountErrors];
+
+export type ExportAccountResponses = {
+    /**
+     * OK
+     */
+    200: Export;
+};
+
+export type ExportAccountResponse = ExportAccountResponses[keyof ExportAccountResponses];
 
 export type CheckLivenessData = {
     body?: never;
