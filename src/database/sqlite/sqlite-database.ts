@@ -28,6 +28,6 @@ export class SqliteDatabase {
 }
 
 /** Creates the file readable by its owner only; SQLite copies the mode to -wal and -shm files. */
-function createForOwner(path: string): void {
+export function createForOwner(path: string): void {
   closeSync(openSync(path, 'a', 0o600));
 }
