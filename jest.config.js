@@ -1,5 +1,7 @@
 /** Published as ES modules only. */
-const ES_MODULES = ['@nestjs', '@ai-sdk', '@workflow', 'ai', 'happy-dom', 'zod'].join('|');
+const ES_MODULES = ['@nestjs', '@noble', '@scure', '@ai-sdk', '@workflow', 'ai', 'happy-dom', 'zod'].join(
+  '|',
+);
 
 export default {
   testEnvironment: 'node',

@@ -10,6 +10,7 @@ import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-Sea
 import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
 import { Mail1764400000000 } from '../migrations/1764400000000-Mail.js';
 import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
+import { Totp1764430000000 } from '../migrations/1764430000000-Totp.js';
 import { AuditEvents1764450000000 } from '../migrations/1764450000000-AuditEvents.js';
 import { AuditEvent } from './audit/audit-event.entity.js';
 import { Webhooks1764470000000 } from '../migrations/1764470000000-Webhooks.js';
@@ -21,6 +22,8 @@ import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
 import { Session } from './auth/sessions/session.entity.js';
 import { StreamTicket } from './auth/tokens/stream-ticket.entity.js';
+import { RecoveryCode } from './auth/totp/recovery-code.entity.js';
+import { TotpSecret } from './auth/totp/totp-secret.entity.js';
 import { User } from './auth/users/user.entity.js';
 import { Node } from './chat/replies/recovery/node.entity.js';
 import { ReplyChunk } from './conversations/messages/reply-chunk.entity.js';
@@ -44,6 +47,8 @@ export const SCHEMA = {
     MailToken,
     Invitation,
     KnownAddress,
+    TotpSecret,
+    RecoveryCode,
     ModelConfig,
     Conversation,
     Message,
@@ -70,6 +75,7 @@ export const SCHEMA = {
     StreamTickets1764380000000,
     Mail1764400000000,
     Accounts1764410000000,
+    Totp1764430000000,
     Invitations1764440000000,
     AuditEvents1764450000000,
     Webhooks1764470000000,

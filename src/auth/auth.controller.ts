@@ -58,9 +58,17 @@ export class AuthController {
     operationId: 'login',
     summary: 'Log in: begins a session',
     description:
-      'Responds with an access token for an hour and a refresh token for a week. A wrong email address and a wrong password are answered alike.',
+      'Responds with an access token for an hour and a refresh token for a week. A wrong email address and a wrong ' +
+      'password are answered alike. `code` is required of a user with a second factor: without it, the right password ' +
+      'is answered with `second_factor_required`.',
   })
-  @ApiProblems('401 unauthenticated', '403 account_disabled', '503 unavailable')
+  @ApiProblems(
+    '401 unauthenticated',
+    '401 second_factor_required',
+    '401 wrong_code',
+    '403 account_disabled',
+    '503 unavailable',
+  )
   login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {
     return this.logins.logIn(dto, client);
   }

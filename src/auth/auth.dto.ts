@@ -9,6 +9,9 @@ const IsCurrentPassword = () => IsText({ min: 1, max: 128 });
 
 const IsInvitationCode = () => applyDecorators(IsOptionalNotNull(), IsText({ min: 1, max: 512 }));
 
+/** A code of an authenticator app or a recovery code, in any spelling. Only its size is validated. */
+export const IsSecondFactorCode = () => IsText({ min: 1, max: 64 });
+
 const PASSWORD = 'correct horse battery staple';
 
 export class RegisterDto {
@@ -41,6 +44,12 @@ export class LoginDto {
   @ApiProperty({ format: 'password', example: PASSWORD })
   @IsCurrentPassword()
   password!: string;
+
+  /** Required of a user with a second factor: of the authenticator app, or a recovery code. */
+  @ApiPropertyOptional({ example: '492039' })
+  @IsOptionalNotNull()
+  @IsSecondFactorCode()
+  code?: string;
 }
 
 export class RefreshDto {
@@ -82,10 +91,12 @@ export class ChangePasswordDto extends CurrentPasswordDto {
   password!: string;
 }
 
-export class DeleteAccountDto {
+export class RequiredPasswordDto {
   /** Required of a user who has a password. One without needs a login younger than 15 minutes. */
   @ApiPropertyOptional({ format: 'password', example: PASSWORD })
   @IsOptionalNotNull()
   @IsCurrentPassword()
   current_password?: string;
 }
+
+export class DeleteAccountDto extends RequiredPasswordDto {}

@@ -1,5 +1,7 @@
 import { ConflictError, ProblemError, UnauthenticatedError } from '../common/errors/errors.js';
 
+const WRONG_CODE = 'The code is wrong, was used before, or has expired.';
+
 export const missingToken = () =>
   new UnauthenticatedError('unauthenticated', 'An access token is needed.', false);
 
@@ -24,6 +26,17 @@ export const reusedRefreshToken = () =>
 /** Does not reveal whether the email or the password is wrong. */
 export const wrongCredentials = () =>
   new UnauthenticatedError('unauthenticated', 'The email or the password is wrong.', false);
+
+export const secondFactorRequired = () =>
+  new UnauthenticatedError(
+    'second_factor_required',
+    'This account has a second factor: send a code of the authenticator app too.',
+    false,
+  );
+
+export const wrongLoginCode = () => new UnauthenticatedError('wrong_code', WRONG_CODE, false);
+
+export const wrongCode = () => new ProblemError(403, 'wrong_code', WRONG_CODE);
 
 export const wrongPassword = () => new ProblemError(403, 'wrong_password', 'The current password is wrong.');
 
@@ -51,6 +64,14 @@ export const invitationRequired = () =>
 
 export const registrationClosed = () =>
   new ProblemError(403, 'registration_closed', 'No accounts can be created here.');
+
+export const totpActive = () =>
+  new ConflictError('totp_active', 'The second factor is on; remove it before you set up another.');
+
+export const noTotpPending = () =>
+  new ConflictError('no_totp_pending', 'There is no second factor to confirm: set one up first.');
+
+export const totpInactive = () => new ConflictError('totp_inactive', 'The second factor is off.');
 
 export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');
 

@@ -22,11 +22,13 @@ import { UserCreationService } from './users/user-creation.service.js';
 import { UserDtos } from './users/user-dtos.service.js';
 import { JwtStrategy } from './guard/jwt.strategy.js';
 import { LoginService } from './login.service.js';
+import { EncryptionModule } from '../encryption/encryption.module.js';
 import { MailModule } from '../mail/mail.module.js';
 import { ForgottenPasswordService } from './recovery/forgotten-password.service.js';
 import { PasswordResetService } from './recovery/password-reset.service.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
 import { MeController } from './users/me.controller.js';
+import { GuessLimiter } from './passwords/guess-limiter.js';
 import { PasswordChangeService } from './passwords/password-change.service.js';
 import { PasswordVerificationService } from './passwords/password-verification.service.js';
 import { ARGON2_PARAMETERS, PasswordService } from './passwords/password.service.js';
@@ -42,6 +44,12 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { SignInService } from './sign-in.service.js';
 import { StreamTicketsService } from './tokens/stream-tickets.service.js';
 import { TokensService } from './tokens/tokens.service.js';
+import { SecondFactorService } from './totp/second-factor.service.js';
+import { TotpActivationService } from './totp/totp-activation.service.js';
+import { TotpController } from './totp/totp.controller.js';
+import { TotpRemovalService } from './totp/totp-removal.service.js';
+import { TotpSecrets } from './totp/totp-secrets.service.js';
+import { TotpSetupService } from './totp/totp-setup.service.js';
 
 /** Users, sessions and tokens, and the global guard of all HTTP routes. */
 @Module({
@@ -49,11 +57,12 @@ import { TokensService } from './tokens/tokens.service.js';
     TypeOrmModule.forFeature([User, ModelConfig, StreamTicket]),
     PassportModule,
     AuditModule,
+    EncryptionModule,
     MailModule,
     WebhooksModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
   ],
-  controllers: [AuthController, MeController, RecoveryController, SessionsController],
+  controllers: [AuthController, MeController, RecoveryController, SessionsController, TotpController],
   providers: [
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     AccountDeletionService,
@@ -62,6 +71,7 @@ import { TokensService } from './tokens/tokens.service.js';
     AuthService,
     EmailChangeService,
     ForgottenPasswordService,
+    GuessLimiter,
     JwtStrategy,
     KeyRing,
     LoginService,
@@ -73,17 +83,31 @@ import { TokensService } from './tokens/tokens.service.js';
     RefreshService,
     RegistrationService,
     Roles,
+    SecondFactorService,
     SessionPurgeService,
     SessionSweep,
     SessionsService,
     SignInService,
     StreamTicketsService,
     TokensService,
+    TotpActivationService,
+    TotpRemovalService,
+    TotpSecrets,
+    TotpSetupService,
     UserControlService,
     UserCreationService,
     UserDtos,
     UserRecords,
   ],
-  exports: [AuditModule, UsersService, AuthService, Roles, SessionsService, UserControlService, UserDtos],
+  exports: [
+    AuditModule,
+    UsersService,
+    AuthService,
+    Roles,
+    SessionsService,
+    TotpRemovalService,
+    UserControlService,
+    UserDtos,
+  ],
 })
 export class AuthModule {}

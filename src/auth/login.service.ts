@@ -9,6 +9,7 @@ import { wrongCredentials } from './auth.errors.js';
 import type { ClientInfo } from './client-info.decorator.js';
 import { PasswordVerificationService } from './passwords/password-verification.service.js';
 import { KnownAddress } from './sessions/known-address.entity.js';
+import { failedLoginBudget } from './sessions/known-addresses.js';
 import { SignInService } from './sign-in.service.js';
 import type { TokenPairDto } from './tokens/token-pair.dto.js';
 import { User } from './users/user.entity.js';
@@ -31,24 +32,21 @@ export class LoginService {
 
   /**
    * An unknown email and a wrong password give the same error after the same time.
-   * @throws {UnauthenticatedError} `unauthenticated`
+   * @throws {UnauthenticatedError} `unauthenticated`, `second_factor_required`, `wrong_code`
    */
-  async logIn({ email, password }: LoginDto, client: ClientInfo): Promise<TokenPairDto> {
+  async logIn({ email, password, code }: LoginDto, client: ClientInfo): Promise<TokenPairDto> {
     const { user, budget } = await this.findTarget(email, client);
     const subject = { userId: user?.id, address: client.address };
     const isRight = await this.verification.verify(password, user?.passwordHash, budget, subject);
     if (user && isRight) {
       const hash = await this.verification.upgradeHash(user.passwordHash!, password);
-      return this.signIns.signIn(user, client, hash);
+      return this.signIns.signIn(user, { code, client, passwordHash: hash });
     }
     this.audit.record('login.failed', subject);
     throw wrongCredentials();
   }
 
-  /**
-   * Guesses from all unknown addresses share the account's one budget. An address that has logged in to the account
-   * before has its own, so that guessing cannot lock the owner out. One query, whether or not the account exists.
-   */
+  /** Runs one query, whether or not the account exists. */
   private async findTarget(email: string, client: ClientInfo): Promise<LoginTarget> {
     const address = addressKey(client.address);
     const exactKey = exactEmailKey(email);
@@ -61,6 +59,9 @@ export class LoginService {
       .orderBy('user.emailKey') // an exact key begins with a space and sorts first
       .limit(1)
       .getRawAndEntities<{ known_address: string | null }>();
-    return { user: entities[0] ?? null, budget: raw[0]?.known_address ? `${key} ${address}` : key };
+    return {
+      user: entities[0] ?? null,
+      budget: failedLoginBudget(key, address, Boolean(raw[0]?.known_address)),
+    };
   }
 }

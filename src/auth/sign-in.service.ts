@@ -2,27 +2,42 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
 import { accountDisabled, wrongCredentials } from './auth.errors.js';
 import type { ClientInfo } from './client-info.decorator.js';
+import { SecondFactorService } from './totp/second-factor.service.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import type { TokenPairDto } from './tokens/token-pair.dto.js';
 import { TokensService } from './tokens/tokens.service.js';
 import type { User } from './users/user.entity.js';
 
+interface SignIn {
+  /** Of the second factor; required if the user has one. */
+  code?: string;
+  client: ClientInfo;
+  /** Replaces the user's hash, if its parameters were outdated. */
+  passwordHash?: string | null;
+}
+
 /** Signs in users whose password or identity token was verified. */
 @Injectable()
 export class SignInService {
   constructor(
+    private readonly secondFactor: SecondFactorService,
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
     private readonly audit: AuditLog,
   ) {}
 
   /**
+   * Requires the second factor first, and then what else the account requires.
    * @param user as read before the credential was verified
-   * @param passwordHash replaces the user's hash; may be the same
+   * @throws {UnauthenticatedError} `second_factor_required`, `wrong_code`; `unauthenticated` if the password or the
+   * second factor was changed or the account deleted meanwhile
    * @throws {ProblemError} `account_disabled`
-   * @throws {UnauthenticatedError} `unauthenticated` if the password was changed or the account deleted meanwhile
    */
-  async signIn(user: User, client: ClientInfo, passwordHash = user.passwordHash): Promise<TokenPairDto> {
+  async signIn(
+    user: User,
+    { code, client, passwordHash = user.passwordHash }: SignIn,
+  ): Promise<TokenPairDto> {
+    await this.secondFactor.requireAtLogin(user, code, client);
     this.refuseDisabled(user, client);
     const grant = await this.sessions.create(user, passwordHash, client);
     const subject = { userId: user.id, sessionId: grant?.sessionId, address: client.address };

@@ -1,5 +1,6 @@
-import { DataSource, MoreThan, Repository } from 'typeorm';
+import { DataSource, type EntityTarget, MoreThan, type ObjectLiteral, type Repository } from 'typeorm';
 import { EncryptionService } from '../encryption/encryption.service.js';
+import { TotpSecret } from '../auth/totp/totp-secret.entity.js';
 import { QueuedMail } from '../mail/queued-mail.entity.js';
 import { ModelConfig } from './model-config.entity.js';
 
@@ -13,7 +14,7 @@ export interface RotationProgress {
   unreadable: number;
 }
 
-/** What every encrypted row has, whatever its column is called. */
+/** What every encrypted row has, whatever its columns are called. */
 interface EncryptedRow {
   id: number;
   token: string;
@@ -28,7 +29,7 @@ export function rotateKeys(
   encryption: EncryptionService,
   report: (progress: RotationProgress) => void,
 ): Promise<RotationProgress> {
-  const keys = new EncryptedRows(dataSource.getRepository(ModelConfig), 'encryptedApiKey');
+  const keys = new EncryptedRows(dataSource, ModelConfig, { id: 'id', token: 'encryptedApiKey' });
   return rotateAll(keys, encryption, report);
 }
 
@@ -37,8 +38,17 @@ export function rotateMails(
   dataSource: DataSource,
   encryption: EncryptionService,
 ): Promise<RotationProgress> {
-  const mails = new EncryptedRows(dataSource.getRepository(QueuedMail), 'encryptedMail');
+  const mails = new EncryptedRows(dataSource, QueuedMail, { id: 'id', token: 'encryptedMail' });
   return rotateAll(mails, encryption, () => undefined);
+}
+
+/** Does the same with the secrets of authenticator apps. */
+export function rotateTotpSecrets(
+  dataSource: DataSource,
+  encryption: EncryptionService,
+): Promise<RotationProgress> {
+  const secrets = new EncryptedRows(dataSource, TotpSecret, { id: 'userId', token: 'encryptedSecret' });
+  return rotateAll(secrets, encryption, () => undefined);
 }
 
 async function rotateAll(
@@ -73,29 +83,33 @@ async function rotate(
 
 /** The encrypted column of a table. */
 class EncryptedRows {
-  constructor(
-    private readonly repository: Repository<{ id: number }>,
-    private readonly column: string,
-  ) {}
+  private readonly repository: Repository<ObjectLiteral>;
 
-  async readPage(after: number): Promise<EncryptedRow[]> {
-    const rows = await this.repository.find({
-      select: { id: true, [this.column]: true },
-      where: { id: MoreThan(after) },
-      order: { id: 'ASC' },
-      take: PAGE_SIZE,
-    });
-    return rows.map((row) => ({
-      id: row.id,
-      token: (row as Record<string, unknown>)[this.column] as string,
-    }));
+  constructor(
+    dataSource: DataSource,
+    entity: EntityTarget<ObjectLiteral>,
+    private readonly columns: Record<keyof EncryptedRow, string>,
+  ) {
+    this.repository = dataSource.getRepository(entity);
   }
 
-  /** @returns 0 if the row was changed meanwhile; a changed key is already encrypted under the first key */
-  async replace({ id, token }: EncryptedRow, rotated: string): Promise<number> {
+  async readPage(after: number): Promise<EncryptedRow[]> {
+    const { id, token } = this.columns;
+    const rows = await this.repository.find({
+      select: { [id]: true, [token]: true },
+      where: { [id]: MoreThan(after) },
+      order: { [id]: 'ASC' },
+      take: PAGE_SIZE,
+    });
+    return rows.map((row) => ({ id: row[id], token: row[token] }));
+  }
+
+  /** @returns 0 if the row was changed meanwhile; a changed secret is already encrypted under the first key */
+  async replace(row: EncryptedRow, rotated: string): Promise<number> {
+    const { id, token } = this.columns;
     const { affected } = await this.repository.update(
-      { id, [this.column]: token },
-      { [this.column]: rotated },
+      { [id]: row.id, [token]: row.token },
+      { [token]: rotated },
     );
     return affected ?? 0;
   }

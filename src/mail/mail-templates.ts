@@ -59,6 +59,45 @@ const INVITATION: Record<MailLanguage, Words> = {
   },
 };
 
+const SECOND_FACTOR: Record<'on' | 'off', Record<MailLanguage, Words>> = {
+  on: {
+    en: {
+      subject: 'Two-factor authentication is on',
+      paragraphs: [
+        'Signing in to your account now takes a code of an authenticator app, and all other sessions were ended.',
+        'If it was not you, reset the password and contact the operator of the service.',
+      ],
+    },
+    zh: {
+      subject: '两步验证已开启',
+      paragraphs: [
+        '现在登录您的账号需要身份验证器应用中的验证码，其他所有会话均已结束。',
+        '如果不是您本人的操作，请重置密码并联系服务的运营方。',
+      ],
+    },
+  },
+  off: {
+    en: {
+      subject: 'Two-factor authentication is off',
+      paragraphs: [
+        'Signing in to your account no longer takes a code of an authenticator app: the password suffices.',
+        'If it was not you, reset the password and turn it on again.',
+      ],
+    },
+    zh: {
+      subject: '两步验证已关闭',
+      paragraphs: [
+        '现在登录您的账号不再需要身份验证器应用中的验证码，只需密码。',
+        '如果不是您本人的操作，请重置密码并重新开启两步验证。',
+      ],
+    },
+  },
+};
+
+export function secondFactorMail(to: string, state: 'on' | 'off', language: MailLanguage): Mail {
+  return compose(to, SECOND_FACTOR[state][language], language);
+}
+
 export function passwordResetMail(to: string, link: string, language: MailLanguage): Mail {
   return compose(to, PASSWORD_RESET[language], language, link);
 }

@@ -13,6 +13,8 @@ export const RATE_LIMITS = {
   credentials: { amount: 20, windowSeconds: 60, per: 'address' },
   /** Failed logins to one account. An address known to the account has a budget of its own. */
   failed_login: { amount: 10, windowSeconds: 15 * 60, per: 'account' },
+  /** Wrong codes of the second factor of one account, in the same budgets: six digits could be guessed in time. */
+  wrong_codes: { amount: 50, windowSeconds: 24 * 60 * 60, per: 'account' },
   /** Mails to one account. Beyond it none is sent, and the response is the same. */
   mails: { amount: 3, windowSeconds: 60 * 60, per: 'account' },
   /** Sends, regenerations and edits over all transports. Consumed by the chat service, not by the guard. */

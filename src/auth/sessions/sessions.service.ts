@@ -64,17 +64,15 @@ export class SessionsService {
   /**
    * @param user as read before its password was verified
    * @param passwordHash replaces `user.passwordHash`; may be the same
-   * @returns null if the password was changed, or the account disabled or deleted, meanwhile
+   * @returns null if the password or the second factor was changed, or the account disabled or deleted, meanwhile
    */
   create(user: User, passwordHash: string | null, client: ClientInfo): Promise<SessionGrant | null> {
     return transaction(this.dataSource, async (manager) => {
-      // Locks the user's row, so that a concurrent change of the password ends this session too.
+      // Locks the user's row, so that a concurrent change of the password or second factor ends this session too.
+      const { secondFactor } = user;
+      const unchanged = { ...whereUnchanged(user), secondFactor, disabledAt: IsNull() };
       const changes = { passwordHash, lastSeenAt: new Date() };
-      const { affected } = await manager.update(
-        User,
-        { ...whereUnchanged(user), disabledAt: IsNull() },
-        changes,
-      );
+      const { affected } = await manager.update(User, unchanged, changes);
       if (affected !== 1) return null;
       return insertSession(manager, user.id, client);
     });

@@ -70,11 +70,17 @@ export class RateLimitedError extends ProblemError {
   }
 }
 
-type TokenFailure = 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused';
+type AuthenticationFailure =
+  | 'unauthenticated'
+  | 'token_expired'
+  | 'token_revoked'
+  | 'token_reused'
+  | 'second_factor_required'
+  | 'wrong_code';
 
 /** `WWW-Authenticate` of RFC 6750 section 3: `invalid_token` only if a token was sent. */
 export class UnauthenticatedError extends ProblemError {
-  constructor(code: TokenFailure, detail: string, tokenSent = true) {
+  constructor(code: AuthenticationFailure, detail: string, tokenSent = true) {
     const challenge = tokenSent
       ? `Bearer realm="parley", error="invalid_token", error_description="${detail}"`
       : 'Bearer realm="parley"';

@@ -74,6 +74,26 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: '`current_password` is wrong.',
     detail: 'The current password is wrong.',
   },
+  second_factor_required: {
+    meaning: 'The password is right, and the account has a second factor: log in again with `code`.',
+    detail: 'This account has a second factor: send a code of the authenticator app too.',
+  },
+  wrong_code: {
+    meaning: 'The code of the second factor is wrong, was used before, or has expired.',
+    detail: 'The code is wrong, was used before, or has expired.',
+  },
+  totp_active: {
+    meaning: 'The second factor is on already.',
+    detail: 'The second factor is on; remove it before you set up another.',
+  },
+  totp_inactive: {
+    meaning: 'The second factor is off: there is none to remove.',
+    detail: 'The second factor is off.',
+  },
+  no_totp_pending: {
+    meaning: 'No second factor waits to be confirmed: set one up first.',
+    detail: 'There is no second factor to confirm: set one up first.',
+  },
   not_found: {
     meaning: 'There is no such thing, or it is not yours.',
     detail: 'There is no such conversation.',

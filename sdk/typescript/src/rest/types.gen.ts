@@ -58,6 +58,10 @@ export type UserRole = 'user' | 'admin';
 export type Login = {
     email: string;
     password: string;
+    /**
+     * Required of a user with a second factor: of the authenticator app, or a recovery code.
+     */
+    code?: string;
 };
 
 export type TokenPair = {
@@ -163,6 +167,49 @@ export type Session = {
      * Whether this request belongs to the session.
      */
     current: boolean;
+};
+
+export type StartTotp = {
+    /**
+     * Required of a user who has a password. One without needs a login younger than 15 minutes.
+     */
+    current_password?: string;
+};
+
+export type TotpSetup = {
+    /**
+     * Base32, for apps that cannot scan a QR code.
+     */
+    secret: string;
+    /**
+     * Content of the QR code that authenticator apps scan.
+     */
+    otpauth_url: string;
+};
+
+export type ConfirmTotp = {
+    /**
+     * Of the authenticator app.
+     */
+    code: string;
+};
+
+export type RecoveryCodes = {
+    /**
+     * Ten codes, each of which works once in place of a code of the app. Not shown again.
+     */
+    recovery_codes: Array<string>;
+};
+
+export type RemoveTotp = {
+    /**
+     * Required of a user who has a password. One without needs a login younger than 15 minutes.
+     */
+    current_password?: string;
+    /**
+     * Of the authenticator app, or a recovery code.
+     */
+    code: string;
 };
 
 export type ConversationList = {
@@ -922,6 +969,11 @@ export type Problem = {
      * - `registration_closed`: No accounts can be created on this server.
      * - `mail_not_configured`: This server sends no mails.
      * - `wrong_password`: `current_password` is wrong.
+     * - `second_factor_required`: The password is right, and the account has a second factor: log in again with `code`.
+     * - `wrong_code`: The code of the second factor is wrong, was used before, or has expired.
+     * - `totp_active`: The second factor is on already.
+     * - `totp_inactive`: The second factor is off: there is none to remove.
+     * - `no_totp_pending`: No second factor waits to be confirmed: set one up first.
      * - `not_found`: There is no such thing, or it is not yours.
      * - `method_not_allowed`: The path exists, but not under this method; `Allow` lists those it has.
      * - `not_acceptable`: `Accept` names no type that the answer can have.
@@ -952,7 +1004,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invitation_required' | 'registration_closed' | 'mail_not_configured' | 'wrong_password' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invitation_required' | 'registration_closed' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */
@@ -1406,7 +1458,11 @@ export type LoginErrors = {
      */
     400: Problem;
     /**
+     * `second_factor_required`: The password is right, and the account has a second factor: log in again with `code`.
+     *
      * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     *
+     * `wrong_code`: The code of the second factor is wrong, was used before, or has expired.
      */
     401: Problem;
     /**
@@ -2243,6 +2299,217 @@ export type RevokeSessionResponses = {
 };
 
 export type RevokeSessionResponse = RevokeSessionResponses[keyof RevokeSessionResponses];
+
+export type StartTotpData = {
+    body?: StartTotp;
+    path?: never;
+    query?: never;
+    url: '/auth/me/totp';
+};
+
+export type StartTotpErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     *
+     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too, or log in again without a password.
+     *
+     * `wrong_password`: `current_password` is wrong.
+     */
+    403: Problem;
+    /**
+     * `totp_active`: The second factor is on already.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
+     */
+    503: Problem;
+};
+
+export type StartTotpError = StartTotpErrors[keyof StartTotpErrors];
+
+export type StartTotpResponses = {
+    /**
+     * Created
+     */
+    201: TotpSetup;
+};
+
+export type StartTotpResponse = StartTotpResponses[keyof StartTotpResponses];
+
+export type ConfirmTotpData = {
+    body: ConfirmTotp;
+    path?: never;
+    query?: never;
+    url: '/auth/me/totp/confirm';
+};
+
+export type ConfirmTotpErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     *
+     * `wrong_code`: The code of the second factor is wrong, was used before, or has expired.
+     */
+    403: Problem;
+    /**
+     * `no_totp_pending`: No second factor waits to be confirmed: set one up first.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ConfirmTotpError = ConfirmTotpErrors[keyof ConfirmTotpErrors];
+
+export type ConfirmTotpResponses = {
+    /**
+     * OK
+     */
+    200: RecoveryCodes;
+};
+
+export type ConfirmTotpResponse = ConfirmTotpResponses[keyof ConfirmTotpResponses];
+
+export type RemoveTotpData = {
+    body: RemoveTotp;
+    path?: never;
+    query?: never;
+    url: '/auth/me/totp/remove';
+};
+
+export type RemoveTotpErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     *
+     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too, or log in again without a password.
+     *
+     * `wrong_code`: The code of the second factor is wrong, was used before, or has expired.
+     *
+     * `wrong_password`: `current_password` is wrong.
+     */
+    403: Problem;
+    /**
+     * `totp_inactive`: The second factor is off: there is none to remove.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
+     */
+    503: Problem;
+};
+
+export type RemoveTotpError = RemoveTotpErrors[keyof RemoveTotpErrors];
+
+export type RemoveTotpResponses = {
+    /**
+     * No Content
+     */
+    204: void;
+};
+
+export type RemoveTotpResponse = RemoveTotpResponses[keyof RemoveTotpResponses];
 
 export type ListConversationsData = {
     body?: never;
