@@ -1,7 +1,8 @@
 /** Events are stored with what they report, signed, and sent to a real HTTP server. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { WebhookDelivery } from '../../src/webhooks/webhook-delivery.entity.js';
+import { WebhookOutbox } from '../../src/webhooks/webhook-outbox.service.js';
 import { createAdmin } from '../support/app/admin.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
@@ -63,6 +64,24 @@ describe('a completed reply', () => {
     const verified = new Webhook(NEW_SECRET).verify(webhook.raw, webhook.headers as Record<string, string>);
     expect(verified).toEqual(JSON.parse(webhook.raw));
     await until(() => t.manager.existsBy(WebhookDelivery, { status: 'delivered', attempts: 1 }));
+  });
+});
+
+describe('the end of a reply', () => {
+  it('is stored together with its webhook, or neither is', async () => {
+    const outbox = t.app.get(WebhookOutbox);
+    const add = outbox.add.bind(outbox);
+    const failing = jest.spyOn(outbox, 'add').mockImplementationOnce(async (manager, event) => {
+      await add(manager, event);
+      throw new Error('The connection was lost');
+    });
+    const { id } = await ada.createConversation({ title: 'Together' });
+    const { body } = await ada.send(id, 'Hi');
+
+    expect(body.assistant_message.status).toBe('complete');
+    expect(failing).toHaveBeenCalledTimes(2);
+    expect(await t.manager.countBy(WebhookDelivery, { orderingKey: `conversation:${id}` })).toBe(1);
+    failing.mockRestore();
   });
 });
 
