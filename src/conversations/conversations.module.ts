@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Conversation } from './conversation.entity.js';
+import { ConversationRetention } from './conversation-retention.service.js';
 import { ConversationList } from './conversation-list.service.js';
 import { ConversationsController } from './conversations.controller.js';
 import { ConversationsService } from './conversations.service.js';
@@ -17,6 +18,7 @@ import { SearchService } from './search/search.service.js';
   providers: [
     ConversationsService,
     ConversationList,
+    ConversationRetention,
     MessagesService,
     SearchService,
     MessageSearch,

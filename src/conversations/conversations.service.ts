@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, Repository } from 'typeorm';
+import { DataSource, LessThan, Repository } from 'typeorm';
 import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
@@ -99,13 +99,18 @@ export class ConversationsService {
     if (affected) this.announce('conversation.updated', await this.getOwned(userId, id));
   }
 
-  /** Stop the running reply first; that also deletes its chunks. */
-  async delete(userId: number, id: number): Promise<void> {
+  /**
+   * Stop the running reply first; that also deletes its chunks.
+   * @param before deletes the conversation only if its last message is older
+   * @throws {NotFoundError}
+   */
+  async delete(userId: number, id: number, before?: Date): Promise<void> {
     const deletionBegan = new Date();
     await transaction(this.database, async (manager) => {
       await this.searchIndex.tombstone(manager, userId, id);
       for (const archived of [false, true]) {
-        const { affected } = await manager.delete(Conversation, { id, userId, archived });
+        const where = { id, userId, archived, ...(before && { updatedAt: LessThan(before) }) };
+        const { affected } = await manager.delete(Conversation, where);
         if (affected) return countConversations(manager, userId, { archived, by: -1 });
       }
       throw new NotFoundError('conversation');

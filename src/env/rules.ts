@@ -13,8 +13,6 @@ export type SecretCheck = Check;
 
 /** Node's timers fire immediately above 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
-/** More connections than MySQL's default `max_connections` leaves for others. */
-const MAX_POOL = 1000;
 const MIN_JWT_SECRET_BYTES = 32;
 const MIN_DIFFERENT_CHARACTERS = 10;
 /** 32 bytes in canonical base64url with padding; the last digit carries four bits. */
@@ -107,10 +105,10 @@ export const port = rule('must be a whole number from 0 to 65535', (text) => {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 });
 
-export const poolSize = rule(`must be a whole number from 1 to ${MAX_POOL}`, (text) => {
-  const size = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  return size >= 1 && size <= MAX_POOL ? size : undefined;
-});
+/** More connections than MySQL's default `max_connections` leaves for others. */
+export const poolSize = wholeNumber(1, 1000);
+
+export const retentionDays = wholeNumber(1, 36_500);
 
 export const nonNegativeNumber = rule('must be a number, 0 or more', parseDecimal);
 
@@ -120,6 +118,13 @@ export const positiveSeconds = rule(
   `must be a number of seconds above 0, to ${MAX_SECONDS}`,
   (text) => parseSeconds(text) || undefined,
 );
+
+function wholeNumber(min: number, max: number) {
+  return rule(`must be a whole number from ${min} to ${max}`, (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+    return value >= min && value <= max ? value : undefined;
+  });
+}
 
 function parseSeconds(text: string): number | undefined {
   const value = parseDecimal(text);

@@ -50,6 +50,8 @@ export class Settings {
   readonly demoModel!: boolean;
   readonly shutdownDelaySeconds!: number;
   readonly shutdownGraceSeconds!: number;
+  /** Unset keeps conversations for ever. */
+  readonly retentionDays?: number;
   readonly retryInterrupted!: boolean;
   readonly upstreamFirstByteTimeoutSeconds!: number;
   readonly upstreamIdleTimeoutSeconds!: number;
@@ -145,6 +147,7 @@ function toSettings(checked: Environment, production: boolean): Settings {
     demoModel: checked.DEMO_MODEL,
     shutdownDelaySeconds: checked.SHUTDOWN_DELAY_S,
     shutdownGraceSeconds: checked.SHUTDOWN_GRACE_S,
+    retentionDays: checked.RETENTION_DAYS,
     retryInterrupted: checked.RETRY_INTERRUPTED,
     upstreamFirstByteTimeoutSeconds: checked.UPSTREAM_FIRST_BYTE_TIMEOUT_S,
     upstreamIdleTimeoutSeconds: checked.UPSTREAM_IDLE_TIMEOUT_S,
