@@ -17,7 +17,7 @@ const isInside = (id) => INSIDE.includes(id.split('/')[0]) && existsSync(`node_m
 
 rmSync(OUT, { recursive: true, force: true });
 await build({
-  input: ['dist/src/main.js', 'dist/src/cli/rotate-keys.js', 'dist/src/cli/backup.js'],
+  input: ['main', 'cli/admin', 'cli/backup', 'cli/rotate-keys'].map((name) => `dist/src/${name}.js`),
   platform: 'node',
   external: (id) => !/^[./]/.test(id) && !isInside(id),
   // Used by `node --enable-source-maps .`

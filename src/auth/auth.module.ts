@@ -38,6 +38,7 @@ import { KeyRing } from './tokens/key-ring.js';
 import { RefreshService } from './tokens/refresh.service.js';
 import { SessionPurgeService } from './tokens/session-purge.service.js';
 import { SessionSweep } from './sessions/session-sweep.service.js';
+import { UserDeletionService } from './users/user-deletion.service.js';
 import { UserControlService } from './users/user-control.service.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
@@ -95,6 +96,7 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     TotpSecrets,
     TotpSetupService,
     UserControlService,
+    UserDeletionService,
     UserCreationService,
     UserDtos,
     UserRecords,
@@ -107,6 +109,7 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     SessionsService,
     TotpRemovalService,
     UserControlService,
+    UserDeletionService,
     UserDtos,
   ],
 })

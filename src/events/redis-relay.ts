@@ -61,6 +61,12 @@ export class RedisRelay {
     for (const client of [this.publisher, this.subscriber]) if (client.isOpen) client.destroy();
   }
 
+  /** Closes the connections once Redis has received what was sent before. */
+  async finish(): Promise<void> {
+    if (this.publisher.isReady) await this.publisher.ping().catch(() => undefined);
+    this.close();
+  }
+
   get isConnected(): boolean {
     return this.publisher.isReady && this.subscriber.isReady;
   }

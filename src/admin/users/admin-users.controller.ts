@@ -3,6 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AdminOnly } from '../../auth/roles/admin.guard.js';
 import { AuditBody } from '../../auth/roles/admin-audit.interceptor.js';
 import { UserControlService } from '../../auth/users/user-control.service.js';
+import { UserDeletionService } from '../../auth/users/user-deletion.service.js';
 import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { AdminUserDto, AdminUserListDto, ChangeRoleDto, ListUsersQuery } from './admin-user.dto.js';
@@ -15,6 +16,7 @@ export class AdminUsersController {
   constructor(
     private readonly users: AdminUsersService,
     private readonly control: UserControlService,
+    private readonly deletions: UserDeletionService,
   ) {}
 
   @Get()
@@ -100,6 +102,6 @@ export class AdminUsersController {
   })
   @ApiProblems('403 admin_only', '409 last_admin')
   async delete(@Param('id', IdPipe) id: number): Promise<void> {
-    await this.control.delete(id);
+    await this.deletions.delete(id);
   }
 }

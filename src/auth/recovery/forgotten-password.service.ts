@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { setTimeout as delay } from 'node:timers/promises';
-import { In, Repository } from 'typeorm';
+import { Repository } from 'typeorm';
 import { AuditLog } from '../../audit/audit-log.js';
-import { emailKey, exactEmailKey } from '../../common/text/email-key.js';
 import { transaction } from '../../database/retry.js';
 import { Settings } from '../../env/settings.js';
 import { MailQueue } from '../../mail/mail-queue.service.js';
@@ -11,6 +10,7 @@ import { passwordResetMail } from '../../mail/mail-templates.js';
 import { RateLimits } from '../../throttling/rate-limits.js';
 import { mailNotConfigured } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
+import { findByEmail } from '../users/find-by-email.js';
 import { User } from '../users/user.entity.js';
 import { issueMailToken } from '../mails/mail-tokens.js';
 
@@ -39,7 +39,7 @@ export class ForgottenPasswordService {
   }
 
   private async findAndMail(email: string, client: ClientInfo): Promise<void> {
-    const user = await this.findByEmail(email);
+    const user = await findByEmail(this.users.manager, email);
     this.audit.record('password.forgotten', { userId: user?.id, address: client.address });
     if (!user || !(await this.limits.tryConsume('mails', user.id)).allowed) return;
     await transaction(this.users.manager.dataSource, async (manager) => {
@@ -47,13 +47,5 @@ export class ForgottenPasswordService {
       const link = `${this.settings.linkBaseUrl}/reset-password#token=${token}`;
       await this.mails.add(manager, user.id, passwordResetMail(user.email!, link, client.language));
     });
-  }
-
-  private async findByEmail(email: string): Promise<User | undefined> {
-    const exactKey = exactEmailKey(email);
-    const keys = In([exactKey, emailKey(email) ?? exactKey]);
-    // An exact key begins with a space and sorts first.
-    const [user] = await this.users.find({ where: { emailKey: keys }, order: { emailKey: 'ASC' }, take: 1 });
-    return user;
   }
 }

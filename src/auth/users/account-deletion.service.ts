@@ -2,20 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../../audit/audit-log.js';
 import type { Actor } from '../actor.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
-import { UserControlService } from './user-control.service.js';
+import { UserDeletionService } from './user-deletion.service.js';
 
 @Injectable()
 export class AccountDeletionService {
   constructor(
     private readonly reauthentication: ReauthenticationService,
-    private readonly control: UserControlService,
+    private readonly deletions: UserDeletionService,
     private readonly audit: AuditLog,
   ) {}
 
   /** @throws {ConflictError} `last_admin` */
   async delete(actor: Actor, password: string | undefined): Promise<void> {
     await this.reauthentication.require(actor, password);
-    await this.control.delete(actor.userId);
+    await this.deletions.delete(actor.userId);
     this.audit.record('account.deleted', actor);
   }
 }

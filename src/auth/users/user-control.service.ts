@@ -8,7 +8,6 @@ import { ParleyEvent } from '../../events/parley-event.js';
 import { lockAdmins, refuseLastAdmin } from '../roles/last-admin.js';
 import { Roles } from '../roles/roles.service.js';
 import { deleteAllOf, SessionsService } from '../sessions/sessions.service.js';
-import { UserRecords } from './user-records.service.js';
 import { User, type UserRole } from './user.entity.js';
 
 /** Changes what users may do, for administrators and the command line. At least one enabled administrator remains. */
@@ -19,7 +18,6 @@ export class UserControlService {
     private readonly roles: Roles,
     private readonly sessions: SessionsService,
     private readonly events: EventHub,
-    private readonly records: UserRecords,
   ) {}
 
   /**
@@ -52,16 +50,6 @@ export class UserControlService {
     const ended = await this.change(userId, (manager) => deleteAllOf(manager, userId));
     this.sessions.publishRevoked(userId, ended);
     return ended.length;
-  }
-
-  /**
-   * Closes the account as `disable` does, then deletes it with all that it owns, which may take a while.
-   * @throws {ConflictError} `last_admin`
-   */
-  async delete(userId: number): Promise<void> {
-    await this.disable(userId);
-    this.events.publish(userId, new ParleyEvent('account.deleted', {}));
-    await transaction(this.dataSource, (manager) => this.records.delete(manager, userId));
   }
 
   private change<T>(userId: number, work: (manager: EntityManager, user: User) => Promise<T>): Promise<T> {
