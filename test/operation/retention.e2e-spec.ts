@@ -36,9 +36,9 @@ it('deletes conversations whose last message is older, and publishes it', async 
   const events = await t.eventsDuring(ada.id, () => t.app.get(ConversationRetention).run());
 
   expect(await Promise.all([old, pinned, archived, kept].map(statusOf))).toEqual([404, 404, 404, 200]);
-  expect(events.map(({ type, conversationId }) => [type, conversationId])).toEqual(
-    [old, pinned, archived].map((id) => ['conversation.deleted', id]),
-  );
+  // A title may arrive meanwhile.
+  const deletions = events.filter(({ type }) => type === 'conversation.deleted');
+  expect(deletions.map(({ conversationId }) => conversationId)).toEqual([old, pinned, archived]);
   const { body: list } = await ada.get('/conversations');
   expect(list.total).toBe(1);
   const { body: found } = await ada.get<{ results: Thing[] }>('/conversations/search?q=needle');
