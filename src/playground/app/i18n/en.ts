@@ -22,6 +22,25 @@ export const en = {
   loading: 'Loading…',
   dismiss: 'Dismiss',
 
+  secondFactor: 'Two-factor authentication',
+  secondFactorText: 'With an authenticator app on your phone, your password alone no longer signs you in.',
+  secondFactorIsOn: 'It is on: signing in takes a code of your authenticator app.',
+  secondFactorOff: 'Two-factor authentication is off.',
+  setUpSecondFactor: 'Set up two-factor authentication',
+  scanCode:
+    'Scan the code with your authenticator app, or enter the secret there. Then type the code it shows.',
+  qrCode: 'QR code for authenticator apps',
+  copySecret: 'Copy secret',
+  code6: 'Code of the app',
+  orRecoveryCode: 'Without your phone, a recovery code.',
+  turnOn: 'Turn on',
+  turnOff: 'Turn off two-factor authentication',
+  recoveryCodes: 'Recovery codes',
+  recoveryCodesText:
+    'Two-factor authentication is on. Keep these recovery codes in a safe place: each signs you in once without your phone. They are not shown again.',
+  download: 'Download',
+  codesKept: 'I have kept them',
+
   signIn: 'Sign in',
   signUp: 'Sign up',
   signOut: 'Sign out',

@@ -1,6 +1,8 @@
+import { ParleyError } from '@parley/client';
 import { useState } from 'preact/hooks';
 import { parley, storage } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
+import { CodeField } from '../ui/code-field.js';
 import { Field, Problem, useForm } from '../ui/form.js';
 import { Logo } from '../ui/logo.js';
 
@@ -63,11 +65,23 @@ function ResetForm() {
   );
 }
 
+/** @returns false if a code of the second factor is needed */
+async function signIn(credentials: { email: string; password: string; code?: string }): Promise<boolean> {
+  try {
+    await parley.auth.login(credentials);
+    return true;
+  } catch (error) {
+    if (error instanceof ParleyError && error.code === 'second_factor_required') return false;
+    throw error;
+  }
+}
+
 function AccountForm({ isNew }: { isNew: boolean }) {
+  const [isCodeNeeded, setCodeNeeded] = useState(false);
   const { errors, problem, isBusy, onSubmit } = useForm(
-    async ({ username = '', email = '', password = '' }) => {
+    async ({ username = '', email = '', password = '', code }) => {
       if (isNew) await parley.auth.register({ username, email, password });
-      else await parley.auth.login({ email, password });
+      else if (!(await signIn({ email, password, code }))) return setCodeNeeded(true);
       storage?.setItem(RETURNING, 'true');
     },
   );
@@ -93,6 +107,7 @@ function AccountForm({ isNew }: { isNew: boolean }) {
         hint={isNew ? t.passwordHint : undefined}
         errors={errors}
       />
+      {isCodeNeeded && <CodeField errors={errors} hint={t.orRecoveryCode} isFocused />}
       <Problem text={problem} />
       <button class="primary" disabled={isBusy}>
         {isNew ? t.signUp : t.signIn}

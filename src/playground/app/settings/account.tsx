@@ -3,7 +3,9 @@ import { useState } from 'preact/hooks';
 import { notice, report } from '../client/notices.js';
 import { parley } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
-import { Field, Problem, useForm } from '../ui/form.js';
+import { downloadText } from '../ui/download.js';
+import { CurrentPassword, Field, Problem, useForm } from '../ui/form.js';
+import { SecondFactor } from './second-factor.js';
 
 export function Account({ user }: { user: User }) {
   return (
@@ -13,6 +15,7 @@ export function Account({ user }: { user: User }) {
         {t.signOut}
       </button>
       <ChangePassword user={user} />
+      <SecondFactor user={user} />
       <section>
         <h3>{t.exportData}</h3>
         <p class="muted">{t.exportText}</p>
@@ -68,20 +71,7 @@ function DeleteAccount({ user }: { user: User }) {
   );
 }
 
-const CurrentPassword = ({ errors }: { errors: Record<string, string> }) => (
-  <Field
-    name="current_password"
-    type="password"
-    label={t.currentPassword}
-    autocomplete="current-password"
-    errors={errors}
-  />
-);
-
 async function download(): Promise<void> {
   const data = await parley.rest.exportAccount();
-  const url = URL.createObjectURL(new Blob([JSON.stringify(data, null, 2)], { type: 'application/json' }));
-  const link = Object.assign(document.createElement('a'), { href: url, download: 'parley-export.json' });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  downloadText(JSON.stringify(data, null, 2), 'parley-export.json', 'application/json');
 }

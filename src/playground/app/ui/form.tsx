@@ -63,7 +63,7 @@ interface FieldProps {
   hint?: string;
   isOptional?: boolean;
   errors?: Record<string, string>;
-  autocomplete?: 'off' | 'username' | 'email' | 'current-password' | 'new-password';
+  autocomplete?: 'off' | 'username' | 'email' | 'current-password' | 'new-password' | 'one-time-code';
   autofocus?: boolean;
   defaultValue?: string | number;
   placeholder?: string;
@@ -92,3 +92,13 @@ export function Field({ label, hint, isOptional, errors = {}, ...input }: FieldP
     </div>
   );
 }
+
+export const CurrentPassword = ({ errors }: { errors: Record<string, string> }) => (
+  <Field
+    name="current_password"
+    type="password"
+    label={t.currentPassword}
+    autocomplete="current-password"
+    errors={errors}
+  />
+);
