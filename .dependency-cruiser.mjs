@@ -43,7 +43,7 @@ export const LAYERS = [
   ['configs/'],
   ['auth/'],
   ['auth/guard/'],
-  ['auth/recovery/', 'auth/totp/'],
+  ['auth/recovery/', 'auth/totp/', 'auth/verification/'],
   ['auth/users/'],
   ['auth/roles/'],
   ['auth/invitations/', 'auth/passwords/'],

@@ -10,6 +10,7 @@ import { SearchIndexVersion1764360200000 } from '../migrations/1764360200000-Sea
 import { StreamTickets1764380000000 } from '../migrations/1764380000000-StreamTickets.js';
 import { Mail1764400000000 } from '../migrations/1764400000000-Mail.js';
 import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
+import { EmailVerification1764420000000 } from '../migrations/1764420000000-EmailVerification.js';
 import { Totp1764430000000 } from '../migrations/1764430000000-Totp.js';
 import { AuditEvents1764450000000 } from '../migrations/1764450000000-AuditEvents.js';
 import { AuditEvent } from './audit/audit-event.entity.js';
@@ -75,6 +76,7 @@ export const SCHEMA = {
     StreamTickets1764380000000,
     Mail1764400000000,
     Accounts1764410000000,
+    EmailVerification1764420000000,
     Totp1764430000000,
     Invitations1764440000000,
     AuditEvents1764450000000,

@@ -12,6 +12,7 @@ export type AuditAction =
   | 'logout'
   | 'username.changed'
   | 'email.changed'
+  | 'email.verified'
   | 'password.changed'
   | 'password.forgotten'
   | 'password.reset'

@@ -37,7 +37,7 @@ export class AuthController {
     description:
       'Does not begin a session: log in afterwards. Usernames and email addresses are unique, whatever their case or ' +
       'spelling. Whether an invitation is required depends on REGISTRATION; a wrong, used or expired one is 422 ' +
-      'naming `invitation`.',
+      'naming `invitation`. A link that verifies the address is mailed, unless the operator has switched that off.',
   })
   @ApiProblems(
     '403 invitation_required',
@@ -60,13 +60,15 @@ export class AuthController {
     description:
       'Responds with an access token for an hour and a refresh token for a week. A wrong email address and a wrong ' +
       'password are answered alike. `code` is required of a user with a second factor: without it, the right password ' +
-      'is answered with `second_factor_required`.',
+      'is answered with `second_factor_required`. Where the server requires verified addresses, that of an unverified ' +
+      'one is 403 `email_unverified`, and the link is mailed again.',
   })
   @ApiProblems(
     '401 unauthenticated',
     '401 second_factor_required',
     '401 wrong_code',
     '403 account_disabled',
+    '403 email_unverified',
     '503 unavailable',
   )
   login(@Body() dto: LoginDto, @CurrentClientInfo() client: ClientInfo): Promise<TokenPairDto> {

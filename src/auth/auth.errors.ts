@@ -77,6 +77,16 @@ export const usernameTaken = () => new ConflictError('username_taken', 'This use
 
 export const emailTaken = () => new ConflictError('email_taken', 'This email address is taken.');
 
+export const emailUnverified = () =>
+  new ProblemError(
+    403,
+    'email_unverified',
+    'The email address is not verified: follow the link that was mailed to it.',
+  );
+
+export const alreadyVerified = () =>
+  new ConflictError('already_verified', 'No email address of this account waits for verification.');
+
 export const mailNotConfigured = () =>
   new ProblemError(
     403,

@@ -26,6 +26,10 @@ import { EncryptionModule } from '../encryption/encryption.module.js';
 import { MailModule } from '../mail/mail.module.js';
 import { ForgottenPasswordService } from './recovery/forgotten-password.service.js';
 import { PasswordResetService } from './recovery/password-reset.service.js';
+import { AccountMails } from './mails/account-mails.service.js';
+import { PasswordReplacementService } from './passwords/password-replacement.service.js';
+import { EmailVerificationService } from './verification/email-verification.service.js';
+import { VerificationController } from './verification/verification.controller.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
 import { MeController } from './users/me.controller.js';
 import { GuessLimiter } from './passwords/guess-limiter.js';
@@ -63,20 +67,30 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     WebhooksModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
   ],
-  controllers: [AuthController, MeController, RecoveryController, SessionsController, TotpController],
+  controllers: [
+    AuthController,
+    MeController,
+    RecoveryController,
+    SessionsController,
+    TotpController,
+    VerificationController,
+  ],
   providers: [
     { provide: APP_GUARD, useClass: JwtAuthGuard },
     AccountDeletionService,
+    AccountMails,
     AdmissionService,
     UsersService,
     AuthService,
     EmailChangeService,
+    EmailVerificationService,
     ForgottenPasswordService,
     GuessLimiter,
     JwtStrategy,
     KeyRing,
     LoginService,
     PasswordChangeService,
+    PasswordReplacementService,
     PasswordResetService,
     PasswordVerificationService,
     { provide: PasswordService, useFactory: () => new PasswordService(ARGON2_PARAMETERS) },

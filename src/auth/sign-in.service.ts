@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
-import { accountDisabled, wrongCredentials } from './auth.errors.js';
+import { accountDisabled, emailUnverified, wrongCredentials } from './auth.errors.js';
 import type { ClientInfo } from './client-info.decorator.js';
+import { AccountMails } from './mails/account-mails.service.js';
 import { SecondFactorService } from './totp/second-factor.service.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import type { TokenPairDto } from './tokens/token-pair.dto.js';
@@ -23,6 +24,7 @@ export class SignInService {
     private readonly secondFactor: SecondFactorService,
     private readonly sessions: SessionsService,
     private readonly tokens: TokensService,
+    private readonly mails: AccountMails,
     private readonly audit: AuditLog,
   ) {}
 
@@ -31,7 +33,7 @@ export class SignInService {
    * @param user as read before the credential was verified
    * @throws {UnauthenticatedError} `second_factor_required`, `wrong_code`; `unauthenticated` if the password or the
    * second factor was changed or the account deleted meanwhile
-   * @throws {ProblemError} `account_disabled`
+   * @throws {ProblemError} `account_disabled`, `email_unverified`
    */
   async signIn(
     user: User,
@@ -39,6 +41,7 @@ export class SignInService {
   ): Promise<TokenPairDto> {
     await this.secondFactor.requireAtLogin(user, code, client);
     this.refuseDisabled(user, client);
+    await this.refuseUnverified(user, client);
     const grant = await this.sessions.create(user, passwordHash, client);
     const subject = { userId: user.id, sessionId: grant?.sessionId, address: client.address };
     this.audit.record(grant ? 'login.succeeded' : 'login.failed', subject);
@@ -50,5 +53,15 @@ export class SignInService {
     if (!disabledAt) return;
     this.audit.record('login.failed', { userId, address }, { details: { error: 'account_disabled' } });
     throw accountDisabled();
+  }
+
+  /** Mails the link again, for users who registered before EMAIL_VERIFICATION=required too. */
+  private async refuseUnverified(user: User, { language, address }: ClientInfo): Promise<void> {
+    if (this.mails.verification !== 'required' || user.emailVerified || user.email === null) return;
+    await this.mails.addVerification(user, language);
+    this.mails.wake();
+    const details = { error: 'email_unverified' };
+    this.audit.record('login.failed', { userId: user.id, address }, { details });
+    throw emailUnverified();
   }
 }

@@ -44,7 +44,10 @@ export const COMMANDS: Record<string, Command> = {
     return `Ended ${count} ${count === 1 ? 'session' : 'sessions'} of ${user.email}.`;
   },
   'reset-link': async ({ dataSource, settings }, user) => {
-    const token = await transaction(dataSource, (manager) => issueMailToken(manager, user.id, 'reset'));
+    const token = await transaction(dataSource, (manager) =>
+      issueMailToken(manager, user, { purpose: 'reset', email: null }),
+    );
+    if (token === null) throw new Error('The account was changed meanwhile. Try again.');
     return `${settings.linkBaseUrl}/reset-password#token=${token}`;
   },
 };

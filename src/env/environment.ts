@@ -43,6 +43,7 @@ export function environmentSchema(production: boolean) {
     PUBLIC_URL: publicUrlSchema(production).optional(),
     SMTP_URL: smtpUrl.optional(),
     MAIL_FROM: mailSender.optional(),
+    EMAIL_VERIFICATION: oneOf(['off', 'optional', 'required']).default('optional'),
     REGISTRATION: oneOf(['open', 'invite', 'closed']).default('open'),
     ADMIN_EMAILS: emails.default([]),
     WEBHOOK_URL: webhookUrl(production).optional(),

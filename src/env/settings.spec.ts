@@ -54,6 +54,7 @@ describe('loadSettings', () => {
       linkBaseUrl: 'http://127.0.0.1:3000',
       smtpUrl: undefined,
       mailFrom: 'Parley <no-reply@127.0.0.1>',
+      emailVerification: 'optional',
       registration: 'open',
       adminEmails: [],
       webhookUrl: undefined,
@@ -123,6 +124,7 @@ describe('loadSettings', () => {
       PUBLIC_URL: 'http://Chat.example.com:80/chat-api/',
       SMTP_URL: 'smtps://parley:p%40ss@mail.example.com:465',
       MAIL_FROM: 'Parley <chat@example.com>',
+      EMAIL_VERIFICATION: 'required',
       REGISTRATION: 'invite',
       ADMIN_EMAILS: 'ops@example.com, Root@Example.com',
       WEBHOOK_URL: 'http://App:80/hooks?key=1',
@@ -159,6 +161,7 @@ describe('loadSettings', () => {
       linkBaseUrl: 'http://chat.example.com/chat-api',
       smtpUrl: 'smtps://parley:p%40ss@mail.example.com:465',
       mailFrom: 'Parley <chat@example.com>',
+      emailVerification: 'required',
       registration: 'invite',
       adminEmails: ['ops@example.com', 'Root@Example.com'],
       webhookUrl: 'http://app/hooks?key=1',
@@ -234,6 +237,7 @@ describe('invalid settings', () => {
     ],
     REGISTRATION: ['Open', 'invited', 'true'],
     ADMIN_EMAILS: ['ops', 'ops@example.com,', 'a b@example.com'],
+    EMAIL_VERIFICATION: ['Required', 'true', 'none'],
     MAIL_FROM: ['Parley', 'Parley <chat@example.com', 'a@b.c\r\nBcc: eve@example.com', 'a@b.c, d@e.f', '<>'],
     WEBHOOK_URL: [
       'app.example.com',
@@ -436,6 +440,17 @@ describe('production', () => {
     ]);
     expect(errorsOf(smtp)).toEqual([]);
     expect(errorsOf({ ...smtp, PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
+  });
+
+  it('requires a mail server where a login requires a verified address', () => {
+    const required = { EMAIL_VERIFICATION: 'required' };
+
+    expect(errorsOf(required, loadInProduction)).toEqual([
+      'SMTP_URL is required in production with EMAIL_VERIFICATION=required: nobody could log in',
+    ]);
+    expect(errorsOf(required)).toEqual([]);
+    const mail = { SMTP_URL: 'smtp://mail.example.com', PUBLIC_URL: 'https://chat.example.com' };
+    expect(errorsOf({ ...required, ...mail }, loadInProduction)).toEqual([]);
   });
 
   it('refuses a low-entropy encryption key, which tests may use', () => {

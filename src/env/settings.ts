@@ -30,6 +30,8 @@ export class Settings {
   readonly smtpUrl?: string;
   /** In RFC 5322 notation: `address` or `Name <address>`. */
   readonly mailFrom!: string;
+  /** `optional` mails links and refuses nothing; `required` refuses logins of users with an unverified address. */
+  readonly emailVerification!: 'off' | 'optional' | 'required';
   readonly registration!: 'open' | 'invite' | 'closed';
   /** Users with one of these addresses, once verified, are administrators. */
   readonly adminEmails!: string[];
@@ -100,15 +102,20 @@ export function loadSettings(environment: NodeJS.ProcessEnv): Settings {
       checked.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`),
     );
   }
-  if (production && checked.data.SMTP_URL && !checked.data.PUBLIC_URL) {
-    throw new EnvironmentError([
-      'PUBLIC_URL is required in production with SMTP_URL: mails contain links to it',
-    ]);
-  }
+  const missing = production ? missingForMails(checked.data) : [];
+  if (missing.length > 0) throw new EnvironmentError(missing);
   if (checked.data.WEBHOOK_URL && !checked.data.WEBHOOK_SECRET) {
     throw new EnvironmentError(['WEBHOOK_SECRET is required with WEBHOOK_URL: it signs what is sent there']);
   }
   return Object.assign(new Settings(), toSettings(checked.data, production));
+}
+
+function missingForMails({ SMTP_URL, PUBLIC_URL, EMAIL_VERIFICATION }: Environment): string[] {
+  if (SMTP_URL && !PUBLIC_URL)
+    return ['PUBLIC_URL is required in production with SMTP_URL: mails contain links to it'];
+  if (EMAIL_VERIFICATION === 'required' && !SMTP_URL)
+    return ['SMTP_URL is required in production with EMAIL_VERIFICATION=required: nobody could log in'];
+  return [];
 }
 
 function dropEmpty(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -134,6 +141,7 @@ function toSettings(checked: Environment, production: boolean): Settings {
     linkBaseUrl,
     smtpUrl: checked.SMTP_URL,
     mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
+    emailVerification: checked.EMAIL_VERIFICATION,
     registration: checked.REGISTRATION,
     adminEmails: checked.ADMIN_EMAILS,
     webhookUrl: checked.WEBHOOK_URL,

@@ -26,7 +26,9 @@ const GIVE_UP_AFTER_MS = 24 * 60 * 60_000;
 export class MailQueue implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Mail');
   private timer?: NodeJS.Timeout;
-  private running: Promise<void> | null = null;
+  private running?: Promise<void>;
+  private isRunning = false;
+  private isWoken = false;
 
   constructor(
     @InjectRepository(QueuedMail) private readonly mails: Repository<QueuedMail>,
@@ -55,11 +57,24 @@ export class MailQueue implements OnApplicationBootstrap, BeforeApplicationShutd
     await manager.insert(QueuedMail, { userId, encryptedMail, nextAttemptAt: now, createdAt: now });
   }
 
-  /** Sends due mails in the background, unless it is doing so. */
+  /** Sends due mails in the background. While it is doing so, another round follows for mails added meanwhile. */
   wake(): void {
-    this.running ??= this.sendDue()
-      .catch((error: unknown) => this.logger.warn({ error: String(error) }, 'Failed to read queued mails'))
-      .finally(() => (this.running = null));
+    this.isWoken = true;
+    if (!this.isRunning) this.running = this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.isRunning = true;
+    try {
+      while (this.isWoken) {
+        this.isWoken = false;
+        await this.sendDue();
+      }
+    } catch (error) {
+      this.logger.warn({ error: String(error) }, 'Failed to read queued mails');
+    } finally {
+      this.isRunning = false;
+    }
   }
 
   private async sendDue(): Promise<void> {

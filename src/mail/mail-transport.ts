@@ -24,6 +24,7 @@ export class MailTransport {
 
   /** @throws {Error} of nodemailer, or of the file system */
   async send({ link, ...mail }: Mail): Promise<void> {
+    if (!this.isConfigured) throw new Error('SMTP_URL is not set');
     const message = {
       ...mail,
       from: this.settings.mailFrom,

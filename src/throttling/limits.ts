@@ -15,8 +15,10 @@ export const RATE_LIMITS = {
   failed_login: { amount: 10, windowSeconds: 15 * 60, per: 'account' },
   /** Wrong codes of the second factor of one account, in the same budgets: six digits could be guessed in time. */
   wrong_codes: { amount: 50, windowSeconds: 24 * 60 * 60, per: 'account' },
-  /** Mails to one account. Beyond it none is sent, and the response is the same. */
+  /** Mails with links to one account, and to one address. Beyond it none is sent, and the response is the same. */
   mails: { amount: 3, windowSeconds: 60 * 60, per: 'account' },
+  /** Mails that report a change of an account to one address. */
+  notices: { amount: 10, windowSeconds: 60 * 60, per: 'account' },
   /** Sends, regenerations and edits over all transports. Consumed by the chat service, not by the guard. */
   chat: { amount: 30, windowSeconds: 60, per: 'user' },
   /** All other calls. */

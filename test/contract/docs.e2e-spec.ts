@@ -41,8 +41,10 @@ const OWN_CODES = {
   ],
   'POST /admin/invitations': ['admin_only', 'mail_not_configured'],
   'GET /admin/invitations': ['admin_only'],
-  'POST /auth/login': ['unavailable'],
+  'POST /auth/login': ['email_unverified', 'unavailable'],
   'POST /auth/refresh': ['token_reused'],
+  'POST /auth/email/verification': ['already_verified', 'mail_not_configured', 'unavailable'],
+  'POST /auth/email/verify': ['email_taken', 'unavailable'],
   'POST /auth/me/username': ['username_taken'],
   'POST /auth/me/email': ['email_taken', 'reauthentication_required', 'wrong_password', 'unavailable'],
   'POST /auth/me/password': ['reauthentication_required', 'wrong_password', 'unavailable'],
@@ -294,6 +296,7 @@ function codesInSources(): string[] {
 const PUBLIC_CALLS = [
   'GET /health/live',
   'GET /health/ready',
+  'POST /auth/email/verify',
   'POST /auth/login',
   'POST /auth/password/forgot',
   'POST /auth/password/reset',
@@ -303,6 +306,7 @@ const PUBLIC_CALLS = [
 
 const CALLS = [
   ...PUBLIC_CALLS,
+  'POST /auth/email/verification',
   'GET /auth/me',
   'POST /auth/me/username',
   'POST /auth/me/email',

@@ -10,6 +10,8 @@ import { gate } from '../support/provider/provider.js';
 import { ApiDocument, type Operation } from './api-document.js';
 
 const CREDENTIALS = [
+  'POST /auth/email/verification',
+  'POST /auth/email/verify',
   'POST /auth/login',
   'POST /auth/me/delete',
   'POST /auth/me/email',

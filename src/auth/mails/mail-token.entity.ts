@@ -18,7 +18,11 @@ export class MailToken {
   user?: Relation<User>;
 
   @Column({ type: 'varchar', length: 16 })
-  purpose!: 'reset';
+  purpose!: 'reset' | 'verification';
+
+  /** The address that the token was mailed to; null if it verifies none. */
+  @Column({ type: 'varchar', length: 255, nullable: true })
+  email!: string | null;
 
   @Index('ix_mail_tokens_expires_at')
   @Column({ ...TIME, name: 'expires_at' })

@@ -1,39 +1,69 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type EntityManager, MoreThan } from 'typeorm';
+import { type EntityManager, IsNull, MoreThan } from 'typeorm';
+import { invalidField } from '../../common/errors/errors.js';
+import { User } from '../users/user.entity.js';
 import { MailToken } from './mail-token.entity.js';
 
-const LIFETIME_MS: Record<MailToken['purpose'], number> = { reset: 30 * 60_000 };
+type Purpose = MailToken['purpose'];
+
+const LIFETIME_MS: Record<Purpose, number> = { reset: 30 * 60_000, verification: 24 * 60 * 60_000 };
 
 /**
  * Issues a token of 256 random bits, of which only the hash is stored. Cancels the user's older tokens of the purpose.
- * @returns the token in base64url
+ * @param email the address that using the token verifies
+ * @returns the token in base64url, or null if the user's address was changed or the account deleted meanwhile
  */
 export async function issueMailToken(
   manager: EntityManager,
-  userId: number,
-  purpose: MailToken['purpose'],
-): Promise<string> {
+  user: Pick<User, 'id' | 'email'>,
+  { purpose, email }: { purpose: Purpose; email: string | null },
+): Promise<string | null> {
+  // Locks the user's row: of simultaneous tokens one remains, and none outlives a change of the address.
+  const { affected } = await manager.update(User, whereSameEmail(user), { email: user.email });
+  if (affected !== 1) return null;
+  await manager.delete(MailToken, { userId: user.id, purpose });
   const token = randomBytes(32).toString('base64url');
-  await manager.delete(MailToken, { userId, purpose });
   const expiresAt = new Date(Date.now() + LIFETIME_MS[purpose]);
-  await manager.insert(MailToken, { tokenHash: hash(token), userId, purpose, expiresAt });
+  await manager.insert(MailToken, { tokenHash: hash(token), userId: user.id, purpose, email, expiresAt });
   return token;
 }
 
-/** Finds the row of a token that has not expired. */
-export function findMailToken(
+/** Matches the user's row only while it has the address that was read before. */
+export function whereSameEmail({ id, email }: Pick<User, 'id' | 'email'>) {
+  return { id, email: email ?? IsNull() };
+}
+
+/**
+ * Finds the row of a token that has not expired.
+ * @throws {ValidationFailedError} naming `token`
+ */
+export async function getMailToken(
   manager: EntityManager,
   token: string,
-  purpose: MailToken['purpose'],
-): Promise<MailToken | null> {
+  purpose: Purpose,
+): Promise<MailToken & { user: User }> {
   const where = { tokenHash: hash(token), purpose, expiresAt: MoreThan(new Date()) };
-  return manager.findOne(MailToken, { where, relations: { user: true } });
+  const found = await manager.findOne(MailToken, { where, relations: { user: true } });
+  if (!found) throw invalidMailToken();
+  return found as MailToken & { user: User };
+}
+
+/** @returns false if the token was used or cancelled meanwhile */
+export async function redeemMailToken(
+  manager: EntityManager,
+  { tokenHash, purpose }: MailToken,
+): Promise<boolean> {
+  const { affected } = await manager.delete(MailToken, { tokenHash, purpose });
+  return affected === 1;
 }
 
 /** Cancels all tokens of a user: after a reset, a changed password or a changed email address. */
 export async function cancelMailTokens(manager: EntityManager, userId: number): Promise<void> {
   await manager.delete(MailToken, { userId });
 }
+
+export const invalidMailToken = () =>
+  invalidField('token', 'Must be a token from a mail that was not used and has not expired.');
 
 /** Unsalted and fast, which suffices for 256 random bits. */
 const hash = (token: string) => createHash('sha256').update(token).digest('hex');

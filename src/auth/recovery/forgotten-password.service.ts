@@ -3,16 +3,11 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Repository } from 'typeorm';
 import { AuditLog } from '../../audit/audit-log.js';
-import { transaction } from '../../database/retry.js';
-import { Settings } from '../../env/settings.js';
-import { MailQueue } from '../../mail/mail-queue.service.js';
-import { passwordResetMail } from '../../mail/mail-templates.js';
-import { RateLimits } from '../../throttling/rate-limits.js';
 import { mailNotConfigured } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
+import { AccountMails } from '../mails/account-mails.service.js';
 import { findByEmail } from '../users/find-by-email.js';
 import { User } from '../users/user.entity.js';
-import { issueMailToken } from '../mails/mail-tokens.js';
 
 /** Longer than storing a mail takes, so that the response time does not reveal whether the account exists. */
 const RESPONSE_MS = 300;
@@ -22,9 +17,7 @@ const RESPONSE_MS = 300;
 export class ForgottenPasswordService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
-    private readonly settings: Settings,
-    private readonly limits: RateLimits,
-    private readonly mails: MailQueue,
+    private readonly mails: AccountMails,
     private readonly audit: AuditLog,
   ) {}
 
@@ -38,14 +31,9 @@ export class ForgottenPasswordService {
     this.mails.wake();
   }
 
-  private async findAndMail(email: string, client: ClientInfo): Promise<void> {
+  private async findAndMail(email: string, { address, language }: ClientInfo): Promise<void> {
     const user = await findByEmail(this.users.manager, email);
-    this.audit.record('password.forgotten', { userId: user?.id, address: client.address });
-    if (!user || !(await this.limits.tryConsume('mails', user.id)).allowed) return;
-    await transaction(this.users.manager.dataSource, async (manager) => {
-      const token = await issueMailToken(manager, user.id, 'reset');
-      const link = `${this.settings.linkBaseUrl}/reset-password#token=${token}`;
-      await this.mails.add(manager, user.id, passwordResetMail(user.email!, link, client.language));
-    });
+    this.audit.record('password.forgotten', { userId: user?.id, address });
+    if (user) await this.mails.addLink(user, { purpose: 'reset', to: user.email!, language });
   }
 }

@@ -1,19 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import { invalidField } from '../../common/errors/errors.js';
-import { AuditLog } from '../../audit/audit-log.js';
-import { transaction } from '../../database/retry.js';
-import { MailQueue } from '../../mail/mail-queue.service.js';
 import { passwordWasResetMail } from '../../mail/mail-templates.js';
 import type { ClientInfo } from '../client-info.decorator.js';
-import { refuseGuessablePassword } from '../passwords/password-rules.js';
-import { PasswordService } from '../passwords/password.service.js';
-import { deleteAllOf, SessionsService } from '../sessions/sessions.service.js';
-import { whereUnchanged } from '../sessions/unchanged-password.js';
+import type { MailToken } from '../mails/mail-token.entity.js';
+import { getMailToken, invalidMailToken, redeemMailToken } from '../mails/mail-tokens.js';
+import { PasswordReplacementService } from '../passwords/password-replacement.service.js';
+import { deleteAllOf } from '../sessions/sessions.service.js';
 import { User } from '../users/user.entity.js';
-import { cancelMailTokens, findMailToken } from '../mails/mail-tokens.js';
-import { MailToken } from '../mails/mail-token.entity.js';
 import type { ResetPasswordDto } from './recovery.dto.js';
 
 /** Sets a new password with a token that was mailed. */
@@ -21,30 +15,21 @@ import type { ResetPasswordDto } from './recovery.dto.js';
 export class PasswordResetService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
-    private readonly passwords: PasswordService,
-    private readonly sessions: SessionsService,
-    private readonly mails: MailQueue,
-    private readonly audit: AuditLog,
+    private readonly replacement: PasswordReplacementService,
   ) {}
 
   /**
-   * Ends every session and cancels every mailed token of the user.
+   * Ends every session, cancels every mailed token of the user and verifies the address.
    * @throws {ValidationFailedError} names `token` if it is wrong, used or expired, `password` if it is guessable
    */
-  async reset(dto: ResetPasswordDto, client: ClientInfo): Promise<void> {
-    const { manager } = this.dataSource;
-    const found = await findMailToken(manager, dto.token, 'reset');
-    if (!found) throw invalidToken();
-    await refuseGuessablePassword(dto.password, found.user!);
-    const hash = await this.passwords.hash(dto.password);
-    const ended = await transaction(this.dataSource, async (manager) => {
-      const sessions = await replacePassword(manager, found, hash);
-      await this.mails.add(manager, found.userId, passwordWasResetMail(found.user!.email!, client.language));
-      return sessions;
-    });
-    this.mails.wake();
-    this.audit.record('password.reset', { userId: found.userId, address: client.address });
-    this.sessions.reportRevoked(found.userId, ended, client.address);
+  async reset({ token, password }: ResetPasswordDto, { address, language }: ClientInfo): Promise<void> {
+    const found = await getMailToken(this.dataSource.manager, token, 'reset');
+    const { user, userId } = found;
+    const notice = (to: string) => passwordWasResetMail(to, language);
+    await this.replacement.replace(
+      { user, password, event: 'password.reset', subject: { userId, address }, notice },
+      (manager, isReplaced) => redeem(manager, found, isReplaced),
+    );
   }
 }
 
@@ -52,17 +37,9 @@ export class PasswordResetService {
  * Of simultaneous resets, on any node, the one whose update finds the password unchanged succeeds.
  * @returns the ids of the ended sessions
  */
-async function replacePassword(
-  manager: EntityManager,
-  { userId, user, tokenHash, purpose }: MailToken,
-  passwordHash: string,
-): Promise<number[]> {
-  const { affected: changed } = await manager.update(User, whereUnchanged(user!), { passwordHash });
-  const { affected: redeemed } = await manager.delete(MailToken, { tokenHash, purpose });
-  if (changed !== 1 || redeemed !== 1) throw invalidToken();
-  await cancelMailTokens(manager, userId);
+async function redeem(manager: EntityManager, found: MailToken, isReplaced: boolean): Promise<number[]> {
+  if (!isReplaced || !(await redeemMailToken(manager, found))) throw invalidMailToken();
+  const { userId, email } = found;
+  if (email !== null) await manager.update(User, { id: userId, email }, { emailVerified: true });
   return deleteAllOf(manager, userId);
 }
-
-const invalidToken = () =>
-  invalidField('token', 'Must be a token from a mail that was not used and has not expired.');

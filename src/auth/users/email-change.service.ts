@@ -1,37 +1,70 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { AuditLog } from '../../audit/audit-log.js';
 import { transaction } from '../../database/retry.js';
+import { emailChangedMail } from '../../mail/mail-templates.js';
 import type { Actor } from '../actor.js';
 import type { ChangeEmailDto } from '../auth.dto.js';
-import { ReauthenticationService } from '../passwords/reauthentication.service.js';
+import { AccountMails } from '../mails/account-mails.service.js';
 import { cancelMailTokens } from '../mails/mail-tokens.js';
-import { emailColumns, writeUnique } from './unique-names.js';
+import { ReauthenticationService } from '../passwords/reauthentication.service.js';
+import { assertNotTaken, type EmailColumns, emailColumns, writeUnique } from './unique-names.js';
 import type { UserDto } from './user.dto.js';
 import { UserDtos } from './user-dtos.service.js';
 import { User } from './user.entity.js';
 
+/** Changes email addresses: at once, or under EMAIL_VERIFICATION=required once the new address is verified. */
 @Injectable()
 export class EmailChangeService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly dtos: UserDtos,
     private readonly reauthentication: ReauthenticationService,
+    private readonly mails: AccountMails,
     private readonly audit: AuditLog,
   ) {}
 
   /** @throws {ConflictError} `email_taken` */
   async change(actor: Actor, { email, current_password }: ChangeEmailDto): Promise<UserDto> {
     await this.reauthentication.requireUnlessFresh(actor, current_password);
+    const isPending = this.mails.verification === 'required' && email !== actor.user.email;
+    const user = await (isPending ? this.prepare(actor.user, email) : this.replace(actor, email));
+    if (this.mails.verification !== 'off' && (isPending || !user.emailVerified))
+      await this.mails.addVerification(user, actor.client.language, email);
+    this.mails.wake();
+    return this.dtos.of(user);
+  }
+
+  /** Cancels mailed tokens, and with them an earlier pending address. */
+  private async prepare(user: User, email: string): Promise<User> {
+    const { manager } = this.dataSource;
+    const { emailKey } = emailColumns(email);
+    if (emailKey !== user.emailKey) await assertNotTaken(manager, { emailKey });
+    await cancelMailTokens(manager, user.id);
+    return user;
+  }
+
+  private async replace(actor: Actor, email: string): Promise<User> {
     const names = emailColumns(email);
-    await writeUnique(this.dataSource.manager, names, () =>
-      transaction(this.dataSource, async (manager) => {
-        await manager.update(User, { id: actor.userId }, names);
-        await cancelMailTokens(manager, actor.userId);
-      }),
+    const isChanged = await writeUnique(this.dataSource.manager, names, () =>
+      transaction(this.dataSource, (manager) => this.write(manager, actor, names)),
     );
     this.audit.record('email.changed', actor);
-    return this.dtos.of({ ...actor.user, email });
+    return { ...actor.user, ...names, emailVerified: actor.user.emailVerified && !isChanged };
+  }
+
+  /** @returns whether the address is another one */
+  private async write(manager: EntityManager, { user, userId, client }: Actor, names: EmailColumns) {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(User)
+      .set({ ...names, emailVerified: false })
+      .where('id = :userId AND (email IS NULL OR email <> :email)', { userId, email: names.email })
+      .execute();
+    await cancelMailTokens(manager, userId);
+    if (affected !== 1) return false;
+    await this.mails.addNotice(manager, user, (to) => emailChangedMail(to, client.language));
+    return true;
   }
 }

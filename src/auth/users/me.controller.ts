@@ -52,7 +52,10 @@ export class MeController {
     operationId: 'changeEmail',
     summary: 'Change your email address',
     description:
-      'The new address is the one to log in with. `current_password` is required unless the login is younger than 15 minutes.',
+      'The new address is the one to log in with. It is not verified, the link that verifies it is mailed to it, and the ' +
+      'old address is notified. Where the server requires verified addresses, the change takes effect once the link is ' +
+      'used; until then the response shows the old address. `current_password` is required unless the login is younger ' +
+      'than 15 minutes.',
   })
   @ApiProblems('403 reauthentication_required', '403 wrong_password', '409 email_taken', '503 unavailable')
   changeEmail(@CurrentActor() actor: Actor, @Body() dto: ChangeEmailDto): Promise<UserDto> {

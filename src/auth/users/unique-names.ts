@@ -6,8 +6,10 @@ import { User } from './user.entity.js';
 
 type UniqueNames = Partial<Record<'usernameKey' | 'email' | 'emailKey', string>>;
 
+export type EmailColumns = Pick<Required<UniqueNames>, 'email' | 'emailKey'>;
+
 /** @param email a valid address */
-export const emailColumns = (email: string) => ({ email, emailKey: emailKey(email)! });
+export const emailColumns = (email: string): EmailColumns => ({ email, emailKey: emailKey(email)! });
 
 /**
  * Writes names. A violated unique key decides between simultaneous claims.

@@ -7,6 +7,7 @@ import { transaction } from '../../database/retry.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { redeemInvitation } from '../invitations/admission.service.js';
 import type { Invitation } from '../invitations/invitation.entity.js';
+import { AccountMails } from '../mails/account-mails.service.js';
 import { emailColumns, writeUnique } from './unique-names.js';
 import { UserRecords } from './user-records.service.js';
 import { User } from './user.entity.js';
@@ -18,12 +19,13 @@ export interface NewUser extends Pick<User, 'username' | 'email' | 'emailVerifie
   also?: (manager: EntityManager, user: User) => Promise<unknown>;
 }
 
-/** Stores new users, whether they register or sign in by an identity provider. */
+/** Stores new users and mails them a link that verifies their address, whether they register or sign in by an identity provider. */
 @Injectable()
 export class UserCreationService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly records: UserRecords,
+    private readonly mails: AccountMails,
     private readonly audit: AuditLog,
   ) {}
 
@@ -44,6 +46,9 @@ export class UserCreationService {
       }),
     );
     this.audit.record('user.registered', { userId: user.id, address: client.address });
+    if (email !== null && !user.emailVerified && this.mails.verification !== 'off')
+      await this.mails.addVerification(user, client.language);
+    this.mails.wake();
     return user;
   }
 }

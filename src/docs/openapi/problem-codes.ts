@@ -66,6 +66,15 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'No accounts can be created on this server.',
     detail: 'No accounts can be created here.',
   },
+  email_unverified: {
+    meaning:
+      'The credentials are right, but the email address has to be verified first. The link was mailed again.',
+    detail: 'The email address is not verified: follow the link that was mailed to it.',
+  },
+  already_verified: {
+    meaning: 'No email address of the account waits for verification.',
+    detail: 'No email address of this account waits for verification.',
+  },
   mail_not_configured: {
     meaning: 'This server sends no mails.',
     detail: 'This server sends no mails: its operator has to set SMTP_URL.',

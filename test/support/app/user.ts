@@ -45,9 +45,9 @@ export class TestUser extends HttpClient {
   }
 
   /** Another login of the same user: a second device. */
-  async signInAgain(): Promise<TestUser> {
-    const device = new TestUser(this.around, this.username, this.email, this.password);
-    const { email, password } = this;
+  async signInAgain(password = this.password): Promise<TestUser> {
+    const { email } = this;
+    const device = new TestUser(this.around, this.username, email, password);
     device.id = this.id;
     device.tokens = await expectOk(
       new HttpClient(() => this.around.url()).post('/auth/login', { email, password }),

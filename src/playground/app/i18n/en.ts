@@ -3,6 +3,8 @@ const PROBLEMS: Record<string, string> = {
   network_error: 'The server cannot be reached. Check your connection and try again.',
   unexpected_response: 'The server gave an unexpected answer. Try again in a moment.',
   signed_out: 'You are signed out. Sign in again.',
+  email_unverified:
+    'Your email address is not verified yet. Follow the link that was mailed to it, then sign in.',
   no_model_config: 'No model is set up yet. Add one under Settings → Model.',
 };
 

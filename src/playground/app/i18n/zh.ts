@@ -33,6 +33,8 @@ const PROBLEMS: Record<string, string> = {
   admin_only: '只有管理员可以执行此操作。',
   account_disabled: '此账号已被停用，请联系管理员。',
   last_admin: '这是最后一位可用的管理员，请先将角色授予其他用户。',
+  email_unverified: '邮箱尚未验证。请点击我们发送到该邮箱的链接，然后登录。',
+  already_verified: '此账号没有待验证的邮箱。',
   invitation_required: '需要邀请码才能注册。',
   registration_closed: '此服务器已关闭注册。',
   mail_not_configured: '服务器未配置邮件发送，请联系管理员。',
