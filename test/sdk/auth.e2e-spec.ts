@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { ParleyError, type Parley } from '../../sdk/typescript/src/index.js';
 import { clock } from '../../sdk/typescript/src/platform/clock.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { totpCode, turnOnTotp } from '../support/app/totp.js';
 import type { TestUser } from '../support/app/user.js';
 import {
   sdk,
@@ -34,6 +35,24 @@ describe('sign-in of @parley/client', () => {
   afterAll(() => t.stop());
   afterEach(() => {
     jest.restoreAllMocks();
+  });
+
+  it('asks for a code of the second factor, and signs in with it', async () => {
+    const bob = await t.user().create();
+    const { secret, recoveryCodes } = await turnOnTotp(bob);
+    const { email, password } = bob;
+    const parley = sdk(t);
+
+    const refused = await failure(parley.auth.login({ email, password }));
+    expect([refused.code, refused.status]).toEqual(['second_factor_required', 401]);
+    const wrong = await failure(parley.auth.login({ email, password, code: '000000' }));
+    expect([wrong.code, parley.auth.user]).toEqual(['wrong_code', null]);
+    const user = await parley.auth.login({ email, password, code: totpCode(secret) });
+    expect(user.second_factor).toBe(true);
+
+    await parley.rest.removeTotp({ body: { current_password: password, code: recoveryCodes[0]! } });
+    expect((await parley.auth.reload()).second_factor).toBe(false);
+    parley.close();
   });
 
   /** A client whose stored access token has expired. */

@@ -9,6 +9,7 @@ import { DataSource } from 'typeorm';
 import { ModelConfig } from '../../src/configs/model-config.entity.js';
 import { EncryptionService } from '../../src/encryption/encryption.service.js';
 import { Settings } from '../../src/env/settings.js';
+import { TotpSecret } from '../../src/auth/totp/totp-secret.entity.js';
 import { QueuedMail } from '../../src/mail/queued-mail.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
@@ -202,6 +203,20 @@ describe('npm run keys:rotate', () => {
     const rotated = await t.manager.findOneByOrFail(QueuedMail, { userId: ada.id });
     expect(ringOf(freshKey).decrypt(rotated.encryptedMail)).toBe('{"to":"ada@example.com"}');
     await t.manager.delete(QueuedMail, { userId: ada.id });
+  });
+
+  it('re-encrypts secrets of authenticator apps, and exits with 1 for one that no key decrypts', async () => {
+    const eve = await t.user().create();
+    const rowOf = (userId: number) => t.manager.findOneByOrFail(TotpSecret, { userId });
+    const lost = ringOf(newKey()).encrypt('LOST');
+    await t.manager.insert(TotpSecret, { userId: ada.id, encryptedSecret: ringOf(oldKey).encrypt('SECRET') });
+
+    expect((await ended(rotate(freshKey, oldKey))).code).toBe(0);
+    expect(ringOf(freshKey).decrypt((await rowOf(ada.id)).encryptedSecret)).toBe('SECRET');
+    await t.manager.insert(TotpSecret, { userId: eve.id, encryptedSecret: lost });
+    expect((await ended(rotate(freshKey, oldKey))).code).toBe(1);
+    expect((await rowOf(eve.id)).encryptedSecret).toBe(lost);
+    await t.manager.deleteAll(TotpSecret);
   });
 
   it('exits with 1 and leaves a key unchanged that no key decrypts', async () => {
