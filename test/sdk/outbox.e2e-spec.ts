@@ -175,6 +175,26 @@ describe('undelivered requests of @parley/client', () => {
     expect(t.provider.chats.length).toBe(requests + 1);
   });
 
+  it('finds a regenerated reply that ended while offline, on a branch that was left', async () => {
+    const { conversation } = await offline(sharedStorage());
+    isOffline = false;
+    const first = await conversation.send('Q').done;
+    const end = gate();
+    t.provider.willStream('se', end, 'cond');
+    const reply = conversation.regenerate();
+    await settled(conversation, ({ running }) => running?.content === 'se');
+    goOffline();
+    end.open();
+    const isEnded = async () => (await ada.history(conversation.id)).at(-1)?.status === 'complete';
+    await until(isEnded);
+    const { status } = await ada.post(`/conversations/${conversation.id}/messages/${first.id}/activate`);
+    expect(status).toBe(200);
+    isOffline = false;
+
+    expect(await reply.done).toMatchObject({ id: reply.id, content: 'second', status: 'complete' });
+    await settled(conversation, ({ messages }) => messages.at(-1)?.id === first.id);
+  });
+
   it('regenerates the last reply of a conversation that was not opened', async () => {
     isOffline = false;
     const { id } = await ada.createConversation();

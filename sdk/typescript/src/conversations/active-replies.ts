@@ -8,9 +8,12 @@ import type { TurnRequests } from './turn-requests.js';
 /** The replies of one conversation that somebody waits for. */
 export class ActiveReplies {
   private readonly replies = new Map<Reply, Draft | null>();
+  /** Regenerated replies that are being read. */
+  private readonly sought = new Set<Reply>();
 
   /** @param onEnd called after each reply's end */
   constructor(
+    private readonly conversationId: number,
     private readonly requests: TurnRequests,
     private readonly onEnd: () => void,
   ) {}
@@ -44,7 +47,12 @@ export class ActiveReplies {
   /** Finds replies that left the active branch unseen, after it was read again. */
   findMissing(branch: Branch): void {
     for (const [reply, draft] of this.replies) {
-      if (reply.id !== null && !findMessage(branch, reply.id)) void this.find(reply, draft);
+      if (reply.id === null) continue;
+      // A regenerated reply that is known to run beside the branch may have ended unseen.
+      const isKnown = draft
+        ? findMessage(branch, reply.id)
+        : branch.messages.some(({ id }) => id === reply.id);
+      if (!isKnown) void this.find(reply, draft);
     }
   }
 
@@ -52,10 +60,22 @@ export class ActiveReplies {
     for (const reply of this.replies.keys()) reply.fail(error);
   }
 
-  /** Repeating a send returns its reply; a regenerate cannot be repeated. */
+  /** Repeating a send returns its reply; a regenerate cannot be repeated, so its reply is read by its id. */
   private async find(reply: Reply, draft: Draft | null): Promise<void> {
-    if (!draft) return reply.fail(new ParleyError('reply_lost', 'The reply is on another branch.'));
+    if (!draft) return this.findById(reply);
     const found = await this.requests.request(draft, () => undefined).catch(() => null);
     if (found) reply.update(found.assistant_message);
+  }
+
+  private async findById(reply: Reply): Promise<void> {
+    if (this.sought.has(reply)) return;
+    this.sought.add(reply);
+    try {
+      await this.requests.followReply(this.conversationId, reply.id!);
+    } catch (error) {
+      if (error instanceof ParleyError && error.code === 'reply_lost') reply.fail(error);
+    } finally {
+      this.sought.delete(reply);
+    }
   }
 }

@@ -36,7 +36,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     super(INITIAL);
     const { connection, requestEvents } = services;
     this.requests = new TurnRequests(connection, requestEvents, () => this.reader.isFollowing);
-    this.replies = new ActiveReplies(this.requests, () => {
+    this.replies = new ActiveReplies(id, this.requests, () => {
       if (!this.isObserved) this.unobserved();
     });
     this.reader = new ConversationReader(id, services, {

@@ -1,5 +1,6 @@
 import { networkError, ParleyError } from '../error.js';
 import { readEvents, type RequestEvents } from '../http/event-stream.js';
+import { withTimeout } from '../http/timeout.js';
 import type { Connection } from '../live/connection.js';
 import type { LiveEvent } from '../live/events.js';
 import type { ChatRegenerate, Message, Turn } from '../rest/types.gen.js';
@@ -33,6 +34,22 @@ export class TurnRequests {
       return this.connection.request(command, body, onTurn);
     }
     return this.requestOverHttp(request, onTurn);
+  }
+
+  /**
+   * Emits the end of a reply that is not on the active branch, from an event stream that begins with the reply.
+   * @throws {ParleyError} `reply_lost` if the stream ends without it
+   */
+  async followReply(conversationId: number, messageId: number): Promise<void> {
+    const path = `/conversations/${conversationId}/events`;
+    return withTimeout(async (signal) => {
+      const response = await this.requestEvents(path, { lastEventId: beginningOf(messageId), signal });
+      for await (const event of readEvents(response, signal)) {
+        if (event.type !== 'message.completed' || event.body.message.id !== messageId) continue;
+        return this.connection.events.emit(event);
+      }
+      if (!signal.aborted) throw new ParleyError('reply_lost', 'The reply is on another branch.');
+    });
   }
 
   /** Ends event streams; replies go on. */
@@ -77,6 +94,9 @@ export class TurnRequests {
     }
   }
 }
+
+/** The id of an event before a reply's first character (docs/reply-engine.md, Cursors). */
+const beginningOf = (messageId: number) => `${messageId}.1.0.0`;
 
 function pathOf({ command, body }: TurnRequest): string {
   const path = `/conversations/${body.conversation_id}`;
