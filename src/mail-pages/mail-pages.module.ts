@@ -4,8 +4,8 @@ import { HttpAdapterHost } from '@nestjs/core';
 import express, { type Application } from 'express';
 
 const FOLDER = join(import.meta.dirname, 'pages');
-const PAGES = ['reset-password'];
-const FILES = ['pages.css', 'reset-password.js'];
+const PAGES = ['reset-password', 'verify-email'];
+const FILES = ['pages.css', 'reset-password.js', 'verify-email.js'];
 
 /** Serves the pages that mails link to: static files that use the public API. An app may serve its own instead. */
 @Module({})

@@ -42,7 +42,7 @@ async function textTo(email) {
   const mails = await Promise.all(
     files.map(async (file) => PostalMime.parse(await readFile(join(OUTBOX, file)))),
   );
-  return mails.find(({ to }) => to[0].address === email)?.text;
+  return mails.find(({ to, text }) => to[0].address === email && text.includes('/reset-password#'))?.text;
 }
 
 const passwordField = (page) => page.getByLabel('New password');
