@@ -17,6 +17,7 @@ export const LAYERS = [
   ['playground/app/'],
   ['playground/app/screens/'],
   ['playground/app/chat/', 'playground/app/settings/'],
+  ['playground/app/admin/'],
   ['playground/app/sidebar/'],
   ['playground/app/markdown/'],
   ['playground/app/ui/'],

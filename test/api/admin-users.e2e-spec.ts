@@ -6,6 +6,7 @@ import { User } from '../../src/auth/users/user.entity.js';
 import { createAdmin } from '../support/app/admin.js';
 import { logIn, refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { turnOnTotp } from '../support/app/totp.js';
 import type { TestUser } from '../support/app/user.js';
 import type { Thing } from '../support/clients/http.js';
 import { until } from '../support/infrastructure/until.js';
@@ -156,6 +157,19 @@ describe('a disabled user', () => {
     await Promise.all([act(ada, 'disable'), ...Array.from({ length: 10 }, () => logIn(t, ada))]);
 
     expect(await t.manager.countBy(Session, { userId: ada.id })).toBe(0);
+  });
+});
+
+describe('a second factor', () => {
+  it('is turned off for a user who has lost it', async () => {
+    const ada = await t.user().create();
+    await turnOnTotp(ada);
+    expect((await logIn(t, ada)).body.code).toBe('second_factor_required');
+
+    const answer = await act(ada, 'totp/remove');
+    expect(answer).toMatchObject({ status: 200, body: { second_factor: false } });
+    expect((await logIn(t, ada)).status).toBe(200);
+    expect((await act(ada, 'totp/remove')).status).toBe(200);
   });
 });
 

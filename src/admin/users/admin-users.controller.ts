@@ -5,6 +5,8 @@ import { AuditBody } from '../../auth/roles/admin-audit.interceptor.js';
 import { UserControlService } from '../../auth/users/user-control.service.js';
 import { UserDeletionService } from '../../auth/users/user-deletion.service.js';
 import { ApiProblems } from '../../common/errors/api-problems.decorator.js';
+import { TotpRemovalService } from '../../auth/totp/totp-removal.service.js';
+import { type ClientInfo, CurrentClientInfo } from '../../auth/client-info.decorator.js';
 import { IdPipe } from '../../common/validation/id.pipe.js';
 import { AdminUserDto, AdminUserListDto, ChangeRoleDto, ListUsersQuery } from './admin-user.dto.js';
 import { AdminUsersService } from './admin-users.service.js';
@@ -17,6 +19,7 @@ export class AdminUsersController {
     private readonly users: AdminUsersService,
     private readonly control: UserControlService,
     private readonly deletions: UserDeletionService,
+    private readonly totp: TotpRemovalService,
   ) {}
 
   @Get()
@@ -78,6 +81,22 @@ export class AdminUsersController {
   @ApiProblems('403 admin_only', '409 last_admin')
   async changeRole(@Param('id', IdPipe) id: number, @Body() { role }: ChangeRoleDto): Promise<AdminUserDto> {
     await this.control.setRole(id, role);
+    return this.users.get(id);
+  }
+
+  @Post(':id/totp/remove')
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'removeUserTotp',
+    summary: 'Turn off the second factor of a user who has lost it',
+    description:
+      'The user logs in with the password alone and is told by mail. Changes nothing if it is off.',
+  })
+  async removeTotp(
+    @Param('id', IdPipe) id: number,
+    @CurrentClientInfo() { language }: ClientInfo,
+  ): Promise<AdminUserDto> {
+    await this.totp.removeOf(await this.users.find(id), language);
     return this.users.get(id);
   }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { type FindOptionsWhere, Repository } from 'typeorm';
+import { Repository } from 'typeorm';
 import { Roles } from '../../auth/roles/roles.service.js';
 import { UserDtos } from '../../auth/users/user-dtos.service.js';
 import { User } from '../../auth/users/user.entity.js';
@@ -39,12 +39,13 @@ export class AdminUsersService {
 
   /** @throws {NotFoundError} */
   async get(id: number): Promise<AdminUserDto> {
-    const [dto] = await this.toDtos([await this.find({ id })]);
+    const [dto] = await this.toDtos([await this.find(id)]);
     return dto!;
   }
 
-  private async find(where: FindOptionsWhere<User>): Promise<User> {
-    const user = await this.users.findOneBy(where);
+  /** @throws {NotFoundError} */
+  async find(id: number): Promise<User> {
+    const user = await this.users.findOneBy({ id });
     if (!user) throw new NotFoundError('user');
     return user;
   }

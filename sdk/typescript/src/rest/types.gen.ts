@@ -4320,6 +4320,78 @@ export type ChangeUserRoleResponses = {
 
 export type ChangeUserRoleResponse = ChangeUserRoleResponses[keyof ChangeUserRoleResponses];
 
+export type RemoveUserTotpData = {
+    body?: never;
+    path: {
+        /**
+         * The user's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/admin/users/{id}/totp/remove';
+};
+
+export type RemoveUserTotpErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RemoveUserTotpError = RemoveUserTotpErrors[keyof RemoveUserTotpErrors];
+
+export type RemoveUserTotpResponses = {
+    /**
+     * OK
+     */
+    200: AdminUser;
+};
+
+export type RemoveUserTotpResponse = RemoveUserTotpResponses[keyof RemoveUserTotpResponses];
+
 export type RevokeUserSessionsData = {
     body?: never;
     path: {

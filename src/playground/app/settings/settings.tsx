@@ -1,4 +1,6 @@
 import type { User } from '@parley/client';
+import { Audit } from '../admin/audit.js';
+import { Users } from '../admin/users.js';
 import { t } from '../i18n/i18n.js';
 import { Dialog } from '../ui/dialog.js';
 import { Account } from './account.js';
@@ -6,8 +8,9 @@ import { Models } from './models.js';
 import { Sessions } from './sessions.js';
 
 const TABS = { models: t.model, account: t.account, sessions: t.sessions };
+const ADMIN_TABS = { users: t.users, audit: t.audit };
 
-export type SettingsTab = keyof typeof TABS;
+export type SettingsTab = keyof typeof TABS | keyof typeof ADMIN_TABS;
 
 interface SettingsProps {
   user: User;
@@ -17,10 +20,11 @@ interface SettingsProps {
 }
 
 export function Settings({ user, tab, onTab, onClose }: SettingsProps) {
+  const tabs = user.role === 'admin' ? { ...TABS, ...ADMIN_TABS } : TABS;
   return (
     <Dialog title={t.settings} onClose={onClose} isWide>
       <nav class="tabs" aria-label={t.settings}>
-        {Object.entries(TABS).map(([name, label]) => (
+        {Object.entries(tabs).map(([name, label]) => (
           <button
             key={name}
             type="button"
@@ -35,6 +39,8 @@ export function Settings({ user, tab, onTab, onClose }: SettingsProps) {
         {tab === 'models' && <Models />}
         {tab === 'account' && <Account user={user} />}
         {tab === 'sessions' && <Sessions />}
+        {tab === 'users' && <Users self={user} />}
+        {tab === 'audit' && <Audit />}
       </div>
     </Dialog>
   );
