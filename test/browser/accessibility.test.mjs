@@ -196,3 +196,17 @@ it('moves nothing for a reader who wants less motion', async () => {
   await replies(page).first().waitFor();
   assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
 });
+
+for (const viewport of [WIDE, NARROW]) {
+  it(`has nothing serious for axe in the pages of administrators at ${viewport.width} pixels`, async () => {
+    const page = await browser.open({ viewport });
+    await support.makeAdmin(page, await support.signUp(page));
+    if (viewport === NARROW) await button(page, 'Open sidebar').click();
+    const settings = await support.openSettings(page, 'Users');
+    await settings.getByRole('listitem').first().waitFor();
+    await check(page, 'users');
+    await button(settings, 'Audit').click();
+    await settings.getByText('admin.users.list').first().waitFor();
+    await check(page, 'audit');
+  });
+}

@@ -3,12 +3,14 @@
  * BASE_URL. Run: BASE_URL=http://127.0.0.1:3000 node --test test/browser/*.test.mjs
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { after, before } from 'node:test';
+import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 export const base = new URL(process.env.BASE_URL ?? 'http://127.0.0.1:3000');
@@ -87,6 +89,14 @@ export async function signIn(page, { email, password }) {
   await page.getByLabel('Email').fill(email);
   await page.getByLabel('Password').fill(password);
   await button(page, 'Sign in').first().click();
+  await field(page).waitFor();
+}
+
+/** Grants the role by the command line, which finds the database by DATA_DIR or DATABASE_URL. */
+export async function makeAdmin(page, { email }) {
+  const command = new URL('../../dist/server/admin.js', import.meta.url).pathname;
+  await promisify(execFile)(process.execPath, [command, 'grant', email]);
+  await page.reload();
   await field(page).waitFor();
 }
 
