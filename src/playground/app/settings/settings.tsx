@@ -1,6 +1,8 @@
 import type { User } from '@parley/client';
+import { useEffect } from 'preact/hooks';
 import { Audit } from '../admin/audit.js';
 import { Users } from '../admin/users.js';
+import { parley } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
 import { Dialog } from '../ui/dialog.js';
 import { Account } from './account.js';
@@ -20,6 +22,8 @@ interface SettingsProps {
 }
 
 export function Settings({ user, tab, onTab, onClose }: SettingsProps) {
+  // The role may have changed since the user signed in.
+  useEffect(() => void parley.auth.reload().catch(() => undefined), []);
   const tabs = user.role === 'admin' ? { ...TABS, ...ADMIN_TABS } : TABS;
   return (
     <Dialog title={t.settings} onClose={onClose} isWide>
