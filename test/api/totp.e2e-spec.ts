@@ -18,7 +18,11 @@ let t: TestApp;
 let ada: TestUser;
 beforeAll(async () => {
   smtp = await MailServer.start();
-  const env = { SMTP_URL: smtp.url, PUBLIC_URL: 'https://chat.example.com/api' };
+  const env = {
+    SMTP_URL: smtp.url,
+    PUBLIC_URL: 'https://chat.example.com/api',
+    EMAIL_VERIFICATION: 'off',
+  };
   t = await startTestApp({ env, log: { write: (line) => logLines.push(line) } });
 });
 afterAll(async () => {

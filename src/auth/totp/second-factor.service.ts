@@ -86,15 +86,14 @@ export class SecondFactorService {
   private async redeemTotp(userId: number, canonicalCode: string): Promise<boolean> {
     const row = await this.dataSource.manager.findOneBy(TotpSecret, { userId });
     const step = row && this.secrets.findStep(row, canonicalCode);
-    if (!row || step === null) return false;
-    return this.useStep(row, step);
+    if (!row || step === null || isUsed(row, step)) return false;
+    // Another code was used meanwhile: verifies again against the changed row.
+    return (await this.useStep(row, step)) || this.redeemTotp(userId, canonicalCode);
   }
 
   /** Of simultaneous uses of a code, on any node, the one whose update finds the used steps unchanged succeeds. */
   private async useStep({ userId, usedSteps }: TotpSecret, step: number): Promise<boolean> {
-    const used = usedSteps.split(' ').map(Number);
-    if (used.includes(step)) return false;
-    const acceptable = used.filter((other) => other >= step - 2 * TOLERANCE_STEPS);
+    const acceptable = stepsOf(usedSteps).filter((other) => other >= step - 2 * TOLERANCE_STEPS);
     const { affected } = await this.dataSource.manager.update(
       TotpSecret,
       { userId, usedSteps },
@@ -103,3 +102,7 @@ export class SecondFactorService {
     return affected === 1;
   }
 }
+
+const stepsOf = (usedSteps: string) => usedSteps.split(' ').map(Number);
+
+const isUsed = ({ usedSteps }: TotpSecret, step: number) => stepsOf(usedSteps).includes(step);

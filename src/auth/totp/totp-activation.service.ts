@@ -3,10 +3,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { AuditLog } from '../../audit/audit-log.js';
 import { transaction } from '../../database/retry.js';
-import { MailQueue } from '../../mail/mail-queue.service.js';
 import { secondFactorMail } from '../../mail/mail-templates.js';
 import type { Actor } from '../actor.js';
 import { noTotpPending, revokedToken } from '../auth.errors.js';
+import { AccountMails } from '../mails/account-mails.service.js';
 import { Session } from '../sessions/session.entity.js';
 import { deleteOthers, SessionsService } from '../sessions/sessions.service.js';
 import { User } from '../users/user.entity.js';
@@ -21,7 +21,7 @@ export class TotpActivationService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly secondFactor: SecondFactorService,
     private readonly sessions: SessionsService,
-    private readonly mails: MailQueue,
+    private readonly mails: AccountMails,
     private readonly audit: AuditLog,
   ) {}
 
@@ -37,8 +37,7 @@ export class TotpActivationService {
     const step = await this.secondFactor.requirePending(actor, pending, code);
     const { ended, recovery_codes } = await transaction(this.dataSource, async (manager) => {
       const activated = await activate(manager, actor, pending, step);
-      if (user.email && this.mails.isConfigured)
-        await this.mails.add(manager, userId, secondFactorMail(user.email, 'on', actor.client.language));
+      await this.mails.addNotice(manager, user, (to) => secondFactorMail(to, 'on', actor.client.language));
       return activated;
     });
     this.mails.wake();

@@ -4,10 +4,10 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { AuditLog } from '../../audit/audit-log.js';
 import { transaction } from '../../database/retry.js';
 import type { MailLanguage } from '../../mail/mail.js';
-import { MailQueue } from '../../mail/mail-queue.service.js';
 import { secondFactorMail } from '../../mail/mail-templates.js';
 import type { Actor } from '../actor.js';
 import { totpInactive } from '../auth.errors.js';
+import { AccountMails } from '../mails/account-mails.service.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
 import { User } from '../users/user.entity.js';
 import { RecoveryCode } from './recovery-code.entity.js';
@@ -22,7 +22,7 @@ export class TotpRemovalService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly reauthentication: ReauthenticationService,
     private readonly secondFactor: SecondFactorService,
-    private readonly mails: MailQueue,
+    private readonly mails: AccountMails,
     private readonly audit: AuditLog,
   ) {}
 
@@ -42,8 +42,7 @@ export class TotpRemovalService {
   async removeOf(user: User, language: MailLanguage): Promise<void> {
     await transaction(this.dataSource, async (manager) => {
       const wasOn = await deleteSecondFactor(manager, user.id);
-      if (wasOn && user.email && this.mails.isConfigured)
-        await this.mails.add(manager, user.id, secondFactorMail(user.email, 'off', language));
+      if (wasOn) await this.mails.addNotice(manager, user, (to) => secondFactorMail(to, 'off', language));
     });
     this.mails.wake();
   }
