@@ -16,6 +16,7 @@ import { AuditEvents1764450000000 } from '../migrations/1764450000000-AuditEvent
 import { AuditEvent } from './audit/audit-event.entity.js';
 import { Webhooks1764470000000 } from '../migrations/1764470000000-Webhooks.js';
 import { DailyUsage1764460000000 } from '../migrations/1764460000000-DailyUsage.js';
+import { SharedConfigs1764460100000 } from '../migrations/1764460100000-SharedConfigs.js';
 import { MailToken } from './auth/mails/mail-token.entity.js';
 import { Invitations1764440000000 } from '../migrations/1764440000000-Invitations.js';
 import { Invitation } from './auth/invitations/invitation.entity.js';
@@ -80,7 +81,8 @@ export const SCHEMA = {
     Totp1764430000000,
     Invitations1764440000000,
     AuditEvents1764450000000,
-    Webhooks1764470000000,
     DailyUsage1764460000000,
+    SharedConfigs1764460100000,
+    Webhooks1764470000000,
   ],
 };

@@ -6,10 +6,14 @@ import { MailModule } from '../mail/mail.module.js';
 import { User } from '../auth/users/user.entity.js';
 import { WebhookDelivery } from '../webhooks/webhook-delivery.entity.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { ConfigsModule } from '../configs/configs.module.js';
+import { UsageModule } from '../usage/usage.module.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditTrailService } from './audit/audit-trail.service.js';
 import { InvitationsController } from './invitations/invitations.controller.js';
 import { InvitationsService } from './invitations/invitations.service.js';
+import { SharedConfigsController } from './configs/shared-configs.controller.js';
+import { AdminUsageController } from './usage/admin-usage.controller.js';
 import { AdminUsersController } from './users/admin-users.controller.js';
 import { AdminUsersService } from './users/admin-users.service.js';
 import { UserStatisticsService } from './users/user-statistics.service.js';
@@ -23,8 +27,17 @@ import { WebhooksService } from './webhooks/webhooks.service.js';
     AuthModule,
     MailModule,
     WebhooksModule,
+    ConfigsModule,
+    UsageModule,
   ],
-  controllers: [AdminUsersController, AuditController, InvitationsController, WebhooksController],
+  controllers: [
+    AdminUsersController,
+    AuditController,
+    InvitationsController,
+    WebhooksController,
+    SharedConfigsController,
+    AdminUsageController,
+  ],
   providers: [
     AdminUsersService,
     AuditTrailService,

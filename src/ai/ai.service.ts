@@ -65,7 +65,7 @@ export class AiService implements OnApplicationShutdown {
 
   /** Lists the ids of the provider's models. Throws a ProviderError. */
   async listModels(provider: ModelProvider): Promise<string[]> {
-    const errors = new ProviderErrorFactory(provider.apiKey);
+    const errors = new ProviderErrorFactory(provider);
     const watchdog = new Watchdog(new AbortController().signal, TEST_SECONDS);
     try {
       watchdog.start();
@@ -122,7 +122,7 @@ export class AiService implements OnApplicationShutdown {
       return undefined;
     } catch (error) {
       if (stop.signal.aborted) return undefined;
-      const providerError = new ProviderErrorFactory(provider.apiKey).from(error);
+      const providerError = new ProviderErrorFactory(provider).from(error);
       // A model that is still writing when the time is up works.
       return hasText && providerError.code === 'upstream_timeout' ? undefined : providerError;
     } finally {
@@ -148,7 +148,7 @@ export class AiService implements OnApplicationShutdown {
     { attempts, totalSeconds, onRetry }: StreamOptions,
   ): CompletionIterator {
     const watchdog = new Watchdog(signal, totalSeconds);
-    const errors = new ProviderErrorFactory(provider.apiKey);
+    const errors = new ProviderErrorFactory(provider);
     return new CompletionIterator(watchdog, errors, () =>
       this.open(provider, messages, watchdog, errors, { attempts, onRetry }),
     );

@@ -9,8 +9,11 @@ import type { ActiveReply } from './replies/active-reply.js';
 import { ReplyEngine } from './replies/reply-engine.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';
 import { ReplyQuota } from './turns/reply-quota.js';
-import type { StartTurn, Turn, TurnRequest } from './turns/turn.js';
+import type { StartTurn, TokenQuota, Turn, TurnRequest } from './turns/turn.js';
 import { TurnsService } from './turns/turns.service.js';
+
+/** Start of a turn whose configuration is not resolved yet. */
+type TurnBasis = Omit<StartTurn, 'origin' | 'quota'>;
 
 /** Stores a turn, publishes its messages and runs its reply. */
 @Injectable()
@@ -27,7 +30,7 @@ export class TurnStarter {
    * Requests that fail or turn out to be repeats do not count against the user's quota.
    * @param resolveConfig called after the quota was checked
    */
-  async start(start: Omit<StartTurn, 'origin'>, resolveConfig: () => Promise<ResolvedConfig>): Promise<Turn> {
+  async start(start: TurnBasis, resolveConfig: () => Promise<ResolvedConfig>): Promise<Turn> {
     const lease = await this.quota.acquire(start.userId);
     try {
       const { turn, reply } = await this.startTurn(start, await resolveConfig());
@@ -42,13 +45,13 @@ export class TurnStarter {
 
   /** @returns no reply for a repeat */
   private async startTurn(
-    start: Omit<StartTurn, 'origin'>,
+    start: TurnBasis,
     config: ResolvedConfig,
   ): Promise<{ turn: Turn; reply?: ActiveReply }> {
     const { nodeId } = this.engine;
     const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
     const deletion = new DeletionWatch(this.hub, start.userId, start.conversationId);
-    const turn = await this.turns.start({ ...start, origin }).finally(() => deletion.unsubscribe());
+    const turn = await this.turns.start({ ...start, origin, quota: quotaOf(config) }).finally(() => deletion.unsubscribe());
     if (!turn.conversation) return { turn };
     if (deletion.seen) throw new NotFoundError('conversation');
     const reply = this.startReply(turn, turn.conversation, start.request, config);
@@ -70,6 +73,11 @@ export class TurnStarter {
     this.hub.publish(userId, conversationUpdated(conversation));
     return reply;
   }
+}
+
+function quotaOf({ configId, dailyTokensPerUser }: ResolvedConfig): TokenQuota | undefined {
+  if (configId === null || dailyTokensPerUser === null) return undefined;
+  return { configId, dailyTokens: dailyTokensPerUser };
 }
 
 /** Observes a deletion, or a disabled account, after the turn was stored and before its reply runs, which would not stop the reply. */

@@ -1,8 +1,8 @@
-import { DataSource, EntityManager, SelectQueryBuilder } from 'typeorm';
+import { DataSource, EntityManager, FindOptionsWhere, IsNull, SelectQueryBuilder } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
 import { invalidField, NotFoundError } from '../common/errors/errors.js';
 import { transaction } from '../database/retry.js';
-import { configLimitReached, configNotFound } from './configs.errors.js';
+import { configLimitReached, configNotFound, sharedConfig } from './configs.errors.js';
 import { ModelConfig } from './model-config.entity.js';
 
 const MAX_CONFIGS = 50;
@@ -18,18 +18,33 @@ export function queryDefaultFirst(manager: EntityManager, userId: number): Selec
 }
 
 /**
- * Joins a conversation of the user with its own configuration, or else the user's default; `c` is null if the user has
- * none. Every send runs it. Parameters: the conversation's id, the user's id.
+ * Joins a conversation of the user with its own configuration, or else the user's default, or else the shared default;
+ * `c` is null if there is none. Every send runs it. Parameters: the conversation's id, the user's id.
  */
 export const CONVERSATION_CONFIG =
-  'FROM conversations v JOIN users u ON u.id = v.user_id LEFT JOIN model_configs c ON c.user_id = u.id ' +
+  'FROM conversations v JOIN users u ON u.id = v.user_id ' +
+  'LEFT JOIN model_configs c ON (c.user_id = u.id OR c.user_id IS NULL) AND c.enabled = 1 ' +
   'WHERE v.id = ? AND v.user_id = ? ' +
-  'ORDER BY CASE c.id WHEN v.config_id THEN 0 WHEN u.default_config_id THEN 1 ELSE 2 END, c.id LIMIT 1';
+  'ORDER BY CASE c.id WHEN v.config_id THEN 0 WHEN u.default_config_id THEN 1 ELSE 2 END, ' +
+  'CASE WHEN c.user_id IS NULL THEN 1 ELSE 0 END, c.shared_default DESC, c.id LIMIT 1';
 
-/** @throws {NotFoundError} also for another user's configuration */
+/** Conditions of a configuration that the user may choose: an own one, or one that is shared. */
+export const usableBy = (userId: number, id: number): FindOptionsWhere<ModelConfig>[] => [
+  { id, userId },
+  { id, userId: IsNull(), enabled: true },
+];
+
+/**
+ * @throws {NotFoundError} also for another user's configuration
+ * @throws {ProblemError} 403 `shared_config`
+ */
 export async function getOwned(manager: EntityManager, userId: number, id: number): Promise<ModelConfig> {
-  const config = await manager.findOneBy(ModelConfig, { id, userId });
+  const config = await manager.findOneBy(ModelConfig, [
+    { id, userId },
+    { id, userId: IsNull() },
+  ]);
   if (!config) throw configNotFound();
+  if (config.userId === null) throw sharedConfig();
   return config;
 }
 
@@ -48,8 +63,9 @@ export function withUserLock<T>(
 }
 
 /** Requires `withUserLock`. */
-export async function assertBelowLimit(manager: EntityManager, userId: number): Promise<void> {
-  if ((await manager.countBy(ModelConfig, { userId })) < MAX_CONFIGS) return;
+export async function assertBelowLimit(manager: EntityManager, userId: number | null): Promise<void> {
+  const owned = { userId: userId ?? IsNull() };
+  if ((await manager.countBy(ModelConfig, owned)) < MAX_CONFIGS) return;
   throw configLimitReached(MAX_CONFIGS);
 }
 
@@ -59,7 +75,8 @@ export async function setDefault(
   config: ModelConfig,
   isDefault: boolean,
 ): Promise<void> {
-  const { id, userId } = config;
+  const { id } = config;
+  const userId = config.userId!;
   if (isDefault) {
     await manager.update(User, { id: userId }, { defaultConfigId: id });
     return;

@@ -92,13 +92,18 @@ export class ConfigDto {
   @ApiProperty({ example: 'Work' })
   name!: string;
 
-  @ApiProperty({ example: 'https://api.openai.com/v1' })
-  model_url!: string;
+  /** Null for a shared configuration, whose provider is the operator's. */
+  @ApiProperty({ type: 'string', nullable: true, example: 'https://api.openai.com/v1' })
+  model_url!: string | null;
 
   @ApiProperty({ example: 'gpt-4.1-mini' })
   model_name!: string;
 
-  /** True for exactly one configuration, if any exist. */
+  /** Whether the operator shares it with all users, who can choose it but not change, test or list models of it. */
+  @ApiProperty({ example: false })
+  shared!: boolean;
+
+  /** True for exactly one configuration, if any exist: an own one, or the shared default of a user without any. */
   @ApiProperty({ example: true })
   is_default!: boolean;
 
@@ -122,8 +127,9 @@ export class ConfigDto {
     return Object.assign(new ConfigDto(), {
       id: config.id,
       name: config.name,
-      model_url: config.modelUrl,
+      model_url: config.userId === null ? null : config.modelUrl,
       model_name: config.modelName,
+      shared: config.userId === null,
       is_default: state.isDefault,
       context_tokens: config.contextTokens,
       params: withStopList(config.params),

@@ -30,7 +30,7 @@ export class ConfigsController {
   @ApiOperation({
     operationId: 'listConfigs',
     summary: 'List your model configurations',
-    description: 'All of them, without their API keys.',
+    description: 'All of them, without their API keys; shared ones of the operator last, without their URL.',
   })
   async list(@CurrentUser() user: User): Promise<ConfigListDto> {
     const configs = await this.configs.list(user.id);
@@ -57,6 +57,7 @@ export class ConfigsController {
     description:
       'Absent fields stay as they are. Another scheme, host or port of `model_url` requires the `api_key` again.',
   })
+  @ApiProblems('403 shared_config')
   update(
     @CurrentActor() actor: Actor,
     @Param('id', IdPipe) id: number,
@@ -73,6 +74,7 @@ export class ConfigsController {
     description:
       'Conversations that use it answer with the default from then on; if it was the default, the oldest remaining one becomes it.',
   })
+  @ApiProblems('403 shared_config')
   delete(@CurrentActor() actor: Actor, @Param('id', IdPipe) id: number): Promise<void> {
     return this.changes.delete(actor, id);
   }
@@ -85,7 +87,7 @@ export class ConfigsController {
     summary: 'Try a model configuration with one real, tiny completion',
     description: 'A failed test is a 200 too, with `ok: false` and the reason in `error`.',
   })
-  @ApiProblems('409 key_unreadable')
+  @ApiProblems('403 shared_config', '409 key_unreadable')
   test(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<ConfigTestResultDto> {
     return this.configs.test(user.id, id);
   }
@@ -98,6 +100,7 @@ export class ConfigsController {
     description: 'As the provider lists them at `/models`, to fill a picker of `model_name`.',
   })
   @ApiProblems(
+    '403 shared_config',
     '409 key_unreadable',
     '502 upstream_auth',
     '502 upstream_rate_limited',

@@ -1,7 +1,10 @@
-import { ConflictError, invalidField, NotFoundError } from '../common/errors/errors.js';
+import { ConflictError, invalidField, NotFoundError, ProblemError } from '../common/errors/errors.js';
 
 /** Also for another user's configuration, so that ids cannot be probed. */
 export const configNotFound = () => new NotFoundError('configuration');
+
+export const sharedConfig = () =>
+  new ProblemError(403, 'shared_config', 'Only administrators can change or test a shared configuration.');
 
 export const configLimitReached = (limit: number) =>
   new ConflictError('config_limit', `You have ${limit} configurations, the most there can be.`);

@@ -2,6 +2,10 @@ import { Module } from '@nestjs/common';
 import { AiModule } from '../ai/ai.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { EncryptionModule } from '../encryption/encryption.module.js';
+import { ConfigColumns } from './config-columns.service.js';
+import { ConfigLists } from './config-lists.service.js';
+import { SharedConfigNews } from './shared-config-news.service.js';
+import { SharedConfigsService } from './shared-configs.service.js';
 import { ConfigChangesService } from './config-changes.service.js';
 import { ConfigsController } from './configs.controller.js';
 import { ConfigsService } from './configs.service.js';
@@ -10,7 +14,10 @@ import { ConfigsService } from './configs.service.js';
 @Module({
   imports: [AiModule, AuthModule, EncryptionModule],
   controllers: [ConfigsController],
-  providers: [ConfigsService, ConfigChangesService],
-  exports: [ConfigsService],
+  providers: [
+    ...[ConfigsService, ConfigChangesService, SharedConfigsService],
+    ...[ConfigColumns, ConfigLists, SharedConfigNews],
+  ],
+  exports: [ConfigsService, SharedConfigsService],
 })
 export class ConfigsModule {}

@@ -7,11 +7,10 @@ import { ProviderError } from '../ai/provider/provider.error.js';
 import type { ModelProvider } from '../ai/provider/provider.js';
 import { NotFoundError, ProblemError } from '../common/errors/errors.js';
 import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
-import { EventHub } from '../events/event-hub.js';
-import { ParleyEvent } from '../events/parley-event.js';
 import { RawEntityQuery, type Row } from '../database/raw-entity-query.js';
 import { ConfigDto, ConfigTestResultDto, DEFAULT_CONTEXT_TOKENS } from './config.dto.js';
-import { CONVERSATION_CONFIG, getOwned, queryDefaultFirst } from './config-rows.js';
+import { ConfigLists } from './config-lists.service.js';
+import { CONVERSATION_CONFIG, getOwned, usableBy } from './config-rows.js';
 import { keyUnreadable, noModelConfig, unknownConfigId } from './configs.errors.js';
 import { DemoProvider } from './demo-provider.js';
 import { ModelConfig } from './model-config.entity.js';
@@ -21,6 +20,8 @@ export interface ResolvedConfig {
   /** Null for the demo model. */
   configId: number | null;
   contextTokens: number;
+  /** Tokens that the user may use of it per day (UTC); null for any number. */
+  dailyTokensPerUser: number | null;
   /** Holds the decrypted key: use it for one call and do not store it. */
   provider: ModelProvider;
 }
@@ -34,30 +35,34 @@ export class ConfigsService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly encryption: EncryptionService,
     private readonly ai: AiService,
-    private readonly events: EventHub,
     private readonly demo: DemoProvider,
+    private readonly lists: ConfigLists,
   ) {
     this.rows = new RawEntityQuery(dataSource, ModelConfig, 'c');
   }
 
-  /** Oldest first. */
+  /** The user's own configurations, then the shared ones; oldest first. */
   async list(userId: number): Promise<ConfigDto[]> {
-    const configs = await queryDefaultFirst(this.dataSource.manager, userId).getMany();
-    return configs
-      .map((config, index) => this.toDto(config, index === 0))
-      .sort((one, other) => one.id - other.id);
-  }
-
-  /** Publishes `config.changed` to the user's devices. */
-  async publishChange(userId: number): Promise<ConfigDto[]> {
-    const configs = await this.list(userId);
-    this.events.publish(userId, new ParleyEvent('config.changed', { configs }));
-    return configs;
+    const lists = await this.lists.read([userId]);
+    return lists.get(userId) ?? lists.ofOthers;
   }
 
   /** Requests a tiny completion. A failure of the provider is returned, not thrown. */
   async test(userId: number, id: number): Promise<ConfigTestResultDto> {
-    const result = await this.ai.test(await this.getProvider(userId, id));
+    return this.testProvider(userId, id, await this.getProvider(userId, id));
+  }
+
+  /** As {@link test}, for administrators, who see the provider's errors as they are. */
+  async testShared(userId: number, config: ModelConfig): Promise<ConfigTestResultDto> {
+    return this.testProvider(userId, config.id, { ...this.toProvider(config), hidesUrl: false });
+  }
+
+  private async testProvider(
+    userId: number,
+    id: number,
+    provider: ModelProvider,
+  ): Promise<ConfigTestResultDto> {
+    const result = await this.ai.test(provider);
     if (result.error) logProviderError({ task: 'test', user_id: userId, config_id: id }, result.error);
     return ConfigTestResultDto.from(result);
   }
@@ -103,36 +108,34 @@ export class ConfigsService {
    * @throws {ValidationFailedError} if the configuration is not the user's
    */
   async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
-    const config = await this.dataSource.manager.findOneBy(ModelConfig, { id: configId, userId });
+    const config = await this.dataSource.manager.findOneBy(ModelConfig, usableBy(userId, configId));
     if (!config) throw unknownConfigId();
     return this.toResolved(config);
   }
 
   private toResolved(config: ModelConfig): ResolvedConfig {
-    return { configId: config.id, contextTokens: config.contextTokens, provider: this.toProvider(config) };
+    const { id, contextTokens, dailyTokensPerUser } = config;
+    return { configId: id, contextTokens, dailyTokensPerUser, provider: this.toProvider(config) };
   }
 
   private resolveDemo(): ResolvedConfig {
     const provider = this.demo.get();
     if (!provider) throw noModelConfig();
-    return { configId: null, contextTokens: DEFAULT_CONTEXT_TOKENS, provider };
+    return { configId: null, contextTokens: DEFAULT_CONTEXT_TOKENS, dailyTokensPerUser: null, provider };
   }
 
   private async getProvider(userId: number, id: number): Promise<ModelProvider> {
     return this.toProvider(await getOwned(this.dataSource.manager, userId, id));
   }
 
-  private toProvider({ id, modelUrl, modelName, params, encryptedApiKey }: ModelConfig): ModelProvider {
+  private toProvider(config: ModelConfig): ModelProvider {
+    const { id, userId, modelUrl, modelName, params, encryptedApiKey } = config;
     try {
-      return { modelUrl, modelName, params, apiKey: this.encryption.decrypt(encryptedApiKey) };
+      const apiKey = this.encryption.decrypt(encryptedApiKey);
+      return { modelUrl, modelName, params, apiKey, hidesUrl: userId === null };
     } catch (error) {
       if (!(error instanceof UnreadableTokenError)) throw error;
       throw keyUnreadable(id);
     }
-  }
-
-  private toDto(config: ModelConfig, isDefault: boolean): ConfigDto {
-    const isReadable = this.encryption.isReadable(config.encryptedApiKey);
-    return ConfigDto.from(config, { isDefault, isReadable });
   }
 }

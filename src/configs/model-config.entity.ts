@@ -7,9 +7,10 @@ export class ModelConfig {
   @PrimaryColumn({ ...ID, generated: 'increment' })
   id!: number;
 
+  /** Null for a configuration that the operator shares with all users. */
   @Index('ix_model_configs_user_id')
-  @Column({ ...ID, name: 'user_id' })
-  userId!: number;
+  @Column({ ...ID, name: 'user_id', nullable: true })
+  userId!: number | null;
 
   @ManyToOne(() => User, { onDelete: 'CASCADE' })
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'fk_model_configs_user_id' })
@@ -34,6 +35,19 @@ export class ModelConfig {
 
   @Column({ ...JSON_TEXT })
   params!: Record<string, unknown>;
+
+  /** Whether users see it. Always true for users' own. */
+  @Column({ type: 'boolean', default: true })
+  enabled!: boolean;
+
+  /** Tokens that each user may use of a shared configuration per day (UTC). Null for any number. */
+  @Column({ ...ID, name: 'daily_tokens_per_user', nullable: true })
+  dailyTokensPerUser!: number | null;
+
+  /** 1 for the shared default, else null. Unique. */
+  @Index('uq_model_configs_shared_default', { unique: true })
+  @Column({ name: 'shared_default', type: 'tinyint', nullable: true })
+  sharedDefault!: 1 | null;
 
   @Column({ ...TIME, name: 'created_at' })
   createdAt!: Date;

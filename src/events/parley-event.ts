@@ -18,7 +18,7 @@ type InternalEventType =
   | 'account.disabled'
   | 'account.deleted'
   | 'reply.stop'
-  | 'connection.resume';
+  | 'connection.resume' | 'shared-configs.changed';
 const INTERNAL = new Set<EventType>([
   'session.revoked',
   'sessions.current',
@@ -26,6 +26,7 @@ const INTERNAL = new Set<EventType>([
   'account.deleted',
   'reply.stop',
   'connection.resume',
+  'shared-configs.changed',
 ]);
 
 /** An event of a user. Its JSON is encoded once for all transports. */

@@ -36,7 +36,7 @@ export class ExportService {
       exported_at: new Date().toISOString(),
       user: await this.users.get(user),
       ...SessionListDto.from(await this.sessions.list(user.id), session.id),
-      configs: await this.configs.list(user.id),
+      configs: (await this.configs.list(user.id)).filter(({ shared }) => !shared),
     };
     return yieldBetweenPieces(this.write(account, user.id));
   }

@@ -58,6 +58,29 @@ export class UsageDto {
   rows!: UsageRowDto[];
 }
 
+export class QuotaDto {
+  @ApiProperty({ type: 'integer', example: 1 })
+  config_id!: number;
+
+  /** Tokens that you may use of it per day (UTC). */
+  @ApiProperty({ type: 'integer', example: 100_000 })
+  daily_tokens!: number;
+
+  /** Tokens used today, prompts and titles included. May exceed the quota by replies that were running. */
+  @ApiProperty({ type: 'integer', example: 5120 })
+  used!: number;
+
+  /** The next midnight in UTC. */
+  @ApiProperty({ format: 'date-time', example: '2026-02-01T00:00:00.000Z' })
+  resets_at!: string;
+}
+
+export class MyUsageDto extends UsageDto {
+  /** Those of shared configurations, whatever the days asked for. */
+  @ApiProperty({ type: () => [QuotaDto] })
+  quotas!: QuotaDto[];
+}
+
 function QueryDate(description: string): PropertyDecorator {
   const message = 'Must be a day, such as 2026-01-31.';
   return applyDecorators(

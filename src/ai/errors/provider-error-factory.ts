@@ -4,11 +4,14 @@ import { paramsIn, sentenceIn } from './error-body.js';
 import { codeOf, statusIn } from './error-class.js';
 import { isObject } from '../provider/provider.chunk.js';
 import { ProviderError, ProviderErrorCode, type ProviderErrorOptions } from '../provider/provider.error.js';
+import type { ModelProvider } from '../provider/provider.js';
 import { maskSecrets } from './secrets.js';
 
 /** After a longer wait a request is not retried; the error names the wait instead. */
 export const MAX_WAIT_SECONDS = 10;
 const MAX_DETAIL_LENGTH = 500;
+/** Longer than `/v1` or `/api/v1`. */
+const MIN_TELLING_LENGTH = 9;
 /** openai's message for an error without a body. */
 const NO_BODY = 'status code (no body)';
 /** Longer messages are cut before they are searched for secrets. */
@@ -23,9 +26,13 @@ const CONNECTION_BROKE = 'The connection to the provider broke.';
  * undici's codes for a connection that carried something other than valid HTTP: garbage, huge headers, a short body.
  */
 const BROKEN_PROTOCOL = /^(HTTPParserError$|HPE_|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_)/;
-/** Converts errors of one provider to ProviderErrors that may be shown to the user, with its key masked. */
+/** Converts errors of one provider to ProviderErrors that may be shown to the user, with its key masked, and its URL if users must not see it. */
 export class ProviderErrorFactory {
-  constructor(private readonly apiKey: string) {}
+  private readonly secrets: string[];
+
+  constructor(provider: Pick<ModelProvider, 'apiKey' | 'modelUrl' | 'hidesUrl'>) {
+    this.secrets = [provider.apiKey, ...(provider.hidesUrl ? partsOfUrl(provider.modelUrl) : [])];
+  }
 
   create(code: ProviderErrorCode, sentence: string): ProviderError {
     return new ProviderError(code, this.sanitize(sentence));
@@ -98,8 +105,14 @@ export class ProviderErrorFactory {
   }
 
   private mask(text: string): string {
-    return maskSecrets(toUSVString(text.slice(0, MAX_SOURCE_LENGTH)), this.apiKey);
+    return maskSecrets(toUSVString(text.slice(0, MAX_SOURCE_LENGTH)), ...this.secrets);
   }
+}
+
+/** The host, and a path or query that is long enough to be telling. */
+function partsOfUrl(modelUrl: string): string[] {
+  const { hostname, pathname, search } = new URL(modelUrl);
+  return [hostname, ...[pathname, search].filter((part) => part.length >= MIN_TELLING_LENGTH)];
 }
 
 /** Whether another attempt may succeed, for an error before the first token. */

@@ -41,9 +41,9 @@ interface Encoding {
   neighbors?: RegExp;
 }
 
-/** Masks the key in a text, and any part of it of at least 8 characters, in any encoding; other credentials too. */
-export function maskSecrets(text: string, apiKey: string): string {
-  return maskKey(text, apiKey).replace(CREDENTIAL, (_, ...prefixes: (string | undefined)[]) => {
+/** Masks keys in a text, and any part of them of at least 8 characters, in any encoding; other credentials too. */
+export function maskSecrets(text: string, ...keys: string[]): string {
+  return keys.reduce(maskKey, text).replace(CREDENTIAL, (_, ...prefixes: (string | undefined)[]) => {
     return `${prefixes.slice(0, 3).find((prefix) => prefix !== undefined)}${MASK}`;
   });
 }

@@ -6,6 +6,8 @@ export interface ModelProvider {
   apiKey: string;
   /** Other parameters of the request (`temperature`, `max_tokens`, …), in OpenAI's names. */
   params?: Record<string, unknown>;
+  /** Masks the URL in errors, which users see. */
+  hidesUrl?: boolean;
   /** Exempts the built-in demo model from the address check. Never set from a user's input. */
   trusted?: boolean;
 }

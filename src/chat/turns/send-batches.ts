@@ -50,5 +50,6 @@ export class SendBatches {
 }
 
 function isShortSend(turn: StartTurn): turn is SendTurn {
+  if (turn.quota) return false;
   return turn.request.kind === 'send' && turn.request.content.length <= MAX_CONTENT_LENGTH;
 }

@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { ConflictError, NotFoundError } from '../../common/errors/errors.js';
 import type { Conversation } from '../../conversations/conversation.entity.js';
 import { Message } from '../../conversations/messages/message.entity.js';
+import { refuseOverQuota } from '../../usage/token-quota.js';
 import { Branches } from './branches.js';
 import { advanceHead, type ConversationHeads } from './conversation-heads.js';
 import { newReply, newUserMessage } from './new-messages.js';
@@ -20,12 +21,13 @@ export class StartTurnTransaction {
   ) {}
 
   async run(): Promise<Turn> {
-    const { userId, conversationId, request, origin } = this.turn;
+    const { userId, conversationId, request, origin, quota } = this.turn;
     const conversation = await this.heads.lock(this.manager, userId, conversationId);
     const userMessage = await this.userMessage(conversation);
     const reply = await this.insert(newReply(this.turn, userMessage.id, origin, this.now));
     advanceHead(conversation, userMessage, reply, request.kind === 'regenerate' ? 1 : 2);
     await this.heads.save(this.manager, [conversation]);
+    if (quota) await refuseOverQuota(this.manager, userId, quota, this.now);
     const siblings = await siblingIds(this.manager, request.kind === 'send' ? [] : [userMessage, reply]);
     return toTurn(userMessage, reply, siblings, conversation);
   }

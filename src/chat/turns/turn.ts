@@ -19,6 +19,12 @@ export interface SendRequest extends UserText {
 export type TurnRequest =
   SendRequest | ({ kind: 'edit'; messageId: number } & UserText) | { kind: 'regenerate'; messageId: number };
 
+/** Tokens of a shared configuration that a user may use per day. */
+export interface TokenQuota {
+  configId: number;
+  dailyTokens: number;
+}
+
 export interface ReplyOrigin {
   nodeId: string;
   configId: number | null;
@@ -31,6 +37,8 @@ export interface StartTurn<T extends TurnRequest = TurnRequest> {
   conversationId: number;
   request: T;
   origin: ReplyOrigin;
+  /** Absent for any number of tokens. */
+  quota?: TokenQuota;
 }
 
 /** User message and its reply. */

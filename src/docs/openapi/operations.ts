@@ -72,6 +72,7 @@ const RESOURCES: readonly [prefix: string, name: string][] = [
   ['/admin/users/', 'user'],
   ['/admin/webhooks/', 'webhook delivery'],
   ['/admin/invitations/', 'invitation'],
+  ['/admin/configs/', 'shared model configuration'],
 ];
 
 function describeId(path: string, parameter: string): string {

@@ -128,6 +128,14 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'No encryption key of the server opens the stored API key: send the `api_key` again.',
     detail: 'The API key of this configuration cannot be read; enter it again.',
   },
+  shared_config: {
+    meaning: 'The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.',
+    detail: 'Only administrators can change or test a shared configuration.',
+  },
+  quota_exceeded: {
+    meaning: 'The tokens of today of a shared configuration are used up: `Retry-After` is the time to midnight UTC.',
+    detail: 'You have used the 100000 tokens a day of this model. They are renewed at midnight UTC.',
+  },
   no_model_config: {
     meaning: 'There is no model configuration to chat with: create one.',
     detail: 'Add a model configuration before you chat.',

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, ChangeUserRoleData, ChangeUserRoleErrors, ChangeUserRoleResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, ConfirmTotpData, ConfirmTotpErrors, ConfirmTotpResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, DeleteInvitationData, DeleteInvitationErrors, DeleteInvitationResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DisableUserData, DisableUserErrors, DisableUserResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EnableUserData, EnableUserErrors, EnableUserResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetMyUsageData, GetMyUsageErrors, GetMyUsageResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveTotpData, RemoveTotpErrors, RemoveTotpResponses, RemoveUserTotpData, RemoveUserTotpErrors, RemoveUserTotpResponses, RequestEmailVerificationData, RequestEmailVerificationErrors, RequestEmailVerificationResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RevokeUserSessionsData, RevokeUserSessionsErrors, RevokeUserSessionsResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StartTotpData, StartTotpErrors, StartTotpResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses, VerifyEmailData, VerifyEmailErrors, VerifyEmailResponses } from './types.gen.js';
+import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, ChangeUserRoleData, ChangeUserRoleErrors, ChangeUserRoleResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, ConfirmTotpData, ConfirmTotpErrors, ConfirmTotpResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateSharedConfigData, CreateSharedConfigErrors, CreateSharedConfigResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, DeleteInvitationData, DeleteInvitationErrors, DeleteInvitationResponses, DeleteSharedConfigData, DeleteSharedConfigErrors, DeleteSharedConfigResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DisableUserData, DisableUserErrors, DisableUserResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EnableUserData, EnableUserErrors, EnableUserResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetMyUsageData, GetMyUsageErrors, GetMyUsageResponses, GetUsageData, GetUsageErrors, GetUsageResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSharedConfigsData, ListSharedConfigsErrors, ListSharedConfigsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveTotpData, RemoveTotpErrors, RemoveTotpResponses, RemoveUserTotpData, RemoveUserTotpErrors, RemoveUserTotpResponses, RequestEmailVerificationData, RequestEmailVerificationErrors, RequestEmailVerificationResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RevokeUserSessionsData, RevokeUserSessionsErrors, RevokeUserSessionsResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StartTotpData, StartTotpErrors, StartTotpResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, TestSharedConfigData, TestSharedConfigErrors, TestSharedConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses, UpdateSharedConfigData, UpdateSharedConfigErrors, UpdateSharedConfigResponses, VerifyEmailData, VerifyEmailErrors, VerifyEmailResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -560,7 +560,7 @@ export class Rest extends HeyApiClient {
     /**
      * List your model configurations
      *
-     * All of them, without their API keys.
+     * All of them, without their API keys; shared ones of the operator last, without their URL.
      */
     public listConfigs<ThrowOnError extends boolean = true>(options?: Options<ListConfigsData, ThrowOnError>) {
         return (options?.client ?? this.client).get<ListConfigsResponses, ListConfigsErrors, ThrowOnError, 'data'>({
@@ -652,7 +652,7 @@ export class Rest extends HeyApiClient {
     /**
      * Get the tokens you have used
      *
-     * Sums by day, model or configuration. Every ended reply counts, and the tokens of titles; deleting lowers nothing.
+     * Sums by day, model or configuration. Every ended reply counts, and the tokens of titles; deleting lowers nothing. `quotas` tells what is left of shared configurations today.
      */
     public getMyUsage<ThrowOnError extends boolean = true>(options?: Options<GetMyUsageData, ThrowOnError>) {
         return (options?.client ?? this.client).get<GetMyUsageResponses, GetMyUsageErrors, ThrowOnError, 'data'>({
@@ -863,6 +863,98 @@ export class Rest extends HeyApiClient {
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
             url: '/admin/webhooks/{id}/retry',
+            ...options
+        });
+    }
+    
+    /**
+     * List the shared model configurations
+     *
+     * All of them, without their API keys.
+     */
+    public listSharedConfigs<ThrowOnError extends boolean = true>(options?: Options<ListSharedConfigsData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<ListSharedConfigsResponses, ListSharedConfigsErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/configs',
+            ...options
+        });
+    }
+    
+    /**
+     * Share a model configuration with all users
+     *
+     * Users choose it, and see neither its URL nor its key. The first one is the default of users without own ones.
+     */
+    public createSharedConfig<ThrowOnError extends boolean = true>(options: Options<CreateSharedConfigData, ThrowOnError>) {
+        return (options.client ?? this.client).post<CreateSharedConfigResponses, CreateSharedConfigErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/configs/create',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Change a shared model configuration
+     *
+     * Absent fields stay as they are. Another scheme, host or port of `model_url` requires the `api_key` again.
+     */
+    public updateSharedConfig<ThrowOnError extends boolean = true>(options: Options<UpdateSharedConfigData, ThrowOnError>) {
+        return (options.client ?? this.client).post<UpdateSharedConfigResponses, UpdateSharedConfigErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/configs/{id}/update',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Delete a shared model configuration
+     *
+     * Conversations that use it answer with the default from then on.
+     */
+    public deleteSharedConfig<ThrowOnError extends boolean = true>(options: Options<DeleteSharedConfigData, ThrowOnError>) {
+        return (options.client ?? this.client).post<DeleteSharedConfigResponses, DeleteSharedConfigErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/configs/{id}/delete',
+            ...options
+        });
+    }
+    
+    /**
+     * Try a shared model configuration with one real, tiny completion
+     *
+     * A failed test is a 200 too, with `ok: false` and the reason in `error`.
+     */
+    public testSharedConfig<ThrowOnError extends boolean = true>(options: Options<TestSharedConfigData, ThrowOnError>) {
+        return (options.client ?? this.client).post<TestSharedConfigResponses, TestSharedConfigErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/configs/{id}/test',
+            ...options
+        });
+    }
+    
+    /**
+     * Get the tokens that all users have used
+     *
+     * Sums by day, user, model or configuration. Those of deleted users are kept, without the user.
+     */
+    public getUsage<ThrowOnError extends boolean = true>(options?: Options<GetUsageData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<GetUsageResponses, GetUsageErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/admin/usage',
             ...options
         });
     }

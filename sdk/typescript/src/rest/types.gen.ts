@@ -358,7 +358,7 @@ export type Message = {
     finish_reason: string | null;
     error: ReplyError | null;
     model_name: string | null;
-    usage: UsageDto1 | null;
+    usage: Usage | null;
     /**
      * Sources cited by a provider that searches the web, in order of appearance.
      */
@@ -390,7 +390,7 @@ export type ReplyError = {
     detail: string;
 };
 
-export type UsageDto1 = {
+export type Usage = {
     prompt_tokens: number;
     completion_tokens: number;
     total_tokens: number;
@@ -587,10 +587,17 @@ export type ConfigList = {
 export type Config = {
     id: number;
     name: string;
-    model_url: string;
+    /**
+     * Null for a shared configuration, whose provider is the operator's.
+     */
+    model_url: string | null;
     model_name: string;
     /**
-     * True for exactly one configuration, if any exist.
+     * Whether the operator shares it with all users, who can choose it but not change, test or list models of it.
+     */
+    shared: boolean;
+    /**
+     * True for exactly one configuration, if any exist: an own one, or the shared default of a user without any.
      */
     is_default: boolean;
     context_tokens: number;
@@ -689,11 +696,15 @@ export type ModelList = {
  */
 export type UsageGroup = 'day' | 'user' | 'model' | 'config';
 
-export type Usage = {
+export type MyUsage = {
     /**
      * In the order of what they are grouped by. Days and others without usage are left out.
      */
     rows: Array<UsageRow>;
+    /**
+     * Those of shared configurations, whatever the days asked for.
+     */
+    quotas: Array<Quota>;
 };
 
 export type UsageRow = {
@@ -719,6 +730,22 @@ export type UsageRow = {
      */
     prompt_tokens: number;
     completion_tokens: number;
+};
+
+export type Quota = {
+    config_id: number;
+    /**
+     * Tokens that you may use of it per day (UTC).
+     */
+    daily_tokens: number;
+    /**
+     * Tokens used today, prompts and titles included. May exceed the quota by replies that were running.
+     */
+    used: number;
+    /**
+     * The next midnight in UTC.
+     */
+    resets_at: string;
 };
 
 export type AdminUserList = {
@@ -880,6 +907,114 @@ export type WebhookDelivery = {
     created_at: string;
 };
 
+export type SharedConfigList = {
+    configs: Array<SharedConfig>;
+    total: number;
+};
+
+export type SharedConfig = {
+    id: number;
+    name: string;
+    /**
+     * Null for a shared configuration, whose provider is the operator's.
+     */
+    model_url: string | null;
+    model_name: string;
+    /**
+     * Whether the operator shares it with all users, who can choose it but not change, test or list models of it.
+     */
+    shared: boolean;
+    /**
+     * True for exactly one configuration, if any exist: an own one, or the shared default of a user without any.
+     */
+    is_default: boolean;
+    context_tokens: number;
+    params: ModelParams;
+    /**
+     * `unreadable` if none of the server's encryption keys decrypts the stored key: send the `api_key` again.
+     *
+     * Known values: `ok`, `unreadable`. Clients accept unknown ones.
+     */
+    key_status: 'ok' | 'unreadable';
+    created_at: string;
+    updated_at: string;
+    enabled: boolean;
+    daily_tokens_per_user: number | null;
+};
+
+export type CreateSharedConfig = {
+    /**
+     * Display name; defaults to the model's name.
+     */
+    name?: string;
+    /**
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
+     */
+    is_default?: boolean;
+    /**
+     * The model's context window in tokens, which bounds prompt and reply together.
+     */
+    context_tokens?: number;
+    params?: ModelParams;
+    /**
+     * An OpenAI-compatible base URL. A trailing slash or `/chat/completions` is removed, a query is kept.
+     */
+    model_url: string;
+    model_name: string;
+    /**
+     * Stored encrypted and never returned. Absent or empty for a provider without keys, such as Ollama.
+     */
+    api_key?: string;
+    /**
+     * Whether users see it.
+     */
+    enabled?: boolean;
+    /**
+     * Tokens that each user may use of it per day (UTC), prompts and titles included. Null for any number.
+     */
+    daily_tokens_per_user?: number | null;
+};
+
+export type UpdateSharedConfig = {
+    /**
+     * Display name; defaults to the model's name.
+     */
+    name?: string;
+    /**
+     * The default is used by conversations without a configuration of their own. The first configuration becomes the default.
+     */
+    is_default?: boolean;
+    /**
+     * The model's context window in tokens, which bounds prompt and reply together.
+     */
+    context_tokens?: number;
+    params?: ModelParams;
+    /**
+     * Changing scheme, host or port requires the `api_key` in the same request.
+     */
+    model_url?: string;
+    model_name?: string;
+    /**
+     * Stored encrypted and never returned. Empty removes the key.
+     */
+    api_key?: string;
+    /**
+     * Conversations that use a disabled one answer with the default.
+     */
+    enabled?: boolean;
+    /**
+     * Tokens that each user may use of it per day (UTC), prompts and titles included. Null for any number.
+     */
+    daily_tokens_per_user?: number | null;
+};
+
+export type UsageDto1 = {
+    /**
+     * In the order of what they are grouped by. Days and others without usage are left out.
+     */
+    rows: Array<UsageRow>;
+};
+
 export type Export = {
     exported_at: string;
     user: User;
@@ -990,6 +1125,8 @@ export type Problem = {
      * - `email_taken`: There is an account with this email address.
      * - `config_limit`: A user has at most 50 model configurations.
      * - `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
+     * - `shared_config`: The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.
+     * - `quota_exceeded`: The tokens of today of a shared configuration are used up: `Retry-After` is the time to midnight UTC.
      * - `no_model_config`: There is no model configuration to chat with: create one.
      * - `reply_in_progress`: A reply runs in this conversation: wait for it, or stop it.
      * - `no_reply_running`: There is nothing to stop.
@@ -1013,7 +1150,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */
@@ -3104,6 +3241,8 @@ export type SendMessageErrors = {
      */
     422: Problem;
     /**
+     * `quota_exceeded`: The tokens of today of a shared configuration are used up: `Retry-After` is the time to midnight UTC.
+     *
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
     429: Problem;
@@ -3208,6 +3347,8 @@ export type RegenerateReplyErrors = {
      */
     422: Problem;
     /**
+     * `quota_exceeded`: The tokens of today of a shared configuration are used up: `Retry-After` is the time to midnight UTC.
+     *
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
     429: Problem;
@@ -3314,6 +3455,8 @@ export type EditMessageErrors = {
      */
     422: Problem;
     /**
+     * `quota_exceeded`: The tokens of today of a shared configuration are used up: `Retry-After` is the time to midnight UTC.
+     *
      * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      */
     429: Problem;
@@ -3647,6 +3790,8 @@ export type UpdateConfigErrors = {
     401: Problem;
     /**
      * `https_required`: In production only HTTPS is answered.
+     *
+     * `shared_config`: The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.
      */
     403: Problem;
     /**
@@ -3717,6 +3862,8 @@ export type DeleteConfigErrors = {
     401: Problem;
     /**
      * `https_required`: In production only HTTPS is answered.
+     *
+     * `shared_config`: The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.
      */
     403: Problem;
     /**
@@ -3787,6 +3934,8 @@ export type TestConfigErrors = {
     401: Problem;
     /**
      * `https_required`: In production only HTTPS is answered.
+     *
+     * `shared_config`: The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.
      */
     403: Problem;
     /**
@@ -3857,6 +4006,8 @@ export type ListConfigModelsErrors = {
     401: Problem;
     /**
      * `https_required`: In production only HTTPS is answered.
+     *
+     * `shared_config`: The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.
      */
     403: Problem;
     /**
@@ -3963,7 +4114,7 @@ export type GetMyUsageResponses = {
     /**
      * OK
      */
-    200: Usage;
+    200: MyUsage;
 };
 
 export type GetMyUsageResponse = GetMyUsageResponses[keyof GetMyUsageResponses];
@@ -4938,6 +5089,404 @@ export type RetryWebhookDeliveryResponses = {
      */
     202: unknown;
 };
+
+export type ListSharedConfigsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/admin/configs';
+};
+
+export type ListSharedConfigsErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListSharedConfigsError = ListSharedConfigsErrors[keyof ListSharedConfigsErrors];
+
+export type ListSharedConfigsResponses = {
+    /**
+     * OK
+     */
+    200: SharedConfigList;
+};
+
+export type ListSharedConfigsResponse = ListSharedConfigsResponses[keyof ListSharedConfigsResponses];
+
+export type CreateSharedConfigData = {
+    body: CreateSharedConfig;
+    path?: never;
+    query?: never;
+    url: '/admin/configs/create';
+};
+
+export type CreateSharedConfigErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `config_limit`: A user has at most 50 model configurations.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateSharedConfigError = CreateSharedConfigErrors[keyof CreateSharedConfigErrors];
+
+export type CreateSharedConfigResponses = {
+    /**
+     * Created
+     */
+    201: SharedConfig;
+};
+
+export type CreateSharedConfigResponse = CreateSharedConfigResponses[keyof CreateSharedConfigResponses];
+
+export type UpdateSharedConfigData = {
+    body?: UpdateSharedConfig;
+    path: {
+        /**
+         * The shared model configuration's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/admin/configs/{id}/update';
+};
+
+export type UpdateSharedConfigErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateSharedConfigError = UpdateSharedConfigErrors[keyof UpdateSharedConfigErrors];
+
+export type UpdateSharedConfigResponses = {
+    /**
+     * OK
+     */
+    200: SharedConfig;
+};
+
+export type UpdateSharedConfigResponse = UpdateSharedConfigResponses[keyof UpdateSharedConfigResponses];
+
+export type DeleteSharedConfigData = {
+    body?: never;
+    path: {
+        /**
+         * The shared model configuration's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/admin/configs/{id}/delete';
+};
+
+export type DeleteSharedConfigErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteSharedConfigError = DeleteSharedConfigErrors[keyof DeleteSharedConfigErrors];
+
+export type DeleteSharedConfigResponses = {
+    /**
+     * No Content
+     */
+    204: void;
+};
+
+export type DeleteSharedConfigResponse = DeleteSharedConfigResponses[keyof DeleteSharedConfigResponses];
+
+export type TestSharedConfigData = {
+    body?: never;
+    path: {
+        /**
+         * The shared model configuration's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/admin/configs/{id}/test';
+};
+
+export type TestSharedConfigErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `key_unreadable`: No encryption key of the server opens the stored API key: send the `api_key` again.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type TestSharedConfigError = TestSharedConfigErrors[keyof TestSharedConfigErrors];
+
+export type TestSharedConfigResponses = {
+    /**
+     * OK
+     */
+    200: ConfigTestResult;
+};
+
+export type TestSharedConfigResponse = TestSharedConfigResponses[keyof TestSharedConfigResponses];
+
+export type GetUsageData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * First day (UTC), included. By default 29 days before `to`; at most 366 days in all.
+         */
+        from?: string;
+        /**
+         * Last day (UTC), included. Today by default.
+         */
+        to?: string;
+        /**
+         * What the rows are sums by.
+         */
+        group?: UsageGroup;
+    };
+    url: '/admin/usage';
+};
+
+export type GetUsageErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `admin_only`: Only administrators may do this.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetUsageError = GetUsageErrors[keyof GetUsageErrors];
+
+export type GetUsageResponses = {
+    /**
+     * OK
+     */
+    200: UsageDto1;
+};
+
+export type GetUsageResponse = GetUsageResponses[keyof GetUsageResponses];
 
 export type ExportAccountData = {
     body?: never;

@@ -9,6 +9,7 @@ const TURN_PROBLEMS: ProblemResponse[] = [
   '409 reply_in_progress',
   '409 no_model_config',
   '409 key_unreadable',
+  '429 quota_exceeded',
   '502 upstream_auth',
   '502 upstream_rate_limited',
   '502 upstream_timeout',

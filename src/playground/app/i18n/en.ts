@@ -152,6 +152,7 @@ export const en = {
     'Any provider with an OpenAI-compatible API works. Without a model of your own, the server’s default answers.',
   noModels: 'No model of your own yet.',
   default: 'Default',
+  shared: 'Shared',
   makeDefault: 'Make default',
   keyUnreadable: 'The key cannot be read any more. Enter it again.',
   test: 'Test',

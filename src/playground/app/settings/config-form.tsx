@@ -62,7 +62,7 @@ function Fields({ saved, errors }: FieldsProps) {
         label={t.modelUrl}
         hint={t.modelUrlHint}
         placeholder="https://api.openai.com/v1"
-        defaultValue={saved?.model_url}
+        defaultValue={saved?.model_url ?? undefined}
         errors={errors}
         autofocus
       />

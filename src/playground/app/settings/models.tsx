@@ -25,15 +25,32 @@ export function Models() {
       {!all && <Skeleton lines={2} />}
       {all?.length === 0 && <p>{t.noModels}</p>}
       <ul class="rows">
-        {all?.map((config) => (
-          <Row key={config.id} config={config} onEdit={() => setEdited(config)} />
-        ))}
+        {all?.map((config) =>
+          config.shared ? (
+            <SharedRow key={config.id} config={config} />
+          ) : (
+            <Row key={config.id} config={config} onEdit={() => setEdited(config)} />
+          ),
+        )}
       </ul>
       <button type="button" class="primary" onClick={() => setEdited('new')}>
         <Icon name="plus" />
         {t.addModel}
       </button>
     </>
+  );
+}
+
+/** A model of the operator, which can be chosen in a conversation but not changed. */
+function SharedRow({ config: { name, model_name, is_default } }: { config: Config }) {
+  return (
+    <li class="config">
+      <div class="about">
+        <strong>{name}</strong> <span class="badge">{t.shared}</span>{' '}
+        {is_default && <span class="badge">{t.default}</span>}
+        {name !== model_name && <p class="muted">{model_name}</p>}
+      </div>
+    </li>
   );
 }
 

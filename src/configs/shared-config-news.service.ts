@@ -1,0 +1,72 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { setImmediate as nextTick } from 'node:timers/promises';
+import { EventHub } from '../events/event-hub.js';
+import { ParleyEvent } from '../events/parley-event.js';
+import { ConfigLists } from './config-lists.service.js';
+
+/** Stands for all nodes where a user's id stands for the user's devices. */
+const ALL_NODES = 0;
+/** Users per query. */
+const PAGE = 1000;
+
+/**
+ * Publishes `config.changed` to everyone connected after a shared configuration has changed. Each node reads the lists
+ * of its own users, many at once.
+ */
+@Injectable()
+export class SharedConfigNews implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('SharedConfigs');
+  private unsubscribe?: () => void;
+  private running: Promise<void> | null = null;
+  private isStale = false;
+
+  constructor(
+    private readonly hub: EventHub,
+    private readonly lists: ConfigLists,
+  ) {}
+
+  /** Other nodes are reached from here on. */
+  onApplicationBootstrap(): void {
+    this.unsubscribe = this.hub.subscribe(ALL_NODES, ({ type }) => {
+      if (type === 'shared-configs.changed') this.deliver();
+    });
+  }
+
+  onApplicationShutdown(): void {
+    this.unsubscribe?.();
+  }
+
+  announce(): void {
+    this.hub.publish(ALL_NODES, new ParleyEvent('shared-configs.changed', {}));
+  }
+
+  /** A change during a delivery starts another one after it. */
+  private deliver(): void {
+    this.isStale = true;
+    this.running ??= this.deliverAll()
+      .catch((error: unknown) =>
+        this.logger.warn({ error: String(error) }, 'Failed to publish shared configs'),
+      )
+      .finally(() => (this.running = null));
+  }
+
+  private async deliverAll(): Promise<void> {
+    while (this.isStale) {
+      this.isStale = false;
+      const userIds = this.hub.subscribedUsers().filter((id) => id !== ALL_NODES);
+      for (let start = 0; start < userIds.length; start += PAGE) {
+        await this.deliverTo(userIds.slice(start, start + PAGE));
+        await nextTick();
+      }
+    }
+  }
+
+  private async deliverTo(userIds: number[]): Promise<void> {
+    const lists = await this.lists.read(userIds);
+    const ofOthers = new ParleyEvent('config.changed', { configs: lists.ofOthers });
+    for (const userId of userIds) {
+      const configs = lists.get(userId);
+      this.hub.deliver(userId, configs ? new ParleyEvent('config.changed', { configs }) : ofOthers);
+    }
+  }
+}

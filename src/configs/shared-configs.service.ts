@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type EntityManager, IsNull } from 'typeorm';
+import { invalidField } from '../common/errors/errors.js';
+import { transaction } from '../database/retry.js';
+import { EncryptionService } from '../encryption/encryption.service.js';
+import { ConfigColumns, type ConfigChanges } from './config-columns.service.js';
+import { sharedDefaultOf } from './config-lists.service.js';
+import { assertBelowLimit } from './config-rows.js';
+import { configNotFound } from './configs.errors.js';
+import { ModelConfig } from './model-config.entity.js';
+import { SharedConfigNews } from './shared-config-news.service.js';
+import {
+  type CreateSharedConfigDto,
+  SharedConfigDto,
+  type UpdateSharedConfigDto,
+} from './shared-config.dto.js';
+
+/** The operator's configurations, which all users can choose. */
+@Injectable()
+export class SharedConfigsService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly columns: ConfigColumns,
+    private readonly encryption: EncryptionService,
+    private readonly news: SharedConfigNews,
+  ) {}
+
+  /** Oldest first, with those that are not enabled. */
+  async list(): Promise<SharedConfigDto[]> {
+    const configs = await this.dataSource.manager.find(ModelConfig, {
+      where: { userId: IsNull() },
+      order: { id: 'ASC' },
+    });
+    const chosen = sharedDefaultOf(configs.filter(({ enabled }) => enabled));
+    return configs.map((config) => {
+      const isReadable = this.encryption.isReadable(config.encryptedApiKey);
+      return SharedConfigDto.of(config, { isDefault: config === chosen, isReadable });
+    });
+  }
+
+  async create(dto: CreateSharedConfigDto): Promise<SharedConfigDto> {
+    const columns = { ...this.columns.create(null, dto), ...ownColumns(dto) };
+    const id = await transaction(this.dataSource, async (manager) => {
+      await assertBelowLimit(manager, null);
+      const config = await manager.save(Object.assign(new ModelConfig(), columns));
+      if (dto.is_default) await makeDefault(manager, config.id);
+      return config.id;
+    });
+    return this.changed(id);
+  }
+
+  /** @throws {NotFoundError} also for a user's configuration */
+  async update(id: number, dto: UpdateSharedConfigDto): Promise<SharedConfigDto> {
+    if (dto.is_default === false) await this.refuseUnsetting(id);
+    await transaction(this.dataSource, async (manager) => {
+      const config = await getShared(manager, id);
+      const changes = this.columns.changesTo(config, dto, ownColumns(dto));
+      if (changes) await manager.update(ModelConfig, { id }, changes);
+      if (dto.is_default) await makeDefault(manager, id);
+    });
+    return this.changed(id);
+  }
+
+  /** @throws {NotFoundError} also for a user's configuration */
+  async delete(id: number): Promise<void> {
+    const { affected } = await this.dataSource.manager.delete(ModelConfig, { id, userId: IsNull() });
+    if (!affected) throw configNotFound();
+    this.news.announce();
+  }
+
+  /** @throws {NotFoundError} also for a user's configuration */
+  getRow(id: number): Promise<ModelConfig> {
+    return getShared(this.dataSource.manager, id);
+  }
+
+  /** The default cannot be unset, only moved to another configuration. */
+  private async refuseUnsetting(id: number): Promise<void> {
+    const isDefault = (await this.list()).some((config) => config.id === id && config.is_default);
+    if (!isDefault) return;
+    const message = 'Must not be false for the default: make another configuration the default instead.';
+    throw invalidField('is_default', message);
+  }
+
+  private async changed(id: number): Promise<SharedConfigDto> {
+    this.news.announce();
+    const config = (await this.list()).find((one) => one.id === id);
+    if (!config) throw configNotFound();
+    return config;
+  }
+}
+
+function ownColumns({ enabled, daily_tokens_per_user: tokens }: UpdateSharedConfigDto): ConfigChanges {
+  return {
+    ...(enabled !== undefined && { enabled }),
+    ...(tokens !== undefined && { dailyTokensPerUser: tokens }),
+  };
+}
+
+async function getShared(manager: EntityManager, id: number): Promise<ModelConfig> {
+  const config = await manager.findOneBy(ModelConfig, { id, userId: IsNull() });
+  if (!config) throw configNotFound();
+  return config;
+}
+
+async function makeDefault(manager: EntityManager, id: number): Promise<void> {
+  await manager.update(ModelConfig, { sharedDefault: 1 }, { sharedDefault: null });
+  await manager.update(ModelConfig, { id }, { sharedDefault: 1 });
+}
