@@ -11,6 +11,7 @@ import {
   storeTokenWithSecondsLeft,
   watchedFetch,
 } from '../support/clients/sdk.js';
+import { MailServer } from '../support/infrastructure/mail-server.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -25,14 +26,19 @@ const failure = async (call: Promise<unknown>): Promise<ParleyError> => {
 };
 
 describe('sign-in of @parley/client', () => {
+  let smtp: MailServer;
   let t: TestApp;
   let ada: TestUser;
 
   beforeAll(async () => {
-    t = await startTestApp();
+    smtp = await MailServer.start();
+    t = await startTestApp({ env: { SMTP_URL: smtp.url } });
     ada = await t.user().create();
   });
-  afterAll(() => t.stop());
+  afterAll(async () => {
+    await t?.stop();
+    await smtp?.close();
+  });
   afterEach(() => {
     jest.restoreAllMocks();
   });
@@ -54,6 +60,36 @@ describe('sign-in of @parley/client', () => {
     expect((await parley.auth.reload()).second_factor).toBe(false);
     parley.close();
   });
+
+  it('verifies an address, and resets a password, with mailed tokens', async () => {
+    const parley = sdk(t);
+    const { email } = await parley.auth.register({
+      username: 'hopper',
+      email: 'hopper@example.com',
+      password: 'a-good-password-1',
+    });
+    await smtp.mailTo(email!);
+    await parley.auth.resendVerification();
+    await parley.auth.verifyEmail(await tokenTo(email!, 1));
+    expect((await parley.auth.reload()).email_verified).toBe(true);
+    expect(await failure(parley.auth.resendVerification())).toMatchObject({ code: 'already_verified' });
+
+    await parley.auth.forgotPassword(email!);
+    const token = await tokenTo(email!, 2);
+    await parley.auth.resetPassword(token, 'another-good-password-2');
+
+    expect(await failure(parley.rest.getMe())).toMatchObject({ code: 'signed_out' });
+    await parley.auth.login({ email: email!, password: 'another-good-password-2' });
+    const spent = await failure(parley.auth.resetPassword(token, 'another-good-password-3'));
+    expect(spent.errors).toEqual([{ field: 'token', message: expect.any(String) }]);
+    parley.close();
+  });
+
+  /** The token of the mail that arrived at an address at the given place. */
+  async function tokenTo(email: string, index: number): Promise<string> {
+    const { text } = (await smtp.mailTo(email, index)).email;
+    return /#token=([\w-]{43})$/m.exec(text!)![1]!;
+  }
 
   /** A client whose stored access token has expired. */
   async function withExpiredToken(options = {}) {

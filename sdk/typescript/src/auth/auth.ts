@@ -59,6 +59,26 @@ export class Auth extends Store<AuthState> {
     return user;
   }
 
+  /** Requests a mail with a link that resets the password. Resolves whether the account exists or not. */
+  async forgotPassword(email: string): Promise<void> {
+    await this.rest.forgotPassword({ body: { email } });
+  }
+
+  /** Sets a new password with the token of a mailed link. Every session of the user ends. */
+  async resetPassword(token: string, password: string): Promise<void> {
+    await this.rest.resetPassword({ body: { token, password } });
+  }
+
+  /** Verifies an email address with the token of a mailed link. */
+  async verifyEmail(token: string): Promise<void> {
+    await this.rest.verifyEmail({ body: { token } });
+  }
+
+  /** Requests another mail with a link that verifies the address of the user who is signed in. */
+  async resendVerification(): Promise<void> {
+    await this.rest.requestEmailVerification();
+  }
+
   /** Calls the listener when the session ends: by logout, by the server, or because another tab cleared the storage. */
   onSignedOut(listener: (reason: SignedOutReason, error?: ParleyError) => void): () => void {
     return this.tokens.signedOut.on(listener);
