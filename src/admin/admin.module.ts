@@ -12,6 +12,8 @@ import { AuditController } from './audit/audit.controller.js';
 import { AuditTrailService } from './audit/audit-trail.service.js';
 import { InvitationsController } from './invitations/invitations.controller.js';
 import { InvitationsService } from './invitations/invitations.service.js';
+import { EncryptionModule } from '../encryption/encryption.module.js';
+import { SharedConfigsService } from './configs/shared-configs.service.js';
 import { SharedConfigsController } from './configs/shared-configs.controller.js';
 import { AdminUsageController } from './usage/admin-usage.controller.js';
 import { AdminUsersController } from './users/admin-users.controller.js';
@@ -28,6 +30,7 @@ import { WebhooksService } from './webhooks/webhooks.service.js';
     MailModule,
     WebhooksModule,
     ConfigsModule,
+    EncryptionModule,
     UsageModule,
   ],
   controllers: [
@@ -44,6 +47,7 @@ import { WebhooksService } from './webhooks/webhooks.service.js';
     InvitationsService,
     UserStatisticsService,
     WebhooksService,
+    SharedConfigsService,
   ],
 })
 export class AdminModule {}

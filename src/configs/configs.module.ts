@@ -5,7 +5,6 @@ import { EncryptionModule } from '../encryption/encryption.module.js';
 import { ConfigColumns } from './config-columns.service.js';
 import { ConfigLists } from './config-lists.service.js';
 import { SharedConfigNews } from './shared-config-news.service.js';
-import { SharedConfigsService } from './shared-configs.service.js';
 import { ConfigChangesService } from './config-changes.service.js';
 import { ConfigsController } from './configs.controller.js';
 import { ConfigsService } from './configs.service.js';
@@ -14,10 +13,7 @@ import { ConfigsService } from './configs.service.js';
 @Module({
   imports: [AiModule, AuthModule, EncryptionModule],
   controllers: [ConfigsController],
-  providers: [
-    ...[ConfigsService, ConfigChangesService, SharedConfigsService],
-    ...[ConfigColumns, ConfigLists, SharedConfigNews],
-  ],
-  exports: [ConfigsService, SharedConfigsService],
+  providers: [...[ConfigsService, ConfigChangesService], ...[ConfigColumns, ConfigLists, SharedConfigNews]],
+  exports: [ConfigsService, ConfigColumns, SharedConfigNews],
 })
 export class ConfigsModule {}

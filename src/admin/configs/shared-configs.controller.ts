@@ -12,8 +12,8 @@ import {
   SharedConfigDto,
   SharedConfigListDto,
   UpdateSharedConfigDto,
-} from '../../configs/shared-config.dto.js';
-import { SharedConfigsService } from '../../configs/shared-configs.service.js';
+} from './shared-config.dto.js';
+import { SharedConfigsService } from './shared-configs.service.js';
 import { LimitConcurrent } from '../../throttling/limit-concurrent.decorator.js';
 
 @ApiTags('Administration')

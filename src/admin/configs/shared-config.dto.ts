@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
-import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
-import { ConfigDto, CreateConfigDto, UpdateConfigDto } from './config.dto.js';
-import type { ModelConfig } from './model-config.entity.js';
+import { IsOptionalNotNull } from '../../common/validation/optional.decorator.js';
+import { ConfigDto, CreateConfigDto, UpdateConfigDto } from '../../configs/config.dto.js';
+import type { ModelConfig } from '../../configs/model-config.entity.js';
 
 const MAX_TOKENS = 1e12;
 

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, IsNull } from 'typeorm';
-import { invalidField } from '../common/errors/errors.js';
-import { transaction } from '../database/retry.js';
-import { EncryptionService } from '../encryption/encryption.service.js';
-import { ConfigColumns, type ConfigChanges } from './config-columns.service.js';
-import { sharedDefaultOf } from './config-lists.service.js';
-import { assertBelowLimit } from './config-rows.js';
-import { configNotFound } from './configs.errors.js';
-import { ModelConfig } from './model-config.entity.js';
-import { SharedConfigNews } from './shared-config-news.service.js';
+import { invalidField } from '../../common/errors/errors.js';
+import { transaction } from '../../database/retry.js';
+import { EncryptionService } from '../../encryption/encryption.service.js';
+import { ConfigColumns, type ConfigChanges } from '../../configs/config-columns.service.js';
+import { sharedDefaultOf } from '../../configs/config-lists.service.js';
+import { assertBelowLimit } from '../../configs/config-rows.js';
+import { configNotFound } from '../../configs/configs.errors.js';
+import { ModelConfig } from '../../configs/model-config.entity.js';
+import { SharedConfigNews } from '../../configs/shared-config-news.service.js';
 import {
   type CreateSharedConfigDto,
   SharedConfigDto,
