@@ -52,7 +52,7 @@ export class UsageRowDto {
   completion_tokens!: number;
 }
 
-export class UsageDto {
+export class UsageReportDto {
   /** In the order of what they are grouped by. Days and others without usage are left out. */
   @ApiProperty({ type: () => [UsageRowDto] })
   rows!: UsageRowDto[];
@@ -75,7 +75,7 @@ export class QuotaDto {
   resets_at!: string;
 }
 
-export class MyUsageDto extends UsageDto {
+export class MyUsageDto extends UsageReportDto {
   /** Those of shared configurations, whatever the days asked for. */
   @ApiProperty({ type: () => [QuotaDto] })
   quotas!: QuotaDto[];

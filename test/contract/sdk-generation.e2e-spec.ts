@@ -53,6 +53,15 @@ describe('docs/contract', () => {
 });
 
 describe('schemas for generators', () => {
+  it('have names of words, without the suffix that the build gives the second class of a name', () => {
+    const names = [openApi.components, document.asyncApi.components].map((each) =>
+      Object.keys(each!.schemas!),
+    );
+
+    expect(names.flat().length).toBeGreaterThan(60);
+    for (const name of names.flat()) expect(name).toMatch(/^[A-Z][A-Za-z]*(?<!Dto)$/);
+  });
+
   it('give every number a format', () => {
     const numbers = allSchemas().filter(([, schema]) => typesOf(schema).some((type) => type === 'number'));
     const integers = allSchemas().filter(([, schema]) => typesOf(schema).some((type) => type === 'integer'));

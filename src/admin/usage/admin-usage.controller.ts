@@ -2,7 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AdminOnly } from '../../auth/roles/admin.guard.js';
 import { UsageReports } from '../../usage/usage-reports.service.js';
-import { UsageDto, UsageQuery } from '../../usage/usage.dto.js';
+import { UsageReportDto, UsageQuery } from '../../usage/usage.dto.js';
 
 @ApiTags('Administration')
 @AdminOnly()
@@ -17,7 +17,7 @@ export class AdminUsageController {
     description:
       'Sums by day, user, model or configuration. Those of deleted users are kept, without the user.',
   })
-  async get(@Query() query: UsageQuery): Promise<UsageDto> {
+  async get(@Query() query: UsageQuery): Promise<UsageReportDto> {
     return { rows: await this.reports.list(null, query) };
   }
 }

@@ -1008,7 +1008,7 @@ export type UpdateSharedConfig = {
     daily_tokens_per_user?: number | null;
 };
 
-export type UsageDto1 = {
+export type UsageReport = {
     /**
      * In the order of what they are grouped by. Days and others without usage are left out.
      */
@@ -5483,7 +5483,7 @@ export type GetUsageResponses = {
     /**
      * OK
      */
-    200: UsageDto1;
+    200: UsageReport;
 };
 
 export type GetUsageResponse = GetUsageResponses[keyof GetUsageResponses];
