@@ -205,6 +205,10 @@ for (const viewport of [WIDE, NARROW]) {
     const settings = await support.openSettings(page, 'Users');
     await settings.getByRole('listitem').first().waitFor();
     await check(page, 'users');
+    await button(settings, 'Invitations').click();
+    await button(settings, 'Create invitation').click();
+    await settings.getByRole('listitem').first().waitFor();
+    await check(page, 'invitations');
     await button(settings, 'Audit').click();
     await settings.getByText('admin.users.list').first().waitFor();
     await check(page, 'audit');

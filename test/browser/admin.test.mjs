@@ -1,7 +1,17 @@
 /** The pages of administrators. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { button, dialog, makeAdmin, NARROW, openSettings, signUp, until, useBrowser } from './support.mjs';
+import {
+  base,
+  button,
+  dialog,
+  makeAdmin,
+  NARROW,
+  openSettings,
+  signUp,
+  until,
+  useBrowser,
+} from './support.mjs';
 
 const browser = useBrowser();
 
@@ -44,12 +54,60 @@ describe('administration', () => {
     assert.equal(await settings.getByText('admin.user.disable').count(), 1);
   });
 
+  it('invites, shows the code once, and deletes the invitation', async () => {
+    const page = await openAsAdmin({ permissions: ['clipboard-read', 'clipboard-write'] });
+    const settings = await openSettings(page, 'Invitations');
+    await settings.getByLabel('Email').fill('nobody');
+    await settings.getByLabel('Email').press('Enter');
+    await settings.locator('[aria-invalid=true]').waitFor();
+    await settings.getByLabel('Email').fill('');
+    await button(settings, 'Create invitation').click();
+    await button(settings, 'Copy code of the invitation').click();
+    const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+    await until(async () => /^[\w-]{43}$/.test(await clipboard()), 'the code in the clipboard');
+    const code = await clipboard();
+    await button(settings, 'Copy link of the invitation').click();
+    const link = `${base.href}#invitation=${code}`;
+    await until(async () => (await clipboard()) === link, 'the link in the clipboard');
+
+    const theirs = await browser.open({ url: link });
+    assert.equal(await theirs.getByLabel('Invitation code').inputValue(), code);
+    await signUp(theirs);
+    assert.equal(new URL(theirs.url()).hash, '#/');
+    await button(settings, 'Users').click();
+    await button(settings, 'Invitations').click();
+    const first = settings.getByRole('listitem').first();
+    await first.getByText(/^Used by user \d+$/).waitFor();
+    assert.equal(await settings.getByText(code).count(), 0);
+    await settings.getByLabel('Email').fill(`guest.of.${code.toLowerCase()}@example.org`);
+    await button(settings, 'Create invitation').click();
+    await first.getByText('guest.of.').waitFor();
+    await button(first, `Delete: guest.of.${code.toLowerCase()}@example.org`).click();
+    await first.getByText(/^Used by/).waitFor();
+  });
+
+  it('refuses a spent invitation in the form', async () => {
+    const page = await browser.open({ url: `${base.href}#invitation=spent` });
+    await page.getByLabel('Username').fill('grace.of.nowhere');
+    await page.getByLabel('Email').fill('grace.of.nowhere@example.org');
+    await page.getByLabel('Password').fill('a lovely engine of 1843');
+    await button(page, 'Sign up').first().click();
+    const invitation = page.getByLabel('Invitation code');
+    await until(async () => (await invitation.getAttribute('aria-invalid')) === 'true', 'the error');
+  });
+
   it('fits a narrow screen', async () => {
     const page = await openAsAdmin({ viewport: NARROW });
     await button(page, 'Open sidebar').click();
     const settings = await openSettings(page, 'Users');
-    await settings.getByRole('listitem').first().waitFor();
-    const width = () => page.evaluate(() => document.documentElement.scrollWidth);
-    await until(async () => (await width()) <= NARROW.width, 'no horizontal scrolling');
+    for (const tab of ['Users', 'Invitations', 'Audit']) {
+      await button(settings, tab).click();
+      await settings.getByRole('listitem').first().waitFor();
+      const [width, inner] = await page.evaluate(() => [
+        document.documentElement.scrollWidth,
+        document.querySelector('dialog').scrollWidth - document.querySelector('dialog').clientWidth,
+      ]);
+      assert.ok(width <= NARROW.width && inner === 0, `${tab} scrolls sideways`);
+    }
   });
 });

@@ -4,9 +4,9 @@ import { report } from '../client/notices.js';
 import { parley } from '../client/parley.js';
 import { formatTime, t } from '../i18n/i18n.js';
 import { ask } from '../ui/ask.js';
+import { PAGE_SIZE, Pages } from '../ui/pages.js';
 import { Skeleton } from '../ui/skeleton.js';
 
-const PAGE_SIZE = 20;
 /** How long typing pauses before a search. */
 const PAUSE_MS = 250;
 
@@ -43,30 +43,6 @@ export function Users({ self }: { self: User }) {
       </ul>
       {list && <Pages total={list.total} offset={offset} onOffset={setOffset} />}
     </>
-  );
-}
-
-interface PagesProps {
-  total: number;
-  offset: number;
-  onOffset: (offset: number) => void;
-}
-
-function Pages({ total, offset, onOffset }: PagesProps) {
-  if (total <= PAGE_SIZE) return null;
-  return (
-    <footer>
-      <button type="button" disabled={offset === 0} onClick={() => onOffset(offset - PAGE_SIZE)}>
-        {t.previousPage}
-      </button>
-      <button
-        type="button"
-        disabled={offset + PAGE_SIZE >= total}
-        onClick={() => onOffset(offset + PAGE_SIZE)}
-      >
-        {t.nextPage}
-      </button>
-    </footer>
   );
 }
 

@@ -1,6 +1,8 @@
 import { ParleyError } from '@parley/client';
 import { useState } from 'preact/hooks';
 import { parley, storage } from '../client/parley.js';
+import { route, startNewChat } from '../client/route.js';
+import { useStore } from '../client/store.js';
 import { t } from '../i18n/i18n.js';
 import { CodeField } from '../ui/code-field.js';
 import { Field, Problem, useForm } from '../ui/form.js';
@@ -14,7 +16,9 @@ type Mode = 'signUp' | 'signIn' | 'reset';
 const TITLES = { signUp: t.signUpTitle, signIn: t.signInTitle, reset: t.resetTitle };
 
 export function SignIn() {
-  const [mode, setMode] = useState<Mode>(storage?.getItem(RETURNING) ? 'signIn' : 'signUp');
+  const { invitation } = useStore(route);
+  const isReturning = !invitation && storage?.getItem(RETURNING);
+  const [mode, setMode] = useState<Mode>(isReturning ? 'signIn' : 'signUp');
   const isNew = mode === 'signUp';
   return (
     <main class="sign-in">
@@ -22,7 +26,7 @@ export function SignIn() {
         <Logo />
         <h1>{TITLES[mode]}</h1>
         <p class="muted">{t.tagline}</p>
-        {mode === 'reset' ? <ResetForm /> : <AccountForm key={mode} isNew={isNew} />}
+        {mode === 'reset' ? <ResetForm /> : <AccountForm key={mode} isNew={isNew} invitation={invitation} />}
         <p class="muted switch">
           {isNew ? t.haveAccount : t.noAccount} <Switch to={isNew ? 'signIn' : 'signUp'} setMode={setMode} />
         </p>
@@ -71,23 +75,69 @@ async function signIn(credentials: { email: string; password: string; code?: str
     await parley.auth.login(credentials);
     return true;
   } catch (error) {
-    if (error instanceof ParleyError && error.code === 'second_factor_required') return false;
+    if (hasCode(error, 'second_factor_required')) return false;
     throw error;
   }
 }
 
-function AccountForm({ isNew }: { isNew: boolean }) {
+type Account = Parameters<typeof parley.auth.register>[0];
+
+async function register(account: Account, onInvitationNeeded: () => void): Promise<void> {
+  try {
+    await parley.auth.register(account);
+  } catch (error) {
+    if (hasCode(error, 'invitation_required')) onInvitationNeeded();
+    throw error;
+  }
+  startNewChat();
+}
+
+const hasCode = (error: unknown, code: string) => error instanceof ParleyError && error.code === code;
+
+interface AccountFormProps {
+  isNew: boolean;
+  /** Code of the link that was followed. */
+  invitation: string | null;
+}
+
+function AccountForm({ isNew, invitation }: AccountFormProps) {
   const [isCodeNeeded, setCodeNeeded] = useState(false);
+  const [isInvitationNeeded, setInvitationNeeded] = useState(invitation !== null);
   const { errors, problem, isBusy, onSubmit } = useForm(
-    async ({ username = '', email = '', password = '', code }) => {
-      if (isNew) await parley.auth.register({ username, email, password });
-      else if (!(await signIn({ email, password, code }))) return setCodeNeeded(true);
+    async ({ username = '', email = '', password = '', code, invitation }) => {
+      if (isNew) {
+        const account = { username, email, password, ...(invitation && { invitation }) };
+        await register(account, () => setInvitationNeeded(true));
+      } else if (!(await signIn({ email, password, code }))) return setCodeNeeded(true);
       storage?.setItem(RETURNING, 'true');
     },
   );
-  const autocomplete = isNew ? 'new-password' : 'current-password';
   return (
     <form onSubmit={onSubmit} noValidate>
+      <AccountFields isNew={isNew} errors={errors} />
+      {isNew && isInvitationNeeded && (
+        <Field
+          name="invitation"
+          label={t.invitationCode}
+          defaultValue={invitation ?? ''}
+          autocomplete="off"
+          spellcheck={false}
+          errors={errors}
+        />
+      )}
+      {isCodeNeeded && <CodeField errors={errors} hint={t.orRecoveryCode} isFocused />}
+      <Problem text={problem} />
+      <button class="primary" disabled={isBusy}>
+        {isNew ? t.signUp : t.signIn}
+      </button>
+    </form>
+  );
+}
+
+function AccountFields({ isNew, errors }: { isNew: boolean; errors: Record<string, string> }) {
+  const autocomplete = isNew ? 'new-password' : 'current-password';
+  return (
+    <>
       {isNew && (
         <Field name="username" label={t.username} autocomplete="username" errors={errors} autofocus />
       )}
@@ -107,11 +157,6 @@ function AccountForm({ isNew }: { isNew: boolean }) {
         hint={isNew ? t.passwordHint : undefined}
         errors={errors}
       />
-      {isCodeNeeded && <CodeField errors={errors} hint={t.orRecoveryCode} isFocused />}
-      <Problem text={problem} />
-      <button class="primary" disabled={isBusy}>
-        {isNew ? t.signUp : t.signIn}
-      </button>
-    </form>
+    </>
   );
 }

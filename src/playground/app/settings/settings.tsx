@@ -1,6 +1,7 @@
 import type { User } from '@parley/client';
 import { useEffect } from 'preact/hooks';
 import { Audit } from '../admin/audit.js';
+import { Invitations } from '../admin/invitations.js';
 import { Users } from '../admin/users.js';
 import { parley } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
@@ -10,7 +11,7 @@ import { Models } from './models.js';
 import { Sessions } from './sessions.js';
 
 const TABS = { models: t.model, account: t.account, sessions: t.sessions };
-const ADMIN_TABS = { users: t.users, audit: t.audit };
+const ADMIN_TABS = { users: t.users, invitations: t.invitations, audit: t.audit };
 
 export type SettingsTab = keyof typeof TABS | keyof typeof ADMIN_TABS;
 
@@ -44,6 +45,7 @@ export function Settings({ user, tab, onTab, onClose }: SettingsProps) {
         {tab === 'account' && <Account user={user} />}
         {tab === 'sessions' && <Sessions />}
         {tab === 'users' && <Users self={user} />}
+        {tab === 'invitations' && <Invitations />}
         {tab === 'audit' && <Audit />}
       </div>
     </Dialog>
