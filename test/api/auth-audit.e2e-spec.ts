@@ -1,8 +1,12 @@
 /** The audit trail. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AuditEvent } from '../../src/audit/audit-event.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, newAccount, refresh } from '../support/app/accounts.js';
+import { createAdmin } from '../support/app/admin.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { TestUser } from '../support/app/user.js';
+import type { Thing } from '../support/clients/http.js';
 
 let t: TestApp;
 const logLines: string[] = [];
@@ -88,5 +92,90 @@ describe('the audit trail', () => {
     for (const secret of [...passwords, ada.email, access_token, refresh_token]) {
       expect(log).not.toContain(secret);
     }
+  });
+});
+
+describe('GET /admin/audit', () => {
+  const [ADA, BOB, EVE] = [900_001, 900_002, 900_003] as const;
+  const [DISABLE, DELETE] = ['admin.user.disable', 'admin.user.delete'] as const;
+  let admin: TestUser;
+  /** Ids of the stored events, oldest first. */
+  let ids: number[];
+
+  beforeAll(async () => {
+    admin = await createAdmin(t);
+    const events = [
+      { userId: ADA, action: DISABLE },
+      { userId: BOB, targetUserId: ADA, action: DISABLE },
+      { userId: EVE, targetUserId: BOB, action: DISABLE },
+      { userId: ADA, targetUserId: ADA, action: DELETE },
+      { userId: BOB, targetUserId: EVE, action: DELETE },
+      { userId: BOB, targetUserId: ADA, action: DELETE },
+      { userId: ADA, targetUserId: BOB, action: DELETE },
+    ];
+    ids = [];
+    for (const event of events) {
+      const row = { at: new Date(), targetUserId: null, sessionId: 5, address: '203.0.113.7', details: null };
+      const { identifiers } = await t.manager.insert(AuditEvent, { ...row, ...event });
+      ids.push(Number(identifiers[0]!.id));
+    }
+  });
+
+  interface Page {
+    events: (Thing & { id: number })[];
+    has_more: boolean;
+  }
+
+  const read = (query: Record<string, string | number>) => {
+    const search = Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]);
+    return admin.get<Page>(`/admin/audit?${new URLSearchParams(search)}`);
+  };
+  /** Positions in `ids`, and `has_more`. */
+  async function found(query: Record<string, string | number>): Promise<[number[], boolean]> {
+    const { events, has_more } = (await read(query)).body;
+    return [events.map(({ id }) => ids.indexOf(id)), has_more];
+  }
+
+  it('finds the events by a user and about a user, each once, newest first', async () => {
+    expect(await found({ user_id: ADA })).toEqual([[6, 5, 3, 1, 0], false]);
+    expect(await found({ user_id: EVE })).toEqual([[4, 2], false]);
+    expect(await found({ user_id: 900_004 })).toEqual([[], false]);
+  });
+
+  it('finds the events of an action', async () => {
+    expect(await found({ action: DISABLE, before_id: ids[6]! })).toEqual([[2, 1, 0], false]);
+    expect(await found({ action: DELETE, user_id: EVE })).toEqual([[4], false]);
+    expect(await found({ action: 'admin.user', user_id: EVE })).toEqual([[], false]);
+  });
+
+  it('is paged by before_id and limit', async () => {
+    expect(await found({ user_id: ADA, limit: 2 })).toEqual([[6, 5], true]);
+    expect(await found({ user_id: ADA, limit: 2, before_id: ids[5]! })).toEqual([[3, 1], true]);
+    expect(await found({ user_id: ADA, limit: 2, before_id: ids[1]! })).toEqual([[0], false]);
+    expect(await found({ user_id: ADA, limit: 3, before_id: ids[5]! })).toEqual([[3, 1, 0], false]);
+    expect(await found({ limit: 3, before_id: ids[5]! })).toEqual([[4, 3, 2], true]);
+    expect(await found({ action: DELETE, limit: 2, before_id: ids[6]! })).toEqual([[5, 4], true]);
+  });
+
+  it('returns 20 events by default and 100 at most', async () => {
+    expect((await read({})).body.events).toHaveLength(20);
+    const answers = await Promise.all([read({ limit: 0 }), read({ limit: 101 }), read({ before_id: 0 })]);
+    expect(answers.map(({ status }) => status)).toEqual([422, 422, 422]);
+  });
+
+  it('shows all fields of an event', async () => {
+    const { events } = (await read({ limit: 1, before_id: ids[4]! })).body;
+    expect(events).toEqual([
+      {
+        id: ids[3],
+        at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+        action: DELETE,
+        user_id: ADA,
+        target_user_id: ADA,
+        session_id: 5,
+        address: '203.0.113.7',
+        details: null,
+      },
+    ]);
   });
 });

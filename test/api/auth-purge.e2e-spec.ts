@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AuditEvent } from '../../src/audit/audit-event.entity.js';
 import { KnownAddress } from '../../src/auth/sessions/known-address.entity.js';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
 import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
@@ -60,5 +61,26 @@ describe('the hourly purge', () => {
 
     const kept = await t.manager.findBy(KnownAddress, { userId: ada.id });
     expect(kept.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '198.51.100.2']);
+  });
+
+  it('deletes audit events after 365 days', async () => {
+    const event = {
+      action: 'login.failed',
+      userId: null,
+      targetUserId: null,
+      sessionId: null,
+      details: null,
+    };
+    const address = '203.0.113.7';
+    const ages = [366, 364];
+    await t.manager.insert(
+      AuditEvent,
+      ages.map((days) => ({ ...event, address, at: daysAgo(days) })),
+    );
+
+    await t.app.get(SessionPurgeService).run();
+
+    const kept = await t.manager.findBy(AuditEvent, { address });
+    expect(kept.map(({ at }) => Math.round((Date.now() - at.getTime()) / 86_400_000))).toEqual([364]);
   });
 });
