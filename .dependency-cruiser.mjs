@@ -43,6 +43,8 @@ export const LAYERS = [
   ['usage/*.controller.ts', 'usage/*.module.ts', 'usage/quotas.service.ts'],
   ['configs/'],
   ['auth/'],
+  ['auth/identities/'],
+  ['auth/sign-in.service.ts'],
   ['auth/guard/'],
   ['auth/recovery/', 'auth/totp/', 'auth/verification/'],
   ['auth/users/'],

@@ -1,7 +1,15 @@
 /** Published as ES modules only. */
-const ES_MODULES = ['@nestjs', '@noble', '@scure', '@ai-sdk', '@workflow', 'ai', 'happy-dom', 'zod'].join(
-  '|',
-);
+const ES_MODULES = [
+  '@nestjs',
+  '@noble',
+  '@scure',
+  '@ai-sdk',
+  '@workflow',
+  'ai',
+  'happy-dom',
+  'jose',
+  'zod',
+].join('|');
 
 export default {
   testEnvironment: 'node',

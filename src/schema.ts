@@ -19,6 +19,8 @@ import { DailyUsage1764460000000 } from '../migrations/1764460000000-DailyUsage.
 import { SharedConfigs1764460100000 } from '../migrations/1764460100000-SharedConfigs.js';
 import { MailToken } from './auth/mails/mail-token.entity.js';
 import { Invitations1764440000000 } from '../migrations/1764440000000-Invitations.js';
+import { ExternalIdentities1764441000000 } from '../migrations/1764441000000-ExternalIdentities.js';
+import { ExternalIdentity } from './auth/identities/external-identity.entity.js';
 import { Invitation } from './auth/invitations/invitation.entity.js';
 import { KnownAddress } from './auth/sessions/known-address.entity.js';
 import { RefreshToken } from './auth/sessions/refresh-token.entity.js';
@@ -48,6 +50,7 @@ export const SCHEMA = {
     StreamTicket,
     MailToken,
     Invitation,
+    ExternalIdentity,
     KnownAddress,
     TotpSecret,
     RecoveryCode,
@@ -80,6 +83,7 @@ export const SCHEMA = {
     EmailVerification1764420000000,
     Totp1764430000000,
     Invitations1764440000000,
+    ExternalIdentities1764441000000,
     AuditEvents1764450000000,
     DailyUsage1764460000000,
     SharedConfigs1764460100000,

@@ -16,6 +16,8 @@ export type AuditAction =
   | 'password.changed'
   | 'password.forgotten'
   | 'password.reset'
+  | 'identity.linked'
+  | 'identity.unlinked'
   | 'session.revoked'
   | 'totp.enabled'
   | 'totp.removed'

@@ -1,4 +1,9 @@
-import { ConflictError, ProblemError, UnauthenticatedError } from '../common/errors/errors.js';
+import {
+  ConflictError,
+  ProblemError,
+  UnauthenticatedError,
+  UnavailableError,
+} from '../common/errors/errors.js';
 
 const WRONG_CODE = 'The code is wrong, was used before, or has expired.';
 
@@ -72,6 +77,21 @@ export const noTotpPending = () =>
   new ConflictError('no_totp_pending', 'There is no second factor to confirm: set one up first.');
 
 export const totpInactive = () => new ConflictError('totp_inactive', 'The second factor is off.');
+/** Does not reveal what is wrong with the token; the log does. */
+export const invalidIdToken = () =>
+  new UnauthenticatedError('invalid_id_token', 'The ID token is not valid here.', false);
+
+export const identityProviderUnavailable = () =>
+  new UnavailableError(
+    'identity_provider_unavailable',
+    'The identity provider does not answer; try again shortly.',
+  );
+
+export const identityInUse = () =>
+  new ConflictError('identity_in_use', 'This identity belongs to another account.');
+
+export const lastLoginMethod = () =>
+  new ConflictError('last_login_method', 'Without this identity you could not log in: set a password first.');
 
 export const usernameTaken = () => new ConflictError('username_taken', 'This username is taken.');
 

@@ -23,6 +23,12 @@ import { UserDtos } from './users/user-dtos.service.js';
 import { JwtStrategy } from './guard/jwt.strategy.js';
 import { LoginService } from './login.service.js';
 import { EncryptionModule } from '../encryption/encryption.module.js';
+import { AiModule } from '../ai/ai.module.js';
+import { ExchangeService } from './identities/exchange.service.js';
+import { IdTokenVerifier } from './identities/id-token-verifier.service.js';
+import { IdentitiesController } from './identities/identities.controller.js';
+import { IdentitiesService } from './identities/identities.service.js';
+import { IssuerKeys } from './identities/issuer-keys.service.js';
 import { MailModule } from '../mail/mail.module.js';
 import { ForgottenPasswordService } from './recovery/forgotten-password.service.js';
 import { PasswordResetService } from './recovery/password-reset.service.js';
@@ -63,12 +69,14 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     PassportModule,
     AuditModule,
     EncryptionModule,
+    AiModule,
     MailModule,
     WebhooksModule,
     JwtModule.registerAsync({ extraProviders: [KeyRing], inject: [KeyRing], useFactory: jwtOptions }),
   ],
   controllers: [
     AuthController,
+    IdentitiesController,
     MeController,
     RecoveryController,
     SessionsController,
@@ -84,6 +92,10 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     AuthService,
     EmailChangeService,
     EmailVerificationService,
+    ExchangeService,
+    IdTokenVerifier,
+    IdentitiesService,
+    IssuerKeys,
     ForgottenPasswordService,
     GuessLimiter,
     JwtStrategy,
@@ -116,6 +128,7 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     UserRecords,
   ],
   exports: [
+    IdentitiesService,
     AuditModule,
     UsersService,
     AuthService,

@@ -51,7 +51,9 @@ export class TurnStarter {
     const { nodeId } = this.engine;
     const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
     const deletion = new DeletionWatch(this.hub, start.userId, start.conversationId);
-    const turn = await this.turns.start({ ...start, origin, quota: quotaOf(config) }).finally(() => deletion.unsubscribe());
+    const turn = await this.turns
+      .start({ ...start, origin, quota: quotaOf(config) })
+      .finally(() => deletion.unsubscribe());
     if (!turn.conversation) return { turn };
     if (deletion.seen) throw new NotFoundError('conversation');
     const reply = this.startReply(turn, turn.conversation, start.request, config);

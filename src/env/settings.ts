@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { type Environment, environmentSchema } from './environment.js';
 import { readOrCreateSecret } from './generated-secret.js';
-import { checkEncryptionKey, checkJwtSecret, type SecretCheck } from './rules.js';
+import { checkEncryptionKey, checkJwtSecret, type OidcProvider, type SecretCheck } from './rules.js';
 
 /** The validated environment; also its injection token. */
 export class Settings {
@@ -32,6 +32,8 @@ export class Settings {
   readonly mailFrom!: string;
   /** `optional` mails links and refuses nothing; `required` refuses logins of users with an unverified address. */
   readonly emailVerification!: 'off' | 'optional' | 'required';
+  /** Whose ID tokens sign users in. An issuer with several audiences is listed with each. */
+  readonly oidcProviders!: OidcProvider[];
   readonly registration!: 'open' | 'invite' | 'closed';
   /** Users with one of these addresses, once verified, are administrators. */
   readonly adminEmails!: string[];
@@ -142,6 +144,7 @@ function toSettings(checked: Environment, production: boolean): Settings {
     smtpUrl: checked.SMTP_URL,
     mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
     emailVerification: checked.EMAIL_VERIFICATION,
+    oidcProviders: checked.OIDC_PROVIDERS,
     registration: checked.REGISTRATION,
     adminEmails: checked.ADMIN_EMAILS,
     webhookUrl: checked.WEBHOOK_URL,

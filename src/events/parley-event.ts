@@ -18,7 +18,8 @@ type InternalEventType =
   | 'account.disabled'
   | 'account.deleted'
   | 'reply.stop'
-  | 'connection.resume' | 'shared-configs.changed';
+  | 'connection.resume'
+  | 'shared-configs.changed';
 const INTERNAL = new Set<EventType>([
   'session.revoked',
   'sessions.current',

@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { IdentityDto } from '../auth/identities/identity.dto.js';
 import { SessionDto } from '../auth/sessions/session.dto.js';
 import { UserDto } from '../auth/users/user.dto.js';
 import { ConfigDto } from '../configs/config.dto.js';
@@ -21,6 +22,9 @@ export class ExportDto {
 
   @ApiProperty({ type: () => [SessionDto] })
   sessions!: SessionDto[];
+
+  @ApiProperty({ type: () => [IdentityDto] })
+  identities!: IdentityDto[];
 
   @ApiProperty({ type: () => [ConfigDto] })
   configs!: ConfigDto[];

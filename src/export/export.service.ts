@@ -4,6 +4,7 @@ import { In, Repository } from 'typeorm';
 import { UsersService } from '../auth/users/users.service.js';
 import type { Actor } from '../auth/actor.js';
 import { SessionListDto } from '../auth/sessions/session.dto.js';
+import { IdentitiesService } from '../auth/identities/identities.service.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { yieldBetweenPieces, jsonPieces } from '../common/json/json-pieces.js';
 import { ConfigsService } from '../configs/configs.service.js';
@@ -23,6 +24,7 @@ export class ExportService {
     @InjectRepository(Conversation) private readonly conversations: Repository<Conversation>,
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
+    private readonly identities: IdentitiesService,
     private readonly configs: ConfigsService,
     private readonly messages: MessagesService,
   ) {}
@@ -36,6 +38,7 @@ export class ExportService {
       exported_at: new Date().toISOString(),
       user: await this.users.get(user),
       ...SessionListDto.from(await this.sessions.list(user.id), session.id),
+      identities: await this.identities.list(user.id),
       configs: (await this.configs.list(user.id)).filter(({ shared }) => !shared),
     };
     return yieldBetweenPieces(this.write(account, user.id));

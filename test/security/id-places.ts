@@ -1,10 +1,10 @@
 import type { Schema } from '../../src/docs/openapi/examples.js';
 import type { ApiDocument, Operation } from './api-document.js';
 
-export type Kind = 'conversation' | 'message' | 'config' | 'session';
+export type Kind = 'conversation' | 'message' | 'config' | 'session' | 'identity';
 /** One id of each kind. */
 export type Things = Record<Kind, number>;
-export const KINDS: readonly Kind[] = ['conversation', 'message', 'config', 'session'];
+export const KINDS: readonly Kind[] = ['conversation', 'message', 'config', 'session', 'identity'];
 
 /** A parameter or body field that contains an id. */
 export interface IdPlace {
@@ -18,6 +18,7 @@ const KIND_BY_PATH: readonly [prefix: string, kind: Kind][] = [
   ['/conversations/', 'conversation'],
   ['/auth/config/', 'config'],
   ['/auth/sessions/', 'session'],
+  ['/auth/identities/', 'identity'],
 ];
 const KIND_BY_NAME: Partial<Record<string, Kind>> = {
   conversation_id: 'conversation',

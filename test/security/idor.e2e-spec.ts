@@ -1,7 +1,9 @@
 /** Access to another user's objects over every documented operation (OWASP API1:2023). */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MetadataScanner } from '@nestjs/core';
+import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
+import { ExternalIdentity } from '../../src/auth/identities/external-identity.entity.js';
 import { ChatGateway } from '../../src/chat/transports/socket-io/chat.gateway.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -62,7 +64,15 @@ async function thingsOf(user: TestUser, words: string): Promise<Things> {
     message: body.assistant_message.id,
     config: made.id,
     session: sessionIdOf(tokens),
+    identity: await newIdentity(user.id, words),
   };
+}
+
+async function newIdentity(userId: number, subject: string): Promise<number> {
+  const row = { userId, identityKey: randomUUID(), issuer: 'https://login.example.com', subject };
+  const identity = t.manager.create(ExternalIdentity, { ...row, createdAt: new Date() });
+  await t.manager.insert(ExternalIdentity, identity);
+  return identity.id;
 }
 
 /** Calls an operation with the ids of `values`, and the documented example for all else. */

@@ -12,6 +12,8 @@ import { ApiDocument, type Operation } from './api-document.js';
 const CREDENTIALS = [
   'POST /auth/email/verification',
   'POST /auth/email/verify',
+  'POST /auth/exchange',
+  'POST /auth/identities',
   'POST /auth/login',
   'POST /auth/me/delete',
   'POST /auth/me/email',

@@ -76,7 +76,8 @@ type AuthenticationFailure =
   | 'token_revoked'
   | 'token_reused'
   | 'second_factor_required'
-  | 'wrong_code';
+  | 'wrong_code'
+  | 'invalid_id_token';
 
 /** `WWW-Authenticate` of RFC 6750 section 3: `invalid_token` only if a token was sent. */
 export class UnauthenticatedError extends ProblemError {

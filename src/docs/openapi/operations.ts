@@ -69,6 +69,7 @@ const RESOURCES: readonly [prefix: string, name: string][] = [
   ['/conversations/', 'conversation'],
   ['/auth/config/', 'model configuration'],
   ['/auth/sessions/', 'session'],
+  ['/auth/identities/', 'identity'],
   ['/admin/users/', 'user'],
   ['/admin/webhooks/', 'webhook delivery'],
   ['/admin/invitations/', 'invitation'],

@@ -58,6 +58,22 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'Only administrators may do this.',
     detail: 'Only administrators may do this.',
   },
+  invalid_id_token: {
+    meaning: 'The ID token is expired, older than 10 minutes, or not of a configured issuer and audience.',
+    detail: 'The ID token is not valid here.',
+  },
+  identity_provider_unavailable: {
+    meaning: 'The identity provider does not answer: try again after `Retry-After` seconds.',
+    detail: 'The identity provider does not answer; try again shortly.',
+  },
+  identity_in_use: {
+    meaning: 'Another account has this identity.',
+    detail: 'This identity belongs to another account.',
+  },
+  last_login_method: {
+    meaning: 'The user has no password and no other identity: set a password first.',
+    detail: 'Without this identity you could not log in: set a password first.',
+  },
   invitation_required: {
     meaning: 'Accounts are created by invitation only: send `invitation`.',
     detail: 'An invitation is required to create an account here.',
@@ -129,11 +145,13 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     detail: 'The API key of this configuration cannot be read; enter it again.',
   },
   shared_config: {
-    meaning: 'The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.',
+    meaning:
+      'The configuration is the operator’s: it can be chosen, but not changed, tested or listed for models.',
     detail: 'Only administrators can change or test a shared configuration.',
   },
   quota_exceeded: {
-    meaning: 'The tokens of today of a shared configuration are used up: `Retry-After` is the time to midnight UTC.',
+    meaning:
+      'The tokens of today of a shared configuration are used up: `Retry-After` is the time to midnight UTC.',
     detail: 'You have used the 100000 tokens a day of this model. They are renewed at midnight UTC.',
   },
   no_model_config: {

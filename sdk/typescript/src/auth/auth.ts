@@ -1,5 +1,5 @@
 import { ParleyError } from '../error.js';
-import type { LoginData, RegisterData, Rest, TokenPair, User } from '../rest/index.js';
+import type { ExchangeData, LoginData, RegisterData, Rest, TokenPair, User } from '../rest/index.js';
 import { Store } from '../store.js';
 import type { SessionTokens, SignedOutReason } from './session-tokens.js';
 import { sessionOf, type StoredSession } from './storage.js';
@@ -40,6 +40,13 @@ export class Auth extends Store<AuthState> {
   async login(credentials: LoginData['body']): Promise<User> {
     await this.ready;
     const pair = await this.rest.login({ body: credentials });
+    return this.begin(pair);
+  }
+
+  /** Signs in with an ID token of an OpenID provider that the server accepts. The first time creates the account. */
+  async exchange(credentials: ExchangeData['body']): Promise<User> {
+    await this.ready;
+    const pair = await this.rest.exchange({ body: credentials });
     return this.begin(pair);
   }
 

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, ChangeUserRoleData, ChangeUserRoleErrors, ChangeUserRoleResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, ConfirmTotpData, ConfirmTotpErrors, ConfirmTotpResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateSharedConfigData, CreateSharedConfigErrors, CreateSharedConfigResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, DeleteInvitationData, DeleteInvitationErrors, DeleteInvitationResponses, DeleteSharedConfigData, DeleteSharedConfigErrors, DeleteSharedConfigResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DisableUserData, DisableUserErrors, DisableUserResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EnableUserData, EnableUserErrors, EnableUserResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetMyUsageData, GetMyUsageErrors, GetMyUsageResponses, GetUsageData, GetUsageErrors, GetUsageResponses, GetUserData, GetUserErrors, GetUserResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSharedConfigsData, ListSharedConfigsErrors, ListSharedConfigsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveTotpData, RemoveTotpErrors, RemoveTotpResponses, RemoveUserTotpData, RemoveUserTotpErrors, RemoveUserTotpResponses, RequestEmailVerificationData, RequestEmailVerificationErrors, RequestEmailVerificationResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RevokeUserSessionsData, RevokeUserSessionsErrors, RevokeUserSessionsResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StartTotpData, StartTotpErrors, StartTotpResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, TestSharedConfigData, TestSharedConfigErrors, TestSharedConfigResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses, UpdateSharedConfigData, UpdateSharedConfigErrors, UpdateSharedConfigResponses, VerifyEmailData, VerifyEmailErrors, VerifyEmailResponses } from './types.gen.js';
+import type { ActivateMessageData, ActivateMessageErrors, ActivateMessageResponses, ChangeEmailData, ChangeEmailErrors, ChangeEmailResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUsernameData, ChangeUsernameErrors, ChangeUsernameResponses, ChangeUserRoleData, ChangeUserRoleErrors, ChangeUserRoleResponses, CheckLivenessData, CheckLivenessErrors, CheckLivenessResponses, CheckReadinessData, CheckReadinessErrors, CheckReadinessResponses, ConfirmTotpData, ConfirmTotpErrors, ConfirmTotpResponses, CreateConfigData, CreateConfigErrors, CreateConfigResponses, CreateConversationData, CreateConversationErrors, CreateConversationResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateSharedConfigData, CreateSharedConfigErrors, CreateSharedConfigResponses, CreateStreamTicketData, CreateStreamTicketErrors, CreateStreamTicketResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteConfigData, DeleteConfigErrors, DeleteConfigResponses, DeleteConversationData, DeleteConversationErrors, DeleteConversationResponses, DeleteInvitationData, DeleteInvitationErrors, DeleteInvitationResponses, DeleteSharedConfigData, DeleteSharedConfigErrors, DeleteSharedConfigResponses, DeleteUserData, DeleteUserErrors, DeleteUserResponses, DisableUserData, DisableUserErrors, DisableUserResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EnableUserData, EnableUserErrors, EnableUserResponses, ExchangeData, ExchangeErrors, ExchangeResponses, ExportAccountData, ExportAccountErrors, ExportAccountResponses, ForgotPasswordData, ForgotPasswordErrors, ForgotPasswordResponses, GetConversationData, GetConversationErrors, GetConversationResponses, GetMeData, GetMeErrors, GetMeResponses, GetMyUsageData, GetMyUsageErrors, GetMyUsageResponses, GetUsageData, GetUsageErrors, GetUsageResponses, GetUserData, GetUserErrors, GetUserResponses, LinkIdentityData, LinkIdentityErrors, LinkIdentityResponses, ListAuditEventsData, ListAuditEventsErrors, ListAuditEventsResponses, ListConfigModelsData, ListConfigModelsErrors, ListConfigModelsResponses, ListConfigsData, ListConfigsErrors, ListConfigsResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListIdentitiesData, ListIdentitiesErrors, ListIdentitiesResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListSharedConfigsData, ListSharedConfigsErrors, ListSharedConfigsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, RefreshTokensData, RefreshTokensErrors, RefreshTokensResponses, RegenerateReplyData, RegenerateReplyErrors, RegenerateReplyResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveTotpData, RemoveTotpErrors, RemoveTotpResponses, RemoveUserTotpData, RemoveUserTotpErrors, RemoveUserTotpResponses, RequestEmailVerificationData, RequestEmailVerificationErrors, RequestEmailVerificationResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, RetryWebhookDeliveryData, RetryWebhookDeliveryErrors, RetryWebhookDeliveryResponses, RevokeOtherSessionsData, RevokeOtherSessionsErrors, RevokeOtherSessionsResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RevokeUserSessionsData, RevokeUserSessionsErrors, RevokeUserSessionsResponses, SearchConversationsData, SearchConversationsErrors, SearchConversationsResponses, SendMessageData, SendMessageErrors, SendMessageResponses, StartTotpData, StartTotpErrors, StartTotpResponses, StopReplyData, StopReplyErrors, StopReplyResponses, TestConfigData, TestConfigErrors, TestConfigResponses, TestSharedConfigData, TestSharedConfigErrors, TestSharedConfigResponses, UnlinkIdentityData, UnlinkIdentityErrors, UnlinkIdentityResponses, UpdateConfigData, UpdateConfigErrors, UpdateConfigResponses, UpdateConversationData, UpdateConversationErrors, UpdateConversationResponses, UpdateSharedConfigData, UpdateSharedConfigErrors, UpdateSharedConfigResponses, VerifyEmailData, VerifyEmailErrors, VerifyEmailResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -132,6 +132,69 @@ export class Rest extends HeyApiClient {
             responseStyle: 'data',
             security: [{ scheme: 'bearer', type: 'http' }],
             url: '/auth/logout',
+            ...options
+        });
+    }
+    
+    /**
+     * Log in with an ID token of an OpenID provider
+     *
+     * The issuer and audience must be in OIDC_PROVIDERS. The first exchange of an identity creates the user, if REGISTRATION admits it. An address that another account has is 409: log in there and link the identity.
+     */
+    public exchange<ThrowOnError extends boolean = true>(options: Options<ExchangeData, ThrowOnError>) {
+        return (options.client ?? this.client).post<ExchangeResponses, ExchangeErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            url: '/auth/exchange',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * List the identities that sign you in
+     *
+     * Accounts at OpenID providers, the oldest first.
+     */
+    public listIdentities<ThrowOnError extends boolean = true>(options?: Options<ListIdentitiesData, ThrowOnError>) {
+        return (options?.client ?? this.client).get<ListIdentitiesResponses, ListIdentitiesErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/auth/identities',
+            ...options
+        });
+    }
+    
+    /**
+     * Link an identity, to log in with it
+     *
+     * `current_password` is required unless the login is younger than 15 minutes.
+     */
+    public linkIdentity<ThrowOnError extends boolean = true>(options: Options<LinkIdentityData, ThrowOnError>) {
+        return (options.client ?? this.client).post<LinkIdentityResponses, LinkIdentityErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/auth/identities',
+            ...options,
+            headers: {
+                'Content-Type': 'application/json',
+                ...options.headers
+            }
+        });
+    }
+    
+    /**
+     * Unlink an identity
+     *
+     * Sessions stay. The last identity of a user without a password cannot be unlinked.
+     */
+    public unlinkIdentity<ThrowOnError extends boolean = true>(options: Options<UnlinkIdentityData, ThrowOnError>) {
+        return (options.client ?? this.client).post<UnlinkIdentityResponses, UnlinkIdentityErrors, ThrowOnError, 'data'>({
+            responseStyle: 'data',
+            security: [{ scheme: 'bearer', type: 'http' }],
+            url: '/auth/identities/{id}/delete',
             ...options
         });
     }

@@ -102,6 +102,76 @@ export type StreamTicket = {
     expires_at: string;
 };
 
+export type Exchange = {
+    /**
+     * An ID token of an issuer in OIDC_PROVIDERS, at most 10 minutes old.
+     */
+    id_token: string;
+    /**
+     * Code of an invitation, for the first exchange of an identity.
+     */
+    invitation?: string;
+    /**
+     * Code of the authenticator app, or a recovery code, if the account has a second factor.
+     */
+    code?: string;
+};
+
+export type Exchanged = {
+    /**
+     * A JWT, to be sent as `Authorization: Bearer <access_token>`.
+     */
+    access_token: string;
+    /**
+     * Good for one refresh, which gives the next one.
+     */
+    refresh_token: string;
+    /**
+     * Known values: `bearer`. Clients accept unknown ones.
+     */
+    token_type: 'bearer';
+    /**
+     * Seconds that the access token lives.
+     */
+    expires_in: number;
+    /**
+     * Seconds that the refresh token lives.
+     */
+    refresh_expires_in: number;
+    /**
+     * Whether this exchange created the user.
+     */
+    created: boolean;
+};
+
+export type IdentityList = {
+    identities: Array<Identity>;
+};
+
+export type Identity = {
+    id: number;
+    /**
+     * The `iss` of its ID tokens.
+     */
+    issuer: string;
+    /**
+     * The `sub` of its ID tokens.
+     */
+    subject: string;
+    created_at: string;
+};
+
+export type LinkIdentity = {
+    /**
+     * An ID token of an issuer in OIDC_PROVIDERS, at most 10 minutes old.
+     */
+    id_token: string;
+    /**
+     * Required if the login is older than 15 minutes.
+     */
+    current_password?: string;
+};
+
 export type ChangeUsername = {
     username: string;
 };
@@ -1019,6 +1089,7 @@ export type Export = {
     exported_at: string;
     user: User;
     sessions: Array<Session>;
+    identities: Array<Identity>;
     configs: Array<Config>;
     conversations: Array<ExportedConversation>;
 };
@@ -1107,6 +1178,10 @@ export type Problem = {
      * - `account_disabled`: The credentials are right, but an administrator has disabled the account.
      * - `last_admin`: The last administrator who is enabled can be neither disabled, demoted nor deleted.
      * - `admin_only`: Only administrators may do this.
+     * - `invalid_id_token`: The ID token is expired, older than 10 minutes, or not of a configured issuer and audience.
+     * - `identity_provider_unavailable`: The identity provider does not answer: try again after `Retry-After` seconds.
+     * - `identity_in_use`: Another account has this identity.
+     * - `last_login_method`: The user has no password and no other identity: set a password first.
      * - `invitation_required`: Accounts are created by invitation only: send `invitation`.
      * - `registration_closed`: No accounts can be created on this server.
      * - `email_unverified`: The credentials are right, but the email address has to be verified first. The link was mailed again.
@@ -1150,7 +1225,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invalid_id_token' | 'identity_provider_unavailable' | 'identity_in_use' | 'last_login_method' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */
@@ -1842,6 +1917,275 @@ export type LogoutResponses = {
 };
 
 export type LogoutResponse = LogoutResponses[keyof LogoutResponses];
+
+export type ExchangeData = {
+    body: Exchange;
+    path?: never;
+    query?: never;
+    url: '/auth/exchange';
+};
+
+export type ExchangeErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `invalid_id_token`: The ID token is expired, older than 10 minutes, or not of a configured issuer and audience.
+     *
+     * `second_factor_required`: The password is right, and the account has a second factor: log in again with `code`.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     *
+     * `wrong_code`: The code of the second factor is wrong, was used before, or has expired.
+     */
+    401: Problem;
+    /**
+     * `account_disabled`: The credentials are right, but an administrator has disabled the account.
+     *
+     * `https_required`: In production only HTTPS is answered.
+     *
+     * `invitation_required`: Accounts are created by invitation only: send `invitation`.
+     *
+     * `registration_closed`: No accounts can be created on this server.
+     */
+    403: Problem;
+    /**
+     * `email_taken`: There is an account with this email address.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     *
+     * `identity_provider_unavailable`: The identity provider does not answer: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ExchangeError = ExchangeErrors[keyof ExchangeErrors];
+
+export type ExchangeResponses = {
+    /**
+     * OK
+     */
+    200: Exchanged;
+};
+
+export type ExchangeResponse = ExchangeResponses[keyof ExchangeResponses];
+
+export type ListIdentitiesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/auth/identities';
+};
+
+export type ListIdentitiesErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListIdentitiesError = ListIdentitiesErrors[keyof ListIdentitiesErrors];
+
+export type ListIdentitiesResponses = {
+    /**
+     * OK
+     */
+    200: IdentityList;
+};
+
+export type ListIdentitiesResponse = ListIdentitiesResponses[keyof ListIdentitiesResponses];
+
+export type LinkIdentityData = {
+    body: LinkIdentity;
+    path?: never;
+    query?: never;
+    url: '/auth/identities';
+};
+
+export type LinkIdentityErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `invalid_id_token`: The ID token is expired, older than 10 minutes, or not of a configured issuer and audience.
+     *
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     *
+     * `reauthentication_required`: The login is older than 15 minutes: send `current_password` too, or log in again without a password.
+     *
+     * `wrong_password`: `current_password` is wrong.
+     */
+    403: Problem;
+    /**
+     * `identity_in_use`: Another account has this identity.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     *
+     * `identity_provider_unavailable`: The identity provider does not answer: try again after `Retry-After` seconds.
+     *
+     * `unavailable`: The server cannot answer now: try again.
+     */
+    503: Problem;
+};
+
+export type LinkIdentityError = LinkIdentityErrors[keyof LinkIdentityErrors];
+
+export type LinkIdentityResponses = {
+    /**
+     * It was linked already.
+     */
+    200: Identity;
+};
+
+export type LinkIdentityResponse = LinkIdentityResponses[keyof LinkIdentityResponses];
+
+export type UnlinkIdentityData = {
+    body?: never;
+    path: {
+        /**
+         * The identity's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/auth/identities/{id}/delete';
+};
+
+export type UnlinkIdentityErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `last_login_method`: The user has no password and no other identity: set a password first.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UnlinkIdentityError = UnlinkIdentityErrors[keyof UnlinkIdentityErrors];
+
+export type UnlinkIdentityResponses = {
+    /**
+     * No Content
+     */
+    204: void;
+};
+
+export type UnlinkIdentityResponse = UnlinkIdentityResponses[keyof UnlinkIdentityResponses];
 
 export type GetMeData = {
     body?: never;

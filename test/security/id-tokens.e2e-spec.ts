@@ -1,0 +1,215 @@
+/** Attacks on POST /auth/exchange with forged tokens and issuers that misbehave. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { base64url, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
+import { randomUUID } from 'node:crypto';
+import { User } from '../../src/auth/users/user.entity.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { expectProblem } from '../support/clients/problems.js';
+import { newSigningKey, PlayedIssuer } from '../support/infrastructure/openid-provider.js';
+
+let issuer: PlayedIssuer;
+/** Another configured issuer. */
+let other: PlayedIssuer;
+/** An issuer that is not configured. */
+let stranger: PlayedIssuer;
+let misbehaving: PlayedIssuer;
+let key: JWK;
+let t: TestApp;
+beforeAll(async () => {
+  [issuer, other, stranger, misbehaving] = (await Promise.all(
+    Array.from({ length: 4 }, () => PlayedIssuer.start()),
+  )) as [PlayedIssuer, PlayedIssuer, PlayedIssuer, PlayedIssuer];
+  key = await newSigningKey('ES256');
+  for (const one of [issuer, stranger]) one.keys = [publicPart(key)];
+  other.keys = [publicPart(await newSigningKey('ES256'))];
+  const providers = [issuer, other, misbehaving].map((one) => ({ issuer: one.issuer, audience: 'app' }));
+  t = await startTestApp({ env: { OIDC_PROVIDERS: JSON.stringify(providers) } });
+});
+afterAll(async () => {
+  await t?.stop();
+  for (const one of [issuer, other, stranger, misbehaving]) await one?.stop();
+});
+
+const publicPart = ({ d: _, ...rest }: JWK): JWK => rest;
+const seconds = (offset: number) => Math.floor(Date.now() / 1000) + offset;
+
+const exchange = (id_token: string) => t.http.post('/auth/exchange', { id_token });
+
+const validClaims = () => ({
+  iss: issuer.issuer,
+  sub: randomUUID(),
+  aud: 'app',
+  iat: seconds(0),
+  exp: seconds(300),
+});
+
+async function sign(claims: object = {}, header: object = {}, signer: JWK = key): Promise<string> {
+  return new SignJWT({ ...validClaims(), ...claims })
+    .setProtectedHeader({ alg: 'ES256', kid: key.kid, ...header })
+    .sign(await importJWK(signer, 'ES256'));
+}
+
+const encode = (value: unknown) =>
+  base64url.encode(typeof value === 'string' ? value : JSON.stringify(value));
+
+describe('an ID token', () => {
+  it('is accepted as these tests sign it', async () => {
+    expect((await exchange(await sign())).status).toBe(200);
+    expect((await exchange(await sign({ aud: ['app', 'api'], azp: 'app' }))).status).toBe(200);
+    expect((await exchange(await sign({ iat: seconds(-590), exp: seconds(-50) }))).status).toBe(200);
+  });
+
+  it.each<[string, () => Promise<string> | string]>([
+    ['without a signature (alg none)', () => `${encode({ alg: 'none' })}.${encode(validClaims())}.`],
+    [
+      'signed by HS256 with the public key',
+      async () => {
+        const secret = new TextEncoder().encode(
+          await exportSPKI((await importJWK(publicPart(key), 'ES256')) as Parameters<typeof exportSPKI>[0]),
+        );
+        return new SignJWT(validClaims()).setProtectedHeader({ alg: 'HS256', kid: key.kid }).sign(secret);
+      },
+    ],
+    ['of an issuer that is not configured', () => sign({ iss: stranger.issuer })],
+    ['that names another configured issuer', () => sign({ iss: other.issuer })],
+    ['without an issuer', () => sign({ iss: undefined })],
+    ['for another audience', () => sign({ aud: 'api' })],
+    ['for other audiences', () => sign({ aud: ['api', 'web'] })],
+    ['without an audience', () => sign({ aud: undefined })],
+    ['for several audiences, issued to another party', () => sign({ aud: ['app', 'api'], azp: 'api' })],
+    ['for several audiences, issued to nobody', () => sign({ aud: ['app', 'api'] })],
+    ['that has expired', () => sign({ exp: seconds(-61) })],
+    ['without expiry', () => sign({ exp: undefined })],
+    ['that is not valid yet', () => sign({ nbf: seconds(120) })],
+    ['from the future', () => sign({ iat: seconds(120) })],
+    ['of eleven minutes ago', () => sign({ iat: seconds(-661) })],
+    ['without iat', () => sign({ iat: undefined })],
+    ['without a subject', () => sign({ sub: undefined })],
+    ['with an empty subject', () => sign({ sub: '' })],
+    ['with an endless subject', () => sign({ sub: 'x'.repeat(256) })],
+    ['with a number as subject', () => sign({ sub: 7 })],
+    ['that is an access token', () => sign({}, { typ: 'at+jwt' })],
+    ['with a critical extension', () => sign({}, { crit: ['exp'], exp: 1 }).catch(() => 'x.y.z')],
+    [
+      'with altered claims',
+      async () => {
+        const [header, , signature] = (await sign()).split('.');
+        return `${header}.${encode(validClaims())}.${signature}`;
+      },
+    ],
+    [
+      'with a claim twice, the second one altered',
+      async () => {
+        const [header, claims, signature] = (await sign()).split('.');
+        const twice = Buffer.from(claims!, 'base64url').toString().replace(/}$/, ',"sub":"ada"}');
+        return `${header}.${encode(twice)}.${signature}`;
+      },
+    ],
+    ['that is large', async () => `${await sign({ junk: 'x'.repeat(40_000) })}x`],
+    ['that is no token', () => 'no token'],
+    ['that is our own access token', async () => (await t.user().create()).tokens.access_token],
+  ])('%s is refused', async (_, make) => {
+    const answer = await exchange(await make());
+
+    expectProblem(answer, 401, 'invalid_id_token');
+    expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer/);
+    expect(stranger.requests).toEqual([]);
+  });
+
+  it('cannot bring its own key', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const jwk = await crypto.subtle.exportKey('jwk', publicKey);
+    for (const header of [{ jwk }, { jku: `${stranger.issuer}/keys` }, { x5u: `${stranger.issuer}/keys` }]) {
+      const token = await new SignJWT(validClaims())
+        .setProtectedHeader({ alg: 'ES256', kid: key.kid, ...(header as object) })
+        .sign(privateKey);
+      expectProblem(await exchange(token), 401, 'invalid_id_token');
+    }
+    expect(stranger.requests).toEqual([]);
+  });
+
+  it('beyond 64 KiB is not read', async () => {
+    expectProblem(await exchange('x'.repeat(65_537)), 422, 'validation_failed', ['id_token']);
+  });
+
+  it('with unknown keys has the keys fetched no more often than every 30 s', async () => {
+    await exchange(await sign());
+    const before = issuer.requests.length;
+    const tokens = await Promise.all(Array.from({ length: 20 }, () => sign({}, { kid: randomUUID() })));
+    const answers = await Promise.all(tokens.map(exchange));
+
+    for (const answer of answers) expectProblem(answer, 401, 'invalid_id_token');
+    expect(issuer.requests.length - before).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('an issuer', () => {
+  const token = () => sign({ iss: misbehaving.issuer });
+  const expectUnavailable = async () => {
+    const answer = await exchange(await token());
+    expectProblem(answer, 503, 'identity_provider_unavailable');
+    expect(Number(answer.headers.get('Retry-After'))).toBeGreaterThan(0);
+  };
+  beforeEach(() => {
+    misbehaving.answers = {};
+    misbehaving.keys = [publicPart(key)];
+    misbehaving.requests.length = 0;
+    stranger.requests.length = 0;
+  });
+
+  it.each([
+    ['fails', '/.well-known/openid-configuration', 500, 'broken'],
+    ['sends no JSON', '/.well-known/openid-configuration', 200, '<html>'],
+    ['names another issuer', '/.well-known/openid-configuration', 200, '{"issuer":"https://other.example"}'],
+    ['fails to send keys', '/keys', 500, 'broken'],
+    ['sends no keys', '/keys', 200, '[]'],
+  ])('that %s is unavailable', async (_, path, status, body) => {
+    misbehaving.answers[path] = (response) => response.writeHead(status).end(body);
+
+    await expectUnavailable();
+  });
+
+  it('that sends 10 MB of keys is cut off', async () => {
+    let written = 0;
+    misbehaving.answers['/keys'] = (response) => {
+      const write = () => {
+        while (written < 10_000_000 && !response.destroyed) {
+          written += 65_536;
+          if (!response.write('x'.repeat(65_536))) return response.once('drain', write);
+        }
+        return response.end();
+      };
+      write();
+    };
+
+    await expectUnavailable();
+    expect(written).toBeLessThan(10_000_000);
+  });
+
+  it('that redirects is not followed', async () => {
+    misbehaving.answers['/keys'] = (response) =>
+      response.writeHead(302, { Location: `${stranger.issuer}/keys` }).end();
+
+    await expectUnavailable();
+    expect(stranger.requests).toEqual([]);
+  });
+
+  it('that stalls is left after 5 s, by all requests that wait for it', async () => {
+    misbehaving.answers['/keys'] = () => undefined;
+    const start = performance.now();
+    await Promise.all(Array.from({ length: 10 }, expectUnavailable));
+
+    expect(performance.now() - start).toBeLessThan(9000);
+    expect(misbehaving.requests.filter((path) => path === '/keys')).toHaveLength(1);
+  });
+
+  it('that recovers signs in again', async () => {
+    expect((await exchange(await token())).status).toBe(200);
+  });
+});
+
+it('no refused token has created a user', async () => {
+  const users = await t.manager.find(User);
+
+  expect(users.map(({ username }) => username)).not.toContain('ada');
+});
