@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Between } from 'typeorm';
+import { retryContention } from '../../src/database/retry.js';
 import { WebhookDelivery } from '../../src/webhooks/webhook-delivery.entity.js';
 import { retryDelayMs, WebhookDispatcher } from '../../src/webhooks/webhook-dispatcher.service.js';
 import { WebhookOutbox } from '../../src/webhooks/webhook-outbox.service.js';
@@ -61,6 +62,8 @@ const messagesOf = (webhooks: ReceivedWebhook[], conversation: number) =>
   webhooks.filter(isOf(conversation)).map(({ data }) => data.message_id);
 const delivered = (conversation: number, count: number) =>
   until(() => messagesOf(receiver.accepted, conversation).length === count);
+const settled = (conversation: number) =>
+  until(async () => (await rowsOf(conversation)).every(({ status }) => status !== 'pending'));
 const failed = (conversation: number) => until(async () => (await rowOf(conversation)).lastError !== null);
 
 /** Makes deliveries due that wait for their first or second retry, not those that are being attempted. */
@@ -71,7 +74,7 @@ async function skipBackoff(conversation?: number): Promise<void> {
     nextAttemptAt: Between(soon, later),
     ...(conversation !== undefined && { orderingKey: `conversation:${conversation}` }),
   };
-  await t.manager.update(WebhookDelivery, waiting, { nextAttemptAt: new Date() });
+  await retryContention(() => t.manager.update(WebhookDelivery, waiting, { nextAttemptAt: new Date() }));
   t.app.get(WebhookDispatcher).wake();
 }
 
@@ -183,7 +186,7 @@ describe('a receiver', () => {
     receiver.answer = ({ data }) => (data.message_id === 1 ? 410 : 200);
     await complete(conversationId, 1, 2);
 
-    await delivered(conversationId, 1);
+    await settled(conversationId);
     const rows = await rowsOf(conversationId);
     expect(rows.map(({ status, attempts, lastError }) => [status, attempts, lastError])).toEqual([
       ['dead', 1, 'HTTP 410'],
@@ -221,7 +224,7 @@ describe('a receiver', () => {
     await t.manager.update(WebhookDelivery, { id: first!.id }, { retryUntil: new Date() });
     receiver.answer = ({ data }) => (data.message_id === 1 ? 500 : 200);
     await skipBackoff(conversationId);
-    await delivered(conversationId, 1);
+    await settled(conversationId);
     expect((await rowsOf(conversationId)).map(({ status, attempts }) => [status, attempts])).toEqual([
       ['dead', 2],
       ['delivered', 1],
@@ -291,10 +294,12 @@ describe('a receiver that fails at random', () => {
         await skipBackoff();
         // As if a node had died during an attempt.
         if (++rounds % 5 === 0)
-          await t.manager.update(
-            WebhookDelivery,
-            { status: 'pending', lastError: 'HTTP 500' },
-            { nextAttemptAt: new Date() },
+          await retryContention(() =>
+            t.manager.update(
+              WebhookDelivery,
+              { status: 'pending', lastError: 'HTTP 500' },
+              { nextAttemptAt: new Date() },
+            ),
           );
         return allDelivered(conversations);
       },
