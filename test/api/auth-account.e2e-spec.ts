@@ -257,7 +257,10 @@ describe('deleting an account', () => {
     const events = await t.eventsDuring(ada.id, remove);
 
     expect(answer).toMatchObject({ status: 204, body: '' });
-    expect(events.map(({ type }) => type)).toEqual(['session.revoked', 'session.revoked', 'account.deleted']);
+    expect(events.map(({ type }) => type)).toEqual([
+      ...['session.revoked', 'session.revoked'],
+      ...['account.disabled', 'account.deleted'],
+    ]);
     for (const table of ['users', 'sessions', 'known_addresses', 'model_configs', 'conversations']) {
       const column = table === 'users' ? 'id' : 'user_id';
       expect(await t.manager.query(`SELECT * FROM ${table} WHERE ${column} = ?`, [ada.id])).toEqual([]);

@@ -20,7 +20,12 @@ let ada: TestUser;
 beforeAll(async () => {
   smtp = await MailServer.start();
   t = await startTestApp({
-    env: { SMTP_URL: smtp.url, PUBLIC_URL: 'https://chat.example.com', ADMIN_EMAILS: 'boss@example.com' },
+    env: {
+      EMAIL_VERIFICATION: 'optional',
+      SMTP_URL: smtp.url,
+      PUBLIC_URL: 'https://chat.example.com',
+      ADMIN_EMAILS: 'boss@example.com',
+    },
   });
   http = new HttpClient(() => t.url);
 });

@@ -20,7 +20,6 @@ beforeAll(async () => {
       SMTP_URL: smtp.url,
       PUBLIC_URL: 'https://chat.example.com/api',
       MAIL_FROM: 'Chat <chat@example.com>',
-      EMAIL_VERIFICATION: 'off',
     },
   });
   http = new HttpClient(() => t.url);

@@ -21,7 +21,6 @@ beforeAll(async () => {
   const env = {
     SMTP_URL: smtp.url,
     PUBLIC_URL: 'https://chat.example.com/api',
-    EMAIL_VERIFICATION: 'off',
   };
   t = await startTestApp({ env, log: { write: (line) => logLines.push(line) } });
 });

@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 async function start(env: TestAppOptions['env']): Promise<TestUser> {
-  t = await startTestApp({ env: { EMAIL_VERIFICATION: 'off', ...env }, log });
+  t = await startTestApp({ env, log });
   return t.user().create();
 }
 

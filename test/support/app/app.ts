@@ -72,6 +72,7 @@ class TestApp {
       ENCRYPTION_KEYS: randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_'),
       RATE_LIMIT_SCALE: '0',
       DEMO_MODEL: 'false',
+      EMAIL_VERIFICATION: 'off',
       SHUTDOWN_GRACE_S: '1',
       LOG_LEVEL: options.log || process.env.DEBUG ? 'debug' : 'silent',
       ...options.env,
