@@ -3,8 +3,7 @@ const PROBLEMS: Record<string, string> = {
   network_error: 'The server cannot be reached. Check your connection and try again.',
   unexpected_response: 'The server gave an unexpected answer. Try again in a moment.',
   signed_out: 'You are signed out. Sign in again.',
-  email_unverified:
-    'Your email address is not verified yet. Follow the link that was mailed to it, then sign in.',
+  email_unverified: 'Your email address is not verified yet. We sent you a link: open it, then sign in.',
   no_model_config: 'No model is set up yet. Add one under Settings → Model.',
 };
 
@@ -53,6 +52,7 @@ export const en = {
   resetTitle: 'Reset your password',
   mailLink: 'Mail a link',
   linkMailed: 'If there is an account with this address, a mail with a link is on its way.',
+  signedUp: (email: string) => `Your account is ready. We sent a link to ${email}: open it, then sign in.`,
   haveAccount: 'Already have an account?',
   username: 'Username',
   email: 'Email',
@@ -184,6 +184,9 @@ export const en = {
   account: 'Account',
   signedInAs: (name: string, email: string | null) =>
     `Signed in as ${name}` + (email === null ? '' : ` (${email})`),
+  emailUnverified: 'Your email address is not verified.',
+  resendLink: 'Send the link again',
+  linkSent: 'We sent you a link: open it to verify your address.',
   changePassword: 'Change password',
   currentPassword: 'Current password',
   newPassword: 'New password',

@@ -69,27 +69,29 @@ function ResetForm() {
   );
 }
 
-/** @returns false if a code of the second factor is needed */
-async function signIn(credentials: { email: string; password: string; code?: string }): Promise<boolean> {
+/** @returns false if refused with this code */
+async function succeeds(work: Promise<unknown>, refusal: string): Promise<boolean> {
   try {
-    await parley.auth.login(credentials);
+    await work;
     return true;
   } catch (error) {
-    if (hasCode(error, 'second_factor_required')) return false;
+    if (hasCode(error, refusal)) return false;
     throw error;
   }
 }
 
 type Account = Parameters<typeof parley.auth.register>[0];
 
-async function register(account: Account, onInvitationNeeded: () => void): Promise<void> {
+/** @returns false if the email address must be verified before signing in */
+async function register(account: Account, onInvitationNeeded: () => void): Promise<boolean> {
   try {
-    await parley.auth.register(account);
+    const isSignedIn = await succeeds(parley.auth.register(account), 'email_unverified');
+    startNewChat();
+    return isSignedIn;
   } catch (error) {
     if (hasCode(error, 'invitation_required')) onInvitationNeeded();
     throw error;
   }
-  startNewChat();
 }
 
 const hasCode = (error: unknown, code: string) => error instanceof ParleyError && error.code === code;
@@ -102,16 +104,21 @@ interface AccountFormProps {
 
 function AccountForm({ isNew, invitation }: AccountFormProps) {
   const [isCodeNeeded, setCodeNeeded] = useState(false);
+  const [unverified, setUnverified] = useState<string | null>(null);
   const [isInvitationNeeded, setInvitationNeeded] = useState(invitation !== null);
   const { errors, problem, isBusy, onSubmit } = useForm(
     async ({ username = '', email = '', password = '', code, invitation }) => {
       if (isNew) {
         const account = { username, email, password, ...(invitation && { invitation }) };
-        await register(account, () => setInvitationNeeded(true));
-      } else if (!(await signIn({ email, password, code }))) return setCodeNeeded(true);
+        if (!(await register(account, () => setInvitationNeeded(true)))) setUnverified(email);
+      } else {
+        const login = parley.auth.login({ email, password, code });
+        if (!(await succeeds(login, 'second_factor_required'))) return setCodeNeeded(true);
+      }
       storage?.setItem(RETURNING, 'true');
     },
   );
+  if (unverified !== null) return <p role="status">{t.signedUp(unverified)}</p>;
   return (
     <form onSubmit={onSubmit} noValidate>
       <AccountFields isNew={isNew} errors={errors} />

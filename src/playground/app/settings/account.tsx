@@ -11,6 +11,7 @@ export function Account({ user }: { user: User }) {
   return (
     <>
       <p>{t.signedInAs(user.username, user.email)}</p>
+      {user.email !== null && !user.email_verified && <UnverifiedEmail />}
       <button type="button" onClick={() => void parley.auth.logout()}>
         {t.signOut}
       </button>
@@ -25,6 +26,30 @@ export function Account({ user }: { user: User }) {
       </section>
       <DeleteAccount user={user} />
     </>
+  );
+}
+
+function UnverifiedEmail() {
+  const [isSent, setSent] = useState(false);
+  const { problem, isBusy, onSubmit } = useForm(async () => {
+    try {
+      await parley.auth.resendVerification();
+      setSent(true);
+    } finally {
+      // The address may have been verified in another tab.
+      await parley.auth.reload();
+    }
+  });
+  return (
+    <form onSubmit={onSubmit}>
+      <p class="muted">
+        <span role="status">{isSent ? t.linkSent : t.emailUnverified}</span>{' '}
+        <button class="link" disabled={isBusy}>
+          {t.resendLink}
+        </button>
+      </p>
+      <Problem text={problem} />
+    </form>
   );
 }
 
