@@ -12,8 +12,9 @@ export async function readTables(dataSource: DataSource): Promise<Record<string,
   return tables;
 }
 
-/** Like {@link readTables}, without what any request may change: last use of sessions, nodes and the audit trail. */
+/** Like {@link readTables}, without what changes by itself or by any request: mails being sent, nodes, audit, last use. */
 export async function readLastingState(dataSource: DataSource): Promise<Record<string, Row[]>> {
-  const { nodes: _, audit_events: __, sessions = [], ...others } = await readTables(dataSource);
+  const tables = await readTables(dataSource);
+  const { nodes: _, audit_events: __, queued_mails: ___, sessions = [], ...others } = tables;
   return { ...others, sessions: sessions.map(({ last_used_at: _, ...session }) => session) };
 }
