@@ -1,6 +1,11 @@
 /** Which indexes the lists and the search read. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import { AuditTrailService } from '../../src/admin/audit/audit-trail.service.js';
+import { AdminUsersService } from '../../src/admin/users/admin-users.service.js';
+import { UserStatisticsService } from '../../src/admin/users/user-statistics.service.js';
+import { AuditEvent } from '../../src/audit/audit-event.entity.js';
+import { Session } from '../../src/auth/sessions/session.entity.js';
 import { Conversation } from '../../src/conversations/conversation.entity.js';
 import { ConversationList } from '../../src/conversations/conversation-list.service.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
@@ -30,7 +35,9 @@ describe('the query plan', () => {
     // Where nearly all rows are one user's, reading the whole of a small table is right.
     await fill(mallory, 1500, 700);
     ({ conversationId, messageIds } = await fill(eve, 300, 300));
-    if (isMysql(t.app.get(DataSource))) await t.manager.query('ANALYZE TABLE conversations, messages');
+    await fillForAdmins(mallory.id, eve.id);
+    if (isMysql(t.app.get(DataSource)))
+      await t.manager.query('ANALYZE TABLE conversations, messages, sessions, audit_events');
   });
 
   it.each([
@@ -78,6 +85,55 @@ describe('the query plan', () => {
     expect(plan).toMatch(/ix_messages_user_id/);
     expect(plan).not.toMatch(SORTED_OR_SCANNED);
   });
+
+  it.each([
+    [{ user_id: 7 }, ['ix_audit_events_user_id', 'ix_audit_events_target_user_id']],
+    [{ user_id: 7, before_id: 900 }, ['ix_audit_events_user_id', 'ix_audit_events_target_user_id']],
+    [{ action: 'totp.removed' }, ['ix_audit_events_action']],
+    [{ action: 'totp.removed', before_id: 900 }, ['ix_audit_events_action']],
+  ])('of the audit trail uses an index without sorting: %j', async (query, indexes) => {
+    const queries = t.app.get(AuditTrailService).queries({ limit: 20, ...query });
+    expect(queries).toHaveLength(indexes.length);
+    for (const [n, each] of queries.entries()) {
+      const plan = await explain(each.getQueryAndParameters());
+      expect(plan).toMatch(new RegExp(`${indexes[n]}\\b`));
+      expect(plan).not.toMatch(SORTED_OR_SCANNED);
+    }
+  });
+
+  it.each([{}, { q: 'ada' }, { role: 'admin' as const, disabled: false }])(
+    'of the list of users reads the newest first, without sorting: %j',
+    async (query) => {
+      const users = t.app.get(AdminUsersService).queryUsers({ limit: 20, offset: 0, ...query });
+
+      expect(await explain(users.getQueryAndParameters())).not.toMatch(/sort|temp b-tree/i);
+    },
+  );
+
+  it('of the statistics of a page of users reads their rows only', async () => {
+    const statistics = t.app.get(UserStatisticsService);
+    const ids = [eve.id, ...Array.from({ length: 20 }, (_, n) => 1000 + n)];
+    const sessions = await explain(statistics.querySessions(ids).getQueryAndParameters());
+    const messages = await explain(statistics.queryMessages(ids).getQueryAndParameters());
+
+    expect(sessions).toMatch(/ix_sessions_user_id/);
+    expect(messages).toMatch(/ix_conversations_\w+/);
+    for (const plan of [sessions, messages]) expect(plan).not.toMatch(/table scan|"SCAN|"type":"ALL"/i);
+  });
+
+  /** Sessions and audit events of many users. */
+  async function fillForAdmins(...userIds: number[]): Promise<void> {
+    const now = new Date();
+    const event = { at: now, sessionId: null, address: null, details: null };
+    const actions = ['login.succeeded', 'login.failed', 'logout', 'totp.removed'];
+    const events = Array.from({ length: 1000 }, (_, n) => {
+      const users = { userId: n % 50, targetUserId: n % 47 };
+      return { ...event, ...users, action: actions[n % 100 < 97 ? n % 3 : 3]! };
+    });
+    await t.manager.insert(AuditEvent, events);
+    const like = await t.manager.findOneByOrFail(Session, { userId: userIds[0] });
+    await insert(Session, 500, { ...like, id: undefined });
+  }
 
   async function fill(user: TestUser, conversations: number, messages: number) {
     const { id } = await user.createConversation();

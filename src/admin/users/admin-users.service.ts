@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { Repository, type SelectQueryBuilder } from 'typeorm';
 import { Roles } from '../../auth/roles/roles.service.js';
 import { UserDtos } from '../../auth/users/user-dtos.service.js';
 import { User } from '../../auth/users/user.entity.js';
@@ -20,7 +20,12 @@ export class AdminUsersService {
   ) {}
 
   /** Newest first. */
-  async list({ q, role, disabled, limit, offset }: ListUsersQuery): Promise<AdminUserListDto> {
+  async list(query: ListUsersQuery): Promise<AdminUserListDto> {
+    const [users, total] = await this.queryUsers(query).getManyAndCount();
+    return { users: await this.toDtos(users), total, limit: query.limit, offset: query.offset };
+  }
+
+  queryUsers({ q, role, disabled, limit, offset }: ListUsersQuery): SelectQueryBuilder<User> {
     const query = this.users
       .createQueryBuilder('user')
       .orderBy('user.id', 'DESC')
@@ -33,8 +38,7 @@ export class AdminUsersService {
       );
     if (role !== undefined) this.roles.filter(query, role);
     if (disabled !== undefined) query.andWhere(`user.disabledAt IS ${disabled ? 'NOT ' : ''}NULL`);
-    const [users, total] = await query.getManyAndCount();
-    return { users: await this.toDtos(users), total, limit, offset };
+    return query;
   }
 
   /** @throws {NotFoundError} */
