@@ -15,6 +15,8 @@ interface SignIn {
   client: ClientInfo;
   /** Replaces the user's hash, if its parameters were outdated. */
   passwordHash?: string | null;
+  /** An identity provider vouches for the person: the address need not be verified. */
+  isVouchedFor?: boolean;
 }
 
 /** Signs in users whose password or identity token was verified. */
@@ -33,15 +35,15 @@ export class SignInService {
    * @param user as read before the credential was verified
    * @throws {UnauthenticatedError} `second_factor_required`, `wrong_code`; `unauthenticated` if the password or the
    * second factor was changed or the account deleted meanwhile
-   * @throws {ProblemError} `account_disabled`, `email_unverified`
+   * @throws {ProblemError} `account_disabled`; `email_unverified` unless an identity provider vouches
    */
   async signIn(
     user: User,
-    { code, client, passwordHash = user.passwordHash }: SignIn,
+    { code, client, passwordHash = user.passwordHash, isVouchedFor }: SignIn,
   ): Promise<TokenPairDto> {
     await this.secondFactor.requireAtLogin(user, code, client);
     this.refuseDisabled(user, client);
-    await this.refuseUnverified(user, client);
+    if (!isVouchedFor) await this.refuseUnverified(user, client);
     const grant = await this.sessions.create(user, passwordHash, client);
     const subject = { userId: user.id, sessionId: grant?.sessionId, address: client.address };
     this.audit.record(grant ? 'login.succeeded' : 'login.failed', subject);

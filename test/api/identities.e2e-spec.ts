@@ -13,7 +13,7 @@ import { totpCode, turnOnTotp } from '../support/app/totp.js';
 import { HttpClient, type Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
 import {
-  type Algorithm,
+  ALGORITHMS,
   newSigningKey,
   OpenIdProvider,
   PlayedIssuer,
@@ -24,19 +24,20 @@ interface Exchanged {
   created: boolean;
 }
 
-const ALGORITHMS: Algorithm[] = ['RS256', 'ES256', 'EdDSA'];
-
-const ports = {} as Record<Algorithm, number>;
+let port: number;
 let played: PlayedIssuer;
 let key: JWK;
 let t: TestApp;
 beforeAll(async () => {
-  for (const algorithm of ALGORITHMS) ports[algorithm] = await freePort();
+  port = await freePort();
   played = await PlayedIssuer.start();
   key = await newSigningKey('ES256');
   played.keys = [publicPart(key)];
   const providers = [
-    ...Object.values(ports).map((port) => ({ issuer: `http://127.0.0.1:${port}`, audience: 'app' })),
+    ...ALGORITHMS.map((algorithm) => ({
+      issuer: `http://127.0.0.1:${port}`,
+      audience: `app-${algorithm}`,
+    })),
     { issuer: played.issuer, audience: 'app' },
   ];
   t = await startTestApp({ env: { OIDC_PROVIDERS: JSON.stringify(providers) } });
@@ -78,32 +79,42 @@ const signedIn = ({ body }: Answer<Exchanged>) =>
 const newName = () => `n${randomUUID().slice(0, 12)}`;
 
 describe('an ID token of a real provider', () => {
-  it.each(ALGORITHMS)('signs in, signed by %s, also after the keys were replaced', async (algorithm) => {
-    const name = newName();
-    const profile = { preferred_username: name, email: `${name}@example.com`, email_verified: true };
-    const start = async () =>
-      OpenIdProvider.start(ports[algorithm], { keys: [await newSigningKey(algorithm)], algorithm, profile });
-    const provider = await start();
-    const first = await exchange(await provider.signIn(name));
-    await provider.stop();
+  const users = new Map<string, { name: string; id: unknown }>();
+  let provider: OpenIdProvider;
+  beforeAll(async () => {
+    provider = await OpenIdProvider.start(port);
+  });
+  afterAll(() => provider?.stop());
 
-    expect(first).toMatchObject({
+  it.each(ALGORITHMS)('signs in, signed by %s', async (algorithm) => {
+    const name = newName();
+    const answer = await exchange(await provider.signIn(name, algorithm));
+
+    expect(answer).toMatchObject({
       status: 200,
       body: { created: true, token_type: 'bearer', expires_in: 3600, refresh_expires_in: 604_800 },
     });
-    const { body: user } = await signedIn(first).get('/auth/me');
+    const { body: user } = await signedIn(answer).get('/auth/me');
     expect(user).toMatchObject({
       username: name,
       email: `${name}@example.com`,
       email_verified: true,
       has_password: false,
     });
-    const rotated = await start();
-    const token = await rotated.signIn(name);
-    const again = await later(() => exchange(token));
-    await rotated.stop();
-    expect(again).toMatchObject({ status: 200, body: { created: false } });
-    expect((await signedIn(again).get('/auth/me')).body.id).toBe(user.id);
+    users.set(algorithm, { name, id: user.id });
+  });
+
+  it('signs in after the provider replaced its keys', async () => {
+    await provider.stop();
+    provider = await OpenIdProvider.start(port);
+    for (const algorithm of ALGORITHMS) {
+      const { name, id } = users.get(algorithm)!;
+      const token = await provider.signIn(name, algorithm);
+      const answer = await later(() => exchange(token));
+
+      expect(answer).toMatchObject({ status: 200, body: { created: false } });
+      expect((await signedIn(answer).get('/auth/me')).body.id).toBe(id);
+    }
   });
 });
 
@@ -268,7 +279,10 @@ describe('identities', () => {
 describe('with other nodes', () => {
   const nodes: TestApp[] = [];
   beforeAll(async () => {
-    nodes.push(await t.startNode(), await t.startNode({ REGISTRATION: 'closed' }));
+    nodes.push(
+      await t.startNode(),
+      await t.startNode({ REGISTRATION: 'closed', EMAIL_VERIFICATION: 'required' }),
+    );
   });
   afterAll(async () => {
     for (const node of nodes) await node.stop();
@@ -299,5 +313,20 @@ describe('with other nodes', () => {
     expectProblem(await exchange(await idToken({ sub }), http), 403, 'registration_closed');
     expect((await exchange(await idToken({ sub }))).body.created).toBe(true);
     expect((await exchange(await idToken({ sub }), http)).status).toBe(200);
+  });
+
+  it('EMAIL_VERIFICATION=required does not apply to exchanges', async () => {
+    const { http } = nodes[1]!;
+    const sub = randomUUID();
+    await exchange(await idToken({ sub }));
+    const ada = await t.user().create();
+    await ada.post('/auth/identities', { id_token: await idToken({ sub: `ada-${sub}` }) });
+
+    const withoutAddress = await exchange(await idToken({ sub }), http);
+    expect((await signedIn(withoutAddress).get('/auth/me')).body.email).toBeNull();
+    const unverified = await exchange(await idToken({ sub: `ada-${sub}` }), http);
+    expect((await signedIn(unverified).get('/auth/me')).body.email_verified).toBe(false);
+    const { email, password } = ada;
+    expectProblem(await http.post('/auth/login', { email, password }), 403, 'email_unverified');
   });
 });

@@ -40,7 +40,7 @@ export class ExchangeService {
   async exchange({ id_token, invitation, code }: ExchangeDto, client: ClientInfo): Promise<ExchangedDto> {
     const claims = await this.verifier.verify(id_token);
     const { user, created } = (await this.find(claims)) ?? (await this.create(claims, invitation, client));
-    return { ...(await this.signIns.signIn(user, { code, client })), created };
+    return { ...(await this.signIns.signIn(user, { code, client, isVouchedFor: true })), created };
   }
 
   private async find(claims: IdTokenClaims): Promise<SignedIn | null> {

@@ -6,35 +6,42 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-export type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
+export const ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
+
+type Algorithm = (typeof ALGORITHMS)[number];
 
 /** A private key that a provider signs with. */
-export async function newSigningKey(algorithm: Algorithm): Promise<JWK> {
+export async function newSigningKey(algorithm: Algorithm | 'ES384'): Promise<JWK> {
   const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
   return { ...(await exportJWK(privateKey)), kid: randomUUID(), alg: algorithm, use: 'sig' };
 }
 
-/** A real OpenID provider (`oidc-provider`) in a process of its own, with the public client `app`. */
+/**
+ * A real OpenID provider (`oidc-provider`) in a process of its own, with new keys and a public client for each
+ * algorithm. Usernames are subjects, with a verified address at example.com.
+ */
 export class OpenIdProvider {
   private constructor(
     private readonly process: ChildProcess,
     readonly issuer: string,
   ) {}
 
-  static async start(port: number, options: { keys: JWK[]; algorithm: Algorithm; profile: object }) {
+  static async start(port: number): Promise<OpenIdProvider> {
+    const keys = await Promise.all(ALGORITHMS.map((algorithm) => newSigningKey(algorithm)));
     const script = join(__dirname, 'run-openid-provider.mjs');
-    const env = { PATH: process.env.PATH, OPENID_PROVIDER: JSON.stringify({ port, ...options }) };
+    const env = { PATH: process.env.PATH, OPENID_PROVIDER: JSON.stringify({ port, keys }) };
     const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'ignore'] });
     await once(child.stdout, 'data');
     return new OpenIdProvider(child, `http://127.0.0.1:${port}`);
   }
 
   /** Signs in by the authorization code flow with PKCE, as an app does. @returns the ID token */
-  async signIn(login: string): Promise<string> {
+  async signIn(login: string, algorithm: Algorithm): Promise<string> {
     const browser = new Browser(this.issuer);
+    const client_id = `app-${algorithm}`;
     const verifier = randomBytes(32).toString('base64url');
     const query = new URLSearchParams({
-      client_id: 'app',
+      client_id,
       response_type: 'code',
       scope: 'openid email profile',
       redirect_uri: 'https://app.example.com/callback',
@@ -48,7 +55,7 @@ export class OpenIdProvider {
     const response = await fetch(`${this.issuer}/token`, {
       method: 'POST',
       body: new URLSearchParams({
-        client_id: 'app',
+        client_id,
         grant_type: 'authorization_code',
         code: new URL(callback).searchParams.get('code')!,
         redirect_uri: 'https://app.example.com/callback',
