@@ -371,10 +371,12 @@ describe('secrets', () => {
   onSqlite('in the files of the database', () => {
     it('are in no file, including the write-ahead log', async () => {
       const { dataDir } = t.settings;
-      const names = await readdir(dataDir);
-      for (const name of names) seen.note('files', name, await readFile(join(dataDir, name)));
+      const entries = await readdir(dataDir, { recursive: true, withFileTypes: true });
+      const files = entries.filter((entry) => entry.isFile());
+      for (const { parentPath, name } of files)
+        seen.note('files', name, await readFile(join(parentPath, name)));
 
-      expect(names).toEqual(expect.arrayContaining(['test.db', 'test.db-wal']));
+      expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['test.db', 'test.db-wal']));
       expect(seen.find('files', { marker: MARKER })).not.toEqual([]);
       expect(seen.find('files', secrets)).toEqual([]);
     });
