@@ -32,7 +32,7 @@ describe('sign-in of @parley/client', () => {
 
   beforeAll(async () => {
     smtp = await MailServer.start();
-    t = await startTestApp({ env: { SMTP_URL: smtp.url } });
+    t = await startTestApp({ env: { SMTP_URL: smtp.url, EMAIL_VERIFICATION: 'optional' } });
     ada = await t.user().create();
   });
   afterAll(async () => {

@@ -1,4 +1,4 @@
-/** Providers over HTTPS, and the influence of environment variables. Also starts the built server. */
+/** Providers over HTTPS, mails over TLS, and the influence of environment variables. Also starts the built server. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -11,11 +11,13 @@ import { RESOLVE_HOST, type ResolveHost } from '../../src/ai/egress/resolve-host
 import { createDataSource } from '../../src/database/data-source.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onMysql } from '../support/infrastructure/database.js';
+import { MailServer } from '../support/infrastructure/mail-server.js';
 import { ServerProcess } from '../support/app/server-process.js';
 import { type TestUser, UserBuilder } from '../support/app/user.js';
 
 /** A self-signed certificate for `localhost` and `secure.test`. */
 const CERTIFICATE = join(__dirname, '../data/tls/cert.pem');
+const KEY = join(__dirname, '../data/tls/key.pem');
 const UNREACHABLE = { ok: false, error: { code: 'upstream_unreachable' } };
 
 let provider: Server & { port: number; servernames: unknown[]; requests: number };
@@ -25,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => void provider?.close());
 
 async function startProvider(): Promise<typeof provider> {
-  const key = readFileSync(join(__dirname, '../data/tls/key.pem'));
+  const key = readFileSync(KEY);
   const server = createHttpsServer({ key, cert: readFileSync(CERTIFICATE) }, (_request, response) => {
     own.requests++;
     response.writeHead(200, { 'Content-Type': 'application/json' });
@@ -89,6 +91,21 @@ describe('the environment of the process', () => {
     expect(await tryConfig(user, `https://127.0.0.1:${provider.port}/v1`)).toMatchObject(UNREACHABLE);
     expect(provider.requests).toBe(1);
   });
+
+  it.each(['smtp', 'smtps'])(
+    'may name authorities to trust for %s, where mails are sent after a login over TLS',
+    async (protocol) => {
+      const tls = { key: readFileSync(KEY), cert: readFileSync(CERTIFICATE) };
+      const mails = await MailServer.start({ ...tls, secure: protocol === 'smtps', authOptional: false });
+      const SMTP_URL = `${protocol}://parley:secret@localhost:${mails.port}`;
+      const user = await start({ NODE_EXTRA_CA_CERTS: CERTIFICATE, SMTP_URL });
+      await user.post('/auth/email/verification');
+
+      expect(await mails.mailTo(user.email)).toMatchObject({ secure: true, username: 'parley' });
+      await server!.close();
+      await mails.close();
+    },
+  );
 
   it('sends no request through a proxy', async () => {
     let proxied = 0;
