@@ -12,9 +12,8 @@ export async function readTables(dataSource: DataSource): Promise<Record<string,
   return tables;
 }
 
-/** Like {@link readTables}, without what changes by itself or by any request: mails being sent, nodes, audit, last use. */
+/** Like {@link readTables}, without what any request may change: last use of sessions, nodes and the audit trail. */
 export async function readLastingState(dataSource: DataSource): Promise<Record<string, Row[]>> {
-  const tables = await readTables(dataSource);
-  const { nodes: _, audit_events: __, queued_mails: ___, sessions = [], ...others } = tables;
+  const { nodes: _, audit_events: __, sessions = [], ...others } = await readTables(dataSource);
   return { ...others, sessions: sessions.map(({ last_used_at: _, ...session }) => session) };
 }
