@@ -187,6 +187,7 @@ async function answer(provider, request, response) {
   if (request.url.endsWith('/models')) {
     return response.end(JSON.stringify({ data: provider.models.map((id) => ({ id })) }));
   }
+  provider.authorization = request.headers.authorization;
   const { messages: asked } = await json(request);
   const question = asked.at(-1).content;
   if (provider.refusal) {

@@ -1,10 +1,11 @@
 import type { Config } from '@parley/client';
+import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { refreshConfigs } from '../client/configs.js';
 import { report } from '../client/notices.js';
-import { parley } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
 import { Field, Problem, useForm } from '../ui/form.js';
+import type { ConfigBody, ConfigCalls } from './config-calls.js';
 import { TestResult, useConfigTest } from './config-test.js';
 import { ProviderModels } from './provider-models.js';
 import { PROVIDERS } from './providers.js';
@@ -12,27 +13,32 @@ import { PROVIDERS } from './providers.js';
 interface ConfigFormProps {
   /** Null for a new one. */
   config: Config | null;
+  calls: ConfigCalls;
   onClose: () => void;
+  /** More fields. */
+  children?: (errors: Record<string, string>) => ComponentChildren;
 }
 
 /** Saves a configuration, then tests it and reads the provider's models. */
-export function ConfigForm({ config, onClose }: ConfigFormProps) {
+export function ConfigForm({ config, calls, onClose, children }: ConfigFormProps) {
   const [saved, setSaved] = useState(config);
   const [models, setModels] = useState<readonly string[] | null>(null);
-  const test = useConfigTest();
+  const test = useConfigTest(calls.test);
   const form = useRef<HTMLFormElement>(null);
   const { errors, problem, isBusy, onSubmit } = useForm(async (values) => {
-    const stored = await save(saved, bodyOf(values, saved));
+    const body = bodyOf(values, saved);
+    const stored = await (saved ? calls.update(saved.id, body) : calls.create(body));
     setSaved(stored);
     void report(refreshConfigs());
     void test.run(stored.id);
-    setModels(await modelsOf(stored.id));
+    if (calls.listModels) setModels(await modelsOf(calls.listModels(stored.id)));
   });
   return (
     <form ref={form} onSubmit={onSubmit} noValidate>
       <h3>{saved ? t.editModel : t.addModel}</h3>
       {!saved && <Presets form={form} />}
       <Fields saved={saved} errors={errors} />
+      {children?.(errors)}
       {models && <ProviderModels models={models} form={form} />}
       <Problem text={problem} />
       <TestResult test={test} />
@@ -126,11 +132,10 @@ function Presets({ form }: { form: { current: HTMLFormElement | null } }) {
   );
 }
 
-type Body = Parameters<typeof parley.rest.createConfig>[0]['body'];
-
 /** Leaves out what is empty, and a default that would be taken back. */
-function bodyOf(values: Record<string, string>, saved: Config | null): Body {
+function bodyOf(values: Record<string, string>, saved: Config | null): ConfigBody {
   const { model_url = '', model_name = '', api_key, name, context_tokens, is_default } = values;
+  const { daily_tokens_per_user: daily_tokens } = values;
   return {
     model_url: model_url.trim(),
     model_name: model_name.trim(),
@@ -138,18 +143,14 @@ function bodyOf(values: Record<string, string>, saved: Config | null): Body {
     ...(name?.trim() && name !== saved?.name && { name: name.trim() }),
     ...(context_tokens && { context_tokens: Number(context_tokens) }),
     ...(is_default && { is_default: true }),
-  } as Body;
-}
-
-function save(saved: Config | null, body: Body): Promise<Config> {
-  if (saved) return parley.rest.updateConfig({ path: { id: saved.id }, body });
-  return parley.rest.createConfig({ body });
+    ...(daily_tokens !== undefined && { daily_tokens_per_user: daily_tokens ? Number(daily_tokens) : null }),
+  };
 }
 
 /** Providers without a list of models are common; the test says more about one that fails. */
-async function modelsOf(id: number): Promise<readonly string[]> {
+async function modelsOf(list: Promise<readonly string[]>): Promise<readonly string[]> {
   try {
-    return (await parley.rest.listConfigModels({ path: { id } })).models;
+    return await list;
   } catch {
     return [];
   }

@@ -1,15 +1,14 @@
 import type { ConfigTestResult } from '@parley/client';
 import { useState } from 'preact/hooks';
 import { report } from '../client/notices.js';
-import { parley } from '../client/parley.js';
 import { formatNumber, t } from '../i18n/i18n.js';
 
 /** Runs the server's test of a configuration: one tiny completion. */
-export function useConfigTest() {
+export function useConfigTest(test: (id: number) => Promise<ConfigTestResult>) {
   const [result, setResult] = useState<ConfigTestResult | 'running' | null>(null);
   const run = async (id: number) => {
     setResult('running');
-    setResult((await report(parley.rest.testConfig({ path: { id } }))) ?? null);
+    setResult((await report(test(id))) ?? null);
   };
   return { result, run };
 }

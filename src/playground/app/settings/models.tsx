@@ -9,6 +9,7 @@ import { ask } from '../ui/ask.js';
 import { IconButton } from '../ui/buttons.js';
 import { Icon } from '../ui/icons.js';
 import { Skeleton } from '../ui/skeleton.js';
+import { ownConfigs } from './config-calls.js';
 import { ConfigForm } from './config-form.js';
 import { TestResult, useConfigTest } from './config-test.js';
 
@@ -17,7 +18,13 @@ export function Models() {
   const all = useStore(configs);
   const [edited, setEdited] = useState<Config | 'new' | null>(null);
   if (edited) {
-    return <ConfigForm config={edited === 'new' ? null : edited} onClose={() => setEdited(null)} />;
+    return (
+      <ConfigForm
+        config={edited === 'new' ? null : edited}
+        calls={ownConfigs}
+        onClose={() => setEdited(null)}
+      />
+    );
   }
   return (
     <>
@@ -56,7 +63,7 @@ function SharedRow({ config: { name, model_name, is_default } }: { config: Confi
 
 function Row({ config, onEdit }: { config: Config; onEdit: () => void }) {
   const { id, name, model_name, is_default, key_status } = config;
-  const test = useConfigTest();
+  const test = useConfigTest(ownConfigs.test);
   const choose = () => void report(parley.rest.updateConfig({ path: { id }, body: { is_default: true } }));
   return (
     <li class="config">

@@ -2,6 +2,7 @@ import type { User } from '@parley/client';
 import { useEffect } from 'preact/hooks';
 import { Audit } from '../admin/audit.js';
 import { Invitations } from '../admin/invitations.js';
+import { SharedModels } from './shared-models.js';
 import { Users } from '../admin/users.js';
 import { parley } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
@@ -9,9 +10,15 @@ import { Dialog } from '../ui/dialog.js';
 import { Account } from './account.js';
 import { Models } from './models.js';
 import { Sessions } from './sessions.js';
+import { Usage } from './usage.js';
 
-const TABS = { models: t.model, account: t.account, sessions: t.sessions };
-const ADMIN_TABS = { users: t.users, invitations: t.invitations, audit: t.audit };
+const TABS = { models: t.model, account: t.account, sessions: t.sessions, usage: t.usage };
+const ADMIN_TABS = {
+  users: t.users,
+  invitations: t.invitations,
+  sharedModels: t.sharedModels,
+  audit: t.audit,
+};
 
 export type SettingsTab = keyof typeof TABS | keyof typeof ADMIN_TABS;
 
@@ -44,8 +51,10 @@ export function Settings({ user, tab, onTab, onClose }: SettingsProps) {
         {tab === 'models' && <Models />}
         {tab === 'account' && <Account user={user} />}
         {tab === 'sessions' && <Sessions />}
+        {tab === 'usage' && <Usage user={user} />}
         {tab === 'users' && <Users self={user} />}
         {tab === 'invitations' && <Invitations />}
+        {tab === 'sharedModels' && <SharedModels />}
         {tab === 'audit' && <Audit />}
       </div>
     </Dialog>
