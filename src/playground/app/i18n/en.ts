@@ -4,6 +4,9 @@ const PROBLEMS: Record<string, string> = {
   unexpected_response: 'The server gave an unexpected answer. Try again in a moment.',
   signed_out: 'You are signed out. Sign in again.',
   email_unverified: 'Your email address is not verified yet. We sent you a link: open it, then sign in.',
+  invitation_required: 'You need an invitation to create an account. Enter its code.',
+  registration_closed: 'This server is not open for registration. Ask its administrator for an account.',
+  last_login_method: 'This is your only way to sign in. Set a password first.',
   no_model_config: 'No model is set up yet. Add one under Settings → Model.',
 };
 
@@ -263,6 +266,10 @@ export const en = {
   onUser: (id: number) => `on user ${id}`,
   more: 'More',
   sessions: 'Sessions',
+  identities: 'Linked accounts',
+  identitiesText: 'Accounts at other services that sign you in here.',
+  unlink: 'Unlink',
+  unlinkNamed: (name: string) => `Unlink ${name}`,
   sessionsText: 'The devices that are signed in to your account.',
   thisSession: 'This device',
   lastUsed: (time: string) => `last used ${time}`,

@@ -5,6 +5,7 @@ import { parley } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
 import { downloadText } from '../ui/download.js';
 import { CurrentPassword, Field, Problem, useForm } from '../ui/form.js';
+import { Identities } from './identities.js';
 import { SecondFactor } from './second-factor.js';
 
 export function Account({ user }: { user: User }) {
@@ -17,6 +18,7 @@ export function Account({ user }: { user: User }) {
       </button>
       <ChangePassword user={user} />
       <SecondFactor user={user} />
+      <Identities />
       <section>
         <h3>{t.exportData}</h3>
         <p class="muted">{t.exportText}</p>
