@@ -12,12 +12,13 @@ export const configLimitReached = (limit: number) =>
 export const noModelConfig = () =>
   new ConflictError('no_model_config', 'Add a model configuration before you chat.');
 
-export const keyUnreadable = (configId: number) =>
-  new ConflictError(
-    'key_unreadable',
-    'The key of this configuration can no longer be read; send its api_key again.',
-    { config_id: configId },
-  );
+/** Users cannot send the key of a shared configuration. */
+export function keyUnreadable({ id, userId }: { id: number; userId: number | null }): ConflictError {
+  const remedy =
+    userId === null ? 'an administrator has to send its api_key again' : 'send its api_key again';
+  const detail = `The key of this configuration can no longer be read; ${remedy}.`;
+  return new ConflictError('key_unreadable', detail, { config_id: id });
+}
 
 /** A `config_id` in a body that names no configuration of the user. */
 export const unknownConfigId = () => invalidField('config_id', 'Must be one of your configurations.');

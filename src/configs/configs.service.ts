@@ -129,13 +129,13 @@ export class ConfigsService {
   }
 
   private toProvider(config: ModelConfig): ModelProvider {
-    const { id, userId, modelUrl, modelName, params, encryptedApiKey } = config;
+    const { userId, modelUrl, modelName, params, encryptedApiKey } = config;
     try {
       const apiKey = this.encryption.decrypt(encryptedApiKey);
       return { modelUrl, modelName, params, apiKey, hidesUrl: userId === null };
     } catch (error) {
       if (!(error instanceof UnreadableTokenError)) throw error;
-      throw keyUnreadable(id);
+      throw keyUnreadable(config);
     }
   }
 }

@@ -144,10 +144,9 @@ describe('a shared configuration', () => {
     'cannot lead into the network: %s',
     async (modelUrl) => {
       const config = { model_url: modelUrl, model_name: 'm', api_key: KEY };
-      const { status, body } = await admin.post<Thing>('/admin/configs/create', config);
-      if (status === 422) return;
-      const { body: tested } = await admin.post<Thing>(`/admin/configs/${body.id}/test`);
-      expect(tested).toMatchObject({ ok: false, error: { code: 'upstream_unreachable' } });
+      const refused = { status: 422, body: { errors: [{ field: 'model_url' }] } };
+      expect(await admin.post('/admin/configs/create', config)).toMatchObject(refused);
+      expect(await change({ model_url: modelUrl, api_key: KEY })).toMatchObject(refused);
     },
   );
 
@@ -174,6 +173,22 @@ describe('a shared configuration', () => {
         (await admin.post(`/admin/configs/${own.configId}/${call}`, call === 'update' ? {} : undefined))
           .status,
       ).toBe(404);
+  });
+
+  it('asks an administrator, not the user, for a key that cannot be read', async () => {
+    const foreign = `${'A'.repeat(100)}==`;
+    await t.manager.update(ModelConfig, { id: model.id }, { encryptedApiKey: foreign });
+    const { id } = await ada.createConversation({ title: 'Shared' });
+    const refused = {
+      status: 409,
+      body: { code: 'key_unreadable', detail: expect.stringContaining('an administrator has to send') },
+    };
+
+    expect(await ada.send(id, 'Hi')).toMatchObject(refused);
+    expect(await admin.post(`/admin/configs/${model.id}/test`)).toMatchObject(refused);
+    expect((await configsOf(ada))[0]).toMatchObject({ key_status: 'unreadable' });
+    expect((await change({ api_key: KEY })).body.key_status).toBe('ok');
+    expect((await ada.send(id, 'Hi')).status).toBe(200);
   });
 
   it('is announced to everyone connected, each with the own list', async () => {

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Message } from '../../src/conversations/messages/message.entity.js';
 import { DailyUsage } from '../../src/usage/daily-usage.entity.js';
-import { UsageReports } from '../../src/usage/usage-reports.service.js';
 import { addDays, dateOf } from '../../src/usage/usage-dates.js';
+import { createAdmin } from '../support/app/admin.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
 import type { Thing } from '../support/clients/http.js';
@@ -165,13 +165,25 @@ describe('GET /auth/me/usage', () => {
   });
 });
 
-describe('the usage of all users', () => {
-  // Tests above have moved rows of users, but not the sums of partitions.
-  beforeAll(() => t.manager.clear(DailyUsage));
+describe('GET /admin/usage', () => {
+  type Group = 'day' | 'user' | 'model' | 'config';
+  interface Sums {
+    replies: number;
+    prompt_tokens: number;
+    completion_tokens: number;
+  }
+  let admin: TestUser;
 
-  const report = (group: 'day' | 'user' | 'model' | 'config') =>
-    t.app.get(UsageReports).list(null, { from: today(), to: today(), group });
-  const total = async (group: 'day' | 'user' | 'model' | 'config') => {
+  // Tests above have moved rows of users, but not the sums of partitions.
+  beforeAll(async () => {
+    await t.manager.clear(DailyUsage);
+    admin = await createAdmin(t);
+  });
+
+  const ask = (query: string) => admin.get<{ rows: (Thing & Sums)[] }>(`/admin/usage?${query}`);
+  const report = async (group: Group) =>
+    (await ask(`from=${today()}&to=${today()}&group=${group}`)).body.rows;
+  const total = async (group: Group) => {
     const rows = await report(group);
     return rows.reduce(
       (sum, row) => [sum[0]! + row.replies, sum[1]! + row.prompt_tokens, sum[2]! + row.completion_tokens],
@@ -201,6 +213,49 @@ describe('the usage of all users', () => {
     expect(users).toContain(null);
     expect(users).not.toContain(ada.id);
     expect((await report('config')).map(({ config_id }) => config_id)).toContain(ada.configId);
+  });
+
+  it('has one row of all users per day, of the 30 days to today by default', async () => {
+    await t.manager.clear(DailyUsage);
+    for (const tokens of [
+      [10, 5],
+      [20, 7],
+    ] as const)
+      await chat(await user(), [...tokens]);
+    const day = (daysAgo: number) => addDays(today(), -daysAgo);
+    await t.manager.updateAll(DailyUsage, { date: day(29) });
+    await chat(await user(), [1, 1]);
+    const old = { date: day(29), replies: 2, prompt_tokens: 30, completion_tokens: 12 };
+    const fresh = { date: today(), replies: 1, prompt_tokens: 1, completion_tokens: 1 };
+
+    expect((await ask('')).body).toEqual({ rows: [old, fresh] });
+    expect((await ask(`to=${day(1)}`)).body).toEqual({ rows: [old] });
+    expect((await ask(`from=${day(28)}`)).body).toEqual({ rows: [fresh] });
+    expect((await ask(`from=${day(29)}&to=${day(29)}&group=model`)).body).toEqual({
+      rows: [{ model_name: 'test-model', replies: 2, prompt_tokens: 30, completion_tokens: 12 }],
+    });
+  });
+
+  it('has null for the demo model’s configuration', async () => {
+    const row = { modelName: 'demo', replies: 1, promptTokens: 1, completionTokens: 1 };
+    await t.manager.insert(DailyUsage, { date: '2026-01-01', userId: 1, configId: 0, ...row });
+
+    expect((await ask('from=2026-01-01&to=2026-01-01&group=config')).body).toEqual({
+      rows: [{ config_id: null, replies: 1, prompt_tokens: 1, completion_tokens: 1 }],
+    });
+  });
+
+  it.each([
+    ['from=2026-02-30', 'from'],
+    ['to=1', 'to'],
+    ['from=2026-02-02&to=2026-02-01', 'from'],
+    ['from=2025-01-01&to=2026-01-02', 'from'],
+    ['group=week', 'group'],
+  ])('refuses %s with 422', async (query, field) => {
+    const { status, body } = await admin.get<Thing>(`/admin/usage?${query}`);
+
+    expect([status, body.code]).toEqual([422, 'validation_failed']);
+    expect((body.errors as Thing[]).map((error) => error.field)).toEqual([field]);
   });
 });
 

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { EmailKey1764360000000 } from '../../migrations/1764360000000-EmailKey.js';
 import { TitleKey1764360100000 } from '../../migrations/1764360100000-TitleKey.js';
+import { SharedConfigs1764460100000 } from '../../migrations/1764460100000-SharedConfigs.js';
+import { isMysql } from '../../src/database/data-source.js';
 import { SCHEMA } from '../../src/schema.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
@@ -135,5 +137,40 @@ describe('the search keys of titles', () => {
     const found = async (q: string) =>
       (await ada.get<{ total: number }>(`/conversations?q=${encodeURIComponent(q)}`)).body.total;
     expect(await Promise.all(['TRIP', 'привет', 'report 12', 'none'].map(found))).toEqual([1, 1, 1, 0]);
+  });
+});
+
+describe('shared configurations', () => {
+  /** Makes the owner required again on SQLite, where undoing the migration does not. */
+  async function requireOwner(): Promise<void> {
+    if (isMysql(t.app.get(DataSource))) return;
+    const [table] = await query("SELECT sql FROM sqlite_master WHERE name = 'model_configs'");
+    const owner = '"user_id" integer';
+    const sql = table.sql.replace('"model_configs"', '"old_configs"').replace(owner, `${owner} NOT NULL`);
+    expect(sql).toContain(`${owner} NOT NULL`);
+    for (const statement of [
+      'PRAGMA foreign_keys = OFF',
+      sql,
+      'INSERT INTO old_configs SELECT * FROM model_configs',
+      'DROP TABLE model_configs',
+      'ALTER TABLE old_configs RENAME TO model_configs',
+      'CREATE INDEX ix_model_configs_user_id ON model_configs (user_id)',
+    ])
+      await query(statement);
+  }
+
+  it('leave users and conversations their configurations', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation({ title: 'Mine', config_id: ada.configId });
+    const before = (await ada.get('/auth/config')).body;
+    await undo(SharedConfigs1764460100000);
+    await requireOwner();
+    await t.restart();
+
+    expect((await ada.get('/auth/config')).body).toEqual(before);
+    const rows = await query('SELECT config_id FROM conversations WHERE id = ?', [id]);
+    expect(rows.map((row: { config_id: unknown }) => Number(row.config_id))).toEqual([ada.configId]);
+    const config = { model_url: t.provider.url, model_name: 'new' };
+    expect((await ada.post('/auth/config/create', config)).body.id).toBeGreaterThan(ada.configId!);
   });
 });

@@ -12,6 +12,9 @@ import { Message } from '../../src/conversations/messages/message.entity.js';
 import { MessagesService } from '../../src/conversations/messages/messages.service.js';
 import { MessageSearch } from '../../src/conversations/search/message-search.js';
 import { isMysql } from '../../src/database/data-source.js';
+import { DailyUsage, partitionOf } from '../../src/usage/daily-usage.entity.js';
+import { addDays } from '../../src/usage/usage-dates.js';
+import { UsageReports } from '../../src/usage/usage-reports.service.js';
 import { BLANK } from '../support/app/messages.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
@@ -134,6 +137,30 @@ describe('the query plan', () => {
     const like = await t.manager.findOneByOrFail(Session, { userId: userIds[0] });
     await insert(Session, 500, { ...like, id: undefined });
   }
+
+  it.each(['of a user', 'of all users'])(
+    'of 30 days of usage %s reads ranges of the primary key',
+    async (whose) => {
+      const counts = { modelName: 'm', replies: 1, promptTokens: 1, completionTokens: 1 };
+      const users = Array.from({ length: 100 }, (_, n) => n + 1);
+      for (let day = 0; day < 40; day++) {
+        const like = { ...counts, date: addDays('2026-01-01', day), configId: 1 };
+        const rows = [...users, ...users.slice(0, 16).map(partitionOf)].map((userId) => ({
+          ...like,
+          userId,
+        }));
+        await t.manager.upsert(DailyUsage, rows, ['date', 'userId', 'modelName', 'configId']);
+      }
+      if (isMysql(t.app.get(DataSource))) await t.manager.query('ANALYZE TABLE daily_usage');
+      const range = { from: '2026-01-01', to: '2026-01-30', group: 'day' } as const;
+      const userId = whose === 'of a user' ? 7 : null;
+      const plan = await explain(t.app.get(UsageReports).statement(userId, range));
+
+      expect(plan).toMatch(/"key":"PRIMARY"|USING PRIMARY KEY \(date=\? AND user_id[=<]\?\)/);
+      if (isMysql(t.app.get(DataSource))) expect(plan).toMatch(/"type":"range"/);
+      expect(plan).not.toMatch(SORTED_OR_SCANNED);
+    },
+  );
 
   async function fill(user: TestUser, conversations: number, messages: number) {
     const { id } = await user.createConversation();

@@ -3,6 +3,7 @@ import { afterEach, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { COMMANDS } from '../../src/chat/transports/shared/command-registry.js';
 import { RATE_LIMITS } from '../../src/throttling/limits.js';
+import { createAdmin } from '../support/app/admin.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Answer } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
@@ -30,6 +31,7 @@ const NOT_LIMITED = ['GET /health/live', 'GET /health/ready'];
 const LONG = [
   'GET /auth/config/{id}/models',
   'GET /auth/me/export',
+  'POST /admin/configs/{id}/test',
   'POST /auth/config/{id}/test',
   'POST /conversations/{id}/chat',
   'POST /conversations/{id}/messages',
@@ -76,7 +78,9 @@ it('an operation has the limit for credentials if it verifies them, else the gen
 it('an operation whose response may take minutes counts as a long response of the user', async () => {
   // two long responses
   t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.1' } });
-  const ada = await t.user().withConfig(t.provider).create();
+  const ada = await createAdmin(t);
+  const config = { model_url: t.provider.url, model_name: 'test-model' };
+  await ada.post('/auth/config/create', config);
   const path = `/conversations/${(await ada.createConversation()).id}/chat`;
   const held = gate();
   t.provider.willStream('Hel', held);

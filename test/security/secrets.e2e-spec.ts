@@ -5,6 +5,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { DataSource } from 'typeorm';
+import { createAdmin } from '../support/app/admin.js';
+import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis, onSqlite } from '../support/infrastructure/database.js';
 import { LogLines } from '../support/app/log-lines.js';
@@ -52,6 +54,8 @@ async function watchRedis(): Promise<() => Promise<void>> {
 }
 
 async function callAllOperations(): Promise<void> {
+  // Ada may delete her account, because she is not the last administrator.
+  await createAdmin(t);
   await makeAda();
   await talkOverSockets();
   await failWithEchoedKeys();
@@ -63,9 +67,10 @@ async function callAllOperations(): Promise<void> {
   await log.ofRequest(headers.get('X-Request-Id'));
 }
 
-/** Creates a user with a secret of each kind. */
+/** Creates an administrator with a secret of each kind. */
 async function makeAda(): Promise<void> {
   ada = await t.user().withConfig(t.provider, { api_key: API_KEY }).create();
+  await t.manager.update(User, { id: ada.id }, { role: 'admin' });
   secrets[`the password of user ${ada.id}`] = ada.password;
   keepTokens(ada.tokens);
   conversationId = (await ada.createConversation({ title: MARKER })).id;
@@ -165,8 +170,15 @@ async function pathOf({ path }: Operation): Promise<string> {
     ? conversationId
     : path.startsWith('/auth/config/')
       ? config
-      : 1;
+      : await idForAdmin(path);
   return `${path.replace('{id}', `${id}`).replace('{message_id}', `${message?.id}`)}?q=${encodeURIComponent(MARKER)}`;
+}
+
+async function idForAdmin(path: string): Promise<number> {
+  if (path.startsWith('/admin/users/{id}')) return (await t.user().create()).id;
+  if (!path.startsWith('/admin/configs/{id}')) return 1;
+  const shared = { model_url: t.provider.url, model_name: 'shared', api_key: API_KEY };
+  return (await ada.post<{ id: number }>('/admin/configs/create', shared)).body.id;
 }
 
 async function chat() {

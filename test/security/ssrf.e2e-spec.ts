@@ -3,9 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { DataSource } from 'typeorm';
+import { DataSource, In } from 'typeorm';
 import { type ResolveHost, RESOLVE_HOST, resolveName } from '../../src/ai/egress/resolve-host.js';
 import { ModelConfig } from '../../src/configs/model-config.entity.js';
+import { createAdmin } from '../support/app/admin.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { DnsServer } from '../support/infrastructure/dns.js';
 import type { Thing } from '../support/clients/http.js';
@@ -109,6 +110,9 @@ const ZONE: Record<string, string[]> = {
 
 let t: TestApp;
 let ada: TestUser;
+let admin: TestUser;
+/** Shared by the administrator. */
+let sharedId: number;
 let dns: DnsServer;
 /** Listens on every address of this machine. */
 let sink: Server & { port: number; connections: number };
@@ -126,6 +130,9 @@ beforeAll(async () => {
     .user()
     .withConfig(t.provider, { model_url: allowedUrl(t.provider.port) })
     .create();
+  admin = await createAdmin(t);
+  const shared = { model_url: allowedUrl(t.provider.port), model_name: 'm', api_key: 'sk-test' };
+  sharedId = (await admin.post<Thing>('/admin/configs/create', shared)).body.id;
 });
 afterAll(async () => {
   await t?.stop();
@@ -153,11 +160,12 @@ async function plant(modelUrl: string): Promise<void> {
   const { affected } = await t.app
     .get(DataSource)
     .getRepository(ModelConfig)
-    .update({ id: ada.configId! }, { modelUrl });
-  expect(affected).toBe(1);
+    .update({ id: In([ada.configId!, sharedId]) }, { modelUrl });
+  expect(affected).toBe(2);
 }
 
 const tryConfig = () => ada.post<{ ok: boolean; error?: Thing }>(`/auth/config/${ada.configId}/test`);
+const tryShared = () => admin.post<{ ok: boolean; error?: Thing }>(`/admin/configs/${sharedId}/test`);
 const listModels = () => ada.get(`/auth/config/${ada.configId}/models`);
 
 describe('saving', () => {
@@ -175,7 +183,9 @@ describe('saving', () => {
 
     expect(await ada.post('/auth/config/create', body)).toMatchObject(refused);
     expect(await ada.post(`/auth/config/${ada.configId}/update`, body)).toMatchObject(refused);
-    expect((await ada.get<{ total: number }>('/auth/config')).body.total).toBe(1);
+    expect(await admin.post('/admin/configs/create', body)).toMatchObject(refused);
+    expect(await admin.post(`/admin/configs/${sharedId}/update`, body)).toMatchObject(refused);
+    expect((await ada.get<{ total: number }>('/auth/config')).body.total).toBe(2);
   });
 
   it('sends no DNS query', async () => {
@@ -198,6 +208,7 @@ describe('a URL in the database', () => {
       await plant(atSink(url));
 
       expect(await tryConfig()).toMatchObject({ status: 200, body: { ok: false, error: UNREACHABLE } });
+      expect(await tryShared()).toMatchObject({ status: 200, body: { ok: false, error: UNREACHABLE } });
       expect(await listModels()).toMatchObject({ status: 502, body: UNREACHABLE });
       expect(sink.connections).toBe(0);
     },
