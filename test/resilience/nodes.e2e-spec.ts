@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { createClient } from 'redis';
 import { Deployment } from '../../src/database/deployment.entity.js';
+import { createAdmin } from '../support/app/admin.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
 import { isCompleted, textOf } from '../support/clients/events.js';
@@ -207,6 +208,21 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
   });
 
   // Last, because Passport authenticates only for the last app started in a process.
+  it('announce a shared configuration to the users of both', async () => {
+    const admin = await createAdmin(one);
+    const sockets = [ada.socket(), adaOnTwo.socket()];
+    await Promise.all(sockets.map(({ connected }) => connected));
+    const shared = { model_url: one.provider.url, model_name: 'shared-model' };
+    const { body } = await admin.on(two).post<Thing>('/admin/configs/create', shared);
+
+    for (const socket of sockets) {
+      const { configs } = await socket.until(({ type }) => type === 'config.changed');
+      expect((configs as Thing[]).map(({ id }) => id)).toEqual([ada.configId, body.id]);
+      await socket.close();
+    }
+    expect((await admin.post(`/admin/configs/${body.id}/delete`)).status).toBe(204);
+  });
+
   it('send a running reply without a gap when Redis delays its start', async () => {
     const { hostname, port } = new URL(REDIS_URL);
     const proxy = await TcpProxy.start(hostname, Number(port));
