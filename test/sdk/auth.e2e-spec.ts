@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { importJWK, SignJWT } from 'jose';
 import { ParleyError, type Parley } from '../../sdk/typescript/src/index.js';
 import { clock } from '../../sdk/typescript/src/platform/clock.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -12,6 +13,7 @@ import {
   watchedFetch,
 } from '../support/clients/sdk.js';
 import { MailServer } from '../support/infrastructure/mail-server.js';
+import { newSigningKey, PlayedIssuer } from '../support/infrastructure/openid-provider.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -27,17 +29,22 @@ const failure = async (call: Promise<unknown>): Promise<ParleyError> => {
 
 describe('sign-in of @parley/client', () => {
   let smtp: MailServer;
+  let issuer: PlayedIssuer;
   let t: TestApp;
   let ada: TestUser;
 
   beforeAll(async () => {
     smtp = await MailServer.start();
-    t = await startTestApp({ env: { SMTP_URL: smtp.url, EMAIL_VERIFICATION: 'optional' } });
+    issuer = await PlayedIssuer.start();
+    const OIDC_PROVIDERS = JSON.stringify([{ issuer: issuer.issuer, audience: 'app' }]);
+    const env = { SMTP_URL: smtp.url, EMAIL_VERIFICATION: 'optional', OIDC_PROVIDERS };
+    t = await startTestApp({ env });
     ada = await t.user().create();
   });
   afterAll(async () => {
     await t?.stop();
     await smtp?.close();
+    await issuer?.stop();
   });
   afterEach(() => {
     jest.restoreAllMocks();
@@ -59,6 +66,26 @@ describe('sign-in of @parley/client', () => {
     await parley.rest.removeTotp({ body: { current_password: password, code: recoveryCodes[0]! } });
     expect((await parley.auth.reload()).second_factor).toBe(false);
     parley.close();
+  });
+
+  it('exchanges an ID token, and stays signed in after a restart', async () => {
+    const key = await newSigningKey('ES256');
+    issuer.keys = [{ ...key, d: undefined }];
+    const id_token = await new SignJWT({ iss: issuer.issuer, aud: 'app', sub: 'lin', name: 'Lin Lanying' })
+      .setProtectedHeader({ alg: 'ES256', kid: key.kid })
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign(await importJWK(key, 'ES256'));
+    const storage = sharedStorage();
+    const parley = sdk(t, { storage });
+
+    const refused = await failure(parley.auth.exchange({ id_token: `${id_token}x` }));
+    expect([refused.code, parley.auth.user]).toEqual(['invalid_id_token', null]);
+    const user = await parley.auth.exchange({ id_token });
+    expect(user).toMatchObject({ username: 'Lin Lanying', email: null, has_password: false });
+    const restarted = sdk(t, { storage });
+    await restarted.auth.ready;
+    expect((await restarted.rest.getMe()).id).toBe(user.id);
   });
 
   it('verifies an address, and resets a password, with mailed tokens', async () => {
