@@ -102,7 +102,11 @@ describe('resolving a configuration', () => {
     expect(await resolve(two.id)).toEqual({
       configId: two.id,
       contextTokens: 1000,
-      provider: { modelUrl: t.provider.url, modelName: 'test-model', apiKey: KEY, params: { seed: 1 } },
+      dailyTokensPerUser: null,
+      provider: {
+        ...{ modelUrl: t.provider.url, modelName: 'test-model', apiKey: KEY, params: { seed: 1 } },
+        hidesUrl: false,
+      },
     });
   });
 

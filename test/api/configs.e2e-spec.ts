@@ -44,6 +44,7 @@ describe('creating a configuration', () => {
       context_tokens: 32_768,
       params: {},
       key_status: 'ok',
+      shared: false,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       updated_at: expect.stringMatching(/Z$/),
     });

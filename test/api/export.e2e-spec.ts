@@ -13,6 +13,7 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 interface ExportDocument {
+  identities: Thing[];
   exported_at: string;
   user: Thing;
   sessions: Thing[];
@@ -53,10 +54,18 @@ describe('GET /auth/me/export', () => {
     expect(status).toBe(200);
     expect(headers.get('Content-Type')).toMatch(/^application\/json/);
     expect(headers.get('Content-Disposition')).toBe('attachment; filename=parley-export.json');
-    expect(Object.keys(body)).toEqual(['exported_at', 'user', 'sessions', 'configs', 'conversations']);
+    expect(Object.keys(body)).toEqual([
+      'exported_at',
+      'user',
+      'sessions',
+      'identities',
+      'configs',
+      'conversations',
+    ]);
     expect(body.user).toEqual((await ada.get('/auth/me')).body);
     expect(body.sessions).toEqual((await ada.get('/auth/sessions')).body.sessions);
     expect(body.sessions).toHaveLength(2);
+    expect(body.identities).toEqual([]);
     expect(body.configs).toEqual((await ada.get('/auth/config')).body.configs);
     const { has_more, ...page } = (await ada.get(`/conversations/${first.id}`)).body;
     expect(has_more).toBe(false);

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { decodeJwt, jwtVerify, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
 import { textError } from '../../common/validation/text.decorator.js';
 import { Settings } from '../../env/settings.js';
 import { identityProviderUnavailable, invalidIdToken } from '../auth.errors.js';
@@ -11,7 +11,7 @@ const MAX_SUBJECT_LENGTH = 255;
 
 export type IdTokenClaims = JWTPayload & { iss: string; sub: string };
 
-/** Verifies ID tokens of the issuers in OIDC_PROVIDERS (OpenID Connect Core 1.0 section 3.1.3.7). */
+/** Verifies ID tokens of the issuers in OIDC_PROVIDERS (OpenID Connect Core 1.0 section 3.1.3.7). Loads jose at first use. */
 @Injectable()
 export class IdTokenVerifier {
   private readonly logger = new Logger('Identities');
@@ -39,6 +39,7 @@ export class IdTokenVerifier {
   }
 
   private async verifyOrThrow(token: string): Promise<IdTokenClaims> {
+    const { decodeJwt, jwtVerify } = await import('jose');
     const issuer = decodeJwt(token).iss ?? '';
     const audience = this.audiencesOf(issuer);
     if (audience.length === 0) throw new Error('unknown issuer');

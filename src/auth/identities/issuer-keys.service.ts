@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
+import type { JWTVerifyGetKey } from 'jose';
 import { EgressGuard } from '../../ai/egress/egress-guard.js';
 import { Settings } from '../../env/settings.js';
 
@@ -24,7 +24,7 @@ export class IssuerKeys {
   /**
    * Finds the key that a token names.
    * @throws {IssuerUnavailableError}
-   * @throws {errors.JOSEError} if the issuer has no such key
+   * @throws {JOSEError} if the issuer has no such key
    */
   of(issuer: string): JWTVerifyGetKey {
     return async (header, token) => {
@@ -56,10 +56,11 @@ export class IssuerKeys {
     if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
     const { issuer: named, jwks_uri } = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
     if (named !== issuer) throw new Error('the document names another issuer');
+    const { createRemoteJWKSet, customFetch } = await import('jose');
     return createRemoteJWKSet(this.keysUrl(jwks_uri), {
       timeoutDuration: TIMEOUT_MS,
       cooldownDuration: COOLDOWN_MS,
-      [customFetch]: (keysUrl, { signal }) => this.fetch(keysUrl, signal),
+      [customFetch]: (keysUrl: string, { signal }: { signal: AbortSignal }) => this.fetch(keysUrl, signal),
     });
   }
 
@@ -94,9 +95,9 @@ export class IssuerKeys {
   }
 }
 
-const isAboutKey = (error: unknown) =>
-  error instanceof errors.JWKSNoMatchingKey ||
-  error instanceof errors.JWKSMultipleMatchingKeys ||
-  error instanceof errors.JOSENotSupported;
+/** Codes of jose's errors about the key that a token names, not about the key set. */
+const KEY_ERRORS = ['ERR_JWKS_NO_MATCHING_KEY', 'ERR_JWKS_MULTIPLE_MATCHING_KEYS', 'ERR_JOSE_NOT_SUPPORTED'];
+
+const isAboutKey = (error: unknown) => KEY_ERRORS.includes((error as { code?: string }).code ?? '');
 
 const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -1,19 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { ScureBase32Plugin } from 'otplib';
 import type { EntityManager } from 'typeorm';
 import { RecoveryCode } from './recovery-code.entity.js';
-import { canonicalizeCode } from './totp.js';
+import { canonicalizeCode } from './totp-code.js';
 
 const CODES = 10;
 const BYTES = 15;
-const base32 = new ScureBase32Plugin();
 
 /**
  * Replaces a user's recovery codes. Only hashes are stored.
  * @returns ten codes of 120 random bits, in Base32, in groups of four
  */
 export async function issueRecoveryCodes(manager: EntityManager, userId: number): Promise<string[]> {
-  const codes = Array.from({ length: CODES }, newRecoveryCode);
+  const { ScureBase32Plugin } = await import('otplib');
+  const base32 = new ScureBase32Plugin();
+  const codes = Array.from({ length: CODES }, () => formatCode(base32.encode(randomBytes(BYTES))));
   await manager.delete(RecoveryCode, { userId });
   await manager.insert(
     RecoveryCode,
@@ -33,10 +33,7 @@ export async function redeemRecoveryCode(
   return affected === 1;
 }
 
-function newRecoveryCode(): string {
-  const text = base32.encode(randomBytes(BYTES)).toLowerCase();
-  return text.match(/.{4}/g)!.join('-');
-}
+const formatCode = (text: string) => text.toLowerCase().match(/.{4}/g)!.join('-');
 
 /** Unsalted and fast, which suffices for 120 random bits (ASVS 5.0, 6.5.2: 112 bits). */
 const hashRecoveryCode = (canonicalCode: string) => createHash('sha256').update(canonicalCode).digest('hex');

@@ -11,7 +11,7 @@ import type { User } from '../users/user.entity.js';
 import { redeemRecoveryCode } from './recovery-codes.js';
 import { TotpSecret } from './totp-secret.entity.js';
 import { TotpSecrets } from './totp-secrets.service.js';
-import { canonicalizeCode, TOLERANCE_STEPS } from './totp.js';
+import { canonicalizeCode, TOLERANCE_STEPS } from './totp-code.js';
 
 /** Verifies codes of authenticator apps and recovery codes, within a budget of failures. Each is accepted once. */
 @Injectable()
@@ -56,7 +56,7 @@ export class SecondFactorService {
    * @throws {ProblemError} 403 `wrong_code`
    */
   async requirePending(actor: Actor, pending: TotpSecret, code: string): Promise<number> {
-    const step = this.secrets.findStep(pending, canonicalizeCode(code));
+    const step = await this.secrets.findStep(pending, canonicalizeCode(code));
     const isRight = () => Promise.resolve(step !== null);
     if (!(await this.isRight(actor, `session ${actor.sessionId}`, isRight))) throw wrongCode();
     return step!;
@@ -85,7 +85,7 @@ export class SecondFactorService {
 
   private async redeemTotp(userId: number, canonicalCode: string): Promise<boolean> {
     const row = await this.dataSource.manager.findOneBy(TotpSecret, { userId });
-    const step = row && this.secrets.findStep(row, canonicalCode);
+    const step = row && (await this.secrets.findStep(row, canonicalCode));
     if (!row || step === null || isUsed(row, step)) return false;
     // Another code was used meanwhile: verifies again against the changed row.
     return (await this.useStep(row, step)) || this.redeemTotp(userId, canonicalCode);

@@ -4,7 +4,7 @@ import { Settings } from '../../env/settings.js';
 import type { User } from '../users/user.entity.js';
 import type { TotpSecret } from './totp-secret.entity.js';
 import type { TotpSetupDto } from './totp.dto.js';
-import { findStep, isTotpCode, newTotpSecret, otpauthUrl } from './totp.js';
+import { isTotpCode } from './totp-code.js';
 
 /** Makes the secrets of authenticator apps, and reads stored ones. */
 @Injectable()
@@ -19,7 +19,8 @@ export class TotpSecrets {
     this.issuer = publicUrl ? new URL(publicUrl).hostname : 'Parley';
   }
 
-  create(user: User): TotpSetupDto & { encryptedSecret: string } {
+  async create(user: User): Promise<TotpSetupDto & { encryptedSecret: string }> {
+    const { newTotpSecret, otpauthUrl } = await import('./totp.js');
     const secret = newTotpSecret();
     const encryptedSecret = this.encryption.encrypt(secret);
     return {
@@ -33,8 +34,9 @@ export class TotpSecrets {
    * Finds the time step of a code, whether or not it was used.
    * @returns null for a wrong code, and for any code if the secret cannot be decrypted
    */
-  findStep({ userId, encryptedSecret }: TotpSecret, code: string): number | null {
+  async findStep({ userId, encryptedSecret }: TotpSecret, code: string): Promise<number | null> {
     if (!isTotpCode(code)) return null;
+    const { findStep } = await import('./totp.js');
     try {
       return findStep(this.encryption.decrypt(encryptedSecret), code);
     } catch (error) {

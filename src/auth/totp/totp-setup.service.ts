@@ -24,7 +24,7 @@ export class TotpSetupService {
    */
   async start(actor: Actor, { current_password }: StartTotpDto): Promise<TotpSetupDto> {
     await this.reauthentication.require(actor, current_password);
-    const { encryptedSecret, ...setup } = this.secrets.create(actor.user);
+    const { encryptedSecret, ...setup } = await this.secrets.create(actor.user);
     await transaction(this.dataSource, async (manager) => {
       // Locks the user's row, so that a concurrent confirmation keeps the secret it verified.
       const inactive = { id: actor.userId, secondFactor: false };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { canonicalizeCode, findStep, newTotpSecret, otpauthUrl } from './totp.js';
+import { canonicalizeCode } from './totp-code.js';
+import { findStep, newTotpSecret, otpauthUrl } from './totp.js';
 
 /** RFC 6238 appendix B: the ASCII text 12345678901234567890 in Base32. */
 const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';

@@ -1,8 +1,8 @@
+/** Imported at first use, because otplib takes 8 MB. */
 import { generateSecret, generateURI, verifySync } from 'otplib';
+import { TOLERANCE_STEPS } from './totp-code.js';
 
 const STEP_SECONDS = 30;
-/** Steps before and after the current one whose codes are accepted (RFC 6238 section 5.2). */
-export const TOLERANCE_STEPS = 1;
 
 /** 160 random bits in Base32, the length that RFC 4226 section 4 recommends. */
 export const newTotpSecret = () => generateSecret();
@@ -22,13 +22,3 @@ export function findStep(secret: string, code: string, nowMs = Date.now()): numb
   const result = verifySync({ secret, token: code, epoch, epochTolerance });
   return result.valid && 'timeStep' in result ? result.timeStep : null;
 }
-
-/** Accepts spaces, dashes, full-width digits and any case. */
-export function canonicalizeCode(code: string): string {
-  return code
-    .normalize('NFKC')
-    .replace(/[\s\p{Dash}]/gu, '')
-    .toLowerCase();
-}
-
-export const isTotpCode = (code: string) => /^[0-9]{6}$/.test(code);

@@ -93,7 +93,10 @@ class TestApp {
   /** The events published to a user during `work`. */
   async eventsDuring(userId: number, work: () => Promise<unknown>): Promise<ParleyEvent[]> {
     const events: ParleyEvent[] = [];
-    const end = this.app.get(EventHub).subscribe(userId, (event) => events.push(event));
+    const end = this.app.get(EventHub).subscribe(userId, (event) => {
+      // Published every few seconds, for every user with a connection or a running reply.
+      if (event.type !== 'sessions.current') events.push(event);
+    });
     await work();
     end();
     return events;
