@@ -41,7 +41,7 @@ export class InvitationDto {
   }
 }
 
-export class NewInvitationDto extends InvitationDto {
+export class CreatedInvitationDto extends InvitationDto {
   /** Shown only once. */
   @ApiProperty({ example: CODE })
   code!: string;

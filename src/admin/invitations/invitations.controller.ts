@@ -9,7 +9,7 @@ import {
   CreateInvitationDto,
   InvitationListDto,
   ListInvitationsQuery,
-  NewInvitationDto,
+  CreatedInvitationDto,
 } from './invitation.dto.js';
 import { InvitationsService } from './invitations.service.js';
 
@@ -28,7 +28,10 @@ export class InvitationsController {
       'or Chinese by `Accept-Language`, as the link `<PUBLIC_URL>/#invitation=…`.',
   })
   @ApiProblems('403 mail_not_configured')
-  create(@CurrentActor() actor: Actor, @Body() invitation: CreateInvitationDto): Promise<NewInvitationDto> {
+  create(
+    @CurrentActor() actor: Actor,
+    @Body() invitation: CreateInvitationDto,
+  ): Promise<CreatedInvitationDto> {
     return this.invitations.create(actor, invitation);
   }
 

@@ -15,7 +15,7 @@ import {
   InvitationDto,
   type InvitationListDto,
   type ListInvitationsQuery,
-  type NewInvitationDto,
+  type CreatedInvitationDto,
 } from './invitation.dto.js';
 
 const LIFETIME_MS = 7 * 24 * 60 * 60_000;
@@ -29,7 +29,7 @@ export class InvitationsService {
   ) {}
 
   /** @throws {ProblemError} 403 `mail_not_configured` */
-  async create(actor: Actor, dto: CreateInvitationDto): Promise<NewInvitationDto> {
+  async create(actor: Actor, dto: CreateInvitationDto): Promise<CreatedInvitationDto> {
     if (dto.email !== undefined && !this.mails.isConfigured) throw mailNotConfigured();
     const code = newInvitationCode();
     const invitation = await transaction(this.dataSource, async (manager) => {

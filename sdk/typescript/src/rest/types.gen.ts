@@ -915,7 +915,7 @@ export type CreateInvitation = {
     expires_at?: string;
 };
 
-export type NewInvitation = {
+export type CreatedInvitation = {
     id: number;
     /**
      * Address that the code was mailed to.
@@ -5223,7 +5223,7 @@ export type CreateInvitationResponses = {
     /**
      * Created
      */
-    201: NewInvitation;
+    201: CreatedInvitation;
 };
 
 export type CreateInvitationResponse = CreateInvitationResponses[keyof CreateInvitationResponses];

@@ -1,4 +1,4 @@
-import type { Invitation, InvitationList, NewInvitation } from '@parley/client';
+import type { Invitation, InvitationList, CreatedInvitation } from '@parley/client';
 import { useEffect, useState } from 'preact/hooks';
 import { report } from '../client/notices.js';
 import { parley } from '../client/parley.js';
@@ -39,7 +39,7 @@ interface ChangeProps {
 }
 
 function Invite({ onChange }: ChangeProps) {
-  const [created, setCreated] = useState<NewInvitation | null>(null);
+  const [created, setCreated] = useState<CreatedInvitation | null>(null);
   const { errors, problem, isBusy, onSubmit } = useForm(async ({ email }) => {
     setCreated(await parley.rest.createInvitation({ body: email ? { email } : {} }));
     await onChange();
@@ -65,7 +65,7 @@ function Invite({ onChange }: ChangeProps) {
   );
 }
 
-function Created({ code, email }: NewInvitation) {
+function Created({ code, email }: CreatedInvitation) {
   const link = invitationLink(code);
   return (
     <div class="created">
