@@ -156,8 +156,10 @@ describe('the query plan', () => {
       const userId = whose === 'of a user' ? 7 : null;
       const plan = await explain(t.app.get(UsageReports).statement(userId, range));
 
-      expect(plan).toMatch(/"key":"PRIMARY"|USING PRIMARY KEY \(date=\? AND user_id[=<]\?\)/);
-      if (isMysql(t.app.get(DataSource))) expect(plan).toMatch(/"type":"range"/);
+      expect(plan).toMatch(
+        /"key":"PRIMARY"|range scan on daily_usage using PRIMARY|USING PRIMARY KEY \(date=\? AND user_id[=<]\?\)/,
+      );
+      if (isMysql(t.app.get(DataSource))) expect(plan).toMatch(/"type":"range"|range scan/);
       expect(plan).not.toMatch(SORTED_OR_SCANNED);
     },
   );

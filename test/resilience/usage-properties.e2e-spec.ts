@@ -18,7 +18,8 @@ import {
   usage,
 } from '../support/provider/provider.js';
 
-const RUNS = Number(process.env.PROPERTY_RUNS ?? 1);
+/** A run starts and kills servers, so it takes as long as many runs of other properties. */
+const RUNS = Math.ceil(Number(process.env.PROPERTY_RUNS ?? 1) / 30);
 const USERS = 3;
 const CONVERSATIONS = 4;
 const MODELS = ['first-model', 'second-model'];
