@@ -40,6 +40,8 @@ export const LAYERS = [
   ['conversations/search/index/'],
   ['conversations/*.dto.ts'],
   ['conversations/messages/'],
+  ['files/'],
+  ['files/content/', 'files/storage/'],
   ['usage/*.controller.ts', 'usage/*.module.ts', 'usage/quotas.service.ts'],
   ['configs/'],
   ['auth/'],

@@ -13,6 +13,7 @@ import { Accounts1764410000000 } from '../migrations/1764410000000-Accounts.js';
 import { EmailVerification1764420000000 } from '../migrations/1764420000000-EmailVerification.js';
 import { Totp1764430000000 } from '../migrations/1764430000000-Totp.js';
 import { AuditEvents1764450000000 } from '../migrations/1764450000000-AuditEvents.js';
+import { Files1764500000000 } from '../migrations/1764500000000-Files.js';
 import { AuditEvent } from './audit/audit-event.entity.js';
 import { Webhooks1764470000000 } from '../migrations/1764470000000-Webhooks.js';
 import { DailyUsage1764460000000 } from '../migrations/1764460000000-DailyUsage.js';
@@ -36,6 +37,9 @@ import { Conversation } from './conversations/conversation.entity.js';
 import { Message } from './conversations/messages/message.entity.js';
 import { SearchPosting } from './conversations/search/index/search-posting.entity.js';
 import { SearchSegment } from './conversations/search/index/search-segment.entity.js';
+import { FileBlob } from './files/file-blob.entity.js';
+import { StoredFile } from './files/file.entity.js';
+import { MessageFile } from './files/message-file.entity.js';
 import { QueuedMail } from './mail/queued-mail.entity.js';
 import { WebhookDelivery } from './webhooks/webhook-delivery.entity.js';
 import { DailyUsage } from './usage/daily-usage.entity.js';
@@ -58,6 +62,9 @@ export const SCHEMA = {
     Conversation,
     Message,
     ReplyChunk,
+    FileBlob,
+    StoredFile,
+    MessageFile,
     SearchSegment,
     SearchPosting,
     Node,
@@ -88,5 +95,6 @@ export const SCHEMA = {
     DailyUsage1764460000000,
     SharedConfigs1764460100000,
     Webhooks1764470000000,
+    Files1764500000000,
   ],
 };

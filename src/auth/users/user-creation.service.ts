@@ -59,6 +59,7 @@ const DEFAULTS = {
   role: 'user',
   disabledAt: null,
   lastSeenAt: null,
+  bytesUsed: 0,
   conversationCount: 0,
   archivedCount: 0,
 } satisfies Partial<User>;

@@ -61,6 +61,10 @@ export class User {
   @Column({ name: 'archived_count', type: 'int', default: 0 })
   archivedCount!: number;
 
+  /** Sizes of the user's files. Stored, because it limits them: an upload adds to it only below the limit. */
+  @Column({ ...ID, name: 'bytes_used', default: 0 })
+  bytesUsed!: number;
+
   @Column({ ...TIME, name: 'created_at' })
   createdAt!: Date;
 }
