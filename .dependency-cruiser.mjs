@@ -41,7 +41,7 @@ export const LAYERS = [
   ['conversations/*.dto.ts'],
   ['conversations/messages/'],
   ['files/'],
-  ['files/content/', 'files/storage/'],
+  ['files/content/', 'files/storage/', 'files/upload/'],
   ['usage/*.controller.ts', 'usage/*.module.ts', 'usage/quotas.service.ts'],
   ['configs/'],
   ['auth/'],

@@ -14,6 +14,7 @@ import { EncryptionModule } from './encryption/encryption.module.js';
 import { EnvModule } from './env/env.module.js';
 import { EventsModule } from './events/events.module.js';
 import { ExportModule } from './export/export.module.js';
+import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MailPagesModule } from './mail-pages/mail-pages.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
@@ -41,6 +42,7 @@ import { UsageModule } from './usage/usage.module.js';
     DemoProviderModule,
     ConfigsModule,
     UsageModule,
+    FilesModule,
     ChatModule,
     AdminModule,
     ExportModule,

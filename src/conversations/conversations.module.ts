@@ -1,3 +1,4 @@
+import { FilesModule } from '../files/files.module.js';
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Conversation } from './conversation.entity.js';
@@ -13,7 +14,7 @@ import { SearchIndexModule } from './search/index/search-index.module.js';
 import { SearchService } from './search/search.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk]), SearchIndexModule],
+  imports: [TypeOrmModule.forFeature([Conversation, Message, ReplyChunk]), FilesModule, SearchIndexModule],
   controllers: [ConversationsController],
   providers: [
     ConversationsService,

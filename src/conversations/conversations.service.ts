@@ -7,6 +7,8 @@ import { usableBy } from '../configs/config-rows.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { RawEntityQuery } from '../database/raw-entity-query.js';
 import { retryContention, transaction } from '../database/retry.js';
+import { FileSweep } from '../files/file-sweep.service.js';
+import { expireFilesOf } from '../files/unused-files.js';
 import { EventHub } from '../events/event-hub.js';
 import { EventType, ParleyEvent } from '../events/parley-event.js';
 import {
@@ -34,6 +36,7 @@ export class ConversationsService {
     private readonly messages: MessagesService,
     private readonly events: EventHub,
     private readonly searchIndex: SearchIndex,
+    private readonly files: FileSweep,
   ) {
     this.conversations = database.getRepository(Conversation);
     this.rows = new RawEntityQuery(database, Conversation, 'c');
@@ -108,6 +111,7 @@ export class ConversationsService {
   async delete(userId: number, id: number, before?: Date): Promise<void> {
     const deletionBegan = new Date();
     await transaction(this.database, async (manager) => {
+      await expireFilesOf(manager, id);
       await this.searchIndex.tombstone(manager, userId, id);
       for (const archived of [false, true]) {
         const where = { id, userId, archived, ...(before && { updatedAt: LessThan(before) }) };
@@ -117,6 +121,7 @@ export class ConversationsService {
       throw new NotFoundError('conversation');
     });
     this.events.publish(userId, new ParleyEvent('conversation.deleted', { conversation_id: id }));
+    void this.files.run();
     this.searchIndex.requestRebuild(userId, deletionBegan);
   }
 

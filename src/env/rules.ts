@@ -110,6 +110,9 @@ export const poolSize = wholeNumber(1, 1000);
 
 export const retentionDays = wholeNumber(1, 36_500);
 
+/** In MiB. */
+export const storageLimit = wholeNumber(1, 100_000_000);
+
 export const nonNegativeNumber = rule('must be a number, 0 or more', parseDecimal);
 
 export const seconds = rule(`must be a number of seconds, 0 to ${MAX_SECONDS}`, parseSeconds);
@@ -157,6 +160,21 @@ export const redisUrl = rule('must be redis://host:port or rediss://host:port', 
 export const origins = checkedList(originError);
 
 /** Returned without a trailing slash. */
+export const filesUrl = rule(
+  'must be file:<folder> or s3://bucket[/prefix][?region=…&endpoint=http(s)://…]',
+  (text) => (isFolderUrl(text) || isBucketUrl(text) ? text : undefined),
+);
+
+const isFolderUrl = (text: string) => /^file:(?!\/\/[^/])./.test(text);
+
+function isBucketUrl(text: string): boolean {
+  const url = parseUrl(text, ['s3:']);
+  if (!url || url.username || url.password || url.port || url.hash) return false;
+  if ([...url.searchParams.keys()].some((name) => name !== 'region' && name !== 'endpoint')) return false;
+  const endpoint = url.searchParams.get('endpoint');
+  return endpoint === null || parseUrl(endpoint, ['http:', 'https:']) !== undefined;
+}
+
 export const publicUrl = rule(
   'must be http(s)://host[:port][/path], without credentials, query or fragment',
   (text) => {

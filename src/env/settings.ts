@@ -41,6 +41,10 @@ export class Settings {
   readonly webhookUrl?: string;
   /** `whsec_…`: each signs. Not empty if `webhookUrl` is set. */
   readonly webhookSecrets!: string[];
+  /** `file:<folder>` or `s3://bucket/prefix?region=…&endpoint=…` */
+  readonly filesUrl!: string;
+  /** Of one user. */
+  readonly storageLimitBytes!: number;
   /** Includes the origin of `publicUrl`. */
   readonly corsOrigins!: string[];
   /** In Express's `trust proxy` notation. */
@@ -149,6 +153,8 @@ function toSettings(checked: Environment, production: boolean): Settings {
     adminEmails: checked.ADMIN_EMAILS,
     webhookUrl: checked.WEBHOOK_URL,
     webhookSecrets: checked.WEBHOOK_SECRET ?? [],
+    filesUrl: checked.FILES_URL ?? `file:${checked.DATA_DIR}/files`,
+    storageLimitBytes: checked.STORAGE_LIMIT_MB * 1024 * 1024,
     corsOrigins: [...checked.CORS_ORIGINS, ...originsOf(checked.PUBLIC_URL)],
     trustProxy: checked.TRUST_PROXY,
     modelUrlAllowedHosts: checked.MODEL_URL_ALLOWED_HOSTS ?? [],

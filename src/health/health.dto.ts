@@ -15,7 +15,7 @@ export class ReadinessDto {
   @ApiProperty({
     type: 'object',
     additionalProperties: { type: 'string', enum: ['up', 'degraded', 'down'] },
-    example: { database: 'up', redis: 'degraded' },
+    example: { database: 'up', files: 'up', redis: 'degraded' },
   })
   parts!: Record<string, PartState>;
 }

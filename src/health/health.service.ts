@@ -3,12 +3,13 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import { Heartbeat } from '../chat/replies/recovery/heartbeat.js';
 import { Draining } from '../common/lifecycle/draining.js';
 import { ProblemError, UnavailableError } from '../common/errors/errors.js';
+import { FileStorage } from '../files/storage/file-storage.js';
 import type { PartState, ReadinessDto } from './health.dto.js';
 import { RedisPing } from './redis-ping.js';
 
 const DATABASE_TIMEOUT_MS = 1500;
 /** Kubernetes counts a probe without a response within a second as failed. */
-const REDIS_TIMEOUT_MS = 500;
+const OPTIONAL_TIMEOUT_MS = 500;
 const RETRY_AFTER_SECONDS = 5;
 
 @Injectable()
@@ -18,6 +19,7 @@ export class HealthService {
     private readonly heartbeat: Heartbeat,
     private readonly redis: RedisPing,
     private readonly draining: Draining,
+    private readonly storage: FileStorage,
   ) {}
 
   /** @throws ProblemError 503 with each part's state, without the cause, because the route is public */
@@ -32,12 +34,14 @@ export class HealthService {
   }
 
   /**
-   * The database is required, and probed by a write. Redis is optional: without it each node serves its own clients.
+   * The database is required, and probed by a write. Without the storage of files, chats go on; without Redis, each node
+   * serves its own clients.
    */
   private checks(): Promise<[string, PartState]>[] {
     const database = this.check('database', () => this.heartbeat.beat(), DATABASE_TIMEOUT_MS, 'down');
-    if (!this.redis.isConfigured) return [database];
-    return [database, this.check('redis', () => this.redis.ping(), REDIS_TIMEOUT_MS, 'degraded')];
+    const files = this.check('files', () => this.storage.probe(), OPTIONAL_TIMEOUT_MS, 'degraded');
+    if (!this.redis.isConfigured) return [database, files];
+    return [database, files, this.check('redis', () => this.redis.ping(), OPTIONAL_TIMEOUT_MS, 'degraded')];
   }
 
   private async check(

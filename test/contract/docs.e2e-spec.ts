@@ -297,6 +297,7 @@ function codesInSources(): string[] {
 }
 
 const PUBLIC_CALLS = [
+  'GET /files/{id}/content',
   'GET /health/live',
   'GET /health/ready',
   'POST /auth/email/verify',
@@ -349,4 +350,8 @@ const CALLS = [
   'POST /conversations/{id}/messages/{message_id}/edit',
   'POST /conversations/{id}/messages/{message_id}/activate',
   'GET /conversations/{id}/events',
+  'POST /files',
+  'GET /files',
+  'GET /files/{id}',
+  'POST /files/{id}/delete',
 ];

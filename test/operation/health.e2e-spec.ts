@@ -7,7 +7,7 @@ import { onMysql } from '../support/infrastructure/database.js';
 import { until } from '../support/infrastructure/until.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 
-const NOT_READY = { code: 'not_ready', parts: { database: 'down' } };
+const NOT_READY = { code: 'not_ready', parts: { database: 'down', files: 'up' } };
 
 describe('health', () => {
   let t: TestApp;
@@ -21,7 +21,7 @@ describe('health', () => {
       expect(await t.http.get('/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
       expect(await t.http.get('/health/ready')).toMatchObject({
         status: 200,
-        body: { status: 'ok', parts: { database: 'up' } },
+        body: { status: 'ok', parts: { database: 'up', files: 'up' } },
       });
     }
   });
@@ -69,7 +69,7 @@ describe('health, with Redis', () => {
     const startedAt = performance.now();
     expect(await t.http.get('/health/ready')).toMatchObject({
       status: 200,
-      body: { status: 'ok', parts: { database: 'up', redis: 'degraded' } },
+      body: { status: 'ok', parts: { database: 'up', files: 'up', redis: 'degraded' } },
     });
     expect(performance.now() - startedAt).toBeLessThan(1000);
   });
@@ -81,7 +81,7 @@ describe('health, with Redis', () => {
 
     expect(await t.http.get('/health/ready')).toMatchObject({
       status: 200,
-      body: { parts: { database: 'up', redis: 'degraded' } },
+      body: { parts: { database: 'up', files: 'up', redis: 'degraded' } },
     });
   });
 
@@ -106,7 +106,7 @@ describe('health, with Redis', () => {
 
       expect(await t.http.get('/health/ready')).toMatchObject({
         status: 200,
-        body: { parts: { database: 'up', redis: 'up' } },
+        body: { parts: { database: 'up', files: 'up', redis: 'up' } },
       });
     });
   }

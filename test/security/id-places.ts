@@ -1,10 +1,10 @@
 import type { Schema } from '../../src/docs/openapi/examples.js';
 import type { ApiDocument, Operation } from './api-document.js';
 
-export type Kind = 'conversation' | 'message' | 'config' | 'session' | 'identity';
+export type Kind = 'conversation' | 'message' | 'config' | 'session' | 'identity' | 'file';
 /** One id of each kind. */
 export type Things = Record<Kind, number>;
-export const KINDS: readonly Kind[] = ['conversation', 'message', 'config', 'session', 'identity'];
+export const KINDS: readonly Kind[] = ['conversation', 'message', 'config', 'session', 'identity', 'file'];
 
 /** A parameter or body field that contains an id. */
 export interface IdPlace {
@@ -19,6 +19,7 @@ const KIND_BY_PATH: readonly [prefix: string, kind: Kind][] = [
   ['/auth/config/', 'config'],
   ['/auth/sessions/', 'session'],
   ['/auth/identities/', 'identity'],
+  ['/files/', 'file'],
 ];
 const KIND_BY_NAME: Partial<Record<string, Kind>> = {
   conversation_id: 'conversation',

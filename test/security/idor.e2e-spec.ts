@@ -65,7 +65,16 @@ async function thingsOf(user: TestUser, words: string): Promise<Things> {
     config: made.id,
     session: sessionIdOf(tokens),
     identity: await newIdentity(user.id, words),
+    file: await newFile(user, words),
   };
+}
+
+/** Its content is JSON, as other answers are. */
+async function newFile(user: TestUser, words: string): Promise<number> {
+  const head = `Content-Disposition: form-data; name="file"; filename="${words}.json"\r\n`;
+  const text = `--x\r\n${head}Content-Type: application/json\r\n\r\n${JSON.stringify({ words })}\r\n--x--\r\n`;
+  const { body } = await user.post('/files', text, { 'Content-Type': 'multipart/form-data; boundary=x' });
+  return body.id;
 }
 
 async function newIdentity(userId: number, subject: string): Promise<number> {

@@ -61,8 +61,8 @@ export class AdminUserDto extends UserDto {
   @ApiProperty({ type: 'integer', example: 240 })
   messages!: number;
 
-  /** Size of the uploaded files. This version stores no files, so it is 0. */
-  @ApiProperty({ type: 'integer', example: 0 })
+  /** Size of the uploaded files. */
+  @ApiProperty({ type: 'integer', format: 'int64', example: 48213 })
   bytes_used!: number;
 
   static of(dto: UserDto, user: User, statistics: UserStatistics): AdminUserDto {
@@ -72,7 +72,7 @@ export class AdminUserDto extends UserDto {
       sessions: statistics.sessions,
       conversations: user.conversationCount + user.archivedCount,
       messages: statistics.messages,
-      bytes_used: 0,
+      bytes_used: user.bytesUsed,
     });
   }
 }

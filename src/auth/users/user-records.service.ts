@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, IsNull } from 'typeorm';
+import { FileBlob } from '../../files/file-blob.entity.js';
 import { anonymizeUsage } from '../../usage/usage-rows.js';
 import { userCreated, userDeleted } from '../../webhooks/webhook-event.js';
 import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
@@ -15,11 +16,12 @@ export class UserRecords {
     await this.webhooks.add(manager, userCreated(user.id));
   }
 
-  /** Owned rows are deleted by cascade, and the usage is counted for deleted users from then on. */
+  /** Owned rows are deleted by cascade, the bytes of files in the background, and the usage is counted for deleted users from then on. */
   async delete(manager: EntityManager, userId: number): Promise<void> {
     const user = await manager.findOneBy(User, { id: userId });
     const { affected } = await manager.delete(User, { id: userId });
     if (affected !== 1) return;
+    await manager.update(FileBlob, { userId, deleteAt: IsNull() }, { sha256: null, deleteAt: new Date() });
     await this.webhooks.add(manager, userDeleted(userId));
     await anonymizeUsage(manager, user!);
   }

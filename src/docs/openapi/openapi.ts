@@ -111,6 +111,7 @@ function frame(publicUrl?: string): Omit<OpenAPIObject, 'paths'> {
       )
       .addTag('Conversations', 'Conversations and their messages, and searching them')
       .addTag('Chat', 'Sending messages and following their replies')
+      .addTag('Files', 'Images and documents to send with messages')
       .addTag('Administration', 'For administrators: users, invitations, the audit trail and webhooks')
       .addTag('health', 'For load balancers and orchestrators')
       .build()

@@ -68,6 +68,7 @@ function describeParameters(path: string, operation: OperationObject): void {
 const RESOURCES: readonly [prefix: string, name: string][] = [
   ['/conversations/', 'conversation'],
   ['/auth/config/', 'model configuration'],
+  ['/files/', 'file'],
   ['/auth/sessions/', 'session'],
   ['/auth/identities/', 'identity'],
   ['/admin/users/', 'user'],

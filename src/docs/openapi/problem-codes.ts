@@ -175,9 +175,26 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'Only replies are regenerated, and only messages of the user are edited.',
     detail: 'Only a reply can be regenerated.',
   },
+  storage_full: {
+    meaning: 'The files of a user take `STORAGE_LIMIT_MB`, the most there is.',
+    detail: 'Your files take all the space there is: delete some first.',
+  },
+  unsupported_file: {
+    meaning: 'The bytes are of no type that can be uploaded.',
+    detail: 'Only PNG, JPEG, WebP and GIF images, PDF documents and UTF-8 text can be uploaded.',
+  },
+  unreadable_file: {
+    meaning:
+      'The file is empty or broken, an image of too many pixels, or a PDF that is encrypted or without text.',
+    detail: 'The file is empty.',
+  },
+  storage_unavailable: {
+    meaning: 'The storage of files does not answer: try again after `Retry-After`.',
+    detail: 'The storage of files is unavailable; try again shortly.',
+  },
   body_too_large: { meaning: 'The body is too large.', detail: 'The body is too large.' },
   unsupported_media_type: {
-    meaning: 'The body is not JSON.',
+    meaning: 'The body is not JSON, or not multipart/form-data for an upload.',
     detail: 'The body must be JSON in UTF-8 (Content-Type: application/json).',
   },
   validation_failed: {

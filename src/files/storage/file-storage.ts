@@ -17,8 +17,10 @@ export abstract class FileStorage {
   abstract get(key: string, range?: ByteRange): Promise<Readable>;
   /** Succeeds if there is nothing under the key. */
   abstract delete(key: string): Promise<void>;
-  /** Succeeds if the storage can be read and written. */
+  /** Succeeds if the storage is available. */
   abstract probe(): Promise<void>;
+  /** Called at the start. @throws {Error} if the storage is misconfigured */
+  abstract check(): Promise<void>;
 }
 
 export const STORAGE_TIMEOUT_MS = 10_000;

@@ -27,7 +27,7 @@ export class FolderStorage extends FileStorage {
     await guard(this.check());
   }
 
-  private async check(): Promise<void> {
+  async check(): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
     await access(this.folder, constants.R_OK | constants.W_OK | constants.X_OK);
   }

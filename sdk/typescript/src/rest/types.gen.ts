@@ -502,6 +502,47 @@ export type UpdateConversation = {
     archived?: boolean;
 };
 
+export type File = {
+    id: number;
+    /**
+     * Without folders and control characters.
+     */
+    name: string;
+    /**
+     * Told by the bytes.
+     */
+    mime_type: string;
+    bytes: number;
+    /**
+     * Of the bytes that are served, in hex.
+     */
+    sha256: string;
+    /**
+     * In pixels; null unless it is an image.
+     */
+    width: number | null;
+    height: number | null;
+    deleted: boolean;
+    /**
+     * Path of the content, valid for an hour without an access token. Null once the file is deleted.
+     */
+    url: string | null;
+    created_at: string;
+};
+
+export type FileList = {
+    /**
+     * Newest first, without deleted ones.
+     */
+    files: Array<File>;
+    total: number;
+    /**
+     * Sum of the sizes of all files; the same content counts each time.
+     */
+    bytes_used: number;
+    bytes_limit: number;
+};
+
 export type ConversationPage = {
     id: number;
     title: string;
@@ -868,7 +909,7 @@ export type AdminUser = {
      */
     messages: number;
     /**
-     * Size of the uploaded files. This version stores no files, so it is 0.
+     * Size of the uploaded files.
      */
     bytes_used: number;
 };
@@ -1207,8 +1248,12 @@ export type Problem = {
      * - `no_reply_running`: There is nothing to stop.
      * - `client_message_id_reused`: The `client_message_id` was used for other content.
      * - `wrong_role`: Only replies are regenerated, and only messages of the user are edited.
+     * - `storage_full`: The files of a user take `STORAGE_LIMIT_MB`, the most there is.
+     * - `unsupported_file`: The bytes are of no type that can be uploaded.
+     * - `unreadable_file`: The file is empty or broken, an image of too many pixels, or a PDF that is encrypted or without text.
+     * - `storage_unavailable`: The storage of files does not answer: try again after `Retry-After`.
      * - `body_too_large`: The body is too large.
-     * - `unsupported_media_type`: The body is not JSON.
+     * - `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      * - `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
      * - `rate_limited`: Too many requests: wait for `Retry-After` seconds.
      * - `upstream_auth`: The model provider refuses the API key.
@@ -1225,7 +1270,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invalid_id_token' | 'identity_provider_unavailable' | 'identity_in_use' | 'last_login_method' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invalid_id_token' | 'identity_provider_unavailable' | 'identity_in_use' | 'last_login_method' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'storage_full' | 'unsupported_file' | 'unreadable_file' | 'storage_unavailable' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */
@@ -1632,7 +1677,7 @@ export type RegisterErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -1699,7 +1744,7 @@ export type LoginErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -1764,7 +1809,7 @@ export type RefreshTokensErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -1825,7 +1870,7 @@ export type CreateStreamTicketErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -1886,7 +1931,7 @@ export type LogoutErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -1959,7 +2004,7 @@ export type ExchangeErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2077,7 +2122,7 @@ export type LinkIdentityErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2155,7 +2200,7 @@ export type UnlinkIdentityErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2265,7 +2310,7 @@ export type ChangeUsernameErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2334,7 +2379,7 @@ export type ChangeEmailErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2401,7 +2446,7 @@ export type ChangePasswordErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2472,7 +2517,7 @@ export type DeleteAccountErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2529,7 +2574,7 @@ export type ForgotPasswordErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2582,7 +2627,7 @@ export type ResetPasswordErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2690,7 +2735,7 @@ export type RevokeOtherSessionsErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2760,7 +2805,7 @@ export type RevokeSessionErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2829,7 +2874,7 @@ export type StartTotpErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2898,7 +2943,7 @@ export type ConfirmTotpErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -2969,7 +3014,7 @@ export type RemoveTotpErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3038,7 +3083,7 @@ export type RequestEmailVerificationErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3095,7 +3140,7 @@ export type VerifyEmailErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3228,7 +3273,7 @@ export type CreateConversationErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3360,7 +3405,7 @@ export type UpdateConversationErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3391,6 +3436,326 @@ export type UpdateConversationResponses = {
 };
 
 export type UpdateConversationResponse = UpdateConversationResponses[keyof UpdateConversationResponses];
+
+export type ListFilesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The most files in the response.
+         */
+        limit?: number;
+        /**
+         * Files to skip.
+         */
+        offset?: number;
+    };
+    url: '/files';
+};
+
+export type ListFilesErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListFilesError = ListFilesErrors[keyof ListFilesErrors];
+
+export type ListFilesResponses = {
+    /**
+     * OK
+     */
+    200: FileList;
+};
+
+export type ListFilesResponse = ListFilesResponses[keyof ListFilesResponses];
+
+export type UploadFileData = {
+    body: {
+        file: Blob | File;
+    };
+    path?: never;
+    query?: never;
+    url: '/files';
+};
+
+export type UploadFileErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `storage_full`: The files of a user take `STORAGE_LIMIT_MB`, the most there is.
+     */
+    409: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_file`: The bytes are of no type that can be uploaded.
+     *
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
+     */
+    415: Problem;
+    /**
+     * `unreadable_file`: The file is empty or broken, an image of too many pixels, or a PDF that is encrypted or without text.
+     *
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     *
+     * `storage_unavailable`: The storage of files does not answer: try again after `Retry-After`.
+     */
+    503: Problem;
+};
+
+export type UploadFileError = UploadFileErrors[keyof UploadFileErrors];
+
+export type UploadFileResponses = {
+    /**
+     * Created
+     */
+    201: File;
+};
+
+export type UploadFileResponse = UploadFileResponses[keyof UploadFileResponses];
+
+export type GetFileData = {
+    body?: never;
+    path: {
+        /**
+         * The file's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/files/{id}';
+};
+
+export type GetFileErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetFileError = GetFileErrors[keyof GetFileErrors];
+
+export type GetFileResponses = {
+    /**
+     * OK
+     */
+    200: File;
+};
+
+export type GetFileResponse = GetFileResponses[keyof GetFileResponses];
+
+export type GetFileContentData = {
+    body?: never;
+    path: {
+        /**
+         * The file's id.
+         */
+        id: number;
+    };
+    query?: {
+        /**
+         * From the file's `url`.
+         */
+        token?: string;
+    };
+    url: '/files/{id}/content';
+};
+
+export type GetFileContentErrors = {
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     *
+     * `storage_unavailable`: The storage of files does not answer: try again after `Retry-After`.
+     */
+    503: Problem;
+};
+
+export type GetFileContentError = GetFileContentErrors[keyof GetFileContentErrors];
+
+export type GetFileContentResponses = {
+    /**
+     * OK
+     */
+    200: Blob | File;
+};
+
+export type GetFileContentResponse = GetFileContentResponses[keyof GetFileContentResponses];
+
+export type DeleteFileData = {
+    body?: never;
+    path: {
+        /**
+         * The file's id.
+         */
+        id: number;
+    };
+    query?: never;
+    url: '/files/{id}/delete';
+};
+
+export type DeleteFileErrors = {
+    /**
+     * `bad_request`: The request could not be read: malformed JSON, most likely.
+     */
+    400: Problem;
+    /**
+     * `token_expired`: The token has run out: refresh, then repeat the request.
+     *
+     * `token_revoked`: The session was ended: log in again.
+     *
+     * `unauthenticated`: No token, one that is not valid, or credentials that are wrong.
+     */
+    401: Problem;
+    /**
+     * `https_required`: In production only HTTPS is answered.
+     */
+    403: Problem;
+    /**
+     * `not_found`: There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * `body_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests: wait for `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteFileError = DeleteFileErrors[keyof DeleteFileErrors];
+
+export type DeleteFileResponses = {
+    /**
+     * No Content
+     */
+    204: void;
+};
+
+export type DeleteFileResponse = DeleteFileResponses[keyof DeleteFileResponses];
 
 export type GetConversationData = {
     body?: never;
@@ -3497,7 +3862,7 @@ export type DeleteConversationErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3577,7 +3942,7 @@ export type SendMessageErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3683,7 +4048,7 @@ export type RegenerateReplyErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3791,7 +4156,7 @@ export type EditMessageErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3891,7 +4256,7 @@ export type ActivateMessageErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -3965,7 +4330,7 @@ export type StopReplyErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4075,7 +4440,7 @@ export type CreateConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4147,7 +4512,7 @@ export type UpdateConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4219,7 +4584,7 @@ export type DeleteConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4295,7 +4660,7 @@ export type TestConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4635,7 +5000,7 @@ export type DisableUserErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4707,7 +5072,7 @@ export type EnableUserErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4783,7 +5148,7 @@ export type ChangeUserRoleErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4855,7 +5220,7 @@ export type RemoveUserTotpErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -4927,7 +5292,7 @@ export type RevokeUserSessionsErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5003,7 +5368,7 @@ export type DeleteUserErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5196,7 +5561,7 @@ export type CreateInvitationErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5268,7 +5633,7 @@ export type DeleteInvitationErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5404,7 +5769,7 @@ export type RetryWebhookDeliveryErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5516,7 +5881,7 @@ export type CreateSharedConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5588,7 +5953,7 @@ export type UpdateSharedConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5660,7 +6025,7 @@ export type DeleteSharedConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**
@@ -5736,7 +6101,7 @@ export type TestSharedConfigErrors = {
      */
     413: Problem;
     /**
-     * `unsupported_media_type`: The body is not JSON.
+     * `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      */
     415: Problem;
     /**

@@ -6,8 +6,19 @@ const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
 /** For requests to the built-in model: a whole conversation. */
 const CONVERSATION_LIMIT_BYTES = 16 * 1024 * 1024;
 
+export const MAX_FILE_BYTES = 20 * 1024 * 1024;
+/** With the frame of multipart/form-data. */
+const UPLOAD_LIMIT_BYTES = MAX_FILE_BYTES + 64 * 1024;
+
+/** Whether a request uploads a file, whose body is read by its handler. */
+export function isUpload({ method, url = '' }: IncomingMessage): boolean {
+  return method === 'POST' && /^\/files\/?(\?|$)/i.test(url);
+}
+
 /** Maximum size of a request's body, in bytes. */
-export function bodyLimit({ url = '' }: IncomingMessage): number {
+export function bodyLimit(request: IncomingMessage): number {
+  const { url = '' } = request;
+  if (isUpload(request)) return UPLOAD_LIMIT_BYTES;
   return url.startsWith('/demo/') ? CONVERSATION_LIMIT_BYTES : BODY_LIMIT_BYTES;
 }
 

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import { bodyLimit, bodyTooLarge, declaresTooMuch } from './body-limit.js';
+import { bodyLimit, bodyTooLarge, declaresTooMuch, isUpload } from './body-limit.js';
 import { ProblemError, ValidationFailedError } from '../../errors/errors.js';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
@@ -8,6 +8,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true });
 export function readBody(): RequestHandler {
   return async (request, _response, next) => {
     if (declaresTooMuch(request)) throw bodyTooLarge();
+    if (isUpload(request)) return next();
     // A body of GET or HEAD has no meaning (RFC 9110 section 9.3.1); Node discards it.
     if (request.method !== 'GET' && request.method !== 'HEAD') request.body = await readObject(request);
     next();

@@ -1,0 +1,105 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, LessThanOrEqual } from 'typeorm';
+import { User } from '../auth/users/user.entity.js';
+import { transaction } from '../database/retry.js';
+import { FileBlob } from './file-blob.entity.js';
+import { FileBlobs } from './file-blobs.service.js';
+import { StoredFile } from './file.entity.js';
+import { MessageFile } from './message-file.entity.js';
+import { FileStorage } from './storage/file-storage.js';
+import { TemporaryFiles } from './upload/temporary-files.js';
+import { deleteUnusedRow } from './unused-files.js';
+
+const INTERVAL_MS = 30_000;
+const BATCH_SIZE = 100;
+/** Longer than an attempt takes, so that no other node makes one meanwhile. */
+const RETRY_MS = 60_000;
+
+/** Removes unused files, and deletes bytes that no file uses, again until it succeeds. Runs on every node. */
+@Injectable()
+export class FileSweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('FileSweep');
+  private timer?: NodeJS.Timeout;
+  private running?: Promise<void>;
+  private isStopped = false;
+
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly storage: FileStorage,
+    private readonly blobs: FileBlobs,
+    private readonly temporaryFiles: TemporaryFiles,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.run(), INTERVAL_MS).unref();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopped = true;
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** Runs after a run in progress. Does not throw: the next run deletes what a failed one left. */
+  run(): Promise<void> {
+    this.running = (this.running ?? Promise.resolve()).then(() => this.sweep());
+    return this.running;
+  }
+
+  private async sweep(): Promise<void> {
+    try {
+      await this.removeUnused();
+      await this.deleteBytes();
+      await this.temporaryFiles.sweep();
+    } catch (error) {
+      this.logger.warn({ error: String(error) }, 'Failed to remove unused files');
+    }
+  }
+
+  private async removeUnused(): Promise<void> {
+    while (!this.isStopped) {
+      const now = new Date();
+      const where = { expiresAt: LessThanOrEqual(now) };
+      const due = await this.database.manager.find(StoredFile, { where, take: BATCH_SIZE });
+      for (const file of due) await this.removeIfUnused(file, now);
+      if (due.length < BATCH_SIZE) return;
+    }
+  }
+
+  /** One statement decides between the sweep and a send, which clears the time. */
+  private async removeIfUnused({ id, userId, bytes, blobId }: StoredFile, now: Date): Promise<void> {
+    await transaction(this.database, async (manager) => {
+      if (await deleteUnusedRow(manager, id, now)) {
+        if (blobId === null) return;
+        await manager.decrement(User, { id: userId }, 'bytesUsed', bytes);
+        await this.blobs.release(manager, blobId);
+      } else if (await manager.existsBy(MessageFile, { fileId: id })) {
+        await manager.update(StoredFile, { id }, { expiresAt: null });
+      }
+    });
+  }
+
+  private async deleteBytes(): Promise<void> {
+    while (!this.isStopped) {
+      const where = { deleteAt: LessThanOrEqual(new Date()) };
+      const order = { deleteAt: 'ASC' } as const;
+      const due = await this.database.manager.find(FileBlob, { where, order, take: BATCH_SIZE });
+      for (const blob of due) await this.claimAndDelete(blob);
+      if (due.length < BATCH_SIZE) return;
+    }
+  }
+
+  private async claimAndDelete({ id, deleteAt, storageKey }: FileBlob): Promise<void> {
+    const claim = { deleteAt: new Date(Date.now() + RETRY_MS) };
+    const { affected } = await this.database.manager.update(FileBlob, { id, deleteAt: deleteAt! }, claim);
+    if (affected !== 1) return;
+    await this.storage.delete(storageKey);
+    await this.database.manager.delete(FileBlob, { id });
+  }
+}

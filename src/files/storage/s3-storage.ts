@@ -1,0 +1,118 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { type ByteRange, FileStorage, STORAGE_TIMEOUT_MS, StorageUnavailableError } from './file-storage.js';
+
+const PART_BYTES = 5 * 1024 * 1024;
+
+/** Keeps files in a bucket of S3 or a compatible server. The SDK is loaded at the first use. */
+export class S3Storage extends FileStorage {
+  private readonly bucket: string;
+  private readonly prefix: string;
+  private connecting?: Promise<S3Client>;
+
+  /** @param url `s3://bucket/prefix?region=…&endpoint=…` */
+  constructor(private readonly url: URL) {
+    super();
+    this.bucket = url.hostname;
+    this.prefix = url.pathname.replace(/^\/|\/$/g, '');
+  }
+
+  async put(key: string, path: string): Promise<void> {
+    await this.guard(async (client, signal) => {
+      const { Upload } = await import('@aws-sdk/lib-storage');
+      const params = { ...this.object(key), Body: createReadStream(path) };
+      const upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 });
+      // Aborting also deletes the parts.
+      signal.addEventListener('abort', () => void upload.abort());
+      return upload.done();
+    }, 6 * STORAGE_TIMEOUT_MS);
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Readable> {
+    return this.guard(async (client, abortSignal) => {
+      const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+      const Range = range && `bytes=${range.start}-${range.end}`;
+      const { Body } = await client.send(new GetObjectCommand({ ...this.object(key), Range }), {
+        abortSignal,
+      });
+      return Body as Readable;
+    });
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.guard(async (client, abortSignal) => {
+      const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
+      return client.send(new DeleteObjectCommand(this.object(key)), { abortSignal });
+    });
+    await this.abortUploads(key);
+  }
+
+  async probe(): Promise<void> {
+    await this.guard(async (client, abortSignal) => {
+      const { HeadBucketCommand } = await import('@aws-sdk/client-s3');
+      return client.send(new HeadBucketCommand({ Bucket: this.bucket }), { abortSignal });
+    });
+  }
+
+  /** Only a refusal is a fault of the configuration: a server that does not answer may come back. */
+  async check(): Promise<void> {
+    try {
+      await this.probe();
+    } catch (error) {
+      const cause = (error as StorageUnavailableError).cause as {
+        name?: string;
+        $metadata?: { httpStatusCode?: number };
+      };
+      const status = cause.$metadata?.httpStatusCode;
+      if (cause.name === 'CredentialsProviderError' || (status && status >= 300 && status < 500))
+        throw new Error(`the bucket answered ${status ?? cause.name}`);
+    }
+  }
+
+  /** A crashed process leaves the parts of its upload. */
+  private async abortUploads(key: string): Promise<void> {
+    await this.guard(async (client, abortSignal) => {
+      const s3 = await import('@aws-sdk/client-s3');
+      const { Bucket, Key } = this.object(key);
+      const { Uploads = [] } = await client.send(
+        new s3.ListMultipartUploadsCommand({ Bucket, Prefix: Key }),
+        { abortSignal },
+      );
+      for (const { UploadId } of Uploads)
+        await client.send(new s3.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), { abortSignal });
+    });
+  }
+
+  private object(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.bucket, Key: this.prefix ? `${this.prefix}/${key}` : key };
+  }
+
+  private client(): Promise<S3Client> {
+    return (this.connecting ??= this.connect());
+  }
+
+  private async connect(): Promise<S3Client> {
+    const { S3Client } = await import('@aws-sdk/client-s3');
+    const region = this.url.searchParams.get('region') ?? process.env.AWS_REGION ?? 'us-east-1';
+    const endpoint = this.url.searchParams.get('endpoint') ?? undefined;
+    return new S3Client({
+      region,
+      endpoint,
+      forcePathStyle: endpoint !== undefined,
+      maxAttempts: 2,
+      requestHandler: { connectionTimeout: 5_000, requestTimeout: STORAGE_TIMEOUT_MS },
+    });
+  }
+
+  private async guard<T>(
+    work: (client: S3Client, signal: AbortSignal) => Promise<T>,
+    timeoutMs = STORAGE_TIMEOUT_MS,
+  ): Promise<T> {
+    try {
+      return await work(await this.client(), AbortSignal.timeout(timeoutMs));
+    } catch (error) {
+      throw new StorageUnavailableError(error);
+    }
+  }
+}

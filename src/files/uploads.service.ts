@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { Request } from 'express';
+import { DataSource, type EntityManager } from 'typeorm';
+import { User } from '../auth/users/user.entity.js';
+import { transaction } from '../database/retry.js';
+import { Settings } from '../env/settings.js';
+import { FileInspector, type InspectedFile } from './content/file-inspector.js';
+import { FileBlobs, type ReservedBlob } from './file-blobs.service.js';
+import { cleanFileName } from './upload/file-name.js';
+import { StoredFile } from './file.entity.js';
+import { storageFull } from './files.errors.js';
+import { TemporaryFiles } from './upload/temporary-files.js';
+import { readUpload } from './upload/upload-reader.js';
+
+/** An unused file is removed this long after its upload. */
+const UNUSED_KEPT_MS = 24 * 60 * 60_000;
+
+type NewFile = Omit<InspectedFile, 'text'> & { userId: number; name: string; text: string | null };
+
+@Injectable()
+export class Uploads {
+  constructor(
+    @InjectDataSource() private readonly database: DataSource,
+    private readonly settings: Settings,
+    private readonly temporaryFiles: TemporaryFiles,
+    private readonly inspector: FileInspector,
+    private readonly blobs: FileBlobs,
+  ) {}
+
+  /** @throws {ProblemError} for a bad upload, `storage_full`, `storage_unavailable` */
+  async receive(userId: number, request: Request): Promise<StoredFile> {
+    return this.temporaryFiles.use(async (path) => {
+      const name = cleanFileName(await readUpload(request, path));
+      const inspected = await this.inspector.inspect(path, name);
+      return this.store(path, { ...inspected, userId, name });
+    });
+  }
+
+  private async store(path: string, file: NewFile): Promise<StoredFile> {
+    await this.refuseIfFull(file);
+    const blob = await this.blobs.write(file.userId, path);
+    try {
+      return await transaction(this.database, (manager) => this.insert(manager, blob, file));
+    } catch (error) {
+      await this.blobs.discard(blob);
+      throw error;
+    }
+  }
+
+  private async insert(manager: EntityManager, blob: ReservedBlob, file: NewFile): Promise<StoredFile> {
+    const { text, ...columns } = file;
+    // Locks the user's row first: it decides between uploads, and between uploads and deletions of the same bytes.
+    await this.takeSpace(manager, file);
+    const blobId = await this.blobs.adopt(manager, blob, { sha256: file.sha256, text });
+    const createdAt = new Date();
+    const expiresAt = new Date(createdAt.getTime() + UNUSED_KEPT_MS);
+    const row = manager.create(StoredFile, { ...columns, blobId, deletedAt: null, expiresAt, createdAt });
+    await manager.insert(StoredFile, row);
+    return row;
+  }
+
+  private async takeSpace(manager: EntityManager, { userId, bytes }: NewFile): Promise<void> {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(User)
+      .set({ bytesUsed: () => 'bytes_used + :bytes' })
+      .where('id = :userId AND bytes_used <= :most')
+      .setParameters({ userId, bytes, most: this.settings.storageLimitBytes - bytes })
+      .execute();
+    if (affected !== 1) throw storageFull();
+  }
+
+  /** Saves writing the bytes in vain; `takeSpace` decides. */
+  private async refuseIfFull({ userId, bytes }: NewFile): Promise<void> {
+    const user = await this.database.manager.findOneBy(User, { id: userId });
+    if (!user || user.bytesUsed + bytes > this.settings.storageLimitBytes) throw storageFull();
+  }
+}
