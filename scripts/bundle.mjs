@@ -27,5 +27,6 @@ await build({
 cpSync('dist/src/playground/public', `${OUT}/public`, { recursive: true });
 cpSync('dist/src/docs/swagger-login.js', `${OUT}/swagger-login.js`);
 cpSync('dist/src/mail-pages/pages', `${OUT}/pages`, { recursive: true });
-// Worker threads need their own file.
+// Worker threads and processes need their own file.
 cpSync('dist/src/ai/tokenizer/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);
+cpSync('dist/src/files/content/pdf.worker.mjs', `${OUT}/pdf.worker.mjs`);

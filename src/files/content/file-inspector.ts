@@ -1,10 +1,14 @@
-import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import { Injectable } from '@nestjs/common';
+import { QueueFullError, WorkQueue } from '../../common/async/work-queue.js';
+import { UnavailableError } from '../../common/errors/errors.js';
 import { UnreadableFileError } from './content.errors.js';
 import { detectKind, type FileKind } from './file-type.js';
+import { cleanImage } from './image.js';
+import { extractPdfText } from './pdf-text.js';
 
 /** Properties of the bytes that are served. */
 export interface InspectedFile {
@@ -14,25 +18,56 @@ export interface InspectedFile {
   sha256: string;
   width: number | null;
   height: number | null;
-  /** Text of a PDF or a text file. */
+  /** Text of a PDF, else null. */
   text: string | null;
 }
 
-/** Recognizes uploaded files by their bytes. */
+type Content = Pick<InspectedFile, 'mimeType' | 'width' | 'height' | 'text'>;
+
+/** Images and PDFs handled at once; each may need some hundred megabytes. */
+const MAX_CONCURRENT = 2;
+const MAX_WAITING = 200;
+
+/** Recognizes uploaded files by their bytes, and removes metadata from images. */
 @Injectable()
 export class FileInspector {
-  /** @throws {ProblemError} `unsupported_file`, `unreadable_file` */
-  async inspect(path: string, name: string): Promise<InspectedFile> {
-    const { size: bytes } = await stat(path);
-    if (bytes === 0) throw new UnreadableFileError('The file is empty.');
-    const mimeType = mimeTypeOf(await detectKind(path, name));
-    return { mimeType, bytes, sha256: await sha256Of(path), width: null, height: null, text: null };
-  }
-}
+  private readonly queue = new WorkQueue(MAX_CONCURRENT, MAX_WAITING);
 
-function mimeTypeOf(kind: FileKind): string {
-  if (kind.kind === 'text') return kind.mimeType;
-  return kind.kind === 'pdf' ? 'application/pdf' : `image/${kind.format}`;
+  /**
+   * Rewrites the file at the path if it is an image with metadata.
+   * @param name of the upload; its extension refines the type of text
+   * @throws {UnsupportedFileError} 415
+   * @throws {UnreadableFileError} 422
+   */
+  async inspect(path: string, name: string): Promise<InspectedFile> {
+    if ((await stat(path)).size === 0) throw new UnreadableFileError('The file is empty.');
+    const kind = await detectKind(path, name);
+    const content = await this.read(path, kind);
+    return { ...content, bytes: (await stat(path)).size, sha256: await sha256Of(path) };
+  }
+
+  private async read(path: string, kind: FileKind): Promise<Content> {
+    const size = { width: null, height: null };
+    switch (kind.kind) {
+      case 'image': {
+        const cleaned = await this.enqueue(() => cleanImage(path, kind.format));
+        return { mimeType: `image/${kind.format}`, ...cleaned, text: null };
+      }
+      case 'pdf':
+        return { mimeType: 'application/pdf', ...size, text: await this.enqueue(() => extractPdfText(path)) };
+      case 'text':
+        return { mimeType: kind.mimeType, ...size, text: null };
+    }
+  }
+
+  private async enqueue<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.queue.run(work);
+    } catch (error) {
+      if (!(error instanceof QueueFullError)) throw error;
+      throw new UnavailableError('overloaded', 'Too many files are being read. Try again later.');
+    }
+  }
 }
 
 async function sha256Of(path: string): Promise<string> {

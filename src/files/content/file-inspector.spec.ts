@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import sharp from 'sharp';
+import { ENCRYPTED, makePdf } from '../../../test/support/files.js';
+import { FileInspector } from './file-inspector.js';
+
+const inspector = new FileInspector();
+let folder: string;
+let files = 0;
+
+beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'parley-inspect-'))));
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Inspects bytes. @returns the result and the bytes that are served */
+async function inspect(bytes: Uint8Array | string, name = 'file') {
+  const path = join(folder, String(++files));
+  await writeFile(path, bytes);
+  const inspected = await inspector.inspect(path, name);
+  return { ...inspected, served: await readFile(path) };
+}
+
+async function codeOf(bytes: Uint8Array | string, name?: string): Promise<string> {
+  return inspect(bytes, name).then(
+    ({ mimeType }) => `taken as ${mimeType}`,
+    (error: { code?: string }) => error.code ?? String(error),
+  );
+}
+
+type Format = 'png' | 'jpeg' | 'webp' | 'gif';
+const FORMATS: Format[] = ['png', 'jpeg', 'webp', 'gif'];
+
+const blank = (width: number, height: number) =>
+  sharp({ create: { width, height, channels: 3, background: '#a02040' } });
+const noise = (width: number, height: number) =>
+  sharp({
+    create: {
+      width,
+      height,
+      channels: 3,
+      noise: { type: 'gaussian', mean: 128, sigma: 40 },
+      background: '#000',
+    },
+  });
+const make = (format: Format) => noise(60, 40).toFormat(format).toBuffer();
+const GPS = { IFD0: { Make: 'Camera' }, IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '52/1 31/1 0/1' } };
+
+/** Frames of different colours. */
+function animate(format: 'gif' | 'webp', width = 20, height = 10, frames = 3): Promise<Buffer> {
+  const raw = Buffer.alloc(width * height * 3 * frames, 0);
+  for (let frame = 0; frame < frames; frame++)
+    raw.fill(60 + 50 * frame, frame * width * height * 3, (frame + 1) * width * height * 3);
+  const shape = { width, height: height * frames, channels: 3, pageHeight: height } as const;
+  return sharp(raw, { raw: shape })
+    .toFormat(format, { delay: Array.from({ length: frames }, () => 100) })
+    .toBuffer();
+}
+
+describe('FileInspector, of images', () => {
+  it.each(FORMATS)('keeps a %s without metadata byte for byte', async (format) => {
+    const image = await make(format);
+    const { served, ...inspected } = await inspect(image, 'photo.txt');
+
+    expect(served.equals(image)).toBe(true);
+    expect(inspected).toEqual({
+      mimeType: `image/${format}`,
+      width: 60,
+      height: 40,
+      text: null,
+      bytes: image.length,
+      sha256: createHash('sha256').update(image).digest('hex'),
+    });
+  });
+
+  it.each<Format>(['png', 'jpeg', 'webp'])(
+    'removes EXIF and XMP of a %s, and turns it upright',
+    async (format) => {
+      const image = await sharp({ create: { width: 60, height: 40, channels: 3, background: 'white' } })
+        .composite([
+          { input: { create: { width: 60, height: 8, channels: 3, background: 'black' } }, top: 0, left: 0 },
+        ])
+        .toFormat(format)
+        .withExif(GPS)
+        .withXmp('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+        .withMetadata({ orientation: 6, exif: GPS })
+        .toBuffer();
+      expect((await sharp(image).metadata()).orientation).toBe(6);
+
+      const { served, width, height, bytes, sha256 } = await inspect(image);
+
+      const metadata = await sharp(served).metadata();
+      expect([metadata.exif, metadata.xmp, metadata.orientation]).toEqual([undefined, undefined, undefined]);
+      expect([width, height, metadata.width, metadata.height]).toEqual([40, 60, 40, 60]);
+      expect(bytes).toBe(served.length);
+      expect(sha256).toBe(createHash('sha256').update(served).digest('hex'));
+      // Orientation 6 turns the black bar from the top to the right.
+      const { data, info } = await sharp(served).greyscale().raw().toBuffer({ resolveWithObject: true });
+      const grey = (x: number, y: number) => data[(y * info.width + x) * info.channels]!;
+      expect(grey(37, 30)).toBeLessThan(40);
+      expect(grey(3, 30)).toBeGreaterThan(215);
+    },
+  );
+
+  it.each(['gif', 'webp'] as const)('keeps an animated %s animated', async (format) => {
+    const image = await animate(format);
+    const withExtra = Buffer.concat([image, Buffer.from('<script>alert(1)</script>')]);
+    const [plain, cleaned] = [await inspect(image), await inspect(withExtra)];
+
+    expect(plain.served.equals(image)).toBe(true);
+    expect([cleaned.width, cleaned.height]).toEqual([20, 10]);
+    expect((await sharp(cleaned.served).metadata()).pages).toBe(3);
+    expect((await sharp(cleaned.served).metadata()).delay).toEqual([100, 100, 100]);
+    expect(cleaned.served.includes('<script>')).toBe(false);
+  });
+
+  it.each(FORMATS)('removes bytes appended to a %s', async (format) => {
+    const { served } = await inspect(Buffer.concat([await make(format), Buffer.from('PK\x03\x04 hidden')]));
+
+    expect(served.includes('hidden')).toBe(false);
+    expect((await sharp(served).metadata()).format).toBe(format);
+  });
+
+  it('removes comments and thumbnails of a JPEG', async () => {
+    const image = await make('jpeg');
+    const comment = Buffer.from('\xff\xfe\0\x08secret', 'latin1');
+    const { served } = await inspect(Buffer.concat([image.subarray(0, 2), comment, image.subarray(2)]));
+
+    expect(served.includes('secret')).toBe(false);
+    expect((await sharp(served).metadata()).width).toBe(60);
+  });
+
+  it.each(FORMATS)('refuses a truncated or damaged %s', async (format) => {
+    const image = await make(format);
+    const codes: string[] = [];
+    for (const share of [0.2, 0.5, 0.9])
+      codes.push(await codeOf(image.subarray(0, Math.floor(image.length * share))));
+    codes.push(await codeOf(image.subarray(0, -1)));
+
+    expect(codes).toEqual(Array(4).fill('unreadable_file'));
+  });
+
+  it('refuses more than 50 megapixels by the header, without decoding', async () => {
+    const huge = await make('png');
+    huge.writeUInt32BE(60_000, 16);
+    huge.writeUInt32BE(60_000, 20);
+    const before = process.memoryUsage.rss();
+    const wide = await blank(8_000, 6_300).png({ compressionLevel: 9 }).toBuffer();
+    const animated = await animate('gif', 1_000, 1_000, 51);
+
+    expect(await codeOf(huge)).toBe('unreadable_file');
+    expect(await codeOf(wide)).toBe('unreadable_file');
+    expect(await codeOf(animated)).toBe('unreadable_file');
+    expect(process.memoryUsage.rss() - before).toBeLessThan(400e6);
+  });
+
+  it('takes 49 megapixels', async () => {
+    const { width, height } = await inspect(
+      await blank(7_000, 7_000).png({ compressionLevel: 9 }).toBuffer(),
+    );
+
+    expect([width, height]).toEqual([7_000, 7_000]);
+  });
+});
+
+describe('FileInspector, of text', () => {
+  it.each([
+    ['a.json', 'application/json'],
+    ['a.CSV', 'text/csv'],
+    ['a.md', 'text/markdown'],
+    ['a.html', 'text/plain'],
+    ['a.svg', 'text/plain'],
+    ['a.js', 'text/plain'],
+    ['a.png', 'text/plain'],
+    ['file', 'text/plain'],
+  ])('types %s as %s', async (name, mimeType) => {
+    const text = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert("é")</script></svg>';
+    expect(await inspect(text, name)).toMatchObject({ mimeType, text: null, served: Buffer.from(text) });
+  });
+
+  it.each<[string, Uint8Array | string]>([
+    ['NUL', 'a\0b'],
+    ['Latin-1', Buffer.from('caf\xe9', 'latin1')],
+    ['a cut character', Buffer.from('é').subarray(0, 1)],
+    ['HEIC', Buffer.concat([Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1'), Buffer.alloc(50)])],
+    ['ZIP', Buffer.from('PK\x03\x04\x14\0\0\0\x08\0', 'latin1')],
+    ['an executable', Buffer.concat([Buffer.from('\x7fELF\x02\x01\x01'), Buffer.alloc(60)])],
+  ])('refuses %s', async (_, bytes) => expect(await codeOf(bytes, 'a.txt')).toBe('unsupported_file'));
+
+  it('takes text that begins like a binary format', async () => {
+    expect(await codeOf('BM is the start of a bitmap, and MZ of a program', 'a.txt')).toBe(
+      'taken as text/plain',
+    );
+  });
+
+  it('refuses an empty file', async () => expect(await codeOf('')).toBe('unreadable_file'));
+});
+
+describe('FileInspector, of PDFs', () => {
+  it('extracts the text of all pages and keeps the bytes', async () => {
+    const pdf = makePdf({ pages: ['First page', 'Second page'] });
+    const { mimeType, text, served } = await inspect(pdf, 'a.pdf');
+
+    expect([mimeType, text]).toEqual(['application/pdf', 'First page\n\nSecond page']);
+    expect(served.equals(pdf)).toBe(true);
+  });
+
+  it.each<[string, string, Buffer]>([
+    ['encrypted', 'encrypted', makePdf({ trailer: ENCRYPTED })],
+    ['without text', 'no text', makePdf({ pages: [''] })],
+    ['truncated', 'broken', makePdf().subarray(0, 60)],
+    ['of 2,001 pages', '2,000 pages', makePdf({ pages: Array<string>(2_001).fill('a') })],
+    [
+      'of 1,020,000 characters',
+      '1,000,000',
+      makePdf({ pages: Array<string>(102).fill('word '.repeat(2_000)) }),
+    ],
+    ['nested a million deep', 'broken', Buffer.from(`%PDF-1.4\n1 0 obj\n${'['.repeat(1e6)}`)],
+  ])(
+    'refuses a PDF %s',
+    async (_, reason, pdf) =>
+      expect(inspect(pdf)).rejects.toMatchObject({
+        code: 'unreadable_file',
+        detail: expect.stringContaining(reason),
+      }),
+    20_000,
+  );
+
+  it('refuses a Flate bomb without using memory or time of the server', async () => {
+    const bomb = makePdf({ content: Buffer.alloc(700e6, ' ') });
+    expect(bomb.length).toBeLessThan(1e6);
+    const before = process.memoryUsage.rss();
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const startedAt = performance.now();
+
+    expect(await codeOf(bomb)).toBe('unreadable_file');
+
+    delay.disable();
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(50e6);
+    expect(delay.max / 1e6).toBeLessThan(100);
+  }, 20_000);
+});
