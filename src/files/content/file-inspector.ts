@@ -65,7 +65,7 @@ export class FileInspector {
       return await this.queue.run(work);
     } catch (error) {
       if (!(error instanceof QueueFullError)) throw error;
-      throw new UnavailableError('overloaded', 'Too many files are being read. Try again later.');
+      throw new UnavailableError('unavailable', 'Too many files are being read; try again shortly.');
     }
   }
 }
