@@ -18,15 +18,17 @@ export class S3Storage extends FileStorage {
     this.prefix = url.pathname.replace(/^\/|\/$/g, '');
   }
 
+  /** Fails once the server has taken no part for 10 s. */
   async put(key: string, path: string): Promise<void> {
-    await this.guard(async (client, signal) => {
+    await this.guard(async (client) => {
       const { Upload } = await import('@aws-sdk/lib-storage');
       const params = { ...this.object(key), Body: createReadStream(path) };
       const upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 });
       // Aborting also deletes the parts.
-      signal.addEventListener('abort', () => void upload.abort());
-      return upload.done();
-    }, 6 * STORAGE_TIMEOUT_MS);
+      const timer = setTimeout(() => void upload.abort(), STORAGE_TIMEOUT_MS);
+      upload.on('httpUploadProgress', () => timer.refresh());
+      return upload.done().finally(() => clearTimeout(timer));
+    });
   }
 
   async get(key: string, range?: ByteRange): Promise<Readable> {
@@ -105,12 +107,9 @@ export class S3Storage extends FileStorage {
     });
   }
 
-  private async guard<T>(
-    work: (client: S3Client, signal: AbortSignal) => Promise<T>,
-    timeoutMs = STORAGE_TIMEOUT_MS,
-  ): Promise<T> {
+  private async guard<T>(work: (client: S3Client, signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await work(await this.client(), AbortSignal.timeout(timeoutMs));
+      return await work(await this.client(), AbortSignal.timeout(STORAGE_TIMEOUT_MS));
     } catch (error) {
       throw new StorageUnavailableError(error);
     }
