@@ -204,7 +204,7 @@ describe('a provider error', () => {
     ['a connection closed in the middle of a line', [raw('data: {"choices":[{"del'), cut()]],
     ['an end in the middle of a line', [raw('data: {"choices":[{"del'), noDone()]],
     ['a line of 64 MiB', [raw('data: '), ...Array<Piece>(64).fill(raw('x'.repeat(1024 * 1024)))]],
-    ['an event without end', [endless('data: x\n')]],
+    ['an event without end', [endless('data: x\n'.repeat(1000))]],
   ])('is a bad response after %s, with the text so far', async (_, pieces) => {
     const outcome = await h.ask('Hel', ...pieces);
 
