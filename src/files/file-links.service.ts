@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { UnauthenticatedError } from '../common/errors/errors.js';
 import { Settings } from '../env/settings.js';
-import { FileDto } from './file.dto.js';
+import { StoredFileDto } from './file.dto.js';
 import type { StoredFile } from './file.entity.js';
 
 const VALID_SECONDS = 60 * 60;
@@ -21,8 +21,8 @@ export class FileLinks {
     );
   }
 
-  toDto(file: StoredFile): FileDto {
-    return FileDto.from(file, file.deletedAt ? null : this.linkTo(file.id));
+  toDto(file: StoredFile): StoredFileDto {
+    return StoredFileDto.from(file, file.deletedAt ? null : this.linkTo(file.id));
   }
 
   linkTo(id: number, now = Date.now()): string {

@@ -4,7 +4,7 @@ import type { StoredFile } from './file.entity.js';
 
 const SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-export class FileDto {
+export class StoredFileDto {
   @ApiProperty({ type: 'integer', format: 'int64', example: 1 })
   id!: number;
 
@@ -41,8 +41,8 @@ export class FileDto {
   created_at!: string;
 
   /** @param url signed, or null for a deleted file */
-  static from(file: StoredFile, url: string | null): FileDto {
-    return Object.assign(new FileDto(), {
+  static from(file: StoredFile, url: string | null): StoredFileDto {
+    return Object.assign(new StoredFileDto(), {
       id: file.id,
       name: file.name,
       mime_type: file.mimeType,
@@ -53,14 +53,14 @@ export class FileDto {
       deleted: file.deletedAt !== null,
       url,
       created_at: file.createdAt.toISOString(),
-    } satisfies FileDto);
+    } satisfies StoredFileDto);
   }
 }
 
 export class FileListDto {
   /** Newest first, without deleted ones. */
-  @ApiProperty({ type: () => [FileDto] })
-  files!: FileDto[];
+  @ApiProperty({ type: () => [StoredFileDto] })
+  files!: StoredFileDto[];
 
   @ApiProperty({ type: 'integer', format: 'int32', example: 1 })
   total!: number;

@@ -18,7 +18,7 @@ import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../common/validation/id.pipe.js';
 import { FileContents } from './file-content.service.js';
 import { FileLinks } from './file-links.service.js';
-import { FileDto, FileListDto, ListFilesDto } from './file.dto.js';
+import { StoredFileDto, FileListDto, ListFilesDto } from './file.dto.js';
 import { FilesService } from './files.service.js';
 import { FileSweep } from './file-sweep.service.js';
 import { Uploads } from './uploads.service.js';
@@ -52,7 +52,7 @@ export class FilesController {
       required: ['file'],
     },
   })
-  @ApiCreatedResponse({ type: FileDto })
+  @ApiCreatedResponse({ type: StoredFileDto })
   @ApiProblems(
     '400 bad_request',
     '409 storage_full',
@@ -63,7 +63,7 @@ export class FilesController {
     '422 validation_failed',
     '503 storage_unavailable',
   )
-  async upload(@CurrentUser() user: User, @Req() request: Request): Promise<FileDto> {
+  async upload(@CurrentUser() user: User, @Req() request: Request): Promise<StoredFileDto> {
     return this.links.toDto(await this.uploads.receive(user.id, request));
   }
 
@@ -83,7 +83,7 @@ export class FilesController {
     summary: 'Get a file, without its content',
     description: 'A deleted file is returned as long as a message names it.',
   })
-  async get(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<FileDto> {
+  async get(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<StoredFileDto> {
     return this.links.toDto(await this.files.getOwned(user.id, id));
   }
 

@@ -24,9 +24,12 @@ export class ServerProcess {
   private stderr = '';
 
   /** @param folder the working directory, which also holds the database unless `DATABASE_URL` is set */
-  constructor(folder: string, env: NodeJS.ProcessEnv = {}) {
+  constructor(folder: string, env: NodeJS.ProcessEnv = {}, nodeOptions: readonly string[] = []) {
     const defaults = { PATH: process.env.PATH, NODE_ENV: 'test', PORT: '0', DATA_DIR: folder };
-    this.child = spawn(process.execPath, [MAIN], { cwd: folder, env: { ...defaults, ...env } });
+    this.child = spawn(process.execPath, [...nodeOptions, MAIN], {
+      cwd: folder,
+      env: { ...defaults, ...env },
+    });
     this.child.stderr!.on('data', (data) => (this.stderr += data));
     let rest = '';
     this.child.stdout!.on('data', (data) => {

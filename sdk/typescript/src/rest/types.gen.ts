@@ -502,7 +502,7 @@ export type UpdateConversation = {
     archived?: boolean;
 };
 
-export type File = {
+export type StoredFile = {
     id: number;
     /**
      * Without folders and control characters.
@@ -534,7 +534,7 @@ export type FileList = {
     /**
      * Newest first, without deleted ones.
      */
-    files: Array<File>;
+    files: Array<StoredFile>;
     total: number;
     /**
      * Sum of the sizes of all files; the same content counts each time.
@@ -3563,7 +3563,7 @@ export type UploadFileResponses = {
     /**
      * Created
      */
-    201: File;
+    201: StoredFile;
 };
 
 export type UploadFileResponse = UploadFileResponses[keyof UploadFileResponses];
@@ -3617,7 +3617,7 @@ export type GetFileResponses = {
     /**
      * OK
      */
-    200: File;
+    200: StoredFile;
 };
 
 export type GetFileResponse = GetFileResponses[keyof GetFileResponses];
