@@ -280,6 +280,20 @@ async function sendLong(url, { token }) {
   assert.equal(user_message.content, '😀'.repeat(100_000));
 }
 
+/** A file may be larger than other bodies. */
+async function uploadFile(url, { token }) {
+  const text = 'Twelve bytes'.repeat(400_000);
+  const form = new FormData();
+  form.set('file', new Blob([text]), 'long.txt');
+  const response = await fetch(`${url}/files`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}` },
+    body: form,
+  });
+  assert.equal(response.status, 201, await response.clone().text());
+  assert.equal((await response.json()).bytes, text.length);
+}
+
 /** Clients chat and read while one node after the other is restarted. No read may fail, no text may differ. */
 async function restartNodes(url, account, nodes, model) {
   Object.assign(model, { words: 60, pauseMs: 50 });
@@ -338,6 +352,7 @@ async function check(name, nodes, model) {
     await chatOverWebSocket(url, account);
     await streamUnbuffered(url, account, model);
     await sendLong(url, account);
+    await uploadFile(url, account);
     const { replies, reads } = await restartNodes(url, account, nodes, model);
     console.log(`✓ ${name}: every transport; ${replies} replies and ${reads} reads over two restarts`);
   } catch (error) {
@@ -358,6 +373,7 @@ try {
   makeCertificate();
   const model = await startModel();
   const nodes = new Nodes([await freePort(), await freePort()], {
+    DATA_DIR: join(work, 'data'),
     DATABASE_URL: await createDatabase(),
     MIGRATE_ON_START: 'true',
     REDIS_URL: process.env.TEST_REDIS_URL,
