@@ -84,7 +84,7 @@ describe('an account', () => {
     await settings.getByText('The current password is wrong.').waitFor();
     await settings.getByLabel('Current password').first().fill(PASSWORD);
     await button(settings, 'Change password').click();
-    await page.getByText('Password changed').waitFor();
+    await settings.getByText('Password changed').waitFor();
 
     await button(settings, 'Sign out').click();
     await signIn(page, { ...account, password: 'a mill for numbers, 1837' });

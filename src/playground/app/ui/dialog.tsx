@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n/i18n.js';
 import { IconButton } from './buttons.js';
+import { NoticeBar } from './notice-bar.js';
 
 interface DialogProps {
   title: string;
@@ -35,6 +36,8 @@ export function Dialog({ title, onClose, children, isWide = false }: DialogProps
         </header>
         {children}
       </div>
+      {/* Everything outside a modal dialog is inert, the page's own notices included. */}
+      <NoticeBar />
     </dialog>
   );
 }
