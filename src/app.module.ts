@@ -20,6 +20,7 @@ import { MailPagesModule } from './mail-pages/mail-pages.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PlaygroundModule } from './playground/playground.module.js';
 import { SCHEMA } from './schema.js';
+import { TelemetryModule } from './telemetry/telemetry.module.js';
 import { ThrottlingModule } from './throttling/throttling.module.js';
 import { UsageModule } from './usage/usage.module.js';
 
@@ -50,6 +51,7 @@ import { UsageModule } from './usage/usage.module.js';
     HealthModule,
     MailPagesModule,
     PlaygroundModule,
+    TelemetryModule,
   ],
   providers: [RouteMethods],
 })

@@ -4,11 +4,13 @@ import type { Logger } from 'pino';
 import { SocketIoAdapter } from './chat/transports/socket-io/socket-io.adapter.js';
 import { readBody } from './common/http/middleware/body.js';
 import { corsOptions, varyByOrigin } from './common/http/middleware/cors.js';
+import { isProbe } from './common/http/probes.js';
 import { EdgeWarnings } from './common/http/edge-warnings.js';
 import { NotFoundError } from './common/errors/errors.js';
 import { requireHttps } from './common/http/middleware/https.js';
 import { ProblemFilter } from './common/http/server/problem.filter.js';
 import { LoggingInterceptor, requestLog } from './common/logging/request-log.js';
+import { traceRequests, TracingInterceptor } from './common/tracing/request-tracing.js';
 import { RequestPipe } from './common/validation/request.pipe.js';
 import { securityHeaders } from './common/http/middleware/security-headers.js';
 import { yieldBetweenRequests } from './common/http/middleware/yield-between-requests.js';
@@ -24,6 +26,7 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
   app.disable('x-powered-by');
 
   const warnings = app.get(EdgeWarnings);
+  if (settings.otlpEndpoint) app.use(traceRequests((path) => isProbe(path) || path === '/metrics'));
   app.use(requestLog(logger));
   app.use(checkProxy(warnings));
   app.use(securityHeaders(settings));
@@ -38,6 +41,7 @@ export function configureApp(app: NestExpressApplication, settings: Settings, lo
   app.useWebSocketAdapter(new SocketIoAdapter(app, settings));
   app.useGlobalPipes(new RequestPipe());
   app.useGlobalInterceptors(new LoggingInterceptor(logger));
+  if (settings.otlpEndpoint) app.useGlobalInterceptors(new TracingInterceptor());
   app.useGlobalFilters(new ProblemFilter());
   setUpDocs(app);
 }

@@ -105,6 +105,11 @@ export const port = rule('must be a whole number from 0 to 65535', (text) => {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 });
 
+/** The URL stays as written. */
+export const httpUrl = rule('must be http(s)://host[:port][/path]', (text) =>
+  parseUrl(text, ['http:', 'https:']) ? text : undefined,
+);
+
 /** More connections than MySQL's default `max_connections` leaves for others. */
 export const poolSize = wholeNumber(1, 1000);
 

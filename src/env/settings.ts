@@ -60,6 +60,8 @@ export class Settings {
   readonly shutdownGraceSeconds!: number;
   /** Unset keeps conversations for ever. */
   readonly retentionDays?: number;
+  /** Receives traces and metrics by OTLP; unset if OTEL_SDK_DISABLED. */
+  readonly otlpEndpoint?: string;
   readonly retryInterrupted!: boolean;
   readonly upstreamFirstByteTimeoutSeconds!: number;
   readonly upstreamIdleTimeoutSeconds!: number;
@@ -165,6 +167,7 @@ function toSettings(checked: Environment, production: boolean): Settings {
     shutdownDelaySeconds: checked.SHUTDOWN_DELAY_S,
     shutdownGraceSeconds: checked.SHUTDOWN_GRACE_S,
     retentionDays: checked.RETENTION_DAYS,
+    otlpEndpoint: checked.OTEL_SDK_DISABLED ? undefined : checked.OTEL_EXPORTER_OTLP_ENDPOINT,
     retryInterrupted: checked.RETRY_INTERRUPTED,
     upstreamFirstByteTimeoutSeconds: checked.UPSTREAM_FIRST_BYTE_TIMEOUT_S,
     upstreamIdleTimeoutSeconds: checked.UPSTREAM_IDLE_TIMEOUT_S,

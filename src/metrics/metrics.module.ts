@@ -13,6 +13,7 @@ import { WebhookMetrics } from './webhook-metrics.js';
   imports: [ChatModule, WebhooksModule],
   controllers: [MetricsController],
   providers: [Metrics, MetricsServer, FlowMetrics, StateMetrics, WebhookMetrics],
+  exports: [Metrics],
 })
 export class MetricsModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {

@@ -1,5 +1,7 @@
+import { type Span, SpanKind } from '@opentelemetry/api';
 import { APIError, OpenAI } from 'openai';
 import type { Dispatcher } from 'undici';
+import { injectTrace, traced } from '../../common/tracing/tracing.js';
 import { egressFetch, type EgressResponse } from '../egress/egress-fetch.js';
 import { ModelProvider } from '../provider/provider.js';
 import { ProviderError } from '../provider/provider.error.js';
@@ -38,13 +40,30 @@ export class ProviderClient extends OpenAI {
 
   /** @throws {ProviderError} `upstream_auth`; other errors are openai's */
   send(provider: ModelProvider, dispatcher: Dispatcher, call: ProviderCall): Promise<EgressResponse> {
+    const method = call.body ? 'POST' : 'GET';
+    const attributes = {
+      'http.request.method': method,
+      'server.address': new URL(provider.modelUrl).hostname,
+    };
+    const work = (span: Span) => this.sendInSpan(provider, dispatcher, call, span);
+    return traced(method, { kind: SpanKind.CLIENT, attributes }, work, requestErrorOf);
+  }
+
+  private async sendInSpan(
+    provider: ModelProvider,
+    dispatcher: Dispatcher,
+    call: ProviderCall,
+    span: Span,
+  ): Promise<EgressResponse> {
     const { path, signal, body } = call;
     // openai's types expect the dispatcher of Node's own undici.
     const fetchOptions: object = { dispatcher };
     const options = { signal, body, headers: headersFor(provider, call), fetchOptions };
     const url = urlOf(provider, path);
-    const answer: unknown = (body ? this.post(url, options) : this.get(url, options)).asResponse();
-    return answer as Promise<EgressResponse>;
+    const answer: unknown = await (body ? this.post(url, options) : this.get(url, options)).asResponse();
+    const response = answer as EgressResponse;
+    span.setAttribute('http.response.status_code', response.status);
+    return response;
   }
 
   /** Sends only the headers of `headersFor`: openai's own describe the machine, and may come from its environment. */
@@ -82,6 +101,12 @@ function urlOf({ modelUrl }: ModelProvider, path: string): string {
   return url.href;
 }
 
+/** The status of a refusal, otherwise the error's class: codes and messages may be the provider's text. */
+function requestErrorOf(error: unknown): string {
+  if (error instanceof APIError && error.status) return String(error.status);
+  return error instanceof Error ? error.constructor.name : 'Error';
+}
+
 function headersFor({ apiKey, modelUrl }: ModelProvider, { body }: ProviderCall): Headers {
   if (!HEADER_VALUE.test(apiKey)) {
     throw new ProviderError('upstream_auth', 'The API key has characters that cannot be sent.');
@@ -91,6 +116,7 @@ function headersFor({ apiKey, modelUrl }: ModelProvider, { body }: ProviderCall)
     'Accept-Encoding': 'identity',
     'User-Agent': 'Parley',
   });
+  injectTrace(headers);
   if (body) headers.set('Content-Type', 'application/json');
   if (!apiKey) return headers;
   headers.set('Authorization', `Bearer ${apiKey}`);

@@ -5,6 +5,8 @@ import { AiService } from '../../ai/ai.service.js';
 import type { PromptMessage, CompletionBatch } from '../../ai/provider/provider.js';
 import { logProviderError, logRetries, type ProviderTask } from '../../ai/errors/provider-error-log.js';
 import { ProviderError } from '../../ai/provider/provider.error.js';
+import { traced } from '../../common/tracing/tracing.js';
+import { traceCompletion } from '../../ai/completion-tracing.js';
 import { publishMeasurement } from '../../common/logging/measurements.js';
 import { isDatabaseUnavailable } from '../../common/errors/database-errors.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
@@ -51,7 +53,9 @@ export class ReplyEngine {
     this.writeBuffer.add(reply);
     const unsubscribe = this.subscribeToStops(reply);
     if (this.closing) reply.abort.abort(new ReplyAborted('interrupted'));
-    void this.run(reply, run).finally(unsubscribe);
+    void traced('reply', { attributes: spanAttributes(reply) }, () => this.run(reply, run)).finally(
+      unsubscribe,
+    );
     return reply;
   }
 
@@ -93,11 +97,8 @@ export class ReplyEngine {
     const task = taskOf(reply, run);
     try {
       prompt = await this.whenAvailable(reply, run.prompt);
-      await this.read(
-        reply,
-        this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task)),
-        outcome,
-      );
+      const batches = this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task));
+      await traceCompletion(run.provider, outcome, () => this.read(reply, batches, outcome));
     } catch (error) {
       Object.assign(outcome, this.failure(reply, task, error));
     }
@@ -168,7 +169,7 @@ export class ReplyEngine {
 
   private async end(reply: ActiveReply, run: ReplyRun, final: FinalReply): Promise<void> {
     await this.writeBuffer.remove(reply);
-    const message = await this.storeEnd(reply, run, final);
+    const message = await traced('store reply', {}, () => this.storeEnd(reply, run, final));
     this.writeBuffer.discard(reply.message.id);
     this.replies.delete(reply.message.id);
     this.publishEnd(reply, message);
@@ -208,6 +209,10 @@ export class ReplyEngine {
 
 function measureFirstText({ message }: ActiveReply): void {
   publishMeasurement('reply.first-text', { seconds: (Date.now() - Date.parse(message.created_at)) / 1000 });
+}
+
+function spanAttributes({ message }: ActiveReply) {
+  return { 'gen_ai.conversation.id': String(message.conversation_id), 'parley.message.id': message.id };
 }
 
 function endingReply({ message, userId }: ActiveReply, { configId }: ReplyRun): EndingReply {

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { publishMeasurement } from '../../common/logging/measurements.js';
+import { annotateSpan } from '../../common/tracing/tracing.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 
 const logger = new Logger('Replies');
@@ -7,6 +8,7 @@ const logger = new Logger('Replies');
 /** Counts and logs a reply's end, without any of its text. */
 export function recordReplyEnd(message: MessageDto, userId: number): void {
   publishMeasurement('reply.ended', { status: message.status });
+  annotateSpan({ 'parley.reply.status': message.status, 'error.type': message.error?.code });
   const { usage, completed_at, created_at } = message;
   const fields = {
     message_id: message.id,

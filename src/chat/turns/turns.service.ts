@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import { SpanKind } from '@opentelemetry/api';
 import { DataSource, EntityManager } from 'typeorm';
 import { ConflictError } from '../../common/errors/errors.js';
+import { traced } from '../../common/tracing/tracing.js';
 import { Conversation } from '../../conversations/conversation.entity.js';
 import { Message } from '../../conversations/messages/message.entity.js';
+import { isMysql } from '../../database/data-source.js';
 import { RawEntityQuery } from '../../database/raw-entity-query.js';
 import { isDuplicateKey, transaction } from '../../database/retry.js';
 import { Branches } from './branches.js';
@@ -59,7 +62,16 @@ export class TurnsService {
    * @throws {NotFoundError}
    */
   async start(turn: StartTurn): Promise<Turn> {
-    return (await this.batches.load(turn)) ?? this.startAlone(turn);
+    const attributes = {
+      'db.system.name': isMysql(this.database) ? 'mysql' : 'sqlite',
+      'parley.turn.kind': turn.request.kind,
+      'gen_ai.conversation.id': String(turn.conversationId),
+    };
+    return traced(
+      'store turn',
+      { kind: SpanKind.CLIENT, attributes },
+      async () => (await this.batches.load(turn)) ?? this.startAlone(turn),
+    );
   }
 
   private async startAlone(turn: StartTurn): Promise<Turn> {

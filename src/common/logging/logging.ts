@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import { traceFields } from '../tracing/tracing.js';
 
 type Fields = Record<string, unknown>;
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
@@ -9,6 +10,7 @@ export function createLogger(level: string, destination: DestinationStream = pin
   const options = {
     level,
     base: null,
+    mixin: () => traceFields(),
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }), log: withPlainErrors },
   };

@@ -3,6 +3,8 @@ import type { Request, RequestHandler, Response } from 'express';
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Observable } from 'rxjs';
+import { requestSpan } from '../tracing/request-tracing.js';
+import { traceFields } from '../tracing/tracing.js';
 
 /** Set by the auth guard. */
 interface Authenticated {
@@ -75,6 +77,7 @@ class RequestLine {
     const { user } = request as Authenticated;
     return {
       request_id: response.getHeader('X-Request-Id'),
+      ...traceFields(requestSpan(response)),
       method: request.method,
       route: (request.route as { path?: string } | undefined)?.path ?? '(none)',
       handler: this.handler,

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AiService } from '../../../ai/ai.service.js';
+import { traceCompletion } from '../../../ai/completion-tracing.js';
 import { logProviderError, logRetries, type ProviderTask } from '../../../ai/errors/provider-error-log.js';
 import { ProviderError } from '../../../ai/provider/provider.error.js';
 import type { ModelProvider, PromptMessage, TokenUsage } from '../../../ai/provider/provider.js';
@@ -75,7 +76,7 @@ export class TitleService {
     const prompt = promptFor(source);
     const answer = new TitleCompletion();
     try {
-      await this.read(config.provider, prompt, task, answer);
+      await traceCompletion(config.provider, answer, () => this.read(config.provider, prompt, task, answer));
     } finally {
       await this.count(userId, config, answer.usage ?? (await estimateUsage(prompt, answer.generated)));
     }

@@ -1,3 +1,5 @@
+import { SpanKind } from '@opentelemetry/api';
+import { traced } from '../../../common/tracing/tracing.js';
 import type { SocketCommands, SocketPeer } from './socket-commands.js';
 import {
   ConversationRefDto,
@@ -33,6 +35,18 @@ export const COMMANDS = {
 };
 
 export type CommandName = keyof typeof COMMANDS;
+
+/** Runs a command in a span of its own. */
+export function runCommand(
+  name: CommandName,
+  transport: 'socket.io' | 'websocket',
+  ...[commands, peer, dto]: Parameters<Command['run']>
+): Promise<unknown> {
+  const attributes = { 'rpc.method': name, 'network.protocol.name': transport };
+  return traced(name, { kind: SpanKind.SERVER, attributes }, async () =>
+    COMMANDS[name].run(commands, peer, dto),
+  );
+}
 
 export function isCommandName(name: unknown): name is CommandName {
   return typeof name === 'string' && Object.hasOwn(COMMANDS, name);

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/websockets';
 import type { Namespace } from 'socket.io';
 import { bodyPipe } from '../../../common/validation/validation.js';
-import { type CommandName, COMMANDS } from '../shared/command-registry.js';
+import { type CommandName, COMMANDS, runCommand } from '../shared/command-registry.js';
 import { SocketCommands } from '../shared/socket-commands.js';
 import type { ChatSocket } from './chat-socket.js';
 import { SocketLifecycle } from './socket-lifecycle.js';
@@ -37,10 +37,10 @@ export class ChatGateway implements OnGatewayInit<Namespace> {
 
 /** Adds a command's handler to the gateway. Nest finds handlers and their DTOs by the metadata of decorated methods. */
 function addHandler(name: CommandName): void {
-  const { dto, run } = COMMANDS[name];
+  const { dto } = COMMANDS[name];
   const { prototype } = ChatGateway;
   const value = function (this: ChatGateway, { data }: ChatSocket, body: object) {
-    return run(this.commands, data.client, body);
+    return runCommand(name, 'socket.io', this.commands, data.client, body);
   };
   Object.defineProperty(prototype, name, { value });
   Reflect.defineMetadata('design:paramtypes', [Object, dto], prototype, name);

@@ -8,7 +8,7 @@ import { Backpressure } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';
 import { ConversationStream } from '../../streams/conversation-stream.js';
 import type { Subscription } from '../../streams/subscription.js';
-import { COMMANDS, isCommandName } from '../shared/command-registry.js';
+import { COMMANDS, isCommandName, runCommand } from '../shared/command-registry.js';
 import { ConnectionSession } from '../shared/connection-session.js';
 import { encodeOnce } from '../shared/encode-once.js';
 import { PacedTurns } from '../shared/paced-turns.js';
@@ -160,15 +160,15 @@ export class WebSocketClient {
     if (id !== undefined && id !== null && !isFrameId(id)) {
       throw new ValidationFailedError([{ field: 'id', message: 'Must be a number or text.' }]);
     }
-    const command = isCommandName(type) ? COMMANDS[type] : undefined;
-    if (!command) throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
+    if (!isCommandName(type))
+      throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
     // Defaults to the conversation of the socket.
     const named =
       type === 'auth.refresh'
         ? body
         : { ...body, conversation_id: body.conversation_id ?? this.conversationId };
-    const dto = (await this.pipe.transform(named, { type: 'body', metatype: command.dto })) as object;
-    return command.run(this.services.commands, this.peer, dto);
+    const dto = (await this.pipe.transform(named, { type: 'body', metatype: COMMANDS[type].dto })) as object;
+    return runCommand(type, 'websocket', this.services.commands, this.peer, dto);
   }
 }
 

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+
+type Field = number | Buffer;
+type ProtoMessage = Map<number, Field[]>;
+
+export interface ReceivedSpan {
+  traceId: string;
+  spanId: string;
+  parentId: string;
+  name: string;
+}
+
+/** OTLP receiver (http/protobuf) that keeps the exported bytes and misbehaves on command. */
+export class OtlpReceiver {
+  readonly bodies: { path: string; headers: NodeJS.Dict<string | string[]>; body: Buffer }[] = [];
+  private readonly server: Server;
+
+  constructor() {
+    this.server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const sent = Buffer.concat(chunks);
+        const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
+        this.bodies.push({ path: request.url!, headers: request.headers, body });
+        this.respond(response);
+      });
+    });
+  }
+
+  respond = (response: ServerResponse): unknown =>
+    response.writeHead(200, { 'Content-Type': 'application/x-protobuf' }).end();
+
+  async start(): Promise<this> {
+    await once(this.server.listen(0, '127.0.0.1'), 'listening');
+    return this;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** All exported bytes as text, for searches. */
+  get text(): string {
+    return this.bodies.map(({ body }) => body.toString('latin1')).join('\n');
+  }
+
+  /** ExportTraceServiceRequest of opentelemetry/proto/collector/trace/v1. */
+  get spans(): ReceivedSpan[] {
+    const traces = this.bodies.filter(({ path }) => path === '/v1/traces').map(({ body }) => decode(body));
+    const nested = (messages: ProtoMessage[], field: number) =>
+      messages.flatMap((message) => (message.get(field) ?? []).map((bytes) => decode(bytes as Buffer)));
+    return nested(nested(nested(traces, 1), 2), 2).map((span) => ({
+      traceId: bytesOf(span, 1).toString('hex'),
+      spanId: bytesOf(span, 2).toString('hex'),
+      parentId: bytesOf(span, 4).toString('hex'),
+      name: bytesOf(span, 5).toString(),
+    }));
+  }
+
+  stop(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+}
+
+const bytesOf = (message: ProtoMessage, field: number) =>
+  (message.get(field)?.[0] as Buffer) ?? Buffer.alloc(0);
+
+/** Decodes one level of the protobuf wire format. */
+function decode(bytes: Buffer): ProtoMessage {
+  const fields: ProtoMessage = new Map();
+  let at = 0;
+  const varint = () => {
+    for (let value = 0, scale = 1; ; scale *= 128) {
+      const byte = bytes[at++]!;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  const take = (length: number) => bytes.subarray(at, (at += length));
+  while (at < bytes.length) {
+    const key = varint();
+    const type = key & 7;
+    const value = type === 0 ? varint() : take(type === 2 ? varint() : type === 1 ? 8 : 4);
+    const field = key >>> 3;
+    fields.set(field, [...(fields.get(field) ?? []), value]);
+  }
+  return fields;
+}
