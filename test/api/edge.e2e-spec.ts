@@ -1,6 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { SLOW_BODY } from '../../src/common/http/server/slow-body.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import { sendRaw } from '../support/clients/raw.js';
+import type { TestUser } from '../support/app/user.js';
+import { RawConnection, sendRaw } from '../support/clients/raw.js';
+import { until } from '../support/infrastructure/until.js';
 
 const UPGRADE = [
   'Connection: Upgrade',
@@ -232,6 +237,58 @@ describe('slow senders', () => {
     const bytes = `GET / HTTP/1.1\r\nHost: a\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`;
 
     expect(await sendRaw(t.url, bytes)).toMatch(/^HTTP\/1.1 431 /);
+  });
+});
+
+describe('slow uploads', () => {
+  const JSON_BODY =
+    'POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{';
+  const START =
+    '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\na';
+  const { ...limits } = SLOW_BODY;
+  let user: TestUser;
+  beforeAll(async () => (user = await t.user().create()));
+  afterEach(() => void Object.assign(SLOW_BODY, limits));
+
+  /** Sends a request of 1 KiB without the end of its body. */
+  function startUpload({ authorization = `Bearer ${user.tokens.access_token}` } = {}): RawConnection {
+    const headers = [
+      'POST /files HTTP/1.1',
+      'Host: a',
+      `Authorization: ${authorization}`,
+      'Content-Type: multipart/form-data; boundary=x',
+      'Content-Length: 1024',
+    ];
+    return new RawConnection(t.url).send(`${headers.join('\r\n')}\r\n\r\n${START}`);
+  }
+
+  const filesOf = async () => (await user.get('/files')).body.total;
+  const temporaryFiles = () => readdirSync(join(t.settings.dataDir, 'uploads'));
+
+  it('are received, for longer than other bodies', async () => {
+    Object.assign(t.app.getHttpServer(), { requestTimeout: 100 });
+    const [upload, unauthenticated] = [startUpload(), startUpload({ authorization: 'Bearer x' })];
+
+    expect(await sendRaw(t.url, JSON_BODY)).toMatch(/^HTTP\/1.1 408 /);
+    expect(await unauthenticated.end()).toMatch(/^HTTP\/1.1 401 /);
+    const end = '\r\n--x--\r\n';
+    upload.send('a'.repeat(1024 - START.length - end.length) + end);
+    expect(await upload.until(/"name":"a.txt"/)).toMatch(/^HTTP\/1.1 201 /);
+  });
+
+  it.each<[string, Partial<typeof SLOW_BODY>]>([
+    ['30 s without a byte', { idleMs: 100 }],
+    ['10 minutes', { totalMs: 300 }],
+  ])('end after %s, and leave nothing', async (_limit, shortened) => {
+    const before = await filesOf();
+    Object.assign(SLOW_BODY, shortened);
+    const upload = startUpload();
+    const timer = setInterval(() => shortened.totalMs && upload.send('a'), 50);
+
+    expect(await upload.end()).toMatch(/^HTTP\/1.1 408 /);
+    clearInterval(timer);
+    expect(await filesOf()).toBe(before);
+    await until(() => temporaryFiles().length === 0);
   });
 });
 

@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { bodyTooLarge, MAX_FILE_BYTES } from '../../common/http/middleware/body-limit.js';
+import { allowSlowBody } from '../../common/http/server/slow-body.js';
 import { malformedUpload, notMultipart, notOneFile } from './upload.errors.js';
 
 /**
@@ -15,6 +16,7 @@ export async function readUpload(request: Request, path: string): Promise<string
   const parser = createParser(request);
   const abort = new AbortController();
   const upload = new Upload(path, abort.signal);
+  allowSlowBody(request);
   try {
     return await new Promise((resolve, reject) => {
       parser.on('file', (field, stream, { filename }) => upload.add(field, stream, filename).catch(reject));

@@ -2,7 +2,7 @@ import type { Express } from 'express';
 import { type IncomingMessage, Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { declaresTooMuch } from '../middleware/body-limit.js';
-import { refuseMalformed } from './closing.js';
+import { onClientError } from './slow-body.js';
 import { isWebSocket, serveWithoutUpgrade } from './upgrades.js';
 
 /**
@@ -21,7 +21,7 @@ export class EdgeServer extends Server {
       if (!declaresTooMuch(request)) response.writeContinue();
       this.emit('request', request, response);
     });
-    this.on('clientError', refuseMalformed);
+    this.on('clientError', onClientError);
   }
 
   // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -7,7 +7,7 @@ import { readForwarded } from './forwarded.js';
 import { isLarge, sendJson } from '../../json/json-pieces.js';
 
 const LIMITS = {
-  // Slow senders are disconnected: headers within 10 s, a request within 30 s, checked every 2 s.
+  // Slow senders are disconnected: headers within 10 s, a request within 30 s, checked every 2 s. Uploads have longer.
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
