@@ -40,7 +40,7 @@ function createParser({ headers }: Request): Busboy {
   const type = headers['content-type'];
   if (type === undefined) throw notOneFile();
   if (!/^multipart\/form-data *(;|$)/i.test(type)) throw notMultipart();
-  const limits = { fileSize: MAX_FILE_BYTES, fields: 1, fieldSize: 1024 };
+  const limits = { fileSize: MAX_FILE_BYTES + 1, fields: 1, fieldSize: 1024 };
   try {
     return busboy({ headers, limits, defParamCharset: 'utf8' });
   } catch {
