@@ -1,9 +1,11 @@
-"""What Schemathesis has to be told of Parley: who is asking, and what there is to ask for. See run.mjs."""
+"""Schemathesis hooks: the accounts that make the calls, and ids that exist. See run.mjs."""
 
 import os
 import re
+import subprocess
 from collections import deque
 from itertools import count
+from urllib.parse import urlencode
 
 import requests
 import schemathesis
@@ -11,7 +13,7 @@ import schemathesis
 BASE = os.environ["FUZZ_URL"]
 PROVIDER = os.environ["FUZZ_PROVIDER_URL"]
 PASSWORD = "a pass phrase that is not in the document"
-# They end sessions, or change what it takes to begin one: they get accounts of their own, each until it is ended.
+# Operations that end sessions or change credentials. They use accounts of their own.
 ENDING = {
     "POST /auth/logout",
     "POST /auth/me/delete",
@@ -20,13 +22,12 @@ ENDING = {
     "POST /auth/sessions/{id}/revoke",
     "POST /auth/sessions/revoke-others",
 }
-# It has no end once it has begun, so that only what is refused can be waited for.
+# A stream without an end: only its refusals are fuzzed.
 ENDLESS = "GET /conversations/{id}/events"
-# Every other of these is asked for as a stream.
-REPLYING = ("/chat", "/messages", "/regenerate", "/edit")
+# The document describes the events of this call, and the JSON of the others that start a reply.
+STREAMING = "POST /conversations/{id}/messages"
 
 accounts = count()
-calls = count()
 
 
 def post(path, body, token=None):
@@ -36,15 +37,27 @@ def post(path, body, token=None):
     return answer.json()
 
 
-def new_token():
+def register():
     name = f"fuzz-{os.getpid()}-{next(accounts)}"
-    email = f"{name}@example.com"
-    post("/auth/register", {"username": name, "email": email, "password": PASSWORD})
-    return post("/auth/login", {"email": email, "password": PASSWORD})["access_token"]
+    return post("/auth/register", {"username": name, "email": f"{name}@example.com", "password": PASSWORD})
 
 
-class Mortal:
-    """An account whose end is no loss. Most calls come after it, as signing up anew takes a tenth of a second."""
+def login(user):
+    return post("/auth/login", {"email": user["email"], "password": PASSWORD})["access_token"]
+
+
+def new_token():
+    return login(register())
+
+
+def new_admin_token():
+    user = register()
+    subprocess.run(["node", os.environ["FUZZ_ADMIN_COMMAND"], "grant", user["email"]], check=True)
+    return login(user)
+
+
+class Expendable:
+    """An account that calls may end. It is replaced at every tenth call after its end, because signing up is slow."""
 
     def __init__(self):
         self.current = new_token()
@@ -61,38 +74,64 @@ class Mortal:
         self.ended = True
 
 
+def integer(value):
+    """Returns the number in a path parameter, which Schemathesis gives as a number or as text."""
+    is_decimal = isinstance(value, str) and value.isascii() and value.isdecimal()
+    return int(value) if is_decimal else value if isinstance(value, int) else None
+
+
 class Things:
-    """The newest ids of the one who asks, by what they are in a path."""
+    """The newest ids that exist, by the prefix of the paths that take them."""
+
+    CREATED_BY = {
+        "/auth/config/": "/auth/config/create",
+        "/conversations/": "/conversations/create",
+        "/files/": "/files",
+        "/admin/configs/": "/admin/configs/create",
+        "/admin/invitations/": "/admin/invitations",
+    }
 
     def __init__(self):
-        self.configs = deque(maxlen=20)
-        self.conversations = deque(maxlen=20)
+        self.ids = {prefix: deque(maxlen=20) for prefix in self.CREATED_BY}
         self.messages = {}
 
     def note(self, path, body):
-        if path == "/auth/config/create":
-            self.configs.append(body["id"])
-        elif path == "/conversations/create":
-            self.conversations.append(body["id"])
-        elif "user_message" in body:
+        for prefix, creator in self.CREATED_BY.items():
+            if path == creator:
+                self.ids[prefix].append(body["id"])
+        if "user_message" in body:
             message = body["user_message"]
             pair = [message["id"], body["assistant_message"]["id"]]
             self.messages[message["conversation_id"]] = pair
 
     def choose(self, path, parameters):
-        ids = self.configs if path.startswith("/auth/config/") else self.conversations
-        number = parameters["id"]
-        if not ids or not isinstance(number, int) or number % 3 == 0:
+        number = integer(parameters["id"])
+        if number is None:
+            return parameters
+        if path.startswith("/admin/users/"):
+            # Never one of the accounts that make the calls.
+            return {**parameters, "id": users[number % len(users)] if number % 3 else number + 10**12}
+        ids = next((ids for prefix, ids in self.ids.items() if path.startswith(prefix)), ())
+        if not ids or number % 3 == 0:
             return parameters
         chosen = {**parameters, "id": ids[number % len(ids)]}
         messages = self.messages.get(chosen["id"])
-        if messages and isinstance(parameters.get("message_id"), int):
-            chosen["message_id"] = messages[parameters["message_id"] % 2]
+        message = integer(parameters.get("message_id"))
+        if messages and message is not None:
+            chosen["message_id"] = messages[message % 2]
         return chosen
 
 
-mortal = Mortal()
+admin = new_admin_token()
+expendable = Expendable()
+users = [register()["id"] for _ in range(20)]
 things = Things()
+
+
+def token_for(operation, token):
+    if operation.path.startswith("/admin/"):
+        return admin
+    return expendable.token() if operation.label in ENDING else token
 
 
 @schemathesis.auth(refresh_interval=1800)
@@ -101,41 +140,58 @@ class Account:
         return new_token()
 
     def set(self, case, data, context):
-        token = mortal.token() if case.operation.label in ENDING else data
-        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token_for(case.operation, data)}"}
 
 
 def is_outside(url):
-    """Whether the server would go there. What it refuses stays as it is, so that the refusal is tried."""
+    """Whether the server would connect to the URL. Others stay, because their refusal is fuzzed too."""
     return isinstance(url, str) and re.match(r"\s*https?:", url, re.IGNORECASE) is not None
 
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Schemathesis takes the schema of a stream for that of each event, which AsyncAPI describes."""
+    """Removes the schemas of event streams, which Schemathesis would apply to each event."""
     for item in raw_schema["paths"].values():
         for operation in item.values():
             for response in operation["responses"].values():
                 response.get("content", {}).get("text/event-stream", {}).pop("schema", None)
 
 
+def is_lenient(case):
+    """Whether the API accepts what JSON Schema forbids: unknown and empty query parameters, and null for an absent member."""
+    query = case.query if isinstance(case.query, dict) else {}
+    unknown = any(name.startswith("x-schemathesis") for name in query)
+    null = isinstance(case.body, dict) and None in case.body.values()
+    return unknown or null or "" in query.values()
+
+
+def is_too_long(case):
+    """Whether Node's parser refuses the request line (431) before an operation is known."""
+    return len(urlencode(case.query or {})) > 10_000
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    return not is_lenient(case) and not is_too_long(case)
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     parameters = case.path_parameters
-    if case.operation.label == ENDLESS and isinstance(parameters.get("id"), int):
-        parameters["id"] += 10**12
+    if case.operation.label == ENDLESS and integer(parameters.get("id")) is not None:
+        parameters["id"] = integer(parameters["id"]) + 10**12
     elif parameters and "id" in parameters:
         case.path_parameters = things.choose(case.operation.path, parameters)
     if isinstance(case.body, dict) and is_outside(case.body.get("model_url")):
         case.body["model_url"] = PROVIDER
-    if case.operation.path.endswith(REPLYING) and next(calls) % 2:
+    if case.operation.label == STREAMING:
         case.headers = {**(case.headers or {}), "Accept": "text/event-stream"}
 
 
 @schemathesis.hook
 def after_call(context, case, response):
     if case.operation.label in ENDING and response.status_code < 300:
-        mortal.end()
+        expendable.end()
     is_json = response.headers.get("content-type", [""])[0].startswith("application/json")
     if response.status_code in (200, 201) and is_json and case.method.upper() == "POST":
         things.note(case.operation.path, response.json())

@@ -1,11 +1,11 @@
 /**
- * Fuzzes every operation of the OpenAPI document with Schemathesis, which must be installed, and is all that this needs
- * of Python: `python3 -m venv .venv && .venv/bin/pip install schemathesis==4.32.5`. On the build (`npm run build`):
+ * Fuzzes every operation of the OpenAPI document with Schemathesis, those under /admin as an admin. Needs the build
+ * (`npm run build`) and Schemathesis (`python3 -m venv .venv && .venv/bin/pip install schemathesis==4.32.5`):
  *
- *   PATH=.venv/bin:$PATH node test/security/fuzz/run.mjs [examples an operation, 2000 by default] [more for Schemathesis]
+ *   PATH=.venv/bin:$PATH node test/security/fuzz/run.mjs [examples per operation, 2000 by default] [Schemathesis options]
  *
- * It fails on an answer of 500 or more, on one that the document does not describe, and on a server that died; it
- * prints how many requests were answered, with what, and how much memory the server held meanwhile.
+ * Fails on a status of 500 or more, on a response that the document does not describe, and if the server exits. Prints
+ * the number of requests by status and the server's resident memory.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -43,9 +43,10 @@ await once(provider, 'listening');
 
 const folder = mkdtempSync(join(tmpdir(), 'parley-fuzz-'));
 const answers = new Map();
+const settings = { NODE_ENV: 'test', DATA_DIR: folder, PORT: '0', RATE_LIMIT_SCALE: '0' };
 const server = spawn(process.execPath, [pathOf('../../../dist/server/main.js')], {
   cwd: folder,
-  env: { PATH: process.env.PATH, NODE_ENV: 'test', DATA_DIR: folder, PORT: '0', RATE_LIMIT_SCALE: '0' },
+  env: { PATH: process.env.PATH, ...settings },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 const url = await new Promise((resolve, reject) => {
@@ -70,14 +71,16 @@ const schemathesis = spawn(
   'schemathesis',
   ['run', `${url}/openapi.json`, '-c', CHECKS, ...phases, ...generation, ...options],
   {
-    // Where it may leave its cache.
+    // For its cache.
     cwd: folder,
     env: {
       ...process.env,
+      ...settings,
       SCHEMATHESIS_HOOKS: 'hooks',
       PYTHONPATH: pathOf('.'),
       PYTHONDONTWRITEBYTECODE: '1',
       FUZZ_URL: url,
+      FUZZ_ADMIN_COMMAND: pathOf('../../../dist/server/admin.js'),
       FUZZ_PROVIDER_URL: `http://127.0.0.1:${provider.address().port}/v1`,
     },
     stdio: 'inherit',
