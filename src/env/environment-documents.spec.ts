@@ -59,6 +59,40 @@ describe('deploy/compose.yaml', () => {
   });
 });
 
+describe('deploy/helm/parley', () => {
+  const read = (path: string) => readFileSync(join(root, 'deploy/helm/parley', path), 'utf8');
+  const schema = JSON.parse(read('values.schema.json')) as {
+    properties: Record<'config' | 'secrets', { properties: object }>;
+  };
+  const { config, secrets } = schema.properties;
+
+  it('takes every setting, except those that it sets itself or that the image fixes', () => {
+    const fixed = ['NODE_ENV', 'PORT', 'METRICS_PORT', 'DATA_DIR'];
+    const credentials = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+    const named = [...Object.keys(config.properties), ...Object.keys(secrets.properties)];
+
+    expect(named.sort()).toEqual(
+      [...settingNames, ...credentials].filter((name) => !fixed.includes(name)).sort(),
+    );
+  });
+
+  it('deploys the version of package.json', () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+
+    expect(/^appVersion: (.*)$/m.exec(read('Chart.yaml'))?.[1]).toBe(version);
+  });
+
+  it('computes the termination grace period from the defaults of the server', () => {
+    const helpers = read('templates/_helpers.tpl');
+    const defaultOf = (name: string) =>
+      new RegExp(`config\\.${name} \\| default "(\\d+)"`).exec(helpers)?.[1];
+    const { SHUTDOWN_DELAY_S: delay, SHUTDOWN_GRACE_S: grace } = environmentSchema(true).shape;
+
+    expect(defaultOf('SHUTDOWN_DELAY_S')).toBe(String(delay.parse(undefined)));
+    expect(defaultOf('SHUTDOWN_GRACE_S')).toBe(String(grace.parse(undefined)));
+  });
+});
+
 describe('the documents and test data', () => {
   const texts = publishedFiles().map((path) => readFileSync(path, 'utf8'));
 
