@@ -44,6 +44,14 @@ describe('countTokens', () => {
     expect(await count('hello world')).toBe(2);
   });
 
+  it('counts exactly while an idle worker ends', async () => {
+    await count('hello world');
+    const closed = closeTokenizer();
+
+    expect(await count('hello world')).toBe(2);
+    await closed;
+  });
+
   it('counts long prose exactly', async () => {
     expect(await count(SENTENCE.repeat(2_000))).toBe(20_001);
   });

@@ -13,6 +13,7 @@ describe('jsonPieces', () => {
     ['long text', 'x'.repeat(LONG)],
     ['long text of control characters', '\u0001'.repeat(LONG)],
     ['surrogate pairs at every split', `x${'😀'.repeat(LONG)}`],
+    ['one surrogate pair, at a split', `${'x'.repeat(65_535)}😀${'x'.repeat(LONG)}`],
     ['lone surrogates', '\ud83d'.repeat(LONG)],
     [
       'long text in a nested object',
