@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { createConnection } from 'mysql2/promise';
 import { DataSource, type QueryRunner } from 'typeorm';
 import { createDataSource } from '../../src/database/data-source.js';
 import { EncryptionService } from '../../src/encryption/encryption.service.js';
@@ -10,7 +11,7 @@ import { rotateKeys } from '../../src/configs/key-rotation.js';
 import { loadSettings } from '../../src/env/settings.js';
 import { SCHEMA } from '../../src/schema.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import { createTestDatabase, onMysql } from '../support/infrastructure/database.js';
+import { createTestDatabase, onMysql, type TestDatabase } from '../support/infrastructure/database.js';
 import { onOwnServer, OWN_SERVER_MS, OwnServer } from '../support/infrastructure/own-server.js';
 import type { TestUser } from '../support/app/user.js';
 
@@ -180,6 +181,71 @@ onMysql('DATABASE_POOL', () => {
     await t.stop();
 
     expect(new Set(rows.map(([row]) => row!.id)).size).toBe(3);
+  });
+});
+
+/** CI's MariaDB checks no rights. */
+function onServerWithRights(name: string, tests: () => void): void {
+  if (!process.env.TEST_MYSQL_URL?.startsWith('mariadb:')) onMysql(name, tests);
+}
+
+/** The table in docs/operations.md. */
+const RUNNING = 'SELECT, INSERT, UPDATE, DELETE';
+const MIGRATING = `${RUNNING}, CREATE, ALTER, DROP, INDEX, REFERENCES`;
+
+onServerWithRights('database users with the documented rights', () => {
+  let database: TestDatabase;
+  let t: TestApp;
+  const users: string[] = [];
+
+  beforeAll(async () => {
+    database = await createTestDatabase('');
+    const dataSource = await createDataSource(await createUser(MIGRATING), SCHEMA).initialize();
+    await dataSource.runMigrations();
+    await dataSource.destroy();
+    t = await startTestApp({ env: { DATABASE_URL: await createUser(RUNNING), MIGRATE_ON_START: 'false' } });
+  });
+  afterAll(async () => {
+    await t?.stop();
+    await asRoot(`DROP USER ${users.join(', ')}`);
+    await database.drop();
+  });
+
+  async function createUser(rights: string): Promise<string> {
+    const url = new URL(database.url);
+    const [name, password] = [`parley_${randomBytes(6).toString('hex')}`, randomBytes(12).toString('hex')];
+    await asRoot(`CREATE USER ${name} IDENTIFIED BY '${password}'`);
+    users.push(name);
+    await asRoot(`GRANT ${rights} ON ${url.pathname.slice(1)}.* TO ${name}`);
+    return Object.assign(url, { username: name, password }).href;
+  }
+
+  async function asRoot(statement: string): Promise<void> {
+    const connection = await createConnection(process.env.TEST_MYSQL_URL!);
+    await connection.query(statement);
+    await connection.end();
+  }
+
+  it('may not change the schema while running', async () => {
+    await expect(t.manager.query('CREATE TABLE more (id int)')).rejects.toMatchObject({ errno: 1142 });
+  });
+
+  it('may chat, search, edit and delete', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    const { id } = await ada.createConversation();
+    t.provider.willStream('Hello');
+    const sent = await ada.send(id, 'Hi');
+    const found = await ada.get('/conversations/search?q=Hello');
+    const renamed = await ada.post(`/conversations/${id}/update`, { title: 'Greetings' });
+    const deleted = await ada.post(`/conversations/${id}/delete`);
+
+    expect(sent).toMatchObject({ status: 200, body: { assistant_message: { content: 'Hello' } } });
+    expect(found.body.results).toHaveLength(1);
+    expect([renamed.status, deleted.status]).toEqual([200, 204]);
+  });
+
+  it('may store the heartbeat of a node', async () => {
+    expect((await fetch(`${t.url}/health/ready`)).status).toBe(200);
   });
 });
 
