@@ -33,7 +33,7 @@ export const LAYERS = [
   ['chat/streams/'],
   ['chat/replies/recovery/'],
   ['chat/replies/'],
-  ['chat/replies/titles/'],
+  ['chat/replies/prompts/', 'chat/replies/titles/'],
   ['chat/turns/'],
   ['chat/events/'],
   ['conversations/'],

@@ -39,6 +39,14 @@ export function withoutStreams(openApi) {
   return { ...openApi, paths: Object.fromEntries(paths) };
 }
 
+/** Drops alternatives of required properties, of which generators make types of their own. */
+export function withoutAlternatives(document) {
+  const isAlternative = (schema) => Object.keys(schema).join() === 'required';
+  return JSON.parse(JSON.stringify(document), (key, value) =>
+    key === 'anyOf' && Array.isArray(value) && value.every(isAlternative) ? undefined : value,
+  );
+}
+
 /** Drops schemas that no operation uses. */
 export function withoutUnusedSchemas(openApi) {
   const { schemas, ...others } = openApi.components;

@@ -6,7 +6,7 @@ import { createClient } from '@hey-api/openapi-ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readDocuments, withoutStreams } from './documents.mjs';
+import { readDocuments, withoutAlternatives, withoutStreams } from './documents.mjs';
 import { withEventTypes } from './event-types.mjs';
 import { generateRestSdk, installGenerator, LANGUAGES } from './openapi-generator.mjs';
 
@@ -37,7 +37,8 @@ async function writeCommitted(documents) {
 async function generateTypeScript({ openApi, asyncApi }) {
   const folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'));
   const input = join(folder, 'input.json');
-  await writeFile(input, JSON.stringify(closeEnums(withEventTypes(withoutStreams(openApi), asyncApi))));
+  const calls = withoutAlternatives(withEventTypes(withoutStreams(openApi), asyncApi));
+  await writeFile(input, JSON.stringify(closeEnums(calls)));
   await createClient({
     input,
     output: { path: 'sdk/typescript/src/rest', clean: true },

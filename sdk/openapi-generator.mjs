@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { withoutStreams, withoutUnusedSchemas } from './documents.mjs';
+import { withoutAlternatives, withoutStreams, withoutUnusedSchemas } from './documents.mjs';
 import { withEventSchemas } from './event-types.mjs';
 
 /** Languages with a configuration in sdk/<language>/config.yaml. */
@@ -23,7 +23,7 @@ export async function generateRestSdk(language, { openApi, asyncApi }) {
   const output = `sdk/${language}/generated`;
   try {
     const calls = withoutUnusedSchemas(withoutStreams(openApi));
-    await writeFile(input, JSON.stringify(withEventSchemas(calls, asyncApi)));
+    await writeFile(input, JSON.stringify(withoutAlternatives(withEventSchemas(calls, asyncApi))));
     await rm(output, { recursive: true, force: true });
     const config = `sdk/${language}/config.yaml`;
     const options = { maxBuffer: 1 << 26 };

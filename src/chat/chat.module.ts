@@ -5,6 +5,8 @@ import { AuthModule } from '../auth/auth.module.js';
 import { ConfigsModule } from '../configs/configs.module.js';
 import { ConversationsModule } from '../conversations/conversations.module.js';
 import { Message } from '../conversations/messages/message.entity.js';
+import { FileBlob } from '../files/file-blob.entity.js';
+import { FilesModule } from '../files/files.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { ReplyQuota } from './turns/reply-quota.js';
 import { PendingTurns } from './turns/pending-turns.js';
@@ -26,7 +28,10 @@ import { ReplyStream } from './streams/reply-stream.js';
 import { StreamJoin } from './streams/stream-join.js';
 import { TurnsService } from './turns/turns.service.js';
 import { Heartbeat } from './replies/recovery/heartbeat.js';
-import { PromptService } from './replies/prompt.service.js';
+import { BranchReader } from './replies/prompts/branch-reader.js';
+import { PromptFiles } from './replies/prompts/prompt-files.service.js';
+import { PromptService } from './replies/prompts/prompt.service.js';
+import { TurnFiles } from './replies/prompts/turn-files.service.js';
 import { RecoveryPace } from './replies/recovery/recovery-pace.js';
 import { RecoveryScan } from './replies/recovery/recovery-scan.js';
 import { ReplyRecovery } from './replies/recovery/reply-recovery.js';
@@ -49,18 +54,19 @@ import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Message]),
+    TypeOrmModule.forFeature([Message, FileBlob]),
     AiModule,
     AuthModule,
     ConfigsModule,
     ConversationsModule,
+    FilesModule,
     WebhooksModule,
   ],
   controllers: [ConversationController, ChatController],
   providers: [
     ...[ChatService, TurnStarter, LiveConversations],
     ...[TurnsService, ConversationHeads, SendBatches, PendingTurns, ReplyQuota],
-    ...[PromptService, TitleService, ReplyRunFactory],
+    ...[PromptService, BranchReader, PromptFiles, TurnFiles, TitleService, ReplyRunFactory],
     ...[Heartbeat, RecoveryPace, RecoveryScan, ReplyRecovery, ReplyRetries, RemoteReplies, ChatShutdown],
     ...[ReplyEngine, ReplyWriteBuffer, ReplyRepository, ReplyEndRecords, ReplyStopper, AbandonedReplies],
     ...[ConversationReader, StreamJoin, ConversationStream, ReplyStream, ReplyResponder, StalledConnections],

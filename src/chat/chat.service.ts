@@ -20,7 +20,8 @@ export class ChatService {
 
   /** Adds a message and its reply; a repeated send returns the first one's turn. */
   send(userId: number, conversationId: number, dto: SendMessageDto): Promise<Turn> {
-    return this.start(userId, conversationId, { kind: 'send', ...toUserText(dto) }, dto.config_id);
+    const text = { fileIds: [], ...toUserText(dto) };
+    return this.start(userId, conversationId, { kind: 'send', ...text }, dto.config_id);
   }
 
   /** Adds another reply to the same user message and activates it. */
@@ -71,11 +72,12 @@ export class ChatService {
   }
 }
 
-function toUserText({ content, client_message_id: sent }: EditMessageDto): UserText {
+function toUserText({ content, client_message_id: sent, file_ids: fileIds }: EditMessageDto): UserText {
   const clientMessageId = sent?.toLowerCase() ?? null;
   return {
     content,
     clientMessageId,
     clientMessageSpelling: sent === clientMessageId ? null : sent,
+    ...(fileIds && { fileIds }),
   };
 }

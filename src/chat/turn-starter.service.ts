@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { PromptPart } from '../ai/provider/prompt-content.js';
 import { NotFoundError } from '../common/errors/errors.js';
 import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
@@ -14,6 +15,12 @@ import { TurnsService } from './turns/turns.service.js';
 
 /** Start of a turn whose configuration is not resolved yet. */
 type TurnBasis = Omit<StartTurn, 'origin' | 'quota'>;
+
+interface PreparedTurn {
+  config: ResolvedConfig;
+  /** Its message's files. */
+  prepared: PromptPart[];
+}
 
 /** Stores a turn, publishes its messages and runs its reply. */
 @Injectable()
@@ -50,13 +57,14 @@ export class TurnStarter {
   ): Promise<{ turn: Turn; reply?: ActiveReply }> {
     const { nodeId } = this.engine;
     const origin = { nodeId, configId: config.configId, modelName: config.provider.modelName };
+    const prepared = await this.runs.prepareFiles(start, config);
     const deletion = new DeletionWatch(this.hub, start.userId, start.conversationId);
     const turn = await this.turns
       .start({ ...start, origin, quota: quotaOf(config) })
       .finally(() => deletion.unsubscribe());
     if (!turn.conversation) return { turn };
     if (deletion.seen) throw new NotFoundError('conversation');
-    const reply = this.startReply(turn, turn.conversation, start.request, config);
+    const reply = this.startReply(turn, turn.conversation, start.request, { config, prepared });
     if (deletion.isDisabled) this.hub.deliver(start.userId, new ParleyEvent('account.disabled', {}));
     return { turn, reply };
   }
@@ -65,10 +73,10 @@ export class TurnStarter {
     { userMessage, assistantMessage }: Turn,
     conversation: Conversation,
     request: TurnRequest,
-    config: ResolvedConfig,
+    { config, prepared }: PreparedTurn,
   ): ActiveReply {
     const { userId } = conversation;
-    const run = this.runs.create(conversation, userMessage, config);
+    const run = this.runs.create(conversation, userMessage, config, prepared);
     const reply = this.engine.start(assistantMessage, userId, 1, run);
     if (request.kind !== 'regenerate') this.hub.publish(userId, messageCreated(userMessage));
     this.hub.publish(userId, messageCreated(assistantMessage));

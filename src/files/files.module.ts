@@ -12,6 +12,7 @@ import { StoredFile } from './file.entity.js';
 import { FilesController } from './files.controller.js';
 import { FilesService } from './files.service.js';
 import { MessageFile } from './message-file.entity.js';
+import { MessageFiles } from './message-files.service.js';
 import { createStorage } from './storage/create-storage.js';
 import { FileStorage } from './storage/file-storage.js';
 import { TemporaryFiles } from './upload/temporary-files.js';
@@ -28,9 +29,10 @@ import { Uploads } from './uploads.service.js';
     FileLinks,
     FilesService,
     FileSweep,
+    MessageFiles,
     TemporaryFiles,
     Uploads,
   ],
-  exports: [FileBlobs, FileLinks, FileStorage, FileSweep, FilesService],
+  exports: [FileBlobs, FileInspector, FileStorage, FileSweep, MessageFiles, TemporaryFiles],
 })
 export class FilesModule {}

@@ -1,3 +1,4 @@
+import { imagesOf, textOf } from '../ai/provider/prompt-content.js';
 import type { PromptMessage, TokenUsage } from '../ai/provider/provider.js';
 import { countTokens } from '../ai/tokenizer/tokenizer.js';
 
@@ -11,11 +12,16 @@ export type Usage = TokenUsage & { estimated: boolean };
 
 /** Estimates usage with the tokenizer, for a provider that reports none. */
 export async function estimateUsage(prompt: PromptMessage[], text: string): Promise<Usage> {
-  const texts = [...prompt.map(({ content }) => content), text];
+  const texts = [...prompt.map(({ content }) => textOf(content)), text];
+  const images = prompt.flatMap(({ content }) => imagesOf(content));
   const counts = await countTokens(texts.map((each) => each.slice(0, SAMPLE_LENGTH)));
   const estimates = texts.map((each, index) => counts[index]! * Math.max(1, each.length / SAMPLE_LENGTH));
   const completionTokens = Math.round(estimates.pop()!);
-  const promptTokens = estimates.reduce((sum, tokens) => sum + Math.round(tokens) + TOKENS_PER_MESSAGE, 0);
+  const imageTokens = images.reduce((sum, { tokens }) => sum + tokens, 0);
+  const promptTokens = estimates.reduce(
+    (sum, tokens) => sum + Math.round(tokens) + TOKENS_PER_MESSAGE,
+    imageTokens,
+  );
   return {
     promptTokens,
     completionTokens,

@@ -86,10 +86,13 @@ const withoutIds = (value: unknown): unknown =>
     }) ?? 'null',
   );
 
+/** Optional only beside other fields. */
+const CONDITIONAL = ['content'];
+
 /** Optional fields, except those that null unsets. */
 function optionalOf(name: string, schema: Schema): string[] {
   const names = document.propertiesOf(schema).map(([property]) => property);
-  const unset = name.endsWith('{id}/update') ? UNSETS : [];
+  const unset = name.endsWith('{id}/update') ? UNSETS : CONDITIONAL;
   return names.filter((property) => !schema.required?.includes(property) && !unset.includes(property));
 }
 

@@ -12,6 +12,10 @@ import {
 } from '../../src/conversations/messages/reply-chunk.entity.js';
 import { Settings } from '../../src/env/settings.js';
 import type { WebhookDispatcher } from '../../src/webhooks/webhook-dispatcher.service.js';
+import { FileLinks } from '../../src/files/file-links.service.js';
+import { StoredFile } from '../../src/files/file.entity.js';
+import { MessageFile } from '../../src/files/message-file.entity.js';
+import { MessageFiles } from '../../src/files/message-files.service.js';
 import { WebhookOutbox } from '../../src/webhooks/webhook-outbox.service.js';
 import { ChatDatabase } from '../support/infrastructure/chat-database.js';
 
@@ -28,7 +32,9 @@ beforeAll(async () => {
   const outbox = new WebhookOutbox(new Settings(), { wake: () => undefined } as WebhookDispatcher);
   const endRecords = new ReplyEndRecords(outbox);
   const [messages, chunks] = [dataSource.getRepository(Message), dataSource.getRepository(ReplyChunk)];
-  repository = new ReplyRepository(dataSource, new MessagesService(messages, chunks), endRecords);
+  const [uses, stored] = [dataSource.getRepository(MessageFile), dataSource.getRepository(StoredFile)];
+  const files = new MessageFiles(uses, stored, new FileLinks({ jwtSecrets: ['secret'] } as Settings));
+  repository = new ReplyRepository(dataSource, new MessagesService(messages, chunks, files), endRecords);
 });
 afterAll(() => database.drop());
 beforeEach(async () => {

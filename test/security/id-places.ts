@@ -26,6 +26,7 @@ const KIND_BY_NAME: Partial<Record<string, Kind>> = {
   message_id: 'message',
   before_id: 'message',
   config_id: 'config',
+  file_ids: 'file',
 };
 /** Numeric fields that are no ids, and the id that the client chooses. */
 const NO_IDS = new Set(['limit', 'offset', 'context_tokens', 'client_message_id']);

@@ -98,13 +98,16 @@ async function call(client: HttpClient, operation: Operation, values: Values): P
   );
   for (const { name, in: where, required } of operation.parameters)
     if (where === 'query' && required && !query.has(name)) query.set(name, MARKER);
-  const ids = Object.fromEntries(at('body').map((place) => [place.name, values(place)]));
+  const ids = Object.fromEntries(at('body').map((place) => [place.name, inBody(place, values(place)!)]));
   const body = operation.body && { ...bodyOf(operation), ...ids };
   return read(client, operation.method, `${path}?${query}`, body);
 }
 
+/** Fields with a plural name take a list. */
+const inBody = ({ name }: IdPlace, id: number) => (name.endsWith('_ids') ? [id] : id);
+
 function bodyOf({ body }: Operation): object {
-  const { config_id: _, client_message_id: __, ...example } = body!.example;
+  const { config_id: _, client_message_id: __, file_ids: ___, ...example } = body!.example;
   return 'model_url' in example ? { ...example, model_url: t.provider.url } : example;
 }
 
@@ -143,8 +146,9 @@ function expectRefusal({ status, body }: Reply, theirs: IdPlace[], owner: string
     expect([owner, codes]).toEqual([owner, expect.arrayContaining([body.code])]);
     expect([owner, status]).toEqual([owner, body.code === 'not_found' ? 404 : 422]);
   } else if (fields.length > 0) {
-    const errors = fields.map((field) => ({ field, message: expect.any(String) }));
-    expect([owner, status, body.errors]).toEqual([owner, 422, errors]);
+    // Files are read once the configuration is found.
+    const [field] = fields.includes('config_id') ? ['config_id'] : fields;
+    expect([owner, status, body.errors]).toEqual([owner, 422, [{ field, message: expect.any(String) }]]);
   } else expect([owner, status]).toEqual([owner, 200]);
   expect(JSON.stringify(body)).not.toContain(MARKER);
 }
@@ -376,22 +380,20 @@ function exampleOf(body: { properties?: Record<string, unknown> }): object {
 }
 
 /** Adds the user's own ids for required fields. */
-function idsOf(places: IdPlace[], values: Values): Record<string, number> {
-  const known = places.map((place) => [
-    place.name,
-    values(place) ?? (place.kind === 'config' ? undefined : eves[place.kind]),
-  ]);
-  return Object.fromEntries(known.filter(([, id]) => id !== undefined)) as Record<string, number>;
+function idsOf(places: IdPlace[], values: Values): object {
+  const known = places.flatMap((place) => {
+    const id = values(place) ?? (isOptional(place) ? undefined : eves[place.kind]);
+    return id === undefined ? [] : [[place.name, inBody(place, id)]];
+  });
+  return Object.fromEntries(known) as object;
 }
+
+const isOptional = ({ kind }: IdPlace) => kind === 'config' || kind === 'file';
 
 /** Closing needs no ownership: `conversation.close` is acknowledged for any id (API.md 6). */
 function expectRefused(command: string, answer: Record<string, unknown>, theirs: IdPlace[]): void {
   if (command === 'conversation.close') return expect(answer).toEqual({ ok: true, data: {} });
-  const named = theirs.map(({ name }) => name);
-  const statuses = [
-    ...(named.includes('config_id') ? [422] : []),
-    ...(named.join() === 'config_id' ? [] : [404]),
-  ];
+  const statuses = [...(theirs.some(isOptional) ? [422] : []), ...(theirs.every(isOptional) ? [] : [404])];
   const { status } = (answer.error ?? {}) as Thing;
   expect([command, answer.ok, statuses]).toEqual([command, false, expect.arrayContaining([status])]);
 }

@@ -1,3 +1,5 @@
+import type { PromptContent } from './prompt-content.js';
+
 /** An OpenAI-compatible API and a model, as in a user's configuration. */
 export interface ModelProvider {
   /** The API's base URL, such as `https://api.openai.com/v1`. */
@@ -14,7 +16,7 @@ export interface ModelProvider {
 
 export interface PromptMessage {
   role: 'system' | 'user' | 'assistant';
-  content: string;
+  content: PromptContent;
 }
 
 export interface TokenUsage {

@@ -54,6 +54,7 @@ export class CompletionRequest {
         if (this.changes.learned) this.options.knownChanges.remember(this.provider, this.changes.learned);
         return opened;
       } catch (error) {
+        this.rememberRefusedImages();
         if (this.watchdog.signal.aborted) throw this.watchdog.signal.reason;
         const providerError = this.options.errors.from(error);
         if (attempt >= this.options.attempts || !isTransient(providerError, error)) throw providerError;
@@ -62,6 +63,13 @@ export class CompletionRequest {
         if (isLast && FAILS_AT_UNKNOWN.has(providerError.status ?? 0)) this.changes.dropUsage();
       }
     }
+  }
+
+  /** The next turn names the images in words, although this one fails. */
+  private rememberRefusedImages(): void {
+    const { knownChanges } = this.options;
+    if (!this.changes.refusesImages) return;
+    knownChanges.remember(this.provider, new Set([...knownChanges.get(this.provider), 'no images']));
   }
 
   /** Repeats the request at once while refusals lead to new changes. */

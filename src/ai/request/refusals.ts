@@ -1,3 +1,4 @@
+import { type ImagePart, imagesOf } from '../provider/prompt-content.js';
 import type { ProviderError } from '../provider/provider.error.js';
 import type { PromptMessage } from '../provider/provider.js';
 
@@ -5,7 +6,7 @@ import type { PromptMessage } from '../provider/provider.js';
 export type CompletionBody = Record<string, unknown> & { messages: PromptMessage[]; stream: boolean };
 
 /** The refused part of a request, or a parameter by name; `unknown` if the error does not say. */
-export type Refused = 'usage' | 'stream' | 'system' | 'unknown' | { param: string };
+export type Refused = 'usage' | 'stream' | 'system' | 'images' | 'unknown' | { param: string };
 
 /** Parameters that may be dropped. Members of `extra_body` are kept: they may control how a prompt is handled. */
 const PARAMS = [
@@ -55,12 +56,16 @@ const SYSTEM_REFUSAL = new RegExp(
   'i',
 );
 
+const IMAGES =
+  /\bimages?\b|image_?url|\bvision\b|multi-?modal|content.{0,40}\b(?:a|be|expected|valid) string|图片|图像|视觉|多模态/i;
+
 /** Finds the refused part by the `param` or the text of an error. Undefined if the error is no refusal. */
 export function refusedIn(error: ProviderError, body: CompletionBody): Refused | undefined {
   const { code, status, fullText } = error;
   if (body.stream_options && USAGE.test(fullText) && code !== 'upstream_rate_limited') return 'usage';
   const mayRefuse = code === 'upstream_error' || status === 403;
   if (!mayRefuse || !REFUSALS.has(status ?? 400)) return undefined;
+  if (imagesIn(body).length > 0 && IMAGES.test(fullText)) return 'images';
   const isBadRequest = status === 400 || status === 422;
   if (isBadRequest || REFUSAL.test(fullText)) {
     if (body.messages[0]?.role === 'system' && SYSTEM_REFUSAL.test(fullText)) return 'system';
@@ -69,6 +74,10 @@ export function refusedIn(error: ProviderError, body: CompletionBody): Refused |
     if (body.stream && STREAM_REFUSAL.test(fullText)) return 'stream';
   }
   return isBadRequest ? 'unknown' : undefined;
+}
+
+export function imagesIn({ messages }: CompletionBody): ImagePart[] {
+  return messages.flatMap(({ content }) => imagesOf(content));
 }
 
 /** Whether a refusal is about a parameter's value instead of its name. */

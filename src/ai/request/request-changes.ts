@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ProviderError } from '../provider/provider.error.js';
 import type { ModelProvider, PromptMessage } from '../provider/provider.js';
-import { type CompletionBody, isAboutValue, refusedIn } from './refusals.js';
+import { imagesOf, joinContents, textOf } from '../provider/prompt-content.js';
+import { type CompletionBody, imagesIn, isAboutValue, refusedIn } from './refusals.js';
 
 const LENGTH_NAMES = ['max_tokens', 'max_completion_tokens'] as const;
 type LengthName = (typeof LENGTH_NAMES)[number];
@@ -10,7 +11,8 @@ type LengthName = (typeof LENGTH_NAMES)[number];
  * A change to refused requests. A dropped parameter is stored with its value, a swapped one with its name, so that a
  * mistake affects no other request.
  */
-export type Change = 'no usage' | 'no stream' | 'no system' | `swap ${LengthName}` | `drop ${string}`;
+export type Change =
+  'no images' | 'no usage' | 'no stream' | 'no system' | `swap ${LengthName}` | `drop ${string}`;
 
 const MAX_ACCOUNTS = 10_000;
 /** After this time the original request is sent again: accounts get verified, and servers replaced. */
@@ -69,6 +71,7 @@ export class RequestChanges {
     for (const name of LENGTH_NAMES) {
       if (has(`swap ${name}`) && name in body) rename(body, name, otherLengthName(name));
     }
+    if (has('no images')) body.messages = body.messages.map(withoutEarlierImages);
     if (has('no system')) body.messages = withoutSystem(body.messages);
     if (has('no stream')) body.stream = false;
     if (has('no usage') || has('no stream')) delete body.stream_options;
@@ -80,7 +83,26 @@ export class RequestChanges {
     const refused = refusedIn(refusal, this.body);
     if (refused === undefined) return false;
     if (typeof refused === 'object') return this.changeParam(refused.param, refusal.fullText);
-    return this.add(refused === 'unknown' ? 'no usage' : `no ${refused}`);
+    if (refused === 'images') return this.leaveOutImages(refusal.fullText);
+    if (refused !== 'unknown') return this.add(`no ${refused}`);
+    return this.add('no usage') || (this.hasOnlyEarlierImages && this.add('no images'));
+  }
+
+  /** Whether images were refused, also if the request fails for it. */
+  get refusesImages(): boolean {
+    return this.changes.has('no images') && !this.known.has('no images');
+  }
+
+  private get hasOnlyEarlierImages(): boolean {
+    const images = imagesIn(this.original);
+    return images.length > 0 && !images.some(({ isPresent }) => isPresent);
+  }
+
+  /** @returns false if the message to answer has images, so that its turn fails */
+  private leaveOutImages(message: string): boolean {
+    if (this.hasOnlyEarlierImages) return this.add('no images');
+    if (!isAboutValue(message)) this.add('no images');
+    return false;
   }
 
   /** Drops the request for usage, which users did not configure. */
@@ -134,11 +156,19 @@ function rename(body: CompletionBody, from: string, to: string): void {
   delete body[from];
 }
 
+/** Names images of earlier messages in words. */
+function withoutEarlierImages(message: PromptMessage): PromptMessage {
+  const { content } = message;
+  if (typeof content === 'string' || imagesOf(content).length === 0) return message;
+  const parts = content.map((part) => (part.type === 'text' || part.isPresent ? part : part.inWords()));
+  return { ...message, content: imagesOf(parts).length === 0 ? textOf(parts) : parts };
+}
+
 /** Prepends the system prompt to the first user message. */
 function withoutSystem([system, ...others]: PromptMessage[]): PromptMessage[] {
   const first = others.findIndex(({ role }) => role === 'user');
   if (system?.role !== 'system') return system ? [system, ...others] : [];
   return others.map((message, index) =>
-    index === first ? { ...message, content: `${system.content}\n\n${message.content}` } : message,
+    index === first ? { ...message, content: joinContents(system.content, message.content) } : message,
   );
 }

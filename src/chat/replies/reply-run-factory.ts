@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { PromptPart } from '../../ai/provider/prompt-content.js';
 import type { ModelProvider, PromptMessage } from '../../ai/provider/provider.js';
 import { ProblemError } from '../../common/errors/errors.js';
 import { mergeParams } from '../../common/validation/model-params.dto.js';
@@ -6,7 +7,11 @@ import { DEFAULT_CONTEXT_TOKENS } from '../../configs/config.dto.js';
 import { ConfigsService, type ResolvedConfig } from '../../configs/configs.service.js';
 import { Conversation } from '../../conversations/conversation.entity.js';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
-import { PromptService } from './prompt.service.js';
+import type { Message } from '../../conversations/messages/message.entity.js';
+import { MessageFiles } from '../../files/message-files.service.js';
+import type { StartTurn } from '../turns/turn.js';
+import { type PromptBasis, PromptService } from './prompts/prompt.service.js';
+import { TurnFiles } from './prompts/turn-files.service.js';
 import type { RunningReply } from './reply-repository.js';
 import { TitleService } from './titles/title.service.js';
 
@@ -28,14 +33,34 @@ export class ReplyRunFactory {
     private readonly configs: ConfigsService,
     private readonly prompts: PromptService,
     private readonly titles: TitleService,
+    private readonly messageFiles: MessageFiles,
+    private readonly turnFiles: TurnFiles,
   ) {}
 
-  create(conversation: Conversation, userMessage: MessageDto, config: ResolvedConfig): ReplyRun {
-    const params = { ...mergeParams(config.provider.params ?? {}, conversation.params) };
+  /**
+   * Reads the files of a turn that is about to be stored.
+   * @throws {ProblemError} 422 naming `file_ids`, `context_exceeded` too
+   * @throws {StorageUnavailableError}
+   */
+  prepareFiles(
+    turn: Pick<StartTurn, 'userId' | 'conversationId' | 'request'>,
+    config: ResolvedConfig,
+  ): Promise<PromptPart[]> {
+    return this.turnFiles.prepare(turn, (conversation) => basisOf(conversation, config));
+  }
+
+  /** @param prepared files of the message, from `prepareFiles` */
+  create(
+    conversation: Conversation,
+    userMessage: MessageDto,
+    config: ResolvedConfig,
+    prepared?: PromptPart[],
+  ): ReplyRun {
+    const basis = basisOf(conversation, config);
     return {
-      provider: { ...config.provider, params },
+      provider: { ...config.provider, params: basis.params },
       configId: config.configId,
-      prompt: () => this.prompts.build(conversation, userMessage, config.contextTokens, params),
+      prompt: () => this.prompts.build(userMessage, basis, prepared),
       onEnded: (reply) => void this.titles.update(conversation, { userMessage, reply }, config),
     };
   }
@@ -49,7 +74,7 @@ export class ReplyRunFactory {
     const config = reply.configId
       ? await this.configs.resolve(userId, reply.configId)
       : await this.configs.resolveForConversation(userId, id);
-    return this.create(conversation, MessageDto.from(userMessage, [userMessage.id]), config);
+    return this.create(conversation, await this.messageOf(userMessage), config);
   }
 
   /** Rebuilds a stored reply's prompt; with the default context if its configuration is unusable by now. */
@@ -60,8 +85,22 @@ export class ReplyRunFactory {
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       const { conversation, userMessage } = running;
-      const message = MessageDto.from(userMessage, [userMessage.id]);
-      return this.prompts.build(conversation, message, DEFAULT_CONTEXT_TOKENS, conversation.params);
+      const message = await this.messageOf(userMessage);
+      const { systemPrompt, params } = conversation;
+      return this.prompts.build(message, { systemPrompt, contextTokens: DEFAULT_CONTEXT_TOKENS, params });
     }
   }
+
+  private async messageOf(message: Message): Promise<MessageDto> {
+    const files = this.messageFiles.toDtos(await this.messageFiles.find(message.id));
+    return MessageDto.from(message, [message.id], files);
+  }
+}
+
+function basisOf(
+  { systemPrompt, params }: Conversation,
+  config: ResolvedConfig,
+): PromptBasis & { params: object } {
+  const merged = { ...mergeParams(config.provider.params ?? {}, params) };
+  return { systemPrompt, contextTokens: config.contextTokens, params: merged };
 }

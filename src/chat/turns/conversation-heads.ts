@@ -51,15 +51,17 @@ export class ConversationHeads {
 /**
  * Moves the conversation's head to the new reply. The first message also provides the title.
  * @param added number of new messages
+ * @param fileName title of a message without words
  */
 export function advanceHead(
   conversation: Conversation,
   userMessage: Message,
   reply: Message,
   added: number,
+  fileName?: string,
 ): void {
   const isFirst = userMessage.parentId === null && conversation.titleSource === 'default';
-  const title = isFirst ? titleFromText(userMessage.content) : null;
+  const title = isFirst ? titleFromText(userMessage.content.trim() || (fileName ?? '')) : null;
   Object.assign(conversation, {
     activeMessageId: reply.id,
     messageCount: conversation.messageCount + added,

@@ -50,6 +50,7 @@ export class SendBatches {
 }
 
 function isShortSend(turn: StartTurn): turn is SendTurn {
-  if (turn.quota) return false;
-  return turn.request.kind === 'send' && turn.request.content.length <= MAX_CONTENT_LENGTH;
+  const { quota, request } = turn;
+  if (quota || request.kind !== 'send' || request.fileIds?.length) return false;
+  return request.content.length <= MAX_CONTENT_LENGTH;
 }

@@ -2,6 +2,8 @@ import type { EntityManager } from 'typeorm';
 import { ConflictError, NotFoundError } from '../../common/errors/errors.js';
 import type { Conversation } from '../../conversations/conversation.entity.js';
 import { Message } from '../../conversations/messages/message.entity.js';
+import type { StoredFile } from '../../files/file.entity.js';
+import type { MessageFiles } from '../../files/message-files.service.js';
 import { refuseOverQuota } from '../../usage/token-quota.js';
 import { Branches } from './branches.js';
 import { advanceHead, type ConversationHeads } from './conversation-heads.js';
@@ -17,6 +19,7 @@ export class StartTurnTransaction {
     private readonly manager: EntityManager,
     private readonly heads: ConversationHeads,
     private readonly messages: RawEntityWriter<Message>,
+    private readonly files: MessageFiles,
     private readonly turn: StartTurn,
   ) {}
 
@@ -25,11 +28,12 @@ export class StartTurnTransaction {
     const conversation = await this.heads.lock(this.manager, userId, conversationId);
     const userMessage = await this.userMessage(conversation);
     const reply = await this.insert(newReply(this.turn, userMessage.id, origin, this.now));
-    advanceHead(conversation, userMessage, reply, request.kind === 'regenerate' ? 1 : 2);
+    const files = await this.filesOf(userMessage);
+    advanceHead(conversation, userMessage, reply, request.kind === 'regenerate' ? 1 : 2, files[0]?.name);
     await this.heads.save(this.manager, [conversation]);
     if (quota) await refuseOverQuota(this.manager, userId, quota, this.now);
     const siblings = await siblingIds(this.manager, request.kind === 'send' ? [] : [userMessage, reply]);
-    return toTurn(userMessage, reply, siblings, conversation);
+    return toTurn(userMessage, reply, siblings, conversation, this.files.toDtos(files));
   }
 
   /** Inserts the user message, or finds the one whose reply is regenerated. */
@@ -39,12 +43,29 @@ export class StartTurnTransaction {
     const target = await getMessage(this.manager, conversationId, request.messageId);
     if (target.role !== (request.kind === 'edit' ? 'user' : 'assistant')) throw wrongRole(request.kind);
     await new Branches(this.manager, conversationId).endAt(target.parentId);
-    if (request.kind === 'edit') return this.insertUserMessage(target.parentId, request);
+    if (request.kind === 'edit') return this.insertUserMessage(target.parentId, request, target.id);
     return getMessage(this.manager, conversationId, target.parentId!);
   }
 
-  private insertUserMessage(parentId: number | null, text: UserText): Promise<Message> {
-    return this.insert(newUserMessage(this.turn, parentId, text, this.now));
+  /** @param editedId message whose files are kept unless the request names files */
+  private async insertUserMessage(
+    parentId: number | null,
+    text: UserText,
+    editedId?: number,
+  ): Promise<Message> {
+    const { userId, conversationId } = this.turn;
+    const message = await this.insert(newUserMessage(this.turn, parentId, text, this.now));
+    const ref = { messageId: message.id, conversationId };
+    if (text.fileIds) await this.files.attach(this.manager, userId, ref, text.fileIds);
+    else if (editedId !== undefined) await this.files.copy(this.manager, editedId, ref);
+    return message;
+  }
+
+  /** Reads nothing for a send without files. */
+  private async filesOf({ id }: Message): Promise<StoredFile[]> {
+    const { request } = this.turn;
+    const hasNone = request.kind !== 'regenerate' && request.fileIds?.length === 0;
+    return hasNone ? [] : this.files.find(id, this.manager);
   }
 
   private async insert(message: Message): Promise<Message> {

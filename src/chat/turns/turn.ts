@@ -1,5 +1,6 @@
 import type { Conversation } from '../../conversations/conversation.entity.js';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
+import type { StoredFileDto } from '../../files/file.dto.js';
 import type { Message } from '../../conversations/messages/message.entity.js';
 
 export interface UserText {
@@ -8,6 +9,8 @@ export interface UserText {
   clientMessageId: string | null;
   /** The client's own spelling, if it is not in lower case. */
   clientMessageSpelling?: string | null;
+  /** In their order. Undefined in an edit keeps the files. */
+  fileIds?: number[];
 }
 
 /** Request to add a message at the end of the active branch. */
@@ -57,11 +60,12 @@ export function toTurn(
   reply: Message,
   siblings: Map<number, number[]>,
   conversation: Conversation | null,
+  files: StoredFileDto[] = [],
 ): Turn {
-  const dto = (message: Message) => MessageDto.from(message, siblings.get(message.id) ?? [message.id]);
+  const siblingIds = ({ id }: Message) => siblings.get(id) ?? [id];
   return {
-    userMessage: dto(userMessage),
-    assistantMessage: dto(reply),
+    userMessage: MessageDto.from(userMessage, siblingIds(userMessage), files),
+    assistantMessage: MessageDto.from(reply, siblingIds(reply)),
     fresh: conversation !== null,
     conversation,
   };

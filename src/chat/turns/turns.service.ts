@@ -7,6 +7,8 @@ import { traced } from '../../common/tracing/tracing.js';
 import { Conversation } from '../../conversations/conversation.entity.js';
 import { Message } from '../../conversations/messages/message.entity.js';
 import { isMysql } from '../../database/data-source.js';
+import type { StoredFile } from '../../files/file.entity.js';
+import { MessageFiles } from '../../files/message-files.service.js';
 import { RawEntityQuery } from '../../database/raw-entity-query.js';
 import { isDuplicateKey, transaction } from '../../database/retry.js';
 import { Branches } from './branches.js';
@@ -32,6 +34,7 @@ export class TurnsService {
     @InjectDataSource() private readonly database: DataSource,
     private readonly heads: ConversationHeads,
     private readonly batches: SendBatches,
+    private readonly files: MessageFiles,
   ) {
     this.rows = new RawEntityQuery(database, Message, 'm');
     this.messages = new RawEntityWriter(database, Message);
@@ -47,13 +50,28 @@ export class TurnsService {
     const sameId = 'WHERE m.conversation_id = ? AND m.client_message_id = ?';
     const message = await this.rows.findOne(manager, sameId, [conversationId, request.clientMessageId]);
     if (!message) return null;
-    if (message.content !== request.content) throw clientMessageIdReused();
+    const files = await this.files.find(message.id, manager);
+    const isSame = message.content === request.content && (await this.hasSameFiles(files, request));
+    if (!isSame) throw clientMessageIdReused();
     const reply = await manager.findOneOrFail(Message, {
       where: { conversationId, parentId: message.id },
       order: { id: 'ASC' },
     });
     const siblings = await siblingIds(manager, [message, reply]);
-    return toTurn(message, reply, siblings, null);
+    return toTurn(message, reply, siblings, null, this.files.toDtos(files));
+  }
+
+  /** Compares ids, so that a file deleted since changes nothing. */
+  private async hasSameFiles(
+    files: StoredFile[],
+    request: Exclude<TurnRequest, { kind: 'regenerate' }>,
+  ): Promise<boolean> {
+    const ids = request.fileIds ?? (request.kind === 'edit' ? await this.fileIdsOf(request.messageId) : []);
+    return ids.length === files.length && files.every(({ id }, index) => id === ids[index]);
+  }
+
+  private async fileIdsOf(messageId: number): Promise<number[]> {
+    return (await this.files.find(messageId)).map(({ id }) => id);
   }
 
   /**
@@ -79,7 +97,7 @@ export class TurnsService {
     for (let attempt = 1; ; attempt++) {
       try {
         return await transaction(this.database, (manager) =>
-          new StartTurnTransaction(manager, this.heads, this.messages, turn).run(),
+          new StartTurnTransaction(manager, this.heads, this.messages, this.files, turn).run(),
         );
       } catch (error) {
         if (!isDuplicateKey(error)) throw error;

@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { StoredFileDto } from '../../files/file.dto.js';
 import type { Message, MessageRole, MessageStatus } from './message.entity.js';
 
 /** Token counts of a reply. */
@@ -78,6 +79,10 @@ export class MessageDto {
   @ApiProperty({ type: () => UsageDto, nullable: true })
   usage!: UsageDto | null;
 
+  /** In the order in which they were sent; empty for a reply. */
+  @ApiProperty({ type: () => [StoredFileDto] })
+  files!: StoredFileDto[];
+
   /** Sources cited by a provider that searches the web, in order of appearance. */
   @ApiProperty({ type: () => [SourceDto], example: [] })
   sources!: SourceDto[];
@@ -100,7 +105,7 @@ export class MessageDto {
   @ApiProperty({ type: 'string', format: 'date-time', nullable: true, example: '2026-01-31T09:30:04.200Z' })
   completed_at!: string | null;
 
-  static from(message: Message, siblingIds: number[]): MessageDto {
+  static from(message: Message, siblingIds: number[], files: StoredFileDto[] = []): MessageDto {
     return Object.assign(new MessageDto(), {
       id: message.id,
       conversation_id: message.conversationId,
@@ -113,6 +118,7 @@ export class MessageDto {
       error: errorOf(message),
       model_name: message.modelName,
       usage: usageOf(message),
+      files,
       sources: message.sources ?? [],
       client_message_id: message.clientMessageSpelling ?? message.clientMessageId,
       sibling_ids: siblingIds,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Not, Repository, SelectQueryBuilder } from 'typeorm';
 import { firstFitting, MAX_PAGE_BYTES } from '../../common/json/json-size.js';
+import { MessageFiles } from '../../files/message-files.service.js';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
 import { ReplyChunk, ReplyPart, chunksOf } from './reply-chunk.entity.js';
@@ -31,6 +32,7 @@ export class MessagesService {
   constructor(
     @InjectRepository(Message) private readonly messages: Repository<Message>,
     @InjectRepository(ReplyChunk) private readonly chunks: Repository<ReplyChunk>,
+    private readonly files: MessageFiles,
   ) {}
 
   /** Reads the newest messages of the active branch, in ascending order. */
@@ -95,9 +97,13 @@ export class MessagesService {
   async toDtos(messages: Message[]): Promise<MessageDto[]> {
     const siblings = await this.findSiblings(messages);
     const complete = await Promise.all(messages.map((message) => this.withText(message)));
-    return complete.map((message) =>
-      MessageDto.from(message, siblings.get(siblingKey(message)) ?? [message.id]),
+    const files = await this.files.findAll(
+      messages.filter(({ role }) => role === 'user').map(({ id }) => id),
     );
+    return complete.map((message) => {
+      const siblingIds = siblings.get(siblingKey(message)) ?? [message.id];
+      return MessageDto.from(message, siblingIds, this.files.toDtos(files.get(message.id) ?? []));
+    });
   }
 
   /** @returns an empty text if the message was deleted */

@@ -19,7 +19,7 @@ export function exampleOf(schema: Schema | ReferenceObject, schemas: Schemas, de
   if (given !== undefined) return given;
   if (schema.allOf) return Object.assign({}, ...schema.allOf.map((part) => exampleOf(part, schemas, depth)));
   const [variant] = schema.anyOf ?? schema.oneOf ?? [];
-  if (variant) return exampleOf(variant, schemas, depth);
+  if (variant && !schema.properties) return exampleOf(variant, schemas, depth);
   return exampleOfType(schema, schemas, depth);
 }
 

@@ -4,7 +4,13 @@ import { Settings } from '../../env/settings.js';
 import { addEventSchemas, EVENT_MODELS } from './events.js';
 import { finishOperations, publicOperationsOf } from './operations.js';
 import { PROBLEM_SCHEMAS } from './problem-responses.js';
-import { describeRequestBodies, dropDtoSuffix, finishSchema, schemasUsedBy } from './schemas.js';
+import {
+  describeRequestBodies,
+  dropDtoSuffix,
+  finishSchema,
+  requireAlternatives,
+  schemasUsedBy,
+} from './schemas.js';
 
 const VERSION = '0.1.0';
 
@@ -77,6 +83,7 @@ export function describeApi(app: INestApplication, models: (new () => object)[])
   Object.assign(document.components!.schemas!, structuredClone(PROBLEM_SCHEMAS));
   addEventSchemas(document.components!.schemas!);
   document.components!.headers = structuredClone(HEADERS);
+  requireAlternatives(document);
   describeRequestBodies(document);
   finishOperations(document, publicOperationsOf(app));
   finishSchemas(document);

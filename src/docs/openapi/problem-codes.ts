@@ -188,6 +188,10 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
       'The file is empty or broken, an image of too many pixels, or a PDF that is encrypted or without text.',
     detail: 'The file is empty.',
   },
+  context_exceeded: {
+    meaning: 'The files of the message do not fit the context of the model, even without earlier messages.',
+    detail: 'The files do not fit the context of the model.',
+  },
   storage_unavailable: {
     meaning: 'The storage of files does not answer: try again after `Retry-After`.',
     detail: 'The storage of files is unavailable; try again shortly.',

@@ -58,6 +58,19 @@ function addNumberFormat(node: Node): void {
   if (types.includes('number')) node.format ??= 'double';
 }
 
+/** Replaces `x-required-without` of a property, which names another one, by `anyOf`: one of both is required. */
+export function requireAlternatives(document: OpenAPIObject): void {
+  for (const schema of Object.values(document.components?.schemas ?? {}) as Schema[]) {
+    for (const [name, property] of Object.entries((schema.properties ?? {}) as Record<string, Node>)) {
+      const other = property['x-required-without'];
+      if (typeof other !== 'string') continue;
+      delete property['x-required-without'];
+      delete property.default;
+      schema.anyOf = [{ required: [name] }, { required: [other] }];
+    }
+  }
+}
+
 /** Documents that unknown fields are refused, and that a body is optional if all of its fields are. */
 export function describeRequestBodies(document: OpenAPIObject): void {
   const schemas = document.components?.schemas ?? {};
@@ -68,7 +81,7 @@ export function describeRequestBodies(document: OpenAPIObject): void {
       if (!schema || !('$ref' in schema)) continue;
       const resolved = resolve(schema, schemas);
       resolved.additionalProperties = false;
-      requestBody.required = (resolved.required ?? []).length > 0;
+      requestBody.required = (resolved.required ?? []).length > 0 || resolved.anyOf !== undefined;
     }
   }
 }

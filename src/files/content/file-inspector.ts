@@ -8,6 +8,7 @@ import { UnavailableError } from '../../common/errors/errors.js';
 import { UnreadableFileError } from './content.errors.js';
 import { detectKind, type FileKind } from './file-type.js';
 import { cleanImage } from './image.js';
+import { type ScaledImage, scaleImage } from './scaled-image.js';
 import { extractPdfText } from './pdf-text.js';
 
 /** Properties of the bytes that are served. */
@@ -44,6 +45,11 @@ export class FileInspector {
     const kind = await detectKind(path, name);
     const content = await this.read(path, kind);
     return { ...content, bytes: (await stat(path)).size, sha256: await sha256Of(path) };
+  }
+
+  /** Scales an image for models. */
+  scale(bytes: Buffer): Promise<ScaledImage> {
+    return this.enqueue(() => scaleImage(bytes));
   }
 
   private async read(path: string, kind: FileKind): Promise<Content> {

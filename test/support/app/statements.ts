@@ -20,10 +20,10 @@ export class StatementLog {
   }
 }
 
-/** Summarizes `BEGIN IMMEDIATE` and `START TRANSACTION` alike. */
+/** Summarizes `BEGIN IMMEDIATE` and `START TRANSACTION` alike, and ignores subqueries. */
 function summary(sql: string): string {
   const [verb = ''] = sql.split(' ', 1);
   if (/^(BEGIN|START)/.test(sql)) return 'BEGIN';
-  const [, table = ''] = /\b(?:FROM|INTO|UPDATE)\s+["`]?(\w+)/.exec(sql) ?? [];
+  const [, table = ''] = /\b(?:FROM|INTO|UPDATE)\s+["`]?(\w+)/.exec(sql.replace(/\([^()]*\)/g, '')) ?? [];
   return `${verb} ${table}`.trim();
 }

@@ -9,6 +9,7 @@ const TURN_PROBLEMS: ProblemResponse[] = [
   '409 reply_in_progress',
   '409 no_model_config',
   '409 key_unreadable',
+  '422 context_exceeded',
   '429 quota_exceeded',
   '502 upstream_auth',
   '502 upstream_rate_limited',
@@ -19,6 +20,7 @@ const TURN_PROBLEMS: ProblemResponse[] = [
   '502 upstream_empty',
   '502 content_filtered',
   '503 draining',
+  '503 storage_unavailable',
 ];
 
 /** Documents a response as server-sent events with an `Event` as the data of each. */

@@ -28,6 +28,7 @@ const PROBLEMS: Record<string, string> = {
   storage_full: '文件空间已满，请先删除一些文件。',
   unsupported_file: '不支持的文件类型。',
   unreadable_file: '无法读取该文件。',
+  context_exceeded: '文件超出了模型的上下文长度。',
   storage_unavailable: '文件存储暂时不可用，请稍后重试。',
   body_too_large: '内容过大。',
   unsupported_media_type: '不支持的内容类型。',

@@ -1,0 +1,104 @@
+import { partsOf, type PromptContent, type PromptPart } from '../../../ai/provider/prompt-content.js';
+import type { PromptMessage } from '../../../ai/provider/provider.js';
+import { ProblemError } from '../../../common/errors/errors.js';
+import type { StoredFile } from '../../../files/file.entity.js';
+import type { BranchMessage } from './branch-reader.js';
+import type { PromptFiles } from './prompt-files.service.js';
+import type { TokenBudget } from './token-budget.js';
+
+/** Takes messages from the newest to older ones, as long as they fit. */
+export class NewestMessages {
+  /** Set once a file was left out: all older ones are left out, too. */
+  private isFull = false;
+
+  constructor(
+    private readonly files: PromptFiles,
+    private readonly budget: TokenBudget,
+    private readonly prepared?: PromptPart[],
+  ) {}
+
+  async take(branch: AsyncIterable<BranchMessage>): Promise<PromptMessage[]> {
+    const newest: PromptMessage[] = [];
+    let isPresent = true;
+    for await (const message of branch) {
+      const taken = await this.takeOne(message, isPresent);
+      isPresent = false;
+      if (taken === 'full') break;
+      if (taken) newest.push(taken);
+    }
+    // Some providers require that the first message is the user's.
+    while (newest.at(-1)?.role === 'assistant') newest.pop();
+    return newest;
+  }
+
+  /** @returns null for a message without content */
+  private async takeOne(
+    { role, content, files }: BranchMessage,
+    isPresent: boolean,
+  ): Promise<PromptMessage | 'full' | null> {
+    const words = isBlank(content) ? '' : content;
+    if (words === '' && files.length === 0) return null;
+    if (isPresent && this.prepared) return this.takePrepared(words, this.prepared);
+    const base = { role, content: contentOf(files.map(lineFor), words) };
+    if (!(await this.budget.take(base)) && !isPresent) return 'full';
+    if (files.length === 0) return base;
+    return { role, content: contentOf(await this.takeFiles(files, isPresent), words) };
+  }
+
+  /** Prepared files fit with their message. */
+  private async takePrepared(words: string, prepared: PromptPart[]): Promise<PromptMessage> {
+    await this.budget.take({ role: 'user', content: words });
+    for (const part of prepared) await this.budget.takePart(part);
+    return { role: 'user', content: contentOf(prepared, words) };
+  }
+
+  /** @returns the parts of files in their order; lines for those that do not fit */
+  private async takeFiles(files: StoredFile[], isPresent: boolean): Promise<(PromptPart | string)[]> {
+    const parts: (PromptPart | string)[] = [];
+    for (const file of files.toReversed()) {
+      const part = await this.read(file, isPresent);
+      const isTaken = part !== null && (await this.budget.takePart(part));
+      this.isFull ||= !isTaken && file.blobId !== null;
+      parts.unshift(isTaken ? part : lineFor(file));
+    }
+    return parts;
+  }
+
+  /** @returns null if the file is deleted, cannot fit, or cannot be read: text goes on without it */
+  private async read(file: StoredFile, isPresent: boolean): Promise<PromptPart | null> {
+    if (this.isFull || (!isImage(file) && !this.budget.mayFit(file.bytes) && !isPdf(file))) return null;
+    try {
+      return await this.files.read(file, isPresent);
+    } catch (error) {
+      if (error instanceof ProblemError) return null;
+      throw error;
+    }
+  }
+}
+
+export const isImage = ({ width }: StoredFile) => width !== null;
+
+/** The size of a PDF says nothing about that of its text. */
+const isPdf = ({ mimeType }: StoredFile) => mimeType === 'application/pdf';
+
+/** Names a file that is not in the prompt. */
+export function lineFor({ name, deletedAt }: StoredFile): string {
+  const reason = deletedAt ? 'was deleted' : 'was left out to fit the context';
+  return `[The file ${JSON.stringify(name)} ${reason}.]`;
+}
+
+/** Makes a message of lines and words plain text, which every provider takes. */
+function contentOf(files: (PromptPart | string)[], words: string): PromptContent {
+  const lines = files.filter((each) => typeof each === 'string');
+  if (lines.length === files.length) return [...lines, words].filter((text) => text !== '').join('\n\n');
+  return [...files, ...partsOf(words)].map((each) => (typeof each === 'string' ? textPart(each) : each));
+}
+
+export function textPart(text: string): PromptPart {
+  return { type: 'text', text };
+}
+
+/** Some providers reject messages without text. */
+export function isBlank(content: string): boolean {
+  return content.trim() === '';
+}

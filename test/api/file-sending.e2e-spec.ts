@@ -1,0 +1,298 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { FileBlob } from '../../src/files/file-blob.entity.js';
+import { StoredFile } from '../../src/files/file.entity.js';
+import { FileSweep } from '../../src/files/file-sweep.service.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { TestUser } from '../support/app/user.js';
+import type { Thing } from '../support/clients/http.js';
+import { makePdf } from '../support/files.js';
+
+interface Part {
+  type: string;
+  text?: string;
+  image_url?: { url: string };
+}
+
+let t: TestApp;
+let ada: TestUser;
+let chat: number;
+let png: Buffer;
+
+beforeAll(async () => {
+  t = await startTestApp();
+  png = await image(8, 8);
+});
+beforeEach(async () => {
+  ada = await t.user().withConfig(t.provider).create();
+  chat = (await ada.createConversation({ title: 'Files' })).id;
+});
+afterEach(() => void (t.provider.refuse = undefined));
+afterAll(() => t.stop());
+
+const image = (width: number, height: number) =>
+  sharp({ create: { width, height, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer();
+
+async function upload(content: string | Buffer, name: string, user = ada): Promise<Thing> {
+  const form = new FormData();
+  form.append('file', new Blob([content]), name);
+  const headers = { Authorization: `Bearer ${user.tokens.access_token}` };
+  const response = await fetch(`${t.url}/files`, { method: 'POST', headers, body: form });
+  expect(response.status).toBe(201);
+  return (await response.json()) as Thing;
+}
+
+const idsOf = (...files: Thing[]) => ({ file_ids: files.map(({ id }) => id) });
+const namesIn = (message: Thing) => (message.files as Thing[]).map(({ name }) => name);
+
+const userMessageOf = (ack: object) => (ack as { data: { user_message: Thing } }).data.user_message;
+
+/** Messages of the newest prompt. */
+const prompt = () =>
+  t.provider.chats.at(-1)!.body.messages as unknown as { role: string; content: string | Part[] }[];
+const partsOf = (index = -1) => prompt().at(index)!.content as Part[];
+const text = () => JSON.stringify(prompt());
+
+describe('a message with files', () => {
+  const transports: [string, (body: object) => Promise<Thing>][] = [
+    [
+      'JSON',
+      async (body) => (await ada.post(`/conversations/${chat}/chat`, body)).body.user_message as Thing,
+    ],
+    [
+      'server-sent events',
+      async (body) => {
+        const sse = await ada.sse(`/conversations/${chat}/messages`, body);
+        const event = await sse.until(({ type }) => type === 'message.created');
+        return event.message as Thing;
+      },
+    ],
+    [
+      'Socket.IO',
+      async (body) => userMessageOf(await ada.socket().emit('chat.send', { conversation_id: chat, ...body })),
+    ],
+    [
+      'WebSocket',
+      async (body) => {
+        const client = ada.ws(chat);
+        await client.opened;
+        return userMessageOf(await client.request('chat.send', body));
+      },
+    ],
+  ];
+
+  it.each(transports)('reaches the model in its order over %s', async (_, send) => {
+    const files = [
+      await upload('a,b\n1,2', 'table.csv'),
+      await upload(png, 'teal.png'),
+      await upload(makePdf({ pages: ['Hello PDF'] }), 'paper.pdf'),
+    ];
+    const before = t.provider.chats.length;
+
+    const message = await send({ content: 'What is this?', ...idsOf(...files) });
+    await t.provider.waitForRequests(before + 1);
+
+    // Links change every 5 minutes.
+    expect(message.files).toEqual(files.map((file) => ({ ...file, url: expect.any(String) })));
+    expect(partsOf()).toEqual([
+      { type: 'text', text: 'File "table.csv":\n\na,b\n1,2' },
+      { type: 'image_url', image_url: { url: `data:image/png;base64,${png.toString('base64')}` } },
+      { type: 'text', text: expect.stringMatching(/^File "paper.pdf":\n\nHello PDF/) },
+      { type: 'text', text: 'What is this?' },
+    ]);
+    expect(namesIn((await ada.history(chat))[0]!)).toEqual(['table.csv', 'teal.png', 'paper.pdf']);
+  });
+
+  it('may have no words, and then has its title from the first file', async () => {
+    const { id } = await ada.createConversation();
+    t.provider.willAnswer(401, { error: { message: 'No such key' } });
+    await ada.post(`/conversations/${id}/chat`, idsOf(await upload('Hello', 'greeting.txt')));
+
+    expect((await ada.get(`/conversations/${id}`)).body).toMatchObject({ title: 'greeting.txt' });
+    expect(partsOf()).toEqual([{ type: 'text', text: 'File "greeting.txt":\n\nHello' }]);
+    expect((await ada.send(chat, '', { file_ids: [] })).body).toMatchObject({
+      status: 422,
+      errors: [{ field: 'content' }],
+    });
+  });
+
+  it('is refused with ids that are not those of own files', async () => {
+    const bob = await t.user().create();
+    const [own, gone, foreign] = [
+      await upload('own', 'own.txt'),
+      await upload('gone', 'gone.txt'),
+      await upload('foreign', 'foreign.txt', bob),
+    ];
+    await ada.post(`/files/${gone.id}/delete`);
+    const eleven = Array.from({ length: 11 }, (_, index) => index + 1);
+    for (const ids of [
+      [own.id, own.id],
+      [gone.id],
+      [own.id, foreign.id],
+      [999_999],
+      eleven,
+      ['1'],
+      'all',
+      [0],
+    ]) {
+      const { status, body } = await ada.send(chat, 'Hi', { file_ids: ids });
+      expect([status, body]).toMatchObject([
+        422,
+        { code: 'validation_failed', errors: [{ field: expect.stringMatching(/^file_ids/) }] },
+      ]);
+    }
+    expect(await ada.history(chat)).toEqual([]);
+  });
+
+  it('is the same send only with the same files in the same order', async () => {
+    const [one, two] = [await upload('1', 'one.txt'), await upload('2', 'two.txt')];
+    const id = { client_message_id: randomUUID() };
+    const first = await ada.send(chat, 'Hi', { ...id, ...idsOf(one, two) });
+    await ada.post(`/files/${one.id}/delete`);
+
+    const repeat = await ada.send(chat, 'Hi', { ...id, ...idsOf(one, two) });
+    expect(repeat.body.user_message.id).toBe(first.body.user_message.id);
+    expect(repeat.body.user_message.files).toMatchObject([{ deleted: true, url: null }, { deleted: false }]);
+    for (const other of [idsOf(two, one), idsOf(one), { file_ids: [] }, {}]) {
+      expect((await ada.send(chat, 'Hi', { ...id, ...other })).body.code).toBe('client_message_id_reused');
+    }
+    const plain = { client_message_id: randomUUID() };
+    const sent = await ada.send(chat, 'Hi', plain);
+    const again = await ada.send(chat, 'Hi', { ...plain, file_ids: [] });
+    expect(again.body.user_message.id).toBe(sent.body.user_message.id);
+  });
+
+  it('keeps its files when it is edited without naming any, and when its reply is regenerated', async () => {
+    const file = await upload('Hello', 'greeting.txt');
+    const { body } = await ada.send(chat, 'Hi', idsOf(file));
+    const edit = (changes: object) =>
+      ada.post<{ user_message: Thing }>(`/conversations/${chat}/messages/${body.user_message.id}/edit`, {
+        content: 'Again',
+        ...changes,
+      });
+
+    const id = { client_message_id: randomUUID() };
+    expect(namesIn((await edit(id)).body.user_message)).toEqual(['greeting.txt']);
+    expect(text()).toContain('greeting.txt');
+    expect((await edit(id)).status).toBe(200);
+    expect(namesIn((await edit({ file_ids: [] })).body.user_message)).toEqual([]);
+    expect(text()).not.toContain('greeting.txt');
+    await ada.post(`/conversations/${chat}/messages/${body.assistant_message.id}/regenerate`);
+    expect(text()).toContain('greeting.txt');
+  });
+
+  it('names files that were deleted since, and keeps used ones from the sweep', async () => {
+    const [kept, gone] = [await upload('kept', 'kept.txt'), await upload('gone', 'gone.txt')];
+    await ada.send(chat, 'Hi', idsOf(kept, gone));
+    expect(await t.manager.findOneBy(StoredFile, { id: kept.id })).toMatchObject({ expiresAt: null });
+    await ada.post(`/files/${gone.id}/delete`);
+    await t.app.get(FileSweep).run();
+
+    await ada.send(chat, 'And now?');
+    expect(text()).toContain('File \\"kept.txt\\":\\n\\nkept');
+    expect(text()).toContain('[The file \\"gone.txt\\" was deleted.]');
+    expect((await ada.history(chat))[0]!.files).toMatchObject([
+      { name: 'kept.txt', deleted: false },
+      { name: 'gone.txt', deleted: true, url: null },
+    ]);
+  });
+});
+
+describe('images', () => {
+  it('are scaled once, to 2048 pixels a side', async () => {
+    const large = await upload(await image(3000, 1500), 'large.png');
+    await ada.send(chat, 'First', idsOf(large));
+    const { url } = partsOf()[0]!.image_url!;
+    const sent = await sharp(Buffer.from(url.split(',')[1]!, 'base64')).metadata();
+    expect([url.slice(0, 16), sent.width, sent.height]).toEqual(['data:image/jpeg;', 2048, 1024]);
+
+    const { blobId } = await t.manager.findOneByOrFail(StoredFile, { id: large.id });
+    const blob = () => t.manager.findOneByOrFail(FileBlob, { id: blobId! });
+    const { scaledBlobId, storageKey } = await blob();
+    expect(scaledBlobId).not.toBeNull();
+    await writeFile(join(t.settings.dataDir, 'files', storageKey.slice(0, 2), storageKey), 'No image');
+    expect((await ada.send(chat, 'Second')).status).toBe(200);
+    expect(partsOf(0)[0]!.image_url!.url).toBe(url);
+    expect((await blob()).scaledBlobId).toBe(scaledBlobId);
+  });
+
+  it('fail the turn of a provider that takes none, and are named in words from then on', async () => {
+    const detail = 'This model does not support image input.';
+    t.provider.refuse = ({ messages }) =>
+      JSON.stringify(messages).includes('image_url') ? [400, { error: { message: detail } }] : undefined;
+    const failed = await ada.send(chat, 'What is this?', idsOf(await upload(png, 'teal.png')));
+    expect(failed).toMatchObject({ status: 502, body: { code: 'upstream_error', detail } });
+
+    const { length } = t.provider.chats;
+    expect((await ada.send(chat, 'And in words?')).status).toBe(200);
+    expect(t.provider.chats.length).toBe(length + 1);
+    expect(prompt()).toEqual([
+      {
+        role: 'user',
+        content: '[The image "teal.png" is not shown to this model.]\n\nWhat is this?\n\nAnd in words?',
+      },
+    ]);
+  });
+
+  it('go on in words after a change to a provider that takes none', async () => {
+    await ada.send(chat, 'What is this?', idsOf(await upload(png, 'teal.png')));
+    t.provider.refuse = ({ messages }) =>
+      JSON.stringify(messages).includes('image_url')
+        ? [400, { error: { message: 'unknown variant `image_url`, expected `text`' } }]
+        : undefined;
+    expect((await ada.send(chat, 'And in words?')).status).toBe(200);
+    expect(text()).toContain('The image \\"teal.png\\" is not shown');
+  });
+});
+
+describe('the context', () => {
+  beforeEach(async () => {
+    ada = await t.user().withConfig(t.provider, { context_tokens: 1200 }).create();
+    chat = (await ada.createConversation({ title: 'Files' })).id;
+  });
+
+  it('drops the oldest files first, and names them', async () => {
+    const words = (start: number) => Array.from({ length: 230 }, (_, n) => `word${start + n}`).join(' ');
+    const [old, recent] = [await upload(words(0), 'old.txt'), await upload(words(500), 'recent.txt')];
+    await ada.send(chat, 'One', idsOf(old));
+    await ada.send(chat, 'Two', idsOf(recent));
+    await ada.send(chat, 'Three');
+
+    expect(text()).toContain('[The file \\"old.txt\\" was left out to fit the context.]\\n\\nOne');
+    expect(text()).toContain('word500');
+    expect(text()).not.toContain('word100 ');
+  });
+
+  it('counts images by tiles, and refuses what does not fit alone, storing nothing', async () => {
+    // 85 + 170 × 4 and 85 + 170 tokens; there are 900.
+    const one = await upload(await image(768, 768), 'one.png');
+    const two = await upload(await image(512, 512), 'two.png');
+    const { status, body } = await ada.send(chat, 'Hi', idsOf(one, two));
+    expect([status, body]).toMatchObject([
+      422,
+      { code: 'context_exceeded', errors: [{ field: 'file_ids' }] },
+    ]);
+    expect(await ada.history(chat)).toEqual([]);
+    expect((await ada.send(chat, 'Hi', idsOf(one))).status).toBe(200);
+  });
+});
+
+it('answers 503 and stores nothing while the storage is unavailable', async () => {
+  const file = await upload('Hello', 'greeting.txt');
+  const folder = join(t.settings.dataDir, 'files');
+  await rename(folder, `${folder}.away`);
+  try {
+    const { status, body } = await ada.send(chat, 'Hi', idsOf(file));
+    expect([status, body.code]).toEqual([503, 'storage_unavailable']);
+    expect(await ada.history(chat)).toEqual([]);
+    expect((await ada.send(chat, 'Without files')).status).toBe(200);
+  } finally {
+    await rename(`${folder}.away`, folder);
+  }
+  expect((await ada.send(chat, 'Hi', idsOf(file))).status).toBe(200);
+});
