@@ -1,15 +1,17 @@
 import { TITLE_PROMPT } from '../chat/turns/titles.js';
 
-/** A message, as text. */
 export interface DemoMessage {
   role: string;
   text: string;
+  /** Types of images and names of other files. */
+  files?: string[];
 }
 
 /** The parts of the question used in the answer. */
 interface Question {
   quote: string;
   keywords: string[];
+  files: string[];
   earlier: string | undefined;
 }
 
@@ -38,13 +40,14 @@ const FUNCTION_WORDS = new Set(
 
 /** Builds the demo model's reply: Markdown for a question, one plain line for a title. Deterministic. */
 export function demoAnswer(messages: DemoMessage[]): string {
-  const asked = messages.filter((message) => message.role === 'user').map((message) => message.text);
-  const text = asked.at(-1) ?? '';
+  const asked = messages.filter((message) => message.role === 'user');
+  const { text = '', files = [] } = asked.at(-1) ?? {};
   if (text.startsWith(TITLE_PROMPT)) return title(text.slice(TITLE_PROMPT.length).trimStart());
   const question = {
     quote: quote(text),
     keywords: keywords(text),
-    earlier: asked.at(-2) && quote(asked.at(-2)!),
+    files: files.map((file) => `\`${cut(file.replace(/[`\p{Cc}]/gu, ' '), 60)}\``),
+    earlier: asked.at(-2) && quote(asked.at(-2)!.text),
   };
   return isChinese(text) ? inChinese(question) : inEnglish(question);
 }
@@ -59,11 +62,12 @@ function isChinese(text: string): boolean {
   return /\p{Script=Han}/u.test(text) && !/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text);
 }
 
-function inEnglish({ quote, keywords, earlier }: Question): string {
+function inEnglish({ quote, keywords, files, earlier }: Question): string {
   const subject = keywords.map((word) => `**${word}**`).join(', ');
+  const count = files.length === 1 ? 'a file' : `${files.length} files`;
   return `## ${quote ? `“${quote}”` : 'Hello!'}
 
-${subject && `Your message is about ${subject}. `}I have to be honest: I am **Parley's built-in demo model**. I run no neural network, \
+${files.length ? `You sent ${count}: ${files.join(', ')}. ` : ''}${subject && `Your message is about ${subject}. `}I have to be honest: I am **Parley's built-in demo model**. I run no neural network, \
 I only read your words and write this text, so please take it as a sample of *how* replies arrive.
 
 What you can see here:
@@ -79,11 +83,11 @@ ${CONFIG_EXAMPLE}
 Any OpenAI-compatible provider will do, and from then on it answers in my place.`;
 }
 
-function inChinese({ quote, keywords, earlier }: Question): string {
+function inChinese({ quote, keywords, files, earlier }: Question): string {
   const subject = keywords.map((word) => `**${word}**`).join('、');
   return `## “${quote}”
 
-${subject && `你的消息谈到了${subject}。`}坦白地说：我是 **Parley 内置的演示模型**，背后没有神经网络，只是读了你的话，写出这段文字，\
+${files.length ? `你发送了 ${files.length} 个文件：${files.join('、')}。` : ''}${subject && `你的消息谈到了${subject}。`}坦白地说：我是 **Parley 内置的演示模型**，背后没有神经网络，只是读了你的话，写出这段文字，\
 让你看看回复是*怎样*送达的。
 
 你现在看到的是：

@@ -3,6 +3,10 @@ import { z } from 'zod';
 import { demoAnswer, type DemoMessage, deltasOf } from './demo-answer.js';
 
 const TextPart = z.object({ type: z.literal('text'), text: z.string() });
+const ImagePart = z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) });
+
+/** The server's prompts begin the text of a file with its name, as JSON. */
+const FILE_NAME = /^File "((?:[^"\\]|\\.)*)":\n\n/;
 
 /** The supported part of OpenAI's chat request; other members are ignored. */
 export const DemoRequest = z.object({
@@ -11,7 +15,7 @@ export const DemoRequest = z.object({
     .array(
       z.object({
         role: z.string(),
-        content: z.union([z.string(), z.array(TextPart), z.null()]).default(null),
+        content: z.union([z.string(), z.array(z.union([TextPart, ImagePart])), z.null()]).default(null),
       }),
     )
     .min(1),
@@ -33,7 +37,7 @@ export class DemoCompletion {
   private readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
 
   constructor(private readonly request: DemoRequest) {
-    const messages = request.messages.map(({ role, content }) => ({ role, text: textOf(content) }));
+    const messages = request.messages.map(({ role, content }) => ({ role, ...readContent(content) }));
     const whole = deltasOf(demoAnswer(messages));
     this.deltas = whole.slice(0, request.max_completion_tokens ?? request.max_tokens ?? undefined);
     this.finishReason = this.deltas.length < whole.length ? 'length' : 'stop';
@@ -72,9 +76,20 @@ export class DemoCompletion {
   }
 }
 
-function textOf(content: DemoRequest['messages'][number]['content']): string {
-  if (typeof content === 'string') return content;
-  return (content ?? []).map((part) => part.text).join('\n');
+/** Separates words from files: images, and text parts that begin with a file's name. */
+function readContent(content: DemoRequest['messages'][number]['content']): Omit<DemoMessage, 'role'> {
+  const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : (content ?? []);
+  const message = { text: '', files: [] as string[] };
+  for (const part of parts) {
+    const file = part.type === 'text' ? FILE_NAME.exec(part.text)?.[1] : typeOf(part.image_url.url);
+    if (file !== undefined) message.files.push(file);
+    else if (part.type === 'text') message.text += `${message.text && '\n'}${part.text}`;
+  }
+  return message;
+}
+
+function typeOf(url: string): string {
+  return /^data:([\w/+.-]+)/.exec(url)?.[1] ?? 'image';
 }
 
 function usageOf(messages: DemoMessage[], completionTokens: number) {

@@ -112,6 +112,22 @@ describe('the demo model', () => {
     expect(body.choices[0]!.message.content).toContain('**glaciers**');
   });
 
+  it.each([
+    ['Look at these', 'You sent 2 files: `image/png`, `notes.txt`. Your message is about **Look**.'],
+    ['看看这些', '你发送了 2 个文件：`image/png`、`notes.txt`。'],
+  ])('says which files it got with %j', async (text, sentence) => {
+    await start();
+    const content = [
+      { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+      { type: 'text', text: 'File "notes.txt":\n\nSecret words' },
+      { type: 'text', text },
+    ];
+    const { choices } = await jsonOf(await complete({ messages: [{ role: 'user', content }] }));
+
+    expect(choices[0]!.message.content).toContain(sentence);
+    expect(choices[0]!.message.content).toContain(`“${text}”`);
+  });
+
   it('lists itself', async () => {
     await start();
     expect(await (await call('/models')).json()).toMatchObject({
