@@ -143,6 +143,7 @@ describe('POST /files', () => {
   it.each<[string, (form: FormData) => void]>([
     ['a second file', (form) => form.append('file', new Blob(['b']), 'b.txt')],
     ['an extra field', (form) => form.append('note', 'text')],
+    ['a second file by another name', (form) => form.append('other', new Blob(['b']), 'b.txt')],
   ])('refuses %s', async (_name, extend) => {
     const form = formOf('a');
     extend(form);
@@ -161,11 +162,24 @@ describe('POST /files', () => {
     ["filename*=UTF-8''a%07%0D%0Ab%E2%80%A8c.txt", 'abc.txt'],
     ['filename="日本語 😀.txt"', '日本語 😀.txt'],
     ["filename*=UTF-8''na%C3%AFve.txt", 'naïve.txt'],
-    [`filename="${'a'.repeat(10_000)}.md"`, `${'a'.repeat(252)}.md`],
+    ['filename="%22a%22%0D%0A.txt"', '"a".txt'],
+    ['filename=""', 'file'],
+    ["filename*=UTF-8''%ff%00.txt", 'file'],
   ])('cleans the name of a part with %s', async (parameter, name) => {
     const [body, headers] = partOf(`form-data; name="file"; ${parameter}`);
 
     expect(await post(ada, body, headers)).toMatchObject({ status: 201, body: { name } });
+  });
+
+  it.each<[string, string, string]>([
+    ['ASCII', 'a'.repeat(10_000), 'a'],
+    ['emoji', '😀'.repeat(10_000), '😀'],
+  ])('shortens a name of 10,000 characters of %s', async (_kind, long, character) => {
+    const name = `${character.repeat(252)}.md`;
+    for (const parameter of [`filename="${long}.md"`, `filename*=UTF-8''${encodeURIComponent(long)}.md`]) {
+      const [body, headers] = partOf(`form-data; name="file"; ${parameter}`);
+      expect(await post(ada, body, headers)).toMatchObject({ status: 201, body: { name } });
+    }
   });
 
   it('refuses more than 20 MiB by Content-Length at once, and while reading', async () => {

@@ -1,11 +1,18 @@
-import busboy, { type Busboy } from 'busboy';
+import { Dicer } from '@fastify/busboy';
+import { parse } from 'content-disposition';
 import type { Request } from 'express';
 import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { ProblemError } from '../../common/errors/errors.js';
 import { bodyTooLarge, MAX_FILE_BYTES } from '../../common/http/middleware/body-limit.js';
 import { allowSlowBody } from '../../common/http/server/slow-body.js';
 import { malformedUpload, notMultipart, notOneFile } from './upload.errors.js';
+
+/** A name of 10,000 characters, percent-encoded, takes up to 120 kB. */
+const MAX_HEADER_BYTES = 128 * 1024;
+
+type PartHeaders = Record<string, string[] | undefined>;
 
 /**
  * Writes the only part of a multipart/form-data body (RFC 7578), named `file`, to a path while it is received.
@@ -19,10 +26,13 @@ export async function readUpload(request: Request, path: string): Promise<string
   allowSlowBody(request);
   try {
     return await new Promise((resolve, reject) => {
-      parser.on('file', (field, stream, { filename }) => upload.add(field, stream, filename).catch(reject));
-      parser.on('field', () => reject(notOneFile()));
+      parser.on('part', (part) => {
+        // Parts that are refused still emit an error if the body breaks off.
+        part.on('error', () => undefined);
+        part.on('header', (headers: PartHeaders) => upload.add(headers, part).catch(reject));
+      });
       parser.on('error', () => reject(malformedUpload()));
-      parser.on('close', () => upload.finish().then(resolve, reject));
+      parser.on('finish', () => upload.finish().then(resolve, reject));
       request.on('close', () => request.complete || reject(malformedUpload()));
       request.pipe(parser);
     });
@@ -36,16 +46,26 @@ export async function readUpload(request: Request, path: string): Promise<string
   }
 }
 
-function createParser({ headers }: Request): Busboy {
+function createParser({ headers }: Request): Dicer {
   const type = headers['content-type'];
   if (type === undefined) throw notOneFile();
   if (!/^multipart\/form-data *(;|$)/i.test(type)) throw notMultipart();
-  const limits = { fileSize: MAX_FILE_BYTES + 1, fields: 1, fieldSize: 1024 };
-  try {
-    return busboy({ headers, limits, defParamCharset: 'utf8' });
-  } catch {
-    throw malformedUpload();
-  }
+  const [, quoted, token] = /; *boundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(type) ?? [];
+  const boundary = quoted ?? token;
+  if (boundary === undefined) throw malformedUpload();
+  return new Dicer({ boundary, maxHeaderSize: MAX_HEADER_BYTES } as Dicer.Config);
+}
+
+/** @throws {ProblemError} unless the part is a file named `file` */
+function fileNameOf(headers: PartHeaders): string | undefined {
+  const disposition = Buffer.from(headers['content-disposition']?.[0] ?? '', 'latin1').toString();
+  const { type, parameters } = parse(disposition, { multipart: true });
+  const isFile =
+    parameters.filename !== undefined ||
+    parameters['filename*'] !== undefined ||
+    headers['content-type']?.[0] === 'application/octet-stream';
+  if (type !== 'form-data' || parameters.name !== 'file' || !isFile) throw notOneFile();
+  return parameters.filename;
 }
 
 class Upload {
@@ -57,15 +77,15 @@ class Upload {
     private readonly signal: AbortSignal,
   ) {}
 
-  async add(field: string, stream: Readable, name?: string): Promise<void> {
-    // Parts that are refused still emit an error if the body breaks off.
-    stream.on('error', () => undefined);
-    if (field !== 'file' || this.writing) {
-      stream.resume();
-      throw notOneFile();
+  async add(headers: PartHeaders, part: Readable): Promise<void> {
+    try {
+      if (this.writing) throw notOneFile();
+      this.name = fileNameOf(headers);
+    } catch (error) {
+      part.resume();
+      throw error;
     }
-    this.name = name;
-    this.writing = this.write(stream);
+    this.writing = this.write(part);
     await this.writing;
   }
 
@@ -79,17 +99,22 @@ class Upload {
     await this.writing?.catch(() => undefined);
   }
 
-  private async write(stream: Readable): Promise<void> {
-    let isTooLarge = false;
-    stream.once('limit', () => (isTooLarge = true));
+  private async write(part: Readable): Promise<void> {
     const file = createWriteStream(this.path, { flags: 'wx', mode: 0o600 });
     try {
-      await pipeline(stream, file, { signal: this.signal });
+      await pipeline(part, limitBytes, file, { signal: this.signal });
     } catch (error) {
-      throw this.signal.aborted || (error as NodeJS.ErrnoException).code === undefined
-        ? malformedUpload()
-        : error;
+      const isOwn = error instanceof ProblemError || (error as NodeJS.ErrnoException).code !== undefined;
+      throw this.signal.aborted || !isOwn ? malformedUpload() : error;
     }
-    if (isTooLarge) throw bodyTooLarge();
+  }
+}
+
+async function* limitBytes(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > MAX_FILE_BYTES) throw bodyTooLarge();
+    yield chunk;
   }
 }

@@ -7,8 +7,8 @@ const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
 const CONVERSATION_LIMIT_BYTES = 16 * 1024 * 1024;
 
 export const MAX_FILE_BYTES = 20 * 1024 * 1024;
-/** With the frame of multipart/form-data. */
-const UPLOAD_LIMIT_BYTES = MAX_FILE_BYTES + 64 * 1024;
+/** With the frame of multipart/form-data, which holds the name. */
+const UPLOAD_LIMIT_BYTES = MAX_FILE_BYTES + 256 * 1024;
 
 /** Whether a request uploads a file, whose body is read by its handler. */
 export function isUpload({ method, url = '' }: IncomingMessage): boolean {
