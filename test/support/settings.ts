@@ -1,0 +1,38 @@
+import { afterEach, beforeEach } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EnvironmentError, loadSettings, type Settings } from '../../src/env/settings.js';
+
+export const jwtSecret = () => randomBytes(48).toString('base64');
+export const fernetKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+export const webhookSecret = (bytes = 24) => `whsec_${randomBytes(bytes).toString('base64')}`;
+
+/** The DATA_DIR of a test, which does not exist yet. */
+export let dataDir: string;
+
+export function useDataDir(): void {
+  let workplace: string;
+  beforeEach(() => {
+    workplace = mkdtempSync(join(tmpdir(), 'parley-settings-'));
+    dataDir = join(workplace, 'data');
+  });
+  afterEach(() => rmSync(workplace, { recursive: true, force: true }));
+}
+
+export const load = (environment: NodeJS.ProcessEnv = {}): Settings =>
+  loadSettings({ DATA_DIR: dataDir, ...environment });
+
+export const loadInProduction = (environment: NodeJS.ProcessEnv = {}): Settings =>
+  load({ NODE_ENV: 'production', JWT_SECRETS: jwtSecret(), ENCRYPTION_KEYS: fernetKey(), ...environment });
+
+export function errorsOf(environment: NodeJS.ProcessEnv, loader = load): readonly string[] {
+  try {
+    loader(environment);
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.errors;
+    throw error;
+  }
+  return [];
+}
