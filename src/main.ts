@@ -1,4 +1,5 @@
-import { EnvironmentError, loadSettings, readDotEnv, type Settings } from './env/settings.js';
+import { EnvironmentError } from './env/environment-error.js';
+import { loadSettings, readDotEnv, type Settings } from './env/settings.js';
 
 // Checks the environment before the modules are loaded, which takes a second.
 const settings = checkEnvironment();

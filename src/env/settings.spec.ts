@@ -12,7 +12,8 @@ import {
   webhookSecret,
 } from '../../test/support/settings.js';
 import { environmentSchema } from './environment.js';
-import { EnvironmentError, Settings } from './settings.js';
+import { EnvironmentError } from './environment-error.js';
+import { Settings } from './settings.js';
 
 const settingNames = Object.keys(environmentSchema(false).shape);
 

@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import { join } from 'node:path';
+import { generatedEncryptionKey, generatedJwtSecret } from './default-secrets.js';
+import { EnvironmentError } from './environment-error.js';
 import { type Environment, environmentSchema } from './environment.js';
-import { readOrCreateSecret } from './generated-secret.js';
-import { checkEncryptionKey, checkJwtSecret, type OidcProvider, type SecretCheck } from './rules.js';
+import type { OidcProvider } from './rules.js';
 
 /** The validated environment; also its injection token. */
 export class Settings {
@@ -69,20 +68,6 @@ export class Settings {
   readonly logLevel!: string;
 }
 
-/** Lists all invalid variables for the operator, by name and without values. */
-export class EnvironmentError extends Error {
-  constructor(readonly errors: readonly string[]) {
-    super(
-      [
-        `Parley cannot start: ${errors.length} error${errors.length === 1 ? '' : 's'} in its environment.`,
-        ...errors.map((error) => `  - ${error}`),
-        'Every setting is described in .env.example.',
-      ].join('\n'),
-    );
-    this.name = 'EnvironmentError';
-  }
-}
-
 /**
  * Outside production, loads `.env` from the working directory into process.env. Variables already set take precedence,
  * and the file may be missing.
@@ -132,7 +117,6 @@ function dropEmpty(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 function toSettings(checked: Environment, production: boolean): Settings {
-  const linkBaseUrl = checked.PUBLIC_URL ?? `http://${linkHost(checked.HOST)}:${checked.PORT}`;
   return {
     nodeEnv: checked.NODE_ENV,
     production,
@@ -145,11 +129,7 @@ function toSettings(checked: Environment, production: boolean): Settings {
     redisUrl: checked.REDIS_URL,
     jwtSecrets: checked.JWT_SECRETS ?? [generatedJwtSecret(checked.DATA_DIR)],
     encryptionKeys: checked.ENCRYPTION_KEYS ?? [generatedEncryptionKey(checked.DATA_DIR)],
-    publicUrl: checked.PUBLIC_URL,
-    linkBaseUrl,
-    smtpUrl: checked.SMTP_URL,
-    mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
-    emailVerification: checked.EMAIL_VERIFICATION,
+    ...mailSettings(checked),
     oidcProviders: checked.OIDC_PROVIDERS,
     registration: checked.REGISTRATION,
     adminEmails: checked.ADMIN_EMAILS,
@@ -176,6 +156,17 @@ function toSettings(checked: Environment, production: boolean): Settings {
   };
 }
 
+function mailSettings(checked: Environment) {
+  const linkBaseUrl = checked.PUBLIC_URL ?? `http://${linkHost(checked.HOST)}:${checked.PORT}`;
+  return {
+    publicUrl: checked.PUBLIC_URL,
+    linkBaseUrl,
+    smtpUrl: checked.SMTP_URL,
+    mailFrom: checked.MAIL_FROM ?? `Parley <no-reply@${new URL(linkBaseUrl).hostname}>`,
+    emailVerification: checked.EMAIL_VERIFICATION,
+  };
+}
+
 /** The host of the server's own address in a link; a wildcard address is none. */
 function linkHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
@@ -183,40 +174,3 @@ function linkHost(host: string): string {
 }
 
 const originsOf = (url: string | undefined) => (url ? [new URL(url).origin] : []);
-
-function generatedJwtSecret(dataDir: string): string {
-  const generate = () => randomBytes(48).toString('base64');
-  return generatedSecret('JWT_SECRETS', dataDir, 'jwt-secret', { check: checkJwtSecret, generate });
-}
-
-function generatedEncryptionKey(dataDir: string): string {
-  const generate = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
-  return generatedSecret('ENCRYPTION_KEYS', dataDir, 'encryption-key', {
-    check: checkEncryptionKey,
-    generate,
-  });
-}
-
-function generatedSecret(
-  variable: string,
-  dataDir: string,
-  file: string,
-  { check, generate }: { check: SecretCheck; generate: () => string },
-): string {
-  const secret = readOrCreate();
-  const error = check(secret);
-  if (error)
-    throw new EnvironmentError([`${variable} is unset, and the secret in DATA_DIR/${file} ${error}`]);
-  return secret;
-
-  function readOrCreate(): string {
-    try {
-      return readOrCreateSecret(join(dataDir, file), generate);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new EnvironmentError([
-        `${variable} is unset, and DATA_DIR/${file} cannot be read or created (${code})`,
-      ]);
-    }
-  }
-}

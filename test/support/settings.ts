@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EnvironmentError, loadSettings, type Settings } from '../../src/env/settings.js';
+import { EnvironmentError } from '../../src/env/environment-error.js';
+import { loadSettings, type Settings } from '../../src/env/settings.js';
 
 export const jwtSecret = () => randomBytes(48).toString('base64');
 export const fernetKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
