@@ -53,7 +53,7 @@ describe('@parley/client on a network that blocks WebSockets', () => {
   async function compare(conversation: ConversationStore): Promise<void> {
     const shown = conversation
       .getSnapshot()
-      .messages.map(({ key: _key, failure: _failure, ...each }) => each);
+      .messages.map(({ key: _key, failure: _failure, uploads: _uploads, ...each }) => each);
     expect(shown).toEqual(await ada.history(conversation.id));
   }
 

@@ -79,7 +79,9 @@ describe('@parley/client through connections that break, stall and overtake each
       return messages.length === 2 * SENDS && !running && messages.at(-1)!.id === another.id;
     });
     const stored = await ada.history(conversation.id);
-    expect(shown.messages.map(({ key: _key, failure: _failure, ...each }) => each)).toEqual(stored);
+    expect(
+      shown.messages.map(({ key: _key, failure: _failure, uploads: _uploads, ...each }) => each),
+    ).toEqual(stored);
     const answers = [...done.slice(0, -1), another];
     expect(stored.map(({ content }) => content)).toEqual(
       contents.flatMap((content, n) => [content, answers[n]!.content]),
@@ -120,7 +122,9 @@ describe('@parley/client through connections that break, stall and overtake each
     proxy.calmDown();
 
     const stored = await ada.history(id);
-    expect(messages.map(({ key: _key, failure: _failure, ...each }) => each)).toEqual(stored);
+    expect(messages.map(({ key: _key, failure: _failure, uploads: _uploads, ...each }) => each)).toEqual(
+      stored,
+    );
     expect(stored.filter(({ role }) => role === 'user').map(({ content }) => content)).toEqual(contents);
     figures.sends += SENDS;
     client.close();

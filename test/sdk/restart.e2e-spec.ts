@@ -65,7 +65,9 @@ describe('@parley/client through a restart of each node in turn', () => {
     const { messages } = await settled(conversation, ({ messages: all }) => all.length === 2 * SENDS);
 
     const stored = await running[0]!.welcome(ada).history(conversation.id);
-    expect(messages.map(({ key: _key, failure: _failure, ...each }) => each)).toEqual(stored);
+    expect(messages.map(({ key: _key, failure: _failure, uploads: _uploads, ...each }) => each)).toEqual(
+      stored,
+    );
     expect(texts).toEqual(done.map(({ content }) => content));
     expect(done.map(({ status }) => status)).toEqual(Array(SENDS).fill('complete'));
     expect(stored.filter(({ role }) => role === 'user')).toHaveLength(SENDS);

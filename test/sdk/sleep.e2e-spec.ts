@@ -73,7 +73,7 @@ it(
     const last = lines.pop()!;
     expect(lines.map(({ text }) => text).join('')).toBe('Before, asleep 😴, and after.');
     const shown = (last.messages as Record<string, unknown>[]).map(
-      ({ key: _key, failure: _failure, ...message }) => message,
+      ({ key: _key, failure: _failure, uploads: _uploads, ...message }) => message,
     );
     expect(shown).toEqual(await ada.history(id));
   },

@@ -11,6 +11,10 @@ export type {
 export type { Reply } from './conversations/reply.js';
 export type { ConversationSnapshot, ConversationStatus } from './conversations/snapshot.js';
 export { ParleyError } from './error.js';
+export type { Attachments, AttachmentsSnapshot } from './files/attachments.js';
+export type { FileInput, NamedData, NativeFile } from './files/file-input.js';
+export type { Attachable, Files } from './files/files.js';
+export type { Upload, UploadState } from './files/upload.js';
 export type { ConnectionStatus } from './live/connection.js';
 export type { Readable } from './store.js';
 export type { Rest } from './rest/index.js';

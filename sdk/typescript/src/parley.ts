@@ -5,7 +5,9 @@ import { Conversation } from './conversations/conversation.js';
 import { ConversationList } from './conversations/conversation-list.js';
 import { DraftStorage } from './conversations/draft-storage.js';
 import type { Draft } from './conversations/outbox.js';
+import { Files } from './files/files.js';
 import type { RequestEvents } from './http/event-stream.js';
+import { createFileUpload } from './http/file-upload.js';
 import { createEventRequest, createRestClient, type Fetch } from './http/rest-client.js';
 import { withTimeout } from './http/timeout.js';
 import { Connection, type ConnectionStatus } from './live/connection.js';
@@ -35,6 +37,8 @@ export class Parley {
   readonly connection: Connection;
   /** The list of conversations: a store, and the calls that change it. */
   readonly conversations: ConversationList;
+  /** Uploads, and links to stored files. */
+  readonly files: Files;
   private readonly requestEvents: RequestEvents;
   private readonly tokens: SessionTokens;
   private readonly drafts: DraftStorage;
@@ -59,6 +63,8 @@ export class Parley {
     this.connection = new Connection(url, this.tokens, reconnect);
     this.status = this.connection;
     this.conversations = new ConversationList(this.rest, this.connection);
+    const post = createFileUpload(url, fetch, this.tokens);
+    this.files = new Files(url, { rest: this.rest, connection: this.connection, post });
     this.connection.events.on((event) => this.dispatch(event));
     this.tokens.changed.on((session) => this.sessionChanged(session));
     this.tokens.signedOut.on((reason) => reason === 'logout' && this.drafts.clear());
@@ -69,9 +75,9 @@ export class Parley {
   conversation(id: number): Conversation {
     let conversation = this.opened.get(id);
     if (!conversation) {
-      const { rest, connection, requestEvents, drafts } = this;
+      const { rest, connection, requestEvents, drafts, files } = this;
       const forget = () => void this.opened.delete(id);
-      conversation = new Conversation(id, { rest, connection, requestEvents, drafts, forget });
+      conversation = new Conversation(id, { rest, connection, requestEvents, drafts, files, forget });
       this.opened.set(id, conversation);
     }
     return conversation;
@@ -90,6 +96,7 @@ export class Parley {
     this.stopListening();
     for (const conversation of [...this.opened.values()]) conversation.end();
     this.conversations.close();
+    this.files.abort();
     this.connection.close();
   }
 
@@ -105,6 +112,7 @@ export class Parley {
     if (before === this.userId) return;
     for (const conversation of this.opened.values())
       if (before !== undefined) conversation.reset(signedOutError());
+    if (before !== undefined) this.files.abort(signedOutError());
     this.conversations.reset();
     if (this.userId !== undefined) this.drafts.restored = this.restore(this.userId);
   }

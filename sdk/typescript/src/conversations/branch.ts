@@ -1,5 +1,6 @@
 import type { Conversation, ConversationPage, Message, Turn } from '../rest/types.gen.js';
 import type { LiveEvent } from '../live/events.js';
+import type { Draft } from './outbox.js';
 
 /**
  * The active branch of a conversation as far as it is known. Immutable; messages keep their identity until they change.
@@ -88,6 +89,12 @@ export function applyEarlier(branch: Branch, page: ConversationPage): Branch {
 
 export function findMessage(branch: Branch, id: number): Message | undefined {
   return branch.aside?.id === id ? branch.aside : branch.messages[indexOf(branch, id)];
+}
+
+/** Files that an edit keeps. */
+export function filesKept(branch: Branch, { command, body }: Draft): Message['files'] {
+  const isKept = command === 'chat.edit' && !body.file_ids;
+  return (isKept && findMessage(branch, body.message_id)?.files) || [];
 }
 
 export const isStreaming = ({ status }: Message): boolean => status === 'streaming';

@@ -1,4 +1,6 @@
 import type { ParleyError } from '../error.js';
+import type { StoredFile } from '../rest/types.gen.js';
+import type { Upload } from '../files/upload.js';
 import { clock } from '../platform/clock.js';
 import type { ChatSend, Message, MessageStatus } from '../rest/types.gen.js';
 
@@ -11,7 +13,11 @@ export interface ChatMessage extends Omit<Message, 'id' | 'status'> {
   /** `sending` also while offline; `rejected` when the server refused the message, for the reason in `failure`. */
   readonly status: MessageStatus | 'sending' | 'rejected';
   readonly failure: ParleyError | null;
+  /** Files of a message that the server has not stored, each a store of its state; later they are in `files`. */
+  readonly uploads: readonly Upload[];
 }
+
+const NO_UPLOADS: readonly Upload[] = [];
 
 const views = new WeakMap<Message, ChatMessage>();
 
@@ -19,14 +25,19 @@ const views = new WeakMap<Message, ChatMessage>();
 export function viewOf(message: Message): ChatMessage {
   let view = views.get(message);
   if (!view) {
-    view = { ...message, key: message.client_message_id ?? String(message.id), failure: null };
+    const key = message.client_message_id ?? String(message.id);
+    view = { ...message, key, failure: null, uploads: NO_UPLOADS };
     views.set(message, view);
   }
   return view;
 }
 
 /** The view of a message that the server has not stored. */
-export function pendingView(body: ChatSend & { client_message_id: string }): ChatMessage {
+export function pendingView(
+  body: ChatSend & { client_message_id: string },
+  uploads: readonly Upload[],
+  files: readonly StoredFile[],
+): ChatMessage {
   return {
     key: body.client_message_id,
     client_message_id: body.client_message_id,
@@ -42,7 +53,8 @@ export function pendingView(body: ChatSend & { client_message_id: string }): Cha
     error: null,
     model_name: null,
     usage: null,
-    files: [],
+    files: [...files],
+    uploads,
     sources: [],
     sibling_ids: [],
     created_at: new Date(clock.now()).toISOString(),

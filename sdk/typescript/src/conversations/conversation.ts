@@ -7,6 +7,7 @@ import { Store } from '../store.js';
 import { ActiveReplies } from './active-replies.js';
 import * as branches from './branch.js';
 import { ConversationReader } from './conversation-reader.js';
+import { requestFields, observeUploads } from './message-files.js';
 import { type Draft, Outbox } from './outbox.js';
 import { regenerate } from './regenerate.js';
 import { Reply } from './reply.js';
@@ -57,14 +58,15 @@ export class Conversation extends Store<ConversationSnapshot> {
    * order. If the server refuses it, it stays in `messages` as `rejected`: see `retry` and `remove`.
    */
   send(content: string, options: SendOptions = {}): Reply {
-    const body = { ...options, conversation_id: this.id, content, client_message_id: uuid() };
-    return this.enqueue({ command: 'chat.send', body });
+    const body = { ...requestFields(options), conversation_id: this.id, content, client_message_id: uuid() };
+    return this.enqueue({ command: 'chat.send', body }, options);
   }
 
   /** Sends a changed message in place of an earlier one, on a branch of its own; as `send`. */
   edit(messageId: number, content: string, options: EditOptions = {}): Reply {
     const identity = { conversation_id: this.id, message_id: messageId, client_message_id: uuid() };
-    return this.enqueue({ command: 'chat.edit', body: { ...options, ...identity, content } });
+    const body = { ...requestFields(options), ...identity, content };
+    return this.enqueue({ command: 'chat.edit', body }, options);
   }
 
   /** Sends a rejected message again. */
@@ -169,8 +171,11 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (this.status !== 'deleted') this.reader.start();
   }
 
-  private enqueue(draft: Draft): Reply {
-    const reply = this.outbox.add(draft);
+  private enqueue(draft: Draft, options: SendOptions): Reply {
+    const uploads = options.files?.map((file) => this.services.files.upload(file));
+    const added = uploads ? { ...draft, missing: uploads.map(({ name }) => name) } : draft;
+    const reply = this.outbox.add(added, uploads, branches.filesKept(this.branch, draft));
+    observeUploads(uploads ?? [], options, reply, () => this.outbox.withdraw(draft.body.client_message_id));
     this.follow(reply, draft);
     return reply;
   }
@@ -214,9 +219,8 @@ export class Conversation extends Store<ConversationSnapshot> {
   private async readEarlier(limit: number): Promise<void> {
     const first = this.branch.messages[0];
     if (!first || !this.branch.hasMore) return;
-    this.apply(
-      branches.applyEarlier(this.branch, await this.reader.readPage({ before_id: first.id, limit })),
-    );
+    const page = await this.reader.readPage({ before_id: first.id, limit });
+    this.apply(branches.applyEarlier(this.branch, page));
   }
 
   private deleted(): void {

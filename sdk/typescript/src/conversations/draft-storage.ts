@@ -32,7 +32,13 @@ export class DraftStorage {
 
   add(draft: Draft): void {
     const { userId: user_id } = this;
-    if (user_id !== undefined) this.change((drafts) => [...without(drafts, draft), { user_id, draft }]);
+    if (user_id === undefined) return;
+    const added = { user_id, draft };
+    this.change((drafts) =>
+      drafts.some((each) => isSame(each, draft))
+        ? drafts.map((each) => (isSame(each, draft) ? added : each))
+        : [...drafts, added],
+    );
   }
 
   delete(draft: Draft): void {
@@ -73,5 +79,7 @@ export class DraftStorage {
   }
 }
 
-const without = (drafts: StoredDraft[], { body }: Draft) =>
-  drafts.filter(({ draft }) => draft.body.client_message_id !== body.client_message_id);
+const isSame = ({ draft }: StoredDraft, { body }: Draft) =>
+  draft.body.client_message_id === body.client_message_id;
+
+const without = (drafts: StoredDraft[], draft: Draft) => drafts.filter((each) => !isSame(each, draft));

@@ -1,6 +1,8 @@
 import { ParleyError } from '../error.js';
 import { Emitter } from '../emitter.js';
-import { Backoff } from '../platform/backoff.js';
+import type { StoredFile } from '../rest/types.gen.js';
+import type { Upload } from '../files/upload.js';
+import { Retries } from '../http/retries.js';
 import type { ChatEdit, ChatSend, Turn } from '../rest/types.gen.js';
 import { type ChatMessage, pendingView } from './chat-message.js';
 import { Reply } from './reply.js';
@@ -8,22 +10,23 @@ import { Reply } from './reply.js';
 type Identified = { client_message_id: string };
 
 /** A message to deliver: a new one, or an edit of an earlier one. */
-export type Draft =
+export type Draft = (
   | { command: 'chat.send'; body: ChatSend & Identified }
-  | { command: 'chat.edit'; body: ChatEdit & Identified };
+  | { command: 'chat.edit'; body: ChatEdit & Identified }
+) & {
+  /** Names of files that are not uploaded; their bytes are in memory alone. */
+  missing?: string[];
+};
 
 export interface OutboxEntry {
   readonly draft: Draft;
+  /** To be sent with the message, once they are done. */
+  readonly uploads: readonly Upload[];
   readonly view: ChatMessage;
   readonly reply: Reply;
+  /** Whether the server may have the message. */
+  isSent: boolean;
 }
-
-/** Refusals of a moment; every other 4xx is final. */
-const TEMPORARY = new Set([408, 425, 429]);
-/** A wait that a person would not sit through, such as that for the next day's quota. */
-const MAX_WAIT_S = 60;
-/** How often a fault of the server's (500) is tried again. */
-const MAX_FAULTS = 5;
 
 export interface OutboxDelivery {
   /** Whether the message with this key may be sent: not while another reply runs. */
@@ -36,6 +39,7 @@ export interface OutboxDelivery {
 /** Keeps messages until they are delivered, rejected or removed. */
 export interface DraftKeeper {
   whenRestored(): Promise<void>;
+  /** Appends a message, or changes it in its place. */
   add(draft: Draft): void;
   delete(draft: Draft): void;
 }
@@ -58,8 +62,9 @@ export class Outbox {
     return this.list;
   }
 
-  add(draft: Draft): Reply {
-    const entry = entryOf(draft);
+  /** @param kept files of an edited message, to be shown */
+  add(draft: Draft, uploads?: readonly Upload[], kept?: readonly StoredFile[]): Reply {
+    const entry = entryOf(draft, uploads, kept);
     this.keeper.add(draft);
     this.change([...this.list, entry]);
     void this.work();
@@ -69,7 +74,9 @@ export class Outbox {
   /** Puts messages of an earlier run before the others. @returns the entries that are new */
   restore(drafts: readonly Draft[]): readonly OutboxEntry[] {
     const known = new Set(this.list.map(({ view }) => view.key));
-    const entries = drafts.filter(({ body }) => !known.has(body.client_message_id)).map(entryOf);
+    const entries = drafts
+      .filter(({ body }) => !known.has(body.client_message_id))
+      .map((draft) => entryOf(draft));
     this.change([...entries, ...this.list]);
     void this.work();
     return entries;
@@ -79,18 +86,30 @@ export class Outbox {
   retry(key: string): Reply | null {
     const isRejected = this.list.some(({ view }) => view.key === key && view.status === 'rejected');
     const entry = isRejected && this.take(key);
-    return entry ? this.add(entry.draft) : null;
+    if (!entry) return null;
+    const { draft, uploads, view } = entry;
+    uploads.forEach((upload) => upload.retry());
+    return this.add(draft, uploads, view.files);
   }
 
   remove(key: string): void {
-    this.take(key)?.reply.fail(new ParleyError('removed', 'The message was removed before it was sent.'));
+    const entry = this.take(key);
+    if (entry) giveUp(entry, new ParleyError('removed', 'The message was removed before it was sent.'));
+  }
+
+  /** Removes a message that was not sent. */
+  withdraw(key: string): void {
+    const entry = this.list.find(({ view }) => view.key === key);
+    if (!entry || entry.isSent) return;
+    this.take(key);
+    giveUp(entry, new ParleyError('aborted', 'The message was aborted before it was sent.'));
   }
 
   /** Rejects everything; what is kept for the next run stays. */
   clear(error: ParleyError): void {
     const entries = this.list;
     this.change([]);
-    entries.forEach(({ reply }) => reply.fail(error));
+    entries.forEach((entry) => giveUp(entry, error));
   }
 
   /** Gives up everything that is kept for the next run. */
@@ -128,19 +147,30 @@ export class Outbox {
   }
 
   private async deliverUntilAnswered(entry: OutboxEntry): Promise<Turn> {
-    const backoff = new Backoff(500, 10_000);
-    for (let faults = 0; ;) {
+    const retries = new Retries();
+    const draft = await this.withFiles(entry);
+    for (;;) {
       await this.whenReady(entry);
       this.requireListed(entry);
+      entry.isSent = true;
       try {
-        return await this.delivery.deliver(entry.draft);
+        return await this.delivery.deliver(draft);
       } catch (error) {
         this.requireListed(entry);
-        if (error instanceof ParleyError && error.status === 500) faults++;
-        if (!isTemporary(error) || faults > MAX_FAULTS) throw error;
-        await this.wait(backoff.nextMs(error.retryAfter));
+        await this.wait(retries.nextMs(error));
       }
     }
+  }
+
+  /** Waits until all files are uploaded. */
+  private async withFiles({ draft, uploads }: OutboxEntry): Promise<Draft> {
+    const { missing, ...rest } = draft;
+    if (!missing) return draft;
+    if (uploads.length < missing.length) throw filesLost(missing);
+    const file_ids = (await Promise.all(uploads.map(({ done }) => done))).map(({ id }) => id);
+    const whole = { ...rest, body: { ...rest.body, file_ids } } as Draft;
+    this.keeper.add(whole);
+    return whole;
   }
 
   private async whenReady(entry: OutboxEntry): Promise<void> {
@@ -184,13 +214,22 @@ export class Outbox {
   }
 }
 
-const entryOf = (draft: Draft): OutboxEntry => ({ draft, view: pendingView(draft.body), reply: new Reply() });
+const entryOf = (
+  draft: Draft,
+  uploads: readonly Upload[] = [],
+  kept: readonly StoredFile[] = [],
+): OutboxEntry => ({
+  draft,
+  uploads,
+  view: pendingView(draft.body, uploads, kept),
+  reply: new Reply(),
+  isSent: false,
+});
 
-/** Whether the same request may succeed later. */
-export function isTemporary(error: unknown): error is ParleyError {
-  if (!(error instanceof ParleyError)) return false;
-  const { status, code, retryAfter } = error;
-  if (code === 'reply_in_progress') return true;
-  if ((retryAfter ?? 0) > MAX_WAIT_S) return false;
-  return status === 0 || status >= 500 || TEMPORARY.has(status) || code === 'token_expired';
+function giveUp({ uploads, reply }: OutboxEntry, error: ParleyError): void {
+  uploads.forEach((upload) => upload.abort(error));
+  reply.fail(error);
 }
+
+const filesLost = (names: string[]) =>
+  new ParleyError('files_lost', `The page was closed before these files were uploaded: ${names.join(', ')}.`);

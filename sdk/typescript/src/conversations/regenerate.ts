@@ -1,8 +1,8 @@
+import { isTemporary } from '../http/retries.js';
 import { withTimeout } from '../http/timeout.js';
 import { Backoff } from '../platform/backoff.js';
 import { delay } from '../platform/clock.js';
 import type { ConversationPage, Rest, Turn } from '../rest/index.js';
-import { isTemporary } from './outbox.js';
 import type { RegenerateRequest, TurnRequests } from './turn-requests.js';
 
 export interface RegenerateContext {

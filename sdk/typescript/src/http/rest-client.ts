@@ -29,21 +29,33 @@ export function createRestClient(baseUrl: string, fetch: Fetch, tokens: () => Se
 /** @param tokens of the session that makes the requests */
 export function createEventRequest(baseUrl: string, fetch: Fetch, tokens: SessionTokens): RequestEvents {
   return async (path, { body, lastEventId, signal }) => {
-    const headers = {
-      Accept: 'text/event-stream',
-      Authorization: `Bearer ${await tokens.accessToken()}`,
-      ...(body && { 'Content-Type': 'application/json' }),
-      ...(lastEventId && { 'Last-Event-ID': lastEventId }),
-    };
     const init = body ? { method: 'POST', body: JSON.stringify(body) } : {};
-    const request = new Request(baseUrl + path, { ...init, headers, signal });
-    const response = await authorizedFetch(request, fetch, tokens);
+    const response = await withNewToken(tokens, (token) => {
+      const headers = {
+        Accept: 'text/event-stream',
+        Authorization: `Bearer ${token}`,
+        ...(body && { 'Content-Type': 'application/json' }),
+        ...(lastEventId && { 'Last-Event-ID': lastEventId }),
+      };
+      return reach(new Request(baseUrl + path, { ...init, headers, signal }), fetch);
+    });
     if (!response.ok) throw responseError(await response.json().catch(() => null), response);
     return response;
   };
 }
 
-/** Repeats a request with a new access token after a 401. */
+/** Makes a request, and repeats it with a new access token after a 401. */
+export async function withNewToken(
+  tokens: SessionTokens,
+  request: (token: string) => Promise<Response>,
+): Promise<Response> {
+  const token = await tokens.accessToken();
+  const response = await request(token);
+  if (response.status !== 401 || !(await isRenewable(response))) return response;
+  return request(await tokens.refresh(token));
+}
+
+/** As `withNewToken`, for a request that has its token already. */
 async function authorizedFetch(request: Request, fetch: Fetch, tokens: SessionTokens): Promise<Response> {
   const used = request.headers.get('Authorization')?.replace(/^Bearer /, '');
   const again = used && used === tokens.session?.access_token ? request.clone() : null;
@@ -61,14 +73,16 @@ async function isRenewable(response: Response): Promise<boolean> {
   return RENEWABLE.has(problem?.code ?? '');
 }
 
-function reach(request: Request, fetch: Fetch): Promise<Response> {
+export function reach(request: Request, fetch: Fetch): Promise<Response> {
   return fetch(request).catch((error: unknown) => fail(error, request.signal));
 }
 
 /** Reads the body here: a connection may break in it, after the head of the response. */
 async function withWholeBody(response: Response, signal: AbortSignal | undefined): Promise<Response> {
   const { status, statusText, headers } = response;
-  const body = await response.text().catch((error: unknown) => fail(error, signal));
+  const isText = /json|^text\/event-stream/.test(headers.get('Content-Type') ?? 'json');
+  const reading: Promise<string | Blob> = isText ? response.text() : response.blob();
+  const body = await reading.catch((error: unknown) => fail(error, signal));
   return new Response(body || null, { status, statusText, headers });
 }
 
