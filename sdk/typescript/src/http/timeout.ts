@@ -13,12 +13,16 @@ export async function withTimeout<T>(
   outer?: AbortSignal,
 ): Promise<T> {
   const controller = new AbortController();
-  const abort = () => controller.abort();
-  let timer = setTimeout(abort, ms);
-  const limit = (ms: number) => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const abort = () => {
     clearTimeout(timer);
-    timer = setTimeout(abort, ms);
+    controller.abort();
   };
+  const limit = (left: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(abort, left);
+  };
+  limit(ms);
   outer?.addEventListener('abort', abort);
   try {
     return await call(controller.signal, limit);
