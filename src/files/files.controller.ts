@@ -8,6 +8,7 @@ import {
   ApiOperation,
   ApiProduces,
   ApiQuery,
+  ApiSecurity,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
@@ -40,7 +41,7 @@ export class FilesController {
     operationId: 'uploadFile',
     summary: 'Upload a file',
     description:
-      'One part named `file`, 20 MiB at most: a PNG, JPEG, WebP or GIF image, a PDF with text, or UTF-8 text, told by ' +
+      'One part named `file`, 20 MiB at most, within 10 minutes: a PNG, JPEG, WebP or GIF image, a PDF with text, or UTF-8 text, told by ' +
       'the bytes. Images lose their metadata. A file that no message uses is removed after 24 hours. Files are not ' +
       'scanned for malware.',
   })
@@ -89,6 +90,7 @@ export class FilesController {
 
   @Get(':id/content')
   @Public()
+  @ApiSecurity({})
   @ApiOperation({
     operationId: 'getFileContent',
     summary: 'Get the bytes of a file',

@@ -157,6 +157,9 @@ describe('/openapi.json', () => {
     expect(openApi.security).toEqual([{ bearer: [] }]);
     const open = operations().filter(({ operation }) => operation.security?.length === 0);
     expect(open.map(({ name }) => name).sort()).toEqual(PUBLIC_CALLS);
+    const content = operations().find(({ name }) => name === 'GET /files/{id}/content')!;
+    expect(content.operation.security).toEqual(expect.arrayContaining([{ bearer: [] }, {}]));
+    expect(content.operation.security).toHaveLength(2);
   });
 
   it('lists each operation’s error statuses', () => {
@@ -297,7 +300,6 @@ function codesInSources(): string[] {
 }
 
 const PUBLIC_CALLS = [
-  'GET /files/{id}/content',
   'GET /health/live',
   'GET /health/ready',
   'POST /auth/email/verify',
@@ -311,6 +313,7 @@ const PUBLIC_CALLS = [
 
 const CALLS = [
   ...PUBLIC_CALLS,
+  'GET /files/{id}/content',
   'POST /auth/email/verification',
   'GET /auth/me',
   'POST /auth/me/username',

@@ -22,7 +22,7 @@ export function finishOperations(document: OpenAPIObject, publicOperations: Set<
       const operation = item[method];
       if (!operation) continue;
       const isPublic = publicOperations.has(operation.operationId ?? '');
-      if (isPublic) operation.security = [];
+      if (isPublic && !operation.security?.some(isEmpty)) operation.security = [];
       describeParameters(path, operation);
       addProblemResponses(document, { path, method, isPublic }, operation);
       describeResponses(path, operation);
@@ -52,6 +52,9 @@ function publicOperationsIn(controller: Type): string[] {
       return documented?.operationId ?? name;
     });
 }
+
+/** An alternative to the access token, by a parameter for instance. */
+const isEmpty = (requirement: object) => Object.keys(requirement).length === 0;
 
 const isPublic = (target: object) => Reflect.getMetadata('isPublic', target) === true;
 
