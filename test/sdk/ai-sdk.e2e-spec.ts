@@ -315,11 +315,45 @@ describe('useChat with @parley/client/ai-sdk', () => {
     expect(await ada.history(id)).toEqual([]);
   });
 
-  it('refuses files', async () => {
-    const { seen } = await openChat();
-    await seen.chat.sendMessage({ files: [{ type: 'file', mediaType: 'image/png', url: 'data:,' }] });
+  it('sends file parts, shows them after a reload, and keeps those that an edit has', async () => {
+    const { seen, id, reload } = await openChat();
+    const part = (filename: string, url: string) =>
+      ({ type: 'file', mediaType: 'text/plain', filename, url }) as const;
 
-    await until(() => seen.chat.status === 'error');
+    await seen.chat.sendMessage({
+      text: 'Look',
+      files: [part('a.txt', `data:text/plain;base64,${btoa('Aha')}`), part('b.txt', 'data:,B%20b')],
+    });
+
+    const [asked] = await ada.history(id);
+    expect(asked!.files).toMatchObject([
+      { name: 'a.txt', bytes: 3 },
+      { name: 'b.txt', bytes: 3 },
+    ]);
+    const { messages, seen: again } = await reload();
+    expect(messages[0]!.parts).toMatchObject([
+      { type: 'file', filename: 'a.txt', mediaType: 'text/plain' },
+      { type: 'file', filename: 'b.txt' },
+      { type: 'text', text: 'Look' },
+    ]);
+    const [first, second] = messages[0]!.parts as ReturnType<typeof part>[];
+    expect(await (await fetch(first!.url)).text()).toBe('Aha');
+    await again.chat.sendMessage({ text: 'Only b', files: [second!], messageId: messages[0]!.id });
+    const [edited] = await ada.history(id);
+    expect(edited).toMatchObject({ content: 'Only b', files: [{ name: 'b.txt' }] });
+  });
+
+  it('shows why a file was refused', async () => {
+    const { seen } = await openChat();
+
+    await seen.chat.sendMessage({ files: [{ type: 'file', mediaType: 'image/png', url: 'data:,' }] });
+    await until(() => seen.chat.error !== undefined);
+    expect(seen.chat.error).toMatchObject({ code: 'unreadable_file' });
+
+    await seen.chat.sendMessage({
+      files: [{ type: 'file', mediaType: 'image/png', url: 'https://a.example/' }],
+    });
+    await until(() => seen.chat.error?.message.startsWith('Files are sent') ?? false);
     expect(seen.chat.error).toMatchObject({ code: 'unsupported_file' });
   });
 

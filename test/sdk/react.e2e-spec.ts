@@ -4,6 +4,7 @@ import { renderToString } from 'react-dom/server';
 import type { ConversationStore, Parley } from '../../sdk/typescript/src/index.js';
 import {
   ParleyProvider,
+  useAttachments,
   useAuth,
   useConnection,
   useConversation,
@@ -11,6 +12,7 @@ import {
   useConversationSelector,
   useMessage,
   useMessageKeys,
+  useUpload,
 } from '../../sdk/typescript/src/react/index.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
@@ -253,5 +255,26 @@ describe('@parley/client/react', () => {
 
   it('names the missing provider', () => {
     expect(() => renderToString(createElement(() => useConnection()))).toThrow('within a <ParleyProvider');
+  });
+
+  it('uploads the files of the next message, with their progress', async () => {
+    const conversation = await create();
+    const upload = parley.files.upload({ name: 'early.txt', data: 'early' });
+    const { seen, Probe } = probe(useAttachments);
+    const { seen: one, Probe: One } = probe(() => useUpload(upload));
+    page.render(createElement(StrictMode, null, within(parley, createElement(Probe), createElement(One))));
+    await until(() => seen.value !== undefined);
+    expect(seen.value).toMatchObject({ uploads: [], status: 'empty' });
+
+    const { add, remove } = seen.value;
+    const [, second] = add(upload, { name: 'b.txt', data: 'b' }, { name: 'c.txt', data: 'c' });
+    remove(second!);
+
+    await until(() => seen.value.status === 'ready' && one.value.status === 'done');
+    expect(seen.value.uploads.map(({ name }) => name)).toEqual(['early.txt', 'c.txt']);
+    expect(one.value).toMatchObject({ sent: 5, bytes: 5, file: { name: 'early.txt' } });
+    const { user_message } = await conversation.send('', { files: seen.value.take() }).accepted;
+    expect(user_message.files.map(({ name }) => name)).toEqual(['early.txt', 'c.txt']);
+    await until(() => seen.value.status === 'empty');
   });
 });

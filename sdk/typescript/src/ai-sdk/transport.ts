@@ -5,7 +5,9 @@ import type { SendOptions } from '../conversations/services.js';
 import type { ConversationSnapshot } from '../conversations/snapshot.js';
 import { ParleyError } from '../error.js';
 import type { Parley } from '../parley.js';
+import type { NamedData } from '../files/file-input.js';
 import type { Message, Turn } from '../rest/types.gen.js';
+import { fileOf } from './file-parts.js';
 import { ReplyStream } from './reply-stream.js';
 import { stopReply } from './stop-reply.js';
 import { type ParleyUIMessage, toUIMessages } from './ui-messages.js';
@@ -48,7 +50,7 @@ export class ParleyChatTransport<M extends UIMessage = ParleyUIMessage> implemen
     const { messages } = await this.parley.rest.getConversation({ path: { id }, query });
     const last = messages.at(-1);
     if (last?.status === 'streaming') this.loadedRunning.set(id, last.id);
-    return toUIMessages(messages);
+    return toUIMessages(messages, (file) => this.parley.files.url(file));
   }
 
   /** Sends the last message, edits it, or regenerates a reply. `body` may have a `config_id`. */
@@ -92,7 +94,9 @@ export class ParleyChatTransport<M extends UIMessage = ParleyUIMessage> implemen
     }
     const isEdit = messageId !== undefined && storedId !== undefined;
     const text = textOf(asked);
-    return isEdit ? conversation.edit(storedId, text, settings) : conversation.send(text, settings);
+    const files = await filesOf(asked, this.parley);
+    const request = { ...settings, files, signal: options.abortSignal };
+    return isEdit ? conversation.edit(storedId, text, request) : conversation.send(text, request);
   }
 
   /** Returns undefined for a message that the server has not stored. */
@@ -103,11 +107,12 @@ export class ParleyChatTransport<M extends UIMessage = ParleyUIMessage> implemen
 }
 
 function textOf(message: UIMessage | undefined): string {
+  return (message?.parts ?? []).flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
+}
+
+function filesOf(message: UIMessage | undefined, parley: Parley): Promise<(NamedData | number)[]> {
   const parts = message?.parts ?? [];
-  if (parts.some(({ type }) => type === 'file')) {
-    throw new ParleyError('unsupported_file', 'Parley does not take files.');
-  }
-  return parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
+  return Promise.all(parts.flatMap((part) => (part.type === 'file' ? [fileOf(part, parley)] : [])));
 }
 
 /** Stops the reply also when the signal is aborted before the server has stored the message. */

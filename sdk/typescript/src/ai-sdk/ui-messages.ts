@@ -1,6 +1,7 @@
 import type { UIMessage } from 'ai' with { 'resolution-mode': 'import' };
 import type { ChatMessage } from '../conversations/chat-message.js';
 import type { Message, ReplyError } from '../rest/types.gen.js';
+import { type FileUrl, toFileParts } from './file-parts.js';
 
 const METADATA = [
   'parent_id',
@@ -20,13 +21,19 @@ export type ParleyUIMessage = UIMessage<ParleyMetadata, { error: ReplyError }>;
 
 type Part = ParleyUIMessage['parts'][number];
 
-/** Converts messages as the server, or the snapshot of a conversation, has them. */
-export function toUIMessages(messages: readonly (Message | ChatMessage)[]): ParleyUIMessage[] {
+/**
+ * Converts messages as the server, or the snapshot of a conversation, has them.
+ * @param fileUrl `parley.files.url`, unless the page and the server have the same origin
+ */
+export function toUIMessages(
+  messages: readonly (Message | ChatMessage)[],
+  fileUrl: FileUrl = ({ url }) => url,
+): ParleyUIMessage[] {
   return messages.map((message) => ({
     id: String(message.id ?? ('key' in message ? message.key : '')),
     role: message.role,
     metadata: metadataOf(message),
-    parts: message.role === 'user' ? [{ type: 'text', text: message.content }] : replyParts(message),
+    parts: message.role === 'user' ? userParts(message, fileUrl) : replyParts(message),
   }));
 }
 
@@ -46,6 +53,12 @@ export function closingParts({ sources, error }: Message | ChatMessage) {
     })),
     ...(error ? [{ type: 'data-error' as const, data: error }] : []),
   ];
+}
+
+function userParts(message: Message | ChatMessage, fileUrl: FileUrl): Part[] {
+  const files = toFileParts(message, fileUrl);
+  const { content: text } = message;
+  return text || files.length === 0 ? [...files, { type: 'text', text }] : files;
 }
 
 function replyParts(message: Message | ChatMessage): Part[] {

@@ -1,10 +1,12 @@
 'use client';
-import { useCallback, useMemo } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import type { Auth, AuthState } from '../auth/auth.js';
 import type { ChatMessage } from '../conversations/chat-message.js';
 import type { Conversation } from '../conversations/conversation.js';
 import type { ConversationList, ConversationListSnapshot } from '../conversations/conversation-list.js';
 import type { ConversationSnapshot } from '../conversations/snapshot.js';
+import type { Attachments, AttachmentsSnapshot } from '../files/attachments.js';
+import type { Upload, UploadState } from '../files/upload.js';
 import type { ConnectionStatus } from '../live/connection.js';
 import { useParley } from './provider.js';
 import { useBound, useSelection, useStore } from './use-store.js';
@@ -22,6 +24,9 @@ const CONVERSATION_CALLS = [
   'remove',
 ] as const;
 
+const ATTACHMENTS_CALLS = ['add', 'remove', 'take'] as const;
+
+export type UseAttachments = AttachmentsSnapshot & Pick<Attachments, (typeof ATTACHMENTS_CALLS)[number]>;
 export type UseAuth = AuthState & Pick<Auth, (typeof AUTH_CALLS)[number]>;
 export type UseConversations = ConversationListSnapshot & Pick<ConversationList, (typeof LIST_CALLS)[number]>;
 export type UseConversation = ConversationSnapshot & Pick<Conversation, (typeof CONVERSATION_CALLS)[number]>;
@@ -77,6 +82,23 @@ export function useMessage(id: number, key: string): ChatMessage | undefined {
     id,
     useCallback(({ messages }: ConversationSnapshot) => byKey(messages).get(key), [key]),
   );
+}
+
+/**
+ * Files for the next message, uploaded while it is written: `send(text, { files: take() })`. Renders again when files
+ * come and go or the status of all changes; see `useUpload` for progress.
+ */
+export function useAttachments(): UseAttachments {
+  const { files } = useParley();
+  const [attachments] = useState(() => files.attachments());
+  const snapshot = useStore(attachments);
+  const calls = useBound(attachments, ATTACHMENTS_CALLS);
+  return useMemo(() => ({ ...snapshot, ...calls }), [snapshot, calls]);
+}
+
+/** The state of one upload, with its progress. */
+export function useUpload(upload: Upload): UploadState {
+  return useStore(upload);
 }
 
 const keysOf = ({ messages }: ConversationSnapshot) => messages.map(({ key }) => key);

@@ -1,5 +1,7 @@
 'use client';
 export {
+  useAttachments,
+  type UseAttachments,
   useAuth,
   type UseAuth,
   useConnection,
@@ -10,5 +12,6 @@ export {
   useConversationSelector,
   useMessage,
   useMessageKeys,
+  useUpload,
 } from './hooks.js';
 export { ParleyProvider, type ParleyProviderProps, useParley } from './provider.js';
