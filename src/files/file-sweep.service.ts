@@ -12,7 +12,7 @@ import { FileBlob } from './file-blob.entity.js';
 import { FileBlobs } from './file-blobs.service.js';
 import { StoredFile } from './file.entity.js';
 import { MessageFile } from './message-file.entity.js';
-import { FileStorage } from './storage/file-storage.js';
+import { FileStorage, StorageUnavailableError } from './storage/file-storage.js';
 import { TemporaryFiles } from './upload/temporary-files.js';
 import { deleteUnusedRow } from './unused-files.js';
 
@@ -20,6 +20,8 @@ const INTERVAL_MS = 30_000;
 const BATCH_SIZE = 100;
 /** Longer than an attempt takes, so that no other node makes one meanwhile. */
 const RETRY_MS = 60_000;
+/** Failed deletions in a row that end a run: each may take 10 s. */
+const MAX_FAILURES = 5;
 
 /** Removes unused files, and deletes bytes that no file uses, again until it succeeds. Runs on every node. */
 @Injectable()
@@ -58,7 +60,7 @@ export class FileSweep implements OnApplicationBootstrap, BeforeApplicationShutd
       await this.deleteBytes();
       await this.temporaryFiles.sweep();
     } catch (error) {
-      this.logger.warn({ error: String(error) }, 'Failed to remove unused files');
+      this.warn(error, 'Failed to remove unused files');
     }
   }
 
@@ -86,20 +88,36 @@ export class FileSweep implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   private async deleteBytes(): Promise<void> {
+    let failures = 0;
     while (!this.isStopped) {
       const where = { deleteAt: LessThanOrEqual(new Date()) };
       const order = { deleteAt: 'ASC' } as const;
       const due = await this.database.manager.find(FileBlob, { where, order, take: BATCH_SIZE });
-      for (const blob of due) await this.claimAndDelete(blob);
+      for (const blob of due) {
+        failures = (await this.claimAndDelete(blob)) ? 0 : failures + 1;
+        if (this.isStopped || failures >= MAX_FAILURES) return;
+      }
       if (due.length < BATCH_SIZE) return;
     }
   }
 
-  private async claimAndDelete({ id, deleteAt, storageKey }: FileBlob): Promise<void> {
+  /** @returns false if the storage failed */
+  private async claimAndDelete({ id, deleteAt, storageKey }: FileBlob): Promise<boolean> {
     const claim = { deleteAt: new Date(Date.now() + RETRY_MS) };
     const { affected } = await this.database.manager.update(FileBlob, { id, deleteAt: deleteAt! }, claim);
-    if (affected !== 1) return;
-    await this.storage.delete(storageKey);
+    if (affected !== 1) return true;
+    try {
+      await this.storage.delete(storageKey);
+    } catch (error) {
+      this.warn(error, 'Failed to delete a file from the storage');
+      return false;
+    }
     await this.database.manager.delete(FileBlob, { id });
+    return true;
+  }
+
+  private warn(error: unknown, message: string): void {
+    const cause = error instanceof StorageUnavailableError ? error.cause : error;
+    this.logger.warn({ error: String(cause) }, message);
   }
 }

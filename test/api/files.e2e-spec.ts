@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
@@ -7,6 +7,7 @@ import { FileBlob } from '../../src/files/file-blob.entity.js';
 import { StoredFile } from '../../src/files/file.entity.js';
 import { FileSweep } from '../../src/files/file-sweep.service.js';
 import { MessageFile } from '../../src/files/message-file.entity.js';
+import { FileStorage, StorageUnavailableError } from '../../src/files/storage/file-storage.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
@@ -340,6 +341,24 @@ describe('removal', () => {
     await sweep();
     expect(storedPaths().length).toBe(before - 1);
     expect(await t.manager.countBy(FileBlob, { userId: bob.id })).toBe(0);
+  });
+
+  it('continues after a failed deletion, and repeats it', async () => {
+    const bob = await t.user().create();
+    for (const text of ['fails once', 'succeeds']) await upload(bob, text);
+    await t.manager.delete(StoredFile, { userId: bob.id });
+    await t.manager.update(FileBlob, { userId: bob.id }, { deleteAt: new Date() });
+    const deleteBytes = jest
+      .spyOn(t.app.get(FileStorage), 'delete')
+      .mockRejectedValueOnce(new StorageUnavailableError(new Error('A disk failed')));
+    await sweep();
+
+    expect(deleteBytes).toHaveBeenCalledTimes(2);
+    expect(await t.manager.countBy(FileBlob, { userId: bob.id })).toBe(1);
+    await t.manager.update(FileBlob, { userId: bob.id }, { deleteAt: new Date() });
+    await sweep();
+    expect(await t.manager.countBy(FileBlob, { userId: bob.id })).toBe(0);
+    deleteBytes.mockRestore();
   });
 
   it('deletes the bytes of uploads that a crash cut off', async () => {
