@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Request, Response } from 'express';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { IsNull, Repository } from 'typeorm';
 import { missingToken } from '../auth/auth.errors.js';
@@ -8,7 +9,7 @@ import { AuthService } from '../auth/guard/auth.service.js';
 import { bearerTokenOf } from '../auth/tokens/request-tokens.js';
 import { FileLinks } from './file-links.service.js';
 import { StoredFile } from './file.entity.js';
-import { fileNotFound } from './files.errors.js';
+import { fileNotFound, rangeNotSatisfiable } from './files.errors.js';
 import { type ByteRange, FileStorage } from './storage/file-storage.js';
 
 /** Sends the bytes of files. They may be hostile: no browser shall run them. */
@@ -24,13 +25,13 @@ export class FileContents {
   /** @throws {UnauthenticatedError} without the owner's access token or a signed link */
   async send(id: number, request: Request, response: Response): Promise<void> {
     const file = await this.find(id, request);
+    const isKnown = isUnchanged(request, file);
+    const range = isKnown ? undefined : rangeOf(request, response, file);
+    const isEmpty = isKnown || request.method === 'HEAD';
+    const stream = isEmpty ? Readable.from([]) : await this.storage.get(file.blob!.storageKey, range);
     setHeaders(response, file);
-    if (isUnchanged(request, file)) return void response.status(304).end();
-    const range = rangeOf(request, response, file);
-    if (range === 'unsatisfiable') return void response.status(416).end();
-    setLength(response, file.bytes, range);
-    if (request.method === 'HEAD') return void response.end();
-    const stream = await this.storage.get(file.blob!.storageKey, range);
+    if (isKnown) response.status(304);
+    else setLength(response, file.bytes, range);
     // A failure after the first byte can only break off the response, which the pipeline does.
     await pipeline(stream, response).catch(() => undefined);
   }
@@ -78,18 +79,17 @@ function isUnchanged(request: Request, { sha256 }: StoredFile): boolean {
   return tags.some((tag) => ['*', `"${sha256}"`].includes(tag.trim().replace(/^W\//, '')));
 }
 
-/** Serves one range (RFC 9110 section 14); several are answered with the whole file. */
-function rangeOf(
-  request: Request,
-  response: Response,
-  file: StoredFile,
-): ByteRange | 'unsatisfiable' | undefined {
+/**
+ * Serves one range (RFC 9110 section 14); several are answered with the whole file.
+ * @throws {ProblemError} 416 if the file ends before the range
+ */
+function rangeOf(request: Request, response: Response, file: StoredFile): ByteRange | undefined {
   const ifRange = request.get('If-Range');
   if (ifRange !== undefined && ifRange !== `"${file.sha256}"`) return undefined;
   const ranges = request.range(file.bytes);
   if (ranges === -1) {
     response.setHeader('Content-Range', `bytes */${file.bytes}`);
-    return 'unsatisfiable';
+    throw rangeNotSatisfiable();
   }
   const isOne = typeof ranges === 'object' && ranges.type === 'bytes' && ranges.length === 1;
   return isOne ? ranges[0] : undefined;

@@ -8,6 +8,7 @@ import {
   ApiOperation,
   ApiProduces,
   ApiQuery,
+  ApiResponse,
   ApiSecurity,
   ApiTags,
 } from '@nestjs/swagger';
@@ -23,6 +24,8 @@ import { StoredFileDto, FileListDto, ListFilesDto } from './file.dto.js';
 import { FilesService } from './files.service.js';
 import { FileSweep } from './file-sweep.service.js';
 import { Uploads } from './uploads.service.js';
+
+const BYTES = { type: 'string', format: 'binary' } as const;
 
 @ApiTags('Files')
 @ApiBearerAuth()
@@ -98,9 +101,17 @@ export class FilesController {
       "Requires the owner's access token, or the token of the file's `url`. Supports `Range` and `If-None-Match`.",
   })
   @ApiQuery({ name: 'token', required: false, description: "From the file's `url`.", type: String })
-  @ApiProduces('application/octet-stream')
-  @ApiOkResponse({ schema: { type: 'string', format: 'binary' } })
-  @ApiProblems('401 unauthenticated', '401 token_expired', '401 token_revoked', '503 storage_unavailable')
+  @ApiProduces('*/*')
+  @ApiOkResponse({ schema: BYTES })
+  @ApiResponse({ status: 206, description: 'The range', schema: BYTES })
+  @ApiResponse({ status: 304, description: 'Not modified' })
+  @ApiProblems(
+    '401 unauthenticated',
+    '401 token_expired',
+    '401 token_revoked',
+    '416 range_not_satisfiable',
+    '503 storage_unavailable',
+  )
   content(
     @Param('id', IdPipe) id: number,
     @Req() request: Request,

@@ -277,8 +277,10 @@ describe('GET /files/{id}/content', () => {
     expect(await ask({ Range: 'bytes=2-4' })).toEqual([206, '234', 'bytes 2-4/10']);
     expect(await ask({ Range: 'bytes=-3' })).toEqual([206, '789', 'bytes 7-9/10']);
     expect(await ask({ Range: 'bytes=7-' })).toEqual([206, '789', 'bytes 7-9/10']);
-    const [status, , range] = await ask({ Range: 'bytes=10-' });
+    const [status, problem, range] = await ask({ Range: 'bytes=10-' });
     expect([status, range]).toEqual([416, 'bytes */10']);
+    expect(JSON.parse(String(problem))).toMatchObject({ status: 416, code: 'range_not_satisfiable' });
+    expect(await ask({ Range: 'bytes=10-', 'If-None-Match': etag })).toEqual([304, '', null]);
     expect(await ask({ Range: 'bytes=2-4', 'If-Range': etag })).toEqual([206, '234', 'bytes 2-4/10']);
     expect(await ask({ Range: 'bytes=2-4', 'If-Range': '"other"' })).toEqual([200, '0123456789', null]);
     expect(await ask({ Range: 'bytes=0-1,4-5' })).toEqual([200, '0123456789', null]);

@@ -257,7 +257,7 @@ function bareParts(operation: OperationObject): string[] {
     Object.entries(holder?.content ?? {}).map(([type, media]) => ({ part: `${part} ${type}`, media })),
   );
   const noContent = responsesOf(operation).filter(
-    ([status, { content }]) => ![202, 204].includes(status) && !content,
+    ([status, { content }]) => ![202, 204, 304].includes(status) && !content,
   );
   return [
     ...parameters

@@ -196,6 +196,10 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
     meaning: 'The storage of files does not answer: try again after `Retry-After`.',
     detail: 'The storage of files is unavailable; try again shortly.',
   },
+  range_not_satisfiable: {
+    meaning: 'The file ends before the `Range`; `Content-Range` has its length.',
+    detail: 'The file ends before the range.',
+  },
   body_too_large: { meaning: 'The body is too large.', detail: 'The body is too large.' },
   unsupported_media_type: {
     meaning: 'The body is not JSON, or not multipart/form-data for an upload.',

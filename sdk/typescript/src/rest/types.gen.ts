@@ -1271,6 +1271,7 @@ export type Problem = {
      * - `unreadable_file`: The file is empty or broken, an image of too many pixels, or a PDF that is encrypted or without text.
      * - `context_exceeded`: The files of the message do not fit the context of the model, even without earlier messages.
      * - `storage_unavailable`: The storage of files does not answer: try again after `Retry-After`.
+     * - `range_not_satisfiable`: The file ends before the `Range`; `Content-Range` has its length.
      * - `body_too_large`: The body is too large.
      * - `unsupported_media_type`: The body is not JSON, or not multipart/form-data for an upload.
      * - `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
@@ -1289,7 +1290,7 @@ export type Problem = {
      * - `draining`: This server is on its way out: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
-    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invalid_id_token' | 'identity_provider_unavailable' | 'identity_in_use' | 'last_login_method' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'storage_full' | 'unsupported_file' | 'unreadable_file' | 'context_exceeded' | 'storage_unavailable' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
+    code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invalid_id_token' | 'identity_provider_unavailable' | 'identity_in_use' | 'last_login_method' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'storage_full' | 'unsupported_file' | 'unreadable_file' | 'context_exceeded' | 'storage_unavailable' | 'range_not_satisfiable' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
     /**
      * The id of the request, on the server's log line too.
      */
@@ -3690,6 +3691,10 @@ export type GetFileContentErrors = {
      */
     404: Problem;
     /**
+     * `range_not_satisfiable`: The file ends before the `Range`; `Content-Range` has its length.
+     */
+    416: Problem;
+    /**
      * `validation_failed`: Fields are missing, unknown or bad; `errors` names each.
      */
     422: Problem;
@@ -3716,6 +3721,10 @@ export type GetFileContentResponses = {
      * OK
      */
     200: Blob | File;
+    /**
+     * The range
+     */
+    206: Blob | File;
 };
 
 export type GetFileContentResponse = GetFileContentResponses[keyof GetFileContentResponses];

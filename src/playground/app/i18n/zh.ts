@@ -29,6 +29,7 @@ const PROBLEMS: Record<string, string> = {
   unsupported_file: '不支持的文件类型。',
   unreadable_file: '无法读取该文件。',
   context_exceeded: '文件超出了模型的上下文长度。',
+  range_not_satisfiable: '请求的范围超出文件末尾。',
   storage_unavailable: '文件存储暂时不可用，请稍后重试。',
   body_too_large: '内容过大。',
   unsupported_media_type: '不支持的内容类型。',
