@@ -9,7 +9,7 @@ import { call, newConversation } from './cluster.mjs';
 const RETRY_MS = 100;
 /** Statuses that a client waits for and repeats: of Parley by docs/clients.md, and of a proxy without a node. */
 const RETRIABLE = [429, 502, 503, 504];
-/** A problem with this status is a reply that failed. */
+/** A problem with this status has the reply that did not complete. */
 const REPLY_FAILED = 502;
 /** RFC 6455 section 7.4: going away, abnormal, internal error, restart, try again. */
 const RETRIABLE_CLOSES = [1001, 1006, 1011, 1012, 1013];
@@ -38,7 +38,7 @@ class ReplyText {
 /** Chats of clients, with what they saw. */
 export class Run {
   isOver = false;
-  /** Each with the acknowledged messages and the texts of their replies. */
+  /** Each with the acknowledged messages and their replies. */
   conversations = [];
   /** Longest time in ms without a delta, by transport. */
   silenceMs = {};
@@ -47,6 +47,11 @@ export class Run {
   async chat(url, account, clients = 1) {
     const all = Array.from({ length: clients }, () => Object.entries(TRANSPORTS)).flat();
     await Promise.all(all.map(([name, send]) => this.#converse(url, account, name, send)));
+  }
+
+  get interrupted() {
+    return this.conversations.flatMap(({ seen }) => seen).filter(({ status }) => status !== 'complete')
+      .length;
   }
 
   /** Every conversation has each acknowledged message once, and each reply as its client saw it. */
@@ -59,7 +64,7 @@ export class Run {
       assert.deepEqual(asked, sent, `${name}: messages`);
       assert.deepEqual(
         stored.map(({ content, status }) => [content, status]),
-        seen.map((text) => [text, 'complete']),
+        seen.map(({ content, status }) => [content, status]),
         `${name}: replies`,
       );
       replies += stored.length;
@@ -79,7 +84,7 @@ export class Run {
       const { text, message } = await send(peer, body);
       assert.equal(text, message.content, name);
       conversation.sent.push(body.content);
-      conversation.seen.push(text);
+      conversation.seen.push(message);
     }
     peer.close?.();
   }
@@ -102,16 +107,11 @@ async function post({ url, token, id }, body, accept) {
       headers: { 'Content-Type': 'application/json', Accept: accept, Authorization: `Bearer ${token}` },
       body: JSON.stringify(body),
     }).catch(() => null);
-    if (response?.ok) return response;
-    if (response) await checkRetriable(response);
+    const isProblem = response?.headers.get('content-type')?.includes('problem+json');
+    if (response?.ok || (isProblem && response.status === REPLY_FAILED)) return response;
+    if (response)
+      assert.ok(RETRIABLE.includes(response.status), `${response.status} ${await response.text()}`);
   }
-}
-
-async function checkRetriable(response) {
-  const { status } = response;
-  const isProblem = response.headers.get('content-type')?.includes('problem+json');
-  const isRetriable = RETRIABLE.includes(status) && !(status === REPLY_FAILED && isProblem);
-  assert.ok(isRetriable, `${status} ${await response.text()}`);
 }
 
 /** Has no text before the whole answer. */

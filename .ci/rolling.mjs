@@ -48,6 +48,7 @@ await cluster.main(async () => {
   run.isOver = true;
   await chats;
   const replies = await run.compare(url, account);
+  assert.equal(run.interrupted, 0, 'interrupted replies');
   const silence = JSON.stringify(run.silenceMs);
   assert.ok(Math.max(...Object.values(run.silenceMs)) < MAX_SILENCE_MS, `ms without text: ${silence}`);
   console.log(
