@@ -111,6 +111,8 @@ export class ConversationsService {
   async delete(userId: number, id: number, before?: Date): Promise<void> {
     const deletionBegan = new Date();
     await transaction(this.database, async (manager) => {
+      // Locks the row, so that no send adds files meanwhile.
+      await manager.update(Conversation, { id, userId }, { userId });
       await expireFilesOf(manager, id);
       await this.searchIndex.tombstone(manager, userId, id);
       for (const archived of [false, true]) {

@@ -62,10 +62,8 @@ export class FileBlobs {
   /** Has the bytes deleted if no file uses them any more. */
   async release(manager: EntityManager, blobId: number): Promise<void> {
     if (await manager.existsBy(StoredFile, { blobId })) return;
-    const blob = await manager.findOneBy(FileBlob, { id: blobId });
-    const deleteAt = new Date();
-    await manager.update(FileBlob, { id: blobId, deleteAt: IsNull() }, { sha256: null, deleteAt });
-    if (blob?.scaledBlobId) await manager.update(FileBlob, { id: blob.scaledBlobId }, { deleteAt });
+    const isKept = { id: blobId, deleteAt: IsNull() };
+    await manager.update(FileBlob, isKept, { sha256: null, deleteAt: new Date() });
   }
 
   /**

@@ -5,16 +5,15 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, LessThanOrEqual } from 'typeorm';
+import { DataSource, IsNull, LessThanOrEqual } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
 import { transaction } from '../database/retry.js';
 import { FileBlob } from './file-blob.entity.js';
 import { FileBlobs } from './file-blobs.service.js';
 import { StoredFile } from './file.entity.js';
-import { MessageFile } from './message-file.entity.js';
 import { FileStorage, StorageUnavailableError } from './storage/file-storage.js';
 import { TemporaryFiles } from './upload/temporary-files.js';
-import { deleteUnusedRow } from './unused-files.js';
+import { deleteUnusedRow, lockDueRow } from './unused-files.js';
 
 const INTERVAL_MS = 30_000;
 const BATCH_SIZE = 100;
@@ -74,14 +73,15 @@ export class FileSweep implements OnApplicationBootstrap, BeforeApplicationShutd
     }
   }
 
-  /** One statement decides between the sweep and a send, which clears the time. */
+  /** The lock of the row decides between the sweep, a send and the deletion of a conversation, which change the time. */
   private async removeIfUnused({ id, userId, bytes, blobId }: StoredFile, now: Date): Promise<void> {
     await transaction(this.database, async (manager) => {
-      if (await deleteUnusedRow(manager, id, now)) {
+      if (!(await lockDueRow(manager, id, now))) return;
+      if (await deleteUnusedRow(manager, id)) {
         if (blobId === null) return;
         await manager.decrement(User, { id: userId }, 'bytesUsed', bytes);
         await this.blobs.release(manager, blobId);
-      } else if (await manager.existsBy(MessageFile, { fileId: id })) {
+      } else {
         await manager.update(StoredFile, { id }, { expiresAt: null });
       }
     });
@@ -97,15 +97,19 @@ export class FileSweep implements OnApplicationBootstrap, BeforeApplicationShutd
         failures = (await this.claimAndDelete(blob)) ? 0 : failures + 1;
         if (this.isStopped || failures >= MAX_FAILURES) return;
       }
-      if (due.length < BATCH_SIZE) return;
+      if (due.length === 0) return;
     }
   }
 
   /** @returns false if the storage failed */
-  private async claimAndDelete({ id, deleteAt, storageKey }: FileBlob): Promise<boolean> {
+  private async claimAndDelete({ id, deleteAt, storageKey, scaledBlobId }: FileBlob): Promise<boolean> {
     const claim = { deleteAt: new Date(Date.now() + RETRY_MS) };
     const { affected } = await this.database.manager.update(FileBlob, { id, deleteAt: deleteAt! }, claim);
     if (affected !== 1) return true;
+    if (scaledBlobId !== null) {
+      const copy = { id: scaledBlobId, deleteAt: IsNull() };
+      await this.database.manager.update(FileBlob, copy, { deleteAt: new Date() });
+    }
     try {
       await this.storage.delete(storageKey);
     } catch (error) {

@@ -38,15 +38,7 @@ const image = (width: number, height: number) =>
     .png()
     .toBuffer();
 
-async function upload(content: string | Buffer, name: string, user = ada): Promise<Thing> {
-  const form = new FormData();
-  form.append('file', new Blob([content]), name);
-  const headers = { Authorization: `Bearer ${user.tokens.access_token}` };
-  const response = await fetch(`${t.url}/files`, { method: 'POST', headers, body: form });
-  expect(response.status).toBe(201);
-  return (await response.json()) as Thing;
-}
-
+const upload = (content: string | Buffer, name: string, user = ada) => user.upload(content, name);
 const idsOf = (...files: Thing[]) => ({ file_ids: files.map(({ id }) => id) });
 const namesIn = (message: Thing) => (message.files as Thing[]).map(({ name }) => name);
 

@@ -74,6 +74,16 @@ export class TestUser extends HttpClient {
     );
   }
 
+  async upload(content: string | Buffer, name = 'notes.txt'): Promise<Thing> {
+    const form = new FormData();
+    form.append('file', new Blob([content]), name);
+    const headers = { Authorization: `Bearer ${this.tokens.access_token}` };
+    const response = await fetch(`${this.baseUrl()}/files`, { method: 'POST', headers, body: form });
+    const body = await response.text();
+    if (response.status !== 201) throw new Error(body);
+    return JSON.parse(body) as Thing;
+  }
+
   /** Opens an event stream; sends a POST if there is a body. */
   async sse(path: string, body?: object, headers: Record<string, string> = {}): Promise<SseReader> {
     const all = { Accept: 'text/event-stream', ...headers };
