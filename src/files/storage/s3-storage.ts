@@ -1,5 +1,6 @@
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { CompletedPart, S3Client, UploadPartCommandInput } from '@aws-sdk/client-s3';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { type ByteRange, FileStorage, STORAGE_TIMEOUT_MS, StorageUnavailableError } from './file-storage.js';
 
@@ -18,16 +19,49 @@ export class S3Storage extends FileStorage {
     this.prefix = url.pathname.replace(/^\/|\/$/g, '');
   }
 
-  /** Fails once the server has taken no part for 10 s. */
+  /** Fails once the server has taken no part for 10 s. Parts are streamed, because many uploads may run at once. */
   async put(key: string, path: string): Promise<void> {
-    await this.guard(async (client) => {
-      const { Upload } = await import('@aws-sdk/lib-storage');
-      const params = { ...this.object(key), Body: createReadStream(path) };
-      const upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 });
-      // Aborting also deletes the parts.
-      const timer = setTimeout(() => void upload.abort(), STORAGE_TIMEOUT_MS);
-      upload.on('httpUploadProgress', () => timer.refresh());
-      return upload.done().finally(() => clearTimeout(timer));
+    const object = this.object(key);
+    const { size } = await stat(path);
+    const UploadId = await this.guard(async (client, abortSignal) => {
+      const { CreateMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+      return (await client.send(new CreateMultipartUploadCommand(object), { abortSignal })).UploadId;
+    });
+    try {
+      const Parts: CompletedPart[] = [];
+      for (let start = 0; start < size; start += PART_BYTES) {
+        const range = { start, end: Math.min(start + PART_BYTES, size) - 1 };
+        Parts.push(await this.putPart({ ...object, UploadId, PartNumber: Parts.length + 1 }, path, range));
+      }
+      await this.guard(async (client, abortSignal) => {
+        const { CompleteMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+        const input = { ...object, UploadId, MultipartUpload: { Parts } };
+        return client.send(new CompleteMultipartUploadCommand(input), { abortSignal });
+      });
+    } catch (error) {
+      void this.abortUploads(key).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Repeats a failed part once: the SDK repeats no streams. */
+  private async putPart(
+    part: UploadPartCommandInput,
+    path: string,
+    range: ByteRange,
+  ): Promise<CompletedPart> {
+    return this.guard(async (client, abortSignal) => {
+      const { UploadPartCommand } = await import('@aws-sdk/client-s3');
+      const ContentLength = range.end - range.start + 1;
+      const send = () => {
+        const input = { ...part, ContentLength, Body: createReadStream(path, { ...range }) };
+        return client.send(new UploadPartCommand(input), { abortSignal });
+      };
+      const { ETag } = await send().catch((error: unknown) => {
+        if (abortSignal.aborted) throw error;
+        return send();
+      });
+      return { ETag, PartNumber: part.PartNumber };
     });
   }
 
@@ -103,6 +137,8 @@ export class S3Storage extends FileStorage {
       endpoint,
       forcePathStyle: endpoint !== undefined,
       maxAttempts: 2,
+      // Checksums of streams are sent in trailers, which not every server understands.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
       requestHandler: { connectionTimeout: 5_000, requestTimeout: STORAGE_TIMEOUT_MS },
     });
   }
