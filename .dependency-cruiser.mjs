@@ -20,6 +20,7 @@ export const LAYERS = [
   ['playground/app/chat/', 'playground/app/settings/'],
   ['playground/app/admin/'],
   ['playground/app/sidebar/'],
+  ['playground/app/files/'],
   ['playground/app/markdown/'],
   ['playground/app/ui/'],
   ['playground/app/client/'],

@@ -1,4 +1,4 @@
-import type { ConversationStatus } from '@parley/client';
+import type { ConversationStatus, Upload } from '@parley/client';
 import { useEffect } from 'preact/hooks';
 import { notice, report } from '../client/notices.js';
 import { parley } from '../client/parley.js';
@@ -35,8 +35,8 @@ export function Chat({ id, messageId, onOpenDrawer, onOpenModels }: ExistingChat
   const { conversation, status, running } = snapshot;
   useTitle(conversation?.title);
   useDeletion(status);
-  const send = (text: string) => {
-    store.send(text);
+  const send = (text: string, files: Upload[]) => {
+    store.send(text, { files });
     scroll.jump();
   };
   const choose = (config_id: number | null) => void report(parley.conversations.update(id, { config_id }));

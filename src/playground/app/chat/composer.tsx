@@ -1,6 +1,11 @@
 import type { ComponentChildren } from 'preact';
+import type { Attachments, Upload } from '@parley/client';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { draftText, keepDraftText } from '../client/drafts.js';
+import { draftFiles, draftText, keepDraftText } from '../client/drafts.js';
+import { useStore } from '../client/store.js';
+import { addFiles, useFileDrop } from '../files/add-files.js';
+import { AttachButtons } from '../files/attach-button.js';
+import { UploadList } from '../files/upload-list.js';
 import { t } from '../i18n/i18n.js';
 import { IconButton } from '../ui/buttons.js';
 import { useEscape } from '../ui/escape.js';
@@ -9,8 +14,8 @@ interface ComposerProps {
   draftKey: number | null;
   isFocused: boolean;
   isDisabled?: boolean;
-  /** Returns false when the text could not be taken. */
-  onSend: (text: string) => void | Promise<boolean>;
+  /** Returns false when the message could not be taken. */
+  onSend: (text: string, files: Upload[]) => void | Promise<boolean>;
   /** Absent while no reply runs. */
   onStop?: () => void;
   /** Stands beside the button. */
@@ -28,28 +33,46 @@ export function Composer({ draftKey, isFocused, isDisabled, onSend, onStop, chil
   useLayoutEffect(() => {
     if (isFocused && matchMedia('(hover: hover)').matches) field.current!.focus();
   }, []);
+  const attachments = draftFiles(draftKey);
+  const { uploads, status } = useStore(attachments);
+  const canSend = (text.trim() || uploads.length > 0) && status !== 'failed' && !isDisabled;
   const submit = async (event?: SubmitEvent) => {
     event?.preventDefault();
-    if (!text.trim() || isDisabled) return;
+    if (!canSend) return;
     change('');
-    if ((await onSend(text)) === false) change(text);
+    const files = attachments.take();
+    if ((await onSend(text, files)) !== false) return;
+    change(text);
+    attachments.add(...files);
   };
   return (
     <form class="composer" onSubmit={submit}>
+      <ChosenFiles attachments={attachments} />
       <MessageField fieldRef={field} text={text} onChange={change} onEnter={() => void submit()} />
       <div class="composer-row">
+        <AttachButtons onFiles={(files) => addFiles(attachments, files)} />
         {children}
         <span class="hint wide-only">{t.composerHint}</span>
         {onStop && <IconButton icon="stop" label={t.stop} class="stop" onClick={onStop} />}
-        <IconButton
-          icon="send"
-          label={t.send}
-          class="send"
-          type="submit"
-          disabled={!text.trim() || isDisabled}
-        />
+        <IconButton icon="send" label={t.send} class="send" type="submit" disabled={!canSend} />
       </div>
     </form>
+  );
+}
+
+/** The files of the next message, and the zone to drop them. */
+function ChosenFiles({ attachments }: { attachments: Attachments }) {
+  const { uploads } = useStore(attachments);
+  const isDragged = useFileDrop(attachments);
+  return (
+    <>
+      {isDragged && <div class="drop-zone">{t.dropFiles}</div>}
+      {uploads.length > 0 && (
+        <div class="composer-files">
+          <UploadList uploads={uploads} onRemove={(upload) => attachments.remove(upload)} />
+        </div>
+      )}
+    </>
   );
 }
 

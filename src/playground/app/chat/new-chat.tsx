@@ -1,4 +1,4 @@
-import type { User } from '@parley/client';
+import type { Upload, User } from '@parley/client';
 import { useEffect } from 'preact/hooks';
 import { draftSettings, keepDraftText, NO_SETTINGS } from '../client/drafts.js';
 import { report } from '../client/notices.js';
@@ -51,10 +51,10 @@ export function NewChat({ user, onOpenDrawer, onOpenModels }: ChatProps & { user
 }
 
 /** @returns whether the conversation was created */
-async function begin(text: string): Promise<boolean> {
+async function begin(text: string, files: Upload[] = []): Promise<boolean> {
   const conversation = await report(parley.conversations.create(draftSettings.getSnapshot()));
   if (!conversation) return false;
-  parley.conversation(conversation.id).send(text);
+  parley.conversation(conversation.id).send(text, { files });
   keepDraftText(null, '');
   draftSettings.set(NO_SETTINGS);
   openConversation(conversation.id);

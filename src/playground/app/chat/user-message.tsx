@@ -2,18 +2,30 @@ import { useState } from 'preact/hooks';
 import { parley } from '../client/parley.js';
 import { messageOf } from '../client/notices.js';
 import { useStore } from '../client/store.js';
+import { FileList } from '../files/file-list.js';
+import { UploadList } from '../files/upload-list.js';
 import { t } from '../i18n/i18n.js';
 import { CopyButton, IconButton } from '../ui/buttons.js';
 import { Branches, type MessageProps } from './branches.js';
 
 export function UserMessage({ message, store }: MessageProps) {
   const [isEdited, setEdited] = useState(false);
-  if (isEdited) return <Editor message={message} store={store} onEnd={() => setEdited(false)} />;
+  if (isEdited) {
+    return (
+      <>
+        <MessageFiles message={message} />
+        <Editor message={message} store={store} onEnd={() => setEdited(false)} />
+      </>
+    );
+  }
   return (
     <>
-      <div class="bubble" dir="auto">
-        {message.content}
-      </div>
+      <MessageFiles message={message} />
+      {message.content && (
+        <div class="bubble" dir="auto">
+          {message.content}
+        </div>
+      )}
       {message.id === null ? (
         <Undelivered message={message} store={store} />
       ) : (
@@ -25,6 +37,11 @@ export function UserMessage({ message, store }: MessageProps) {
       )}
     </>
   );
+}
+
+function MessageFiles({ message: { files, uploads } }: Pick<MessageProps, 'message'>) {
+  if (uploads.length > 0) return <UploadList uploads={uploads} />;
+  return files.length > 0 ? <FileList files={files} /> : null;
 }
 
 function Undelivered({ message, store }: MessageProps) {
@@ -47,7 +64,7 @@ function Editor({ message, store, onEnd }: MessageProps & { onEnd: () => void })
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const text = String(new FormData(event.currentTarget as HTMLFormElement).get('content'));
-    if (text.trim() && text !== message.content) store.edit(message.id!, text);
+    if ((text.trim() || message.files.length > 0) && text !== message.content) store.edit(message.id!, text);
     onEnd();
   };
   return (
