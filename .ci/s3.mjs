@@ -1,6 +1,6 @@
 /**
- * Runs two nodes of the build on a bucket of a real S3-compatible server, versitygw: uploads on one and downloads on the other,
- * also while the server is killed or frozen. `node .ci/s3.mjs VERSITYGW`, with the path of its binary.
+ * Runs two nodes of the build on a bucket of a real S3-compatible server, `rclone serve s3`: uploads on one and downloads on the other,
+ * also while the server is killed or frozen. `node .ci/s3.mjs RCLONE`, with the path of its binary.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -44,15 +44,19 @@ async function until(what, check, seconds = 20) {
 const credentials = { AWS_ACCESS_KEY_ID: 'parley', AWS_SECRET_ACCESS_KEY: randomBytes(16).toString('hex') };
 const s3Port = await freePort();
 
-/** Starts versitygw on the folder of buckets. */
+/** Starts the server on the folder of buckets. */
 async function startS3() {
-  const env = {
-    ROOT_ACCESS_KEY: credentials.AWS_ACCESS_KEY_ID,
-    ROOT_SECRET_KEY: credentials.AWS_SECRET_ACCESS_KEY,
-  };
-  const options = ['--port', `127.0.0.1:${s3Port}`, 'posix', '--sidecar', join(work, 'attributes')];
-  const s3 = start(process.argv[2], [...options, join(work, 'buckets')], env);
-  await until('versitygw answers', async () => (await fetch(`http://127.0.0.1:${s3Port}/`)).status > 0);
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = credentials;
+  const options = [
+    '--addr',
+    `127.0.0.1:${s3Port}`,
+    '--auth-key',
+    `${id},${secret}`,
+    '--log-level',
+    'CRITICAL',
+  ];
+  const s3 = start(process.argv[2], ['serve', 's3', ...options, join(work, 'buckets')], {});
+  await until('the S3 server answers', async () => (await fetch(`http://127.0.0.1:${s3Port}/`)).status > 0);
   return s3;
 }
 
@@ -131,7 +135,6 @@ async function check(name, run) {
 
 try {
   mkdirSync(bucket, { recursive: true });
-  mkdirSync(join(work, 'attributes'));
   let s3 = await startS3();
   const [one, two] = [await startNode(), await startNode()];
   const token = await signUp(one.url);
