@@ -274,17 +274,42 @@ describe('the context', () => {
   });
 });
 
-it('answers 503 and stores nothing while the storage is unavailable', async () => {
-  const file = await upload('Hello', 'greeting.txt');
-  const folder = join(t.settings.dataDir, 'files');
-  await rename(folder, `${folder}.away`);
-  try {
-    const { status, body } = await ada.send(chat, 'Hi', idsOf(file));
-    expect([status, body.code]).toEqual([503, 'storage_unavailable']);
-    expect(await ada.history(chat)).toEqual([]);
-    expect((await ada.send(chat, 'Without files')).status).toBe(200);
-  } finally {
-    await rename(`${folder}.away`, folder);
+describe('while the storage is unavailable', () => {
+  async function withoutStorage(run: () => Promise<void>): Promise<void> {
+    const folder = join(t.settings.dataDir, 'files');
+    await rename(folder, `${folder}.away`);
+    try {
+      await run();
+    } finally {
+      await rename(`${folder}.away`, folder);
+    }
   }
-  expect((await ada.send(chat, 'Hi', idsOf(file))).status).toBe(200);
+
+  it('a send with files is answered with 503, and nothing is stored', async () => {
+    const file = await upload('Hello', 'greeting.txt');
+    await withoutStorage(async () => {
+      const { status, body } = await ada.send(chat, 'Hi', idsOf(file));
+      expect([status, body.code]).toEqual([503, 'storage_unavailable']);
+      expect(await ada.history(chat)).toEqual([]);
+      expect((await ada.send(chat, 'Without files')).status).toBe(200);
+    });
+    expect((await ada.send(chat, 'Hi', idsOf(file))).status).toBe(200);
+  });
+
+  it('text goes on, with a note in the prompt; another answer to the files is 503', async () => {
+    const file = await upload('Hello', 'greeting.txt');
+    const { body: first } = await ada.send(chat, 'Hi', idsOf(file));
+    const path = `/conversations/${chat}/messages`;
+    await withoutStorage(async () => {
+      expect((await ada.send(chat, 'And now?')).status).toBe(200);
+      expect(text()).toContain('[The file \\"greeting.txt\\" could not be read.]\\n\\nHi');
+      const before = await ada.history(chat);
+      const again = await ada.post(`${path}/${first.assistant_message.id}/regenerate`);
+      const edited = await ada.post(`${path}/${first.user_message.id}/edit`, { content: 'Hey' });
+      expect([again.status, edited.status]).toEqual([503, 503]);
+      expect(await ada.history(chat)).toEqual(before);
+    });
+    expect((await ada.post(`${path}/${first.user_message.id}/edit`, { content: 'Hey' })).status).toBe(200);
+    expect(text()).toContain('Hello');
+  });
 });

@@ -6,10 +6,15 @@ import type { BranchMessage } from './branch-reader.js';
 import type { PromptFiles } from './prompt-files.service.js';
 import type { TokenBudget } from './token-budget.js';
 
+const TOO_LARGE = 'was left out to fit the context';
+const UNREADABLE = 'could not be read';
+
 /** Takes messages from the newest to older ones, as long as they fit. */
 export class NewestMessages {
   /** Set once a file was left out: all older ones are left out, too. */
   private isFull = false;
+  /** Set once the storage failed: each further read could wait for 10 s. */
+  private isUnavailable = false;
 
   constructor(
     private readonly files: PromptFiles,
@@ -39,7 +44,13 @@ export class NewestMessages {
     const words = isBlank(content) ? '' : content;
     if (words === '' && files.length === 0) return null;
     if (isPresent && this.prepared) return this.takePrepared(words, this.prepared);
-    const base = { role, content: contentOf(files.map(lineFor), words) };
+    const base = {
+      role,
+      content: contentOf(
+        files.map((file) => lineFor(file)),
+        words,
+      ),
+    };
     if (!(await this.budget.take(base)) && !isPresent) return 'full';
     if (files.length === 0) return base;
     return { role, content: contentOf(await this.takeFiles(files, isPresent), words) };
@@ -52,26 +63,39 @@ export class NewestMessages {
     return { role: 'user', content: contentOf(prepared, words) };
   }
 
-  /** @returns the parts of files in their order; lines for those that do not fit */
+  /** @returns the parts of files in their order; lines for those that are not in the prompt */
   private async takeFiles(files: StoredFile[], isPresent: boolean): Promise<(PromptPart | string)[]> {
     const parts: (PromptPart | string)[] = [];
-    for (const file of files.toReversed()) {
-      const part = await this.read(file, isPresent);
-      const isTaken = part !== null && (await this.budget.takePart(part));
-      this.isFull ||= !isTaken && file.blobId !== null;
-      parts.unshift(isTaken ? part : lineFor(file));
-    }
+    for (const file of files.toReversed()) parts.unshift(await this.takeFile(file, isPresent));
     return parts;
   }
 
-  /** @returns null if the file is deleted, cannot fit, or cannot be read: text goes on without it */
+  private async takeFile(file: StoredFile, isPresent: boolean): Promise<PromptPart | string> {
+    if (file.blobId === null) return lineFor(file);
+    if (this.isFull || !this.mayFit(file)) return this.leaveOut(file);
+    const part = await this.read(file, isPresent);
+    if (part === null) return lineFor(file, UNREADABLE);
+    return (await this.budget.takePart(part)) ? part : this.leaveOut(file);
+  }
+
+  private leaveOut(file: StoredFile): string {
+    this.isFull = true;
+    return lineFor(file);
+  }
+
+  private mayFit(file: StoredFile): boolean {
+    return isImage(file) || isPdf(file) || this.budget.mayFit(file.bytes);
+  }
+
+  /** @returns null if the file cannot be read: text goes on without it */
   private async read(file: StoredFile, isPresent: boolean): Promise<PromptPart | null> {
-    if (this.isFull || (!isImage(file) && !this.budget.mayFit(file.bytes) && !isPdf(file))) return null;
+    if (this.isUnavailable) return null;
     try {
       return await this.files.read(file, isPresent);
     } catch (error) {
-      if (error instanceof ProblemError) return null;
-      throw error;
+      if (!(error instanceof ProblemError)) throw error;
+      this.isUnavailable = true;
+      return null;
     }
   }
 }
@@ -82,8 +106,8 @@ export const isImage = ({ width }: StoredFile) => width !== null;
 const isPdf = ({ mimeType }: StoredFile) => mimeType === 'application/pdf';
 
 /** Names a file that is not in the prompt. */
-export function lineFor({ name, deletedAt }: StoredFile): string {
-  const reason = deletedAt ? 'was deleted' : 'was left out to fit the context';
+export function lineFor({ name, deletedAt }: StoredFile, unread = TOO_LARGE): string {
+  const reason = deletedAt ? 'was deleted' : unread;
   return `[The file ${JSON.stringify(name)} ${reason}.]`;
 }
 
