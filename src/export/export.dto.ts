@@ -4,6 +4,7 @@ import { SessionDto } from '../auth/sessions/session.dto.js';
 import { UserDto } from '../auth/users/user.dto.js';
 import { ConfigDto } from '../configs/config.dto.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
+import { StoredFileDto } from '../files/file.dto.js';
 import { MessageDto } from '../conversations/messages/message.dto.js';
 
 /** A conversation with the messages of all branches, oldest first. */
@@ -28,6 +29,9 @@ export class ExportDto {
 
   @ApiProperty({ type: () => [ConfigDto] })
   configs!: ConfigDto[];
+
+  @ApiProperty({ type: () => [StoredFileDto] })
+  files!: StoredFileDto[];
 
   @ApiProperty({ type: () => [ExportedConversationDto] })
   conversations!: ExportedConversationDto[];

@@ -1,18 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
-import { UsersService } from '../auth/users/users.service.js';
 import type { Actor } from '../auth/actor.js';
-import { SessionListDto } from '../auth/sessions/session.dto.js';
-import { IdentitiesService } from '../auth/identities/identities.service.js';
-import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { yieldBetweenPieces, jsonPieces } from '../common/json/json-pieces.js';
-import { ConfigsService } from '../configs/configs.service.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { MessageDto } from '../conversations/messages/message.dto.js';
 import { MessagesService } from '../conversations/messages/messages.service.js';
-import type { ExportDto } from './export.dto.js';
+import { FilesService } from '../files/files.service.js';
+import { AccountExport, type ExportedAccount } from './account-export.service.js';
 
 const PAGE_SIZE = 50;
 /** Text per read; a longer message is read alone. */
@@ -22,54 +18,37 @@ const PAGE_BYTES = 1024 * 1024;
 export class ExportService {
   constructor(
     @InjectRepository(Conversation) private readonly conversations: Repository<Conversation>,
-    private readonly users: UsersService,
-    private readonly sessions: SessionsService,
-    private readonly identities: IdentitiesService,
-    private readonly configs: ConfigsService,
+    private readonly account: AccountExport,
+    private readonly files: FilesService,
     private readonly messages: MessagesService,
   ) {}
 
   /**
-   * Writes an ExportDto as pieces of JSON. Conversations are read page by page, as fast as the pieces are consumed.
-   * The account is read before the first piece, so that its failure is a problem, not a truncated document.
+   * Writes an ExportDto as pieces of JSON. Files and conversations are read page by page, as fast as the pieces are
+   * consumed. The account is read before the first piece, so that its failure is a problem, not a truncated document.
    */
-  async begin({ user, session }: Actor): Promise<AsyncGenerator<string>> {
-    const account: Omit<ExportDto, 'conversations'> = {
-      exported_at: new Date().toISOString(),
-      user: await this.users.get(user),
-      ...SessionListDto.from(await this.sessions.list(user.id), session.id),
-      identities: await this.identities.list(user.id),
-      configs: (await this.configs.list(user.id)).filter(({ shared }) => !shared),
-    };
-    return yieldBetweenPieces(this.write(account, user.id));
+  async begin(actor: Actor): Promise<AsyncGenerator<string>> {
+    return yieldBetweenPieces(this.write(await this.account.read(actor), actor.user.id));
   }
 
-  private async *write(account: object, userId: number): AsyncGenerator<string> {
-    let before = '{';
+  private async *write(account: ExportedAccount, userId: number): AsyncGenerator<string> {
+    yield '{';
     for (const [name, member] of Object.entries(account)) {
-      yield `${before}"${name}":`;
+      yield `"${name}":`;
       yield* jsonPieces(member);
-      before = ',';
+      yield ',';
     }
-    yield ',"conversations":[';
-    let separator = '';
-    for await (const conversation of this.readConversations(userId)) {
-      yield separator;
-      yield* this.writeConversation(conversation);
-      separator = ',';
-    }
-    yield ']}\n';
+    yield '"files":';
+    yield* writeList(this.files.readAll(userId), jsonPieces);
+    yield ',"conversations":';
+    yield* writeList(this.readConversations(userId), (conversation) => this.writeConversation(conversation));
+    yield '}\n';
   }
 
   private async *writeConversation(conversation: Conversation): AsyncGenerator<string> {
-    yield `${JSON.stringify(ConversationDto.from(conversation)).slice(0, -1)},"messages":[`;
-    let separator = '';
-    for await (const message of this.readMessages(conversation.id)) {
-      yield separator;
-      yield* jsonPieces(message);
-      separator = ',';
-    }
-    yield ']}';
+    yield `${JSON.stringify(ConversationDto.from(conversation)).slice(0, -1)},"messages":`;
+    yield* writeList(this.readMessages(conversation.id), jsonPieces);
+    yield '}';
   }
 
   /** Reads all ids first: no index has a user's conversations in an order that does not change meanwhile. */
@@ -95,4 +74,18 @@ export class ExportService {
       id = page.messages.at(-1)!.id + 1;
     }
   }
+}
+
+/** Writes a JSON array. */
+async function* writeList<T>(
+  items: AsyncIterable<T>,
+  piecesOf: (item: T) => Iterable<string> | AsyncIterable<string>,
+): AsyncGenerator<string> {
+  let separator = '[';
+  for await (const item of items) {
+    yield separator;
+    yield* piecesOf(item);
+    separator = ',';
+  }
+  yield separator === '[' ? '[]' : ']';
 }

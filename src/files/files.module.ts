@@ -33,6 +33,6 @@ import { Uploads } from './uploads.service.js';
     TemporaryFiles,
     Uploads,
   ],
-  exports: [FileBlobs, FileInspector, FileStorage, FileSweep, MessageFiles, TemporaryFiles],
+  exports: [FileBlobs, FileInspector, FilesService, FileStorage, FileSweep, MessageFiles, TemporaryFiles],
 })
 export class FilesModule {}

@@ -1,15 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, IsNull, Repository } from 'typeorm';
+import { DataSource, IsNull, MoreThan, Repository } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
 import { transaction } from '../database/retry.js';
 import { Settings } from '../env/settings.js';
 import { FileBlobs } from './file-blobs.service.js';
 import { FileLinks } from './file-links.service.js';
-import { FileListDto, type ListFilesDto } from './file.dto.js';
+import { FileListDto, type ListFilesDto, type StoredFileDto } from './file.dto.js';
 import { StoredFile } from './file.entity.js';
 import { fileNotFound } from './files.errors.js';
 import { deleteUnusedRow } from './unused-files.js';
+
+/** Files per read of all. */
+const PAGE_SIZE = 200;
 
 @Injectable()
 export class FilesService {
@@ -42,6 +45,17 @@ export class FilesService {
       bytes_used: user.bytesUsed,
       bytes_limit: this.settings.storageLimitBytes,
     };
+  }
+
+  /** Reads a user's files page by page, oldest first, without deleted ones. */
+  async *readAll(userId: number): AsyncGenerator<StoredFileDto> {
+    for (let lastId = 0; ;) {
+      const where = { userId, deletedAt: IsNull(), id: MoreThan(lastId) };
+      const page = await this.files.find({ where, order: { id: 'ASC' }, take: PAGE_SIZE });
+      yield* page.map((file) => this.links.toDto(file));
+      if (page.length < PAGE_SIZE) return;
+      lastId = page.at(-1)!.id;
+    }
   }
 
   /** Frees the space at once. The row stays while messages name the file. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { Message } from '../../src/conversations/messages/message.entity.js';
+import { StoredFile } from '../../src/files/file.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
 import { gate } from '../support/provider/provider.js';
@@ -18,6 +19,7 @@ interface ExportDocument {
   user: Thing;
   sessions: Thing[];
   configs: Thing[];
+  files: Thing[];
   conversations: (Thing & { messages: Thing[] })[];
 }
 
@@ -60,6 +62,7 @@ describe('GET /auth/me/export', () => {
       'sessions',
       'identities',
       'configs',
+      'files',
       'conversations',
     ]);
     expect(body.user).toEqual((await ada.get('/auth/me')).body);
@@ -124,6 +127,25 @@ describe('GET /auth/me/export', () => {
     for (let i = 0; i < 101; i++) made.push((await ada.createConversation()).id);
 
     expect((await exportOf(ada)).body.conversations.map(({ id }) => id)).toEqual(made);
+  });
+
+  it('lists the files that are not deleted, over many pages', async () => {
+    const ada = await t.user().create();
+    const kept = await ada.upload('kept');
+    await ada.post(`/files/${(await ada.upload('deleted')).id}/delete`);
+    const repository = t.app.get(DataSource).getRepository(StoredFile);
+    const { id: _, ...row } = await repository.findOneByOrFail({ id: kept.id });
+    await repository.insert(Array.from({ length: 450 }, () => ({ ...row })));
+
+    const { files } = (await exportOf(ada)).body;
+
+    expect(files).toHaveLength(451);
+    expect(new Set(files.map(({ id }) => id)).size).toBe(451);
+    const newest = (await ada.get<{ files: Thing[] }>('/files?limit=100')).body.files;
+    // Links change every five minutes.
+    const withoutUrl = (file: Thing) => ({ ...file, url: null });
+    expect(files.slice(-100).reverse().map(withoutUrl)).toEqual(newest.map(withoutUrl));
+    expect((await fetch(t.url + String(files[0]!.url))).status).toBe(200);
   });
 
   it('contains the text so far of a running reply', async () => {

@@ -1150,6 +1150,7 @@ export type Export = {
     sessions: Array<Session>;
     identities: Array<Identity>;
     configs: Array<Config>;
+    files: Array<StoredFile>;
     conversations: Array<ExportedConversation>;
 };
 
