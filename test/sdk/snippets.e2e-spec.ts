@@ -1,13 +1,15 @@
 /** The snippets of docs/clients.md for the web and for curl, as they are printed. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createParley } from '../../sdk/typescript/src/index.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
 
-const sections = readFileSync('docs/clients.md', 'utf8').split(/^### /m);
+const sections = readFileSync('docs/clients.md', 'utf8').split(/^##+ /m);
 const snippetOf = (title: string) =>
   /^```\w+\n([^]*?)^```$/m.exec(sections.find((section) => section.startsWith(`${title}\n`))!)![1]!;
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
@@ -57,5 +59,21 @@ describe('docs/clients.md', () => {
     expect(events.slice(0, 2)).toEqual(['message.created', 'message.created']);
     expect(events.at(-1)).toBe('message.completed');
     expect(await ada.history(id)).toMatchObject([{ content: 'Hello!' }, { content: 'Hello 👋🏽!' }]);
+  });
+
+  (hasCurl ? it : it.skip)('sends a file by curl', async () => {
+    const { id } = await ada.createConversation();
+    writeFileSync(join(t.settings.dataDir, 'notes.md'), '# Notes');
+    const run = async (command: string) => {
+      const variables = { PARLEY: t.url, ID: String(id), TOKEN: ada.tokens.access_token };
+      const options = { cwd: t.settings.dataDir, env: { ...process.env, ...variables } };
+      return JSON.parse((await promisify(execFile)('sh', ['-c', command], options)).stdout) as Thing;
+    };
+    const [upload, send] = snippetOf('Files').split(/\n(?=curl)/);
+
+    const file = await run(upload!);
+    await run(send!.replace('[1]', `[${file.id}]`));
+
+    expect(await ada.history(id)).toMatchObject([{ files: [{ id: file.id, name: 'notes.md' }] }, {}]);
   });
 });
