@@ -7,6 +7,7 @@ import {
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, IsNull, LessThanOrEqual } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
+import { publishMeasurement } from '../common/logging/measurements.js';
 import { transaction } from '../database/retry.js';
 import { FileBlob } from './file-blob.entity.js';
 import { FileBlobs } from './file-blobs.service.js';
@@ -116,6 +117,7 @@ export class FileSweep implements OnApplicationBootstrap, BeforeApplicationShutd
       this.warn(error, 'Failed to delete a file from the storage');
       return false;
     }
+    publishMeasurement('storage.deleted', {});
     await this.database.manager.delete(FileBlob, { id });
     return true;
   }

@@ -3,6 +3,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { Request } from 'express';
 import { DataSource, type EntityManager } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
+import { ProblemError } from '../common/errors/errors.js';
+import { publishMeasurement } from '../common/logging/measurements.js';
 import { transaction } from '../database/retry.js';
 import { Settings } from '../env/settings.js';
 import { FileInspector, type InspectedFile } from './content/file-inspector.js';
@@ -30,6 +32,18 @@ export class Uploads {
 
   /** @throws {ProblemError} for a bad upload, `storage_full`, `storage_unavailable` */
   async receive(userId: number, request: Request): Promise<StoredFile> {
+    try {
+      const file = await this.readAndStore(userId, request);
+      publishMeasurement('upload.ended', { result: 'stored', bytes: file.bytes });
+      return file;
+    } catch (error) {
+      const result = error instanceof ProblemError ? error.code : 'internal_error';
+      publishMeasurement('upload.ended', { result, bytes: 0 });
+      throw error;
+    }
+  }
+
+  private readAndStore(userId: number, request: Request): Promise<StoredFile> {
     return this.temporaryFiles.use(async (path) => {
       const name = cleanFileName(await readUpload(request, path));
       const inspected = await this.inspector.inspect(path, name);

@@ -1,5 +1,6 @@
 import { MiddlewareConsumer, Module, NestModule } from '@nestjs/common';
 import { ChatModule } from '../chat/chat.module.js';
+import { FileMetrics } from './file-metrics.js';
 import { FlowMetrics } from './flow-metrics.js';
 import { HttpMetricsMiddleware } from './http-metrics.middleware.js';
 import { MetricsController } from './metrics.controller.js';
@@ -12,7 +13,7 @@ import { WebhookMetrics } from './webhook-metrics.js';
 @Module({
   imports: [ChatModule, WebhooksModule],
   controllers: [MetricsController],
-  providers: [Metrics, MetricsServer, FlowMetrics, StateMetrics, WebhookMetrics],
+  providers: [Metrics, MetricsServer, FileMetrics, FlowMetrics, StateMetrics, WebhookMetrics],
   exports: [Metrics],
 })
 export class MetricsModule implements NestModule {

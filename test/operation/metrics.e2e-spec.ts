@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Heartbeat } from '../../src/chat/replies/recovery/heartbeat.js';
 import { ReplyRepository } from '../../src/chat/replies/reply-repository.js';
 import { WebhookDelivery } from '../../src/webhooks/webhook-delivery.entity.js';
@@ -290,6 +292,32 @@ describe('/metrics of webhooks', () => {
 
   it('have no series without WEBHOOK_URL', async () => {
     expect(Object.keys(await samples(await start())).filter((name) => name.includes('webhook'))).toEqual([]);
+  });
+});
+
+describe('/metrics of files', () => {
+  it('count uploads by result, deleted contents, and failures of the storage', async () => {
+    const t = await start();
+    const ada = await t.user().create();
+    const before = await samples(t);
+    expect(before['parley_uploads_total{result="stored"}']).toBe(0);
+
+    const { id } = await ada.upload('Hello');
+    await expect(ada.upload(Buffer.from([0, 1, 2]), 'a.bin')).rejects.toThrow('unsupported_file');
+    await ada.post(`/files/${id}/delete`);
+    await until(async () => (await samples(t)).parley_storage_deleted_total === 1);
+    const kept = await ada.upload('Hello again');
+    const folder = join(t.settings.dataDir, 'files');
+    await rename(folder, `${folder}.away`);
+    expect((await ada.get(`/files/${kept.id}/content`)).status).toBe(503);
+    await rename(`${folder}.away`, folder);
+
+    expect(await samples(t)).toMatchObject({
+      'parley_uploads_total{result="stored"}': 2,
+      'parley_uploads_total{result="unsupported_file"}': 1,
+      parley_uploaded_bytes_total: 'HelloHello again'.length,
+      parley_storage_failures_total: 1,
+    });
   });
 });
 

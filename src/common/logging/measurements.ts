@@ -8,6 +8,12 @@ export interface Measurements {
   /** One write of the text of all running replies. */
   'replies.flushed': { seconds: number; rows: number };
   'send.refused': { code: string };
+  /** An upload, with the code of its problem or `stored`. */
+  'upload.ended': { result: string; bytes: number };
+  /** The storage of files failed or did not answer. */
+  'storage.failed': Record<string, never>;
+  /** The bytes of a file that is no longer used were deleted. */
+  'storage.deleted': Record<string, never>;
   'upstream.requested': Record<string, never>;
   'upstream.retried': Record<string, never>;
   /** From a request to the first text of its response. */

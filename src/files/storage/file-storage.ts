@@ -1,5 +1,7 @@
+import { Logger } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import { UnavailableError } from '../../common/errors/errors.js';
+import { publishMeasurement } from '../../common/logging/measurements.js';
 
 /** First and last byte, inclusive. */
 export interface ByteRange {
@@ -30,4 +32,11 @@ export class StorageUnavailableError extends UnavailableError {
     super('storage_unavailable', 'The storage of files is unavailable; try again shortly.');
     this.cause = cause;
   }
+}
+
+/** Counts and logs the failure, because clients are not told its cause. */
+export function storageFailure(cause: unknown): StorageUnavailableError {
+  publishMeasurement('storage.failed', {});
+  new Logger('FileStorage').warn({ error: String(cause) }, 'The storage of files failed');
+  return new StorageUnavailableError(cause);
 }

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, chmod, copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type ByteRange, FileStorage, STORAGE_TIMEOUT_MS, StorageUnavailableError } from './file-storage.js';
+import { type ByteRange, FileStorage, STORAGE_TIMEOUT_MS, storageFailure } from './file-storage.js';
 
 /** Keeps files in a folder that only the server's user can read. */
 export class FolderStorage extends FileStorage {
@@ -76,7 +76,7 @@ async function guard<T>(work: Promise<T>): Promise<T> {
   try {
     return await Promise.race([work, timeout]);
   } catch (error) {
-    throw new StorageUnavailableError(error);
+    throw storageFailure(error);
   } finally {
     clearTimeout(timer);
   }

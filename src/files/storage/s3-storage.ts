@@ -2,7 +2,13 @@ import type { CompletedPart, S3Client, UploadPartCommandInput } from '@aws-sdk/c
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { type ByteRange, FileStorage, STORAGE_TIMEOUT_MS, StorageUnavailableError } from './file-storage.js';
+import {
+  type ByteRange,
+  FileStorage,
+  STORAGE_TIMEOUT_MS,
+  storageFailure,
+  type StorageUnavailableError,
+} from './file-storage.js';
 
 const PART_BYTES = 5 * 1024 * 1024;
 
@@ -147,7 +153,7 @@ export class S3Storage extends FileStorage {
     try {
       return await work(await this.client(), AbortSignal.timeout(STORAGE_TIMEOUT_MS));
     } catch (error) {
-      throw new StorageUnavailableError(error);
+      throw storageFailure(error);
     }
   }
 }
