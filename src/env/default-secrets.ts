@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { EnvironmentError } from './environment-error.js';
 import { readOrCreateSecret } from './generated-secret.js';
-import { checkEncryptionKey, checkJwtSecret, type SecretCheck } from './rules.js';
+import type { Check } from './rule.js';
+import { checkEncryptionKey, checkJwtSecret } from './secret-rules.js';
 
 export function generatedJwtSecret(dataDir: string): string {
   const generate = () => randomBytes(48).toString('base64');
@@ -21,7 +22,7 @@ function generatedSecret(
   variable: string,
   dataDir: string,
   file: string,
-  { check, generate }: { check: SecretCheck; generate: () => string },
+  { check, generate }: { check: Check; generate: () => string },
 ): string {
   const secret = readOrCreate();
   const error = check(secret);

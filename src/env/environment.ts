@@ -1,34 +1,37 @@
 import { z } from 'zod';
+import { modelHosts, trustedProxies } from './network-rules.js';
+import { oidcProviders } from './oidc-rules.js';
 import {
   checkEncryptionKey,
   checkJwtSecret,
   checkProductionEncryptionKey,
+  secrets,
+  webhookSecrets,
+} from './secret-rules.js';
+import {
   databaseUrl,
-  emails,
   filesUrl,
-  host,
   httpUrl,
-  mailSender,
-  modelHosts,
-  nonNegativeNumber,
-  oidcProviders,
-  oneOf,
   origins,
+  publicUrl,
+  redisUrl,
+  smtpUrl,
+  webhookUrl,
+} from './url-rules.js';
+import {
+  emails,
+  host,
+  mailSender,
+  nonNegativeNumber,
+  oneOf,
   poolSize,
   port,
   positiveSeconds,
-  publicUrl,
-  redisUrl,
   retentionDays,
   seconds,
-  secrets,
-  smtpUrl,
   storageLimit,
   trueOrFalse,
-  trustedProxies,
-  webhookSecrets,
-  webhookUrl,
-} from './rules.js';
+} from './value-rules.js';
 
 export type Environment = z.infer<ReturnType<typeof environmentSchema>>;
 
