@@ -54,7 +54,7 @@ function validate(file) {
 const REFUSED = [
   [{ image: { repository: '' } }, /image\.repository is required/],
   [{ config: { PUBLIC_URL: '' } }, /config\.PUBLIC_URL is required/],
-  [{ config: { PUBLIC_URL: 'http://chat.example.com' } }, /PUBLIC_URL.*does not match/],
+  [{ config: { PUBLIC_URL: 'http://chat.example.com' } }, /PUBLIC_URL.*does not match/i],
   [{ config: { FILES_URL: '' } }, /config\.FILES_URL is required/],
   [{ config: { FILES_URL: 'file:/files' } }, /config\.FILES_URL is a folder/],
   [{ config: { LOG_LEVLE: 'debug' } }, /LOG_LEVLE.*not allowed/],
