@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { FileBlob } from '../../src/files/file-blob.entity.js';
 import { StoredFile } from '../../src/files/file.entity.js';
 import { FileSweep } from '../../src/files/file-sweep.service.js';
 import { MessageFile } from '../../src/files/message-file.entity.js';
 import { FileStorage, StorageUnavailableError } from '../../src/files/storage/file-storage.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { makePdf } from '../support/files.js';
 import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
 
@@ -248,6 +250,35 @@ describe('GET /files/{id}/content', () => {
     for (const call of ['', '/content'])
       expect((await bob.get(`/files/${String(body.id)}${call}`)).status).toBe(404);
     expect((await bob.post(`/files/${String(body.id)}/delete`)).status).toBe(404);
+  });
+
+  const picture = (format: 'gif' | 'jpeg' | 'png') =>
+    sharp({ create: { width: 4, height: 4, channels: 3, background: 'teal' } })
+      .toFormat(format)
+      .toBuffer();
+  const zip = Buffer.from(`PK\x05\x06${'\0'.repeat(18)}`, 'latin1');
+
+  it.each<[string, () => Promise<Buffer>, string | Buffer, string, string]>([
+    ['a GIF that is a script', () => picture('gif'), '*/=1;alert(1)//', 'image/gif', 'inline'],
+    ['a JPEG that is a ZIP archive', () => picture('jpeg'), zip, 'image/jpeg', 'inline'],
+    ['a PNG that is a page', () => picture('png'), '<script>alert(1)</script>', 'image/png', 'inline'],
+    [
+      'a PDF that is a page',
+      () => Promise.resolve(makePdf()),
+      '<script>alert(1)</script>',
+      'application/pdf',
+      'attachment',
+    ],
+  ])('sends %s by its type alone, which no browser runs', async (_name, make, tail, type, disposition) => {
+    const bytes = Buffer.concat([await make(), Buffer.from(tail)]);
+    const { status, body } = await upload(ada, bytes, 'page.html');
+    expect([status, body.mime_type]).toEqual([201, type]);
+
+    const { headers } = await content(body.url);
+    expect(headers.get('content-type')).toBe(type);
+    expect(headers.get('content-disposition')).toMatch(new RegExp(`^${disposition};`));
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'; sandbox");
   });
 
   it('refuses a link that was changed, of another file or expired', async () => {
