@@ -254,7 +254,9 @@ describe('a node that limits', () => {
     for (let n = 0; n < 4; n++) expect(await resend(eve)).toMatchObject({ status: 202, body: '' });
     expect((await eve.post('/auth/me/password', { password: PASSWORD })).status).toBe(204);
 
-    expect(await subjectsTo(eve.email, 4)).toEqual([VERIFY, VERIFY, VERIFY, PASSWORD_CHANGED]);
+    // Mails are delivered concurrently.
+    const subjects = await subjectsTo(eve.email, 4);
+    expect(subjects.toSorted()).toEqual([VERIFY, VERIFY, VERIFY, PASSWORD_CHANGED].toSorted());
   });
 
   it('sends an address three mails an hour, though its account is deleted and registered again', async () => {
