@@ -22,6 +22,7 @@ export default {
   roots: ['<rootDir>/src', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts', '**/*.e2e-spec.ts'],
   testTimeout: 30_000,
+  globalSetup: '<rootDir>/test/support/infrastructure/mysql-schema.mjs',
   maxWorkers: 4,
   workerIdleMemoryLimit: '1GB',
   transform: {

@@ -15,7 +15,7 @@ import { configureApp } from '../../../src/configure-app.js';
 import { EventHub } from '../../../src/events/event-hub.js';
 import type { ParleyEvent } from '../../../src/events/parley-event.js';
 import { loadSettings, Settings } from '../../../src/env/settings.js';
-import { createTestDatabase, type TestDatabase } from '../infrastructure/database.js';
+import { createMigratedDatabase, type TestDatabase } from '../infrastructure/database.js';
 import { HttpClient } from '../clients/http.js';
 import { PlayedProvider } from '../provider/provider.js';
 import { UserBuilder } from './user.js';
@@ -37,7 +37,7 @@ const CHEAP = { memoryCost: 256, timeCost: 2, parallelism: 1 };
 /** Starts the real application on a free port with its own database. Stop it in `afterAll`. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-test-'));
-  const database = await createTestDatabase(folder);
+  const database = await createMigratedDatabase(folder);
   const t = new TestApp(options, folder, database, await PlayedProvider.start());
   try {
     await t.start();

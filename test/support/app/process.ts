@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { createDataSource } from '../../../src/database/data-source.js';
 import { SCHEMA } from '../../../src/schema.js';
-import { createTestDatabase, type TestDatabase } from '../infrastructure/database.js';
+import { createMigratedDatabase, type TestDatabase } from '../infrastructure/database.js';
 import { HttpClient } from '../clients/http.js';
 import { PlayedProvider } from '../provider/provider.js';
 import { ServerProcess } from './server-process.js';
@@ -16,7 +16,7 @@ type Env = Partial<Record<string, string>>;
 /** Starts nodes of the built server as child processes on one database, with shared secrets. Stop it in `afterAll`. */
 export async function startTestNodes(): Promise<TestNodes> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-nodes-'));
-  return new TestNodes(folder, await createTestDatabase(folder), await PlayedProvider.start());
+  return new TestNodes(folder, await createMigratedDatabase(folder), await PlayedProvider.start());
 }
 
 export class TestNodes {

@@ -8,7 +8,7 @@ import { Conversation } from '../../../src/conversations/conversation.entity.js'
 import { Message } from '../../../src/conversations/messages/message.entity.js';
 import { createDataSource } from '../../../src/database/data-source.js';
 import { SCHEMA } from '../../../src/schema.js';
-import { createTestDatabase, type TestDatabase } from './database.js';
+import { createMigratedDatabase, type TestDatabase } from './database.js';
 
 /** A migrated database without a server, for tests of services. */
 export class ChatDatabase {
@@ -16,7 +16,7 @@ export class ChatDatabase {
 
   static async create(): Promise<ChatDatabase> {
     const folder = await mkdtemp(join(tmpdir(), 'parley-chat-'));
-    const database = await createTestDatabase(folder);
+    const database = await createMigratedDatabase(folder);
     const dataSource = await createDataSource(database.url, SCHEMA).initialize();
     await dataSource.runMigrations();
     return new ChatDatabase(dataSource, database, folder);
