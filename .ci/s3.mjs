@@ -205,8 +205,10 @@ try {
     await until('readiness is up', async () => (await stateOfFiles()) === 'up');
   });
 
-  await check('a frozen server is answered with 503 after about 10 s', async () => {
+  await check('a frozen server is answered with 503 after about 10 s, and a download continues', async () => {
     const before = await total();
+    const download = (await content(one, file)).body.getReader();
+    const chunks = [(await download.read()).value];
     s3.kill('SIGSTOP');
     const began = performance.now();
     const answers = await Promise.all([
@@ -219,6 +221,8 @@ try {
     for (const { status, code } of answers) assert.deepEqual([status, code], [503, 'storage_unavailable']);
     assert.ok(seconds > 5 && seconds < 14, `${seconds} s`);
     assert.equal(await total(), before);
+    for (let next; !(next = await download.read()).done;) chunks.push(next.value);
+    assert.equal(sha256(Buffer.concat(chunks)), file.sha256);
   });
 
   await check('a deletion leaves nothing in the bucket', async () => {

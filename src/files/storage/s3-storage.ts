@@ -11,6 +11,8 @@ import {
 } from './file-storage.js';
 
 const PART_BYTES = 5 * 1024 * 1024;
+/** Between bytes of a body, the client's pauses included. */
+const IDLE_TIMEOUT_MS = 60_000;
 
 /** Keeps files in a bucket of S3 or a compatible server. The SDK is loaded at the first use. */
 export class S3Storage extends FileStorage {
@@ -145,15 +147,24 @@ export class S3Storage extends FileStorage {
       maxAttempts: 2,
       // Checksums of streams are sent in trailers, which not every server understands.
       requestChecksumCalculation: 'WHEN_REQUIRED',
-      requestHandler: { connectionTimeout: 5_000, requestTimeout: STORAGE_TIMEOUT_MS },
+      requestHandler: {
+        connectionTimeout: 5_000,
+        requestTimeout: STORAGE_TIMEOUT_MS,
+        socketTimeout: IDLE_TIMEOUT_MS,
+      },
     });
   }
 
   private async guard<T>(work: (client: S3Client, signal: AbortSignal) => Promise<T>): Promise<T> {
+    // Ends with the response's head: a body may be read for longer.
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(new Error('No answer in time.')), STORAGE_TIMEOUT_MS);
     try {
-      return await work(await this.client(), AbortSignal.timeout(STORAGE_TIMEOUT_MS));
+      return await work(await this.client(), limit.signal);
     } catch (error) {
       throw storageFailure(error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
