@@ -65,7 +65,7 @@ class AiSetup {
       production: false,
       modelUrlAllowedHosts: [],
       loopbackModelsAllowed: true,
-      upstreamFirstByteTimeoutSeconds: 0.4,
+      upstreamFirstByteTimeoutSeconds: 1,
       upstreamIdleTimeoutSeconds: IDLE_TIMEOUT_MS / 1000,
       upstreamTotalTimeoutSeconds: 20,
       ...changes,
