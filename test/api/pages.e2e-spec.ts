@@ -65,6 +65,7 @@ async function readAll(path: string, itemsOf: (page: Page) => Thing[], idOf: (it
 
 const KINDS: [string, Text[]][] = [
   ['controls, six bytes each in JSON', times(2, { content: '\u0001'.repeat(3_000_000) })],
+  ['ASCII', times(2, { content: 'x'.repeat(10 * MIB) })],
   ['reasoning', times(3, { reasoning: '"'.repeat(5 * MIB), content: 'Short' })],
   ['Chinese', times(70, { content: '你'.repeat(100_000) })],
   [
