@@ -130,9 +130,13 @@ describe('GET /auth/me/export', () => {
   });
 
   it('lists the files that are not deleted, over many pages', async () => {
-    const ada = await t.user().create();
+    const ada = await t.user().withConfig(t.provider).create();
     const kept = await ada.upload('kept');
-    await ada.post(`/files/${(await ada.upload('deleted')).id}/delete`);
+    const deleted = await ada.upload('deleted');
+    const chat = await ada.createConversation({ title: 'Files' });
+    // Its row stays, because a message names it.
+    await ada.send(chat.id, 'Hi', { file_ids: [deleted.id] });
+    await ada.post(`/files/${deleted.id}/delete`);
     const repository = t.app.get(DataSource).getRepository(StoredFile);
     const { id: _, ...row } = await repository.findOneByOrFail({ id: kept.id });
     await repository.insert(Array.from({ length: 450 }, () => ({ ...row })));
