@@ -7,6 +7,7 @@ const ES_MODULES = [
   '@workflow',
   'ai',
   'file-type',
+  'get-port',
   'strtok3',
   'token-types',
   'uint8array-extras',

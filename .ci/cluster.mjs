@@ -5,7 +5,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -67,14 +66,6 @@ export function makeCertificate() {
   const options = 'req -x509 -newkey rsa:2048 -nodes -days 1 -keyout'.split(' ');
   execFileSync('openssl', [...options, key, '-out', cert, ...subject], { stdio: 'ignore' });
   writeFileSync(join(work, 'both.pem'), readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'));
-}
-
-export async function freePort() {
-  const probe = createTcpServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  return port;
 }
 
 export function start([command, args], options = {}) {

@@ -4,6 +4,7 @@
  * acknowledged message is lost, every text is exact.
  * Needs TEST_REDIS_URL, and the MySQL that the services of TEST_MYSQL_URL unpacked.
  */
+import getPort from 'get-port';
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -128,10 +129,7 @@ class Address {
 }
 
 async function replicate() {
-  const [primary, replica] = [
-    new Server('primary', await cluster.freePort()),
-    new Server('replica', await cluster.freePort()),
-  ];
+  const [primary, replica] = [new Server('primary', await getPort()), new Server('replica', await getPort())];
   await primary.initialize();
   cpSync(primary.data, replica.data, { recursive: true });
   rmSync(join(replica.data, 'auto.cnf'), { force: true });
@@ -195,8 +193,8 @@ await cluster.main(async () => {
   const model = await cluster.startModel();
   Object.assign(model, { words: 20, pauseMs: 50 });
   const database = await cluster.createDatabase(`mysql://root@127.0.0.1:${port}`);
-  const ports = { nodes: [await cluster.freePort(), await cluster.freePort()] };
-  Object.assign(ports, { http: await cluster.freePort(), https: await cluster.freePort() });
+  const ports = { nodes: [await getPort(), await getPort()] };
+  Object.assign(ports, { http: await getPort(), https: await getPort() });
   const nodes = new cluster.Nodes(ports.nodes, { ...cluster.settings(database, model), LOG_LEVEL: 'silent' });
   await nodes.start(0);
   await nodes.start(1);

@@ -2,12 +2,12 @@
  * Checks deploy/helm/parley with Helm and kubeconform, and runs the server as the rendered objects say.
  * Usage: node .ci/helm.mjs <folder of helm, kubeconform and node_modules> <folder of schemas>. Needs TEST_MYSQL_URL and TEST_REDIS_URL.
  */
+import getPort from 'get-port';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -82,14 +82,6 @@ function refuse([values, message]) {
   assert.match(stderr, message);
 }
 
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  return String(port);
-}
-
 /** @returns URLs of a user who may write rows, and of one who may change the schema */
 async function createDatabase() {
   const name = `parley_helm_${randomBytes(4).toString('hex')}`;
@@ -138,7 +130,7 @@ async function run() {
       ENCRYPTION_KEYS: randomBytes(32).toString('base64url') + '=',
     },
     migration: { databaseUrl: database.owner },
-    metrics: { port: Number(await freePort()), serviceMonitor: { enabled: true } },
+    metrics: { port: await getPort(), serviceMonitor: { enabled: true } },
     autoscaling: { enabled: true },
   };
   const { stdout, stderr } = render(['-f', join(CHART, 'ci/folder-values.yaml'), '-f', valuesFile(values)]);
@@ -158,7 +150,7 @@ async function run() {
 
   const { containers, terminationGracePeriodSeconds } = find('Deployment').spec.template.spec;
   const [container] = containers;
-  const port = await freePort();
+  const port = await getPort();
   const server = start(container, ['node', '.'], { HOST: '127.0.0.1', PORT: port, DATA_DIR: work });
   try {
     for (const name of ['startupProbe', 'readinessProbe', 'livenessProbe'])

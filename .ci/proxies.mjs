@@ -3,6 +3,7 @@
  * of two production nodes, and chats through it on every transport, also while one node after the other is restarted.
  * Needs TEST_MYSQL_URL and TEST_REDIS_URL. `node .ci/proxies.mjs [nginx|haproxy|caddy]…` runs some of them.
  */
+import getPort from 'get-port';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
@@ -177,7 +178,7 @@ async function restartNodes(url, account, nodes, model) {
 }
 
 async function check(name, nodes, model) {
-  const ports = { nodes: nodes.ports, http: await cluster.freePort(), https: await cluster.freePort() };
+  const ports = { nodes: nodes.ports, http: await getPort(), https: await getPort() };
   const log = openSync(join(work, 'proxy.log'), 'w');
   const proxy = cluster.start(PROXIES[name](ports), { stdio: ['ignore', log, log] });
   const url = `https://127.0.0.1:${ports.https}`;
@@ -210,7 +211,7 @@ const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PROX
 await cluster.main(async () => {
   cluster.makeCertificate();
   const model = await cluster.startModel();
-  const ports = [await cluster.freePort(), await cluster.freePort()];
+  const ports = [await getPort(), await getPort()];
   const nodes = new cluster.Nodes(ports, cluster.settings(await cluster.createDatabase(), model));
   await nodes.start(0);
   await nodes.start(1);

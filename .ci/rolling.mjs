@@ -3,6 +3,7 @@
  * message once, no error that a client cannot repeat, and text again within 2 s.
  * Usage: node .ci/rolling.mjs <folder of the older build>. Needs TEST_MYSQL_URL and TEST_REDIS_URL.
  */
+import getPort from 'get-port';
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { openSync } from 'node:fs';
@@ -21,8 +22,8 @@ await cluster.main(async () => {
   const model = await cluster.startModel();
   Object.assign(model, { words: 40, pauseMs: 50 });
   const settings = cluster.settings(await cluster.createDatabase(), model);
-  const ports = { nodes: [await cluster.freePort(), await cluster.freePort()] };
-  Object.assign(ports, { http: await cluster.freePort(), https: await cluster.freePort() });
+  const ports = { nodes: [await getPort(), await getPort()] };
+  Object.assign(ports, { http: await getPort(), https: await getPort() });
   const log = openSync(join(cluster.work, 'haproxy.log'), 'w');
 
   const nodes = new cluster.Nodes(ports.nodes, { ...settings, MIGRATE_ON_START: 'false' });

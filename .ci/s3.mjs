@@ -2,12 +2,12 @@
  * Runs two nodes of the build on a bucket of a real S3-compatible server, `rclone serve s3`: uploads on one and downloads on the other,
  * also while the server is killed or frozen. `node .ci/s3.mjs RCLONE`, with the path of its binary.
  */
+import getPort from 'get-port';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,14 +16,6 @@ const MIB = 1024 * 1024;
 const work = mkdtempSync(join(tmpdir(), 'parley-s3-'));
 const bucket = join(work, 'buckets', 'files');
 const children = new Set();
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  return port;
-}
 
 function start(command, args, env) {
   const child = spawn(command, args, {
@@ -42,7 +34,7 @@ async function until(what, check, seconds = 20) {
 }
 
 const credentials = { AWS_ACCESS_KEY_ID: 'parley', AWS_SECRET_ACCESS_KEY: randomBytes(16).toString('hex') };
-const s3Port = await freePort();
+const s3Port = await getPort();
 
 /** Starts the server on the folder of buckets. */
 async function startS3() {
@@ -76,7 +68,7 @@ const shared = {
 };
 
 async function startNode() {
-  const port = await freePort();
+  const port = await getPort();
   const process_ = start(process.execPath, ['.'], {
     ...shared,
     DATA_DIR: join(work, String(port)),

@@ -3,13 +3,14 @@
  * acknowledgement and twice during the reply, and whose access tokens expire in a minute. What each example printed
  * must be the stored reply. `node .ci/sdk-examples.mjs [browser|python|kotlin|go|curl]…` runs some of them.
  */
+import getPort from 'get-port';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
-import { connect, createServer as createTcpServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -67,16 +68,8 @@ async function text(stream) {
   return all;
 }
 
-async function freePort() {
-  const probe = createTcpServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  return port;
-}
-
 async function startServer() {
-  const port = await freePort();
+  const port = await getPort();
   const env = { ...process.env, NODE_ENV: 'development', DATA_DIR: work, PORT: port, LOG_LEVEL: 'silent' };
   const options = { env: { ...env, JWT_SECRETS: JWT_SECRET, RATE_LIMIT_SCALE: '0' }, stdio: 'ignore' };
   const child = spawn(process.execPath, ['.'], options);

@@ -1,7 +1,7 @@
+import getPort from 'get-port';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Fetches both documents from a temporary process of the built server. */
 export async function readDocuments() {
   const folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'));
-  const port = await freePort();
+  const port = await getPort();
   const env = {
     ...process.env,
     PUBLIC_URL: '',
@@ -59,14 +59,6 @@ export function withoutUnusedSchemas(openApi) {
   collect([openApi.paths, others]);
   const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)));
   return { ...openApi, components: { ...others, schemas: kept } };
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  return port;
 }
 
 async function fetchDocument(server, url) {

@@ -1,6 +1,6 @@
+import getPort from 'get-port';
 import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathOf, Part } from './process.mjs';
@@ -16,7 +16,7 @@ export class Parley extends Part {
    * @param options.main entry file of another build
    */
   static async start(folder, { env = {}, nodeOptions = [], main = MAIN } = {}) {
-    const port = await freePort();
+    const port = await getPort();
     const log = openSync(join(folder, 'parley.log'), 'a');
     const began = performance.now();
     const child = spawn(process.execPath, [...nodeOptions, '--import', pathOf('support/probe.mjs'), main], {
@@ -56,12 +56,4 @@ export class Parley extends Part {
       await delay(10);
     }
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

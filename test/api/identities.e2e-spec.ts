@@ -1,10 +1,8 @@
 /** Users of OpenID providers: exchange, linking and unlinking. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import getPort from 'get-port';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { ExternalIdentity } from '../../src/auth/identities/external-identity.entity.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
@@ -29,7 +27,7 @@ let played: PlayedIssuer;
 let key: JWK;
 let t: TestApp;
 beforeAll(async () => {
-  port = await freePort();
+  port = await getPort();
   played = await PlayedIssuer.start();
   key = await newSigningKey('ES256');
   played.keys = [publicPart(key)];
@@ -46,14 +44,6 @@ afterAll(async () => {
   await t?.stop();
   await played?.stop();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 const publicPart = ({ d: _, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...rest }: JWK): JWK => rest;
 

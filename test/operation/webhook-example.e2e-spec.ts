@@ -1,9 +1,8 @@
 /** The receiver of docs/webhooks.md, as its readers would run it. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import getPort from 'get-port';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { until } from '../support/infrastructure/until.js';
 import { WEBHOOK_SECRET } from '../support/infrastructure/webhook-receiver.js';
@@ -16,7 +15,7 @@ let url: string;
 let output = '';
 let t: TestApp;
 beforeAll(async () => {
-  const port = await freePort();
+  const port = await getPort();
   url = `http://127.0.0.1:${port}/hooks`;
   const env = { ...process.env, WEBHOOK_SECRET, PORT: String(port) };
   receiver = spawn(process.execPath, ['--input-type=module', '-e', snippet], { env });
@@ -34,14 +33,6 @@ afterAll(async () => {
   await t?.stop();
   receiver?.kill();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 it('sends a push notification per reply, also if the webhook is repeated, and refuses forgeries', async () => {
   const ada = await t.user().withConfig(t.provider).create();

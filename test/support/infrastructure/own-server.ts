@@ -1,9 +1,8 @@
+import getPort from 'get-port';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,7 +31,7 @@ export class OwnServer {
 
   static async start(): Promise<OwnServer> {
     const kind = process.env.TEST_MYSQL_URL?.startsWith('mariadb:') ? 'mariadb' : 'mysql';
-    const server = new OwnServer(kind, await mkdtemp(`${SHARED_FOLDER}-own-`), await freePort());
+    const server = new OwnServer(kind, await mkdtemp(`${SHARED_FOLDER}-own-`), await getPort());
     const unpacked = join(SHARED_FOLDER, kind === 'mysql' ? 'sid-mysql' : 'mariadb');
     // Links to the unpacked servers, so that the script does not download them again.
     await run('cp', ['-al', unpacked, join(server.folder, basename(unpacked))]).catch(() => undefined);
@@ -82,13 +81,4 @@ export class OwnServer {
     };
     return run(SERVICES, [command, this.kind], { env });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
