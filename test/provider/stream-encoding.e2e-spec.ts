@@ -139,7 +139,10 @@ describe('Content-Encoding', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const modelUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
 
-    expect(await p.reader.read(p.reader.provider({ modelUrl }))).toMatchObject({ content: 'a', error: {} });
+    expect(await p.reader.read(p.reader.provider({ modelUrl }))).toMatchObject({
+      content: 'a',
+      error: { code: 'upstream_bad_response', detail: 'The provider ended the reply in the middle.' },
+    });
     server.close();
   });
 

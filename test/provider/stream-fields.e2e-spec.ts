@@ -201,6 +201,7 @@ check('usage', p, [
 ]);
 const A = 'https://a.example/';
 const B = 'https://b.example/x?y=1';
+const MANY = Array.from({ length: 101 }, (_, index) => `${A}${index}`);
 
 check('sources', p, [
   [
@@ -254,5 +255,10 @@ check('sources', p, [
       choices: [{ delta: { content: 'a' } }],
     }) + DONE,
     { sources: null },
+  ],
+  [
+    'up to a hundred',
+    event({ citations: MANY, choices: [{ delta: { content: 'a' } }] }) + DONE,
+    { sources: MANY.slice(0, 100).map((url) => ({ url, title: null })) },
   ],
 ]);

@@ -12,6 +12,7 @@ describe('sentenceIn', () => {
     ],
     ['a list of text', ['No such key'], 'No such key'],
     ['a bare string', 'Unauthorized', 'Unauthorized'],
+    ['a bare string that ends with a number', 'Rate limited for 30', 'Rate limited for 30'],
     ['{detail}', { detail: 'Not Found' }, 'Not Found'],
     [
       'FastAPI',
