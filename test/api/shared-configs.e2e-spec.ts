@@ -127,7 +127,8 @@ describe('a shared configuration', () => {
       { field: 'is_default' },
     ]);
 
-    await Promise.all([change({ is_default: true }), change({ is_default: true }, other.id)]);
+    const moves = await Promise.all([change({ is_default: true }), change({ is_default: true }, other.id)]);
+    expect(moves.map(({ status }) => status)).toEqual([200, 200]);
     const defaults = (await configsOf(ada)).filter((config) => config.is_default);
     expect(defaults).toHaveLength(1);
   });
