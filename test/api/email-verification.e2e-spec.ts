@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { auditActionsOf } from '../support/app/audit.js';
 import type { TestUser } from '../support/app/user.js';
 import { HttpClient } from '../support/clients/http.js';
 import { expectProblem, invalidFields } from '../support/clients/problems.js';
@@ -71,6 +72,7 @@ describe('a registration', () => {
     expect(email.html).toContain(`href="${link}"`);
     expect(await verify(token)).toMatchObject({ status: 204, body: '' });
     expect(await isVerified(ada)).toBe(true);
+    expect(await auditActionsOf(t, ada.id)).toContain('email.verified');
   });
 
   it('is mailed in Chinese to a browser that prefers it', async () => {

@@ -7,6 +7,7 @@ import { ExternalIdentity } from '../../src/auth/identities/external-identity.en
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { auditActionsOf } from '../support/app/audit.js';
 import { totpCode, turnOnTotp } from '../support/app/totp.js';
 import { HttpClient, type Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
@@ -195,6 +196,11 @@ describe('identities', () => {
     expect((await signedIn(login).get('/auth/me')).body.id).toBe(ada.id);
     expect((await ada.post(`/auth/identities/${linked.body.id}/delete`)).status).toBe(204);
     expect((await ada.get('/auth/identities')).body).toEqual({ identities: [] });
+    const trail = await auditActionsOf(t, ada.id);
+    expect(trail.filter((action) => action.startsWith('identity.'))).toEqual([
+      'identity.linked',
+      'identity.unlinked',
+    ]);
     expect((await exchange(await idToken({ sub }))).body.created).toBe(true);
   });
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
 import { QueuedMail } from '../../src/mail/queued-mail.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { auditActionsOf } from '../support/app/audit.js';
 import type { TestUser } from '../support/app/user.js';
 import { HttpClient } from '../support/clients/http.js';
 import { expectProblem, invalidFields } from '../support/clients/problems.js';
@@ -117,6 +118,11 @@ describe('a reset', () => {
       subject: 'Your password was changed',
     });
     expect(invalidFields(await reset(token, 'yet another pass phrase'))).toEqual(['token']);
+    const trail = await auditActionsOf(t, ada.id);
+    expect(trail.filter((action) => action.startsWith('password.'))).toEqual([
+      'password.forgotten',
+      'password.reset',
+    ]);
   });
 
   it('refuses a guessable password, for which the token can be used again', async () => {

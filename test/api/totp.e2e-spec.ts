@@ -152,7 +152,9 @@ describe('a login with a second factor', () => {
     const { secret } = await turnOnTotp(ada);
     const eve = { email: ada.email, password: 'not the password' } as TestUser;
 
+    logLines.length = 0;
     expectProblem(await logIn(), 401, 'second_factor_required');
+    expect(auditOf(ada)).toEqual(['totp.required']);
     expectProblem(await logIn(undefined, eve), 401, 'unauthenticated');
     expectProblem(await logIn('000000', eve), 401, 'unauthenticated');
     const code = totpCode(secret);

@@ -4,7 +4,7 @@ import { request } from 'undici';
 import { EgressGuard } from '../../src/ai/egress/egress-guard.js';
 import { type ResolveHost, resolveHost } from '../../src/ai/egress/resolve-host.js';
 import { Settings } from '../../src/env/settings.js';
-import { stall } from '../support/provider/provider.js';
+import { raw, stall } from '../support/provider/provider.js';
 import { KEY, HELLO, UNREACHABLE, useAi } from '../support/provider/ai-setup.js';
 
 const h = useAi();
@@ -46,6 +46,15 @@ describe('aborting a reply', () => {
       expect(content).toBe('Hel');
       break;
     }
+
+    await h.played.chats[0]?.closed;
+    expect(h.played.chats[0]?.closedAt).toBeDefined();
+  });
+
+  it('closes the connection when the provider reports an error after text, and leaves it open', async () => {
+    h.ai = h.makeAi({ upstreamIdleTimeoutSeconds: 60 });
+    h.played.willStream('Hel', raw('data: {"error":{"message":"Overloaded"}}\n\n'), stall());
+    expect(await h.read()).toMatchObject({ content: 'Hel', error: { code: 'upstream_error' } });
 
     await h.played.chats[0]?.closed;
     expect(h.played.chats[0]?.closedAt).toBeDefined();
