@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { DataSource, QueryFailedError } from 'typeorm';
+import { SLOW_BODY } from '../../src/common/http/server/slow-body.js';
 import { Draining } from '../../src/common/lifecycle/draining.js';
 import { ConversationList } from '../../src/conversations/conversation-list.service.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -78,6 +79,24 @@ describe('a request', () => {
         await stream.until(({ type }) => type === 'message.delta');
         await stream.close();
         return idOf(stream.response);
+      },
+    ],
+    [
+      'an upload that takes too long',
+      withHandler(408),
+      async (ada) => {
+        const { idleMs } = SLOW_BODY;
+        SLOW_BODY.idleMs = 100;
+        const headers = [
+          'POST /files HTTP/1.1',
+          'Host: a',
+          `Authorization: Bearer ${ada.tokens.access_token}`,
+          'Content-Type: multipart/form-data; boundary=x',
+          'Content-Length: 1024',
+        ];
+        const response = await sendRaw(t.url, `${headers.join('\r\n')}\r\n\r\n--x\r\n`);
+        SLOW_BODY.idleMs = idleMs;
+        return /^X-Request-Id: (\S+)/im.exec(response)![1]!;
       },
     ],
     ['a refusal by a guard', withoutHandler(401), async () => idOf(await t.http.get('/auth/me'))],

@@ -5,7 +5,7 @@ import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ProblemError } from '../../common/errors/errors.js';
-import { bodyTooLarge, MAX_FILE_BYTES } from '../../common/http/middleware/body-limit.js';
+import { bodyLimit, bodyTooLarge, MAX_FILE_BYTES } from '../../common/http/middleware/body-limit.js';
 import { allowSlowBody } from '../../common/http/server/slow-body.js';
 import { malformedUpload, notMultipart, notOneFile } from './upload.errors.js';
 
@@ -23,9 +23,9 @@ export async function readUpload(request: Request, path: string): Promise<string
   const parser = createParser(request);
   const abort = new AbortController();
   const upload = new Upload(path, abort.signal);
-  allowSlowBody(request);
   try {
     return await new Promise((resolve, reject) => {
+      allowSlowBody(request, () => reject(malformedUpload()));
       parser.on('part', (part) => {
         // Parts that are refused still emit an error if the body breaks off.
         part.on('error', () => undefined);
@@ -34,6 +34,7 @@ export async function readUpload(request: Request, path: string): Promise<string
       parser.on('error', () => reject(malformedUpload()));
       parser.on('finish', () => upload.finish().then(resolve, reject));
       request.on('close', () => request.complete || reject(malformedUpload()));
+      limitBody(request, reject);
       request.pipe(parser);
     });
   } catch (error) {
@@ -44,6 +45,15 @@ export async function readUpload(request: Request, path: string): Promise<string
     await upload.settled();
     throw error;
   }
+}
+
+/** Limits what is outside the part, too, in a body without Content-Length. */
+function limitBody(request: Request, refuse: (error: ProblemError) => void): void {
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > bodyLimit(request)) refuse(bodyTooLarge());
+  });
 }
 
 function createParser({ headers }: Request): Dicer {

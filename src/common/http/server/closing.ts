@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { bodyTooLarge, declaresTooMuch } from '../middleware/body-limit.js';
 import { ProblemError } from '../../errors/errors.js';
-import { refuseUpgrade } from './handshake.js';
+import { refuseRequest, refuseUpgrade } from './handshake.js';
 
 /** Time for a client that still sends to read the response. */
 const LINGER_MS = 2_000;
@@ -12,10 +12,13 @@ export function closeIfBodyUnread(request: IncomingMessage, response: ServerResp
   const isBounded = request.headers['transfer-encoding'] === undefined && !declaresTooMuch(request);
   if (request.complete || isBounded) return;
   response.setHeader('Connection', 'close');
-  const { socket } = request;
-  // Node closes at once; closing with unread bytes resets the connection, and the client may lose the response.
-  socket.destroySoon = () => linger(socket.end());
+  lingerAfterResponse(request.socket);
   request.resume();
+}
+
+/** Node closes at once; closing with unread bytes resets the connection, and the client may lose the response. */
+function lingerAfterResponse(socket: Socket): void {
+  socket.destroySoon = () => linger(socket.end());
 }
 
 /** Answers requests that are malformed, too large or too slow with a problem. */
@@ -23,7 +26,12 @@ export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): v
   if (socket.writableEnded) return;
   const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
   if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent) return void socket.destroy();
-  refuseUpgrade(socket, problemOf(error), 'Unreadable request');
+  const problem = problemOf(error);
+  if (answer && !answer.req.complete) {
+    lingerAfterResponse(socket);
+    return refuseRequest(answer, problem, 'Unreadable request');
+  }
+  refuseUpgrade(socket, problem, 'Unreadable request');
   linger(socket);
 }
 

@@ -43,16 +43,15 @@ export function refuseUpgrade(socket: Duplex, error: ProblemError, what = 'Hands
   socket.end([statusLine, ...head, '', body].join('\r\n'));
 }
 
-/** Refuses a long-polling request that would open a connection. */
-export function refuseRequest(response: ServerResponse, error: ProblemError): void {
-  const { status, headers, body } = refusalOf(error, 'Handshake');
+/** Refuses a request before or instead of its handler's response, and closes the connection. */
+export function refuseRequest(response: ServerResponse, error: ProblemError, what = 'Handshake'): void {
+  const { status, headers, body } = refusalOf(error, what, response.getHeader('X-Request-Id'));
   response.writeHead(status, headers).end(body);
 }
 
-function refusalOf(error: ProblemError, what: string) {
-  const requestId = randomUUID();
+function refusalOf(error: ProblemError, what: string, requestId: unknown = randomUUID()) {
   logger.log({ request_id: requestId, status: error.getStatus(), code: error.code }, `${what} refused`);
-  const body = JSON.stringify(toProblem(error, requestId));
+  const body = JSON.stringify(toProblem(error, String(requestId)));
   const { headers, retryAfterSeconds } = error.extras;
   return {
     status: error.getStatus(),
@@ -60,7 +59,7 @@ function refusalOf(error: ProblemError, what: string) {
       Connection: 'close',
       'Content-Type': 'application/problem+json',
       'Content-Length': Buffer.byteLength(body),
-      'X-Request-Id': requestId,
+      'X-Request-Id': String(requestId),
       ...(retryAfterSeconds !== undefined && { 'Retry-After': Math.ceil(retryAfterSeconds) }),
       ...headers,
     },

@@ -17,7 +17,7 @@ export class ProblemFilter implements ExceptionFilter {
     const requestId = String(response.getHeader('X-Request-Id') ?? '');
     logUnexpected(this.logger, error, exception, requestId);
     if (response.headersSent) {
-      response.destroy();
+      if (!response.writableEnded) response.destroy();
       return;
     }
     sendProblem(response, error, requestId, request.path);

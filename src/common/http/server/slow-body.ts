@@ -8,12 +8,16 @@ export const SLOW_BODY = { totalMs: 600_000, idleMs: 30_000 };
 
 const slowSockets = new WeakSet<Socket>();
 
-/** Lets a request exceed the server's `requestTimeout` while its body arrives. */
-export function allowSlowBody(request: IncomingMessage): void {
+/**
+ * Lets a request exceed the server's `requestTimeout` while its body arrives.
+ * @param onRefused called once the request is refused as too slow
+ */
+export function allowSlowBody(request: IncomingMessage, onRefused: () => void): void {
   const { socket } = request;
   const refuse = () => {
     slowSockets.delete(socket);
     refuseMalformed(Object.assign(new Error(), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+    onRefused();
   };
   const total = setTimeout(refuse, SLOW_BODY.totalMs).unref();
   slowSockets.add(socket);
