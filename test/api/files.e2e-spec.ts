@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import sharp from 'sharp';
 import { FileBlob } from '../../src/files/file-blob.entity.js';
 import { StoredFile } from '../../src/files/file.entity.js';
@@ -199,6 +200,27 @@ describe('POST /files', () => {
     expect(status).toBe(413);
     expect(temporaryFiles()).toEqual([]);
   });
+
+  it.each<[string, () => Generator<Buffer>]>([
+    ['in the part', chunked],
+    ['before the part', () => chunked('--y\r\n')],
+  ])('refuses more than 20 MiB without Content-Length, %s', async (_where, chunks) => {
+    const response = await fetch(`${t.url}/files`, {
+      method: 'POST',
+      headers: { ...bearer(ada), 'Content-Type': 'multipart/form-data; boundary=x' },
+      body: Readable.toWeb(Readable.from(chunks())) as ReadableStream,
+      duplex: 'half',
+    } as RequestInit);
+
+    expect([response.status, await response.json()]).toMatchObject([413, { code: 'body_too_large' }]);
+    expect(temporaryFiles()).toEqual([]);
+  });
+
+  /** A body that does not end within 24 MiB. */
+  function* chunked(start = partOf('form-data; name="file"; filename="a"')[0].split('text')[0]!) {
+    yield Buffer.from(start);
+    for (let mebibytes = 0; mebibytes < 24; mebibytes++) yield Buffer.alloc(MIB, 'a');
+  }
 
   it('never exceeds the limit of a user, however many uploads there are at once', async () => {
     const bob = await t.user().create();
