@@ -4,7 +4,7 @@ import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { UnreadableFileError } from './content.errors.js';
 
-const TIMEOUT_MS = 10_000;
+export const PDF_LIMITS = { timeoutMs: 10_000 };
 /** Bytes of output: 1,000,000 characters of 4 bytes, and room for JSON escapes. */
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 const MAX_HEAP_MB = 256;
@@ -35,7 +35,7 @@ export async function extractPdfText(path: string): Promise<string> {
 function runExtraction(path: string): Promise<Extracted> {
   const script = join(import.meta.dirname, 'pdf.worker.mjs');
   const options = {
-    timeout: TIMEOUT_MS,
+    timeout: PDF_LIMITS.timeoutMs,
     killSignal: 'SIGKILL',
     maxBuffer: MAX_OUTPUT_BYTES,
     env: {},
