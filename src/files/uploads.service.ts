@@ -12,11 +12,23 @@ import { FileBlobs, type ReservedBlob } from './file-blobs.service.js';
 import { cleanFileName } from './upload/file-name.js';
 import { StoredFile } from './file.entity.js';
 import { storageFull } from './files.errors.js';
+import { storageFailure } from './storage/file-storage.js';
 import { TemporaryFiles } from './upload/temporary-files.js';
 import { readUpload } from './upload/upload-reader.js';
 
 /** An unused file is removed this long after its upload. */
 const UNUSED_KEPT_MS = 24 * 60 * 60_000;
+
+const DISK_FAULTS = new Set<unknown>([
+  'EACCES',
+  'EDQUOT',
+  'EEXIST',
+  'EIO',
+  'EMFILE',
+  'ENOSPC',
+  'ENOTDIR',
+  'EROFS',
+]);
 
 type NewFile = Omit<InspectedFile, 'text'> & { userId: number; name: string; text: string | null };
 
@@ -33,7 +45,7 @@ export class Uploads {
   /** @throws {ProblemError} for a bad upload, `storage_full`, `storage_unavailable` */
   async receive(userId: number, request: Request): Promise<StoredFile> {
     try {
-      const file = await this.readAndStore(userId, request);
+      const file = await this.readAndStore(userId, request).catch(failOfDisk);
       publishMeasurement('upload.ended', { result: 'stored', bytes: file.bytes });
       return file;
     } catch (error) {
@@ -90,4 +102,9 @@ export class Uploads {
     const user = await this.database.manager.findOneBy(User, { id: userId });
     if (!user || user.bytesUsed + bytes > this.settings.storageLimitBytes) throw storageFull();
   }
+}
+
+/** A full or broken disk of temporary files is a fault of the storage, too. */
+function failOfDisk(error: unknown): never {
+  throw DISK_FAULTS.has((error as NodeJS.ErrnoException).code) ? storageFailure(error) : error;
 }

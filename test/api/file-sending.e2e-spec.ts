@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { FileBlob } from '../../src/files/file-blob.entity.js';
@@ -10,6 +10,8 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
 import type { Thing } from '../support/clients/http.js';
 import { makePdf } from '../support/files.js';
+import { until } from '../support/infrastructure/until.js';
+import { finish, noDone } from '../support/provider/provider.js';
 
 interface Part {
   type: string;
@@ -41,6 +43,9 @@ const image = (width: number, height: number) =>
 const upload = (content: string | Buffer, name: string, user = ada) => user.upload(content, name);
 const idsOf = (...files: Thing[]) => ({ file_ids: files.map(({ id }) => id) });
 const namesIn = (message: Thing) => (message.files as Thing[]).map(({ name }) => name);
+
+const contentOf = async ({ id }: Thing) =>
+  Buffer.from(await (await ada.fetch('GET', `/files/${id}/content`)).arrayBuffer());
 
 const userMessageOf = (ack: object) => (ack as { data: { user_message: Thing } }).data.user_message;
 
@@ -195,6 +200,20 @@ describe('a message with files', () => {
   });
 });
 
+it('asks for a title without files', async () => {
+  const { id } = await ada.createConversation();
+  await ada.send(
+    id,
+    'What color is it?',
+    idsOf(await upload(png, 'teal.png'), await upload('A text', 'a.txt')),
+  );
+  const title = () =>
+    t.provider.requests.find(({ isTitle, body }) => isTitle && /What color/.test(JSON.stringify(body)));
+  await until(() => title() !== undefined);
+
+  expect(JSON.stringify(title()!.body)).not.toMatch(/image_url|A text|teal/);
+});
+
 describe('images', () => {
   it('are scaled once, to 2048 pixels a side', async () => {
     const large = await upload(await image(3000, 1500), 'large.png');
@@ -211,6 +230,45 @@ describe('images', () => {
     expect((await ada.send(chat, 'Second')).status).toBe(200);
     expect(partsOf(0)[0]!.image_url!.url).toBe(url);
     expect((await blob()).scaledBlobId).toBe(scaledBlobId);
+  });
+
+  it.each(['gif', 'webp'] as const)('are sent as the first frame of an animated %s', async (format) => {
+    const [width, height, frames] = [20, 10, 3];
+    const pixels = (level: number) => Buffer.alloc(width * height * 3, level);
+    const raw = Buffer.concat([pixels(0xe0), pixels(0x20), pixels(0x80)]);
+    const shape = { width, height: height * frames, channels: 3, pageHeight: height } as const;
+    const animation = sharp(raw, { raw: shape }).toFormat(format, { delay: [100, 100, 100] });
+    const { bytes, ...file } = await upload(await animation.toBuffer(), `moves.${format}`);
+    expect(file).toMatchObject({ mime_type: `image/${format}`, width, height });
+    expect((await sharp(await contentOf(file)).metadata()).pages).toBe(frames);
+
+    await ada.send(chat, 'What moves?', idsOf(file));
+
+    const [type, data] = partsOf()[0]!.image_url!.url.split(';base64,') as [string, string];
+    const sent = sharp(Buffer.from(data, 'base64'));
+    const { format: sentAs, pages = 1, ...size } = await sent.metadata();
+    expect([type, pages, size.width, size.height]).toEqual([`data:image/${sentAs}`, 1, width, height]);
+    expect((await sent.stats()).channels[0]!.mean).toBeGreaterThan(0xd0);
+    expect(bytes).toBe((await contentOf(file)).length);
+  });
+
+  it('count by tiles where the provider reports no usage', async () => {
+    const usageOf = async (extra: object) => {
+      t.provider.willStream('Hello', finish('stop'), noDone());
+      const { id } = await ada.createConversation({ title: 'Usage' });
+      const { body } = await ada.send(id, 'Hi', extra);
+      return body.assistant_message.usage as { prompt_tokens: number; estimated: boolean };
+    };
+    const plain = await usageOf({});
+    const [square, wide] = [
+      await usageOf(idsOf(await upload(await image(1024, 1024), 'square.png'))),
+      await usageOf(idsOf(await upload(await image(4096, 1024), 'wide.png'))),
+    ];
+
+    expect([plain, square, wide].map(({ estimated }) => estimated)).toEqual([true, true, true]);
+    // 85 + 170 × 2 × 2, and 85 + 170 × 4 × 1 after scaling.
+    expect(square.prompt_tokens - plain.prompt_tokens).toBe(765);
+    expect(wide.prompt_tokens - plain.prompt_tokens).toBe(765);
   });
 
   it('fail the turn of a provider that takes none, and are named in words from then on', async () => {
@@ -278,12 +336,41 @@ describe('while the storage is unavailable', () => {
   async function withoutStorage(run: () => Promise<void>): Promise<void> {
     const folder = join(t.settings.dataDir, 'files');
     await rename(folder, `${folder}.away`);
+    await writeFile(folder, 'No folder');
     try {
       await run();
     } finally {
+      await rm(folder);
       await rename(`${folder}.away`, folder);
     }
   }
+
+  it('uploads and contents are answered with 503, nothing is stored, and readiness says so', async () => {
+    const file = await upload('Hello', 'greeting.txt');
+    const files = async () => ((await t.http.get('/health/ready')).body.parts as Thing).files;
+    await withoutStorage(async () => {
+      await expect(upload('World', 'world.txt')).rejects.toThrow('storage_unavailable');
+      const { status, body } = await ada.get(`/files/${file.id}/content`);
+      expect([status, body.code]).toEqual([503, 'storage_unavailable']);
+      expect((await ada.get('/files')).body).toMatchObject({ total: 1, bytes_used: 5 });
+      expect(await readdir(join(t.settings.dataDir, 'uploads'))).toEqual([]);
+      await until(async () => (await files()) === 'degraded');
+    });
+    await until(async () => (await files()) === 'up');
+    expect(await contentOf(file)).toEqual(Buffer.from('Hello'));
+  });
+
+  it('an upload that its disk does not take is answered with 503', async () => {
+    const folder = join(t.settings.dataDir, 'uploads');
+    await rename(folder, `${folder}.away`);
+    await writeFile(folder, 'No folder');
+
+    await expect(upload('World', 'world.txt')).rejects.toThrow('storage_unavailable');
+
+    await rm(folder);
+    await rename(`${folder}.away`, folder);
+    expect(await upload('World', 'world.txt')).toMatchObject({ bytes: 5 });
+  });
 
   it('a send with files is answered with 503, and nothing is stored', async () => {
     const file = await upload('Hello', 'greeting.txt');
