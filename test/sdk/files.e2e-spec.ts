@@ -251,6 +251,32 @@ describe('files in @parley/client', () => {
     expect(chosen.getSnapshot()).toEqual({ uploads: [], status: 'empty' });
   });
 
+  it('deletes what is removed before it is sent, but no file that was stored or sent', async () => {
+    const { client, conversation } = await start();
+    const chosen = client.files.attachments();
+    const stored = await client.files.upload(text('stored.txt')).done;
+    const [sent, sentById, removed] = chosen.add(
+      text('1.txt'),
+      text('2.txt'),
+      text('3.txt'),
+      stored,
+      stored.id,
+    );
+    await settled(chosen, ({ status }) => status === 'ready');
+    const bytesUsed = async () => (await client.rest.listFiles()).bytes_used;
+    const before = await bytesUsed();
+    const byId = sentById!.getSnapshot().file!;
+
+    await conversation.send('', { files: [sent!, byId] }).accepted;
+    for (const upload of chosen.getSnapshot().uploads) chosen.remove(upload);
+
+    const { bytes } = removed!.getSnapshot().file!;
+    await until(async () => (await bytesUsed()) === before - bytes);
+    expect(http.count('/delete')).toBe(1);
+    expect(names((await historyOf(conversation.id))[0]!.files)).toEqual(['1.txt', '2.txt']);
+    expect(chosen.getSnapshot().status).toBe('empty');
+  });
+
   it.each([1, 2, 3])('sends each file once through a network that breaks uploads (seed %i)', async (seed) => {
     const { port } = t.app.getHttpServer().address() as { port: number };
     const proxy = t.opened(await FlakyProxy.start(() => port, seed));

@@ -172,7 +172,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   }
 
   private enqueue(draft: Draft, options: SendOptions): Reply {
-    const uploads = options.files?.map((file) => this.services.files.upload(file));
+    const uploads = options.files && this.services.files.uploadAll(options.files);
     const added = uploads ? { ...draft, missing: uploads.map(({ name }) => name) } : draft;
     const reply = this.outbox.add(added, uploads, branches.filesKept(this.branch, draft));
     observeUploads(uploads ?? [], options, reply, () => this.outbox.withdraw(draft.body.client_message_id));

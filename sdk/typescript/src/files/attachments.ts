@@ -32,10 +32,10 @@ export class Attachments extends Store<AttachmentsSnapshot> {
     return added;
   }
 
-  /** Removes a file, and aborts its upload. */
+  /** Removes a file, and aborts its upload; a file that was uploaded for this is deleted unless `send` has taken it. */
   remove(upload: Upload): void {
     this.forget(upload);
-    upload.abort();
+    this.files.discard(upload);
     this.update();
   }
 

@@ -30,6 +30,10 @@ export interface FileServices {
 /** Uploads files, and makes links to them. */
 export class Files {
   private readonly running = new Set<Upload>();
+  /** Uploads of bytes, until a message has them. */
+  private readonly unused = new WeakSet<Upload>();
+  /** Ids of stored files that messages have. */
+  private readonly used = new Set<number>();
   private readonly queue: (() => void)[] = [];
   private active = 0;
 
@@ -48,7 +52,29 @@ export class Files {
     if (typeof input === 'number') return this.find(input);
     if ('sha256' in input) return this.start(input, null, () => Promise.resolve(input));
     const source = sourceOf(input);
-    return this.start({ ...source, mime_type: source.type }, source.blob, this.sender(source));
+    const upload = this.start({ ...source, mime_type: source.type }, source.blob, this.sender(source));
+    this.unused.add(upload);
+    return upload;
+  }
+
+  /** @internal Uploads the files of a message. */
+  uploadAll(inputs: readonly Attachable[]): Upload[] {
+    return inputs.map((input) => {
+      const upload = this.upload(input);
+      this.unused.delete(upload);
+      if (typeof input === 'number') this.used.add(input);
+      else if ('sha256' in input) this.used.add(input.id);
+      return upload;
+    });
+  }
+
+  /** Aborts an upload, and deletes its file unless a message has it. @internal */
+  discard(upload: Upload): void {
+    upload.abort();
+    const id = upload.getSnapshot().file?.id;
+    if (id === undefined || !this.unused.delete(upload) || this.used.has(id)) return;
+    // After a failure, the server removes the unused file by itself.
+    withTimeout((signal) => this.services.rest.deleteFile({ path: { id }, signal })).catch(() => undefined);
   }
 
   /** Files that are chosen for a message: a store. */
