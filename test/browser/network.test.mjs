@@ -62,16 +62,36 @@ for (const viewport of [WIDE, NARROW]) {
       Object.assign(provider, { script: ['Hello', ' there.'], paceMs: 0 });
     });
 
-    it('keeps the text of a new chat that could not begin', async () => {
+    it('delivers the first messages of a new chat that were sent offline', async () => {
       if (viewport === NARROW) await button(page, 'Open sidebar').click();
       await button(page, 'New chat').click();
       line.cut();
       await send(page, 'A first message');
-      await page.getByText('The server cannot be reached.', { exact: false }).waitFor();
-      assert.equal(await support.field(page).inputValue(), 'A first message');
+      await send(page, 'A second one');
+      await messages(page).filter({ hasText: 'Waiting to be sent' }).nth(1).waitFor();
+      await support.field(page).fill('Not sent yet');
       line.mend();
-      await support.field(page).press('Enter');
+      await isComplete(page, 1);
+      const texts = await messages(page).locator('.bubble').allInnerTexts();
+      assert.deepEqual(texts, ['A first message', 'A second one']);
+      assert.equal(await support.field(page).inputValue(), 'Not sent yet');
+      await support.field(page).fill('');
+    });
+
+    it('delivers the first message of a new chat after a reload, once', async () => {
+      if (viewport === NARROW) await button(page, 'Open sidebar').click();
+      await button(page, 'New chat').click();
+      await page.route('**/conversations/create', (route) => route.abort());
+      await send(page, 'Kept through a reload');
+      await messages(page).filter({ hasText: 'Sending…' }).waitFor();
+      await page.reload();
+      await messages(page).filter({ hasText: 'Kept through a reload' }).waitFor();
+      await page.unroute('**/conversations/create');
       await isComplete(page);
+      await page.reload();
+      await isComplete(page);
+      const texts = await messages(page).locator('.bubble').allInnerTexts();
+      assert.deepEqual(texts, ['Kept through a reload']);
     });
   });
 }

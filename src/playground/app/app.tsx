@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import { forgetDrafts } from './client/drafts.js';
+import { forgetFirst } from './client/first-messages.js';
 import { parley } from './client/parley.js';
 import { startNewChat } from './client/route.js';
 import { useStore } from './client/store.js';
@@ -17,6 +18,7 @@ export function App() {
     () =>
       parley.auth.onSignedOut((reason) => {
         forgetDrafts();
+        forgetFirst();
         startNewChat();
         notice.set(reason === 'session_ended' ? t.sessionEnded : null);
       }),

@@ -14,8 +14,7 @@ interface ComposerProps {
   draftKey: number | null;
   isFocused: boolean;
   isDisabled?: boolean;
-  /** Returns false when the message could not be taken. */
-  onSend: (text: string, files: Upload[]) => void | Promise<boolean>;
+  onSend: (text: string, files: Upload[]) => void;
   /** Absent while no reply runs. */
   onStop?: () => void;
   /** Stands beside the button. */
@@ -36,19 +35,16 @@ export function Composer({ draftKey, isFocused, isDisabled, onSend, onStop, chil
   const attachments = draftFiles(draftKey);
   const { uploads, status } = useStore(attachments);
   const canSend = (text.trim() || uploads.length > 0) && status !== 'failed' && !isDisabled;
-  const submit = async (event?: SubmitEvent) => {
+  const submit = (event?: SubmitEvent) => {
     event?.preventDefault();
     if (!canSend) return;
     change('');
-    const files = attachments.take();
-    if ((await onSend(text, files)) !== false) return;
-    change(text);
-    attachments.add(...files);
+    onSend(text, attachments.take());
   };
   return (
     <form class="composer" onSubmit={submit}>
       <ChosenFiles attachments={attachments} />
-      <MessageField fieldRef={field} text={text} onChange={change} onEnter={() => void submit()} />
+      <MessageField fieldRef={field} text={text} onChange={change} onEnter={submit} />
       <div class="composer-row">
         <AttachButtons onFiles={(files) => addFiles(attachments, files)} />
         {children}

@@ -1,12 +1,10 @@
 import { useState } from 'preact/hooks';
-import { parley } from '../client/parley.js';
-import { messageOf } from '../client/notices.js';
-import { useStore } from '../client/store.js';
 import { FileList } from '../files/file-list.js';
 import { UploadList } from '../files/upload-list.js';
 import { t } from '../i18n/i18n.js';
 import { CopyButton, IconButton } from '../ui/buttons.js';
 import { Branches, type MessageProps } from './branches.js';
+import { Undelivered } from './undelivered.js';
 
 export function UserMessage({ message, store }: MessageProps) {
   const [isEdited, setEdited] = useState(false);
@@ -27,7 +25,11 @@ export function UserMessage({ message, store }: MessageProps) {
         </div>
       )}
       {message.id === null ? (
-        <Undelivered message={message} store={store} />
+        <Undelivered
+          failure={message.failure}
+          onRetry={() => store.retry(message.key)}
+          onRemove={() => store.remove(message.key)}
+        />
       ) : (
         <div class="actions">
           <Branches message={message} store={store} />
@@ -42,22 +44,6 @@ export function UserMessage({ message, store }: MessageProps) {
 function MessageFiles({ message: { files, uploads } }: Pick<MessageProps, 'message'>) {
   if (uploads.length > 0) return <UploadList uploads={uploads} />;
   return files.length > 0 ? <FileList files={files} /> : null;
-}
-
-function Undelivered({ message, store }: MessageProps) {
-  const isLive = useStore(parley.connection) === 'live';
-  if (message.status !== 'rejected') return <p class="state">{isLive ? t.sending : t.waiting}</p>;
-  return (
-    <div class="state error" role="alert">
-      {t.rejected}: {messageOf(message.failure)}{' '}
-      <button type="button" class="link" onClick={() => store.retry(message.key)}>
-        {t.retry}
-      </button>{' '}
-      <button type="button" class="link" onClick={() => store.remove(message.key)}>
-        {t.remove}
-      </button>
-    </div>
-  );
 }
 
 function Editor({ message, store, onEnd }: MessageProps & { onEnd: () => void }) {

@@ -25,6 +25,14 @@ export function draftFiles(id: number | null): Attachments {
   return files.get(id)!;
 }
 
+/** Moves what is written for a new chat to its conversation. */
+export function moveDraft(id: number): void {
+  keepDraftText(id, draftText(null));
+  texts.delete(null);
+  files.set(id, draftFiles(null));
+  files.delete(null);
+}
+
 export function forgetDrafts(): void {
   texts.clear();
   files.clear();
