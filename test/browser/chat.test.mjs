@@ -166,6 +166,26 @@ for (const viewport of [WIDE, NARROW]) {
       ]);
     });
 
+    it('shows what a reader sends who has scrolled up, and follows the reply', async () => {
+      provider.script = LINES;
+      await scroller(page).evaluate((element) => (element.scrollTop = 200));
+      await button(page, 'Jump to newest').waitFor();
+      await send(page, 'Sixty lines, once more');
+      await prose(page, 9).locator('p').nth(20).waitFor();
+      await until(async () => (await distanceToBottom(page)) < 5, 'the bottom');
+      await isComplete(page, 9);
+      await until(async () => (await distanceToBottom(page)) < 5, 'the end of the reply');
+    });
+
+    it('aligns the columns of tables, and counts lists from where they start', async () => {
+      provider.script = ['| Part | Since |\n| --- | ---: |\n| Lens | 1823 |\n\nThen\n\n3. three\n4. four\n'];
+      await send(page, 'A table, please');
+      await isComplete(page, 10);
+      const cell = prose(page, 10).getByRole('cell', { name: '1823' });
+      assert.equal(await cell.evaluate((element) => getComputedStyle(element).textAlign), 'right');
+      assert.equal(await prose(page, 10).locator('ol').getAttribute('start'), '3');
+    });
+
     it('never is wider than the window', async () => {
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
     });

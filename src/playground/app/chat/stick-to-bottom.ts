@@ -20,7 +20,14 @@ export function useStickToBottom() {
     const observer = new ResizeObserver(follow);
     observer.observe(element);
     observer.observe(content.current!);
-    const onScroll = () => stick(element.scrollHeight - element.scrollTop - element.clientHeight < NEAR);
+    let top = element.scrollTop;
+    const onScroll = () => {
+      const isUp = element.scrollTop < top;
+      top = element.scrollTop;
+      const isNear = element.scrollHeight - top - element.clientHeight < NEAR;
+      // Content that has grown since moves the bottom away, too.
+      if (isNear || isUp) stick(isNear);
+    };
     element.addEventListener('scroll', onScroll, { passive: true });
     return () => {
       observer.disconnect();

@@ -30,6 +30,8 @@ function toElement(element: Element): ComponentChild {
           {toNodes(element)}
         </a>
       );
+    case 'li':
+      return <li class={/^[☑☐] /.test(element.textContent) ? 'task' : undefined}>{toNodes(element)}</li>;
     default:
       return h(HEADINGS[name] ?? name, attributesOf(element), toNodes(element));
   }
