@@ -1,44 +1,58 @@
-/** The snippets of docs/clients.md for the web and for curl, as they are printed. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { createParley } from '../../sdk/typescript/src/index.js';
+/** The snippets of docs/clients.md in TypeScript, as they are printed. `.ci/snippets.mjs` runs the others. */
+import { useChat } from '@ai-sdk/react';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { transformSync } from '@swc/core';
+import { readFileSync } from 'node:fs';
+import { createElement, Fragment } from 'react';
+import { createRoot, type Root } from 'react-dom/client';
+import { ParleyChatTransport } from '../../sdk/typescript/src/ai-sdk/index.js';
+import { createParley, type Parley } from '../../sdk/typescript/src/index.js';
+import { ParleyProvider, useConversation } from '../../sdk/typescript/src/react/index.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
+import type { Thing } from '../support/clients/http.js';
+import { openPage } from '../support/clients/react.js';
+import { sharedStorage } from '../support/clients/sdk.js';
+import { until } from '../support/infrastructure/until.js';
+import { gate } from '../support/provider/provider.js';
 
 const sections = readFileSync('docs/clients.md', 'utf8').split(/^##+ /m);
-const snippetOf = (title: string) =>
-  /^```\w+\n([^]*?)^```$/m.exec(sections.find((section) => section.startsWith(`${title}\n`))!)![1]!;
-const hasCurl = spawnSync('curl', ['--version']).status === 0;
+const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor;
 
 let t: TestApp;
 let ada: TestUser;
+const page = openPage();
 beforeAll(async () => {
   t = await startTestApp();
   ada = await t.user().withConfig(t.provider).create();
 });
-afterAll(() => t.stop());
+afterAll(async () => {
+  await page.close();
+  await t.stop();
+});
+
+/** Runs a snippet with the names that it imports, or takes from the page. */
+function run(title: string, names: Record<string, unknown>, result = ''): Promise<unknown> {
+  const section = sections.find((each) => each.startsWith(`${title}\n`))!;
+  const [, snippet = ''] = /^```\w+\n([^]*?)^```$/m.exec(section)!;
+  const code = snippet
+    .replace(/^import .*$/gm, '')
+    .replace('http://127.0.0.1:3000', t.url)
+    .replace('ada@example.com', ada.email)
+    .replace("'correct horse battery'", JSON.stringify(ada.password));
+  const { code: script } = transformSync(code, {
+    jsc: { target: 'es2023', parser: { syntax: 'typescript', tsx: true } },
+  });
+  return new AsyncFunction(...Object.keys(names), script + result)(...Object.values(names));
+}
 
 describe('docs/clients.md', () => {
   it('streams a reply into a page', async () => {
     t.provider.willStream('Hel', 'lo ', '👋🏽', '!');
     const shown: string[] = [];
     const document = { body: { append: (text: string) => shown.push(text) } };
-    const code = snippetOf('Web')
-      .replace("import { createParley } from '@parley/client';", '')
-      .replace('http://127.0.0.1:3000', t.url)
-      .replace('ada@example.com', ada.email)
-      .replace("'…'", JSON.stringify(ada.password));
-    const run = Object.getPrototypeOf(async () => undefined).constructor;
 
-    const result = await run(
-      'createParley',
-      'document',
-      `${code}\nreturn { status, usage };`,
-    )(createParley, document);
+    const result = await run('Web', { createParley, document }, '\nreturn { status, usage };');
 
     expect(shown.join('')).toBe('Hello 👋🏽!');
     expect(result).toEqual({
@@ -47,33 +61,40 @@ describe('docs/clients.md', () => {
     });
   });
 
-  (hasCurl ? it : it.skip)('streams a reply to curl', async () => {
-    t.provider.willStream('Hel', 'lo ', '👋🏽', '!');
-    const { id } = await ada.createConversation();
-    const variables = { PARLEY: t.url, ID: String(id), TOKEN: ada.tokens.access_token };
-    const { stdout } = await promisify(execFile)('sh', ['-c', snippetOf('`curl`')], {
-      env: { ...process.env, ...variables },
+  describe.each([
+    ['React', { ParleyProvider, useConversation }],
+    ['`useChat` of the AI SDK', { ParleyChatTransport, useChat }],
+  ])('%s', (title, imports) => {
+    const opened: (Parley | Root)[] = [];
+    afterEach(() => opened.forEach((each) => ('close' in each ? each.close() : each.unmount())));
+    const kept = <T extends Parley | Root>(each: T): T => (opened.push(each), each);
+
+    it('streams a reply into a component, with a button that stops it', async () => {
+      const rest = gate();
+      t.provider.willStream('Hello ', '👋🏽', rest, 'never sent');
+      const root = page.clear('root');
+      const button = (name: string) =>
+        [...root.querySelectorAll('button')].find(({ textContent }) => textContent === name);
+      await run(title, {
+        ...imports,
+        React: { createElement, Fragment },
+        localStorage: sharedStorage(),
+        createParley: (options: Parameters<typeof createParley>[0]) => kept(createParley(options)),
+        createRoot: (...args: Parameters<typeof createRoot>) => kept(createRoot(...args)),
+        document: page.document,
+      });
+      await until(() => button('Hello') !== undefined);
+
+      button('Hello')!.click();
+
+      await until(() => root.textContent.includes('Hello!Hello 👋🏽'));
+      await until(() => button('Stop') !== undefined);
+      button('Stop')!.click();
+      await until(() => button('Hello') !== undefined);
+      const { body } = await ada.get<{ conversations: Thing[] }>('/conversations');
+      const history = () => ada.history(body.conversations[0]!.id);
+      await until(async () => (await history()).at(-1)!.status === 'stopped');
+      expect(await history()).toMatchObject([{ content: 'Hello!' }, { content: 'Hello 👋🏽' }]);
     });
-
-    const events = [...stdout.matchAll(/^event: (.+)$/gm)].map(([, name]) => name);
-    expect(events.slice(0, 2)).toEqual(['message.created', 'message.created']);
-    expect(events.at(-1)).toBe('message.completed');
-    expect(await ada.history(id)).toMatchObject([{ content: 'Hello!' }, { content: 'Hello 👋🏽!' }]);
-  });
-
-  (hasCurl ? it : it.skip)('sends a file by curl', async () => {
-    const { id } = await ada.createConversation();
-    writeFileSync(join(t.settings.dataDir, 'notes.md'), '# Notes');
-    const run = async (command: string) => {
-      const variables = { PARLEY: t.url, ID: String(id), TOKEN: ada.tokens.access_token };
-      const options = { cwd: t.settings.dataDir, env: { ...process.env, ...variables } };
-      return JSON.parse((await promisify(execFile)('sh', ['-c', command], options)).stdout) as Thing;
-    };
-    const [upload, send] = snippetOf('Files').split(/\n(?=curl)/);
-
-    const file = await run(upload!);
-    await run(send!.replace('[1]', `[${file.id}]`));
-
-    expect(await ada.history(id)).toMatchObject([{ files: [{ id: file.id, name: 'notes.md' }] }, {}]);
   });
 });

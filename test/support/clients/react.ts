@@ -22,6 +22,13 @@ export function openPage() {
         unmount: () => root.unmount(),
       };
     },
+    /** Replaces what the page has by an empty element with this id. */
+    clear(id: string) {
+      const element = Object.assign(document.createElement('div'), { id });
+      document.body.replaceChildren(element);
+      return element;
+    },
+    document,
     close: () => page.happyDOM.close(),
   };
 }
