@@ -78,9 +78,8 @@ class Chat {
     _socket.on('message.delta', (delta) => _apply(delta));
     _socket.on('session.expiring', (_) async => _call('auth.refresh', {'token': await _session.refresh()}));
     // Socket.IO does not reconnect by itself after the server has refused or closed a socket.
-    _socket.onConnectError((error) {
-      if (error is Map) Timer(const Duration(seconds: 2), _socket.connect);
-    });
+    _socket.onError(_refused);
+    _socket.onConnectError(_refused);
     _socket.onDisconnect((reason) {
       if (reason == 'io server disconnect') _socket.connect();
     });
@@ -96,6 +95,7 @@ class Chat {
 
   void connect() => _socket.connect();
   void close() => _socket.dispose();
+  void _refused(dynamic problem) => problem is Map ? Timer(const Duration(seconds: 2), _socket.connect) : null;
 
   void send(String content) {
     final message = {'conversation_id': _id, 'content': content, 'client_message_id': const Uuid().v4()};

@@ -37,7 +37,7 @@ actor Session {
     }
 
     private func post(_ path: String, _ body: [String: Any], token: String? = nil) async throws -> [String: Any] {
-        var request = URLRequest(url: server.appendingPathComponent(path))
+        var request = URLRequest(url: URL(string: server.absoluteString + path)!)
         request.httpMethod = "POST"
         request.setValue("application/json", forHTTPHeaderField: "Content-Type")
         if let token { request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization") }
@@ -111,7 +111,7 @@ final class Chat {
         socket.emitWithAck("conversation.open", ["conversation_id": id]).timingOut(after: 10) { [weak self] data in
             guard let self, let answer = data.first as? [String: Any] else { return }
             let page = answer["data"] as? [String: Any]
-            (page?["messages"] as? [[String: Any]])?.forEach(self.show)
+            (page?["messages"] as? [[String: Any]])?.forEach { self.show($0) }
             self.unsent.forEach { self.deliver($0["client_message_id"] as! String) }
         }
     }
@@ -128,7 +128,7 @@ final class Chat {
                 return
             }
             self.unsent.removeAll { $0["client_message_id"] as? String == ownId }
-            (answer["data"] as? [String: Any])?.values.forEach(self.show)
+            (answer["data"] as? [String: Any])?.values.forEach { self.show($0) }
         }
     }
 
