@@ -187,6 +187,13 @@ describe('commands', () => {
     expect(again).toMatchObject({ ok: false, error: { status: 409, code: 'no_reply_running' } });
     expect(regenerated.data.assistant_message.sibling_ids).toContain(assistant_message.id);
     expect(edited.data.user_message.sibling_ids).toContain(user_message.id);
+    const announced = socket.events.filter(
+      (event) => event.type === 'message.created' && event.conversation_id === conversation_id,
+    );
+    expect(announced.map(({ message }) => (message as Thing).id)).toEqual([
+      ...[user_message.id, assistant_message.id, regenerated.data.assistant_message.id],
+      ...[edited.data.user_message.id, edited.data.assistant_message.id],
+    ]);
     expect(await ada.history(conversation_id)).toMatchObject([
       { content: 'Changed' },
       { content: 'Hello from the model.' },
