@@ -16,6 +16,8 @@ let stranger: PlayedIssuer;
 let misbehaving: PlayedIssuer;
 /** Never sends its keys. */
 let stalling: PlayedIssuer;
+/** An issuer that no server answers for. */
+let away: string;
 /** Answers of ten exchanges, which wait while the tests run. */
 let stalled: Promise<{ answer: Answer; waited: number }[]>;
 let key: JWK;
@@ -30,10 +32,11 @@ beforeAll(async () => {
   longKey = await newSigningKey('ES384');
   for (const one of [issuer, stranger]) one.keys = [publicPart(key), publicPart(longKey)];
   other.keys = [publicPart(await newSigningKey('ES256'))];
-  const providers = [issuer, other, misbehaving, stalling].map((one) => ({
-    issuer: one.issuer,
-    audience: 'app',
-  }));
+  const gone = await PlayedIssuer.start();
+  away = gone.issuer;
+  await gone.stop();
+  const issuers = [...[issuer, other, misbehaving, stalling].map((one) => one.issuer), away];
+  const providers = issuers.map((one) => ({ issuer: one, audience: 'app' }));
   t = await startTestApp({ env: { OIDC_PROVIDERS: JSON.stringify(providers) } });
   stalling.answers['/keys'] = () => undefined;
   stalled = Promise.all(Array.from({ length: 10 }, exchangeWithStalling));
@@ -44,7 +47,8 @@ afterAll(async () => {
 });
 
 const publicPart = ({ d: _, ...rest }: JWK): JWK => rest;
-const seconds = (offset: number) => Math.floor(Date.now() / 1000) + offset;
+/** Of the clock, also in tests that replace `Date.now`. */
+const seconds = (offset: number) => Math.floor(new Date().getTime() / 1000) + offset;
 
 const exchange = (id_token: string) => t.http.post('/auth/exchange', { id_token });
 
@@ -181,7 +185,15 @@ describe('an ID token', () => {
 });
 
 describe('an issuer', () => {
-  const token = () => sign({ iss: misbehaving.issuer });
+  const token = (header = {}) => sign({ iss: misbehaving.issuer }, header);
+  const now = Date.now;
+  let laterMs = 0;
+  beforeAll(() => {
+    Date.now = () => now() + laterMs;
+  });
+  afterAll(() => {
+    Date.now = now;
+  });
   const expectUnavailable = async () => {
     const answer = await exchange(await token());
     expectProblem(answer, 503, 'identity_provider_unavailable');
@@ -192,6 +204,7 @@ describe('an issuer', () => {
     misbehaving.keys = [publicPart(key)];
     misbehaving.requests.length = 0;
     stranger.requests.length = 0;
+    laterMs += 6000;
   });
 
   it.each([
@@ -239,8 +252,31 @@ describe('an issuer', () => {
     expect(stalling.requests.filter((path) => path === '/keys')).toHaveLength(1);
   });
 
-  it('that recovers signs in again', async () => {
+  it('that fails is asked again after 5 s, and not before', async () => {
+    misbehaving.answers['/keys'] = (response) => response.writeHead(500).end();
+    await expectUnavailable();
+    misbehaving.answers = {};
+    for (let n = 0; n < 3; n++) await expectUnavailable();
+    expect(misbehaving.requests).toEqual(['/.well-known/openid-configuration', '/keys']);
+
+    laterMs += 6000;
     expect((await exchange(await token())).status).toBe(200);
+  });
+
+  it('that fails when a token names an unknown key signs in by the keys that it sent before', async () => {
+    expect((await exchange(await token())).status).toBe(200);
+    misbehaving.requests.length = 0;
+    misbehaving.answers['/keys'] = (response) => response.writeHead(500).end();
+    laterMs += 31_000;
+    expectProblem(await exchange(await token({ kid: 'unknown' })), 503, 'identity_provider_unavailable');
+
+    expect((await exchange(await token())).status).toBe(200);
+    expect(misbehaving.requests).toEqual(['/keys']);
+  });
+
+  it('that is down is unavailable', async () => {
+    const answer = await exchange(await sign({ iss: away }));
+    expectProblem(answer, 503, 'identity_provider_unavailable');
   });
 });
 
