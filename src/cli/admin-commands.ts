@@ -7,6 +7,7 @@ import type { UserControlService } from '../auth/users/user-control.service.js';
 import { User } from '../auth/users/user.entity.js';
 import { transaction } from '../database/retry.js';
 import type { Settings } from '../env/settings.js';
+import type { CommandName } from './admin-arguments.js';
 
 export interface AdminTools {
   dataSource: DataSource;
@@ -21,7 +22,7 @@ type Command = (tools: AdminTools, user: User) => Promise<string>;
 
 const PAGE_SIZE = 500;
 
-export const COMMANDS: Record<string, Command> = {
+const COMMANDS: Record<CommandName, Command> = {
   grant: async ({ control }, user) => {
     await control.setRole(user.id, 'admin');
     return `${user.email} is an administrator now.`;
@@ -53,8 +54,8 @@ export const COMMANDS: Record<string, Command> = {
 };
 
 /** Runs a command on a user and audits it. */
-export async function runCommand(tools: AdminTools, name: string, user: User): Promise<string> {
-  const output = await COMMANDS[name]!(tools, user);
+export async function runCommand(tools: AdminTools, name: CommandName, user: User): Promise<string> {
+  const output = await COMMANDS[name](tools, user);
   const object = { targetUserId: user.id, details: { source: 'command line' } };
   tools.audit.record(`admin.user.${name.replace('-', '_')}`, {}, object);
   await tools.audit.flush();
