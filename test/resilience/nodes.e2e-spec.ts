@@ -223,6 +223,27 @@ onRedis('Two nodes with a Redis', (REDIS_URL) => {
     expect((await admin.post(`/admin/configs/${body.id}/delete`)).status).toBe(204);
   });
 
+  it('end the connections and the reply of a user whom an administrator disables on the other', async () => {
+    const admin = await createAdmin(one);
+    const eve = await one.user().withConfig(one.provider).create();
+    const there = eve.on(two);
+    const { id } = await eve.createConversation({ title: 'Disabled' });
+    const [socket, plain] = [there.socket(), there.ws(id)];
+    await Promise.all([socket.connected, plain.until(({ type }) => type === 'conversation.snapshot')]);
+    one.provider.willStream('Hel', gate());
+    await socket.emit('chat.send', { conversation_id: id, content: 'Go' });
+    await socket.until(({ type }) => type === 'message.delta');
+    const sse = await there.sse(`/conversations/${id}/events`);
+
+    const before = Date.now();
+    expect((await admin.post(`/admin/users/${eve.id}/disable`)).status).toBe(200);
+    const { closed } = one.provider.chats.at(-1)!;
+    await Promise.all([socket.disconnected, plain.closed, sse.ended, closed]);
+
+    expect(Date.now() - before).toBeLessThan(1000);
+    expect((await there.get('/auth/me')).body.code).toBe('token_revoked');
+  });
+
   it('send a running reply without a gap when Redis delays its start', async () => {
     const { hostname, port } = new URL(REDIS_URL);
     const proxy = await TcpProxy.start(hostname, Number(port));
