@@ -5,7 +5,7 @@ import express, { type Application } from 'express';
 
 const FOLDER = join(import.meta.dirname, 'pages');
 const PAGES = ['reset-password', 'verify-email'];
-const FILES = ['pages.css', 'reset-password.js', 'verify-email.js'];
+const FILES = ['pages.css', 'mail-page.js', 'reset-password.js', 'verify-email.js'];
 
 /** Serves the pages that mails link to: static files that use the public API. An app may serve its own instead. */
 @Module({})
