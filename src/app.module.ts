@@ -47,7 +47,6 @@ import { UsageModule } from './usage/usage.module.js';
     ChatModule,
     AdminModule,
     ExportModule,
-    AdminModule,
     HealthModule,
     MailPagesModule,
     PlaygroundModule,
