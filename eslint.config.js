@@ -49,6 +49,8 @@ const oneWayOut = {
   ignores: [
     'src/ai/egress/{egress-guard,egress-fetch,resolve-host}.ts',
     'src/ai/client/provider-client.ts',
+    // Runs in a browser.
+    'src/playground/app/client/deployment.ts',
     'src/**/*.spec.ts',
   ],
   rules: {

@@ -2,17 +2,21 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import express, { type Application } from 'express';
+import express, { type Application, type Response } from 'express';
+import { Settings } from '../env/settings.js';
 
 /** The built page: beside the build of this file, in `dist` for tests, which run the sources. */
 const FOLDER = ['public', '../../dist/src/playground/public']
   .map((path) => join(import.meta.dirname, path))
   .find(existsSync);
 
-/** Serves the playground at `/`: static files that use the public API. */
+/** Serves the playground at `/`: static files that use the public API, and what of the settings they show. */
 @Module({})
 export class PlaygroundModule implements OnModuleInit {
-  constructor(private readonly adapterHost: HttpAdapterHost) {}
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly settings: Settings,
+  ) {}
 
   /** Registers a route per file, after Nest's own, so that wrong methods get 405 and no API route is hidden. */
   onModuleInit(): void {
@@ -24,5 +28,11 @@ export class PlaygroundModule implements OnModuleInit {
       setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
     });
     for (const name of ['', ...readdirSync(FOLDER)]) application.get(`/${name}`, files);
+    application.get('/playground.json', (_, response: Response) => void response.json(this.deployment));
+  }
+
+  private get deployment() {
+    const { emailVerification, smtpUrl, production } = this.settings;
+    return { verifies_email: emailVerification !== 'off' && (smtpUrl !== undefined || !production) };
   }
 }

@@ -38,6 +38,10 @@ describe('the playground', () => {
     expect(names).toEqual(['favicon.svg', 'app.css', 'app.js']);
   });
 
+  it('tells the page whether the server mails links that verify addresses', async () => {
+    expect((await t.http.get('/playground.json')).body).toEqual({ verifies_email: false });
+  });
+
   it('answers other methods with 405', async () => {
     expect((await t.http.post('/app.js')).status).toBe(405);
   });

@@ -32,6 +32,22 @@ describe('an account', () => {
     assert.equal(await page.evaluate(() => document.activeElement.name), 'username');
   });
 
+  it('is not sent while a field is empty', async () => {
+    const page = await browser.open();
+    const sent = [];
+    page.on('request', (request) => request.method() === 'POST' && sent.push(request.url()));
+    await page.getByLabel('Email').fill('ada@example.org');
+    await button(page, 'Sign up').click();
+
+    for (const label of ['Username', 'Password']) {
+      const about = await page.getByLabel(label).getAttribute('aria-describedby');
+      await page.locator(`[id="${about}"]`).getByText('Fill this in.').waitFor();
+    }
+    assert.equal(await page.getByLabel('Email').getAttribute('aria-invalid'), 'false');
+    assert.equal(await page.evaluate(() => document.activeElement.name), 'username');
+    assert.deepEqual(sent, []);
+  });
+
   it('is signed out in both tabs, and in again', async () => {
     const page = await browser.open();
     const account = await signUp(page);

@@ -1,6 +1,7 @@
 /** The pages of administrators. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { generateSync } from 'otplib';
 import {
   base,
   button,
@@ -8,12 +9,19 @@ import {
   makeAdmin,
   NARROW,
   openSettings,
+  PASSWORD,
   signUp,
   until,
   useBrowser,
 } from './support.mjs';
 
 const browser = useBrowser();
+
+async function post(path, body, token) {
+  const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
+  const response = await fetch(new URL(path, base), { method: 'POST', headers, body: JSON.stringify(body) });
+  return response.json();
+}
 
 async function openAsAdmin(options) {
   const page = await browser.open(options);
@@ -52,6 +60,23 @@ describe('administration', () => {
     await button(settings, 'Audit').click();
     await settings.getByText('admin.user.delete').first().waitFor();
     assert.equal(await settings.getByText('admin.user.disable').count(), 1);
+  });
+
+  it('turns off the second factor of a user who has lost it', async () => {
+    const ada = await signUp(await browser.open());
+    const logIn = () => post('auth/login', { email: ada.email, password: PASSWORD });
+    const { access_token } = await logIn();
+    const { secret } = await post('auth/me/totp', { current_password: PASSWORD }, access_token);
+    await post('auth/me/totp/confirm', { code: generateSync({ secret }) }, access_token);
+    const page = await openAsAdmin();
+    const settings = await openSettings(page, 'Users');
+    await settings.getByRole('searchbox').fill(ada.username);
+    const action = `Turn off two-factor authentication: ${ada.username}`;
+    await button(settings, action).click();
+    await button(dialog(page, `${action}?`), 'Turn off two-factor authentication').click();
+    await button(settings, action).waitFor({ state: 'detached' });
+
+    assert.ok((await logIn()).access_token);
   });
 
   it('invites, shows the code once, and deletes the invitation', async () => {

@@ -30,6 +30,10 @@ describe('in a browser in Chinese', () => {
     const name = `ada${Date.now().toString(36)}zh`;
     assert.equal(await page.evaluate(() => document.documentElement.lang), 'zh-CN');
     await button(page, '注册').click();
+    await page.getByText('请填写此项。').first().waitFor();
+    assert.deepEqual(await englishIn(page, name), []);
+    for (const label of ['用户名', '邮箱', '密码']) await page.getByLabel(label).fill('a');
+    await button(page, '注册').click();
     await page.getByText('8–128 个字符', { exact: false }).waitFor();
     assert.deepEqual(await englishIn(page, name), []);
     await page.getByLabel('用户名').fill(name);

@@ -96,12 +96,15 @@ describe('registration', () => {
 
 it('linked accounts are listed where there are any, and unlinked', async () => {
   const { issuer, idToken } = await startIssuer();
-  const url = await startServer({ OIDC_PROVIDERS: JSON.stringify([{ issuer, audience: 'app' }]) });
+  const OIDC_PROVIDERS = JSON.stringify([{ issuer, audience: 'app' }]);
+  const url = await startServer({ OIDC_PROVIDERS, EMAIL_VERIFICATION: 'off' });
   const page = await browser.open({ url });
   const { email } = await signUp(page);
   const heading = page.getByRole('heading', { name: 'Linked accounts' });
   await button(await openSettings(page, 'Account'), 'Sign out').waitFor();
   assert.equal(await heading.count(), 0);
+  await page.waitForLoadState('networkidle');
+  assert.equal(await page.getByText('not verified').count(), 0);
   const post = async (path, body, token) => {
     const headers = {
       'Content-Type': 'application/json',

@@ -20,12 +20,13 @@ describe('shared models', () => {
   let page;
   let settings;
   let theirs;
+  let account;
   before(async () => {
     page = await browser.open();
     await support.makeAdmin(page, await support.signUp(page));
     settings = await openSettings(page, 'Shared models');
     theirs = await browser.open();
-    await support.signUp(theirs);
+    account = await support.signUp(theirs);
   });
   const models = () => theirs.getByRole('combobox', { name: 'Model' }).locator('option');
   const isOffered = () =>
@@ -74,6 +75,20 @@ describe('shared models', () => {
     await theirs.getByText('You have used the 1500 tokens a day of this model', { exact: false }).waitFor();
   });
 
+  it('tell users whom to ask when the key cannot be read', async () => {
+    await theirs.route('**/auth/config', async (route) => {
+      const response = await route.fetch();
+      const { configs, total } = await response.json();
+      const unreadable = configs.map((config) => ({ ...config, key_status: 'unreadable' }));
+      await route.fulfill({ response, json: { configs: unreadable, total } });
+    });
+    await theirs.reload();
+    const own = await openSettings(theirs);
+    await own.getByText('The key cannot be read any more. Ask an administrator', { exact: false }).waitFor();
+    await theirs.unroute('**/auth/config');
+    await theirs.reload();
+  });
+
   it('are counted for administrators by user, model and configuration', async () => {
     await button(settings, 'Usage').click();
     await settings.getByText('No replies in the last 30 days.').waitFor();
@@ -83,10 +98,7 @@ describe('shared models', () => {
     await row.waitFor();
     assert.deepEqual(await row.locator('td').allTextContents(), ['1', '2,400', '68']);
     await settings.getByLabel('Group by').selectOption('By user');
-    await settings
-      .getByRole('rowheader', { name: /^User \d+$/ })
-      .first()
-      .waitFor();
+    await settings.getByRole('rowheader', { name: account.email, exact: true }).waitFor();
     await settings.getByLabel('Group by').selectOption('By model name');
     await settings.getByRole('rowheader', { name: 'played', exact: true }).waitFor();
     const align = (name) =>

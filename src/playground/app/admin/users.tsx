@@ -70,22 +70,25 @@ function Row({ user, isSelf, onChange }: RowProps) {
 }
 
 function Actions({ user, onChange }: Omit<RowProps, 'isSelf'>) {
-  const { id, username, role, disabled, sessions } = user;
+  const { id, username, role, disabled, sessions, second_factor } = user;
   const call = { path: { id } };
   const { rest } = parley;
   const run = (work: Promise<unknown>) => void report(work).then(onChange);
   const setRole = (role: 'user' | 'admin') => run(rest.changeUserRole({ ...call, body: { role } }));
-  const remove = async () => {
-    const title = t.deleteUserTitle(username);
-    const answer = await ask({ title, text: t.deleteUserText, action: t.delete, isDangerous: true });
-    if (answer !== null) run(rest.deleteUser(call));
+  const confirm = async (title: string, text: string, action: string, act: () => Promise<unknown>) => {
+    if ((await ask({ title, text, action, isDangerous: true })) !== null) run(act());
   };
+  const remove = () =>
+    confirm(t.deleteUserTitle(username), t.deleteUserText, t.delete, () => rest.deleteUser(call));
+  const turnOff = () =>
+    confirm(`${t.actionOn(t.turnOff, username)}?`, t.turnOffText, t.turnOff, () => rest.removeUserTotp(call));
   const actions: [label: string, onClick: () => void][] = [
     disabled ? [t.enable, () => run(rest.enableUser(call))] : [t.disable, () => run(rest.disableUser(call))],
     role === 'admin'
       ? [t.removeAdministrator, () => setRole('user')]
       : [t.makeAdministrator, () => setRole('admin')],
     ...(sessions > 0 ? [[t.signOut, () => run(rest.revokeUserSessions(call))] as [string, () => void]] : []),
+    ...(second_factor ? [[t.turnOff, () => void turnOff()] as [string, () => void]] : []),
     [t.delete, () => void remove()],
   ];
   return actions.map(([label, onClick]) => (

@@ -171,6 +171,7 @@ export const en = {
   shared: 'Shared',
   makeDefault: 'Make default',
   keyUnreadable: 'The key cannot be read any more. Enter it again.',
+  sharedKeyUnreadable: 'The key cannot be read any more. Ask an administrator to enter it again.',
   test: 'Test',
   testNamed: (name: string) => `Test ${name}`,
   editNamed: (name: string) => `Edit ${name}`,
@@ -256,6 +257,8 @@ export const en = {
   actionOn: (action: string, name: string) => `${action}: ${name}`,
   deleteUserTitle: (name: string) => `Delete ${name}?`,
   deleteUserText: 'The account and all its conversations are deleted for good.',
+  turnOffText:
+    'The password alone signs the user in from then on. Make sure that it is the user who asks for this.',
   previousPage: 'Previous',
   nextPage: 'Next',
   invitations: 'Invitations',
@@ -293,6 +296,7 @@ export const en = {
 
   /** A sentence for a problem, by its stable code. */
   problem: (code: string, detail: string): string => PROBLEMS[code] ?? detail,
+  fieldRequired: 'Fill this in.',
   /** What is wrong with a field of a form. */
   fieldError: (_field: string, message: string): string => message,
 };

@@ -57,7 +57,7 @@ const PROBLEMS: Record<string, string> = {
   unavailable: '服务暂时不可用，请稍后重试。',
   no_model_config: '尚未设置模型。请在“设置 → 模型”中添加。',
   config_limit: '模型数量已达上限。',
-  key_unreadable: '该模型的密钥已无法读取，请重新填写。',
+  key_unreadable: '该模型的密钥已无法读取。自己的模型请重新填写密钥，共享模型请联系管理员。',
   reply_in_progress: '上一条回复尚未结束。',
   wrong_role: '该消息不支持此操作。',
   upstream_auth: '模型服务商拒绝了密钥。',
@@ -243,6 +243,7 @@ export const zh: Messages = {
   shared: '共享',
   makeDefault: '设为默认',
   keyUnreadable: '密钥已无法读取，请重新填写。',
+  sharedKeyUnreadable: '密钥已无法读取，请联系管理员重新填写。',
   test: '测试',
   testNamed: (name) => `测试 ${name}`,
   editNamed: (name) => `编辑 ${name}`,
@@ -325,6 +326,7 @@ export const zh: Messages = {
   actionOn: (action, name) => `${action}：${name}`,
   deleteUserTitle: (name) => `删除 ${name}？`,
   deleteUserText: '该账号及其所有对话将被永久删除。',
+  turnOffText: '此后该用户只需密码即可登录。请确认是用户本人提出的要求。',
   previousPage: '上一页',
   nextPage: '下一页',
   invitations: '邀请',
@@ -361,5 +363,6 @@ export const zh: Messages = {
   unknownDevice: '未知设备',
 
   problem: (code, detail) => PROBLEMS[code] ?? detail,
+  fieldRequired: '请填写此项。',
   fieldError: (field, message) => FIELDS[field] ?? message,
 };

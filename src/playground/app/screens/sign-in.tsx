@@ -129,6 +129,7 @@ function AccountForm({ isNew, invitation }: AccountFormProps) {
           defaultValue={invitation ?? ''}
           autocomplete="off"
           spellcheck={false}
+          required={false}
           errors={errors}
         />
       )}

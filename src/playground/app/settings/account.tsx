@@ -1,5 +1,6 @@
 import type { User } from '@parley/client';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
+import { verifiesEmails } from '../client/deployment.js';
 import { notice, report } from '../client/notices.js';
 import { parley } from '../client/parley.js';
 import { t } from '../i18n/i18n.js';
@@ -31,8 +32,11 @@ export function Account({ user }: { user: User }) {
   );
 }
 
+/** Shows nothing where the server mails no links. */
 function UnverifiedEmail() {
+  const [isVerifiable, setVerifiable] = useState(false);
   const [isSent, setSent] = useState(false);
+  useEffect(() => void verifiesEmails().then(setVerifiable), []);
   const { problem, isBusy, onSubmit } = useForm(async () => {
     try {
       await parley.auth.resendVerification();
@@ -42,6 +46,7 @@ function UnverifiedEmail() {
       await parley.auth.reload();
     }
   });
+  if (!isVerifiable) return null;
   return (
     <form onSubmit={onSubmit}>
       <p class="muted">

@@ -49,13 +49,14 @@ export function Models() {
 }
 
 /** A model of the operator, which can be chosen in a conversation but not changed. */
-function SharedRow({ config: { name, model_name, is_default } }: { config: Config }) {
+function SharedRow({ config: { name, model_name, is_default, key_status } }: { config: Config }) {
   return (
     <li class="config">
       <div class="about">
         <strong>{name}</strong> <span class="badge">{t.shared}</span>{' '}
         {is_default && <span class="badge">{t.default}</span>}
         {name !== model_name && <p class="muted">{model_name}</p>}
+        {key_status === 'unreadable' && <p class="error">{t.sharedKeyUnreadable}</p>}
       </div>
     </li>
   );

@@ -1,7 +1,9 @@
 import type { Config, UsageGroup, UsageRow } from '@parley/client';
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { configs } from '../client/configs.js';
 import { report } from '../client/notices.js';
+import { parley } from '../client/parley.js';
 import { useStore } from '../client/store.js';
 import { formatDate, formatNumber, t } from '../i18n/i18n.js';
 import { Skeleton } from '../ui/skeleton.js';
@@ -48,11 +50,15 @@ export function UsageReport({ groups, read }: UsageReportProps) {
   );
 }
 
+/** Rows shown at first: at least the days of a report, and as many requests for names. */
+const PAGE_SIZE = 30;
+
 const COLUMNS = ['replies', 'prompt_tokens', 'completion_tokens'] as const;
 
 function Table({ group, rows }: { group: UsageGroup; rows: readonly UsageRow[] }) {
   const known = useStore(configs) ?? [];
-  const sorted = group === 'day' ? [...rows].reverse() : rows;
+  const [count, setCount] = useState(PAGE_SIZE);
+  const sorted = group === 'day' ? [...rows].reverse() : [...rows].sort((a, b) => tokensOf(b) - tokensOf(a));
   return (
     <div class="usage" role="region" aria-label={t.usage} tabIndex={0}>
       <table>
@@ -66,7 +72,7 @@ function Table({ group, rows }: { group: UsageGroup; rows: readonly UsageRow[] }
           </tr>
         </thead>
         <tbody>
-          {sorted.map((row, index) => (
+          {sorted.slice(0, count).map((row, index) => (
             <Row key={index} name={nameOf(group, row, known)} row={row} />
           ))}
         </tbody>
@@ -74,13 +80,20 @@ function Table({ group, rows }: { group: UsageGroup; rows: readonly UsageRow[] }
           <Row name={t.total} row={sumOf(rows)} />
         </tfoot>
       </table>
+      {sorted.length > count && (
+        <button type="button" onClick={() => setCount(count + PAGE_SIZE)}>
+          {t.more}
+        </button>
+      )}
     </div>
   );
 }
 
 type Sums = Pick<UsageRow, (typeof COLUMNS)[number]>;
 
-const Row = ({ name, row }: { name: string; row: Sums }) => (
+const tokensOf = ({ prompt_tokens, completion_tokens }: Sums) => prompt_tokens + completion_tokens;
+
+const Row = ({ name, row }: { name: ComponentChildren; row: Sums }) => (
   <tr>
     <th scope="row">{name}</th>
     {COLUMNS.map((column) => (
@@ -98,11 +111,23 @@ function sumOf(rows: readonly UsageRow[]): Sums {
   };
 }
 
-function nameOf(group: UsageGroup, row: UsageRow, known: readonly Config[]): string {
+function nameOf(group: UsageGroup, row: UsageRow, known: readonly Config[]): ComponentChildren {
   const { date = '', user_id: userId, model_name = '', config_id: configId } = row;
   if (group === 'day') return formatDate(date);
-  if (group === 'user') return userId ? t.userNumber(userId) : t.deletedUsers;
+  if (group === 'user') return userId ? <UserName key={userId} id={userId} /> : t.deletedUsers;
   if (group === 'model') return model_name;
   if (!configId) return t.demoModel;
   return known.find(({ id }) => id === configId)?.name ?? t.configNumber(configId);
+}
+
+/** The email address, or the username of a user without one; the id until it is read. */
+function UserName({ id }: { id: number }) {
+  const [name, setName] = useState(t.userNumber(id));
+  useEffect(() => {
+    void parley.rest.getUser({ path: { id } }).then(
+      ({ email, username }) => setName(email ?? username),
+      () => undefined,
+    );
+  }, [id]);
+  return name;
 }

@@ -22,21 +22,29 @@ export function useForm(submit: (values: Values) => Promise<unknown>) {
   const onSubmit = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
+    const refuse = (refused: FormState) => {
+      setState(refused);
+      inputsOf(form)
+        .find(({ name }) => name in refused.errors)
+        ?.focus();
+    };
+    const missing = inputsOf(form).filter(({ validity }) => validity.valueMissing);
+    if (missing.length > 0) return refuse({ ...IDLE, errors: required(missing) });
     setState({ ...IDLE, isBusy: true });
     try {
       await submit(Object.fromEntries(new FormData(form)) as Values);
       setState(IDLE);
     } catch (error) {
-      const failed = failure(error);
-      setState(failed);
-      const [first] = [...form.elements].filter(
-        (element) => (element as HTMLInputElement).name in failed.errors,
-      );
-      (first as HTMLInputElement | undefined)?.focus();
+      refuse(failure(error));
     }
   };
   return { ...state, onSubmit };
 }
+
+const inputsOf = (form: HTMLFormElement) => [...form.elements] as HTMLInputElement[];
+
+const required = (inputs: HTMLInputElement[]) =>
+  Object.fromEntries(inputs.map(({ name }) => [name, t.fieldRequired]));
 
 function failure(error: unknown): FormState {
   const fields = error instanceof ParleyError ? error.errors : [];
@@ -61,7 +69,10 @@ interface FieldProps {
   rows?: number;
   type?: 'text' | 'email' | 'number' | 'password' | 'url';
   hint?: string;
+  /** Says that it may be empty. */
   isOptional?: boolean;
+  /** By default unless it is optional or a text area. */
+  required?: boolean;
   errors?: Record<string, string>;
   autocomplete?: 'off' | 'username' | 'email' | 'current-password' | 'new-password' | 'one-time-code';
   autofocus?: boolean;
@@ -74,7 +85,8 @@ interface FieldProps {
 export function Field({ label, hint, isOptional, errors = {}, ...input }: FieldProps) {
   const id = useId();
   const error = errors[input.name];
-  const props = { id, 'aria-invalid': Boolean(error), 'aria-describedby': `${id}-about`, ...input };
+  const about = { 'aria-invalid': Boolean(error), 'aria-describedby': `${id}-about` };
+  const props = { id, required: !isOptional && !input.rows, ...about, ...input };
   return (
     <div class="field">
       <label for={id}>
