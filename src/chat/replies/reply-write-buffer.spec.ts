@@ -68,6 +68,16 @@ function append(reply: ActiveReply, text: string): void {
 }
 
 describe('ReplyWriteBuffer', () => {
+  it('measures how long text waits, and nothing without such text', async () => {
+    expect(buffer.unsavedMs).toBe(0);
+    append(start(), 'Hi');
+    expect(buffer.unsavedMs).toBeGreaterThan(0);
+
+    await buffer.flush();
+
+    expect(buffer.unsavedMs).toBe(0);
+  });
+
   it('writes the text of all replies in one statement', async () => {
     const replies = [1, 2, 3].map((id) => start(id));
     replies.forEach((reply) => append(reply, `Reply ${reply.message.id}`));
