@@ -77,7 +77,7 @@ export const LAYERS = [
   ['database/retry.ts'],
   ['events/'],
   ['encryption/'],
-  ['common/'],
+  ['common/redis/'],
   ['common/http/server/'],
   ['common/http/middleware/'],
   ['common/http/'],

@@ -33,6 +33,13 @@ class ReplyText {
       else if (message.content.length > this.text.length) this.text = message.content;
     }
   }
+
+  /** Continues from the reply as the server has it. */
+  resume(message) {
+    const isOver = message.status !== 'streaming';
+    if (isOver) this.text = message.content;
+    this.apply({ type: isOver ? 'message.completed' : 'message.created', message });
+  }
 }
 
 /** Chats of clients, with what they saw. */
@@ -100,11 +107,16 @@ export class Run {
 }
 
 /** POSTs until the answer is final. */
-async function post({ url, token, id }, body, accept) {
+async function post({ url, token, id, headers }, body, accept) {
   for (; ; await delay(RETRY_MS)) {
     const response = await fetch(`${url}/conversations/${id}/chat`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Accept: accept, Authorization: `Bearer ${token}` },
+      headers: {
+        'Content-Type': 'application/json',
+        Accept: accept,
+        Authorization: `Bearer ${token}`,
+        ...headers,
+      },
       body: JSON.stringify(body),
     }).catch(() => null);
     const isProblem = response?.headers.get('content-type')?.includes('problem+json');
@@ -115,7 +127,7 @@ async function post({ url, token, id }, body, accept) {
 }
 
 /** Has no text before the whole answer. */
-async function overJson(peer, body) {
+export async function overJson(peer, body) {
   for (;;) {
     const response = await post(peer, body, 'application/json');
     const answer = await response.json().catch(() => null);
@@ -146,30 +158,45 @@ async function readEvents(body, onEvent) {
 
 async function overWebSocket(peer, body) {
   const reply = new ReplyText(peer);
-  for (; !reply.completed; await delay(RETRY_MS)) await sendOverWebSocket(peer, body, reply);
+  const onFrame = (socket, { type, ok, error, data, messages, ...event }) => {
+    if (type === 'conversation.snapshot') {
+      if (messages.at(-1)?.status === 'streaming') reply.resume(messages.at(-1));
+      socket.send(JSON.stringify({ type: 'chat.send', id: 1, ...body }));
+    } else if (type !== 'ack') {
+      reply.apply({ type, ...event });
+    } else if (ok) {
+      reply.resume(data.assistant_message);
+    } else {
+      assert.ok(RETRIABLE.includes(error.status), JSON.stringify(error));
+      socket.close();
+    }
+  };
+  for (; !reply.completed; await delay(RETRY_MS)) await readWebSocket(peer, reply, onFrame);
   return { text: reply.text, message: reply.completed };
 }
 
+/** Follows the only reply of a conversation, and joins again as often as necessary. @returns its text */
+export async function follow(peer) {
+  const reply = new ReplyText(peer);
+  const onFrame = (_, { type, messages, ...event }) => {
+    if (type !== 'conversation.snapshot') return reply.apply({ type, ...event });
+    if (messages[1]) reply.resume(messages[1]);
+    peer.joined?.();
+  };
+  for (; !reply.completed; await delay(RETRY_MS)) await readWebSocket(peer, reply, onFrame);
+  assert.equal(reply.text, reply.completed.content);
+  return reply.text;
+}
+
 /** Ends with the reply or the connection. */
-function sendOverWebSocket({ url, token, id }, body, reply) {
-  const socket = new WebSocket(`${url.replace('https', 'wss')}/conversations/ws/${id}`, ['bearer', token]);
+function readWebSocket({ url, token, id, headers }, reply, onFrame) {
+  const address = `${url.replace('http', 'ws')}/conversations/ws/${id}`;
+  const socket = new WebSocket(address, ['bearer', token], { headers });
   return new Promise((resolve, reject) => {
-    const onFrame = ({ type, ok, error, data, ...event }) => {
-      if (type === 'conversation.snapshot')
-        socket.send(JSON.stringify({ type: 'chat.send', id: 1, ...body }));
-      else if (type !== 'ack') reply.apply({ type, ...event });
-      else if (ok) onAck(data.assistant_message);
-      else assert.ok(RETRIABLE.includes(error.status), JSON.stringify(error));
-      if (reply.completed || ok === false) socket.close();
-    };
-    const onAck = (message) => {
-      const isOver = message.status !== 'streaming';
-      if (isOver) reply.text = message.content;
-      reply.apply({ type: isOver ? 'message.completed' : 'message.created', message });
-    };
     socket.onmessage = ({ data }) => {
       try {
-        onFrame(JSON.parse(data));
+        onFrame(socket, JSON.parse(data));
+        if (reply.completed) socket.close();
       } catch (error) {
         reject(error);
       }

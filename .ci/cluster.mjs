@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import getPort from 'get-port';
 import mysql from 'mysql2/promise';
 
 // The proxies' certificate is made here.
@@ -133,7 +134,7 @@ export class Nodes {
 
   constructor(ports, env) {
     this.ports = ports;
-    this.env = { ...process.env, ...env, NODE_ENV: 'production', HOST: '127.0.0.1', LOG_LEVEL: 'error' };
+    this.env = { ...process.env, LOG_LEVEL: 'error', ...env, NODE_ENV: 'production', HOST: '127.0.0.1' };
   }
 
   /** @param cwd folder of the build to run */
@@ -152,6 +153,23 @@ export class Nodes {
     assert.equal(code, 0, `node ${n} ended with ${code}`);
     await this.start(n, options);
   }
+}
+
+/** Starts two nodes behind HAProxy. @returns its URL, and their addresses */
+export async function startBehindHaproxy(env) {
+  const ports = {
+    nodes: [await getPort(), await getPort()],
+    http: await getPort(),
+    https: await getPort(),
+  };
+  const nodes = new Nodes(ports.nodes, env);
+  await nodes.start(0);
+  await nodes.start(1);
+  const log = openSync(join(work, 'haproxy.log'), 'w');
+  start(haproxy(ports), { stdio: ['ignore', log, log] });
+  const url = `https://127.0.0.1:${ports.https}`;
+  await until('HAProxy answers', async () => (await fetch(`${url}/health/ready`)).ok);
+  return { url, addresses: ports.nodes.map((port) => `http://127.0.0.1:${port}`) };
 }
 
 export async function call(url, path, { token, body, method = body ? 'POST' : 'GET', headers = {} } = {}) {

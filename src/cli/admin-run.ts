@@ -60,7 +60,7 @@ async function connectRelay({ redisUrl }: Settings, dataSource: DataSource, even
   if (!redisUrl) return null;
   const { id } = await dataSource.getRepository(Deployment).findOneOrFail({ where: {} });
   const relay = new RedisRelay(redisUrl, id, { receive: () => undefined, missed: () => undefined });
-  relay.connect();
+  void relay.connect();
   const end = Date.now() + REDIS_WAIT_MS;
   while (!relay.isConnected && Date.now() < end) await delay(20);
   events.connect(relay);

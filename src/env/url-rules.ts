@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { originError } from './origin.js';
+import { parseRedisUrl } from './redis-url.js';
 import { checkedList, parseUrl, rule } from './rule.js';
 
 /** The URL stays as written. */
@@ -18,9 +19,10 @@ export const databaseUrl = rule(
   },
 );
 
-export const redisUrl = rule('must be redis://host:port or rediss://host:port', (text) => {
-  return parseUrl(text, ['redis:', 'rediss:']) && text;
-});
+export const redisUrl = rule(
+  'must be redis://host:port, redis+sentinel://host:port,…/primary[/database] or redis+cluster://host:port,…, or with rediss',
+  (text) => parseRedisUrl(text) && text,
+);
 
 export const origins = checkedList(originError);
 

@@ -16,7 +16,7 @@ const ADA = 1;
 it('delays no local event while Redis is unavailable', async () => {
   const ignore = () => undefined;
   const relay = new RedisRelay('redis://127.0.0.1:1', randomUUID(), { receive: ignore, missed: ignore });
-  relay.connect();
+  void relay.connect();
 
   await relay.listen(ADA);
   relay.send(ADA, new ParleyEvent('config.changed', {}));
@@ -46,7 +46,7 @@ onRedis('Nodes connected by Redis', (REDIS_URL) => {
       missed: () => log.push({ type: 'missed' }),
     });
     relays.push(relay);
-    relay.connect();
+    void relay.connect();
     await log.until(({ type }) => type === 'missed');
     await until(() => relay.isConnected);
     return { relay, log, received: () => log.events.filter(({ type }) => type === 'config.changed') };

@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { createClient } from 'redis';
 import { randomUUID } from 'node:crypto';
-import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
+import { type RedisClient, RedisConnection } from '../common/redis/redis-connection.js';
 import { EventType, ParleyEvent } from './parley-event.js';
 
 /**
@@ -32,6 +31,8 @@ export class RedisRelay {
   private readonly turns = new Map<number, Promise<void>>();
   /** Users whose events could not be published. */
   private readonly unsent = new Set<number>();
+  /** Users subscribed by the current connection before it was ready. */
+  private renewed = new Set<number>();
   private lost = false;
 
   constructor(
@@ -40,30 +41,27 @@ export class RedisRelay {
     private readonly receiver: RelayReceiver,
   ) {
     this.channels = `parley:${deploymentId}:events:`;
-    const options = redisOptions(url);
-    // No offline queue: late events would be out of order, and clients resume from the database.
-    this.publisher = createClient({ ...options, disableOfflineQueue: true });
-    this.subscriber = createClient(options);
-    reconnectWhenSilent(this.publisher);
+    this.publisher = new RedisConnection(url);
+    this.subscriber = new RedisConnection(url, {}, (client) => this.renewSubscriptions(client));
     this.publisher.on('error', () => undefined);
     this.publisher.on('ready', () => this.makeUp());
     this.subscriber.on('error', (error: Error) => this.noticeLoss(error));
     this.subscriber.on('ready', () => this.noticeReturn());
   }
 
-  /** Does not wait for the connection, which is retried until it succeeds. */
-  connect(): void {
-    void this.publisher.connect().catch(() => undefined);
-    void this.subscriber.connect().catch(() => undefined);
+  /** Resolves after the first attempt to connect, so that clients connect after it. Retries until it succeeds. */
+  async connect(): Promise<void> {
+    await Promise.all([this.publisher.start(), this.subscriber.start()]);
   }
 
   close(): void {
-    for (const client of [this.publisher, this.subscriber]) if (client.isOpen) client.destroy();
+    this.publisher.close();
+    this.subscriber.close();
   }
 
   /** Closes the connections once Redis has received what was sent before. */
   async finish(): Promise<void> {
-    if (this.publisher.isReady) await this.publisher.ping().catch(() => undefined);
+    if (this.publisher.isReady) await this.publisher.client.ping().catch(() => undefined);
     this.close();
   }
 
@@ -74,24 +72,26 @@ export class RedisRelay {
   send(userId: number, { type, cursor = '', json }: ParleyEvent): void {
     if (json.length > LONGEST) return this.send(userId, new ParleyEvent('connection.resume', {}));
     if (!this.publisher.isReady) return void this.unsent.add(userId);
-    this.publisher
+    this.publisher.client
       .publish(this.channels + userId, `${this.nodeId} ${type} ${cursor} ${json}`)
       .catch(() => this.unsent.add(userId));
   }
 
   async listen(userId: number): Promise<void> {
     const subscription = this.subscriptions.get(userId) ?? this.subscribe(userId);
-    // Not awaited while Redis is unavailable: the client subscribes when it reconnects.
+    // Not awaited while Redis is unavailable: all users are subscribed when it returns.
     if (this.subscriber.isReady) await subscription;
   }
 
   leave(userId: number): void {
     if (!this.subscriptions.delete(userId)) return;
-    void this.inTurn(userId, () => this.subscriber.unsubscribe(this.channels + userId, this.take));
+    void this.inTurn(userId, () => this.subscriber.client.unsubscribe(this.channels + userId, this.take));
   }
 
   private subscribe(userId: number): Promise<void> {
-    const stands = this.inTurn(userId, () => this.subscriber.subscribe(this.channels + userId, this.take));
+    const stands = this.inTurn(userId, () =>
+      this.subscriber.client.subscribe(this.channels + userId, this.take),
+    );
     this.subscriptions.set(userId, stands);
     return stands;
   }
@@ -122,9 +122,15 @@ export class RedisRelay {
   private noticeReturn(): void {
     if (this.lost) this.logger.log('Redis is available again');
     this.lost = false;
-    // The client renews confirmed subscriptions only.
-    for (const userId of this.subscriptions.keys()) void this.subscribe(userId);
+    for (const userId of this.subscriptions.keys())
+      if (!this.renewed.has(userId)) void this.subscribe(userId);
     this.receiver.missed();
+  }
+
+  private async renewSubscriptions(client: RedisClient): Promise<void> {
+    this.renewed = new Set(this.subscriptions.keys());
+    const channels = [...this.renewed].map((userId) => this.channels + userId);
+    if (channels.length > 0) await client.subscribe(channels, this.take);
   }
 
   /** Makes clients on other nodes resume after events that could not be published. */

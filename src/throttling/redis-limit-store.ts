@@ -1,7 +1,6 @@
 import { Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
-import { once } from 'node:events';
-import { createClient } from 'redis';
-import { reconnectWhenSilent, redisOptions } from '../common/redis.js';
+import { HASH_TAG } from '../common/redis/find-primary.js';
+import { RedisConnection } from '../common/redis/redis-connection.js';
 import { Budget, Consumption, LimitStore, Usage } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { scripts } from './redis-scripts.js';
@@ -10,8 +9,6 @@ import { scripts } from './redis-scripts.js';
 const REPLY_TIMEOUT_MS = 300;
 /** Pause after a failed call, so that a hanging Redis does not delay every request. */
 const RETRY_AFTER_MS = 1000;
-/** Upper bound on the delay that Redis adds to the start. */
-const START_TIMEOUT_MS = 2000;
 
 /**
  * Shares budgets between nodes through Redis. While Redis is unavailable, each node counts by itself, so that users can
@@ -19,7 +16,7 @@ const START_TIMEOUT_MS = 2000;
  */
 export class RedisLimitStore extends LimitStore implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RateLimits');
-  private readonly client;
+  private readonly connection;
   private retryAt = 0;
   private unavailable = false;
 
@@ -29,33 +26,29 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     private readonly fallback: MemoryLimitStore,
   ) {
     super();
-    this.client = createClient({ ...redisOptions(url), scripts, disableOfflineQueue: true });
-    reconnectWhenSilent(this.client);
-    this.client.on('error', (error) => this.onFailure(error));
-    this.client.on('ready', () => this.onRecovery());
+    this.connection = new RedisConnection(url, scripts);
+    this.connection.on('error', (error) => this.onFailure(error));
+    this.connection.on('ready', () => this.onRecovery());
   }
 
-  /** Waits for the first attempt to connect. The client retries by itself after a failure. */
-  async onModuleInit(): Promise<void> {
-    const ready = once(this.client, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
-    this.client.connect().catch((error) => this.onFailure(error));
-    await ready.catch((error: unknown) => this.onFailure(error));
+  onModuleInit(): Promise<void> {
+    return this.connection.start();
   }
 
   onApplicationShutdown(): void {
-    if (this.client.isOpen) this.client.destroy();
+    this.connection.close();
   }
 
   override tryConsume(key: string, budget: Budget): Promise<Consumption> {
     return this.attempt(
-      () => this.client.tryConsume(this.keyOf(key), budget.limit, budget.windowMs),
+      () => this.connection.client.tryConsume(this.keyOf(key), budget.limit, budget.windowMs),
       () => this.fallback.tryConsume(key, budget),
     );
   }
 
   override refund(key: string, windowMs: number): Promise<void> {
     return this.attempt(
-      () => this.client.refund(this.keyOf(key)),
+      () => this.connection.client.refund(this.keyOf(key)),
       () => this.fallback.refund(key, windowMs),
     );
   }
@@ -63,18 +56,18 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
   override usage(key: string, windowMs: number): Promise<Usage> {
     return this.attempt(
       // With limit 0 the script counts nothing and returns the usage.
-      () => this.client.tryConsume(this.keyOf(key), 0, windowMs),
+      () => this.connection.client.tryConsume(this.keyOf(key), 0, windowMs),
       () => this.fallback.usage(key, windowMs),
     );
   }
 
   /** The deployment's id separates deployments that share a Redis and have equal user ids. */
   private keyOf(key: string): string {
-    return `parley:${this.deploymentId}:limit:${key}`;
+    return `{${HASH_TAG}}:${this.deploymentId}:limit:${key}`;
   }
 
   private async attempt<T>(shared: () => Promise<T>, local: () => T): Promise<T> {
-    if (!this.client.isReady || performance.now() < this.retryAt) return local();
+    if (!this.connection.isReady || performance.now() < this.retryAt) return local();
     try {
       const result = await withTimeout(shared());
       this.onRecovery();
@@ -82,6 +75,7 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     } catch (error) {
       this.retryAt = performance.now() + RETRY_AFTER_MS;
       this.onFailure(error);
+      if (isDemoted(error)) this.connection.reconnect(error);
       return local();
     }
   }
@@ -101,6 +95,10 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     this.logger.log('Redis is available again: rate limits are shared between nodes.');
   }
 }
+
+/** Whether another server has become the primary. */
+const isDemoted = (error: unknown): error is Error =>
+  error instanceof Error && /^(READONLY|MOVED|ASK|CLUSTERDOWN) /.test(error.message);
 
 function withTimeout<T>(answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -38,8 +38,8 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     // Loaded on demand: the Redis client is slow to load.
     const { RedisRelay } = await import('../../events/redis-relay.js');
     this.relay = new RedisRelay(redisUrl, this.deployment.id, this);
-    this.relay.connect();
     this.hub.connect(this);
+    await this.relay.connect();
   }
 
   onApplicationShutdown(): void {
