@@ -2,31 +2,38 @@
  * Measures the figures behind the sizing table of docs/operations.md: CPU, memory, database and Redis per token, socket,
  * reply and message. On the build; TEST_REDIS_URL and TEST_MYSQL_URL add the figures of several nodes:
  *
- *   node bench/sizing.mjs [idle sockets, 10000 by default]
+ *   node bench/sizing.mjs [idle sockets, 10000 by default] [one|nodes|throughput|channels]…
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'redis';
 import { Stage } from './support/stage.mjs';
 import { percentile } from './support/stats.mjs';
 
-const [sockets = 10_000] = process.argv.slice(2).map(Number);
+const [sockets = 10_000, ...parts] = process.argv.slice(2);
 const { TEST_MYSQL_URL: mysqlUrl, TEST_REDIS_URL: redisUrl } = process.env;
 const REPLIES = 1000;
 const IDLE_S = 30;
 const CHANNELS = 100_000;
 const PUBLISHES = 1000;
 
-const stage = await Stage.open({ users: Math.max(sockets, REPLIES) });
-try {
-  await measureTokens();
-  await measureSockets();
-  await measureReplies();
-  await measureMessages();
-} finally {
-  await stage.close();
+const has = (part) => parts.length === 0 || parts.includes(part);
+let stage;
+if (has('one')) await measureOne();
+if (mysqlUrl && redisUrl && has('nodes')) await measureNodes();
+if (mysqlUrl && redisUrl && has('throughput')) await measureThroughput();
+if (redisUrl && has('channels')) await measureChannels();
+
+async function measureOne() {
+  stage = await Stage.open({ users: Math.max(Number(sockets), REPLIES) });
+  try {
+    await measureTokens();
+    await measureSockets(Number(sockets));
+    await measureReplies();
+    await measureMessages();
+  } finally {
+    await stage.close();
+  }
 }
-if (mysqlUrl && redisUrl) await measureNodes();
-if (redisUrl) await measureChannels();
 
 function print(what, figure, unit) {
   console.log(`${what.padEnd(60)} ${Number(figure.toPrecision(3))} ${unit}`);
@@ -45,7 +52,7 @@ async function measureTokens() {
   print(`CPU a token, socket.io, ${REPLIES} replies × 5/s`, microsecondsAToken, 'µs');
 }
 
-async function measureSockets() {
+async function measureSockets(sockets) {
   const before = await stage.parley.residentBytes();
   await stage.whileConnected('socket.io', stage.parley, sockets, async () => {
     print(`memory an idle socket, ${sockets} of them`, await growth(before, sockets), 'KB');
@@ -119,6 +126,30 @@ async function measureNodes() {
   await nodes.close();
 }
 
+/** One node against three, at a pace and as fast as they can. All share this machine's cores with client and provider. */
+async function measureThroughput() {
+  const several = await Stage.open({ mysqlUrl });
+  const all = await Promise.all([1, 2, 3].map(() => several.startParley({ REDIS_URL: redisUrl })));
+  for (const [streams, model] of [
+    [300, 'paced-50'],
+    [60, 'flood'],
+  ]) {
+    for (const nodes of [all.slice(0, 1), all]) {
+      const peers = (await several.accounts.peers(streams)).map((peer, n) => ({
+        ...peer,
+        url: nodes[n % nodes.length].url,
+      }));
+      const load = { streams, model, peers, seconds: 5, under: nodes };
+      const { microsecondsAToken, tokensASecond, busy } = await several.stream('socket.io', load);
+      const what = `${nodes.length} nodes, ${streams} replies, ${model}:`;
+      print(`${what} tokens a second`, tokensASecond, '');
+      print(`${what} CPU a token`, microsecondsAToken, 'µs');
+      print(`${what} cores used`, busy, '');
+    }
+  }
+  await several.close();
+}
+
 async function trafficOf(redis) {
   const info = await redis.info('all');
   const read = (pattern) => Number(pattern.exec(info)?.[1] ?? 0);
@@ -150,5 +181,15 @@ async function measureChannels() {
     times.push(performance.now() - began);
   }
   print('publish to receipt among them, p99', percentile(times, 99), 'ms');
+  print(`subscribe to ${CHANNELS} channels at once, as after a failover`, await resubscribeMs(names), 'ms');
   await Promise.all([publisher.close(), subscriber.destroy()]);
+}
+
+async function resubscribeMs(names) {
+  const client = await createClient({ url: redisUrl }).connect();
+  const began = performance.now();
+  await client.subscribe(names, () => {});
+  const ms = performance.now() - began;
+  client.destroy();
+  return ms;
 }

@@ -29,7 +29,7 @@ let ages = null;
 
 answer({
   async connect({ kind, url, peers }) {
-    streams = peers.map((peer) => new KINDS[kind](url, peer, (time) => ages?.push(ageMs(time))));
+    streams = peers.map((peer) => new KINDS[kind](peer.url ?? url, peer, (time) => ages?.push(ageMs(time))));
     for (let i = 0; i < streams.length; i += BURST) {
       await Promise.all(streams.slice(i, i + BURST).map((stream) => stream.connect()));
     }
