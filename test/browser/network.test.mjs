@@ -93,5 +93,18 @@ for (const viewport of [WIDE, NARROW]) {
       const texts = await messages(page).locator('.bubble').allInnerTexts();
       assert.deepEqual(texts, ['Kept through a reload']);
     });
+
+    it('shows why a new chat was refused, and delivers its message when it is tried again', async () => {
+      if (viewport === NARROW) await button(page, 'Open sidebar').click();
+      await button(page, 'New chat').click();
+      const problem = { status: 500, code: 'internal_error', detail: 'Something broke.' };
+      await page.route('**/conversations/create', (route) => route.fulfill({ status: 500, json: problem }));
+      await send(page, 'Refused at first');
+      await page.getByRole('alert').filter({ hasText: 'Not sent: Something broke.' }).waitFor();
+      await page.unroute('**/conversations/create');
+      await button(page, 'Try again').click();
+      await isComplete(page);
+      assert.deepEqual(await messages(page).locator('.bubble').allInnerTexts(), ['Refused at first']);
+    });
   });
 }
