@@ -8,17 +8,19 @@ form.style.cssText =
 form.innerHTML = `
   <input name="email" type="email" placeholder="Email" aria-label="Email" autocomplete="username" required>
   <input name="password" type="password" placeholder="Password" aria-label="Password" autocomplete="current-password" required>
+  <input name="code" placeholder="Code" aria-label="Code" autocomplete="one-time-code" hidden>
   <button>Log in and authorize</button>
   <output role="status"></output>`;
 document.body.prepend(form);
 
-const [email, password, button, status] = form.children;
+const [email, password, code, button, status] = form.children;
 let timer;
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
   button.disabled = true;
-  await authorize('auth/login', { email: email.value, password: password.value });
+  const secondFactor = code.value && { code: code.value };
+  await authorize('auth/login', { email: email.value, password: password.value, ...secondFactor });
   button.disabled = false;
 });
 
@@ -28,11 +30,15 @@ async function authorize(path, body) {
   try {
     const { access_token, refresh_token, expires_in } = await post(path, body);
     window.ui.preauthorizeApiKey('bearer', access_token);
-    password.value = '';
+    password.value = code.value = '';
+    code.hidden = true;
     status.textContent = `Calls are authorized as ${email.value}.`;
     timer = setTimeout(() => authorize('auth/refresh', { refresh_token }), (expires_in - 60) * 1000);
   } catch (error) {
     status.textContent = error.message;
+    if (error.code !== 'second_factor_required') return;
+    code.hidden = false;
+    code.focus();
   }
 }
 
@@ -40,6 +46,6 @@ async function post(path, body) {
   const headers = { 'Content-Type': 'application/json' };
   const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
   const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail);
+  if (!response.ok) throw Object.assign(new Error(answer.detail), { code: answer.code });
   return answer;
 }

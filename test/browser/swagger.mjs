@@ -4,13 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { generateSync } from 'otplib';
 import { chromium } from 'playwright-core';
 
 const base = process.env.BASE_URL ?? 'http://127.0.0.1:3000';
 const username = `user-${randomUUID().slice(0, 8)}`;
 const account = { username, email: `${username}@example.com`, password: randomUUID() };
 const headers = { 'Content-Type': 'application/json' };
-await fetch(`${base}/auth/register`, { method: 'POST', headers, body: JSON.stringify(account) });
+await post('/auth/register', account);
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
@@ -37,9 +38,31 @@ try {
   await page.clock.fastForward('59:30');
   assert.equal((await refreshed).status(), 200);
   assert.deepEqual(faults, []);
+  const code = await turnOnSecondFactor();
+  await page.reload();
+  await logIn(account.password);
+  await page.getByRole('textbox', { name: 'Code' }).fill(code);
+  await page.getByRole('button', { name: 'Log in and authorize' }).click();
+  await page.getByText(`Calls are authorized as ${account.email}.`).waitFor();
   console.log('ok   Swagger UI logs in, calls and streams');
 } finally {
   await browser.close();
+}
+
+async function post(path, body, token) {
+  const authorization = token && { Authorization: `Bearer ${token}` };
+  const init = { method: 'POST', headers: { ...headers, ...authorization }, body: JSON.stringify(body) };
+  const answer = await fetch(base + path, init);
+  assert.ok(answer.ok, `${path}: ${answer.status}`);
+  return answer.json();
+}
+
+/** Returns a recovery code. */
+async function turnOnSecondFactor() {
+  const { access_token } = await post('/auth/login', { email: account.email, password: account.password });
+  const { secret } = await post('/auth/me/totp', { current_password: account.password }, access_token);
+  const code = generateSync({ secret });
+  return (await post('/auth/me/totp/confirm', { code }, access_token)).recovery_codes[0];
 }
 
 async function logIn(password) {
