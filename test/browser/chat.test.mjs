@@ -130,6 +130,7 @@ for (const viewport of [WIDE, NARROW]) {
       provider.refusal = { status: 401, message: 'Incorrect API key provided.' };
       await send(page, 'Does it work?');
       await replies(page).nth(6).getByText('The reply failed. Incorrect API key provided.').waitFor();
+      assert.equal(await button(replies(page).nth(6), 'Copy').count(), 0, 'there is nothing to copy');
       provider.refusal = null;
     });
 

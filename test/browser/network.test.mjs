@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { check } from './axe.mjs';
 import * as support from './support.mjs';
 
 const { button, isComplete, messages, NARROW, replies, send, WIDE } = support;
@@ -69,6 +70,7 @@ for (const viewport of [WIDE, NARROW]) {
       await send(page, 'A first message');
       await send(page, 'A second one');
       await messages(page).filter({ hasText: 'Waiting to be sent' }).nth(1).waitFor();
+      await check(page, 'messages that wait');
       await support.field(page).fill('Not sent yet');
       line.mend();
       await isComplete(page, 1);

@@ -19,7 +19,7 @@ export function Reply({ message, store }: MessageProps) {
       {!isRunning && (
         <div class="actions">
           <Branches message={message} store={store} />
-          <CopyButton text={content} />
+          {content && <CopyButton text={content} />}
           <IconButton icon="refresh" label={t.regenerate} onClick={() => store.regenerate(message.id!)} />
           <Facts message={message} />
         </div>

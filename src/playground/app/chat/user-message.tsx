@@ -33,7 +33,7 @@ export function UserMessage({ message, store }: MessageProps) {
       ) : (
         <div class="actions">
           <Branches message={message} store={store} />
-          <CopyButton text={message.content} />
+          {message.content && <CopyButton text={message.content} />}
           <IconButton icon="edit" label={t.edit} onClick={() => setEdited(true)} />
         </div>
       )}
