@@ -298,22 +298,29 @@ it('takes a file whose last conversation is deleted while the sweep finds it in 
 it('deletes bytes once, though two nodes sweep, and stores the same ones again meanwhile', async () => {
   const file = await uploadDue('Deleted slowly');
   const storage = t.app.get(FileStorage);
-  const paused = pause(storage, 'delete', {});
   const other = new FileSweep(
     t.app.get(DataSource),
     storage,
     t.app.get(FileBlobs),
     t.app.get(TemporaryFiles),
   );
+  // The claim, unlike the release, leaves the hash.
+  const claim = pause(EntityManager.prototype, 'update', {
+    matches: (target, _where, changes) => target === FileBlob && !('sha256' in (changes as object)),
+  });
+  const deletion = pause(storage, 'delete', {});
   const swept = sweep();
-  await paused.reached;
-  await other.run();
+  await claim.reached;
+  const sweptElsewhere = other.run();
+  await deletion.reached;
+  claim.resume();
+  await swept;
   const again = await ada.upload('Deleted slowly');
   expect(again.id).not.toBe(file);
-  paused.resume();
-  await swept;
+  deletion.resume();
+  await sweptElsewhere;
 
-  expect(paused.calls()).toBe(1);
+  expect(deletion.calls()).toBe(1);
   expect(await contentOf(again.id)).toBe('Deleted slowly');
 });
 
