@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import sharp from 'sharp';
 import { button, NARROW, PASSWORD, useBrowser } from './support.mjs';
 
 const browser = useBrowser();
 /** English words that the page itself shows in Chinese. */
-const NAMES = /Parley|Ctrl K|Enter|Shift|token|URL|API|OpenAI|JSON|SQLite|MySQL|TypeScript|Chrome|Linux/g;
+const NAMES =
+  /Parley|parley-demo|PDF|Ctrl K|Enter|Shift|token|URL|API|OpenAI|JSON|SQLite|MySQL|TypeScript|Chrome|Linux/g;
 
 /** The page's texts and labels with English words in them. */
 const englishIn = (page, names) =>
@@ -23,6 +25,30 @@ const englishIn = (page, names) =>
     },
     [NAMES.source, names],
   );
+
+/** Attaches, sends and enlarges files, a refused one too. */
+async function files(page, name) {
+  const attach = async (...chosen) => {
+    const choosing = page.waitForEvent('filechooser');
+    await button(page, '添加文件').click();
+    await (
+      await choosing
+    ).setFiles(chosen.map(([name, bytes]) => ({ name, mimeType: '', buffer: Buffer.from(bytes) })));
+  };
+  const create = { width: 30, height: 20, channels: 3, background: 'teal' };
+  await attach(['图', await sharp({ create }).png().toBuffer()], ['笔记', '一些笔记']);
+  await page.locator('form .done').nth(1).waitFor();
+  await attach(['压缩', 'PK\x03\x04\x14\0\0\0\x08\0']);
+  await page.getByRole('alert').getByText('不支持的文件类型。').waitFor();
+  assert.deepEqual(await englishIn(page, name), []);
+  await button(page, '移除 压缩').click();
+  await button(page, '发送').click();
+  await button(page, '放大 图').click();
+  await page.getByRole('dialog', { name: '图' }).waitFor();
+  assert.deepEqual(await englishIn(page, name), []);
+  await page.keyboard.press('Escape');
+  await button(page, '重新生成').nth(1).waitFor();
+}
 
 describe('in a browser in Chinese', () => {
   it('every screen is in Chinese', async () => {
@@ -46,6 +72,7 @@ describe('in a browser in Chinese', () => {
     await page.getByRole('button', { name: /^讲解知识/ }).click();
     await button(page, '重新生成').waitFor();
     await page.locator('.prose').getByText('Parley 内置的演示模型').waitFor();
+    await files(page, name);
     await button(page, '打开侧边栏').click();
     await page.getByRole('button', { name: /^设置/ }).click();
     for (const tab of ['模型', '账号', '会话']) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { check } from './axe.mjs';
 import * as support from './support.mjs';
@@ -38,6 +39,33 @@ async function attach(page, ...files) {
 const chosen = (page) => page.locator('form').getByRole('list', { name: 'Files' });
 const uploaded = (page, count) =>
   until(async () => (await chosen(page).locator('.done').count()) === count, `${count} files are uploaded`);
+
+/** A document of one page, without a table of offsets. */
+function pdf(text) {
+  const content = `BT /F1 12 Tf 20 200 Td (${text}) Tj ET`;
+  const font = '/Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >>';
+  const objects = [
+    '<< /Type /Catalog /Pages 2 0 R >>',
+    '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
+    `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Resources << ${font} >> /Contents 4 0 R >>`,
+    `<< /Length ${content.length} >>\nstream\n${content}\nendstream`,
+  ].map((object, index) => `${index + 1} 0 obj\n${object}\nendobj\n`);
+  return Buffer.from(`%PDF-1.4\n${objects.join('')}trailer << /Root 1 0 R >>\n%%EOF\n`);
+}
+
+const paper = (name) => ({ name, mimeType: 'application/pdf', buffer: pdf('Hello PDF') });
+
+/** Calls the server with the page's session. */
+const call = (page, path, method = 'GET') =>
+  page.evaluate(
+    async ([path, method]) => {
+      const key = Object.keys(localStorage).find((each) => /^parley:.*(?<!:drafts)$/.test(each));
+      const { access_token } = JSON.parse(localStorage.getItem(key));
+      const response = await fetch(path, { method, headers: { Authorization: `Bearer ${access_token}` } });
+      return response.status === 204 ? null : response.json();
+    },
+    [path, method],
+  );
 
 /** Pastes or drops files as the browser reports it. */
 const transfer = (page, target, type, file) =>
@@ -182,5 +210,93 @@ describe('files', () => {
     await button(phone, 'Take a photo').click();
     const camera = (await choosing).element();
     assert.equal(await camera.getAttribute('capture'), 'environment');
+  });
+
+  it('shows PDFs as chips that download them', async () => {
+    const page = await start();
+    await attach(page, paper('paper.pdf'));
+    await uploaded(page, 1);
+    await send(page, 'Read');
+    await isComplete(page);
+    assert.match(JSON.stringify(provider.requests.at(-1)), /Hello PDF/);
+
+    const chip = messages(page)
+      .first()
+      .getByRole('button', { name: /^paper\.pdf PDF · \d+ B$/ });
+    const downloading = page.waitForEvent('download');
+    await chip.click();
+    const download = await downloading;
+    assert.equal(download.suggestedFilename(), 'paper.pdf');
+    assert.deepEqual(await readFile(await download.path()), pdf('Hello PDF'));
+  });
+
+  it('names deleted files, which can be neither opened nor downloaded', async () => {
+    const page = await start();
+    await attach(page, image('gone.png'), paper('gone.pdf'), image('kept.png'));
+    await uploaded(page, 3);
+    await send(page, 'Look');
+    await isComplete(page);
+    const { files } = await call(page, '/files');
+    for (const { id, name } of files)
+      if (name.startsWith('gone')) await call(page, `/files/${id}/delete`, 'POST');
+
+    await page.reload();
+    const sent = messages(page).first();
+    await button(sent, 'Enlarge kept.png').waitFor();
+    for (const name of ['gone.png', 'gone.pdf']) {
+      await sent.getByRole('listitem').filter({ hasText: name }).getByText('Deleted').waitFor();
+      assert.equal(await sent.getByRole('button', { name: new RegExp(name) }).count(), 0);
+    }
+    await check(page, 'a message with deleted files');
+
+    await button(sent, 'Edit').click();
+    await sent.getByRole('textbox').fill('');
+    await sent.getByRole('button', { name: 'Send' }).click();
+    await button(messages(page).first(), 'Previous version').waitFor();
+    assert.equal(await messages(page).first().locator('img').count(), 1);
+    assert.equal(await messages(page).first().getByText('Look').count(), 0);
+  });
+
+  it('frees the space of a file that is removed before it is sent', async () => {
+    const page = await start();
+    await attach(page, textFile('removed.txt', 'removed'), textFile('kept.txt', 'kept'));
+    await uploaded(page, 2);
+    await button(page, 'Remove removed.txt').click();
+
+    await until(async () => (await call(page, '/files')).total === 1, 'the file is deleted');
+    await send(page, 'Hi');
+    await messages(page)
+      .first()
+      .getByRole('button', { name: /^kept\.txt/ })
+      .waitFor();
+  });
+
+  it('renews links that have expired', async () => {
+    const page = await start();
+    await attach(page, image('one.png'), image('two.png', await picture('brown', 300, 300)));
+    await uploaded(page, 2);
+    await send(page, 'Look');
+    await isComplete(page);
+    // The page holds links like those of an hour ago.
+    const refused = [];
+    page.on('response', (response) => response.status() === 401 && refused.push(response.url()));
+    await page.routeWebSocket(/socket\.io/, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((frame) =>
+        socket.send(typeof frame === 'string' ? frame.replaceAll(/token=\w+\./g, 'token=0.') : frame),
+      );
+    });
+    await page.reload();
+
+    const sent = messages(page).first();
+    const isLoaded = (img) => img.evaluate(({ complete, naturalWidth }) => complete && naturalWidth > 0);
+    for (const name of ['one.png', 'two.png'])
+      await until(() => isLoaded(button(sent, `Enlarge ${name}`).locator('img')), `${name} is loaded`);
+    assert.equal(refused.length, 2);
+    await button(sent, 'Enlarge one.png').click();
+    await until(() => isLoaded(dialog(page, 'one.png').locator('img')), 'the image is enlarged');
+    const downloading = page.waitForEvent('download');
+    await button(dialog(page, 'one.png'), 'Download').click();
+    assert.deepEqual(await readFile(await (await downloading).path()), photo);
   });
 });

@@ -50,7 +50,13 @@ function Editor({ message, store, onEnd }: MessageProps & { onEnd: () => void })
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const text = String(new FormData(event.currentTarget as HTMLFormElement).get('content'));
-    if ((text.trim() || message.files.length > 0) && text !== message.content) store.edit(message.id!, text);
+    if (text.trim()) {
+      if (text !== message.content) store.edit(message.id!, text);
+    } else {
+      // A message without words must name its files.
+      const files = message.files.filter(({ deleted }) => !deleted);
+      if (files.length > 0 && message.content) store.edit(message.id!, '', { files });
+    }
     onEnd();
   };
   return (
