@@ -140,6 +140,33 @@ describe('@parley/client in a browser', () => {
     await compare(one, 2);
   });
 
+  it('reports the progress of an upload over a slow line', async () => {
+    await open(one);
+    // What the system buffers counts as sent.
+    line.bytesPerSecond = 6e6;
+    const { states, code } = await one.evaluate(async () => {
+      const states = [];
+      const reply = chat.send('', {
+        files: [{ name: 'long.txt', data: 'x'.repeat(18e6) }],
+        onProgress: ([{ sent, bytes, status }]) => states.push({ sent, bytes, status }),
+      });
+      const { code } = await reply.accepted.catch((error) => error);
+      chat.remove(chat.getSnapshot().messages.at(-1).key);
+      return { states, code };
+    });
+    line.bytesPerSecond = 0;
+
+    assert.equal(code, 'context_exceeded');
+    const sent = states.map((state) => state.sent);
+    assert.deepEqual(
+      sent,
+      [...sent].sort((a, b) => a - b),
+    );
+    const between = new Set(sent.filter((bytes) => bytes > 0 && bytes < 18e6));
+    assert.ok(between.size > 2, `only ${[...between]}`);
+    assert.deepEqual(states.at(-1), { sent: 18e6, bytes: 18e6, status: 'done' });
+  });
+
   it('loses nothing offline', async () => {
     await open(one);
     await send(one);

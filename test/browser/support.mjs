@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
+import { Transform } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { after, before } from 'node:test';
@@ -132,7 +133,7 @@ export async function until(condition, what) {
   assert.fail(`not reached: ${what}`);
 }
 
-/** A line to the server that can be cut and mended. */
+/** A line to the server that can be cut, mended, and slowed down for what is sent. */
 export async function startLine() {
   const sockets = new Set();
   const server = createServer((near) => {
@@ -143,14 +144,14 @@ export async function startLine() {
       [far, near],
     ]) {
       sockets.add(socket);
-      socket
-        .on('error', () => {})
-        .on('close', () => (sockets.delete(socket), other.destroy()))
-        .pipe(other);
+      socket.on('error', () => {}).on('close', () => (sockets.delete(socket), other.destroy()));
+      if (socket === near) socket.pipe(slowDown(line)).pipe(other);
+      else socket.pipe(other);
     }
   });
   const line = {
     isCut: false,
+    bytesPerSecond: 0,
     cut() {
       line.isCut = true;
       for (const socket of sockets) socket.destroy();
@@ -161,6 +162,14 @@ export async function startLine() {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return Object.assign(line, { url: `http://127.0.0.1:${server.address().port}` });
 }
+
+const slowDown = (line) =>
+  new Transform({
+    transform(chunk, _encoding, done) {
+      if (!line.bytesPerSecond) return done(null, chunk);
+      setTimeout(done, (chunk.length / line.bytesPerSecond) * 1000, null, chunk);
+    },
+  });
 
 /**
  * A model provider that speaks OpenAI's protocol and answers with `script`: pieces of text, or of reasoning as
