@@ -1,6 +1,6 @@
 /**
  * Runs two nodes of the build on a bucket of a real S3-compatible server, `rclone serve s3`: uploads on one and downloads on the other,
- * also while the server is killed or frozen. `node .ci/s3.mjs RCLONE`, with the path of its binary.
+ * also while the server is killed or frozen, and one node on a folder. `node .ci/s3.mjs RCLONE`, with the path of its binary.
  */
 import getPort from 'get-port';
 import assert from 'node:assert/strict';
@@ -67,10 +67,11 @@ const shared = {
   ...credentials,
 };
 
-async function startNode() {
+async function startNode(settings = {}) {
   const port = await getPort();
   const process_ = start(process.execPath, ['.'], {
     ...shared,
+    ...settings,
     DATA_DIR: join(work, String(port)),
     PORT: port,
   });
@@ -129,10 +130,15 @@ try {
   mkdirSync(bucket, { recursive: true });
   let s3 = await startS3();
   const [one, two] = [await startNode(), await startNode()];
-  const token = await signUp(one.url);
-  const Authorization = `Bearer ${token}`;
-  const call = (node, path, options = {}) =>
-    fetch(node.url + path, { ...options, headers: { Authorization, ...options.headers } });
+  const folder = await startNode({
+    FILES_URL: `file:${work}/folder`,
+    DATABASE_URL: `sqlite:${work}/folder.db`,
+  });
+  const [token, folderToken] = [await signUp(one.url), await signUp(folder.url)];
+  const call = (node, path, options = {}) => {
+    const Authorization = `Bearer ${node === folder ? folderToken : token}`;
+    return fetch(node.url + path, { ...options, headers: { Authorization, ...options.headers } });
+  };
   const upload = async (node, bytes) => {
     const body = new FormData();
     body.append('file', new Blob([bytes]), 'a.txt');
@@ -166,18 +172,37 @@ try {
     assert.equal((await content(two, file, { Range: `bytes=${large.length}-` })).status, 416);
   });
 
-  await check('20 uploads of 20 MB at once raise the memory by less than 60 MB', async () => {
-    const before = residentMb(one.pid);
-    const file = large.subarray(0, 19 * MIB);
-    const watch = watchPeak(one.pid);
-    const statuses = await Promise.all(
-      Array.from({ length: 20 }, async () => (await upload(one, file)).status),
-    );
-    const peak = watch();
-    assert.deepEqual(statuses, Array(20).fill(201));
-    console.log(`  ${before.toFixed(0)} MB before, ${peak.toFixed(0)} MB at most`);
-    assert.ok(peak - before < 60);
-  });
+  for (const [name, node] of [
+    ['a bucket', one],
+    ['a folder', folder],
+  ]) {
+    await check(`20 uploads of 20 MB at once to ${name} raise the memory by less than 60 MB`, async () => {
+      const before = residentMb(node.pid);
+      const file = large.subarray(0, 19 * MIB);
+      const watch = watchPeak(node.pid);
+      const statuses = await Promise.all(
+        Array.from({ length: 20 }, async () => (await upload(node, file)).status),
+      );
+      const peak = watch();
+      assert.deepEqual(statuses, Array(20).fill(201));
+      console.log(`  ${before.toFixed(0)} MB before, ${peak.toFixed(0)} MB at most`);
+      assert.ok(peak - before < 60);
+    });
+
+    await check(`20 downloads of 20 MB at once from ${name}, which stall, take less than 60 MB`, async () => {
+      const { id } = await upload(node, large);
+      const before = residentMb(node.pid);
+      const watch = watchPeak(node.pid);
+      const downloads = await Promise.all(Array.from({ length: 20 }, () => content(node, { id })));
+      await delay(500);
+      const peak = watch();
+      const hashes = downloads.slice(0, 3).map(async (each) => sha256(Buffer.from(await each.arrayBuffer())));
+      assert.deepEqual(await Promise.all(hashes), Array(3).fill(sha256(large)));
+      for (const each of downloads.slice(3)) await each.body.cancel();
+      console.log(`  ${before.toFixed(0)} MB before, ${peak.toFixed(0)} MB at most`);
+      assert.ok(peak - before < 60);
+    });
+  }
 
   await check('a killed server is answered with 503, and nothing is half-stored', async () => {
     const before = await total();
