@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 
 const PARLEY = process.argv[2];
 const QUESTION = 'Hello!';
-const account = { username: 'snippet', email: 'snippet@example.com', password: 'correct horse battery' };
+const name = `snippet-${process.pid}`;
+const account = { username: name, email: `${name}@example.com`, password: 'correct horse battery' };
 const cwd = mkdtempSync(join(tmpdir(), 'parley-snippets-'));
 const sections = readFileSync('docs/clients.md', 'utf8').split(/^##+ /m);
 let TOKEN;
