@@ -20,6 +20,10 @@ const dataSource = await createDataSource(process.argv[2], SCHEMA).initialize();
 await dataSource.runMigrations();
 const dates = Array.from({ length: DAYS }, (_, n) => addDays(FIRST_DAY, n));
 for (const date of dates) await fill(date);
+// The newest user, up to whom reports read.
+await dataSource.query(
+  `INSERT INTO users (id, username, username_key, created_at) VALUES (${USERS}, 'last', 'last', '${FIRST_DAY} 00:00:00')`,
+);
 if (!process.argv[2].startsWith('sqlite:')) await dataSource.query('ANALYZE TABLE daily_usage');
 
 const reports = new UsageReports(dataSource);

@@ -1,5 +1,6 @@
 /** Usage per day, user, model and configuration. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { User } from '../../src/auth/users/user.entity.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
 import { DailyUsage } from '../../src/usage/daily-usage.entity.js';
 import { addDays, dateOf } from '../../src/usage/usage-dates.js';
@@ -242,6 +243,27 @@ describe('GET /admin/usage', () => {
 
     expect((await ask('from=2026-01-01&to=2026-01-01&group=config')).body).toEqual({
       rows: [{ config_id: null, replies: 1, prompt_tokens: 1, completion_tokens: 1 }],
+    });
+  });
+
+  it('has all users, however far apart their ids, and one sum of a configuration that they share', async () => {
+    const like = await t.manager.findOneByOrFail(User, { id: admin.id });
+    const far = { ...like, id: admin.id + 10_000, username: 'far', usernameKey: 'far' };
+    await t.manager.insert(User, { ...far, email: null, emailKey: null });
+    const row = { modelName: 'm', configId: 7, replies: 1, promptTokens: 2, completionTokens: 3 };
+    for (const userId of [admin.id, far.id])
+      await t.manager.insert(DailyUsage, { date: '2026-02-01', userId, ...row });
+    const askFor = async (group: Group) => (await ask(`from=2026-02-01&to=2026-02-01&group=${group}`)).body;
+
+    expect(await askFor('config')).toEqual({
+      rows: [{ config_id: 7, replies: 2, prompt_tokens: 4, completion_tokens: 6 }],
+    });
+    const sums = { replies: 1, prompt_tokens: 2, completion_tokens: 3 };
+    expect(await askFor('user')).toEqual({
+      rows: [
+        { user_id: admin.id, ...sums },
+        { user_id: far.id, ...sums },
+      ],
     });
   });
 
