@@ -5,6 +5,8 @@ describe('the audit action of an administrator’s call', () => {
   it.each([
     ['GET', '/admin/users', 'admin.users.list'],
     ['GET', '/admin/users/:id', 'admin.user.read'],
+    ['HEAD', '/admin/users', 'admin.users.list'],
+    ['HEAD', '/admin/users/:id', 'admin.user.read'],
     ['POST', '/admin/users/:id/disable', 'admin.user.disable'],
     ['POST', '/admin/users/:id/totp/remove', 'admin.user.totp_remove'],
     ['POST', '/admin/invitations', 'admin.invitation.create'],

@@ -7,7 +7,8 @@ import type { AuditAction } from '../../audit/audit-log.js';
 export function adminActionOf(method: string, route: string): AuditAction {
   const [, things = '', ...rest] = route.split('/').filter((part) => part !== '');
   const verbs = rest.filter((part) => !part.startsWith(':'));
-  if (method === 'GET' && rest.length === 0) return `admin.${things}.list`;
-  const fallback = method === 'GET' ? 'read' : 'create';
+  const isRead = method === 'GET' || method === 'HEAD';
+  if (isRead && rest.length === 0) return `admin.${things}.list`;
+  const fallback = isRead ? 'read' : 'create';
   return `admin.${things.replace(/s$/, '')}.${verbs.join('_') || fallback}`;
 }
