@@ -61,7 +61,6 @@ export class SignInService {
   private async refuseUnverified(user: User, { language, address }: ClientInfo): Promise<void> {
     if (this.mails.verification !== 'required' || user.emailVerified || user.email === null) return;
     await this.mails.addVerification(user, language);
-    this.mails.wake();
     const details = { error: 'email_unverified' };
     this.audit.record('login.failed', { userId: user.id, address }, { details });
     throw emailUnverified();

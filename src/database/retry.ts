@@ -7,15 +7,35 @@ const MAX_ATTEMPTS = 5;
 /** No attempt starts later; one can wait 2 s for a lock, so that callers get an answer within 5 s. */
 const MAX_RETRY_MS = 2800;
 
+const effectsOfCommits = new WeakMap<EntityManager, (() => void)[]>();
+
 /**
  * Runs a transaction, and again after a deadlock or lock time-out.
- * @param work must have no effects outside the database
+ * @param work must have no effects outside the database, except by `afterCommit`
  */
 export async function transaction<T>(
   dataSource: DataSource,
   work: (manager: EntityManager) => Promise<T>,
 ): Promise<T> {
-  return retryContention(() => dataSource.transaction(work));
+  return retryContention(async () => {
+    const effects: (() => void)[] = [];
+    const result = await dataSource.transaction((manager) => {
+      effectsOfCommits.set(manager, effects);
+      return work(manager);
+    });
+    effects.forEach((effect) => effect());
+    return result;
+  });
+}
+
+/**
+ * Runs an effect once the manager's transaction is committed. The effect must not throw.
+ * @param manager passed by `transaction`
+ */
+export function afterCommit(manager: EntityManager, effect: () => void): void {
+  const effects = effectsOfCommits.get(manager);
+  if (!effects) throw new Error('The manager is not one of transaction().');
+  effects.push(effect);
 }
 
 /** Runs a statement or transaction, and again after a deadlock or lock time-out, with random growing delays. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { randomUUID } from 'node:crypto';
 import { type EntityManager, IsNull, Repository } from 'typeorm';
+import { transaction } from '../database/retry.js';
 import { FileBlob } from './file-blob.entity.js';
 import { StoredFile } from './file.entity.js';
 import { FileStorage, StorageUnavailableError } from './storage/file-storage.js';
@@ -72,7 +73,7 @@ export class FileBlobs {
    */
   async addScaled({ id, userId }: FileBlob, path: string): Promise<boolean> {
     const copy = await this.write(userId, path);
-    return this.rows.manager.transaction(async (manager) => {
+    return transaction(this.rows.manager.dataSource, async (manager) => {
       const where = { id, deleteAt: IsNull(), scaledBlobId: IsNull() };
       const { affected } = await manager.update(FileBlob, where, { scaledBlobId: copy.id });
       const deleteAt = affected === 1 ? null : new Date();

@@ -6,6 +6,7 @@ import {
 } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, LessThanOrEqual, Repository } from 'typeorm';
+import { afterCommit } from '../database/retry.js';
 import { EncryptionService, UnreadableTokenError } from '../encryption/encryption.service.js';
 import type { Mail } from './mail.js';
 import { MailTransport } from './mail-transport.js';
@@ -50,11 +51,12 @@ export class MailQueue implements OnApplicationBootstrap, BeforeApplicationShutd
     return this.transport.isConfigured;
   }
 
-  /** Stores a mail in the caller's transaction. Call `wake` after it to send the mail at once. */
+  /** Stores a mail in the caller's transaction, and sends it after the commit. */
   async add(manager: EntityManager, userId: number, mail: Mail): Promise<void> {
     const now = new Date();
     const encryptedMail = this.encryption.encrypt(JSON.stringify(mail));
     await manager.insert(QueuedMail, { userId, encryptedMail, nextAttemptAt: now, createdAt: now });
+    afterCommit(manager, () => this.wake());
   }
 
   /** Sends due mails in the background. While it is doing so, another round follows for mails added meanwhile. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
+import { afterCommit } from '../database/retry.js';
 import { Settings } from '../env/settings.js';
 import { WebhookDelivery } from './webhook-delivery.entity.js';
 import { WebhookDispatcher } from './webhook-dispatcher.service.js';
@@ -21,7 +22,7 @@ export class WebhookOutbox {
     this.isEnabled = webhookUrl !== undefined;
   }
 
-  /** Stores an event in the caller's transaction. Call `wake` after it to send the event at once. */
+  /** Stores an event in the caller's transaction, and sends it after the commit. */
   async add(manager: EntityManager, event: WebhookEvent): Promise<void> {
     if (!this.isEnabled) return;
     const now = new Date();
@@ -36,10 +37,6 @@ export class WebhookOutbox {
       retryUntil: new Date(now.getTime() + RETRY_FOR_MS),
       createdAt: now,
     });
-  }
-
-  /** Sends stored events in the background. */
-  wake(): void {
-    this.dispatcher.wake();
+    afterCommit(manager, () => this.dispatcher.wake());
   }
 }

@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { SMTPServerOptions } from 'smtp-server';
+import { DataSource } from 'typeorm';
+import { transaction } from '../../src/database/retry.js';
 import { Settings } from '../../src/env/settings.js';
 import { MailQueue, retryDelayMs } from '../../src/mail/mail-queue.service.js';
 import { MailTransport } from '../../src/mail/mail-transport.js';
@@ -175,10 +177,11 @@ describe('with a second node', () => {
     const server = await startServer();
     const node = await t.startNode();
     const ada = await t.user().create();
-    const queues = [t.app.get(MailQueue), node.app.get(MailQueue)];
     const mail = { to: ada.email, subject: 'Once', text: 'Once', html: '' };
-    for (let n = 0; n < 20; n++) await queues[0]!.add(t.manager, ada.id, mail);
-    for (const queue of queues) queue.wake();
+    await transaction(t.app.get(DataSource), async (manager) => {
+      for (let n = 0; n < 20; n++) await t.app.get(MailQueue).add(manager, ada.id, mail);
+    });
+    node.app.get(MailQueue).wake();
 
     await sent(ada);
     expect(server.mailsTo(ada.email)).toHaveLength(20);

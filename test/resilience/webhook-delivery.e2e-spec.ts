@@ -1,9 +1,9 @@
 /** Delivery of webhooks to a real HTTP receiver that is slow, down, or fails at random. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Between } from 'typeorm';
+import { Between, DataSource } from 'typeorm';
 import { EgressGuard } from '../../src/ai/egress/egress-guard.js';
-import { retryContention } from '../../src/database/retry.js';
+import { retryContention, transaction } from '../../src/database/retry.js';
 import { Settings } from '../../src/env/settings.js';
 import { WebhookDelivery } from '../../src/webhooks/webhook-delivery.entity.js';
 import { retryDelayMs, WebhookDispatcher } from '../../src/webhooks/webhook-dispatcher.service.js';
@@ -57,21 +57,13 @@ async function sendToStallingReceiver(): Promise<{ outcome: SendOutcome; ms: num
 async function complete(conversation: number, ...messages: number[]): Promise<void> {
   const outbox = t.app.get(WebhookOutbox);
   for (const message_id of messages) {
-    await outbox.add(t.manager, {
-      type: 'message.completed',
-      timestamp: new Date(),
-      data: {
-        user_id: 1,
-        conversation_id: conversation,
-        message_id,
-        status: 'complete',
-        finish_reason: 'stop',
-        model_name: 'model',
-        usage: null,
-      },
-    });
+    const data = {
+      ...{ user_id: 1, conversation_id: conversation, message_id },
+      ...{ status: 'complete', finish_reason: 'stop', model_name: 'model', usage: null },
+    } as const;
+    const event = { type: 'message.completed', timestamp: new Date(), data } as const;
+    await transaction(t.app.get(DataSource), (manager) => outbox.add(manager, event));
   }
-  outbox.wake();
 }
 
 const rowsOf = (conversation: number) =>

@@ -39,7 +39,6 @@ export class InvitationsService {
       if (mail) await this.mails.add(manager, actor.userId, mail);
       return invitation;
     });
-    this.mails.wake();
     return { ...InvitationDto.from(invitation), code };
   }
 

@@ -3,14 +3,15 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { LessThan, Repository } from 'typeorm';
 import { NotFoundError } from '../../common/errors/errors.js';
 import { WebhookDelivery } from '../../webhooks/webhook-delivery.entity.js';
-import { RETRY_FOR_MS, WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
+import { WebhookDispatcher } from '../../webhooks/webhook-dispatcher.service.js';
+import { RETRY_FOR_MS } from '../../webhooks/webhook-outbox.service.js';
 import { WebhookDeliveriesDto, WebhookDeliveryDto, type WebhooksQuery } from './webhooks.dto.js';
 
 @Injectable()
 export class WebhooksService {
   constructor(
     @InjectRepository(WebhookDelivery) private readonly deliveries: Repository<WebhookDelivery>,
-    private readonly outbox: WebhookOutbox,
+    private readonly dispatcher: WebhookDispatcher,
   ) {}
 
   async list({ status, before_id, limit }: WebhooksQuery): Promise<WebhookDeliveriesDto> {
@@ -40,6 +41,6 @@ export class WebhooksService {
       },
     );
     if (affected !== 1) throw new NotFoundError('webhook delivery');
-    this.outbox.wake();
+    this.dispatcher.wake();
   }
 }

@@ -23,7 +23,7 @@ const LINKS = {
   verification: { page: 'verify-email', compose: emailVerificationMail },
 };
 
-/** Mails to users about their accounts. Call `wake` to send at once what was stored. */
+/** Mails to users about their accounts. */
 @Injectable()
 export class AccountMails {
   constructor(
@@ -40,10 +40,6 @@ export class AccountMails {
 
   get verification(): Settings['emailVerification'] {
     return this.settings.emailVerification;
-  }
-
-  wake(): void {
-    this.queue.wake();
   }
 
   /** Stores a mail with a new link, unless a budget of mails is spent: the account's or the address's. */

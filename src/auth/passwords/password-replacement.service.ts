@@ -50,7 +50,6 @@ export class PasswordReplacementService {
       await this.mails.addNotice(manager, user, notice);
       return ids;
     });
-    this.mails.wake();
     this.audit.record(event, subject);
     this.sessions.reportRevoked(user.id, ended, subject.address);
   }

@@ -28,7 +28,6 @@ export class ForgottenPasswordService {
   async requestReset(email: string, client: ClientInfo): Promise<void> {
     if (!this.mails.isConfigured) throw mailNotConfigured();
     await Promise.all([this.findAndMail(email, client), delay(RESPONSE_MS)]);
-    this.mails.wake();
   }
 
   private async findAndMail(email: string, { address, language }: ClientInfo): Promise<void> {

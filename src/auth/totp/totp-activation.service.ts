@@ -40,7 +40,6 @@ export class TotpActivationService {
       await this.mails.addNotice(manager, user, (to) => secondFactorMail(to, 'on', actor.client.language));
       return activated;
     });
-    this.mails.wake();
     this.audit.record('totp.enabled', actor);
     this.sessions.reportRevoked(userId, ended, actor.address);
     return { recovery_codes };

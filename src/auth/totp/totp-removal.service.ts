@@ -44,7 +44,6 @@ export class TotpRemovalService {
       const wasOn = await deleteSecondFactor(manager, user.id);
       if (wasOn) await this.mails.addNotice(manager, user, (to) => secondFactorMail(to, 'off', language));
     });
-    this.mails.wake();
   }
 }
 

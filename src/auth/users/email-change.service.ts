@@ -32,7 +32,6 @@ export class EmailChangeService {
     const user = await (isPending ? this.prepare(actor.user, email) : this.replace(actor, email));
     if (this.mails.verification !== 'off' && (isPending || !user.emailVerified))
       await this.mails.addVerification(user, actor.client.language, email);
-    this.mails.wake();
     return this.dtos.of(user);
   }
 

@@ -48,7 +48,6 @@ export class UserCreationService {
     this.audit.record('user.registered', { userId: user.id, address: client.address });
     if (email !== null && !user.emailVerified && this.mails.verification !== 'off')
       await this.mails.addVerification(user, client.language);
-    this.mails.wake();
     return user;
   }
 }

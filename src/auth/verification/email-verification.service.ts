@@ -38,7 +38,6 @@ export class EmailVerificationService {
     const address = (await this.findPendingAddress(user)) ?? unverified;
     if (address === null) throw alreadyVerified();
     await this.mails.addVerification(user, client.language, address);
-    this.mails.wake();
   }
 
   /**
@@ -56,7 +55,6 @@ export class EmailVerificationService {
         if (isChange) await this.reportChange(manager, found.user, client);
       }),
     );
-    this.mails.wake();
     const subject = { userId: found.userId, address: client.address };
     if (isChange) this.audit.record('email.changed', subject);
     this.audit.record('email.verified', subject);

@@ -41,11 +41,6 @@ export class ReplyEndRecords {
     await this.outbox.add(manager, messageCompleted(reply, final));
     await addUsage(manager, usageOf(reply, final));
   }
-
-  /** Call after the transaction. */
-  stored(): void {
-    this.outbox.wake();
-  }
 }
 
 function usageOf(

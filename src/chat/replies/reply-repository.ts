@@ -65,13 +65,11 @@ export class ReplyRepository {
    * @returns whether this call ended it
    */
   async end(reply: EndingReply, nodeId: string, final: FinalReply): Promise<boolean> {
-    const isEnded = await transaction(this.database, async (manager) => {
+    return transaction(this.database, async (manager) => {
       const isUpdated = await this.update(manager, reply, nodeId, final);
       if (isUpdated) await this.endRecords.store(manager, reply, final);
       return isUpdated;
     });
-    if (isEnded) this.endRecords.stored();
-    return isEnded;
   }
 
   private async update(
@@ -96,12 +94,10 @@ export class ReplyRepository {
   /** Starts another attempt of this node's reply, which consists of this reasoning. */
   async restart(id: number, nodeId: string, attempt: number, reasoning: string): Promise<void> {
     const seq = chunksBefore(attempt) + 1;
-    await retryContention(() =>
-      this.database.transaction(async (manager) => {
-        await manager.update(Message, { id, status: 'streaming', nodeId }, { attempt });
-        await manager.query(`${this.insertChunks}(?,?,?,?)`, [id, seq, 'reasoning', reasoning]);
-      }),
-    );
+    await transaction(this.database, async (manager) => {
+      await manager.update(Message, { id, status: 'streaming', nodeId }, { attempt });
+      await manager.query(`${this.insertChunks}(?,?,?,?)`, [id, seq, 'reasoning', reasoning]);
+    });
   }
 
   /**
