@@ -1,3 +1,4 @@
+import type { FileBytes } from './file-bytes.js';
 import type { ImageFormat } from './file-type.js';
 
 /** Structure of an image file. */
@@ -9,7 +10,7 @@ export interface ImageStructure {
 }
 
 /** Reads the segments of an image without decoding it. @returns null if the file is truncated or malformed */
-export function readStructure(bytes: Buffer, format: ImageFormat): ImageStructure | null {
+export function readStructure(bytes: FileBytes, format: ImageFormat): ImageStructure | null {
   try {
     return READERS[format](bytes);
   } catch {
@@ -18,7 +19,7 @@ export function readStructure(bytes: Buffer, format: ImageFormat): ImageStructur
   }
 }
 
-const READERS: Record<ImageFormat, (bytes: Buffer) => ImageStructure | null> = {
+const READERS: Record<ImageFormat, (bytes: FileBytes) => ImageStructure | null> = {
   jpeg: readJpeg,
   png: readPng,
   webp: readWebp,
@@ -27,11 +28,12 @@ const READERS: Record<ImageFormat, (bytes: Buffer) => ImageStructure | null> = {
 
 /** Application segments without metadata: JFIF, an ICC profile, Adobe's colour transform. */
 const PLAIN_SEGMENTS: Record<number, RegExp> = { 0xe0: /^JFIF\0/, 0xe2: /^ICC_PROFILE\0/, 0xee: /^Adobe/ };
+const SIGNATURE_LENGTH = 16;
 /** Length of a JFIF segment without a thumbnail. */
 const JFIF_LENGTH = 16;
 
 /** ITU T.81, annex B. */
-function readJpeg(bytes: Buffer): ImageStructure | null {
+function readJpeg(bytes: FileBytes): ImageStructure | null {
   let isPlain = true;
   for (let at = 2; ;) {
     if (bytes.readUInt8(at) !== 0xff) return null;
@@ -40,23 +42,23 @@ function readJpeg(bytes: Buffer): ImageStructure | null {
     else if (marker === 0xd9) return { isPlain: isPlain && at + 2 === bytes.length };
     else {
       const length = bytes.readUInt16BE(at + 2);
-      isPlain &&= isPlainSegment(marker, bytes.subarray(at + 4, at + 2 + length), length);
+      isPlain &&= isPlainSegment(marker, bytes.text(at + 4, Math.min(length - 2, SIGNATURE_LENGTH)), length);
       at += 2 + length;
       if (marker === 0xda) at = scanEnd(bytes, at);
     }
   }
 }
 
-function isPlainSegment(marker: number, data: Buffer, length: number): boolean {
+function isPlainSegment(marker: number, signature: string, length: number): boolean {
   const isApplication = marker >= 0xe0 && marker <= 0xef;
   if (marker === 0xfe) return false;
   if (!isApplication) return true;
   if (marker === 0xe0 && length !== JFIF_LENGTH) return false;
-  return PLAIN_SEGMENTS[marker]?.test(data.toString('latin1', 0, 16)) ?? false;
+  return PLAIN_SEGMENTS[marker]?.test(signature) ?? false;
 }
 
 /** Finds the marker after entropy-coded data, in which 0xFF is followed by 0 or a restart marker. */
-function scanEnd(bytes: Buffer, start: number): number {
+function scanEnd(bytes: FileBytes, start: number): number {
   for (let at = bytes.indexOf(0xff, start); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
     const next = bytes.readUInt8(at + 1);
     if (next !== 0 && next !== 0xff && (next < 0xd0 || next > 0xd7)) return at;
@@ -68,11 +70,11 @@ const PNG_METADATA = new Set(['eXIf', 'iTXt', 'tEXt', 'tIME', 'zTXt']);
 const PNG_SIGNATURE_LENGTH = 8;
 
 /** PNG, third edition, section 5. */
-function readPng(bytes: Buffer): ImageStructure {
+function readPng(bytes: FileBytes): ImageStructure {
   const structure: ImageStructure = { isPlain: true };
   for (let at = PNG_SIGNATURE_LENGTH; ;) {
     const end = at + 12 + bytes.readUInt32BE(at);
-    const type = bytes.toString('latin1', at + 4, at + 8);
+    const type = bytes.text(at + 4, 4);
     bytes.readUInt8(end - 1);
     if (type === 'acTL') structure.frames = bytes.readUInt32BE(at + 8);
     if (PNG_METADATA.has(type) || !/^[A-Za-z]{4}$/.test(type)) structure.isPlain = false;
@@ -96,12 +98,12 @@ export function withoutPngMetadata(bytes: Buffer): Buffer {
 const WEBP_CHUNKS = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH', 'ANIM', 'ANMF', 'ICCP']);
 
 /** RFC 9649, section 2. */
-function readWebp(bytes: Buffer): ImageStructure {
+function readWebp(bytes: FileBytes): ImageStructure {
   const end = 8 + bytes.readUInt32LE(4);
   bytes.readUInt8(end - 1);
   let isPlain = end === bytes.length;
   for (let at = 12; at < end;) {
-    isPlain &&= WEBP_CHUNKS.has(bytes.toString('latin1', at, at + 4));
+    isPlain &&= WEBP_CHUNKS.has(bytes.text(at, 4));
     const length = bytes.readUInt32LE(at + 4);
     at += 8 + length + (length % 2);
     bytes.readUInt8(at - 1);
@@ -110,7 +112,7 @@ function readWebp(bytes: Buffer): ImageStructure {
 }
 
 /** GIF89a, sections 17 to 27. */
-function readGif(bytes: Buffer): ImageStructure | null {
+function readGif(bytes: FileBytes): ImageStructure | null {
   let isPlain = true;
   for (let at = 13 + colorTableLength(bytes.readUInt8(10)); ;) {
     const introducer = bytes.readUInt8(at);
@@ -124,17 +126,17 @@ function readGif(bytes: Buffer): ImageStructure | null {
   }
 }
 
-function isPlainExtension(bytes: Buffer, at: number): boolean {
+function isPlainExtension(bytes: FileBytes, at: number): boolean {
   const label = bytes.readUInt8(at + 1);
   if (label === 0xf9) return true;
-  return label === 0xff && /^(?:NETSCAPE2\.0|ANIMEXTS1\.0)$/.test(bytes.toString('latin1', at + 3, at + 14));
+  return label === 0xff && /^(?:NETSCAPE2\.0|ANIMEXTS1\.0)$/.test(bytes.text(at + 3, 11));
 }
 
 function colorTableLength(flags: number): number {
   return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 
-function afterSubBlocks(bytes: Buffer, start: number): number {
+function afterSubBlocks(bytes: FileBytes, start: number): number {
   let at = start;
   for (let length = bytes.readUInt8(at); length > 0; length = bytes.readUInt8(at)) at += 1 + length;
   return at + 1;

@@ -1,6 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import type { Metadata, Sharp, SharpOptions } from 'sharp';
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import type { Metadata, OutputInfo, Sharp, SharpOptions } from 'sharp';
 import { UnreadableFileError } from './content.errors.js';
+import { FileBytes } from './file-bytes.js';
 import type { ImageFormat } from './file-type.js';
 import { type ImageStructure, readStructure, withoutPngMetadata } from './image-structure.js';
 
@@ -26,38 +27,61 @@ export async function loadSharp(): Promise<typeof import('sharp').default> {
  * @throws {UnreadableFileError} if it is truncated, broken or has too many pixels
  */
 export async function cleanImage(path: string, format: ImageFormat): Promise<ImageSize> {
-  const bytes = await readFile(path);
-  const structure = readStructure(bytes, format);
+  const structure = await structureOf(path, format);
   if (!structure) throw broken();
   try {
-    return await cleanBytes(path, bytes, format, structure);
+    return await cleanFile(path, format, structure);
   } catch (error) {
     if (error instanceof UnreadableFileError || isSystemError(error)) throw error;
     throw broken();
   }
 }
 
-async function cleanBytes(
+async function structureOf(path: string, format: ImageFormat): Promise<ImageStructure | null> {
+  const file = await open(path);
+  try {
+    return readStructure(new FileBytes(file.fd, (await file.stat()).size), format);
+  } finally {
+    await file.close();
+  }
+}
+
+async function cleanFile(
   path: string,
-  bytes: Buffer,
   format: ImageFormat,
   { isPlain, frames }: ImageStructure,
 ): Promise<ImageSize> {
   const sharp = await loadSharp();
   const options: SharpOptions = { pages: -1, limitInputPixels: MAX_PIXELS, sequentialRead: true };
-  const metadata = await sharp(bytes, { ...options, limitInputPixels: false }).metadata();
+  const metadata = await sharp(path, { ...options, limitInputPixels: false }).metadata();
   refuseBomb(metadata, frames);
   if (isPlain || frames !== undefined) {
-    await sharp(bytes, options).stats();
-    if (!isPlain) await writeFile(path, withoutPngMetadata(bytes));
+    await decode(sharp(path, options));
+    if (!isPlain) await writeFile(path, withoutPngMetadata(await readFile(path)));
     return sizeOf(metadata);
   }
   const isStill = (metadata.pages ?? 1) === 1;
-  const image = sharp(bytes, isStill ? { ...options, pages: 1 } : options);
+  const image = sharp(path, isStill ? { ...options, pages: 1 } : options);
   const upright = isStill ? image.autoOrient() : image;
-  const { data, info } = await encode(upright, format, bytes).toBuffer({ resolveWithObject: true });
-  await writeFile(path, data);
-  return { width: info.width, height: info.pageHeight ?? info.height };
+  const { width, height, pageHeight } = await rewrite(await encode(upright, format, path), path);
+  return { width, height: pageHeight ?? height };
+}
+
+/** Reads all pixels without keeping them. */
+async function decode(image: Sharp): Promise<void> {
+  await image.resize(1, 1, { fit: 'fill', fastShrinkOnLoad: false }).raw().toBuffer();
+}
+
+async function rewrite(image: Sharp, path: string): Promise<OutputInfo> {
+  const draft = `${path}.clean`;
+  try {
+    const info = await image.toFile(draft);
+    await rename(draft, path);
+    return info;
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
 }
 
 function refuseBomb(metadata: Metadata, frames?: number): void {
@@ -72,7 +96,7 @@ function sizeOf({ width, height, pageHeight }: Metadata): ImageSize {
 }
 
 /** Converts colours to sRGB, because the ICC profile is removed. */
-function encode(image: Sharp, format: ImageFormat, original: Buffer): Sharp {
+async function encode(image: Sharp, format: ImageFormat, path: string): Promise<Sharp> {
   switch (format) {
     case 'jpeg':
       return image.jpeg({ quality: QUALITY });
@@ -81,7 +105,7 @@ function encode(image: Sharp, format: ImageFormat, original: Buffer): Sharp {
     case 'gif':
       return image.gif({ keepDuplicateFrames: true });
     case 'webp':
-      return image.webp({ quality: QUALITY, lossless: original.includes('VP8L') });
+      return image.webp({ quality: QUALITY, lossless: (await readFile(path)).includes('VP8L') });
   }
 }
 
