@@ -55,6 +55,13 @@ describe('the texts of the playground', () => {
     expect(zh.suggestions.length).toBe(en.suggestions.length);
   });
 
+  it('have the singular for one', () => {
+    expect([en.userCounts(1, 0), en.userCounts(2, 1)]).toEqual([
+      '1 conversation, 0 messages',
+      '2 conversations, 1 message',
+    ]);
+  });
+
   it('are in Chinese, names aside', () => {
     const untranslated = Object.entries(zh).filter(
       ([key, text]) => typeof text === 'string' && !/\p{Script=Han}/u.test(text) && key !== 'language',

@@ -10,6 +10,8 @@ const PROBLEMS: Record<string, string> = {
   no_model_config: 'No model is set up yet. Add one under Settings → Model.',
 };
 
+const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
 export const en = {
   language: 'en',
 
@@ -244,9 +246,9 @@ export const en = {
   dailyTokensOf: (count: string) => `${count} tokens a day per user`,
   users: 'Users',
   searchUsers: 'Search users',
-  userCount: (count: number) => (count === 1 ? '1 user' : `${count} users`),
+  userCount: (users: number) => count(users, 'user'),
   userCounts: (conversations: number, messages: number) =>
-    `${conversations} conversations, ${messages} messages`,
+    `${count(conversations, 'conversation')}, ${count(messages, 'message')}`,
   lastSeen: (time: string) => `last seen ${time}`,
   administrator: 'Administrator',
   makeAdministrator: 'Make administrator',
