@@ -213,7 +213,7 @@ function readWebSocket({ url, token, id, headers }, reply, onFrame) {
 async function overSocketIo(peer, { content }) {
   if (!peer.parley) {
     peer.parley = createParley({ baseUrl: peer.url });
-    await peer.parley.auth.login({ email: peer.email, password: peer.password });
+    await logIn(peer);
     peer.close = () => peer.parley.close();
   }
   let text = '';
@@ -223,6 +223,16 @@ async function overSocketIo(peer, { content }) {
     peer.heard();
   }
   return { text, message: await reply.done };
+}
+
+async function logIn({ parley, email, password }) {
+  for (; ; await delay(RETRY_MS)) {
+    try {
+      return await parley.auth.login({ email, password });
+    } catch (error) {
+      if (!RETRIABLE.includes(error.status)) throw error;
+    }
+  }
 }
 
 const TRANSPORTS = {

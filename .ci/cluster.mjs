@@ -17,6 +17,7 @@ process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
 const DEPLOY = new URL('../deploy/', import.meta.url);
 export const work = mkdtempSync(join(tmpdir(), 'parley-cluster-'));
 const children = new Set();
+const databases = [];
 
 const MAX_CHECK_MS = 300_000;
 
@@ -31,6 +32,7 @@ export async function main(check) {
     console.error(error);
   } finally {
     for (const child of children) child.kill('SIGKILL');
+    await Promise.all(databases.map(dropDatabase));
     rmSync(work, { recursive: true, force: true });
   }
   process.exit(code);
@@ -103,13 +105,24 @@ export async function startModel() {
   return Object.assign(state, { server, host: `127.0.0.1:${server.address().port}` });
 }
 
-/** @param server URL of a MySQL server */
+/** Creates a database that `main` drops. @param server URL of a MySQL server */
 export async function createDatabase(server = process.env.TEST_MYSQL_URL) {
   const name = `parley_ci_${randomBytes(4).toString('hex')}`;
   const connection = await mysql.createConnection(server);
   await connection.query(`CREATE DATABASE ${name}`);
   await connection.end();
+  databases.push({ server, name });
   return `${server.replace(/\/$/, '')}/${name}`;
+}
+
+async function dropDatabase({ server, name }) {
+  try {
+    const connection = await mysql.createConnection(server);
+    await connection.query(`DROP DATABASE ${name}`);
+    await connection.end();
+  } catch {
+    // The server was killed.
+  }
 }
 
 /** Production settings of nodes behind a proxy on this machine. */
