@@ -101,16 +101,19 @@ describe('a forgotten password', () => {
 
 describe('the response about a forgotten password', () => {
   it('takes the same time for a known and an unknown address, within 5 % over 200 interleaved tries', async () => {
-    const known = await Promise.all(Array.from({ length: 10 }, () => t.user().create()));
+    // An account gets three mails an hour, so that each is asked about once.
+    const users = await Promise.all(Array.from({ length: 100 }, () => t.user().create()));
     const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] };
     const time = async (email: string, of: number[]) => {
       const start = performance.now();
       await forgot(email);
       of.push(performance.now() - start);
     };
-    for (let round = 0; round < 10; round++)
+    for (let first = 0; first < users.length; first += 5)
       await Promise.all(
-        known.flatMap(({ email }) => [time(email, times.known), time(`not-${email}`, times.unknown)]),
+        users
+          .slice(first, first + 5)
+          .flatMap(({ email }) => [time(email, times.known), time(`not-${email}`, times.unknown)]),
       );
 
     const [one, other] = [median(times.known), median(times.unknown)];
