@@ -7,8 +7,14 @@ await parley.auth.register({
   password: 'a-good-password-1',
 });
 const { id } = await parley.conversations.create();
-const reply = parley.conversation(id).send('Hello!');
-await reply.accepted;
+const states: string[] = [];
+const reply = parley.conversation(id).send('Hello!', {
+  files: [{ name: 'notes.md', data: '# Notes' }, new File(['a,b'], 'table.csv')],
+  onProgress: (uploads) => states.push(uploads.map(({ status }) => status).join()),
+});
+const { user_message } = await reply.accepted;
+const names = user_message.files.map(({ name, bytes }) => `${name} ${bytes}`).join();
+if (names !== 'notes.md 7,table.csv 3' || states.at(-1) !== 'done,done') throw new Error('The files failed.');
 const connection = parley.connection.getSnapshot();
 let text = '';
 for await (const piece of reply) text += piece;
