@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import sharp from 'sharp';
 
 const MIB = 1024 * 1024;
 const work = mkdtempSync(join(tmpdir(), 'parley-s3-'));
@@ -203,6 +204,26 @@ try {
       assert.ok(peak - before < 60);
     });
   }
+
+  await check(
+    '20 images of 20 MB at once raise the memory by less than 60 MB, once libvips is loaded',
+    async () => {
+      const raw = { width: 2480, height: 2480, channels: 3 };
+      const pixels = sharp(randomBytes(raw.width * raw.height * raw.channels), { raw });
+      const image = await pixels.png({ compressionLevel: 1 }).toBuffer();
+      await upload(folder, image);
+      const before = residentMb(folder.pid);
+      const watch = watchPeak(folder.pid);
+      const uploads = await Promise.all(Array.from({ length: 20 }, () => upload(folder, image)));
+      const peak = watch();
+      assert.deepEqual(
+        uploads.map(({ mime_type }) => mime_type),
+        Array(20).fill('image/png'),
+      );
+      console.log(`  ${before.toFixed(0)} MB before, ${peak.toFixed(0)} MB at most`);
+      assert.ok(peak - before < 60);
+    },
+  );
 
   await check('a killed server is answered with 503, and nothing is half-stored', async () => {
     const before = await total();
