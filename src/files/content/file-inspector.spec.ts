@@ -123,6 +123,20 @@ describe('FileInspector, of images', () => {
     expect((await sharp(served).metadata()).format).toBe(format);
   });
 
+  it.each(FORMATS)('reads a %s of many blocks to its end', async (format) => {
+    const image = await noise(700, 500).toFormat(format).toBuffer();
+    const [plain, longer] = [
+      await inspect(image),
+      await inspect(Buffer.concat([image, Buffer.from('hidden')])),
+    ];
+
+    expect(image.length).toBeGreaterThan(65_536);
+    expect(plain.served.equals(image)).toBe(true);
+    expect([longer.width, longer.height]).toEqual([700, 500]);
+    expect(longer.served.includes('hidden')).toBe(false);
+    expect(await codeOf(image.subarray(0, -1))).toBe('unreadable_file');
+  });
+
   it('removes comments and thumbnails of a JPEG', async () => {
     const image = await make('jpeg');
     const comment = Buffer.from('\xff\xfe\0\x08secret', 'latin1');
