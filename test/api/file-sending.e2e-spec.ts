@@ -183,6 +183,24 @@ describe('a message with files', () => {
     expect(text()).toContain('greeting.txt');
   });
 
+  it('keeps its files in an edit over a socket that names none, and takes others', async () => {
+    const { body } = await ada.send(chat, 'Hi', idsOf(await upload('Hello', 'greeting.txt')));
+    const edit = { message_id: body.user_message.id, content: 'Again' };
+    const isCompleted = ({ type }: { type: string }) => type === 'message.completed';
+    const socket = ada.socket();
+    const kept = await socket.emit('chat.edit', { conversation_id: chat, ...edit });
+    await socket.until(isCompleted);
+    const client = ada.ws(chat);
+    await client.opened;
+    const others = idsOf(await upload('Bye', 'farewell.txt'));
+    const replaced = await client.request('chat.edit', { ...edit, ...others });
+    await client.until(isCompleted);
+
+    expect(namesIn(userMessageOf(kept))).toEqual(['greeting.txt']);
+    expect(namesIn(userMessageOf(replaced))).toEqual(['farewell.txt']);
+    expect(text()).toContain('farewell.txt');
+  });
+
   it('names files that were deleted since, and keeps used ones from the sweep', async () => {
     const [kept, gone] = [await upload('kept', 'kept.txt'), await upload('gone', 'gone.txt')];
     await ada.send(chat, 'Hi', idsOf(kept, gone));
@@ -230,6 +248,18 @@ describe('images', () => {
     expect((await ada.send(chat, 'Second')).status).toBe(200);
     expect(partsOf(0)[0]!.image_url!.url).toBe(url);
     expect((await blob()).scaledBlobId).toBe(scaledBlobId);
+  });
+
+  it('reach the model though their scaled copy cannot be stored', async () => {
+    const large = await upload(await image(3000, 10), 'large.png');
+    const temporary = join(t.settings.dataDir, 'uploads');
+    await rm(temporary, { recursive: true });
+    await writeFile(temporary, 'Not a folder');
+    const { status } = await ada.send(chat, 'Hi', idsOf(large));
+    await rm(temporary);
+
+    expect(status).toBe(200);
+    expect(partsOf()[0]!.image_url!.url).toMatch(/^data:image\/jpeg;/);
   });
 
   it.each(['gif', 'webp'] as const)('are sent as the first frame of an animated %s', async (format) => {

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { writeFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
@@ -18,6 +18,8 @@ const STILL_FORMATS = new Set(['image/png', 'image/jpeg']);
 /** Reads files into parts of prompts. */
 @Injectable()
 export class PromptFiles {
+  private readonly logger = new Logger('PromptFiles');
+
   constructor(
     @InjectRepository(FileBlob) private readonly rows: Repository<FileBlob>,
     private readonly storage: FileStorage,
@@ -59,11 +61,18 @@ export class PromptFiles {
       if (copy) return this.readBytes(copy);
     }
     const { bytes } = await this.inspector.scale(await this.readBytes(blob));
-    await this.temporaryFiles.use(async (path) => {
+    // Without the copy, the next prompt scales the image again.
+    await this.storeScaled(blob, bytes).catch((error: unknown) =>
+      this.logger.warn({ error: String(error) }, 'Failed to store a scaled image'),
+    );
+    return bytes;
+  }
+
+  private storeScaled(blob: FileBlob, bytes: Buffer): Promise<void> {
+    return this.temporaryFiles.use(async (path) => {
       await writeFile(path, bytes, { mode: 0o600 });
       await this.blobs.addScaled(blob, path);
     });
-    return bytes;
   }
 
   /** Breaks off with `StorageUnavailableError` also in the middle of the bytes. */
