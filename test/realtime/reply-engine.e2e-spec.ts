@@ -75,12 +75,9 @@ describe('a node that watches the heartbeats of others', () => {
     const { now } = performance;
     const wokeAt = now.call(performance);
     jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 20_000);
-    await scans();
-    const status = await statusOf(reply);
-
-    expect([status, now.call(performance) - wokeAt < LEASE_MS]).toEqual(['streaming', true]);
     // A full lease without a beat, observed by this node, ends the reply.
     await until(async () => (await statusOf(reply)) === 'interrupted');
+
     expect(now.call(performance) - wokeAt).toBeGreaterThanOrEqual(LEASE_MS);
   });
 

@@ -94,7 +94,8 @@ describe('connection state recovery', () => {
     const fourth = await ada.createConversation();
 
     await wanderer.log.until(({ conversation }) => (conversation as Thing)?.id === fourth.id);
-    const ids = wanderer.log.events.map(({ conversation }) => (conversation as Thing).id);
+    const created = wanderer.log.events.filter(({ type }) => type === 'conversation.created');
+    const ids = created.map(({ conversation }) => (conversation as Thing).id);
     expect(ids).toEqual([first.id, second.id, third!.id, fourth.id]);
   });
 

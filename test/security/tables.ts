@@ -12,8 +12,16 @@ export async function readTables(dataSource: DataSource): Promise<Record<string,
   return tables;
 }
 
-/** Like {@link readTables}, without what any request may change: last use of sessions, nodes and the audit trail. */
+/**
+ * Like {@link readTables}, without what any request or the server itself may change: last use of sessions, nodes, the
+ * audit trail, and stored bytes that the sweep is to delete.
+ */
 export async function readLastingState(dataSource: DataSource): Promise<Record<string, Row[]>> {
-  const { nodes: _, audit_events: __, sessions = [], ...others } = await readTables(dataSource);
-  return { ...others, sessions: sessions.map(({ last_used_at: _, ...session }) => session) };
+  const tables = await readTables(dataSource);
+  const { nodes: _, audit_events: __, sessions = [], file_blobs = [], ...others } = tables;
+  return {
+    ...others,
+    file_blobs: file_blobs.filter(({ delete_at }) => delete_at === null),
+    sessions: sessions.map(({ last_used_at: _, ...session }) => session),
+  };
 }
