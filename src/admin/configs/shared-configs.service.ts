@@ -103,7 +103,8 @@ async function getShared(manager: EntityManager, id: number): Promise<ModelConfi
   return config;
 }
 
+/** Locks the rows of all shared configurations, so that simultaneous moves of the default wait for each other. */
 async function makeDefault(manager: EntityManager, id: number): Promise<void> {
-  await manager.update(ModelConfig, { sharedDefault: 1 }, { sharedDefault: null });
+  await manager.update(ModelConfig, { userId: IsNull() }, { sharedDefault: null });
   await manager.update(ModelConfig, { id }, { sharedDefault: 1 });
 }
