@@ -10,6 +10,8 @@ import { ReplyResponder } from '../../src/chat/transports/http/reply-responder.j
 import { ConcurrencyLimiter } from '../../src/throttling/concurrency-limiter.js';
 import { WebSocketClients } from '../../src/chat/transports/websocket/websocket-clients.js';
 import { EventHub } from '../../src/events/event-hub.js';
+import { FileSweep } from '../../src/files/file-sweep.service.js';
+import { MailQueue } from '../../src/mail/mail-queue.service.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { EventLog } from '../support/clients/event-log.js';
 import { Survivors } from '../support/app/garbage.js';
@@ -24,13 +26,15 @@ let ada: TestUser;
 let conversationId: number;
 
 beforeAll(async () => {
-  // Nothing beats or watches meanwhile.
+  // Nothing beats, watches or polls meanwhile.
   t = await startTestApp({
     providers: [
       [RecoveryPace, { beatIntervalMs: 3_600_000, leaseMs: 3_600_000 }],
       [SessionSweep, {}],
     ],
   });
+  await t.app.get(MailQueue).beforeApplicationShutdown();
+  await t.app.get(FileSweep).beforeApplicationShutdown();
   statements = new StatementLog(t);
 });
 afterAll(() => t.stop());
