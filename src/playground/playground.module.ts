@@ -10,7 +10,7 @@ const FOLDER = ['public', '../../dist/src/playground/public']
   .map((path) => join(import.meta.dirname, path))
   .find(existsSync);
 
-/** Serves the playground at `/`: static files that use the public API, and what of the settings they show. */
+/** Serves the playground at `/`: static files that use the public API, and the settings that they show. */
 @Module({})
 export class PlaygroundModule implements OnModuleInit {
   constructor(

@@ -7,10 +7,10 @@ const TIMEOUT_MS = 5000;
 const MAX_BYTES = 1024 * 1024;
 /** A `kid` that is not in the key set has it fetched again, at most this often. */
 const COOLDOWN_MS = 30_000;
-/** An issuer that failed is asked again after this time, which clients are told as Retry-After. */
+/** Pause after a failed request to an issuer, sent to clients as Retry-After. */
 const FAILURE_COOLDOWN_MS = 5000;
 
-/** The issuer does not answer, or answers nonsense. */
+/** The issuer does not respond, or its response is invalid. */
 export class IssuerUnavailableError extends Error {}
 
 /** Fetches the keys of OpenID providers (OpenID Connect Discovery 1.0). Requests in parallel share a fetch. */

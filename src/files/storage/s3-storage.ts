@@ -47,6 +47,7 @@ export class S3Storage extends FileStorage {
         return client.send(new CompleteMultipartUploadCommand(input), { abortSignal });
       });
     } catch (error) {
+      // Repeated by `delete`, which the sweep calls for uploads that failed.
       void this.abortUploads(key).catch(() => undefined);
       throw error;
     }

@@ -11,7 +11,7 @@ interface UndeliveredProps {
   onRemove: () => void;
 }
 
-/** What becomes of a message that the server has not stored. */
+/** State of a message that the server has not stored. */
 export function Undelivered({ failure, onRetry, onRemove }: UndeliveredProps) {
   const isLive = useStore(parley.connection) === 'live';
   if (!failure) return <p class="state">{isLive ? t.sending : t.waiting}</p>;

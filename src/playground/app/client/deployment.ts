@@ -1,9 +1,9 @@
-/** What the operator has set, as served beside the page. */
+/** Settings of the operator, served beside the page. */
 interface Deployment {
   verifies_email: boolean;
 }
 
-/** Whether the server mails links that verify addresses; true if it does not say. */
+/** Whether the server mails links that verify addresses; true if the settings cannot be read. */
 export async function verifiesEmails(): Promise<boolean> {
   try {
     const response = await fetch(new URL('playground.json', document.baseURI));

@@ -25,7 +25,7 @@ export function draftFiles(id: number | null): Attachments {
   return files.get(id)!;
 }
 
-/** Moves what is written for a new chat to its conversation. */
+/** Moves the draft of a new chat to its conversation. */
 export function moveDraft(id: number): void {
   keepDraftText(id, draftText(null));
   texts.delete(null);
