@@ -1,9 +1,11 @@
-import { deflateSync } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { createDeflate, deflateSync } from 'node:zlib';
 
 interface PdfOptions {
   /** Text of each page. */
   pages?: string[];
-  /** Replaces the content stream of each page; deflated. */
+  /** Deflated content stream of each page, instead of its text. */
   content?: Buffer;
   /** Entries of the trailer. */
   trailer?: string;
@@ -20,14 +22,19 @@ export function makePdf({ pages = ['Hello PDF'], content, trailer = '' }: PdfOpt
     objects.push(
       `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99999 300] /Resources ${font} /Contents ${id + 1} 0 R >>`,
     );
-    objects.push(stream(content ?? Buffer.from(`BT /F1 12 Tf 20 200 Td (${text}) Tj ET`)));
+    objects.push(stream(content ?? deflateSync(`BT /F1 12 Tf 20 200 Td (${text}) Tj ET`)));
   }
   objects[1] = `<< /Type /Pages /Kids [${kids.join(' ')}] /Count ${kids.length} >>`;
   return assemble(objects, trailer);
 }
 
-function stream(data: Buffer): Buffer {
-  const deflated = deflateSync(data);
+/** Deflates spaces in pieces: starting a process takes longer the more memory this one holds. */
+export function deflateSpaces(megabytes: number): Promise<Buffer> {
+  const pieces = Array<Buffer>(megabytes).fill(Buffer.alloc(1e6, ' '));
+  return buffer(Readable.from(pieces).pipe(createDeflate()));
+}
+
+function stream(deflated: Buffer): Buffer {
   const head = Buffer.from(`<< /Length ${deflated.length} /Filter /FlateDecode >>\nstream\n`);
   return Buffer.concat([head, deflated, Buffer.from('\nendstream')]);
 }
