@@ -191,9 +191,15 @@ describe('a client that reads', () => {
     const [live, ws] = [await ada.sse(`/conversations/${id}/events`), ada.ws(id)];
     await ws.until(({ type }) => type === 'conversation.snapshot');
     const message = { content: 'Hi', client_message_id: '4d3c2b1a-0000-4000-8000-000000000003' };
-    provider.willStream(...PIECES);
+    const gates = Array.from({ length: PIECES.length / 5 }, gate);
+    provider.willStream(...gates.flatMap((held, n) => [...PIECES.slice(5 * n, 5 * n + 5), held]));
 
     const posted = await ada.sse(`/conversations/${id}/chat`, message);
+    // A poller that gets no CPU for long would count as stalled.
+    for (const [n, held] of gates.entries()) {
+      await polling.until(() => textOf(polling.events).length >= (n + 1) * 5 * PIECES[0]!.length);
+      held.open();
+    }
     for (const client of [polling, live, ws, posted]) await client.until(isCompleted, 25_000);
     const repeated = await ada.sse(`/conversations/${id}/chat`, message);
     await repeated.until(isCompleted, 20_000);

@@ -55,7 +55,7 @@ function animate(format: 'gif' | 'webp', width = 20, height = 10, frames = 3): P
     raw.fill(60 + 50 * frame, frame * width * height * 3, (frame + 1) * width * height * 3);
   const shape = { width, height: height * frames, channels: 3, pageHeight: height } as const;
   return sharp(raw, { raw: shape })
-    .toFormat(format, { delay: Array.from({ length: frames }, () => 100) })
+    .toFormat(format, { effort: 1, delay: Array.from({ length: frames }, () => 100) })
     .toBuffer();
 }
 
@@ -124,7 +124,9 @@ describe('FileInspector, of images', () => {
   });
 
   it.each(FORMATS)('reads a %s of many blocks to its end', async (format) => {
-    const image = await noise(700, 500).toFormat(format).toBuffer();
+    const image = await noise(700, 500)
+      .toFormat(format, format === 'gif' ? { effort: 1 } : {})
+      .toBuffer();
     const [plain, longer] = [
       await inspect(image),
       await inspect(Buffer.concat([image, Buffer.from('hidden')])),
@@ -161,7 +163,7 @@ describe('FileInspector, of images', () => {
     huge.writeUInt32BE(60_000, 16);
     huge.writeUInt32BE(60_000, 20);
     const before = process.memoryUsage.rss();
-    const wide = await blank(8_000, 6_300).png({ compressionLevel: 9 }).toBuffer();
+    const wide = await blank(8_000, 6_300).png({ compressionLevel: 1 }).toBuffer();
     const animated = await animate('gif', 1_000, 1_000, 51);
 
     expect(await codeOf(huge)).toBe('unreadable_file');
@@ -172,7 +174,7 @@ describe('FileInspector, of images', () => {
 
   it('takes 49 megapixels', async () => {
     const { width, height } = await inspect(
-      await blank(7_000, 7_000).png({ compressionLevel: 9 }).toBuffer(),
+      await blank(7_000, 7_000).png({ compressionLevel: 1 }).toBuffer(),
     );
 
     expect([width, height]).toEqual([7_000, 7_000]);
@@ -226,11 +228,7 @@ describe('FileInspector, of PDFs', () => {
     ['without text', 'no text', makePdf({ pages: [''] })],
     ['truncated', 'broken', makePdf().subarray(0, 60)],
     ['of 2,001 pages', '2,000 pages', makePdf({ pages: Array<string>(2_001).fill('a') })],
-    [
-      'of 1,020,000 characters',
-      '1,000,000',
-      makePdf({ pages: Array<string>(102).fill('word '.repeat(2_000)) }),
-    ],
+    ['of 1,020,000 characters', '1,000,000', makePdf({ pages: Array<string>(30).fill('i'.repeat(34_000)) })],
     ['nested a million deep', 'broken', Buffer.from(`%PDF-1.4\n1 0 obj\n${'['.repeat(1e6)}`)],
   ])(
     'refuses a PDF %s',
