@@ -113,6 +113,7 @@ describe('EventStream', () => {
   it.each([
     ['in one piece', [MAX_LINE_BYTES + 1]],
     ['in many pieces', Array<number>(20).fill(64 * 1024)],
+    ['more than twice', Array<number>(40).fill(64 * 1024)],
   ])('skips and reports a line that is too long, %s', (_, sizes) => {
     const events: ServerSentEvent[] = [];
     const stream = open((event) => events.push(event));
@@ -122,6 +123,30 @@ describe('EventStream', () => {
 
     expect(stream.noted.overflows).toBe(1);
     expect(events.map(({ data }) => data)).toEqual(['a', 'b']);
+    expect(stream.strayLine).toBe('');
+  });
+
+  it('skips and reports an event whose lines are too long together', () => {
+    const half = 'x'.repeat(MAX_LINE_BYTES / 2);
+    const events: ServerSentEvent[] = [];
+    const stream = open((event) => events.push(event));
+
+    stream.push(Buffer.from(`data: ${half}\ndata: ${half.slice(1)}\n\n`));
+    expect(events.map(({ data }) => data.length)).toEqual([MAX_LINE_BYTES]);
+    stream.push(Buffer.from(`data: ${half}\ndata: ${half}\n\ndata: b\n\n`));
+
+    expect(stream.noted.overflows).toBe(1);
+    expect(events.slice(1).map(({ data }) => data)).toEqual(['b']);
+  });
+
+  it('removes a byte order mark from the first line only', () => {
+    const mark = '\ufeff';
+
+    expect(read(`${mark}${mark}data: a\n\n`)).toEqual([]);
+    expect(read(`data: a\n\n${mark}data: b\n\ndata: ${mark}c\n\n`).map(({ data }) => data)).toEqual([
+      'a',
+      `${mark}c`,
+    ]);
   });
 
   it('counts bytes, not characters', () => {

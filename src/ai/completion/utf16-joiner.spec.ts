@@ -47,4 +47,13 @@ describe('Utf16Joiner', () => {
     expect(reply.take(true)).toBe('\ufffd');
     expect(reply.take(true)).toBe('');
   });
+
+  it('drains the text once and unchanged', () => {
+    const joiner = new Utf16Joiner();
+    joiner.add('a\0\ud83d');
+
+    expect(joiner.drain()).toBe('a\0\ud83d');
+    expect(joiner.drain()).toBe('');
+    expect(joiner.take(true)).toBe('');
+  });
 });
