@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import sharp from 'sharp';
+import sharp, { type WebpOptions } from 'sharp';
 import { deflateSpaces, ENCRYPTED, makePdf } from '../../../test/support/files.js';
 import { FileInspector } from './file-inspector.js';
 
@@ -57,6 +57,12 @@ function animate(format: 'gif' | 'webp', width = 20, height = 10, frames = 3): P
   return sharp(raw, { raw: shape })
     .toFormat(format, { effort: 1, delay: Array.from({ length: frames }, () => 100) })
     .toBuffer();
+}
+
+/** Between the channels of two images. */
+async function largestDifference(one: Buffer, other: Buffer): Promise<number> {
+  const [before, after] = [await sharp(one).raw().toBuffer(), await sharp(other).raw().toBuffer()];
+  return before.reduce((most, value, n) => Math.max(most, Math.abs(value - after[n]!)), 0);
 }
 
 describe('FileInspector, of images', () => {
@@ -137,6 +143,36 @@ describe('FileInspector, of images', () => {
     expect([longer.width, longer.height]).toEqual([700, 500]);
     expect(longer.served.includes('hidden')).toBe(false);
     expect(await codeOf(image.subarray(0, -1))).toBe('unreadable_file');
+  });
+
+  it.each<[string, Format, WebpOptions]>([
+    ['a PNG', 'png', {}],
+    ['a lossless WebP', 'webp', { lossless: true }],
+  ])('changes no pixel of %s that is rewritten', async (_name, format, options) => {
+    const image = await noise(60, 40).toFormat(format, options).withExif(GPS).toBuffer();
+    const { served } = await inspect(image);
+
+    expect(served.equals(image)).toBe(false);
+    expect(await largestDifference(image, served)).toBe(0);
+  });
+
+  it.each<Format>(['jpeg', 'webp'])('keeps the quality of a %s that is rewritten', async (format) => {
+    const image = await noise(600, 400).blur(3).toFormat(format, { quality: 90 }).withExif(GPS).toBuffer();
+    const { served } = await inspect(image);
+
+    expect(served.equals(image)).toBe(false);
+    expect(served.length).toBeGreaterThan(0.8 * image.length);
+    expect(served.length).toBeLessThan(1.1 * image.length);
+  });
+
+  it('keeps equal frames of a GIF that is rewritten', async () => {
+    const raw = { width: 20, height: 30, channels: 3, pageHeight: 10 } as const;
+    const image = await sharp(Buffer.alloc(20 * 30 * 3, 90), { raw })
+      .gif({ keepDuplicateFrames: true })
+      .toBuffer();
+    const { served } = await inspect(Buffer.concat([image, Buffer.from('hidden')]));
+
+    expect((await sharp(served).metadata()).pages).toBe(3);
   });
 
   it('removes comments and thumbnails of a JPEG', async () => {
