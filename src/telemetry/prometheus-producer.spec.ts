@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, DataPointType, type ScopeMetrics } from '@opentelemetry/sdk-metrics';
 import { Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
 import { PrometheusProducer } from './prometheus-producer.js';
 
@@ -13,7 +13,9 @@ async function exported(name: string) {
   const { resourceMetrics, errors } = await new PrometheusProducer(registry, resource).collect();
   expect(errors).toEqual([]);
   expect(resourceMetrics.resource).toBe(resource);
-  return resourceMetrics.scopeMetrics[0]!.metrics.find(({ descriptor }) => descriptor.name === name);
+  const [{ scope, metrics }] = resourceMetrics.scopeMetrics as [ScopeMetrics];
+  expect(scope).toEqual({ name: 'parley' });
+  return metrics.find(({ descriptor }) => descriptor.name === name);
 }
 
 it('exports a counter as a monotonic sum', async () => {

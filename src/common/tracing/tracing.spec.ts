@@ -39,7 +39,7 @@ describe('a request', () => {
     server = app.listen(0, '127.0.0.1');
     await once(server, 'listening');
   });
-  afterAll(() => server.close());
+  afterAll(() => void server.close());
 
   const get = (path: string, headers: Record<string, string> = {}) =>
     fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`, { headers });
@@ -135,7 +135,8 @@ describe('work', () => {
     expect(span!.attributes).toEqual({ id: 1 });
   });
 
-  it('outside of a trace has no trace id', () => {
+  it('outside of a trace has no trace id, and nothing to add to', () => {
     expect(traceFields()).toEqual({});
+    expect(() => annotateSpan({ tokens: 2 })).not.toThrow();
   });
 });
