@@ -1,6 +1,8 @@
 /** The audit trail. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AuditTrailService } from '../../src/admin/audit/audit-trail.service.js';
 import { AuditEvent } from '../../src/audit/audit-event.entity.js';
+import { AuditLog } from '../../src/audit/audit-log.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, newAccount, refresh } from '../support/app/accounts.js';
 import { createAdmin } from '../support/app/admin.js';
@@ -161,6 +163,15 @@ describe('GET /admin/audit', () => {
     expect((await read({})).body.events).toHaveLength(20);
     const answers = await Promise.all([read({ limit: 0 }), read({ limit: 101 }), read({ before_id: 0 })]);
     expect(answers.map(({ status }) => status)).toEqual([422, 422, 422]);
+  });
+
+  it('includes the events that are still being stored', async () => {
+    const count = 1000;
+    for (let n = 0; n < count; n++) t.app.get(AuditLog).record(DISABLE, { userId: 900_005, sessionId: n });
+    const query = { user_id: 900_005, limit: 1 };
+    const { events } = await t.app.get(AuditTrailService).list(query);
+
+    expect(events).toMatchObject([{ session_id: count - 1 }]);
   });
 
   it('shows all fields of an event', async () => {
