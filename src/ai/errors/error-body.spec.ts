@@ -117,6 +117,27 @@ describe('sentenceIn', () => {
     ['a number', 7, undefined],
   ])('finds the sentence, if any, in %s', (_, body, sentence) => expect(sentenceIn(body)).toBe(sentence));
 
+  const MEMBERS = [
+    ...['message', 'Message', 'msg', 'detail', 'error_description', 'error_msg', 'error_message'],
+    ...['errorMessage', 'error', 'errors', 'base_resp', 'status_msg', 'details', 'response', 'body', 'data'],
+    ...['reason', 'description', 'title', 'type', 'code', 'status'],
+  ];
+
+  it.each(MEMBERS.map((name, index) => [name, MEMBERS[index + 1] ?? 'unknown']))(
+    'takes a word in the member %s, rather than one in %s',
+    (name, next) => {
+      expect(sentenceIn({ [next]: 'Later', [name]: 'Earlier' })).toBe('Earlier');
+    },
+  );
+
+  it.each(['message', 'msg', 'detail', 'error_msg'])('finds %s in JSON that was cut off', (name) => {
+    expect(sentenceIn(`{"error": {"${name}": "No \\"luck\\" today", "type": "inv`)).toBe('No "luck" today');
+  });
+
+  it('joins the first five sentences of a list, each once', () => {
+    expect(sentenceIn(['One', 'One', 'Two', 'Three', 'Four', 'Five'])).toBe('One; Two; Three; Four');
+  });
+
   it('limits depth and width of the search', () => {
     const deep = JSON.parse('{"error":'.repeat(5000) + '{"message":"x"}' + '}'.repeat(5000)) as unknown;
     const wide = { error: Object.fromEntries(Array.from({ length: 200_000 }, (_, n) => [`k${n}`, {}])) };
@@ -161,5 +182,17 @@ describe('statusIn', () => {
     [{ error: { message: 'x', code: null } }, undefined],
     [{ error: { code: 20041 } }, undefined],
     ['Overloaded', undefined],
+    ...['code', 'status', 'status_code', 'http_code', 'error_code', 'type', 'error'].map(
+      (name): [unknown, number] => [{ message: 'x', [name]: 429 }, 429],
+    ),
+    ...Object.entries({ 1002: 429, 1004: 401, 1013: 500, 1039: 429, 2013: 400, 2049: 401 }).map(
+      ([code, status]): [unknown, number] => [{ base_resp: { status_code: Number(code) } }, status],
+    ),
+    [{ code: 400 }, 400],
+    [{ code: 399 }, undefined],
+    [{ code: 599 }, 599],
+    [{ code: 600 }, undefined],
+    [{ code: 'access_denied' }, 403],
+    [{ code: 'bad_gateway' }, 500],
   ])('finds in %j the status %s', (body, status) => expect(statusIn(body)).toBe(status));
 });

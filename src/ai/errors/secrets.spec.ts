@@ -73,6 +73,17 @@ describe('maskSecrets', () => {
       expect(maskSecrets(`Wrong: ${echo}`, key)).toBe('Wrong: ***');
   });
 
+  it.each(
+    Object.entries({
+      ...{ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", sol: '/' },
+      ...{ plus: '+', equals: '=', lowbar: '_', hyphen: '-', num: '#' },
+    }),
+  )('masks a key with the HTML entity &%s; for %s', (entity, character) => {
+    const key = `abc${character}${character}xyz`;
+
+    expect(maskSecrets(`Wrong: abc&${entity};&${entity.toUpperCase()};xyz!`, key)).toBe('Wrong: ***!');
+  });
+
   it('masks other credentials by their form', () => {
     expect(maskSecrets('sk-proj-abc_def123, Bearer abc.def gsk_abcdefgh', KEY)).toBe(
       'sk-***, Bearer *** gsk_***',
