@@ -29,4 +29,5 @@ cpSync('dist/src/docs/swagger-login.js', `${OUT}/swagger-login.js`);
 cpSync('dist/src/mail-pages/pages', `${OUT}/pages`, { recursive: true });
 // Worker threads and processes need their own file.
 cpSync('dist/src/ai/tokenizer/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);
-cpSync('dist/src/files/content/pdf.worker.mjs', `${OUT}/pdf.worker.mjs`);
+for (const worker of ['image', 'pdf'])
+  cpSync(`dist/src/files/content/${worker}.worker.mjs`, `${OUT}/${worker}.worker.mjs`);

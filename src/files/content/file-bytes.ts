@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 
 const BLOCK_BYTES = 64 * 1024;
 
@@ -57,5 +58,17 @@ export class FileBytes {
     if (bytes === 0) throw new RangeError('The file was cut.');
     this.start = start;
     this.end = start + bytes;
+  }
+}
+
+/** Reads a file block by block into the same memory: a block is valid until the next is read. */
+export async function* readBlocks(path: string): AsyncGenerator<Buffer> {
+  const file = await open(path);
+  try {
+    const block = Buffer.allocUnsafe(BLOCK_BYTES);
+    for (let bytesRead; (bytesRead = (await file.read(block)).bytesRead) > 0;)
+      yield block.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }

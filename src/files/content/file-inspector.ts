@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import { Injectable } from '@nestjs/common';
 import { QueueFullError, WorkQueue } from '../../common/async/work-queue.js';
 import { UnavailableError } from '../../common/errors/errors.js';
 import { UnreadableFileError } from './content.errors.js';
+import { readBlocks } from './file-bytes.js';
 import { detectKind, type FileKind } from './file-type.js';
 import { cleanImage } from './image.js';
-import { type ScaledImage, scaleImage } from './scaled-image.js';
+import { scaleImage } from './scaled-image.js';
 import { extractPdfText } from './pdf-text.js';
 
 /** Properties of the bytes that are served. */
@@ -48,7 +47,7 @@ export class FileInspector {
   }
 
   /** Scales an image for models. */
-  scale(bytes: Buffer): Promise<ScaledImage> {
+  scale(bytes: Buffer): Promise<Buffer> {
     return this.enqueue(() => scaleImage(bytes));
   }
 
@@ -78,6 +77,6 @@ export class FileInspector {
 
 async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
+  for await (const block of readBlocks(path)) hash.update(block);
   return hash.digest('hex');
 }

@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { UnsupportedFileError } from './content.errors.js';
+import { readBlocks } from './file-bytes.js';
 
 /** Images that are taken, by MIME type. `image/apng` is served as PNG. */
 export const IMAGE_FORMATS = new Map([
@@ -55,9 +55,9 @@ async function readSample(path: string): Promise<Uint8Array> {
 async function isUtf8Text(path: string): Promise<boolean> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-      if (chunk.includes(0)) return false;
-      decoder.decode(chunk, { stream: true });
+    for await (const block of readBlocks(path)) {
+      if (block.includes(0)) return false;
+      decoder.decode(block, { stream: true });
     }
     decoder.decode();
     return true;

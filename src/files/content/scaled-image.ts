@@ -1,12 +1,8 @@
 import type { ImageSize } from './image.js';
-import { loadSharp } from './image.js';
+import { runIsolated } from './isolated-script.js';
 
 const MAX_SIDE = 2048;
-const QUALITY = 85;
-
-export interface ScaledImage extends ImageSize {
-  bytes: Buffer;
-}
+const LIMITS = { timeoutMs: 30_000, maxOutputBytes: 32 * 1024 * 1024 };
 
 /** @returns the size after scaling to at most 2048 pixels a side */
 export function scaledSize({ width, height }: ImageSize): ImageSize {
@@ -16,19 +12,10 @@ export function scaledSize({ width, height }: ImageSize): ImageSize {
 }
 
 /** Encodes the first frame, as PNG if it may be transparent, else as JPEG. */
-export async function scaleImage(bytes: Buffer): Promise<ScaledImage> {
-  const sharp = await loadSharp();
-  const image = sharp(bytes, { pages: 1, sequentialRead: true });
-  const { hasAlpha } = await image.metadata();
-  const resized = image.resize({
-    width: MAX_SIDE,
-    height: MAX_SIDE,
-    fit: 'inside',
-    withoutEnlargement: true,
-  });
-  const encoded = hasAlpha ? resized.png() : resized.jpeg({ quality: QUALITY });
-  const { data, info } = await encoded.toBuffer({ resolveWithObject: true });
-  return { bytes: data, width: info.width, height: info.height };
+export async function scaleImage(bytes: Buffer): Promise<Buffer> {
+  const scaled = await runIsolated('image.worker.mjs', ['scale', String(MAX_SIDE)], LIMITS, bytes);
+  if (!scaled) throw new Error('The image could not be scaled.');
+  return scaled;
 }
 
 /** Recognizes the formats that `scaleImage` writes. */

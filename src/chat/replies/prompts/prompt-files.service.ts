@@ -60,7 +60,7 @@ export class PromptFiles {
       const copy = await this.rows.findOneBy({ id: blob.scaledBlobId });
       if (copy) return this.readBytes(copy);
     }
-    const { bytes } = await this.inspector.scale(await this.readBytes(blob));
+    const bytes = await this.inspector.scale(await this.readBytes(blob));
     // Without the copy, the next prompt scales the image again.
     await this.storeScaled(blob, bytes).catch((error: unknown) =>
       this.logger.warn({ error: String(error) }, 'Failed to store a scaled image'),
