@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { FileBlob } from '../../src/files/file-blob.entity.js';
@@ -260,6 +260,26 @@ describe('images', () => {
 
     expect(status).toBe(200);
     expect(partsOf()[0]!.image_url!.url).toMatch(/^data:image\/jpeg;/);
+  });
+
+  it('that cannot be scaled are answered with 503, and named in words in later prompts', async () => {
+    const large = await upload(await image(3000, 20), 'large.png');
+    const { blobId } = await t.manager.findOneByOrFail(StoredFile, { id: large.id });
+    const { storageKey: key } = await t.manager.findOneByOrFail(FileBlob, { id: blobId! });
+    const path = join(t.settings.dataDir, 'files', key.slice(0, 2), key);
+    const bytes = await readFile(path);
+    await writeFile(path, bytes.subarray(0, 100));
+    const { status, body } = await ada.send(chat, 'Broken', idsOf(large));
+    expect([status, body.code]).toEqual([503, 'unavailable']);
+    expect(await ada.history(chat)).toEqual([]);
+    await writeFile(path, bytes);
+    expect((await ada.send(chat, 'First', idsOf(large))).status).toBe(200);
+
+    await t.manager.update(FileBlob, { id: blobId! }, { scaledBlobId: null });
+    await writeFile(path, bytes.subarray(0, 100));
+    expect((await ada.send(chat, 'Second')).status).toBe(200);
+
+    expect(text()).toContain('[The file \\"large.png\\" could not be read.]');
   });
 
   it.each(['gif', 'webp'] as const)('are sent as the first frame of an animated %s', async (format) => {

@@ -46,9 +46,12 @@ export class FileInspector {
     return { ...content, bytes: (await stat(path)).size, sha256: await sha256Of(path) };
   }
 
-  /** Scales an image for models. */
-  scale(bytes: Buffer): Promise<Buffer> {
-    return this.enqueue(() => scaleImage(bytes));
+  /** Scales an image for models. @throws {UnavailableError} */
+  async scale(bytes: Buffer): Promise<Buffer> {
+    const scaled = await this.enqueue(() => scaleImage(bytes));
+    if (!scaled)
+      throw new UnavailableError('unavailable', 'An image could not be scaled; try again shortly.');
+    return scaled;
   }
 
   private async read(path: string, kind: FileKind): Promise<Content> {

@@ -11,11 +11,12 @@ export function scaledSize({ width, height }: ImageSize): ImageSize {
   return { width: scaled(width), height: scaled(height) };
 }
 
-/** Encodes the first frame, as PNG if it may be transparent, else as JPEG. */
-export async function scaleImage(bytes: Buffer): Promise<Buffer> {
-  const scaled = await runIsolated('image.worker.mjs', ['scale', String(MAX_SIDE)], LIMITS, bytes);
-  if (!scaled) throw new Error('The image could not be scaled.');
-  return scaled;
+/**
+ * Encodes the first frame, as PNG if it may be transparent, else as JPEG.
+ * @returns null if the image cannot be read
+ */
+export function scaleImage(bytes: Buffer): Promise<Buffer | null> {
+  return runIsolated('image.worker.mjs', ['scale', String(MAX_SIDE)], LIMITS, bytes);
 }
 
 /** Recognizes the formats that `scaleImage` writes. */
