@@ -6,6 +6,7 @@ import { User } from '../../src/auth/users/user.entity.js';
 import { createAdmin } from '../support/app/admin.js';
 import { logIn, refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { gapsInAudit } from '../support/app/audit.js';
 import { turnOnTotp } from '../support/app/totp.js';
 import type { TestUser } from '../support/app/user.js';
 import type { Thing } from '../support/clients/http.js';
@@ -236,3 +237,5 @@ describe('the last administrator', () => {
     }
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));

@@ -5,6 +5,7 @@ import { User } from '../../src/auth/users/user.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, newAccount, refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { gapsInAudit } from '../support/app/audit.js';
 import type { Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
 import type { TestUser } from '../support/app/user.js';
@@ -281,3 +282,5 @@ describe('deleting an account', () => {
     expect((await t.http.post('/auth/register', { username, email, password })).status).toBe(201);
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));

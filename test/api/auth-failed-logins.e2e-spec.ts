@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newAccount } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { gapsInAudit } from '../support/app/audit.js';
 import { expectProblem } from '../support/clients/problems.js';
 
 const logLines: string[] = [];
@@ -130,4 +131,6 @@ describe('failed logins', () => {
     expectProblem(answers[20]!, 429, 'rate_limited');
     expectProblem(await tryFrom(address, newAccount(), 'any password'), 429, 'rate_limited');
   });
+
+  it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(limited)).toEqual([]));
 });

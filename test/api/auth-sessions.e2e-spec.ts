@@ -6,6 +6,7 @@ import { Session } from '../../src/auth/sessions/session.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { gapsInAudit } from '../support/app/audit.js';
 import type { Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
 import type { TestUser } from '../support/app/user.js';
@@ -195,3 +196,5 @@ describe('a restart', () => {
     }
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));

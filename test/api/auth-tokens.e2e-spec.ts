@@ -8,6 +8,7 @@ import { Session } from '../../src/auth/sessions/session.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { gapsInAudit } from '../support/app/audit.js';
 import type { Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
 import type { TestUser, Tokens } from '../support/app/user.js';
@@ -164,6 +165,15 @@ describe('refresh', () => {
     expectProblem(late, 401, also.expiresAt ? 'token_expired' : 'token_reused');
   });
 
+  it('returns the unused successor again after refreshes of other sessions', async () => {
+    const ada = await t.user().create();
+    const { body: lost } = await refresh(t, ada.tokens.refresh_token);
+    let { refresh_token } = (await ada.signInAgain()).tokens;
+    for (let n = 0; n < 2; n++) ({ refresh_token } = (await refresh(t, refresh_token)).body);
+
+    expect((await refresh(t, ada.tokens.refresh_token)).body.refresh_token).toBe(lost.refresh_token);
+  });
+
   it('returns the successor again for each link of a chain, on every node', async () => {
     const ada = await t.user().create();
     const node = await t.startNode();
@@ -313,3 +323,5 @@ describe('every route', () => {
     );
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import { AuditEvent } from '../../src/audit/audit-event.entity.js';
 import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import { auditActionsOf } from '../support/app/audit.js';
+import { auditActionsOf, gapsInAudit } from '../support/app/audit.js';
 import type { TestUser } from '../support/app/user.js';
 import { HttpClient } from '../support/clients/http.js';
 import { expectProblem, invalidFields } from '../support/clients/problems.js';
 import { MailServer } from '../support/infrastructure/mail-server.js';
+import { until } from '../support/infrastructure/until.js';
 
 const VERIFY = 'Confirm your email address';
 const EMAIL_CHANGED = 'Your email address was changed';
@@ -313,6 +315,11 @@ describe('EMAIL_VERIFICATION=required', () => {
     await tokenTo(ada.email);
     expectProblem(await logIn(ada.email, 'wrong', strict), 401, 'unauthenticated');
     expectProblem(await logIn(ada.email, ada.password, strict), 403, 'email_unverified');
+    const where = { userId: ada.id, action: 'login.failed' };
+    await until(async () => (await t.manager.findBy(AuditEvent, where)).length === 2);
+    const failed = await t.manager.find(AuditEvent, { where, order: { id: 'ASC' } });
+    const details = failed.map((event) => event.details);
+    expect(details).toEqual([null, { error: 'email_unverified' }]);
 
     expect(await subjectsTo(ada.email, 2)).toEqual([VERIFY, VERIFY]);
     expect((await verify(await tokenTo(ada.email, 1), strict)).status).toBe(204);
@@ -397,3 +404,5 @@ describe('EMAIL_VERIFICATION=required', () => {
     expect(emails.filter((address) => address === email)).toHaveLength(1);
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import getPort from 'get-port';
 import { importJWK, type JWK, SignJWT } from 'jose';
 import { randomUUID } from 'node:crypto';
+import { AuditEvent } from '../../src/audit/audit-event.entity.js';
 import { ExternalIdentity } from '../../src/auth/identities/external-identity.entity.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import { auditActionsOf } from '../support/app/audit.js';
+import { auditActionsOf, gapsInAudit } from '../support/app/audit.js';
 import { totpCode, turnOnTotp } from '../support/app/totp.js';
 import { HttpClient, type Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
@@ -268,6 +269,9 @@ describe('identities', () => {
     await t.manager.update(User, { id: userId }, { disabledAt: new Date() });
 
     expectProblem(await exchange(await idToken({ sub })), 403, 'account_disabled');
+    expect(await auditActionsOf(t, userId)).toContain('login.failed');
+    const failed = await t.manager.findOneByOrFail(AuditEvent, { userId, action: 'login.failed' });
+    expect(failed.details).toEqual({ error: 'account_disabled' });
   });
 });
 
@@ -326,3 +330,5 @@ describe('with other nodes', () => {
     expectProblem(await http.post('/auth/login', { email, password }), 403, 'email_unverified');
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
 import { QueuedMail } from '../../src/mail/queued-mail.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import { auditActionsOf } from '../support/app/audit.js';
+import { auditActionsOf, gapsInAudit } from '../support/app/audit.js';
 import type { TestUser } from '../support/app/user.js';
 import { HttpClient } from '../support/clients/http.js';
 import { expectProblem, invalidFields } from '../support/clients/problems.js';
@@ -236,3 +236,5 @@ describe('with a second node', () => {
     expect(smtp.mailsTo(ada.email)).toHaveLength(3);
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));

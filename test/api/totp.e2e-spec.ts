@@ -6,6 +6,7 @@ import { TotpSecret } from '../../src/auth/totp/totp-secret.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { RateLimits } from '../../src/throttling/rate-limits.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { gapsInAudit } from '../support/app/audit.js';
 import { totpCode, turnOnTotp, withinStep } from '../support/app/totp.js';
 import type { TestUser } from '../support/app/user.js';
 import { HttpClient } from '../support/clients/http.js';
@@ -401,3 +402,5 @@ describe('with a second node', () => {
     expect((await guess(totpCode(secret))).status).toBe(200);
   });
 });
+
+it('leave no gaps in the audit trail', async () => expect(await gapsInAudit(t)).toEqual([]));
