@@ -29,5 +29,5 @@ cpSync('dist/src/docs/swagger-login.js', `${OUT}/swagger-login.js`);
 cpSync('dist/src/mail-pages/pages', `${OUT}/pages`, { recursive: true });
 // Worker threads and processes need their own file.
 cpSync('dist/src/ai/tokenizer/tokenizer.worker.mjs', `${OUT}/tokenizer.worker.mjs`);
-for (const worker of ['image', 'pdf'])
-  cpSync(`dist/src/files/content/${worker}.worker.mjs`, `${OUT}/${worker}.worker.mjs`);
+for (const name of ['image.worker', 'image-structure', 'pdf.worker'])
+  cpSync(`dist/src/files/content/${name}.mjs`, `${OUT}/${name}.mjs`);

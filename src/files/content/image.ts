@@ -1,8 +1,6 @@
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { UnreadableFileError } from './content.errors.js';
-import { FileBytes } from './file-bytes.js';
 import type { ImageFormat } from './file-type.js';
-import { type ImageStructure, readStructure, withoutPngMetadata } from './image-structure.js';
 import { runIsolated } from './isolated-script.js';
 
 const WORKER = 'image.worker.mjs';
@@ -18,35 +16,21 @@ export interface ImageSize {
   height: number;
 }
 
+interface CleanedImage extends ImageSize {
+  /** Whether the image had no metadata, and is kept as it is. */
+  isPlain: boolean;
+}
+
 /**
  * Checks an image, and rewrites it without metadata and upright, if it has any.
  * @throws {UnreadableFileError} if it is truncated, broken or has too many pixels
  * @throws {DiskFullError}
  */
 export async function cleanImage(path: string, format: ImageFormat): Promise<ImageSize> {
-  const structure = await structureOf(path, format);
-  if (!structure) throw unreadable('broken');
-  const { isPlain, frames } = structure;
-  if (!isPlain && frames === undefined) return rewrite(path, format);
-  const size = await run('check', path, ...(frames === undefined ? [] : [String(frames)]));
-  if (!isPlain) await writeFile(path, withoutPngMetadata(await readFile(path)));
-  return size;
-}
-
-async function structureOf(path: string, format: ImageFormat): Promise<ImageStructure | null> {
-  const file = await open(path);
-  try {
-    return readStructure(new FileBytes(file.fd, (await file.stat()).size), format);
-  } finally {
-    await file.close();
-  }
-}
-
-async function rewrite(path: string, format: ImageFormat): Promise<ImageSize> {
   const draft = `${path}.clean`;
   try {
-    const size = await run('rewrite', path, format, draft);
-    await rename(draft, path);
+    const { isPlain, ...size } = await run('clean', path, format, draft);
+    if (!isPlain) await rename(draft, path);
     return size;
   } catch (error) {
     await rm(draft, { force: true });
@@ -54,9 +38,9 @@ async function rewrite(path: string, format: ImageFormat): Promise<ImageSize> {
   }
 }
 
-async function run(...args: string[]): Promise<ImageSize> {
+async function run(...args: string[]): Promise<CleanedImage> {
   const output = await runIsolated(WORKER, args, IMAGE_LIMITS);
-  const result = output && (JSON.parse(output.toString()) as ImageSize | { failure: string });
+  const result = output && (JSON.parse(output.toString()) as CleanedImage | { failure: string });
   if (!result || 'failure' in result) throw failureOf(result?.failure);
   return result;
 }

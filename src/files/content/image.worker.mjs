@@ -1,14 +1,15 @@
 /**
  * Decodes and encodes images.
  *
- * `check PATH [FRAMES]` decodes an image and prints `{width, height}`; `rewrite PATH FORMAT DRAFT` also writes it to
- * DRAFT, upright and without metadata. Both print `{failure}` for one that cannot be taken. `scale SIDE` writes the
- * first frame of the image of standard input to standard output, with at most SIDE pixels a side.
+ * `clean PATH FORMAT DRAFT` decodes an image and prints `{width, height, isPlain}`; one that is not plain it writes to
+ * DRAFT, upright and without metadata. It prints `{failure}` for one that cannot be taken. `scale SIDE` writes the first
+ * frame of the image of standard input to standard output, with at most SIDE pixels a side.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { argv, stdin, stdout } from 'node:process';
 import { buffer } from 'node:stream/consumers';
 import sharp from 'sharp';
+import { readStructure, withoutPngMetadata } from './image-structure.mjs';
 
 /** Pixels of all frames together. */
 const MAX_PIXELS = 50_000_000;
@@ -22,7 +23,17 @@ sharp.cache(false);
 sharp.concurrency(1);
 const [command, ...args] = argv.slice(2);
 if (command === 'scale') await scale(...args);
-else stdout.write(JSON.stringify(await { check, rewrite }[command](...args).catch(failureOf)));
+else stdout.write(JSON.stringify(await clean(...args).catch(failureOf)));
+
+async function clean(path, format, draft) {
+  const structure = readStructure(await readFile(path), format);
+  if (!structure) return { failure: 'broken' };
+  const { isPlain, frames } = structure;
+  if (!isPlain && frames === undefined) return { ...(await rewrite(path, format, draft)), isPlain };
+  const size = await check(path, frames);
+  if (!isPlain) await writeFile(draft, withoutPngMetadata(await readFile(path)));
+  return { ...size, isPlain };
+}
 
 async function check(path, frames) {
   const metadata = await readMetadata(path, frames);

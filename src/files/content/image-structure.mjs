@@ -1,39 +1,29 @@
-import type { FileBytes } from './file-bytes.js';
-import type { ImageFormat } from './file-type.js';
-
-/** Structure of an image file. */
-export interface ImageStructure {
-  /** Whether the file has nothing but pixels, colours and timing: no metadata, no bytes after the image. */
-  isPlain: boolean;
-  /** Frames declared by an animated PNG, which libvips reads as one. */
-  frames?: number;
-}
-
-/** Reads the segments of an image without decoding it. @returns null if the file is truncated or malformed */
-export function readStructure(bytes: FileBytes, format: ImageFormat): ImageStructure | null {
+/**
+ * Reads the segments of an image without decoding it.
+ * @param {Buffer} bytes
+ * @param {'png' | 'jpeg' | 'webp' | 'gif'} format
+ * @returns null if the file is truncated or malformed, else `{isPlain, frames}`: whether the file has nothing but pixels,
+ * colours and timing (no metadata, no bytes after the image), and the frames of an animated PNG, which libvips reads as one
+ */
+export function readStructure(bytes, format) {
   try {
-    return READERS[format](bytes);
+    return { jpeg: readJpeg, png: readPng, webp: readWebp, gif: readGif }[format](bytes);
   } catch {
     // A read beyond the end.
     return null;
   }
 }
 
-const READERS: Record<ImageFormat, (bytes: FileBytes) => ImageStructure | null> = {
-  jpeg: readJpeg,
-  png: readPng,
-  webp: readWebp,
-  gif: readGif,
-};
+const textAt = (bytes, at, length) => bytes.toString('latin1', at, at + length);
 
 /** Application segments without metadata: JFIF, an ICC profile, Adobe's colour transform. */
-const PLAIN_SEGMENTS: Record<number, RegExp> = { 0xe0: /^JFIF\0/, 0xe2: /^ICC_PROFILE\0/, 0xee: /^Adobe/ };
+const PLAIN_SEGMENTS = { 0xe0: /^JFIF\0/, 0xe2: /^ICC_PROFILE\0/, 0xee: /^Adobe/ };
 const SIGNATURE_LENGTH = 16;
 /** Length of a JFIF segment without a thumbnail. */
 const JFIF_LENGTH = 16;
 
 /** ITU T.81, annex B. */
-function readJpeg(bytes: FileBytes): ImageStructure | null {
+function readJpeg(bytes) {
   let isPlain = true;
   for (let at = 2; ;) {
     if (bytes.readUInt8(at) !== 0xff) return null;
@@ -42,14 +32,19 @@ function readJpeg(bytes: FileBytes): ImageStructure | null {
     else if (marker === 0xd9) return { isPlain: isPlain && at + 2 === bytes.length };
     else {
       const length = bytes.readUInt16BE(at + 2);
-      isPlain &&= isPlainSegment(marker, bytes.text(at + 4, Math.min(length - 2, SIGNATURE_LENGTH)), length);
+      if (length < 2) return null;
+      isPlain &&= isPlainSegment(
+        marker,
+        textAt(bytes, at + 4, Math.min(length - 2, SIGNATURE_LENGTH)),
+        length,
+      );
       at += 2 + length;
       if (marker === 0xda) at = scanEnd(bytes, at);
     }
   }
 }
 
-function isPlainSegment(marker: number, signature: string, length: number): boolean {
+function isPlainSegment(marker, signature, length) {
   const isApplication = marker >= 0xe0 && marker <= 0xef;
   if (marker === 0xfe) return false;
   if (!isApplication) return true;
@@ -58,9 +53,10 @@ function isPlainSegment(marker: number, signature: string, length: number): bool
 }
 
 /** Finds the marker after entropy-coded data, in which 0xFF is followed by 0 or a restart marker. */
-function scanEnd(bytes: FileBytes, start: number): number {
-  for (let at = bytes.indexOf(0xff, start); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
-    const next = bytes.readUInt8(at + 1);
+function scanEnd(bytes, start) {
+  for (let at = start; at < bytes.length - 1; at++) {
+    if (bytes[at] !== 0xff) continue;
+    const next = bytes[at + 1];
     if (next !== 0 && next !== 0xff && (next < 0xd0 || next > 0xd7)) return at;
   }
   throw new RangeError('The scan does not end.');
@@ -70,11 +66,11 @@ const PNG_METADATA = new Set(['eXIf', 'iTXt', 'tEXt', 'tIME', 'zTXt']);
 const PNG_SIGNATURE_LENGTH = 8;
 
 /** PNG, third edition, section 5. */
-function readPng(bytes: FileBytes): ImageStructure {
-  const structure: ImageStructure = { isPlain: true };
+function readPng(bytes) {
+  const structure = { isPlain: true };
   for (let at = PNG_SIGNATURE_LENGTH; ;) {
     const end = at + 12 + bytes.readUInt32BE(at);
-    const type = bytes.text(at + 4, 4);
+    const type = textAt(bytes, at + 4, 4);
     bytes.readUInt8(end - 1);
     if (type === 'acTL') structure.frames = bytes.readUInt32BE(at + 8);
     if (PNG_METADATA.has(type) || !/^[A-Za-z]{4}$/.test(type)) structure.isPlain = false;
@@ -83,14 +79,15 @@ function readPng(bytes: FileBytes): ImageStructure {
   }
 }
 
-/** Keeps the chunks of a PNG that are not metadata. */
-export function withoutPngMetadata(bytes: Buffer): Buffer {
-  const kept = [bytes.subarray(0, PNG_SIGNATURE_LENGTH)];
+/** Keeps the chunks of a PNG that are not metadata. There may be millions of them. */
+export function withoutPngMetadata(bytes) {
+  const kept = Buffer.alloc(bytes.length);
+  let length = bytes.copy(kept, 0, 0, PNG_SIGNATURE_LENGTH);
   for (let at = PNG_SIGNATURE_LENGTH; ;) {
     const end = at + 12 + bytes.readUInt32BE(at);
-    const type = bytes.toString('latin1', at + 4, at + 8);
-    if (!PNG_METADATA.has(type)) kept.push(bytes.subarray(at, end));
-    if (type === 'IEND') return Buffer.concat(kept);
+    const type = textAt(bytes, at + 4, 4);
+    if (!PNG_METADATA.has(type)) length += bytes.copy(kept, length, at, end);
+    if (type === 'IEND') return kept.subarray(0, length);
     at = end;
   }
 }
@@ -98,12 +95,12 @@ export function withoutPngMetadata(bytes: Buffer): Buffer {
 const WEBP_CHUNKS = new Set(['VP8 ', 'VP8L', 'VP8X', 'ALPH', 'ANIM', 'ANMF', 'ICCP']);
 
 /** RFC 9649, section 2. */
-function readWebp(bytes: FileBytes): ImageStructure {
+function readWebp(bytes) {
   const end = 8 + bytes.readUInt32LE(4);
   bytes.readUInt8(end - 1);
   let isPlain = end === bytes.length;
   for (let at = 12; at < end;) {
-    isPlain &&= WEBP_CHUNKS.has(bytes.text(at, 4));
+    isPlain &&= WEBP_CHUNKS.has(textAt(bytes, at, 4));
     const length = bytes.readUInt32LE(at + 4);
     at += 8 + length + (length % 2);
     bytes.readUInt8(at - 1);
@@ -112,7 +109,7 @@ function readWebp(bytes: FileBytes): ImageStructure {
 }
 
 /** GIF89a, sections 17 to 27. */
-function readGif(bytes: FileBytes): ImageStructure | null {
+function readGif(bytes) {
   let isPlain = true;
   for (let at = 13 + colorTableLength(bytes.readUInt8(10)); ;) {
     const introducer = bytes.readUInt8(at);
@@ -126,17 +123,17 @@ function readGif(bytes: FileBytes): ImageStructure | null {
   }
 }
 
-function isPlainExtension(bytes: FileBytes, at: number): boolean {
+function isPlainExtension(bytes, at) {
   const label = bytes.readUInt8(at + 1);
   if (label === 0xf9) return true;
-  return label === 0xff && /^(?:NETSCAPE2\.0|ANIMEXTS1\.0)$/.test(bytes.text(at + 3, 11));
+  return label === 0xff && /^(?:NETSCAPE2\.0|ANIMEXTS1\.0)$/.test(textAt(bytes, at + 3, 11));
 }
 
-function colorTableLength(flags: number): number {
+function colorTableLength(flags) {
   return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 
-function afterSubBlocks(bytes: FileBytes, start: number): number {
+function afterSubBlocks(bytes, start) {
   let at = start;
   for (let length = bytes.readUInt8(at); length > 0; length = bytes.readUInt8(at)) at += 1 + length;
   return at + 1;
