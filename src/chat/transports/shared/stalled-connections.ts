@@ -19,7 +19,7 @@ interface Progress {
 @Injectable()
 export class StalledConnections implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly connections = new Set<Socket>();
-  /** Of the connections with buffered bytes. */
+  /** At the last check with buffered bytes. */
   private readonly progress = new Map<Socket, Progress>();
   /** One listener for all connections, called with the connection as `this`. */
   private readonly forget = forgetterOf(this.connections, this.progress);
@@ -46,10 +46,7 @@ export class StalledConnections implements OnApplicationBootstrap, OnModuleDestr
   private check(): void {
     const now = performance.now();
     for (const connection of this.connections) {
-      if (connection.writableLength === 0) {
-        this.progress.delete(connection);
-        continue;
-      }
+      if (connection.writableLength === 0) continue;
       const before = this.progress.get(connection);
       const taken = takenFrom(connection);
       if (taken !== before?.taken) this.progress.set(connection, { taken, since: now });
