@@ -47,6 +47,13 @@ describe('UsageCount', () => {
     expect(count.value.totalTokens).toBe(10);
   });
 
+  it('knows a count of zero beside another', () => {
+    const count = new UsageCount();
+
+    expect(count.add(chunk({ prompt_tokens: 7, completion_tokens: 0 }), undefined)).toBe(true);
+    expect(count.value).toEqual({ promptTokens: 7, completionTokens: 0, totalTokens: 7 });
+  });
+
   it('takes the sum of counts for a lower or missing total, and no total that is out of range', () => {
     const totalOf = (total: unknown) => {
       const count = new UsageCount();
