@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { Logger } from 'typeorm';
 import { Branches } from '../../src/chat/turns/branches.js';
 import type { Conversation } from '../../src/conversations/conversation.entity.js';
 import type { Message } from '../../src/conversations/messages/message.entity.js';
@@ -84,6 +85,23 @@ it('Branches leave other conversations unchanged', async () => {
 
   expect(await activeIn(other)).toEqual([0, 1]);
   expect(await branchesOf(other).newestBelow(first!.id)).toBe(second!.id);
+});
+
+it('Branches activate at most a page of messages per statement', async () => {
+  const { dataSource } = database;
+  const [conversation, messages] = await createTree([null, 0, 1, 2, 3]);
+  const sizes: number[] = [];
+  const { logger } = dataSource;
+  dataSource.logger = Object.assign(Object.create(logger) as Logger, {
+    logQuery: (sql: string) => {
+      const [, ids] = /^UPDATE .* IN \(([^)]*)\)/.exec(sql) ?? [];
+      if (ids) sizes.push(ids.split(',').length);
+    },
+  });
+  await branchesOf(conversation, 2).endAt(messages[4]!.id);
+  dataSource.logger = logger;
+
+  expect(sizes).toEqual([2, 2, 1]);
 });
 
 const tree = fc
