@@ -5,12 +5,13 @@ import type { ResolvedConfig } from '../configs/configs.service.js';
 import type { Conversation } from '../conversations/conversation.entity.js';
 import { EventHub } from '../events/event-hub.js';
 import { ParleyEvent } from '../events/parley-event.js';
+import type { TokenQuota } from '../usage/token-quota.js';
 import { conversationUpdated, messageCreated } from './events/chat.events.js';
 import type { ActiveReply } from './replies/active-reply.js';
 import { ReplyEngine } from './replies/reply-engine.js';
 import { ReplyRunFactory } from './replies/reply-run-factory.js';
 import { ReplyQuota } from './turns/reply-quota.js';
-import type { StartTurn, TokenQuota, Turn, TurnRequest } from './turns/turn.js';
+import type { StartTurn, Turn, TurnRequest } from './turns/turn.js';
 import { TurnsService } from './turns/turns.service.js';
 
 /** Start of a turn whose configuration is not resolved yet. */
@@ -63,7 +64,7 @@ export class TurnStarter {
       .start({ ...start, origin, quota: quotaOf(config) })
       .finally(() => deletion.unsubscribe());
     if (!turn.conversation) return { turn };
-    if (deletion.seen) throw new NotFoundError('conversation');
+    if (deletion.isDeleted) throw new NotFoundError('conversation');
     const reply = this.startReply(turn, turn.conversation, start.request, { config, prepared });
     if (deletion.isDisabled) this.hub.deliver(start.userId, new ParleyEvent('account.disabled', {}));
     return { turn, reply };
@@ -90,16 +91,17 @@ function quotaOf({ configId, dailyTokensPerUser }: ResolvedConfig): TokenQuota |
   return { configId, dailyTokens: dailyTokensPerUser };
 }
 
-/** Observes a deletion, or a disabled account, after the turn was stored and before its reply runs, which would not stop the reply. */
+/** Observes events that would stop a reply, while the turn is stored and its reply does not run yet. */
 class DeletionWatch {
-  seen = false;
+  /** Whether the conversation or the account was deleted. */
+  isDeleted = false;
   isDisabled = false;
   readonly unsubscribe: () => void;
 
   constructor(hub: EventHub, userId: number, id: number) {
     this.unsubscribe = hub.subscribe(userId, ({ type, conversationId }) => {
-      const isDeleted = type === 'conversation.deleted' && conversationId === id;
-      this.seen ||= isDeleted || type === 'account.deleted';
+      const isOwn = type === 'conversation.deleted' && conversationId === id;
+      this.isDeleted ||= isOwn || type === 'account.deleted';
       this.isDisabled ||= type === 'account.disabled';
     });
   }

@@ -3,7 +3,8 @@ import { ProblemError } from '../common/errors/errors.js';
 import { isMysql } from '../database/data-source.js';
 import { dateOf, midnightAfter } from './usage-dates.js';
 
-interface Quota {
+/** Tokens of a shared configuration that a user may use per day. */
+export interface TokenQuota {
   configId: number;
   dailyTokens: number;
 }
@@ -16,7 +17,7 @@ interface Quota {
 export async function refuseOverQuota(
   manager: EntityManager,
   userId: number,
-  { configId, dailyTokens }: Quota,
+  { configId, dailyTokens }: TokenQuota,
   now: Date,
 ): Promise<void> {
   const locking = isMysql(manager.dataSource) ? 'LOCK IN SHARE MODE' : '';

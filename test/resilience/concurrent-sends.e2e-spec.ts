@@ -130,7 +130,7 @@ it('a repeat detected only by the unique key does not affect the others', async 
     ),
   );
 
-  expect(begun.map(({ fresh }) => fresh)).toEqual(users.map((_, n) => n > 0));
+  expect(begun.map(({ conversation }) => conversation !== null)).toEqual(users.map((_, n) => n > 0));
   expect(begun[0]!.userMessage).toMatchObject(before.user_message);
 });
 

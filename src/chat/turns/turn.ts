@@ -2,6 +2,7 @@ import type { Conversation } from '../../conversations/conversation.entity.js';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
 import type { StoredFileDto } from '../../files/file.dto.js';
 import type { Message } from '../../conversations/messages/message.entity.js';
+import type { TokenQuota } from '../../usage/token-quota.js';
 
 export interface UserText {
   content: string;
@@ -21,12 +22,6 @@ export interface SendRequest extends UserText {
 /** Request to start a turn. */
 export type TurnRequest =
   SendRequest | ({ kind: 'edit'; messageId: number } & UserText) | { kind: 'regenerate'; messageId: number };
-
-/** Tokens of a shared configuration that a user may use per day. */
-export interface TokenQuota {
-  configId: number;
-  dailyTokens: number;
-}
 
 export interface ReplyOrigin {
   nodeId: string;
@@ -48,9 +43,7 @@ export interface StartTurn<T extends TurnRequest = TurnRequest> {
 export interface Turn {
   userMessage: MessageDto;
   assistantMessage: MessageDto;
-  /** False if an earlier send with the same id created the turn. */
-  fresh: boolean;
-  /** The conversation after the turn started; null unless fresh. */
+  /** The conversation after the turn started; null if an earlier send with the same id started it. */
   conversation: Conversation | null;
 }
 
@@ -66,7 +59,6 @@ export function toTurn(
   return {
     userMessage: MessageDto.from(userMessage, siblingIds(userMessage), files),
     assistantMessage: MessageDto.from(reply, siblingIds(reply)),
-    fresh: conversation !== null,
     conversation,
   };
 }
