@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { TITLE_PROMPT } from '../chat/turns/titles.js';
+import { TITLE_PROMPT } from '../chat/replies/titles/title-prompt.js';
 import { demoAnswer, deltasOf } from './demo-answer.js';
 
 const ask = (...texts: string[]) => demoAnswer(texts.map((text) => ({ role: 'user', text })));

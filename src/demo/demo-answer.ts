@@ -1,4 +1,4 @@
-import { TITLE_PROMPT } from '../chat/turns/titles.js';
+import { TITLE_PROMPT } from '../chat/replies/titles/title-prompt.js';
 
 export interface DemoMessage {
   role: string;

@@ -34,8 +34,3 @@ function startOf(text: string, maxCodePoints: number): string {
 }
 
 const visibleOrNull = (text: string, ending = '') => (isVisible(text) ? text + ending : null);
-
-/** Prompt for a title in the conversation's language. */
-export const TITLE_PROMPT =
-  'Write a title for the conversation below: at most six words, in the language of the conversation, ' +
-  'without quotes or a full stop. Answer with the title alone.';

@@ -9,24 +9,15 @@ import type { ModelProvider, PromptMessage, TokenUsage } from '../../../ai/provi
 import type { ResolvedConfig } from '../../../configs/configs.service.js';
 import type { Conversation } from '../../../conversations/conversation.entity.js';
 import { ConversationsService } from '../../../conversations/conversations.service.js';
-import type { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { MessagesService } from '../../../conversations/messages/messages.service.js';
 import { transaction } from '../../../database/retry.js';
 import { estimateUsage } from '../../../usage/estimated-usage.js';
 import { addUsage } from '../../../usage/usage-rows.js';
-import { TITLE_PROMPT } from '../../turns/titles.js';
 import { titleFromModel } from './title-answer.js';
 import { TitleCompletion } from './title-completion.js';
+import { titlePromptFor, type TitleSource } from './title-prompt.js';
 
 const TIMEOUT_MS = 30_000;
-/** UTF-16 code units of each message in the prompt. */
-const MAX_EXCERPT_LENGTH = 2000;
-
-/** A user message and its complete reply. */
-interface TitleSource {
-  userMessage: MessageDto;
-  reply: MessageDto;
-}
 
 /** Asks the reply's model for the conversation's title. */
 @Injectable()
@@ -73,7 +64,7 @@ export class TitleService {
     config: ResolvedConfig,
     task: ProviderTask,
   ): Promise<string | null> {
-    const prompt = promptFor(source);
+    const prompt = titlePromptFor(source);
     const answer = new TitleCompletion();
     try {
       await traceCompletion(config.provider, answer, () => this.read(config.provider, prompt, task, answer));
@@ -107,13 +98,4 @@ export class TitleService {
       addUsage(manager, { userId, modelName, configId, ...counts }),
     );
   }
-}
-
-function promptFor({ userMessage, reply }: TitleSource): PromptMessage[] {
-  const content = `${TITLE_PROMPT}\n\nUser: ${excerptOf(userMessage)}\n\nAssistant: ${excerptOf(reply)}`;
-  return [{ role: 'user', content }];
-}
-
-function excerptOf({ content }: MessageDto): string {
-  return content.slice(0, MAX_EXCERPT_LENGTH).toWellFormed();
 }
