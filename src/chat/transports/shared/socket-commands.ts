@@ -29,7 +29,7 @@ export interface SocketPeer {
   leave(conversationId: number): void;
   renew(claims: AccessClaims): void;
   /** Runs a command with a long answer once the previous answer is sent. */
-  inTurn<T>(command: () => Promise<T>): Promise<T>;
+  runPaced<T>(command: () => Promise<T>): Promise<T>;
 }
 
 /** The commands of Socket.IO and WebSocket clients. */
@@ -45,7 +45,7 @@ export class SocketCommands {
 
   /** Paced: a client that reconnects opens all of its conversations at once. */
   open(peer: SocketPeer, dto: OpenConversationDto): Promise<ConversationPageDto> {
-    return peer.inTurn(() => this.openNow(peer, dto));
+    return peer.runPaced(() => this.openNow(peer, dto));
   }
 
   close(peer: SocketPeer, { conversation_id }: ConversationRefDto): EmptyDto {

@@ -3,7 +3,7 @@ import type { AccessClaims } from '../../../auth/identity.js';
 import type { ConversationStream } from '../../streams/conversation-stream.js';
 import { EngineBackpressure } from './engine-backpressure.js';
 import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';
-import { PacedTurns } from '../shared/paced-turns.js';
+import { PacedCommands } from '../shared/paced-commands.js';
 import type { UserSocketRegistry } from './user-socket-registry.js';
 import { type EventMeter, tooManyEvents } from '../shared/socket-limits.js';
 import type { ChatSocket, ChatSocketClient } from './chat-socket.js';
@@ -15,7 +15,7 @@ export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents
   private readonly backpressure: EngineBackpressure;
   /** Created with the first conversation: many sockets have none. */
   private opened?: Set<number>;
-  private turns?: PacedTurns;
+  private commands?: PacedCommands;
   private hasEnded = false;
 
   constructor(
@@ -41,9 +41,9 @@ export class SocketIoClient implements ChatSocketClient, ConnectionSessionEvents
     return this.opened?.has(conversationId) ?? false;
   }
 
-  inTurn<T>(command: () => Promise<T>): Promise<T> {
-    this.turns ??= new PacedTurns(this.backpressure, () => this.socket.connected);
-    return this.turns.run(command);
+  runPaced<T>(command: () => Promise<T>): Promise<T> {
+    this.commands ??= new PacedCommands(this.backpressure, () => this.socket.connected);
+    return this.commands.run(command);
   }
 
   /** No effect after the socket has disconnected: a command may outlast it. */

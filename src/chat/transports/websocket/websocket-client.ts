@@ -11,7 +11,7 @@ import type { Subscription } from '../../streams/subscription.js';
 import { COMMANDS, isCommandName, runCommand } from '../shared/command-registry.js';
 import { ConnectionSession } from '../shared/connection-session.js';
 import { encodeOnce } from '../shared/encode-once.js';
-import { PacedTurns } from '../shared/paced-turns.js';
+import { PacedCommands } from '../shared/paced-commands.js';
 import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
 import { Acknowledgement, refusal, type SocketRequest } from '../shared/socket-refusal.js';
@@ -60,12 +60,12 @@ export class WebSocketClient {
   ) {
     this.meter = services.limits.meter();
     this.backpressure = new Backpressure(socket);
-    const turns = new PacedTurns(socket, () => socket.readyState === socket.OPEN);
+    const commands = new PacedCommands(socket, () => socket.readyState === socket.OPEN);
     this.peer = {
       userId: claims.userId,
       join: (id) => this.subscription?.open(id),
       leave: (id) => this.subscription?.close(id),
-      inTurn: (command) => turns.run(command),
+      runPaced: (command) => commands.run(command),
       renew: (renewed) => this.session?.renew(renewed),
     };
     socket.on('pong', () => (this.alive = true));
