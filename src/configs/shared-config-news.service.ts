@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { EventHub } from '../events/event-hub.js';
 import { ParleyEvent } from '../events/parley-event.js';
 import { ConfigLists } from './config-lists.service.js';
@@ -56,7 +56,7 @@ export class SharedConfigNews implements OnApplicationBootstrap, OnApplicationSh
       const userIds = this.hub.subscribedUsers().filter((id) => id !== ALL_NODES);
       for (let start = 0; start < userIds.length; start += PAGE) {
         await this.deliverTo(userIds.slice(start, start + PAGE));
-        await nextTick();
+        await setImmediate();
       }
     }
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { invalidField } from '../common/errors/errors.js';
@@ -60,7 +60,7 @@ export class UsageReports {
     for (let first = DELETED_USERS; first <= Number(newest!.id); first += USERS_PER_QUERY) {
       const users = { first, last: first + USERS_PER_QUERY - 1 };
       for (const row of await this.database.query<Row[]>(...this.statement(users, query))) addTo(sums, row);
-      await nextTick();
+      await setImmediate();
     }
     return [...sums.entries()].sort(([a], [b]) => a - b).map(([, row]) => row);
   }

@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { isHighSurrogate } from '../text/utf16.js';
 
 /** Maximum text encoded at once, about 1 ms. UTF-16 code units. */
@@ -37,7 +37,7 @@ export async function* yieldBetweenPieces(
   for await (const piece of pieces) {
     yield piece;
     if (performance.now() - turnStartedAt < TURN_MS) continue;
-    await nextTurn();
+    await setImmediate();
     turnStartedAt = performance.now();
   }
 }

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { createClient, type RedisClientType, type RedisScripts } from 'redis';
 import { type RedisAddress, parseRedisUrl } from '../../env/redis-url.js';
 import { findPrimary, verifyPrimary } from './find-primary.js';
@@ -149,6 +149,6 @@ function withTimeout(response: Promise<void>): Promise<void> {
 async function timeout(): Promise<never> {
   await delay(RESPONSE_TIMEOUT_MS, undefined, { ref: false });
   // The poll phase follows the timers: a response that arrived while the event loop was blocked is read first.
-  await immediate();
+  await setImmediate();
   throw new Error(`No response for ${RESPONSE_TIMEOUT_MS} ms`);
 }

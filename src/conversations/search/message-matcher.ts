@@ -1,4 +1,4 @@
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { Repository } from 'typeorm';
 import { type FoldedPiece, foldPieces, sourceIndex } from '../../common/text/folded-pieces.js';
 import type { Message } from '../messages/message.entity.js';
@@ -64,7 +64,7 @@ export class MessageMatcher {
   }
 
   private async yield(): Promise<void> {
-    await nextTick();
+    await setImmediate();
     this.busySince = performance.now();
   }
 }

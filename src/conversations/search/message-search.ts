@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { Repository, SelectQueryBuilder } from 'typeorm';
 import { firstFitting } from '../../common/json/json-size.js';
 import { foldText, isAscii } from '../../common/text/fold-text.js';
@@ -57,7 +57,7 @@ export class MessageSearch {
         : await this.scan(userId, key, range, missing);
       hits.push(...found);
       if (hits.length > limit) break;
-      await nextTick();
+      await setImmediate();
     }
     return hits;
   }
@@ -71,7 +71,7 @@ export class MessageSearch {
       hits.push(...(await this.scanStretch(userId, key, { start, end }, limit - hits.length)));
       isLong ||= start > range.start;
       end = start;
-      await nextTick(); // SQLite answers within one tick
+      await setImmediate(); // SQLite answers within one tick
     }
     if (isLong) this.index.requestBuild(userId);
     return hits;

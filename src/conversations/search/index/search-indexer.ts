@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { Repository } from 'typeorm';
 import { Message } from '../../messages/message.entity.js';
 import { BUCKETS } from './n-grams.js';
@@ -122,7 +122,7 @@ export class SearchIndexer implements OnModuleDestroy {
 
   /** @throws while the process shuts down */
   private async yieldOrStop(): Promise<void> {
-    await nextTick();
+    await setImmediate();
     if (this.stopping) throw new Error('The process is stopping.');
   }
 }
