@@ -2,7 +2,7 @@ import { ConversationDto } from '../../conversations/conversation.dto.js';
 import type { Conversation } from '../../conversations/conversation.entity.js';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { ParleyEvent } from '../../events/parley-event.js';
-import { cursorAt } from './cursor.js';
+import { cursorAfter, cursorText } from './cursor.js';
 import type { ConversationEventDto, MessageDeltaDto, MessageEventDto } from './event.dto.js';
 
 /** A body's JSON with `type` as its first field, for WebSocket frames and server-sent events. */
@@ -12,16 +12,16 @@ export function jsonWithType(type: string, json: string): string {
 
 export function messageCreated(message: MessageDto): ParleyEvent {
   const blank = message.role === 'assistant' ? blankReply(message) : message;
-  return new ParleyEvent('message.created', of(blank), cursorAt(blank, 1));
+  return new ParleyEvent('message.created', bodyOf(blank), cursorTextAfter(blank, 1));
 }
 
 export function messageCompleted(message: MessageDto, attempt: number): ParleyEvent {
-  return new ParleyEvent('message.completed', of(message), cursorAt(message, attempt));
+  return new ParleyEvent('message.completed', bodyOf(message), cursorTextAfter(message, attempt));
 }
 
 export function messageRestarted(message: MessageDto, attempt: number): ParleyEvent {
   const blank = blankReply(message);
-  return new ParleyEvent('message.restarted', of(blank), cursorAt(blank, attempt));
+  return new ParleyEvent('message.restarted', bodyOf(blank), cursorTextAfter(blank, attempt));
 }
 
 export function conversationUpdated(conversation: Conversation): ParleyEvent {
@@ -44,8 +44,8 @@ export function deltaHead({
   message_id,
   part,
 }: Omit<MessageDeltaDto, 'offset' | 'text'>): string {
-  const place = [`"conversation_id":${conversation_id}`, `"message_id":${message_id}`, `"part":"${part}"`];
-  return ['{', place.join(','), ',"offset":'].join('');
+  const fields = [`"conversation_id":${conversation_id}`, `"message_id":${message_id}`, `"part":"${part}"`];
+  return ['{', fields.join(','), ',"offset":'].join('');
 }
 
 /** Encodes its JSON by hand: deltas are the most frequent events. */
@@ -76,6 +76,10 @@ function blankReply(message: MessageDto): MessageDto {
   });
 }
 
-function of(message: MessageDto): MessageEventDto & Record<string, unknown> {
+function bodyOf(message: MessageDto): MessageEventDto & Record<string, unknown> {
   return { conversation_id: message.conversation_id, message };
+}
+
+function cursorTextAfter(message: MessageDto, attempt: number): string {
+  return cursorText(cursorAfter(message, attempt));
 }

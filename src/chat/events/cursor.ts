@@ -32,13 +32,13 @@ export function parseCursor(text: string | undefined): Cursor | null {
   return { messageId, attempt, content, reasoning, done: match[5] !== undefined };
 }
 
-/** The cursor of a client that has received the whole message as given. */
-export function cursorAt(message: MessageDto, attempt: number): string {
-  return cursorText({
+/** The position of a client that has received the whole message as given. */
+export function cursorAfter(message: MessageDto, attempt: number): Cursor {
+  return {
     messageId: message.id,
     attempt,
     content: message.content.length,
     reasoning: message.reasoning.length,
     done: message.status !== 'streaming',
-  });
+  };
 }

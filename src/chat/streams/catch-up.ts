@@ -4,7 +4,8 @@ import { messageCompleted, messageCreated, messageRestarted } from '../events/ch
 import type { Cursor } from '../events/cursor.js';
 import { textSince } from '../replies/streamed-text.js';
 
-export interface Attempted {
+/** A message, as one attempt of its reply has it. */
+export interface MessageAttempt {
   message: MessageDto;
   attempt: number;
 }
@@ -16,26 +17,14 @@ export function beginningOf(messageId: number, attempt: number): Cursor {
   return { messageId, attempt, ...NOTHING, done: false };
 }
 
-/** The position of a client that has received the whole message as given. */
-export function placeAt({ message, attempt }: Attempted): Cursor {
-  const { id: messageId, content, reasoning, status } = message;
-  return {
-    messageId,
-    attempt,
-    content: content.length,
-    reasoning: reasoning.length,
-    done: status !== 'streaming',
-  };
-}
-
 /** The length of the text that a client at this position has not received. UTF-16 code units. */
-export function lackingOf({ message, attempt }: Attempted, seen: Cursor): number {
+export function missingLengthOf({ message, attempt }: MessageAttempt, seen: Cursor): number {
   const known = seen.messageId === message.id && seen.attempt === attempt ? seen : NOTHING;
   return message.content.length + message.reasoning.length - known.content - known.reasoning;
 }
 
 /** A message's events that a client has not received. @param seen null for the text alone */
-export function missedOf({ message, attempt }: Attempted, seen: Cursor | null): ParleyEvent[] {
+export function missedOf({ message, attempt }: MessageAttempt, seen: Cursor | null): ParleyEvent[] {
   const same = seen?.messageId === message.id;
   if (same && seen.done) return [];
   const restarted = same && seen.attempt !== attempt;
@@ -69,7 +58,7 @@ export class SentMessages {
   }
 
   /** Whether the client was sent an event's content already: sending it would overwrite newer text. */
-  cover({ type, body }: ParleyEvent): boolean {
+  covers({ type, body }: ParleyEvent): boolean {
     const { message_id, message } = body as { message_id?: number; message?: MessageDto };
     const id = message_id ?? message?.id;
     if (id === undefined) return false;

@@ -4,8 +4,8 @@ import { Repository } from 'typeorm';
 import { Message } from '../../conversations/messages/message.entity.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import type { ParleyEvent } from '../../events/parley-event.js';
-import { type Attempted, beginningOf, lackingOf, missedOf, placeAt } from './catch-up.js';
-import type { Cursor } from '../events/cursor.js';
+import { beginningOf, type MessageAttempt, missedOf, missingLengthOf } from './catch-up.js';
+import { type Cursor, cursorAfter } from '../events/cursor.js';
 
 export interface EventWriter {
   /** Writes an event that the client missed, at its pace. @returns false once the client has left */
@@ -27,39 +27,40 @@ export class ConversationReader {
 
   /** Writes missed messages, except the end of a running reply's text. @returns the client's position after them */
   async writeMissed(conversationId: number, seen: Cursor, writer: EventWriter): Promise<Cursor> {
-    for (let place = seen; ;) {
-      const { missed } = await this.readSince(conversationId, place);
-      if (missed.length === 0) return place;
+    for (let position = seen; ;) {
+      const { missed } = await this.readSince(conversationId, position);
+      if (missed.length === 0) return position;
       for (const entry of missed) {
-        if (isNearEnd(entry, place) || !(await writeAll(missedOf(entry, place), writer))) return place;
-        place = placeAt(entry);
+        if (isNearEnd(entry, position) || !(await writeAll(missedOf(entry, position), writer)))
+          return position;
+        position = cursorAfter(entry.message, entry.attempt);
       }
     }
   }
 
   /** Like {@link writeMissed}, for one reply. */
   async writeReply(id: number, start: Cursor, writer: EventWriter): Promise<Cursor> {
-    let place = start;
-    while (!place.done) {
+    let position = start;
+    while (!position.done) {
       const entry = await this.readOne(id);
-      if (!entry || isNearEnd(entry, place) || !(await writeAll(missedOf(entry, place), writer))) break;
-      place = placeAt(entry);
+      if (!entry || isNearEnd(entry, position) || !(await writeAll(missedOf(entry, position), writer))) break;
+      position = cursorAfter(entry.message, entry.attempt);
     }
-    return place;
+    return position;
   }
 
   /** A page of messages from a position on, of all branches. */
   async readSince(
     conversationId: number,
     { messageId, done }: Cursor,
-  ): Promise<{ missed: Attempted[]; hasMore: boolean }> {
+  ): Promise<{ missed: MessageAttempt[]; hasMore: boolean }> {
     const query = this.reader.queryFrom(conversationId, done ? messageId + 1 : messageId);
     const { messages, hasMore } = await this.reader.readFitting(query, PAGE);
-    return { missed: await this.attempted(messages), hasMore };
+    return { missed: await this.toAttempts(messages), hasMore };
   }
 
-  async readRunning(conversationId: number): Promise<Attempted[]> {
-    return this.attempted(await this.messages.findBy({ streamingIn: conversationId }));
+  async readRunning(conversationId: number): Promise<MessageAttempt[]> {
+    return this.toAttempts(await this.messages.findBy({ streamingIn: conversationId }));
   }
 
   /** The position before the running reply's first character; null if none runs. */
@@ -71,21 +72,21 @@ export class ConversationReader {
     return running && beginningOf(running.id, running.attempt);
   }
 
-  async readOne(id: number): Promise<Attempted | undefined> {
-    const [message] = await this.attempted(await this.messages.findBy({ id }));
+  async readOne(id: number): Promise<MessageAttempt | undefined> {
+    const [message] = await this.toAttempts(await this.messages.findBy({ id }));
     return message;
   }
 
   /** Includes the stored text so far of running replies. */
-  private async attempted(messages: Message[]): Promise<Attempted[]> {
+  private async toAttempts(messages: Message[]): Promise<MessageAttempt[]> {
     const dtos = await this.reader.toDtos(messages);
     return dtos.map((message, index) => ({ message, attempt: messages[index]!.attempt }));
   }
 }
 
 /** Whether the rest is short enough to be sent in the tick of the join. */
-function isNearEnd(entry: Attempted, place: Cursor): boolean {
-  return entry.message.status === 'streaming' && lackingOf(entry, place) < MAX_JOIN_LENGTH;
+function isNearEnd(entry: MessageAttempt, position: Cursor): boolean {
+  return entry.message.status === 'streaming' && missingLengthOf(entry, position) < MAX_JOIN_LENGTH;
 }
 
 /** @returns false once the client has left */

@@ -67,24 +67,24 @@ export class ConversationStream {
     client: StreamClient,
   ): Promise<Subscription> {
     const start = seen ?? (await this.reader.beginningOfRunning(conversationId));
-    let place = start;
+    let position = start;
     let subscription: Subscription | undefined;
     const read = async () => ({
       conversation: await this.conversations.getOwned(userId, conversationId),
-      ...(place
-        ? await this.reader.readSince(conversationId, place)
+      ...(position
+        ? await this.reader.readSince(conversationId, position)
         : { missed: await this.reader.readRunning(conversationId), hasMore: false }),
     });
     while (!subscription) {
-      if (place) place = await this.reader.writeMissed(conversationId, place, client);
+      if (position) position = await this.reader.writeMissed(conversationId, position, client);
       await this.join.readThenJoin(userId, conversationId, read, ({ conversation, missed, hasMore }) => {
         if (hasMore) return;
-        const sent = new SentMessages(start, place);
-        for (const entry of missed) sent.add(this.join.sendMissed(userId, entry, place, client.send));
+        const sent = new SentMessages(start, position);
+        for (const entry of missed) sent.add(this.join.sendMissed(userId, entry, position, client.send));
         // A cursor does not cover the title and the active branch.
         if (seen) client.send(conversationUpdated(conversation));
         subscription = this.subscribe(userId, (event) => {
-          if (event.conversationId === conversationId && !sent.cover(event)) client.send(event);
+          if (event.conversationId === conversationId && !sent.covers(event)) client.send(event);
         });
         subscription.open(conversationId);
       });

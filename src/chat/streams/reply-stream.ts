@@ -4,7 +4,7 @@ import { EventHub } from '../../events/event-hub.js';
 import { type EventListener, ParleyEvent } from '../../events/parley-event.js';
 import { type Cursor, parseCursor } from '../events/cursor.js';
 import { ReplyEngine } from '../replies/reply-engine.js';
-import { type Attempted, beginningOf } from './catch-up.js';
+import { beginningOf, type MessageAttempt } from './catch-up.js';
 import { ConversationReader, type EventWriter } from './conversation-reader.js';
 import { StreamJoin } from './stream-join.js';
 import { Subscription } from './subscription.js';
@@ -35,9 +35,9 @@ export class ReplyStream {
   async follow(userId: number, reply: MessageDto, client: ReplyClient): Promise<() => void> {
     const { write, send } = client;
     const start = beginningOf(reply.id, 1);
-    const place = write ? await this.reader.writeReply(reply.id, start, { write }) : start;
-    if (place.done) return () => undefined;
-    const following = new FollowedReply(userId, reply, place, send, this.join);
+    const position = write ? await this.reader.writeReply(reply.id, start, { write }) : start;
+    if (position.done) return () => undefined;
+    const following = new FollowedReply(userId, reply, position, send, this.join);
     await this.readThenJoin(userId, reply, (entry) => {
       following.update(entry);
       if (following.completed) return;
@@ -77,7 +77,7 @@ export class ReplyStream {
   private async readThenJoin(
     userId: number,
     { id, conversation_id }: MessageDto,
-    join: (entry: Attempted | undefined) => void,
+    join: (entry: MessageAttempt | undefined) => void,
   ): Promise<void> {
     const running = this.engine.find(id);
     // The deletion of one that is being stopped may have been published before.
@@ -86,7 +86,7 @@ export class ReplyStream {
   }
 
   /** Reads a message repeatedly; skipped while the reply runs on this node. @returns ends the polling */
-  private poll(id: number, onRead: (entry: Attempted | undefined) => void): () => void {
+  private poll(id: number, onRead: (entry: MessageAttempt | undefined) => void): () => void {
     const interval = this.hub.hasRelay ? POLL_INTERVAL_WITH_REDIS_MS : POLL_INTERVAL_MS;
     let reading: Promise<void> | undefined;
     let ended = false;
@@ -131,12 +131,12 @@ class FollowedReply {
   };
 
   /** Sends what a read of the message adds. @param entry undefined if the message is gone */
-  update(entry: Attempted | undefined): void {
+  update(entry: MessageAttempt | undefined): void {
     const { conversation_id } = this.reply;
     if (!entry) return this.forward(new ParleyEvent('conversation.deleted', { conversation_id }));
-    const place = parseCursor(this.last?.cursor) ?? this.start;
+    const position = parseCursor(this.last?.cursor) ?? this.start;
     // A read may be older than events received since.
-    if (entry.attempt >= place.attempt) this.join.sendMissed(this.userId, entry, place, this.forward);
+    if (entry.attempt >= position.attempt) this.join.sendMissed(this.userId, entry, position, this.forward);
   }
 
   private concerns({ type, conversationId, body }: ParleyEvent): boolean {

@@ -4,7 +4,7 @@ import { EventHub } from '../../events/event-hub.js';
 import type { EventListener } from '../../events/parley-event.js';
 import type { Cursor } from '../events/cursor.js';
 import { ReplyEngine } from '../replies/reply-engine.js';
-import { type Attempted, missedOf } from './catch-up.js';
+import { type MessageAttempt, missedOf } from './catch-up.js';
 import { RemoteReplies } from './remote-replies.js';
 
 /** Joins what the database has to live events, without a gap and without repetition. */
@@ -57,7 +57,7 @@ export class StreamJoin {
    */
   sendMissed(
     userId: number,
-    { message, attempt: stored }: Attempted,
+    { message, attempt: stored }: MessageAttempt,
     seen: Cursor | null,
     listener: EventListener,
   ): MessageDto {
