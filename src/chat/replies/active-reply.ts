@@ -19,8 +19,9 @@ interface TextRange {
 
 /** Reply that runs in this process: its text so far, and which of it is not stored yet. */
 export class ActiveReply extends StreamedText {
-  /** Ends the run; the reason is a {@link ReplyAborted}. */
-  readonly abort = new AbortController();
+  private readonly controller = new AbortController();
+  /** Aborted by {@link abort}; the reason is a {@link ReplyAborted}. */
+  readonly signal = this.controller.signal;
   /** Resolves when the end is stored; to null if the conversation was deleted. */
   readonly ended: Promise<MessageDto | null>;
   resolveEnded!: (message: MessageDto | null) => void;
@@ -38,6 +39,11 @@ export class ActiveReply extends StreamedText {
     super(message, attempt);
     this.seq = chunksBefore(attempt);
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
+  }
+
+  /** Ends the run early, with this final status. */
+  abort(end: ReplyAborted['end']): void {
+    this.controller.abort(new ReplyAborted(end));
   }
 
   /** The message with its end. */

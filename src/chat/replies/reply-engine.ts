@@ -13,7 +13,7 @@ import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { REPLY_PARTS } from '../../conversations/messages/reply-chunk.entity.js';
 import { EventHub } from '../../events/event-hub.js';
 import { messageCompleted } from '../events/chat.events.js';
-import { ActiveReply, ReplyAborted } from './active-reply.js';
+import { ActiveReply, type ReplyAborted } from './active-reply.js';
 import { recordReplyEnd } from './reply-log.js';
 import { finalReply, type Outcome, updateOutcome } from './reply-outcome.js';
 import type { EndingReply, FinalReply } from './reply-end-records.js';
@@ -52,7 +52,7 @@ export class ReplyEngine {
     this.replies.set(message.id, reply);
     this.writeBuffer.add(reply);
     const unsubscribe = this.subscribeToStops(reply);
-    if (this.closing) reply.abort.abort(new ReplyAborted('interrupted'));
+    if (this.closing) reply.abort('interrupted');
     void traced('reply', { attributes: spanAttributes(reply) }, () => this.run(reply, run)).finally(
       unsubscribe,
     );
@@ -71,7 +71,7 @@ export class ReplyEngine {
   async drain(graceSeconds: number): Promise<void> {
     await settledWithin(graceSeconds * 1000, this.allEnded());
     this.closing = true;
-    this.all().forEach((reply) => reply.abort.abort(new ReplyAborted('interrupted')));
+    this.all().forEach((reply) => reply.abort('interrupted'));
     const written = this.allEnded().then(() => this.writeBuffer.close());
     await settledWithin(LAST_WRITES_MS, written);
   }
@@ -86,8 +86,7 @@ export class ReplyEngine {
     return this.hub.subscribe(reply.userId, ({ type, conversationId }) => {
       const stopsConversation = type === 'conversation.deleted' || type === 'reply.stop';
       const stopsUser = type === 'account.deleted' || type === 'account.disabled';
-      if ((stopsConversation && conversationId === conversation_id) || stopsUser)
-        reply.abort.abort(new ReplyAborted('stopped'));
+      if ((stopsConversation && conversationId === conversation_id) || stopsUser) reply.abort('stopped');
     });
   }
 
@@ -97,7 +96,7 @@ export class ReplyEngine {
     const task = taskOf(reply, run);
     try {
       prompt = await this.whenAvailable(reply, run.prompt);
-      const batches = this.ai.stream(run.provider, prompt, reply.abort.signal, logRetries(task));
+      const batches = this.ai.stream(run.provider, prompt, reply.signal, logRetries(task));
       await traceCompletion(run.provider, outcome, () => this.read(reply, batches, outcome));
     } catch (error) {
       Object.assign(outcome, this.failure(reply, task, error));
@@ -128,7 +127,7 @@ export class ReplyEngine {
     for (const part of REPLY_PARTS) {
       if (batch[part]) this.hub.publish(reply.userId, reply.append(part, batch[part]));
     }
-    return this.writeBuffer.grow(batch.content.length + batch.reasoning.length, reply.abort.signal);
+    return this.writeBuffer.grow(batch.content.length + batch.reasoning.length, reply.signal);
   }
 
   /** Turns the content so far into reasoning. Stored before published, because other nodes read the attempt. */
@@ -142,19 +141,19 @@ export class ReplyEngine {
   }
 
   /** Retries while the database is unavailable, so that an acknowledged reply does not fail. */
-  private async whenAvailable<T>({ abort }: ActiveReply, work: () => Promise<T>): Promise<T> {
+  private async whenAvailable<T>({ signal }: ActiveReply, work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await work();
       } catch (error) {
         if (!isDatabaseUnavailable(error)) throw error;
       }
-      await delay(RETRY_MS, undefined, { signal: abort.signal });
+      await delay(RETRY_MS, undefined, { signal });
     }
   }
 
   private failure(reply: ActiveReply, task: ProviderTask, error: unknown): Outcome {
-    const { signal } = reply.abort;
+    const { signal } = reply;
     if (signal.aborted) return { status: (signal.reason as ReplyAborted).end };
     if (error instanceof ProviderError) {
       logProviderError(task, error);

@@ -4,7 +4,6 @@ import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import { PendingTurns } from '../turns/pending-turns.js';
 import { AbandonedReplies } from './abandoned-replies.js';
-import { ReplyAborted } from './active-reply.js';
 import { ReplyEngine } from './reply-engine.js';
 import { ReplyRepository, type RunningReply } from './reply-repository.js';
 
@@ -27,7 +26,7 @@ export class ReplyStopper {
     await this.pendingTurns.settled(conversationId);
     const reply = this.engine.all().find(({ message }) => message.conversation_id === conversationId);
     if (reply) {
-      reply.abort.abort(new ReplyAborted('stopped'));
+      reply.abort('stopped');
       return reply.ended;
     }
     const running = await this.repository.findRunning({ conversationId });

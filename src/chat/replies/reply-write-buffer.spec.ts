@@ -60,7 +60,7 @@ function start(id = 1, attempt = 1): ActiveReply {
 /** @returns as {@link ReplyWriteBuffer.grow} */
 function grow(reply: ActiveReply, text: string): Promise<void> | null {
   reply.append('content', text);
-  return buffer.grow(text.length, reply.abort.signal);
+  return buffer.grow(text.length, reply.signal);
 }
 
 function append(reply: ActiveReply, text: string): void {
@@ -238,7 +238,7 @@ describe('ReplyWriteBuffer', () => {
     append(long, 'x'.repeat(MAX_UNSAVED));
     const waits = [grow(other, 'y'), grow(long, 'z')];
 
-    long.abort.abort();
+    long.abort('stopped');
     await waits[1];
     let resumed = false;
     void waits[0]!.then(() => (resumed = true));

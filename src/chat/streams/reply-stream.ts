@@ -81,7 +81,7 @@ export class ReplyStream {
   ): Promise<void> {
     const running = this.engine.find(id);
     // The deletion of one that is being stopped may have been published before.
-    if (running && !running.abort.signal.aborted) join(running);
+    if (running && !running.signal.aborted) join(running);
     else await this.join.readThenJoin(userId, conversation_id, () => this.reader.readOne(id), join);
   }
 

@@ -6,7 +6,6 @@ import { Heartbeat } from '../../../src/chat/replies/recovery/heartbeat.js';
 import { ReplyRecovery } from '../../../src/chat/replies/recovery/reply-recovery.js';
 import { ReplyEngine } from '../../../src/chat/replies/reply-engine.js';
 import { ReplyRepository } from '../../../src/chat/replies/reply-repository.js';
-import { ReplyAborted } from '../../../src/chat/replies/active-reply.js';
 import { WebSocketClients } from '../../../src/chat/transports/websocket/websocket-clients.js';
 
 /**
@@ -23,7 +22,7 @@ export async function crash(app: NestExpressApplication): Promise<void> {
   app.get(SocketLifecycle).closeAll();
   app.get(WebSocketClients).closeAll();
   const engine = app.get(ReplyEngine);
-  for (const reply of engine.all()) reply.abort.abort(new ReplyAborted('interrupted'));
+  for (const reply of engine.all()) reply.abort('interrupted');
   await app.get(DataSource).destroy();
 }
 

@@ -2,7 +2,6 @@ import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } fro
 import { isDatabaseUnavailable } from '../../../common/errors/database-errors.js';
 import { Draining } from '../../../common/lifecycle/draining.js';
 import { AbandonedReplies } from '../abandoned-replies.js';
-import { ReplyAborted } from '../active-reply.js';
 import { ReplyRepository } from '../reply-repository.js';
 import { RecoveryScan, type Scanned } from './recovery-scan.js';
 import { ReplyRetries } from './reply-retries.js';
@@ -48,7 +47,7 @@ export class ReplyRecovery implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private async handle({ abandoned, lost }: Scanned): Promise<void> {
-    for (const reply of lost) reply.abort.abort(new ReplyAborted('stopped'));
+    for (const reply of lost) reply.abort('stopped');
     for (let start = 0; start < abandoned.length; start += CONCURRENCY) {
       const batch = abandoned.slice(start, start + CONCURRENCY);
       await Promise.all(batch.map((id) => this.retryOrInterrupt(id)));
