@@ -7,12 +7,8 @@ import { Message } from '../../conversations/messages/message.entity.js';
 import { MessagesService } from '../../conversations/messages/messages.service.js';
 import { isMysql } from '../../database/data-source.js';
 import { retryContention, transaction } from '../../database/retry.js';
-import {
-  ReplyChunk,
-  chunksBefore,
-  chunksOf,
-  type ReplyPart,
-} from '../../conversations/messages/reply-chunk.entity.js';
+import { chunksBefore, ReplyChunk, type ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
+import { readChunks } from '../../conversations/messages/stored-text.js';
 import { type EndingReply, type FinalReply, ReplyEndRecords } from './reply-end-records.js';
 import { endInPieces, groupByStatement, MAX_LENGTH } from './store-in-pieces.js';
 import type { Usage } from '../../usage/estimated-usage.js';
@@ -158,17 +154,8 @@ export class ReplyRepository {
   }
 
   /** Reads an attempt's stored text. */
-  async textOf(messageId: number, attempt: number): Promise<Record<ReplyPart, string>> {
-    const chunks = await this.database.getRepository(ReplyChunk).find({
-      where: { messageId, seq: chunksOf(attempt) },
-      order: { seq: 'ASC' },
-    });
-    const join = (part: ReplyPart) =>
-      chunks
-        .filter((chunk) => chunk.part === part)
-        .map((chunk) => chunk.text)
-        .join('');
-    return { content: join('content'), reasoning: join('reasoning') };
+  textOf(messageId: number, attempt: number): Promise<Record<ReplyPart, string>> {
+    return readChunks(this.database.getRepository(ReplyChunk), messageId, attempt);
   }
 
   async deleteChunks(messageIds: number[]): Promise<void> {

@@ -5,7 +5,8 @@ import { firstFitting, MAX_PAGE_BYTES } from '../../common/json/json-size.js';
 import { MessageFiles } from '../../files/message-files.service.js';
 import { MessageDto } from './message.dto.js';
 import { Message } from './message.entity.js';
-import { ReplyChunk, ReplyPart, chunksOf } from './reply-chunk.entity.js';
+import { ReplyChunk } from './reply-chunk.entity.js';
+import { readChunks, readContent } from './stored-text.js';
 
 export interface PageOptions {
   limit: number;
@@ -107,9 +108,8 @@ export class MessagesService {
   }
 
   /** @returns an empty text if the message was deleted */
-  async readContent(id: number): Promise<string> {
-    const message = await this.messages.findOne({ select: { id: true, content: true }, where: { id } });
-    return message?.content ?? '';
+  readContent(id: number): Promise<string> {
+    return readContent(this.messages, id);
   }
 
   /** @returns ascending ids of a message and its siblings */
@@ -168,14 +168,10 @@ export class MessagesService {
   /** Adds the text of a running reply from its chunks. */
   private async withText(message: Message): Promise<Message> {
     if (message.status !== 'streaming') return message;
-    const chunks = await this.chunks.find({
-      where: { messageId: message.id, seq: chunksOf(message.attempt) },
-      order: { seq: 'ASC' },
-    });
+    const text = await readChunks(this.chunks, message.id, message.attempt);
     // The reply may have ended or been retried since it was read, and its chunks deleted.
     const now = await this.messages.findOneBy({ id: message.id });
     if (now && now.status !== 'streaming') return Object.assign(message, now);
-    const text = { content: join(chunks, 'content'), reasoning: join(chunks, 'reasoning') };
     return Object.assign(message, text);
   }
 }
@@ -184,11 +180,4 @@ const bytesOf = ({ bytes }: SizedRow) => Number(bytes);
 
 function siblingKey({ conversationId, parentId }: SiblingKey): string {
   return `${conversationId}/${parentId}`;
-}
-
-function join(chunks: ReplyChunk[], part: ReplyPart): string {
-  return chunks
-    .filter((chunk) => chunk.part === part)
-    .map((chunk) => chunk.text)
-    .join('');
 }

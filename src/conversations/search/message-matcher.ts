@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Repository } from 'typeorm';
 import { type FoldedPiece, foldPieces, sourceIndex } from '../../common/text/folded-pieces.js';
 import type { Message } from '../messages/message.entity.js';
+import { readContent } from '../messages/stored-text.js';
 
 /** Characters of a message that are read with others; longer messages are read again, one by one. */
 export const BEGINNING_CHARACTERS = 8000;
@@ -45,11 +46,7 @@ export class MessageMatcher {
   private async snippetOf({ id, beginning }: MatchRow, key: string): Promise<string | null> {
     const snippet = await this.findSnippet(beginning, key);
     if (snippet !== null || beginning.length < BEGINNING_CHARACTERS) return snippet;
-    const message = await this.messages.findOne({
-      select: { id: true, content: true },
-      where: { id: Number(id) },
-    });
-    return message && this.findSnippet(message.content, key);
+    return this.findSnippet(await readContent(this.messages, Number(id)), key);
   }
 
   private async findSnippet(text: string, key: string): Promise<string | null> {

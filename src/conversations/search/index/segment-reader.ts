@@ -2,6 +2,7 @@ import type { Repository } from 'typeorm';
 import { foldPieces } from '../../../common/text/folded-pieces.js';
 import type { Message } from '../../messages/message.entity.js';
 import { ownMessages } from '../../messages/own-messages.js';
+import { readContent } from '../../messages/stored-text.js';
 import { BUCKETS, NGramReader } from './n-grams.js';
 import { PostingRows } from './search-postings.js';
 import type { Gap } from './segment-ranges.js';
@@ -88,18 +89,12 @@ export class SegmentReader {
 
   private async readNGrams(reader: NGramReader, { id, beginning }: MessageRow): Promise<void> {
     const isWhole = beginning.length < CHARACTERS_PER_MESSAGE;
-    const text = isWhole ? beginning : await this.readContent(Number(id));
+    const text = isWhole ? beginning : await readContent(this.messages, Number(id));
     reader.begin();
     for (const { folded } of foldPieces(text)) {
       reader.read(folded);
       if (performance.now() - this.busySince > MAX_BUSY_MS) await this.yield();
     }
-  }
-
-  /** @returns an empty text if the message was deleted */
-  private async readContent(id: number): Promise<string> {
-    const message = await this.messages.findOne({ select: { id: true, content: true }, where: { id } });
-    return message?.content ?? '';
   }
 
   private settledBefore(): Date {
