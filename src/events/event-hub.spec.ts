@@ -48,7 +48,7 @@ describe('EventHub', () => {
     ];
     ends.forEach((end) => end());
 
-    const { readers, listeners } = hub as unknown as Record<'readers' | 'listeners', Map<number, unknown>>;
-    expect([readers.size, listeners.size]).toEqual([0, 0]);
+    const { deltaListeners, listeners } = hub as unknown as Record<string, Map<number, unknown>>;
+    expect([deltaListeners!.size, listeners!.size]).toEqual([0, 0]);
   });
 });

@@ -18,7 +18,7 @@ export class EventHub {
   /** By user. */
   private readonly listeners = new Map<number, Set<EventListener>>();
   /** By conversation. */
-  private readonly readers = new Map<number, Set<EventListener>>();
+  private readonly deltaListeners = new Map<number, Set<EventListener>>();
   private relay?: EventRelay;
 
   connect(relay: EventRelay): void {
@@ -34,7 +34,9 @@ export class EventHub {
   /** Delivers to this node's listeners only. */
   deliver(userId: number, event: ParleyEvent): void {
     const listeners =
-      event.type === 'message.delta' ? this.readers.get(event.conversationId!) : this.listeners.get(userId);
+      event.type === 'message.delta'
+        ? this.deltaListeners.get(event.conversationId!)
+        : this.listeners.get(userId);
     if (!listeners) return;
     for (const listener of listeners) listener(event);
   }
@@ -84,11 +86,11 @@ export class EventHub {
    * @returns ends the subscription
    */
   subscribeDeltas(conversationId: number, listener: EventListener): () => void {
-    let readers = this.readers.get(conversationId);
-    if (!readers) this.readers.set(conversationId, (readers = new Set()));
-    readers.add(listener);
+    let listeners = this.deltaListeners.get(conversationId);
+    if (!listeners) this.deltaListeners.set(conversationId, (listeners = new Set()));
+    listeners.add(listener);
     return () => {
-      if (readers.delete(listener) && readers.size === 0) this.readers.delete(conversationId);
+      if (listeners.delete(listener) && listeners.size === 0) this.deltaListeners.delete(conversationId);
     };
   }
 }

@@ -7,7 +7,7 @@ import { EventType, ParleyEvent } from './parley-event.js';
  * Longer events are not published: Redis disconnects a subscriber with 32 MB buffered. The user's clients on other nodes
  * resume from the database instead. UTF-16 code units.
  */
-const LONGEST = 2 * 1024 * 1024;
+const MAX_LENGTH = 2 * 1024 * 1024;
 
 export interface RelayReceiver {
   /** An event that another node has published. */
@@ -28,7 +28,8 @@ export class RedisRelay {
   private readonly channels: string;
   /** By user; each resolves once Redis has confirmed it. */
   private readonly subscriptions = new Map<number, Promise<void>>();
-  private readonly turns = new Map<number, Promise<void>>();
+  /** The last call of each user, after which the next one runs. */
+  private readonly queues = new Map<number, Promise<void>>();
   /** Users whose events could not be published. */
   private readonly unsent = new Set<number>();
   /** Users subscribed by the current connection before it was ready. */
@@ -44,9 +45,9 @@ export class RedisRelay {
     this.publisher = new RedisConnection(url);
     this.subscriber = new RedisConnection(url, {}, (client) => this.renewSubscriptions(client));
     this.publisher.on('error', () => undefined);
-    this.publisher.on('ready', () => this.makeUp());
-    this.subscriber.on('error', (error: Error) => this.noticeLoss(error));
-    this.subscriber.on('ready', () => this.noticeReturn());
+    this.publisher.on('ready', () => this.resumeUnsent());
+    this.subscriber.on('error', (error: Error) => this.handleLoss(error));
+    this.subscriber.on('ready', () => this.handleReady());
   }
 
   /** Resolves after the first attempt to connect, so that clients connect after it. Retries until it succeeds. */
@@ -70,7 +71,7 @@ export class RedisRelay {
   }
 
   send(userId: number, { type, cursor = '', json }: ParleyEvent): void {
-    if (json.length > LONGEST) return this.send(userId, new ParleyEvent('connection.resume', {}));
+    if (json.length > MAX_LENGTH) return this.send(userId, new ParleyEvent('connection.resume', {}));
     if (!this.publisher.isReady) return void this.unsent.add(userId);
     this.publisher.client
       .publish(this.channels + userId, `${this.nodeId} ${type} ${cursor} ${json}`)
@@ -85,26 +86,26 @@ export class RedisRelay {
 
   leave(userId: number): void {
     if (!this.subscriptions.delete(userId)) return;
-    void this.inTurn(userId, () => this.subscriber.client.unsubscribe(this.channels + userId, this.take));
+    void this.enqueue(userId, () => this.subscriber.client.unsubscribe(this.channels + userId, this.receive));
   }
 
   private subscribe(userId: number): Promise<void> {
-    const stands = this.inTurn(userId, () =>
-      this.subscriber.client.subscribe(this.channels + userId, this.take),
+    const subscription = this.enqueue(userId, () =>
+      this.subscriber.client.subscribe(this.channels + userId, this.receive),
     );
-    this.subscriptions.set(userId, stands);
-    return stands;
+    this.subscriptions.set(userId, subscription);
+    return subscription;
   }
 
   /** Serializes calls per user: the Redis client loses a SUBSCRIBE issued during an UNSUBSCRIBE. */
-  private inTurn(userId: number, work: () => Promise<void>): Promise<void> {
-    const turn = (this.turns.get(userId) ?? Promise.resolve()).then(work).catch(() => undefined);
-    this.turns.set(userId, turn);
-    void turn.then(() => this.turns.get(userId) === turn && this.turns.delete(userId));
-    return turn;
+  private enqueue(userId: number, work: () => Promise<void>): Promise<void> {
+    const call = (this.queues.get(userId) ?? Promise.resolve()).then(work).catch(() => undefined);
+    this.queues.set(userId, call);
+    void call.then(() => this.queues.get(userId) === call && this.queues.delete(userId));
+    return call;
   }
 
-  private readonly take = (text: string, channel: string): void => {
+  private readonly receive = (text: string, channel: string): void => {
     const [, nodeId, type, cursor, json] = /^(\S+) (\S+) (\S*) (.*)$/s.exec(text) ?? [];
     if (nodeId === undefined || nodeId === this.nodeId) return;
     const userId = Number(channel.slice(this.channels.length));
@@ -112,14 +113,14 @@ export class RedisRelay {
     this.receiver.receive(userId, new ParleyEvent(type as EventType, body, cursor || undefined));
   };
 
-  private noticeLoss(error: Error): void {
+  private handleLoss(error: Error): void {
     if (!this.lost)
       this.logger.warn(`Redis is unavailable; events of other nodes are not received: ${error.message}`);
     this.lost = true;
   }
 
   /** Also called for the first connection: users may have subscribed before it. */
-  private noticeReturn(): void {
+  private handleReady(): void {
     if (this.lost) this.logger.log('Redis is available again');
     this.lost = false;
     for (const userId of this.subscriptions.keys())
@@ -130,11 +131,11 @@ export class RedisRelay {
   private async renewSubscriptions(client: RedisClient): Promise<void> {
     this.renewed = new Set(this.subscriptions.keys());
     const channels = [...this.renewed].map((userId) => this.channels + userId);
-    if (channels.length > 0) await client.subscribe(channels, this.take);
+    if (channels.length > 0) await client.subscribe(channels, this.receive);
   }
 
   /** Makes clients on other nodes resume after events that could not be published. */
-  private makeUp(): void {
+  private resumeUnsent(): void {
     const users = [...this.unsent];
     this.unsent.clear();
     for (const userId of users) this.send(userId, new ParleyEvent('connection.resume', {}));
