@@ -6,10 +6,10 @@ import { EncryptionService } from '../encryption/encryption.service.js';
 import { ConfigDto } from './config.dto.js';
 import { ModelConfig } from './model-config.entity.js';
 
-/** Lists of users with own configurations. */
-class Lists extends Map<number, ConfigDto[]> {
-  /** The list of users without. */
-  ofOthers: ConfigDto[] = [];
+/** Lists of configurations by user. Users without own configurations have no entry. */
+class ListsByUser extends Map<number, ConfigDto[]> {
+  /** The list of every user without own configurations. */
+  sharedOnly: ConfigDto[] = [];
 }
 
 /** Makes the lists of configurations that users see, of many users at once. */
@@ -20,14 +20,14 @@ export class ConfigLists {
     private readonly encryption: EncryptionService,
   ) {}
 
-  async read(userIds: number[]): Promise<Lists> {
+  async read(userIds: number[]): Promise<ListsByUser> {
     const { manager } = this.dataSource;
     const where = [{ userId: In(userIds) }, { userId: IsNull(), enabled: true }];
     const configs = await manager.find(ModelConfig, { where, order: { id: 'ASC' } });
     const shared = configs.filter(({ userId }) => userId === null);
     const own = groupByUser(configs);
-    const lists = new Lists();
-    lists.ofOthers = this.toDtos(shared, sharedDefaultOf(shared));
+    const lists = new ListsByUser();
+    lists.sharedOnly = this.toDtos(shared, sharedDefaultOf(shared));
     for (const [userId, chosen] of await this.chosenDefaults([...own.keys()])) {
       const configsOfUser = own.get(userId)!;
       const defaultConfig = configsOfUser.find(({ id }) => id === chosen) ?? configsOfUser[0];

@@ -8,7 +8,7 @@ import { ModelConfig } from './model-config.entity.js';
 const MAX_CONFIGS = 50;
 
 /** Selects the default first: `users.default_config_id`, or the oldest if that is null or deleted. */
-export function queryDefaultFirst(manager: EntityManager, userId: number): SelectQueryBuilder<ModelConfig> {
+function queryDefaultFirst(manager: EntityManager, userId: number): SelectQueryBuilder<ModelConfig> {
   return manager
     .createQueryBuilder(ModelConfig, 'config')
     .innerJoin(User, 'user', 'user.id = config.userId')
@@ -62,7 +62,10 @@ export function withUserLock<T>(
   });
 }
 
-/** Requires `withUserLock`. */
+/**
+ * Requires `withUserLock`. Shared configurations, with the user id null, have no lock: simultaneous creations may exceed
+ * the limit.
+ */
 export async function assertBelowLimit(manager: EntityManager, userId: number | null): Promise<void> {
   const owned = { userId: userId ?? IsNull() };
   if ((await manager.countBy(ModelConfig, owned)) < MAX_CONFIGS) return;

@@ -4,7 +4,7 @@ import { AuthModule } from '../auth/auth.module.js';
 import { EncryptionModule } from '../encryption/encryption.module.js';
 import { ConfigColumns } from './config-columns.service.js';
 import { ConfigLists } from './config-lists.service.js';
-import { SharedConfigNews } from './shared-config-news.service.js';
+import { SharedConfigPublisher } from './shared-config-publisher.service.js';
 import { ConfigChangesService } from './config-changes.service.js';
 import { ConfigsController } from './configs.controller.js';
 import { ConfigsService } from './configs.service.js';
@@ -13,7 +13,10 @@ import { ConfigsService } from './configs.service.js';
 @Module({
   imports: [AiModule, AuthModule, EncryptionModule],
   controllers: [ConfigsController],
-  providers: [...[ConfigsService, ConfigChangesService], ...[ConfigColumns, ConfigLists, SharedConfigNews]],
-  exports: [ConfigsService, ConfigColumns, SharedConfigNews],
+  providers: [
+    ...[ConfigsService, ConfigChangesService],
+    ...[ConfigColumns, ConfigLists, SharedConfigPublisher],
+  ],
+  exports: [ConfigsService, ConfigColumns, SharedConfigPublisher],
 })
 export class ConfigsModule {}

@@ -44,7 +44,7 @@ export class ConfigsService {
   /** The user's own configurations, then the shared ones; oldest first. */
   async list(userId: number): Promise<ConfigDto[]> {
     const lists = await this.lists.read([userId]);
-    return lists.get(userId) ?? lists.ofOthers;
+    return lists.get(userId) ?? lists.sharedOnly;
   }
 
   /** Requests a tiny completion. A failure of the provider is returned, not thrown. */

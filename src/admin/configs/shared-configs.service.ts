@@ -9,7 +9,7 @@ import { sharedDefaultOf } from '../../configs/config-lists.service.js';
 import { assertBelowLimit } from '../../configs/config-rows.js';
 import { configNotFound } from '../../configs/configs.errors.js';
 import { ModelConfig } from '../../configs/model-config.entity.js';
-import { SharedConfigNews } from '../../configs/shared-config-news.service.js';
+import { SharedConfigPublisher } from '../../configs/shared-config-publisher.service.js';
 import {
   type CreateSharedConfigDto,
   SharedConfigDto,
@@ -23,7 +23,7 @@ export class SharedConfigsService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly columns: ConfigColumns,
     private readonly encryption: EncryptionService,
-    private readonly news: SharedConfigNews,
+    private readonly publisher: SharedConfigPublisher,
   ) {}
 
   /** Oldest first, with those that are not enabled. */
@@ -66,7 +66,7 @@ export class SharedConfigsService {
   async delete(id: number): Promise<void> {
     const { affected } = await this.dataSource.manager.delete(ModelConfig, { id, userId: IsNull() });
     if (!affected) throw configNotFound();
-    this.news.announce();
+    this.publisher.publishChange();
   }
 
   /** @throws {NotFoundError} also for a user's configuration */
@@ -83,7 +83,7 @@ export class SharedConfigsService {
   }
 
   private async changed(id: number): Promise<SharedConfigDto> {
-    this.news.announce();
+    this.publisher.publishChange();
     const config = (await this.list()).find((one) => one.id === id);
     if (!config) throw configNotFound();
     return config;

@@ -4,17 +4,17 @@ import { EventHub } from '../events/event-hub.js';
 import { ParleyEvent } from '../events/parley-event.js';
 import { ConfigLists } from './config-lists.service.js';
 
-/** Stands for all nodes where a user's id stands for the user's devices. */
+/** Channel of all nodes, in place of a user's id. */
 const ALL_NODES = 0;
 /** Users per query. */
 const PAGE = 1000;
 
 /**
- * Publishes `config.changed` to everyone connected after a shared configuration has changed. Each node reads the lists
+ * Publishes `config.changed` to all connected users when a shared configuration has changed. Each node reads the lists
  * of its own users, many at once.
  */
 @Injectable()
-export class SharedConfigNews implements OnApplicationBootstrap, OnApplicationShutdown {
+export class SharedConfigPublisher implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('SharedConfigs');
   private unsubscribe?: () => void;
   private running: Promise<void> | null = null;
@@ -25,7 +25,6 @@ export class SharedConfigNews implements OnApplicationBootstrap, OnApplicationSh
     private readonly lists: ConfigLists,
   ) {}
 
-  /** Other nodes are reached from here on. */
   onApplicationBootstrap(): void {
     this.unsubscribe = this.hub.subscribe(ALL_NODES, ({ type }) => {
       if (type === 'shared-configs.changed') this.deliver();
@@ -36,7 +35,8 @@ export class SharedConfigNews implements OnApplicationBootstrap, OnApplicationSh
     this.unsubscribe?.();
   }
 
-  announce(): void {
+  /** Delivers the changed lists on this node and on others, in the background. */
+  publishChange(): void {
     this.hub.publish(ALL_NODES, new ParleyEvent('shared-configs.changed', {}));
   }
 
@@ -63,10 +63,10 @@ export class SharedConfigNews implements OnApplicationBootstrap, OnApplicationSh
 
   private async deliverTo(userIds: number[]): Promise<void> {
     const lists = await this.lists.read(userIds);
-    const ofOthers = new ParleyEvent('config.changed', { configs: lists.ofOthers });
+    const sharedOnly = new ParleyEvent('config.changed', { configs: lists.sharedOnly });
     for (const userId of userIds) {
       const configs = lists.get(userId);
-      this.hub.deliver(userId, configs ? new ParleyEvent('config.changed', { configs }) : ofOthers);
+      this.hub.deliver(userId, configs ? new ParleyEvent('config.changed', { configs }) : sharedOnly);
     }
   }
 }
