@@ -13,6 +13,9 @@ export const missingToken = () =>
 export const invalidToken = () =>
   new UnauthenticatedError('unauthenticated', 'The access token is not valid.');
 
+export const tokenOfAnotherUser = () =>
+  new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
+
 export const invalidTicket = () => new UnauthenticatedError('unauthenticated', 'The ticket is not valid.');
 
 export const expiredToken = () => new UnauthenticatedError('token_expired', 'The access token has expired.');
@@ -52,7 +55,7 @@ export const reauthenticationRequired = (hasPassword: boolean) =>
     `The login is older than 15 minutes: ${hasPassword ? 'send current_password too' : 'log in again'}.`,
   );
 
-/** Told only to clients that have shown the user's credentials. */
+/** Only for clients that have sent the user's credentials: it reveals that the account exists. */
 export const accountDisabled = () =>
   new ProblemError(403, 'account_disabled', 'This account is disabled: ask an administrator.');
 
@@ -77,6 +80,7 @@ export const noTotpPending = () =>
   new ConflictError('no_totp_pending', 'There is no second factor to confirm: set one up first.');
 
 export const totpInactive = () => new ConflictError('totp_inactive', 'The second factor is off.');
+
 /** Does not reveal what is wrong with the token; the log does. */
 export const invalidIdToken = () =>
   new UnauthenticatedError('invalid_id_token', 'The ID token is not valid here.', false);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { tokenOfAnotherUser } from '../../../auth/auth.errors.js';
 import { AuthService } from '../../../auth/guard/auth.service.js';
 import { type AccessClaims, claimsOf } from '../../../auth/identity.js';
-import { UnauthenticatedError } from '../../../common/errors/errors.js';
 import type { ConversationPageDto } from '../../../conversations/conversation.dto.js';
 import { TurnDto } from '../../chat.dto.js';
 import { ChatService } from '../../chat.service.js';
@@ -75,9 +75,7 @@ export class SocketCommands {
   /** @throws {UnauthenticatedError} also for a token of another user */
   async refresh(peer: SocketPeer, { token }: TokenDto): Promise<TokenExpiryDto> {
     const identity = await this.auth.authenticate(token);
-    if (identity.user.id !== peer.userId) {
-      throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
-    }
+    if (identity.user.id !== peer.userId) throw tokenOfAnotherUser();
     peer.renew(claimsOf(identity));
     return { expires_at: new Date(identity.expiresAt).toISOString() };
   }

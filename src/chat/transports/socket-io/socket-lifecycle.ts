@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Express } from 'express';
 import type { Namespace, Socket } from 'socket.io';
-import { missingToken } from '../../../auth/auth.errors.js';
+import { missingToken, tokenOfAnotherUser } from '../../../auth/auth.errors.js';
 import { AuthService } from '../../../auth/guard/auth.service.js';
 import { bearerTokenOf } from '../../../auth/tokens/request-tokens.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
-import { NotFoundError, UnauthenticatedError } from '../../../common/errors/errors.js';
+import { NotFoundError } from '../../../common/errors/errors.js';
 import { addressOf } from '../../../common/http/server/handshake.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { ConversationStream } from '../../streams/conversation-stream.js';
@@ -98,8 +98,7 @@ export class SocketLifecycle {
   }
 
   private refuseOthers({ recovered, data }: ChatSocket, { user }: Identity): void {
-    if (!recovered || data.userId === user.id) return;
-    throw new UnauthenticatedError('unauthenticated', 'The access token is another user’s.');
+    if (recovered && data.userId !== user.id) throw tokenOfAnotherUser();
   }
 
   /** Sends missed events to a recovered socket; closes it if they are no longer kept. */
