@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
-import { ValidationFailedError } from '../common/errors/errors.js';
+import { invalidField } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { firstFitting, MAX_PAGE_BYTES } from '../common/json/json-size.js';
 import { Deployment } from '../database/deployment.entity.js';
@@ -150,9 +150,9 @@ export class ConversationList {
   private positionOf({ id }: User, query: ListConversationsQuery): ListPosition | null {
     const { cursor, offset } = query;
     if (cursor === undefined) return null;
-    if (offset > 0) throw badField('offset', 'Must not be given beside a cursor.');
+    if (offset > 0) throw invalidField('offset', 'Must not be given beside a cursor.');
     const position = decodeCursor(cursor, scopeOf(id, query), this.deployment.id);
-    if (!position) throw badField('cursor', 'Must be the next_cursor of a page of the same list.');
+    if (!position) throw invalidField('cursor', 'Must be the next_cursor of a page of the same list.');
     return position;
   }
 
@@ -164,8 +164,6 @@ export class ConversationList {
 
 const notIn = (ids: number[]) =>
   ids.length > 0 ? `c.id NOT IN (${ids.map(() => '?').join(', ')})` : '1 = 1';
-
-const badField = (field: string, message: string) => new ValidationFailedError([{ field, message }]);
 
 const scopeOf = (userId: number, { archived = false, q = '' }: ListConversationsQuery) => [
   userId,

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, LessThan, Repository } from 'typeorm';
-import { NotFoundError, ValidationFailedError } from '../common/errors/errors.js';
+import { NotFoundError } from '../common/errors/errors.js';
 import { foldText } from '../common/text/fold-text.js';
 import { usableBy } from '../configs/config-rows.js';
+import { unknownConfigId } from '../configs/configs.errors.js';
 import { ModelConfig } from '../configs/model-config.entity.js';
 import { RawEntityQuery } from '../database/raw-entity-query.js';
 import { retryContention, transaction } from '../database/retry.js';
@@ -142,8 +143,7 @@ export class ConversationsService {
   private async refuseForeignConfig(userId: number, configId: number | null | undefined): Promise<void> {
     if (configId === undefined || configId === null) return;
     if (await this.conversations.manager.existsBy(ModelConfig, usableBy(userId, configId))) return;
-    const message = 'Must be one of your configurations.';
-    throw new ValidationFailedError([{ field: 'config_id', message }]);
+    throw unknownConfigId();
   }
 
   private announce(type: EventType, conversation: Conversation): ConversationDto {

@@ -1,4 +1,5 @@
 import type { DataSource, EntityManager } from 'typeorm';
+import { driverError } from '../common/errors/database-errors.js';
 
 /** MySQL's deadlock and lock wait time-out, after which a statement or transaction may be retried. */
 const CONTENTION = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
@@ -72,8 +73,4 @@ export function isDuplicateKey(error: unknown): boolean {
     code === 'ER_DUP_ENTRY' ||
     /UNIQUE constraint failed/.test(message ?? '')
   );
-}
-
-function driverError(error: unknown): { code?: string; errno?: number; message?: string } {
-  return (error as { driverError?: object }).driverError ?? (error as object);
 }

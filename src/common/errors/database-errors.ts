@@ -52,6 +52,7 @@ export function isReadOnly(error: unknown): boolean {
   return READ_ONLY_ERRNOS.has(driverError(error).errno ?? 0);
 }
 
-function driverError(error: unknown): DriverError {
+/** The driver's error in one of TypeORM's, or the error itself. */
+export function driverError(error: unknown): DriverError {
   return (error as { driverError?: DriverError } | null)?.driverError ?? (error as DriverError | null) ?? {};
 }

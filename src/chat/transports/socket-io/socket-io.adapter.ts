@@ -7,7 +7,7 @@ import type { Server, ServerOptions, Socket } from 'socket.io';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Draining } from '../../../common/lifecycle/draining.js';
 import { EdgeWarnings } from '../../../common/http/edge-warnings.js';
-import { ProblemError, RateLimitedError, ValidationFailedError } from '../../../common/errors/errors.js';
+import { invalidField, ProblemError, RateLimitedError } from '../../../common/errors/errors.js';
 import {
   addressOf,
   handshakeError,
@@ -28,8 +28,7 @@ type Connection = Socket['conn'];
 /** A request with what Engine.IO adds to it. */
 type EngineRequest = IncomingMessage & { _query?: Record<string, string>; res: ServerResponse };
 
-const noSuchCommand = () =>
-  new ValidationFailedError([{ field: 'event', message: 'There is no such command.' }]);
+const noSuchCommand = () => invalidField('event', 'There is no such command.');
 const unknownProtocol = () => new ProblemError(400, 'bad_request', 'Unsupported protocol version');
 const tooManyConnections = () => new RateLimitedError(10, 'Too many connections.');
 

@@ -1,7 +1,7 @@
 import type { RawData, WebSocket } from 'ws';
 import type { AuthService } from '../../../auth/guard/auth.service.js';
 import type { AccessClaims } from '../../../auth/identity.js';
-import { ProblemError, ValidationFailedError } from '../../../common/errors/errors.js';
+import { invalidField, ProblemError } from '../../../common/errors/errors.js';
 import { bodyPipe } from '../../../common/validation/validation.js';
 import { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure } from '../shared/backpressure.js';
@@ -157,11 +157,9 @@ export class WebSocketClient {
   }
 
   private async run({ type, id, ...body }: Frame): Promise<unknown> {
-    if (id !== undefined && id !== null && !isFrameId(id)) {
-      throw new ValidationFailedError([{ field: 'id', message: 'Must be a number or text.' }]);
-    }
-    if (!isCommandName(type))
-      throw new ValidationFailedError([{ field: 'type', message: 'There is no such command.' }]);
+    if (id !== undefined && id !== null && !isFrameId(id))
+      throw invalidField('id', 'Must be a number or text.');
+    if (!isCommandName(type)) throw invalidField('type', 'There is no such command.');
     // Defaults to the conversation of the socket.
     const named =
       type === 'auth.refresh'

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { bodyLimit, bodyTooLarge, declaresTooMuch, isUpload } from './body-limit.js';
-import { ProblemError, ValidationFailedError } from '../../errors/errors.js';
+import { invalidField, ProblemError } from '../../errors/errors.js';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -55,7 +55,7 @@ function parse(bytes: Buffer): unknown {
 /** No operation takes null, an array or a string. */
 function requireObject(body: unknown): object {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
-  throw new ValidationFailedError([{ field: 'body', message: 'Must be a JSON object.' }]);
+  throw invalidField('body', 'Must be a JSON object.');
 }
 
 function isJsonInUtf8(contentType = ''): boolean {
