@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import argon2 from 'argon2';
 import { DataSource } from 'typeorm';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
-import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
+import { hashToken } from '../../src/encryption/random-token.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, newAccount } from '../support/app/accounts.js';
@@ -55,7 +55,7 @@ describe('login', () => {
     const { refresh_token } = ada.tokens;
 
     const rows = await t.manager.findBy(RefreshToken, { sessionId: sessionIdOf(ada.tokens) });
-    expect(rows).toMatchObject([{ tokenHash: hashRefreshToken(refresh_token), usedAt: null }]);
+    expect(rows).toMatchObject([{ tokenHash: hashToken(refresh_token), usedAt: null }]);
     expect(JSON.stringify(rows)).not.toContain(refresh_token);
   });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AuditEvent } from '../../src/audit/audit-event.entity.js';
 import { KnownAddress } from '../../src/auth/sessions/known-address.entity.js';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
-import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
+import { hashToken } from '../../src/encryption/random-token.js';
 import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
 import { StreamTicket } from '../../src/auth/tokens/stream-ticket.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -24,7 +24,7 @@ describe('the hourly purge', () => {
       const { body } = await t.http.post<Tokens>('/auth/refresh', { refresh_token: tokens.at(-1)! });
       tokens.push(body.refresh_token);
     }
-    const [first, second, newest] = tokens.map(hashRefreshToken) as [string, string, string];
+    const [first, second, newest] = tokens.map(hashToken) as [string, string, string];
     await t.manager.update(RefreshToken, { tokenHash: first }, { expiresAt: daysAgo(8) });
     await t.manager.update(RefreshToken, { tokenHash: second }, { expiresAt: daysAgo(6) });
 

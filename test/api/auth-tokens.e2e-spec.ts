@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createConnection } from 'node:net';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
-import { hashRefreshToken } from '../../src/auth/sessions/refresh-tokens.js';
+import { hashToken } from '../../src/encryption/random-token.js';
 import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
@@ -139,7 +139,7 @@ describe('refresh', () => {
   const spentAgo = (seconds: number, { refresh_token }: Tokens, also: Partial<RefreshToken> = {}) =>
     t.manager.update(
       RefreshToken,
-      { tokenHash: hashRefreshToken(refresh_token) },
+      { tokenHash: hashToken(refresh_token) },
       { usedAt: ago(seconds), ...also },
     );
 
@@ -267,7 +267,7 @@ describe('refresh', () => {
 
   it('stores the successor encrypted, and deletes it once used', async () => {
     const ada = await t.user().create();
-    const where = { tokenHash: hashRefreshToken(ada.tokens.refresh_token) };
+    const where = { tokenHash: hashToken(ada.tokens.refresh_token) };
     const { body: second } = await refresh(t, ada.tokens.refresh_token);
 
     const sealed = (await t.manager.findOneByOrFail(RefreshToken, where)).sealedSuccessor!;
@@ -278,7 +278,7 @@ describe('refresh', () => {
 
   it('refuses a token older than 7 days', async () => {
     const ada = await t.user().create();
-    const where = { tokenHash: hashRefreshToken(ada.tokens.refresh_token) };
+    const where = { tokenHash: hashToken(ada.tokens.refresh_token) };
     const { expiresAt } = await t.manager.findOneByOrFail(RefreshToken, where);
     expect(Math.abs(expiresAt.getTime() - Date.now() - 7 * 86_400_000)).toBeLessThan(60_000);
 

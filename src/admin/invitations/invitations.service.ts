@@ -4,9 +4,9 @@ import { DataSource } from 'typeorm';
 import type { Actor } from '../../auth/actor.js';
 import { mailNotConfigured } from '../../auth/auth.errors.js';
 import { Invitation } from '../../auth/invitations/invitation.entity.js';
-import { hashInvitationCode, newInvitationCode } from '../../auth/invitations/invitation-codes.js';
 import { NotFoundError } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
+import { hashToken, newToken } from '../../encryption/random-token.js';
 import { Settings } from '../../env/settings.js';
 import { MailQueue } from '../../mail/mail-queue.service.js';
 import { invitationMail } from '../../mail/mail-templates.js';
@@ -31,7 +31,7 @@ export class InvitationsService {
   /** @throws {ProblemError} 403 `mail_not_configured` */
   async create(actor: Actor, dto: CreateInvitationDto): Promise<CreatedInvitationDto> {
     if (dto.email !== undefined && !this.mails.isConfigured) throw mailNotConfigured();
-    const code = newInvitationCode();
+    const code = newToken();
     const invitation = await transaction(this.dataSource, async (manager) => {
       const invitation = newInvitation(code, dto);
       await manager.insert(Invitation, invitation);
@@ -69,7 +69,7 @@ export class InvitationsService {
 function newInvitation(code: string, { email, expires_at }: CreateInvitationDto): Invitation {
   const now = new Date();
   return Object.assign(new Invitation(), {
-    codeHash: hashInvitationCode(code),
+    codeHash: hashToken(code),
     email: email ?? null,
     expiresAt: expires_at ? new Date(expires_at) : new Date(now.getTime() + LIFETIME_MS),
     usedBy: null,

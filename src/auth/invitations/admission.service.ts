@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, IsNull, MoreThan } from 'typeorm';
 import { invalidField } from '../../common/errors/errors.js';
+import { hashToken } from '../../encryption/random-token.js';
 import { Settings } from '../../env/settings.js';
 import { invitationRequired, registrationClosed } from '../auth.errors.js';
 import { Invitation } from './invitation.entity.js';
-import { hashInvitationCode } from './invitation-codes.js';
 
 /** Decides by REGISTRATION and an invitation whether an account may be created. */
 @Injectable()
@@ -30,7 +30,7 @@ export class AdmissionService {
   }
 
   private async findUsable(code: string): Promise<Invitation> {
-    const where = { codeHash: hashInvitationCode(code), ...usable() };
+    const where = { codeHash: hashToken(code), ...usable() };
     const invitation = await this.dataSource.manager.findOneBy(Invitation, where);
     if (!invitation) throw invalidInvitation();
     return invitation;

@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { type EntityManager, IsNull, MoreThan } from 'typeorm';
 import { invalidField } from '../../common/errors/errors.js';
+import { hashToken, newToken } from '../../encryption/random-token.js';
 import { User } from '../users/user.entity.js';
 import { MailToken } from './mail-token.entity.js';
 
@@ -22,9 +22,15 @@ export async function issueMailToken(
   const { affected } = await manager.update(User, whereSameEmail(user), { email: user.email });
   if (affected !== 1) return null;
   await manager.delete(MailToken, { userId: user.id, purpose });
-  const token = randomBytes(32).toString('base64url');
+  const token = newToken();
   const expiresAt = new Date(Date.now() + LIFETIME_MS[purpose]);
-  await manager.insert(MailToken, { tokenHash: hash(token), userId: user.id, purpose, email, expiresAt });
+  await manager.insert(MailToken, {
+    tokenHash: hashToken(token),
+    userId: user.id,
+    purpose,
+    email,
+    expiresAt,
+  });
   return token;
 }
 
@@ -42,7 +48,7 @@ export async function getMailToken(
   token: string,
   purpose: Purpose,
 ): Promise<MailToken & { user: User }> {
-  const where = { tokenHash: hash(token), purpose, expiresAt: MoreThan(new Date()) };
+  const where = { tokenHash: hashToken(token), purpose, expiresAt: MoreThan(new Date()) };
   const found = await manager.findOne(MailToken, { where, relations: { user: true } });
   if (!found) throw invalidMailToken();
   return found as MailToken & { user: User };
@@ -64,6 +70,3 @@ export async function cancelMailTokens(manager: EntityManager, userId: number): 
 
 export const invalidMailToken = () =>
   invalidField('token', 'Must be a token from a mail that was not used and has not expired.');
-
-/** Unsalted and fast, which suffices for 256 random bits. */
-const hash = (token: string) => createHash('sha256').update(token).digest('hex');

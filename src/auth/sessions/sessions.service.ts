@@ -14,6 +14,7 @@ import {
 import { AuditLog } from '../../audit/audit-log.js';
 import { NotFoundError } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
+import { hashToken, newToken } from '../../encryption/random-token.js';
 import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import { addressKey } from '../../throttling/address-key.js';
@@ -21,7 +22,6 @@ import type { Actor } from '../actor.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { KnownAddress } from './known-address.entity.js';
 import { RefreshToken } from './refresh-token.entity.js';
-import { hashRefreshToken, newRefreshToken } from './refresh-tokens.js';
 import { SessionReader, SessionWithUser } from './session-reader.js';
 import { Session } from './session.entity.js';
 import { whereUnchanged } from './unchanged-password.js';
@@ -167,8 +167,8 @@ async function insertSession(
     userAgent: client.userAgent,
   });
   const sessionId = Number(identifiers[0]!.id);
-  const refreshToken = newRefreshToken();
-  await manager.insert(RefreshToken, { sessionId, tokenHash: hashRefreshToken(refreshToken), expiresAt });
+  const refreshToken = newToken();
+  await manager.insert(RefreshToken, { sessionId, tokenHash: hashToken(refreshToken), expiresAt });
   const known = { userId, address: addressKey(client.address), lastLoginAt: now };
   await manager.upsert(KnownAddress, known, ['userId', 'address']);
   return { userId, sessionId, refreshToken };

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager, IsNull, Not } from 'typeorm';
 import { AuditLog, type AuditSubject } from '../../audit/audit-log.js';
 import { transaction } from '../../database/retry.js';
+import { hashToken, newToken } from '../../encryption/random-token.js';
 import {
   expiredRefreshToken,
   invalidRefreshToken,
@@ -11,15 +12,10 @@ import {
 } from '../auth.errors.js';
 import type { ClientInfo } from '../client-info.decorator.js';
 import { RefreshToken } from '../sessions/refresh-token.entity.js';
-import {
-  hashRefreshToken,
-  newRefreshToken,
-  openSuccessor,
-  sealSuccessor,
-} from '../sessions/refresh-tokens.js';
 import { Session } from '../sessions/session.entity.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { REFRESH_TOKEN_SECONDS } from '../sessions/token-lifetimes.js';
+import { openSuccessor, sealSuccessor } from './sealed-successor.js';
 import type { TokenPairDto } from './token-pair.dto.js';
 import { TokensService } from './tokens.service.js';
 
@@ -54,7 +50,7 @@ export class RefreshService {
 
   private async findRow(token: string): Promise<RefreshToken> {
     const row = await this.dataSource.getRepository(RefreshToken).findOne({
-      where: { tokenHash: hashRefreshToken(token) },
+      where: { tokenHash: hashToken(token) },
       relations: { session: true },
     });
     if (!row) throw invalidRefreshToken();
@@ -81,7 +77,7 @@ async function rotateToken(manager: EntityManager, row: RefreshToken, token: str
   // Locks the session's row first, which serializes the refreshes of a session and prevents deadlocks.
   const { affected } = await manager.update(Session, { id: row.sessionId }, { lastUsedAt: now });
   if (affected !== 1) throw revokedToken();
-  const successor = newRefreshToken();
+  const successor = newToken();
   const spent = await manager.update(
     RefreshToken,
     { id: row.id, usedAt: IsNull() },
@@ -99,7 +95,7 @@ async function insertSuccessor(
   now: Date,
 ): Promise<void> {
   const expiresAt = new Date(now.getTime() + REFRESH_TOKEN_SECONDS * 1000);
-  await manager.insert(RefreshToken, { sessionId, tokenHash: hashRefreshToken(successor), expiresAt });
+  await manager.insert(RefreshToken, { sessionId, tokenHash: hashToken(successor), expiresAt });
   await manager.update(Session, { id: sessionId }, { expiresAt });
   // The predecessor must not reissue this token, now that it is used.
   const predecessor = { sessionId, id: Not(id), sealedSuccessor: Not(IsNull()) };

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { createHash, randomBytes } from 'node:crypto';
 import { Repository } from 'typeorm';
+import { hashToken, newToken } from '../../encryption/random-token.js';
 import { invalidTicket } from '../auth.errors.js';
 import type { Identity } from '../identity.js';
 import { StreamTicketDto } from './stream-ticket.dto.js';
@@ -15,10 +15,10 @@ export class StreamTicketsService {
 
   /** @param expiresAt expiry of the access token in milliseconds since the epoch; ends the stream */
   async issue({ session, expiresAt }: Omit<Identity, 'user'>): Promise<StreamTicketDto> {
-    const ticket = randomBytes(32).toString('base64url');
+    const ticket = newToken();
     const ticketExpiresAt = new Date(Math.min(Date.now() + STREAM_TICKET_SECONDS * 1000, expiresAt));
     await this.tickets.insert({
-      tokenHash: hash(ticket),
+      tokenHash: hashToken(ticket),
       sessionId: session.id,
       expiresAt: ticketExpiresAt,
       accessExpiresAt: new Date(expiresAt),
@@ -31,7 +31,7 @@ export class StreamTicketsService {
    * @throws {UnauthenticatedError} `unauthenticated` for unknown, used and expired tickets alike
    */
   async redeem(ticket: string): Promise<StreamTicket> {
-    const tokenHash = hash(ticket);
+    const tokenHash = hashToken(ticket);
     const found = await this.tickets.findOneBy({ tokenHash });
     if (!found || found.expiresAt.getTime() <= Date.now()) throw invalidTicket();
     const { affected } = await this.tickets.delete({ tokenHash });
@@ -39,6 +39,3 @@ export class StreamTicketsService {
     return found;
   }
 }
-
-/** Unsalted and fast, which suffices for 256 random bits. */
-const hash = (ticket: string) => createHash('sha256').update(ticket).digest('hex');

@@ -1,15 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import { createHmac, generateKeyPairSync, sign as signWithKey } from 'node:crypto';
+import { hashToken, newToken } from '../../encryption/random-token.js';
 import { Settings } from '../../env/settings.js';
-import {
-  hashRefreshToken,
-  newRefreshToken,
-  openSuccessor,
-  sealSuccessor,
-} from '../sessions/refresh-tokens.js';
 import { jwtOptions } from './jwt-options.js';
 import { KeyRing } from './key-ring.js';
+import { openSuccessor, sealSuccessor } from './sealed-successor.js';
 import { TokensService } from './tokens.service.js';
 
 const SECRET = 'a secret that only this test knows of, 0123456789';
@@ -182,7 +178,7 @@ describe('access tokens', () => {
     expect(failureOf(forge({ payload: { exp: now() - 1 }, secret: OTHER_SECRET }))).toEqual(invalid);
   });
 
-  it.each(['', '.', '..', 'a.b.c', 'null', `${'a'.repeat(100_000)}.b.c`, newRefreshToken()])(
+  it.each(['', '.', '..', 'a.b.c', 'null', `${'a'.repeat(100_000)}.b.c`, newToken()])(
     'are refused if they are not a JWT',
     (token) => expect(failureOf(token)).toEqual(invalid),
   );
@@ -211,30 +207,30 @@ describe('secrets', () => {
 
 describe('refresh tokens', () => {
   it('are 256 bits, never the same', () => {
-    const many = new Set(Array.from({ length: 1000 }, newRefreshToken));
+    const many = new Set(Array.from({ length: 1000 }, newToken));
 
     expect(many.size).toBe(1000);
     for (const token of many) expect(Buffer.from(token, 'base64url')).toHaveLength(32);
   });
 
   it('are hashed with SHA-256, in hex', () => {
-    expect(hashRefreshToken('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    expect(hashToken('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
   });
 
   it('open their sealed successor, and no other token does', () => {
-    const [token, successor] = [newRefreshToken(), newRefreshToken()];
+    const [token, successor] = [newToken(), newToken()];
     const sealed = sealSuccessor(successor, token);
 
     expect(openSuccessor(sealed, token)).toBe(successor);
     expect(sealed).not.toContain(successor);
     expect(sealed.length).toBeLessThanOrEqual(255);
-    expect(() => openSuccessor(sealed, newRefreshToken())).toThrow();
-    expect(() => openSuccessor(sealed, hashRefreshToken(token))).toThrow();
+    expect(() => openSuccessor(sealed, newToken())).toThrow();
+    expect(() => openSuccessor(sealed, hashToken(token))).toThrow();
   });
 
   it('do not open a changed or truncated successor', () => {
-    const token = newRefreshToken();
-    const sealed = Buffer.from(sealSuccessor(newRefreshToken(), token), 'base64url');
+    const token = newToken();
+    const sealed = Buffer.from(sealSuccessor(newToken(), token), 'base64url');
     for (const at of [0, 12, 30, sealed.length - 1]) {
       const changed = Buffer.from(sealed);
       changed[at]! ^= 1;

@@ -1,13 +1,7 @@
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
-
-/** 256 random bits, in base64url. */
-export const newRefreshToken = () => randomBytes(32).toString('base64url');
-
-/** Unsalted and fast, which suffices for 256 random bits. */
-export const hashRefreshToken = (token: string) => createHash('sha256').update(token).digest('hex');
 
 /** Encrypts a token's successor under a key derived from the token, which the database does not hold. */
 export function sealSuccessor(successor: string, token: string): string {
