@@ -5,7 +5,7 @@ import type { Actor } from '../actor.js';
 import type { ChangePasswordDto } from '../auth.dto.js';
 import { revokedToken, wrongPassword } from '../auth.errors.js';
 import { Session } from '../sessions/session.entity.js';
-import { deleteOthers } from '../sessions/sessions.service.js';
+import { deleteOtherSessions } from '../sessions/sessions.service.js';
 import { PasswordReplacementService } from './password-replacement.service.js';
 import { ReauthenticationService } from './reauthentication.service.js';
 
@@ -32,5 +32,5 @@ export class PasswordChangeService {
 async function endOthers(manager: EntityManager, session: Session, isReplaced: boolean): Promise<number[]> {
   if (!(await manager.existsBy(Session, { id: session.id }))) throw revokedToken();
   if (!isReplaced) throw wrongPassword();
-  return deleteOthers(manager, session);
+  return deleteOtherSessions(manager, session);
 }

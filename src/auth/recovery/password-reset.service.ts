@@ -6,7 +6,7 @@ import type { ClientInfo } from '../client-info.decorator.js';
 import type { MailToken } from '../mails/mail-token.entity.js';
 import { getMailToken, invalidMailToken, redeemMailToken } from '../mails/mail-tokens.js';
 import { PasswordReplacementService } from '../passwords/password-replacement.service.js';
-import { deleteAllOf } from '../sessions/sessions.service.js';
+import { deleteSessionsOf } from '../sessions/sessions.service.js';
 import { User } from '../users/user.entity.js';
 import type { ResetPasswordDto } from './recovery.dto.js';
 
@@ -41,5 +41,5 @@ async function redeem(manager: EntityManager, found: MailToken, isReplaced: bool
   if (!isReplaced || !(await redeemMailToken(manager, found))) throw invalidMailToken();
   const { userId, email } = found;
   if (email !== null) await manager.update(User, { id: userId, email }, { emailVerified: true });
-  return deleteAllOf(manager, userId);
+  return deleteSessionsOf(manager, userId);
 }

@@ -117,7 +117,7 @@ export class SessionsService {
   }
 
   async revokeOthers({ userId, session, address }: Actor): Promise<void> {
-    const ids = await deleteOthers(this.dataSource.manager, session);
+    const ids = await deleteOtherSessions(this.dataSource.manager, session);
     this.reportRevoked(userId, ids, address);
   }
 
@@ -135,12 +135,12 @@ export class SessionsService {
 }
 
 /** @returns the ids of the deleted sessions */
-export function deleteOthers(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
+export function deleteOtherSessions(manager: EntityManager, { id, userId }: Session): Promise<number[]> {
   return deleteWhere(manager, { userId, id: Not(id) });
 }
 
 /** @returns the ids of the deleted sessions */
-export function deleteAllOf(manager: EntityManager, userId: number): Promise<number[]> {
+export function deleteSessionsOf(manager: EntityManager, userId: number): Promise<number[]> {
   return deleteWhere(manager, { userId });
 }
 

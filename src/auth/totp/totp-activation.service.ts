@@ -8,7 +8,7 @@ import type { Actor } from '../actor.js';
 import { noTotpPending, revokedToken } from '../auth.errors.js';
 import { AccountMails } from '../mails/account-mails.service.js';
 import { Session } from '../sessions/session.entity.js';
-import { deleteOthers, SessionsService } from '../sessions/sessions.service.js';
+import { deleteOtherSessions, SessionsService } from '../sessions/sessions.service.js';
 import { User } from '../users/user.entity.js';
 import { issueRecoveryCodes } from './recovery-codes.js';
 import { SecondFactorService } from './second-factor.service.js';
@@ -58,5 +58,5 @@ async function activate(
   if (flag.affected !== 1 || secret.affected !== 1) throw noTotpPending();
   if (!(await manager.existsBy(Session, { id: session.id }))) throw revokedToken();
   const recovery_codes = await issueRecoveryCodes(manager, user.id);
-  return { ended: await deleteOthers(manager, session), recovery_codes };
+  return { ended: await deleteOtherSessions(manager, session), recovery_codes };
 }

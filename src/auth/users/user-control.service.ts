@@ -7,7 +7,7 @@ import { EventHub } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import { lockAdmins, refuseLastAdmin } from '../roles/last-admin.js';
 import { Roles } from '../roles/roles.service.js';
-import { deleteAllOf, SessionsService } from '../sessions/sessions.service.js';
+import { deleteSessionsOf, SessionsService } from '../sessions/sessions.service.js';
 import { User, type UserRole } from './user.entity.js';
 
 /** Changes what users may do, for administrators and the command line. At least one enabled administrator remains. */
@@ -47,7 +47,7 @@ export class UserControlService {
 
   /** @returns the number of ended sessions */
   async endSessions(userId: number): Promise<number> {
-    const ended = await this.change(userId, (manager) => deleteAllOf(manager, userId));
+    const ended = await this.change(userId, (manager) => deleteSessionsOf(manager, userId));
     this.sessions.publishRevoked(userId, ended);
     return ended.length;
   }
@@ -65,5 +65,5 @@ export class UserControlService {
 /** @returns the ids of the ended sessions */
 async function closeAccount(manager: EntityManager, userId: number): Promise<number[]> {
   await manager.update(User, { id: userId, disabledAt: IsNull() }, { disabledAt: new Date() });
-  return deleteAllOf(manager, userId);
+  return deleteSessionsOf(manager, userId);
 }
