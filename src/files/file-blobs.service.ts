@@ -21,7 +21,10 @@ export class FileBlobs {
     private readonly storage: FileStorage,
   ) {}
 
-  /** Stores a local file; its bytes are deleted in an hour unless `adopt` keeps them. @throws {StorageUnavailableError} */
+  /**
+   * Stores a local file. Its bytes are deleted in an hour unless `adopt` keeps them.
+   * @throws {StorageUnavailableError}
+   */
   async write(userId: number, path: string): Promise<ReservedBlob> {
     const deleteAt = new Date(Date.now() + RESERVED_MS);
     const blob = this.rows.create({ userId, storageKey: randomUUID(), deleteAt }) as ReservedBlob;
@@ -35,7 +38,7 @@ export class FileBlobs {
     return blob;
   }
 
-  /** Has the bytes of a reserved blob deleted. */
+  /** Schedules the deletion of a reserved blob's bytes. */
   async discard({ id, deleteAt }: ReservedBlob): Promise<void> {
     await this.rows.update({ id, deleteAt }, { deleteAt: new Date() });
   }
@@ -60,7 +63,7 @@ export class FileBlobs {
     return id;
   }
 
-  /** Has the bytes deleted if no file uses them any more. */
+  /** Schedules the deletion of the bytes if no file uses them any more. */
   async release(manager: EntityManager, blobId: number): Promise<void> {
     if (await manager.existsBy(StoredFile, { blobId })) return;
     const isKept = { id: blobId, deleteAt: IsNull() };

@@ -22,7 +22,6 @@ import { FileContents } from './file-content.service.js';
 import { FileLinks } from './file-links.service.js';
 import { StoredFileDto, FileListDto, ListFilesDto } from './file.dto.js';
 import { FilesService } from './files.service.js';
-import { FileSweep } from './file-sweep.service.js';
 import { Uploads } from './uploads.service.js';
 
 const BYTES = { type: 'string', format: 'binary' } as const;
@@ -36,7 +35,6 @@ export class FilesController {
     private readonly uploads: Uploads,
     private readonly contents: FileContents,
     private readonly links: FileLinks,
-    private readonly sweep: FileSweep,
   ) {}
 
   @Post()
@@ -127,8 +125,7 @@ export class FilesController {
     summary: 'Delete a file',
     description: 'Messages keep its name, marked `deleted`.',
   })
-  async delete(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<void> {
-    await this.files.delete(user.id, id);
-    void this.sweep.run();
+  delete(@CurrentUser() user: User, @Param('id', IdPipe) id: number): Promise<void> {
+    return this.files.delete(user.id, id);
   }
 }

@@ -6,6 +6,7 @@ import { transaction } from '../database/retry.js';
 import { Settings } from '../env/settings.js';
 import { FileBlobs } from './file-blobs.service.js';
 import { FileLinks } from './file-links.service.js';
+import { FileSweep } from './file-sweep.service.js';
 import { FileListDto, type ListFilesDto, type StoredFileDto } from './file.dto.js';
 import { StoredFile } from './file.entity.js';
 import { fileNotFound } from './files.errors.js';
@@ -23,6 +24,7 @@ export class FilesService {
     private readonly settings: Settings,
     private readonly links: FileLinks,
     private readonly blobs: FileBlobs,
+    private readonly sweep: FileSweep,
   ) {
     this.files = database.getRepository(StoredFile);
   }
@@ -58,7 +60,7 @@ export class FilesService {
     }
   }
 
-  /** Frees the space at once. The row stays while messages name the file. */
+  /** Frees the space at once, and deletes the bytes in the background. The row stays while messages name the file. */
   async delete(userId: number, id: number): Promise<void> {
     const file = await this.getOwned(userId, id);
     await transaction(this.database, async (manager) => {
@@ -69,5 +71,6 @@ export class FilesService {
       await deleteUnusedRow(manager, id);
       await this.blobs.release(manager, file.blobId!);
     });
+    void this.sweep.run();
   }
 }

@@ -21,7 +21,10 @@ export async function deleteUnusedRow(manager: EntityManager, id: number): Promi
   return affected === 1;
 }
 
-/** Has the files of a conversation removed unless other conversations use them. Callers have locked its row, and delete it. */
+/**
+ * Schedules the removal of a conversation's files, except those that other conversations use. Callers have locked the
+ * conversation's row, and delete it.
+ */
 export async function expireFilesOf(manager: EntityManager, conversationId: number): Promise<void> {
   const used = manager
     .createQueryBuilder(MessageFile, 'mf')

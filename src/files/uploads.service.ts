@@ -30,7 +30,7 @@ const DISK_FAULTS = new Set<unknown>([
   'EROFS',
 ]);
 
-type NewFile = Omit<InspectedFile, 'text'> & { userId: number; name: string; text: string | null };
+type NewFile = InspectedFile & { userId: number; name: string };
 
 @Injectable()
 export class Uploads {

@@ -4,7 +4,7 @@ import { UnsupportedFileError } from './content.errors.js';
 import { readBlocks } from './file-bytes.js';
 
 /** Images that are taken, by MIME type. `image/apng` is served as PNG. */
-export const IMAGE_FORMATS = new Map([
+const IMAGE_FORMATS = new Map([
   ['image/png', 'png'],
   ['image/apng', 'png'],
   ['image/jpeg', 'jpeg'],
