@@ -19,21 +19,27 @@ const MAX_UNREAD_BYTES = 64 * 1024;
 export type NextBatch = IteratorResult<CompletionBatch, undefined>;
 const END: NextBatch = { value: undefined, done: true };
 
+/** A stream with its first batch. */
+export interface OpenedStream {
+  stream: CompletionStream;
+  first: NextBatch;
+}
+
 /**
  * Iterates over a completion, from the request to its end. Not a generator, because a generator takes several
  * microtasks per batch and its `return()` waits for a pending read.
  */
 export class CompletionIterator implements AsyncIterator<CompletionBatch, undefined> {
-  private reply?: CompletionStream;
+  private stream?: CompletionStream;
 
   constructor(
     private readonly watchdog: Watchdog,
     private readonly errors: ProviderErrorFactory,
-    private readonly open: () => Promise<{ reply: CompletionStream; first: NextBatch }>,
+    private readonly open: () => Promise<OpenedStream>,
   ) {}
 
   next(): Promise<NextBatch> {
-    return this.reply ? this.reply.next() : this.begin();
+    return this.stream ? this.stream.next() : this.begin();
   }
 
   return(): Promise<NextBatch> {
@@ -45,8 +51,8 @@ export class CompletionIterator implements AsyncIterator<CompletionBatch, undefi
     const { watchdog } = this;
     try {
       watchdog.start();
-      const { reply, first } = await this.open();
-      this.reply = reply;
+      const { stream, first } = await this.open();
+      this.stream = stream;
       return first;
     } catch (error) {
       const reason = watchdog.signal.aborted ? watchdog.signal.reason : this.errors.from(error);

@@ -8,7 +8,7 @@ import { ProviderError } from '../provider/provider.error.js';
 import type { OnRetry } from '../errors/provider-error-log.js';
 import { ModelProvider, PromptMessage } from '../provider/provider.js';
 import { ReadCoalescer } from '../completion/read-coalescer.js';
-import { type NextBatch, CompletionStream } from '../completion/completion-stream.js';
+import { CompletionStream, type OpenedStream } from '../completion/completion-stream.js';
 import type { CompletionBody } from './refusals.js';
 import { KnownChanges, RequestChanges } from './request-changes.js';
 import { Watchdog } from '../completion/watchdog.js';
@@ -47,7 +47,7 @@ export class CompletionRequest {
   }
 
   /** Resolves to the stream and its first batch, or to the end of an empty reply. */
-  async open(): Promise<{ reply: CompletionStream; first: NextBatch }> {
+  async open(): Promise<OpenedStream> {
     for (let attempt = 1; ; attempt++) {
       try {
         const opened = await this.openAdapted();
@@ -73,7 +73,7 @@ export class CompletionRequest {
   }
 
   /** Repeats the request at once while refusals lead to new changes. */
-  private async openAdapted(): Promise<{ reply: CompletionStream; first: NextBatch }> {
+  private async openAdapted(): Promise<OpenedStream> {
     for (;;) {
       try {
         return await this.openOnce();
@@ -85,7 +85,7 @@ export class CompletionRequest {
     }
   }
 
-  private async openOnce(): Promise<{ reply: CompletionStream; first: NextBatch }> {
+  private async openOnce(): Promise<OpenedStream> {
     const { firstByteSeconds, idleSeconds, errors, coalescer } = this.options;
     this.watchdog.setWaitLimit(
       firstByteSeconds,
@@ -97,11 +97,11 @@ export class CompletionRequest {
     const response = await this.watchdog.wait(this.send(call));
     let isEmpty = true;
     response.body.once('data', () => (isEmpty = false));
-    const reply = new CompletionStream(response, this.watchdog, idleSeconds, errors, coalescer);
+    const stream = new CompletionStream(response, this.watchdog, idleSeconds, errors, coalescer);
     try {
-      const first = await reply.next();
+      const first = await stream.next();
       if (!first.done) this.measureFirstToken(sentAt);
-      return { reply, first };
+      return { stream, first };
     } catch (error) {
       response.body.destroy();
       throw isEmpty ? errors.fromEmptyBody(error) : error;
