@@ -1,7 +1,7 @@
 import { CompletionState, MAX_REPLY_BYTES } from './completion-state.js';
 import { EventStream, ServerSentEvent } from './event-stream.js';
 import { ProviderErrorFactory } from '../errors/provider-error-factory.js';
-import { ProviderChunk, isObject } from '../provider/provider.chunk.js';
+import { isObject, parseObject, type ProviderChunk } from '../provider/provider.chunk.js';
 import { ProviderError } from '../provider/provider.error.js';
 import { CompletionBatch } from '../provider/provider.js';
 
@@ -114,7 +114,7 @@ export class CompletionParser {
   private readEvent({ type, data }: ServerSentEvent): void {
     if (this.isDone || this.error) return;
     if (type !== '' && this.readType(type, data)) return;
-    const value = parse(data);
+    const value = parseObject(data);
     if (value) this.readValue(value);
     else if (data.includes('\n'))
       data.split('\n').forEach((line) => this.readEvent({ type: '', data: line }));
@@ -125,8 +125,8 @@ export class CompletionParser {
   private readType(type: string, data: string): boolean {
     if (KEEP_ALIVE.test(type)) return true;
     if (!/error/i.test(type)) return false;
-    const value = parse(data);
-    this.state.fail(this.errors.fromBody((isObject(value) && value.error) || value || data));
+    const value = parseObject(data);
+    this.state.fail(this.errors.fromBody(value?.error || value || data));
     return true;
   }
 
@@ -177,16 +177,6 @@ export class CompletionParser {
     if (state.isFull) this.isDone = true;
     if (this.isDone) this.conclude();
     return batch;
-  }
-}
-
-/** Parses an object or a list; undefined for anything else. */
-function parse(data: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(data);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined; // the caller reads it as plain text
   }
 }
 

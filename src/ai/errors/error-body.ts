@@ -1,4 +1,4 @@
-import { isObject } from '../provider/provider.chunk.js';
+import { isObject, parseObject } from '../provider/provider.chunk.js';
 
 /** Members that may hold the sentence, most specific first; the last ones hold names rather than sentences. */
 const SENTENCE_MEMBERS = [
@@ -102,22 +102,13 @@ function sentenceInText(text: string, depth: number): string | undefined {
 
 /** Reads JSON within a text, or in its first line. */
 function sentenceInJson(json: string, depth: number): string | undefined {
-  const parsed = parse(json) ?? parse(json.split('\n', 1)[0]!);
+  const parsed = parseObject(json) ?? parseObject(json.split('\n', 1)[0]!);
   if (parsed !== undefined) return sentenceIn(parsed, depth + 1);
   return QUOTED_SENTENCE.exec(json)?.[2]?.replaceAll(/\\(["'])/g, '$1');
 }
 
 function isJson(text: string): boolean {
-  return parse(text) !== undefined;
-}
-
-function parse(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined; // the caller reads it as text
-  }
+  return parseObject(text) !== undefined;
 }
 
 function isBinary(text: string): boolean {

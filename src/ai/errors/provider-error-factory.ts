@@ -10,8 +10,8 @@ import { maskSecrets } from './secrets.js';
 /** After a longer wait a request is not retried; the error names the wait instead. */
 export const MAX_WAIT_SECONDS = 10;
 const MAX_DETAIL_LENGTH = 500;
-/** Longer than `/v1` or `/api/v1`. */
-const MIN_TELLING_LENGTH = 9;
+/** Shorter paths, such as `/v1` and `/api/v1`, are not masked. */
+const MIN_MASKED_LENGTH = 9;
 /** openai's message for an error without a body. */
 const NO_BODY = 'status code (no body)';
 /** Longer messages are cut before they are searched for secrets. */
@@ -26,7 +26,10 @@ const CONNECTION_BROKE = 'The connection to the provider broke.';
  * undici's codes for a connection that carried something other than valid HTTP: garbage, huge headers, a short body.
  */
 const BROKEN_PROTOCOL = /^(HTTPParserError$|HPE_|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_)/;
-/** Converts errors of one provider to ProviderErrors that may be shown to the user, with its key masked, and its URL if users must not see it. */
+/**
+ * Converts errors of one provider to ProviderErrors that may be shown to the user. Masks its key, and its URL if users
+ * must not see it.
+ */
 export class ProviderErrorFactory {
   private readonly secrets: string[];
 
@@ -109,15 +112,15 @@ export class ProviderErrorFactory {
   }
 }
 
-/** The host, and a path or query that is long enough to be telling. */
+/** The host, and a path or query that identifies the provider. */
 function partsOfUrl(modelUrl: string): string[] {
   const { hostname, pathname, search } = new URL(modelUrl);
-  return [hostname, ...[pathname, search].filter((part) => part.length >= MIN_TELLING_LENGTH)];
+  return [hostname, ...[pathname, search].filter((part) => part.length >= MIN_MASKED_LENGTH)];
 }
 
 /** Whether another attempt may succeed, for an error before the first token. */
-export function isTransient({ code, status, retryable: isPassing }: ProviderError, cause: unknown): boolean {
-  if (code === 'upstream_rate_limited' || isPassing) return true;
+export function isTransient({ code, status, retryable }: ProviderError, cause: unknown): boolean {
+  if (code === 'upstream_rate_limited' || retryable) return true;
   if (status !== undefined) return status >= 500 || RETRYABLE_STATUSES.has(status);
   return (
     code === 'upstream_unreachable' && !causesOf(cause).some((each) => PERMANENT_CODES.has(codeIn(each)))

@@ -71,6 +71,16 @@ export function readError(chunk: ProviderChunk): unknown {
   return isBareError(chunk) ? chunk : undefined;
 }
 
+/** Parses an object or a list; undefined for anything else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined; // callers read it as plain text
+  }
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
