@@ -17,7 +17,7 @@ describe('imageTokens', () => {
 });
 
 describe('ImagePart', () => {
-  const part = new ImagePart({ url: 'data:' }, { name: 'a "b".png', width: 1, height: 1, isPresent: true });
+  const part = new ImagePart({ url: 'data:' }, { name: 'a "b".png', width: 1, height: 1, isCurrent: true });
 
   it('is sent with the fields of the API alone', () => {
     expect(JSON.parse(JSON.stringify(part))).toEqual({ type: 'image_url', image_url: { url: 'data:' } });

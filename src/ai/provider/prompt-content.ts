@@ -16,7 +16,7 @@ interface ImageSource {
   width: number;
   height: number;
   /** Whether it belongs to the message to answer. */
-  isPresent: boolean;
+  isCurrent: boolean;
 }
 
 /** An image in a prompt. Its JSON has only the fields of OpenAI's API. */
@@ -31,8 +31,8 @@ export class ImagePart {
     this.#source = source;
   }
 
-  get isPresent(): boolean {
-    return this.#source.isPresent;
+  get isCurrent(): boolean {
+    return this.#source.isCurrent;
   }
 
   get tokens(): number {

@@ -118,7 +118,7 @@ describe('refusedIn', () => {
   });
 
   it('finds refused images only if the request has some', () => {
-    const image = new ImagePart({ url: 'data:' }, { name: 'a.png', width: 1, height: 1, isPresent: true });
+    const image = new ImagePart({ url: 'data:' }, { name: 'a.png', width: 1, height: 1, isCurrent: true });
     const withImage = body({ messages: [{ role: 'user', content: [image] }] });
 
     expect(refusedIn(refusal('This model cannot read an image', 400), withImage)).toBe('images');

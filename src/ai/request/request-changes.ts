@@ -95,7 +95,7 @@ export class RequestChanges {
 
   private get hasOnlyEarlierImages(): boolean {
     const images = imagesIn(this.original);
-    return images.length > 0 && !images.some(({ isPresent }) => isPresent);
+    return images.length > 0 && !images.some(({ isCurrent }) => isCurrent);
   }
 
   /** @returns false if the message to answer has images, so that its turn fails */
@@ -160,7 +160,7 @@ function rename(body: CompletionBody, from: string, to: string): void {
 function withoutEarlierImages(message: PromptMessage): PromptMessage {
   const { content } = message;
   if (typeof content === 'string' || imagesOf(content).length === 0) return message;
-  const parts = content.map((part) => (part.type === 'text' || part.isPresent ? part : part.inWords()));
+  const parts = content.map((part) => (part.type === 'text' || part.isCurrent ? part : part.inWords()));
   return { ...message, content: imagesOf(parts).length === 0 ? textOf(parts) : parts };
 }
 

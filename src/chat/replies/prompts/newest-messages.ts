@@ -24,10 +24,10 @@ export class NewestMessages {
 
   async take(branch: AsyncIterable<BranchMessage>): Promise<PromptMessage[]> {
     const newest: PromptMessage[] = [];
-    let isPresent = true;
+    let isCurrent = true;
     for await (const message of branch) {
-      const taken = await this.takeOne(message, isPresent);
-      isPresent = false;
+      const taken = await this.takeOne(message, isCurrent);
+      isCurrent = false;
       if (taken === 'full') break;
       if (taken) newest.push(taken);
     }
@@ -39,11 +39,11 @@ export class NewestMessages {
   /** @returns null for a message without content */
   private async takeOne(
     { role, content, files }: BranchMessage,
-    isPresent: boolean,
+    isCurrent: boolean,
   ): Promise<PromptMessage | 'full' | null> {
     const words = isBlank(content) ? '' : content;
     if (words === '' && files.length === 0) return null;
-    if (isPresent && this.prepared) return this.takePrepared(words, this.prepared);
+    if (isCurrent && this.prepared) return this.takePrepared(words, this.prepared);
     const base = {
       role,
       content: contentOf(
@@ -51,9 +51,9 @@ export class NewestMessages {
         words,
       ),
     };
-    if (!(await this.budget.take(base)) && !isPresent) return 'full';
+    if (!(await this.budget.take(base)) && !isCurrent) return 'full';
     if (files.length === 0) return base;
-    return { role, content: contentOf(await this.takeFiles(files, isPresent), words) };
+    return { role, content: contentOf(await this.takeFiles(files, isCurrent), words) };
   }
 
   /** Prepared files fit with their message. */
@@ -64,16 +64,16 @@ export class NewestMessages {
   }
 
   /** @returns the parts of files in their order; lines for those that are not in the prompt */
-  private async takeFiles(files: StoredFile[], isPresent: boolean): Promise<(PromptPart | string)[]> {
+  private async takeFiles(files: StoredFile[], isCurrent: boolean): Promise<(PromptPart | string)[]> {
     const parts: (PromptPart | string)[] = [];
-    for (const file of files.toReversed()) parts.unshift(await this.takeFile(file, isPresent));
+    for (const file of files.toReversed()) parts.unshift(await this.takeFile(file, isCurrent));
     return parts;
   }
 
-  private async takeFile(file: StoredFile, isPresent: boolean): Promise<PromptPart | string> {
+  private async takeFile(file: StoredFile, isCurrent: boolean): Promise<PromptPart | string> {
     if (file.blobId === null) return lineFor(file);
     if (this.isFull || !this.mayFit(file)) return this.leaveOut(file);
-    const part = await this.read(file, isPresent);
+    const part = await this.read(file, isCurrent);
     if (part === null) return lineFor(file, UNREADABLE);
     return (await this.budget.takePart(part)) ? part : this.leaveOut(file);
   }
@@ -88,10 +88,10 @@ export class NewestMessages {
   }
 
   /** @returns null if the file cannot be read: text goes on without it */
-  private async read(file: StoredFile, isPresent: boolean): Promise<PromptPart | null> {
+  private async read(file: StoredFile, isCurrent: boolean): Promise<PromptPart | null> {
     if (this.isUnavailable) return null;
     try {
-      return await this.files.read(file, isPresent);
+      return await this.files.read(file, isCurrent);
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       this.isUnavailable = true;

@@ -29,21 +29,21 @@ export class PromptFiles {
   ) {}
 
   /**
-   * @param isPresent whether it belongs to the message to answer
+   * @param isCurrent whether it belongs to the message to answer
    * @returns null for a deleted file
    * @throws {StorageUnavailableError}
    */
-  async read(file: StoredFile, isPresent: boolean): Promise<PromptPart | null> {
+  async read(file: StoredFile, isCurrent: boolean): Promise<PromptPart | null> {
     const blob = file.blobId === null ? null : await this.rows.findOneBy({ id: file.blobId });
     if (!blob) return null;
-    if (file.width !== null) return this.readImage(file, blob, isPresent);
+    if (file.width !== null) return this.readImage(file, blob, isCurrent);
     return textPart(file.name, blob.text ?? (await this.readBytes(blob)).toString());
   }
 
   private async readImage(
     { name, mimeType, width, height }: StoredFile,
     blob: FileBlob,
-    isPresent: boolean,
+    isCurrent: boolean,
   ): Promise<ImagePart> {
     const original = { width: width!, height: height! };
     const size = scaledSize(original);
@@ -51,7 +51,7 @@ export class PromptFiles {
     const isSent = isSmall && STILL_FORMATS.has(mimeType);
     const bytes = isSent ? await this.readBytes(blob) : await this.readScaled(blob);
     const url = `data:${isSent ? mimeType : scaledType(bytes)};base64,${bytes.toString('base64')}`;
-    return new ImagePart({ url }, { name, ...size, isPresent });
+    return new ImagePart({ url }, { name, ...size, isCurrent });
   }
 
   /** Scales an image once; later prompts read the stored copy. */
