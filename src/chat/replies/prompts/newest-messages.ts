@@ -72,7 +72,7 @@ export class NewestMessages {
 
   private async takeFile(file: StoredFile, isCurrent: boolean): Promise<PromptPart | string> {
     if (file.blobId === null) return lineFor(file);
-    if (this.isFull || !this.mayFit(file)) return this.leaveOut(file);
+    if (this.isFull || !mayFit(file, this.budget)) return this.leaveOut(file);
     const part = await this.read(file, isCurrent);
     if (part === null) return lineFor(file, UNREADABLE);
     return (await this.budget.takePart(part)) ? part : this.leaveOut(file);
@@ -81,10 +81,6 @@ export class NewestMessages {
   private leaveOut(file: StoredFile): string {
     this.isFull = true;
     return lineFor(file);
-  }
-
-  private mayFit(file: StoredFile): boolean {
-    return isImage(file) || isPdf(file) || this.budget.mayFit(file.bytes);
   }
 
   /** @returns null if the file cannot be read: text goes on without it */
@@ -100,10 +96,10 @@ export class NewestMessages {
   }
 }
 
-export const isImage = ({ width }: StoredFile) => width !== null;
-
-/** The size of a PDF says nothing about that of its text. */
-const isPdf = ({ mimeType }: StoredFile) => mimeType === 'application/pdf';
+/** Whether a file may fit, by its size. Those of images and PDFs say nothing about their tokens. */
+export function mayFit({ width, mimeType, bytes }: StoredFile, budget: TokenBudget): boolean {
+  return width !== null || mimeType === 'application/pdf' || budget.mayFit(bytes);
+}
 
 /** Names a file that is not in the prompt. */
 export function lineFor({ name, deletedAt }: StoredFile, unread = TOO_LARGE): string {

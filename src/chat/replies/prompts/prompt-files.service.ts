@@ -37,7 +37,7 @@ export class PromptFiles {
     const blob = file.blobId === null ? null : await this.rows.findOneBy({ id: file.blobId });
     if (!blob) return null;
     if (file.width !== null) return this.readImage(file, blob, isCurrent);
-    return textPart(file.name, blob.text ?? (await this.readBytes(blob)).toString());
+    return fileText(file.name, blob.text ?? (await this.readBytes(blob)).toString());
   }
 
   private async readImage(
@@ -86,6 +86,6 @@ export class PromptFiles {
   }
 }
 
-function textPart(name: string, text: string): TextPart {
+function fileText(name: string, text: string): TextPart {
   return { type: 'text', text: `File ${JSON.stringify(name)}:\n\n${text}` };
 }

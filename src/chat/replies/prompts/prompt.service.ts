@@ -6,7 +6,7 @@ import { Conversation } from '../../../conversations/conversation.entity.js';
 import type { MessageDto } from '../../../conversations/messages/message.dto.js';
 import type { StoredFile } from '../../../files/file.entity.js';
 import { BranchReader } from './branch-reader.js';
-import { isBlank, isImage, lineFor, NewestMessages, textPart } from './newest-messages.js';
+import { isBlank, lineFor, mayFit, NewestMessages, textPart } from './newest-messages.js';
 import { PromptFiles } from './prompt-files.service.js';
 import { TokenBudget } from './token-budget.js';
 
@@ -58,7 +58,7 @@ export class PromptService {
     let fits = await budget.take({ role: 'user', content });
     const parts: PromptPart[] = [];
     for (const file of files) {
-      fits &&= isImage(file) || budget.mayFit(file.bytes) || file.mimeType === 'application/pdf';
+      fits &&= mayFit(file, budget);
       if (!fits) throw contextExceeded();
       const part = (await this.files.read(file, true)) ?? textPart(lineFor(file));
       fits = await budget.takePart(part);

@@ -1,12 +1,15 @@
 import type { PromptMessage } from '../../../ai/provider/provider.js';
-import { imagesOf, type PromptPart, textOf } from '../../../ai/provider/prompt-content.js';
+import {
+  imagesOf,
+  type PromptContent,
+  type PromptPart,
+  textOf,
+} from '../../../ai/provider/prompt-content.js';
 import { countTokens } from '../../../ai/tokenizer/tokenizer.js';
 import { TOKENS_PER_MESSAGE } from '../../../usage/estimated-usage.js';
 
 /** Longest token of o200k_base: 128 spaces. */
 const MAX_BYTES_PER_TOKEN = 128;
-
-type Content = PromptMessage['content'];
 
 /**
  * Counts down a budget of tokens. A token has at least one byte, so contents are first counted by their bytes, and
@@ -15,7 +18,7 @@ type Content = PromptMessage['content'];
 export class TokenBudget {
   private used = 0;
   /** Contents that `used` counts by their bytes. */
-  private bounded: Content[] = [];
+  private bounded: PromptContent[] = [];
 
   constructor(private readonly tokens: number) {}
 
@@ -34,7 +37,7 @@ export class TokenBudget {
     return bytes <= this.tokens * MAX_BYTES_PER_TOKEN;
   }
 
-  private async takeContent(content: Content): Promise<boolean> {
+  private async takeContent(content: PromptContent): Promise<boolean> {
     const bound = upperBoundOf(content);
     if (this.used + bound <= this.tokens) {
       this.used += bound;
@@ -55,15 +58,15 @@ export class TokenBudget {
   }
 }
 
-function upperBoundOf(content: Content): number {
+function upperBoundOf(content: PromptContent): number {
   return Buffer.byteLength(textOf(content)) + fixedTokensOf(content);
 }
 
-async function tokensOf(content: Content): Promise<number> {
+async function tokensOf(content: PromptContent): Promise<number> {
   const [count] = await countTokens([textOf(content)]);
   return count! + fixedTokensOf(content);
 }
 
-function fixedTokensOf(content: Content): number {
+function fixedTokensOf(content: PromptContent): number {
   return imagesOf(content).reduce((sum, { tokens }) => sum + tokens, TOKENS_PER_MESSAGE);
 }
