@@ -1,6 +1,6 @@
 /** Stopping a reply. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadTokenizer } from '../../src/ai/tokenizer/tokenizer.js';
+import { countTokens } from '../../src/ai/tokenizer/tokenizer.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { gate, type PlayedProvider } from '../support/provider/provider.js';
 import type { TestUser } from '../support/app/user.js';
@@ -18,7 +18,7 @@ afterAll(() => t.stop());
 
 describe('stopping a reply', () => {
   // The first estimate of a process loads its vocabulary, which holds up a busy machine: the played provider as well.
-  beforeAll(() => loadTokenizer());
+  beforeAll(() => countTokens(['']));
 
   it('ends the reply, closes the provider’s connection and keeps the text', async () => {
     const { id } = await ada.createConversation();

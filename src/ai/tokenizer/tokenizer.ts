@@ -5,7 +5,7 @@ import { Logger } from '@nestjs/common';
 
 /** Maximum length copied to the worker in one turn of the event loop. UTF-16 code units. */
 const MAX_BATCH = 1024 * 1024;
-/** Frees the vocabulary's 70 MB on an idle server. */
+/** The worker is terminated when it is idle for this long, which frees the memory of the vocabulary. */
 const IDLE_MS = 5 * 60_000;
 
 interface Job {
@@ -32,11 +32,6 @@ export async function countTokens(texts: readonly string[]): Promise<number[]> {
     start = end;
   }
   return counts;
-}
-
-/** Loads the vocabulary in advance. */
-export async function loadTokenizer(): Promise<void> {
-  await countTokens(['']);
 }
 
 /** Terminates an idle worker; the next count starts another. */
