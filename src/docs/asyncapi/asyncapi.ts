@@ -1,11 +1,10 @@
-import type { OpenAPIObject, ReferenceObject } from '@nestjs/swagger';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { referenceTo } from '../openapi/events.js';
-import { exampleOf, resolve, type Schema } from '../openapi/examples.js';
+import { exampleOf, resolve, type Schema, type Schemas } from '../openapi/examples.js';
 import { finishSchema, schemasUsedBy } from '../openapi/schemas.js';
 import { commandSchemas } from './commands.js';
 import { type Message, type Transport, TRANSPORTS } from './transports.js';
 
-type Schemas = Record<string, Schema | ReferenceObject>;
 type Node = Record<string, unknown>;
 
 /** Builds the AsyncAPI 3.0 document of all streams. @param described has the schemas of events and commands too */

@@ -1,4 +1,3 @@
-import type { ReferenceObject } from '@nestjs/swagger';
 import { TurnDto } from '../../chat/chat.dto.js';
 import { type CommandName, COMMANDS } from '../../chat/transports/shared/command-registry.js';
 import {
@@ -8,11 +7,8 @@ import {
   TokenExpiryDto,
 } from '../../chat/transports/shared/socket.dto.js';
 import { ConversationPageDto } from '../../conversations/conversation.dto.js';
-import { modelName, referenceTo, schemaName, schemaOf, withType } from '../openapi/events.js';
-import type { Schema } from '../openapi/examples.js';
-
-type Schemas = Record<string, Schema | ReferenceObject>;
-type Model = new () => object;
+import { type Model, modelName, referenceTo, schemaName, schemaOf, withType } from '../openapi/events.js';
+import type { Schema, Schemas } from '../openapi/examples.js';
 
 interface DocumentedCommand {
   summary: string;

@@ -8,10 +8,10 @@ import {
   SessionExpiringDto,
 } from '../../chat/events/event.dto.js';
 import type { ClientEventType } from '../../events/parley-event.js';
-import { resolve, type Schema } from './examples.js';
+import { resolve, type Schema, type Schemas } from './examples.js';
 
-type Schemas = Record<string, Schema | ReferenceObject>;
-type Model = new () => object;
+/** Class of a DTO. */
+export type Model = new () => object;
 
 /** Sockets also get `session.expiring`. */
 export type EventName = ClientEventType | 'session.expiring';

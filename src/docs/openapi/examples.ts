@@ -1,7 +1,8 @@
 import type { ReferenceObject, SchemaObject } from '@nestjs/swagger';
 
 export type Schema = SchemaObject & { const?: unknown; 'x-extensible-enum'?: unknown[] };
-type Schemas = Record<string, SchemaObject | ReferenceObject>;
+/** Schemas by name. */
+export type Schemas = Record<string, Schema | ReferenceObject>;
 
 const BY_FORMAT: Record<string, string> = {
   'date-time': '2026-01-31T09:30:00.000Z',

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
 import { isProbe } from '../../common/http/probes.js';
-import { exampleOf } from './examples.js';
+import { exampleOf, type Schemas } from './examples.js';
 import { addProblemResponses } from './problem-responses.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -132,7 +132,7 @@ function addExamples(document: OpenAPIObject, operation: OperationObject): void 
   }
 }
 
-function fillContent(content: ContentObject, schemas: Parameters<typeof exampleOf>[1]): void {
+function fillContent(content: ContentObject, schemas: Schemas): void {
   for (const media of Object.values(content)) {
     if (media.schema && !media.examples) media.example ??= exampleOf(media.schema, schemas);
   }

@@ -67,7 +67,8 @@ function byStatus(answers: ProblemResponse[]): Map<number, string[]> {
   const groups = new Map<number, Set<string>>();
   for (const answer of answers) {
     const [status, code] = answer.split(' ') as [string, string];
-    if (!PROBLEM_CODES[code]) throw new Error(`The problem code "${code}" is not in docs/problem-codes.ts.`);
+    if (!PROBLEM_CODES[code])
+      throw new Error(`The problem code "${code}" is not in docs/openapi/problem-codes.ts.`);
     groups.set(Number(status), (groups.get(Number(status)) ?? new Set()).add(code));
   }
   return new Map([...groups].map(([status, codes]) => [status, [...codes].sort()]));

@@ -1,5 +1,5 @@
-import type { OpenAPIObject, ReferenceObject, SchemaObject } from '@nestjs/swagger';
-import { resolve, Schema } from './examples.js';
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { resolve, type Schema, type Schemas } from './examples.js';
 
 type Node = Record<string, unknown>;
 
@@ -89,7 +89,7 @@ export function describeRequestBodies(document: OpenAPIObject): void {
 /** Collects the named schemas that a schema references, directly or indirectly. */
 export function schemasUsedBy(
   root: unknown,
-  schemas: Record<string, SchemaObject | ReferenceObject>,
+  schemas: Schemas,
   found: Record<string, Schema> = {},
 ): Record<string, Schema> {
   for (const [, name] of JSON.stringify(root).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
