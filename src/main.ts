@@ -1,7 +1,7 @@
 import { EnvironmentError } from './env/environment-error.js';
 import { loadSettings, readDotEnv, type Settings } from './env/settings.js';
 
-// Checks the environment before the modules are loaded, which takes a second.
+// Checks the environment before the modules are loaded, which is slow.
 const settings = checkEnvironment();
 const { serve } = await import('./boot/serve.js');
 await serve(settings);

@@ -10,7 +10,7 @@ import { TokensService } from './tokens/tokens.service.js';
 import type { User } from './users/user.entity.js';
 
 interface SignIn {
-  /** Of the second factor; required if the user has one. */
+  /** Code of the second factor; required if the user has one. */
   code?: string;
   client: ClientInfo;
   /** Replaces the user's hash, if its parameters were outdated. */

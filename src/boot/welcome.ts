@@ -8,7 +8,7 @@ export function announce(settings: Settings, url: string, logger: Logger): void 
 }
 
 function welcome(settings: Settings, url: string): string {
-  const places = [
+  const rows = [
     ['Playground', `${url}/`],
     ['API docs', `${url}/docs`],
     ['Health', `${url}/health/ready`],
@@ -20,7 +20,7 @@ function welcome(settings: Settings, url: string): string {
         : 'each user adds their own',
     ],
   ];
-  const lines = places.map(([name = '', place = '']) => `    ${name.padEnd(12)}${place}`);
+  const lines = rows.map(([name = '', value = '']) => `    ${name.padEnd(12)}${value}`);
   return ['', '  Parley is running. Open the playground to sign up and chat.', '', ...lines, '', ''].join(
     '\n',
   );

@@ -5,7 +5,7 @@ import { ReplyResponder } from './transports/http/reply-responder.js';
 import { ReplyEngine } from './replies/reply-engine.js';
 import { WebSocketClients } from './transports/websocket/websocket-clients.js';
 
-/** Lets replies end within the grace and interrupts the rest, then closes connections, so that clients reconnect elsewhere. */
+/** Waits for replies to end within the grace, interrupts the rest, and closes connections: clients reconnect elsewhere. */
 @Injectable()
 export class ChatShutdown implements BeforeApplicationShutdown {
   constructor(

@@ -10,7 +10,7 @@ async function main(): Promise<number> {
     return 2;
   }
   try {
-    // Loading takes half a second.
+    // Loaded after the arguments are checked, because it is slow.
     const { run } = await import('./admin-run.js');
     await run(parsed);
     return 0;

@@ -14,7 +14,7 @@ export interface RotationProgress {
   unreadable: number;
 }
 
-/** What every encrypted row has, whatever its columns are called. */
+/** Row with an encrypted column, under names that are the same for all tables. */
 interface EncryptedRow {
   id: number;
   token: string;
@@ -33,7 +33,7 @@ export function rotateKeys(
   return rotateAll(keys, encryption, report);
 }
 
-/** Does the same with the mails that wait to be sent. */
+/** Re-encrypts the mails that wait to be sent, as {@link rotateKeys} does. */
 export function rotateMails(
   dataSource: DataSource,
   encryption: EncryptionService,
@@ -42,7 +42,7 @@ export function rotateMails(
   return rotateAll(mails, encryption, () => undefined);
 }
 
-/** Does the same with the secrets of authenticator apps. */
+/** Re-encrypts the secrets of authenticator apps, as {@link rotateKeys} does. */
 export function rotateTotpSecrets(
   dataSource: DataSource,
   encryption: EncryptionService,

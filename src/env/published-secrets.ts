@@ -1,6 +1,6 @@
 /**
  * Secrets printed in public documents: this repository's documents and test data, and tutorials that people copy from.
- * settings.spec.ts compares the documents and test vectors of this repository with the list.
+ * environment-documents.spec.ts compares the documents and test vectors of this repository with the list.
  */
 const PUBLISHED_SECRETS: ReadonlySet<string> = new Set([
   // https://github.com/fernet/spec, also in test/data/fernet

@@ -21,7 +21,7 @@ export class RedisPing implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     const { redisUrl } = this.settings;
     if (redisUrl === undefined) return;
-    // Loaded only if needed: the client takes a quarter of a second.
+    // Loaded on demand: the Redis client is slow to load.
     const { RedisConnection } = await import('../common/redis/redis-connection.js');
     this.connection = new RedisConnection(redisUrl);
     // Pings report the failure.

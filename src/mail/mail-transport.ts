@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Settings } from '../env/settings.js';
 import type { Mail } from './mail.js';
 
-/** A server that stalls is left after this time. */
+/** Maximum wait for a server that does not respond. */
 const TIMEOUT_MS = 10_000;
 
 /** Sends mails over SMTP, or writes them to `<DATA_DIR>/outbox` where SMTP_URL is not set. */
@@ -46,7 +46,7 @@ export class MailTransport {
   }
 }
 
-/** Loads nodemailer, which takes 12 MB. Without SMTP_URL, resolves to a transporter that returns the message. */
+/** Loads nodemailer at first use, because it is large. Without SMTP_URL, resolves to a transporter that returns the message. */
 async function createTransporter({ smtpUrl }: Settings) {
   const { createTransport } = await import('nodemailer');
   return smtpUrl === undefined

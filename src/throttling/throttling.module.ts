@@ -17,7 +17,7 @@ const limitStore = {
     own: MemoryLimitStore,
   ): Promise<LimitStore> => {
     if (!redisUrl) return own;
-    // Imported on demand, because loading the client delays the start.
+    // Loaded on demand: the Redis client is slow to load.
     const { RedisLimitStore } = await import('./redis-limit-store.js');
     return new RedisLimitStore(redisUrl, id, own);
   },

@@ -22,8 +22,8 @@ export class UsageCount {
 
   /** @returns whether the chunk had a count and both counts are known now */
   add(chunk: ProviderChunk, choice: Record<string, unknown> | undefined): boolean {
-    const places = [chunk.usage, choice?.usage, groqUsage(chunk.x_groq), chunk.usageMetadata];
-    const hasNew = places.filter(isObject).filter((usage) => this.addFrom(usage)).length > 0;
+    const candidates = [chunk.usage, choice?.usage, groqUsage(chunk.x_groq), chunk.usageMetadata];
+    const hasNew = candidates.filter(isObject).filter((usage) => this.addFrom(usage)).length > 0;
     return hasNew && this.prompt !== undefined && this.completion !== undefined;
   }
 

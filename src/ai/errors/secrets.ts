@@ -41,7 +41,7 @@ interface Encoding {
   neighbors?: RegExp;
 }
 
-/** Masks keys in a text, and any part of them of at least 8 characters, in any encoding; other credentials too. */
+/** Masks keys in a text, their parts of 8 characters or more in any encoding, and other credentials. */
 export function maskSecrets(text: string, ...keys: string[]): string {
   return keys.reduce(maskKey, text).replace(CREDENTIAL, (_, ...prefixes: (string | undefined)[]) => {
     return `${prefixes.slice(0, 3).find((prefix) => prefix !== undefined)}${MASK}`;

@@ -11,7 +11,10 @@ const MAX_SUBJECT_LENGTH = 255;
 
 export type IdTokenClaims = JWTPayload & { iss: string; sub: string };
 
-/** Verifies ID tokens of the issuers in OIDC_PROVIDERS (OpenID Connect Core 1.0 section 3.1.3.7). Loads jose at first use. */
+/**
+ * Verifies ID tokens of the issuers in OIDC_PROVIDERS (OpenID Connect Core 1.0 section 3.1.3.7). Loads jose at first
+ * use.
+ */
 @Injectable()
 export class IdTokenVerifier {
   private readonly logger = new Logger('Identities');

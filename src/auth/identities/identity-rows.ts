@@ -11,7 +11,7 @@ export function findIdentity(
   return manager.findOne(ExternalIdentity, { where, relations: { user: true } });
 }
 
-/** Its unique key decides between simultaneous inserts. */
+/** The row's unique key decides between simultaneous inserts. */
 export async function insertIdentity(
   manager: EntityManager,
   claims: IdTokenClaims,

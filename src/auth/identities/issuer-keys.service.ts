@@ -5,7 +5,7 @@ import { Settings } from '../../env/settings.js';
 
 const TIMEOUT_MS = 5000;
 const MAX_BYTES = 1024 * 1024;
-/** A `kid` that is not in the key set has it fetched again, at most this often. */
+/** Minimum time between fetches of a key set for a `kid` that it lacks. */
 const COOLDOWN_MS = 30_000;
 /** Pause after a failed request to an issuer, sent to clients as Retry-After. */
 const FAILURE_COOLDOWN_MS = 5000;

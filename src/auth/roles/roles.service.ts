@@ -4,7 +4,7 @@ import { emailKey } from '../../common/text/email-key.js';
 import { Settings } from '../../env/settings.js';
 import type { User, UserRole } from '../users/user.entity.js';
 
-/** Tells users and administrators apart. */
+/** Determines which users are administrators. */
 @Injectable()
 export class Roles {
   private readonly adminEmailKeys: ReadonlySet<string>;

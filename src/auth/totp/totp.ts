@@ -1,4 +1,4 @@
-/** Imported at first use, because otplib takes 8 MB. */
+/** Imported at first use, because otplib is large. */
 import { generateSecret, generateURI, verifySync } from 'otplib';
 import { TOLERANCE_STEPS } from './totp-code.js';
 

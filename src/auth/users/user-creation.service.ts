@@ -19,7 +19,10 @@ export interface NewUser extends Pick<User, 'username' | 'email' | 'emailVerifie
   also?: (manager: EntityManager, user: User) => Promise<unknown>;
 }
 
-/** Stores new users and mails them a link that verifies their address, whether they register or sign in by an identity provider. */
+/**
+ * Stores new users, who have registered or signed in by an identity provider, and mails them a link that verifies their
+ * address.
+ */
 @Injectable()
 export class UserCreationService {
   constructor(

@@ -16,7 +16,10 @@ export class UserRecords {
     await this.webhooks.add(manager, userCreated(user.id));
   }
 
-  /** Owned rows are deleted by cascade, the bytes of files in the background, and the usage is counted for deleted users from then on. */
+  /**
+   * Deletes owned rows by cascade, and the bytes of files in the background. The usage is counted for deleted users from
+   * then on.
+   */
   async delete(manager: EntityManager, userId: number): Promise<void> {
     const user = await manager.findOneBy(User, { id: userId });
     const { affected } = await manager.delete(User, { id: userId });

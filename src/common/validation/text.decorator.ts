@@ -18,8 +18,7 @@ export interface TextOptions {
 
 /**
  * Text that is stored unchanged. Refuses NULs (at which SQLite cuts) and lone surrogates (which UTF-8 cannot encode).
- * Lengths are in Unicode code
- * points, and are also documented in OpenAPI.
+ * Lengths are in Unicode code points, and are also documented in OpenAPI.
  */
 export function IsText(options: TextOptions): PropertyDecorator {
   const validator = {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 
-/** Of V8's heap. */
+/** Limit of V8's heap. */
 const MAX_HEAP_MB = 256;
 
 export interface ScriptLimits {

@@ -12,7 +12,7 @@ export interface Outlet {
 /** Limits what is buffered for one client. A client over the limit is disconnected by its transport, and may resume. */
 export class Backpressure {
   /** Buffered bytes that do not count. */
-  private excused = 0;
+  private exempt = 0;
 
   constructor(private readonly outlet: Outlet) {}
 
@@ -23,11 +23,11 @@ export class Backpressure {
    */
   hasRoomFor(bytes: number): boolean {
     const waiting = this.outlet.bufferedAmount;
-    this.excused = Math.min(this.excused, waiting);
-    if (waiting - this.excused > MAX_WAITING_BYTES) return false;
+    this.exempt = Math.min(this.exempt, waiting);
+    if (waiting - this.exempt > MAX_WAITING_BYTES) return false;
     if (bytes <= MAX_WAITING_BYTES) return true;
-    if (this.excused > MAX_WAITING_BYTES) return false;
-    this.excused = waiting + bytes;
+    if (this.exempt > MAX_WAITING_BYTES) return false;
+    this.exempt = waiting + bytes;
     return true;
   }
 
@@ -38,6 +38,6 @@ export class Backpressure {
 
   /** Exempts everything that is buffered now: it was sent to catch up. */
   resetAllowance(): void {
-    this.excused = this.outlet.bufferedAmount;
+    this.exempt = this.outlet.bufferedAmount;
   }
 }

@@ -11,7 +11,7 @@ export const MAX_FRAME_BYTES = 1.5 * 1024 * 1024;
 const TOO_MANY = 'Too many sockets are connected.';
 
 /** A socket that exceeds its budget by this factor is closed. */
-const PATIENCE = 4;
+const CLOSE_FACTOR = 4;
 
 /** Limits sockets and Socket.IO connections by user and by address. */
 @Injectable()
@@ -84,6 +84,6 @@ export class EventMeter {
     this.second = second;
     this.events++;
     if (this.events <= this.allowance) return 'answer';
-    return this.events <= this.allowance * PATIENCE ? 'refuse' : 'close';
+    return this.events <= this.allowance * CLOSE_FACTOR ? 'refuse' : 'close';
   }
 }

@@ -55,9 +55,9 @@ export class StalledConnections implements OnApplicationBootstrap, OnModuleDestr
   }
 }
 
-function forgetterOf(...places: { delete(connection: Socket): boolean }[]) {
+function forgetterOf(...collections: { delete(connection: Socket): boolean }[]) {
   return function forget(this: Socket): void {
-    for (const place of places) place.delete(this);
+    for (const collection of collections) collection.delete(this);
   };
 }
 
