@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { bodyTooLarge, declaresTooMuch } from '../middleware/body-limit.js';
 import { ProblemError } from '../../errors/errors.js';
 import { refuseRequest, refuseUpgrade } from './handshake.js';
+import { responseInProgress } from './upgrades.js';
 
 /** Time for a client that still sends to read the response. */
 const LINGER_MS = 2_000;
@@ -24,7 +25,7 @@ function lingerAfterResponse(socket: Socket): void {
 /** Answers requests that are malformed, too large or too slow with a problem. */
 export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded) return;
-  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
+  const answer = responseInProgress(socket);
   if (!socket.writable || error.code === 'ECONNRESET' || answer?.headersSent) return void socket.destroy();
   const problem = problemOf(error);
   if (answer && !answer.req.complete) {

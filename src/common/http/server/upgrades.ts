@@ -31,9 +31,14 @@ export function serveWithoutUpgrade(
 
 /** Waits for the responses to earlier requests of the connection, because HTTP/1.1 responds in order. */
 function onceAnswered(socket: Socket, callback: () => void): void {
-  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse };
+  const answer = responseInProgress(socket);
   if (answer) answer.once('close', () => onceAnswered(socket, callback));
   else callback();
+}
+
+/** Node's private reference to the response that the connection sends now. */
+export function responseInProgress(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
