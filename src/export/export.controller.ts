@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { Actor } from '../auth/actor.js';
 import { CurrentActor } from '../auth/current-user.decorator.js';
 import { AuditLog } from '../audit/audit-log.js';
-import { sendPieces } from '../common/json/json-pieces.js';
+import { sendPieces } from '../common/http/server/send-pieces.js';
 import { LimitConcurrent } from '../throttling/limit-concurrent.decorator.js';
 import { ExportDto } from './export.dto.js';
 import { ExportService } from './export.service.js';

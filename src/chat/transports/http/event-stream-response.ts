@@ -1,5 +1,6 @@
 import type { Response } from 'express';
-import { isLarge, jsonPieces, writePieces, yieldBetweenPieces } from '../../../common/json/json-pieces.js';
+import { writePieces } from '../../../common/http/server/send-pieces.js';
+import { isLarge, jsonPieces, yieldBetweenPieces } from '../../../common/json/json-pieces.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { Backpressure, type Outlet } from '../shared/backpressure.js';
 import { jsonWithType } from '../../events/chat.events.js';

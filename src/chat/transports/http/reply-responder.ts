@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { AuthService } from '../../../auth/guard/auth.service.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, ProblemError } from '../../../common/errors/errors.js';
-import { sendJson } from '../../../common/json/json-pieces.js';
+import { sendJson } from '../../../common/http/server/send-pieces.js';
 import { ConversationsService } from '../../../conversations/conversations.service.js';
 import type { ParleyEvent } from '../../../events/parley-event.js';
 import { messageCreated } from '../../events/chat.events.js';

@@ -4,7 +4,8 @@ import type { Server } from 'node:http';
 import { EdgeServer } from './edge-server.js';
 import { expressPrototypes } from './express-prototypes.js';
 import { readForwarded } from './forwarded.js';
-import { isLarge, sendJson } from '../../json/json-pieces.js';
+import { isLarge } from '../../json/json-pieces.js';
+import { sendJson } from './send-pieces.js';
 
 const LIMITS = {
   // Slow senders are disconnected: headers within 10 s, a request within 30 s, checked every 2 s. Uploads have longer.

@@ -2,8 +2,9 @@ import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { closeIfBodyUnread } from './closing.js';
 import { ProblemError } from '../../errors/errors.js';
-import { yieldBetweenPieces, isLarge, jsonPieces, sendPieces } from '../../json/json-pieces.js';
+import { isLarge, jsonPieces, yieldBetweenPieces } from '../../json/json-pieces.js';
 import { toProblem, toProblemError } from '../../errors/problem.js';
+import { sendPieces } from './send-pieces.js';
 
 /** Sends every HTTP error as RFC 9457 `application/problem+json`. */
 @Catch()
