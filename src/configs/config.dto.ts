@@ -146,6 +146,10 @@ export class ConfigListDto {
 
   @ApiProperty({ type: 'integer', example: 1 })
   total!: number;
+
+  static from(configs: ConfigDto[]): ConfigListDto {
+    return Object.assign(new ConfigListDto(), { configs, total: configs.length });
+  }
 }
 
 export class ConfigErrorDto {

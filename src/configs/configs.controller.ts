@@ -33,8 +33,7 @@ export class ConfigsController {
     description: 'All of them, without their API keys; shared ones of the operator last, without their URL.',
   })
   async list(@CurrentUser() user: User): Promise<ConfigListDto> {
-    const configs = await this.configs.list(user.id);
-    return { configs, total: configs.length };
+    return ConfigListDto.from(await this.configs.list(user.id));
   }
 
   @Post('create')

@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { IsOptionalNotNull } from '../../common/validation/optional.decorator.js';
@@ -7,7 +8,7 @@ import type { ModelConfig } from '../../configs/model-config.entity.js';
 const MAX_TOKENS = 1e12;
 
 function IsDailyTokens(): PropertyDecorator {
-  const decorators = [
+  return applyDecorators(
     ApiPropertyOptional({
       type: 'integer',
       format: 'int64',
@@ -19,8 +20,7 @@ function IsDailyTokens(): PropertyDecorator {
     IsInt(),
     Min(1),
     Max(MAX_TOKENS),
-  ];
-  return (target, property) => decorators.forEach((decorate) => decorate(target, property));
+  );
 }
 
 export class CreateSharedConfigDto extends CreateConfigDto {
@@ -70,4 +70,8 @@ export class SharedConfigListDto {
 
   @ApiProperty({ type: 'integer', example: 1 })
   total!: number;
+
+  static from(configs: SharedConfigDto[]): SharedConfigListDto {
+    return Object.assign(new SharedConfigListDto(), { configs, total: configs.length });
+  }
 }

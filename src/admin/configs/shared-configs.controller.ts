@@ -32,8 +32,7 @@ export class SharedConfigsController {
     description: 'All of them, without their API keys.',
   })
   async list(): Promise<SharedConfigListDto> {
-    const configs = await this.shared.list();
-    return { configs, total: configs.length };
+    return SharedConfigListDto.from(await this.shared.list());
   }
 
   @Post('create')
