@@ -1,23 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type FinalReply, ReplyEndRecords } from '../../src/chat/replies/reply-end-records.js';
-import { ReplyRepository, type UnsavedChunk } from '../../src/chat/replies/reply-repository.js';
+import type { FinalReply } from '../../src/chat/replies/reply-end-records.js';
+import type { ReplyRepository, UnsavedChunk } from '../../src/chat/replies/reply-repository.js';
 import { MAX_LENGTH } from '../../src/chat/replies/store-in-pieces.js';
 import type { Conversation } from '../../src/conversations/conversation.entity.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
-import { MessagesService } from '../../src/conversations/messages/messages.service.js';
 import {
   chunksBefore,
   ReplyChunk,
   type ReplyPart,
 } from '../../src/conversations/messages/reply-chunk.entity.js';
-import { Settings } from '../../src/env/settings.js';
-import type { WebhookDispatcher } from '../../src/webhooks/webhook-dispatcher.service.js';
-import { FileLinks } from '../../src/files/file-links.service.js';
-import { StoredFile } from '../../src/files/file.entity.js';
-import { MessageFile } from '../../src/files/message-file.entity.js';
-import { MessageFiles } from '../../src/files/message-files.service.js';
-import { WebhookOutbox } from '../../src/webhooks/webhook-outbox.service.js';
 import { ChatDatabase } from '../support/infrastructure/chat-database.js';
+import { createReplyRepository } from '../support/infrastructure/reply-repository.js';
 
 let database: ChatDatabase;
 let userId: number;
@@ -28,13 +21,7 @@ let reply: Message;
 beforeAll(async () => {
   database = await ChatDatabase.create();
   ({ id: userId } = await database.createUser());
-  const { dataSource } = database;
-  const outbox = new WebhookOutbox(new Settings(), { wake: () => undefined } as WebhookDispatcher);
-  const endRecords = new ReplyEndRecords(outbox);
-  const [messages, chunks] = [dataSource.getRepository(Message), dataSource.getRepository(ReplyChunk)];
-  const [uses, stored] = [dataSource.getRepository(MessageFile), dataSource.getRepository(StoredFile)];
-  const files = new MessageFiles(uses, stored, new FileLinks({ jwtSecrets: ['secret'] } as Settings));
-  repository = new ReplyRepository(dataSource, new MessagesService(messages, chunks, files), endRecords);
+  repository = createReplyRepository(database.dataSource);
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
