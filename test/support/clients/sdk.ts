@@ -75,6 +75,23 @@ export function watchedFetch() {
       ((path: string, request: Request) => Response | Promise<Response> | undefined) | undefined,
     /** Called with each answer; discards it by throwing. */
     after: undefined as ((path: string, response: Response) => void) | undefined,
+    /** Delays the response to the next request of this method and path, which the server receives at once. */
+    hold(method: string, path: string): { arrived(): boolean; open(): void } {
+      let open = () => {};
+      const opened = new Promise<void>((resolve) => (open = resolve));
+      let response: Response | undefined;
+      const respond = async (request: Request) => {
+        response = await fetch(request);
+        await opened;
+        return response;
+      };
+      watched.before = (each, request) => {
+        if (each !== path || request.method !== method) return undefined;
+        watched.before = undefined;
+        return respond(request);
+      };
+      return { arrived: () => response !== undefined, open: () => open() };
+    },
     count: (path: string) => paths.filter((each) => each.endsWith(path)).length,
     fetch: (async (input) => {
       const request = input as Request;

@@ -1,5 +1,6 @@
 import { ParleyError } from '../error.js';
-import type { Message } from '../rest/types.gen.js';
+import { withTimeout } from '../http/timeout.js';
+import type { Message, Rest } from '../rest/index.js';
 import { type Branch, findMessage } from './branch.js';
 import type { Reply } from './reply.js';
 import type { Draft } from './outbox.js';
@@ -77,5 +78,15 @@ export class ActiveReplies {
     } finally {
       this.sought.delete(reply);
     }
+  }
+}
+
+/** @returns the stopped reply, or null when none runs */
+export async function stopReply(rest: Rest, id: number): Promise<Message | null> {
+  try {
+    return await withTimeout((signal) => rest.stopReply({ path: { id }, signal }));
+  } catch (error) {
+    if (error instanceof ParleyError && error.code === 'no_reply_running') return null;
+    throw error;
   }
 }

@@ -1,8 +1,15 @@
+import { UserChange } from '../auth/user-change.js';
 import { ParleyError } from '../error.js';
 import { withTimeout } from '../http/timeout.js';
 import type { Connection } from '../live/connection.js';
 import type { LiveEvent } from '../live/events.js';
-import type { Conversation, CreateConversation, Rest, UpdateConversation } from '../rest/index.js';
+import type {
+  Conversation,
+  ConversationList as Page,
+  CreateConversation,
+  Rest,
+  UpdateConversation,
+} from '../rest/index.js';
 import { Store } from '../store.js';
 
 export interface ConversationListSnapshot {
@@ -23,6 +30,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   private cursor: string | null = null;
   private reading: Promise<void> | null = null;
   private timer?: ReturnType<typeof setInterval>;
+  private readonly user = new UserChange();
   /** What changed while a page was read: null for what was deleted. */
   private changes = new Map<number, Conversation | null>();
 
@@ -47,13 +55,13 @@ export class ConversationList extends Store<ConversationListSnapshot> {
     if (this.cursor) await this.read(this.cursor, limit);
   }
 
-  async create(settings: CreateConversation = {}): Promise<Conversation> {
-    return this.put(await withTimeout((signal) => this.rest.createConversation({ body: settings, signal })));
+  create(settings: CreateConversation = {}): Promise<Conversation> {
+    return this.show(withTimeout((signal) => this.rest.createConversation({ body: settings, signal })));
   }
 
-  async update(id: number, changes: UpdateConversation): Promise<Conversation> {
+  update(id: number, changes: UpdateConversation): Promise<Conversation> {
     const options = { path: { id }, body: changes };
-    return this.put(await withTimeout((signal) => this.rest.updateConversation({ ...options, signal })));
+    return this.show(withTimeout((signal) => this.rest.updateConversation({ ...options, signal })));
   }
 
   rename(id: number, title: string): Promise<Conversation> {
@@ -76,13 +84,15 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   /** @internal */
   handle({ type, body }: LiveEvent): void {
     if (type === 'conversation.deleted') this.change(body.conversation_id, null);
-    if (type === 'conversation.created' || type === 'conversation.updated') this.put(body.conversation);
+    if (type === 'conversation.created' || type === 'conversation.updated')
+      this.change(body.conversation.id, body.conversation);
   }
 
   /** Shows the conversations of whoever is signed in. @internal */
   reset(): void {
+    this.user.reset();
     this.cursor = null;
-    this.changes.clear();
+    this.reading = null;
     this.set(INITIAL);
     if (this.isObserved) this.begin();
   }
@@ -120,34 +130,42 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   }
 
   private read(cursor: string | null, limit: number): Promise<void> {
-    this.reading ??= this.readPage(cursor, limit).finally(() => (this.reading = null));
-    return this.reading;
+    if (this.reading) return this.reading;
+    const reading = this.readPage(cursor, limit).finally(() => {
+      if (this.reading === reading) this.reading = null;
+    });
+    return (this.reading = reading);
   }
 
   private async readPage(cursor: string | null, limit: number): Promise<void> {
     const before = this.getSnapshot();
     if (before.status !== 'ready') this.set({ ...before, status: 'loading' });
     this.changes.clear();
+    const show = this.user.unlessReset((page: Page) => this.showPage(page, cursor === null));
+    const fail = this.user.unlessReset((error: ParleyError) =>
+      this.set({ ...this.getSnapshot(), status: 'failed', error }),
+    );
     try {
       const query = cursor ? { limit, cursor } : { limit };
-      const page = await withTimeout((signal) => this.rest.listConversations({ query, signal }));
-      this.cursor = page.next_cursor;
-      const known = cursor ? this.getSnapshot().conversations : [];
-      this.show(withoutRepeats([...known, ...page.conversations]));
+      show(await withTimeout((signal) => this.rest.listConversations({ query, signal })));
     } catch (error) {
-      this.set({ ...this.getSnapshot(), status: 'failed', error: error as ParleyError });
+      fail(error as ParleyError);
       throw error;
     }
   }
 
-  private show(read: readonly Conversation[]): void {
-    const changed = read.filter(({ id }) => !this.changes.has(id));
-    this.set({ conversations: changed, hasMore: this.cursor !== null, status: 'ready', error: null });
+  private showPage({ conversations, next_cursor }: Page, isFirst: boolean): void {
+    this.cursor = next_cursor;
+    const known = isFirst ? [] : this.getSnapshot().conversations;
+    const read = withoutRepeats([...known, ...conversations]).filter(({ id }) => !this.changes.has(id));
+    this.set({ conversations: read, hasMore: this.cursor !== null, status: 'ready', error: null });
     for (const [id, conversation] of this.changes) this.change(id, conversation);
   }
 
-  private put(conversation: Conversation): Conversation {
-    this.change(conversation.id, conversation);
+  private async show(requested: Promise<Conversation>): Promise<Conversation> {
+    const show = this.user.unlessReset((each: Conversation) => this.change(each.id, each));
+    const conversation = await requested;
+    show(conversation);
     return conversation;
   }
 

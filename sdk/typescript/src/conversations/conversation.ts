@@ -1,10 +1,11 @@
+import { UserChange } from '../auth/user-change.js';
 import { ParleyError } from '../error.js';
 import { withTimeout } from '../http/timeout.js';
 import type { LiveEvent } from '../live/events.js';
 import { uuid } from '../platform/uuid.js';
 import type { ConversationPage, Turn } from '../rest/index.js';
 import { Store } from '../store.js';
-import { ActiveReplies } from './active-replies.js';
+import { ActiveReplies, stopReply } from './active-replies.js';
 import * as branches from './branch.js';
 import { ConversationReader } from './conversation-reader.js';
 import { requestFields, observeUploads } from './message-files.js';
@@ -28,6 +29,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private readonly requests: TurnRequests;
   private readonly replies: ActiveReplies;
   private earlier: Promise<void> | null = null;
+  private readonly user = new UserChange();
 
   /** @internal Use `parley.conversation(id)`. */
   constructor(
@@ -47,7 +49,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     });
     this.outbox = new Outbox(services.drafts, {
       isReady: (key) => branches.isReadyFor(this.branch, key),
-      deliver: (draft) => this.requests.request(draft, (turn) => this.turnReceived(turn)),
+      deliver: (draft) => this.requests.request(draft, this.turnReceiver()),
       accepted: ({ reply }, turn) => this.accept(reply, turn),
     });
     this.outbox.changed.on(() => this.publish());
@@ -90,7 +92,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     const { messages, newestId } = this.branch;
     const context = { rest, requests: this.requests, newestId, isOver: () => reply.isOver };
     const body = { ...options, conversation_id: this.id };
-    regenerate(body, messageId ?? messages.at(-1)?.id, context, (turn) => this.turnReceived(turn)).then(
+    regenerate(body, messageId ?? messages.at(-1)?.id, context, this.turnReceiver()).then(
       (turn) => this.accept(reply, turn),
       (error: ParleyError) => reply.fail(error),
     );
@@ -99,20 +101,16 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** Stops the running reply; its text so far is kept. Does nothing when none runs. */
   async stop(): Promise<void> {
-    try {
-      const path = { id: this.id };
-      const message = await withTimeout((signal) => this.services.rest.stopReply({ path, signal }));
-      this.handle({ type: 'message.completed', body: { conversation_id: this.id, message } });
-    } catch (error) {
-      if (!(error instanceof ParleyError) || error.code !== 'no_reply_running') throw error;
-    }
+    const handle = this.user.unlessReset((event: LiveEvent) => this.handle(event));
+    const message = await stopReply(this.services.rest, this.id);
+    if (message) handle({ type: 'message.completed', body: { conversation_id: this.id, message } });
   }
 
   /** Shows the branch with this message, one of the `sibling_ids` of another. */
   async activate(messageId: number): Promise<void> {
     const path = { id: this.id, message_id: messageId };
-    const activate = (signal: AbortSignal) => this.services.rest.activateMessage({ path, signal });
-    this.pageRead(await withTimeout(activate), false);
+    const show = this.user.unlessReset((page: ConversationPage) => this.pageRead(page, false));
+    await withTimeout((signal) => this.services.rest.activateMessage({ path, signal })).then(show);
   }
 
   /** Loads older messages before the first one; simultaneous calls load one page. */
@@ -151,6 +149,8 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** Forgets what belongs to a user who has signed out. @internal */
   reset(error: ParleyError): void {
+    this.user.reset();
+    this.earlier = null;
     this.reader.stop();
     this.giveUp(error);
     this.branch = branches.EMPTY;
@@ -185,8 +185,8 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.open();
   }
 
-  private turnReceived(turn: Turn): void {
-    this.apply(branches.applyTurn(this.branch, turn));
+  private turnReceiver(): (turn: Turn) => void {
+    return this.user.unlessReset((turn: Turn) => this.apply(branches.applyTurn(this.branch, turn)));
   }
 
   private accept(reply: Reply, turn: Turn): void {
@@ -219,8 +219,8 @@ export class Conversation extends Store<ConversationSnapshot> {
   private async readEarlier(limit: number): Promise<void> {
     const first = this.branch.messages[0];
     if (!first || !this.branch.hasMore) return;
-    const page = await this.reader.readPage({ before_id: first.id, limit });
-    this.apply(branches.applyEarlier(this.branch, page));
+    const show = (page: ConversationPage) => this.apply(branches.applyEarlier(this.branch, page));
+    await this.reader.readPage({ before_id: first.id, limit }).then(this.user.unlessReset(show));
   }
 
   private deleted(): void {
