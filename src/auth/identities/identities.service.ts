@@ -7,6 +7,7 @@ import { isDuplicateKey, transaction } from '../../database/retry.js';
 import type { Actor } from '../actor.js';
 import { identityInUse, lastLoginMethod } from '../auth.errors.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
+import { requireSession } from '../sessions/require-session.js';
 import { User } from '../users/user.entity.js';
 import { ExternalIdentity } from './external-identity.entity.js';
 import { IdTokenVerifier, type IdTokenClaims } from './id-token-verifier.service.js';
@@ -68,7 +69,11 @@ export class IdentitiesService {
 
   private async insert(actor: Actor, claims: IdTokenClaims) {
     try {
-      const identity = await insertIdentity(this.dataSource.manager, claims, actor.userId);
+      const identity = await transaction(this.dataSource, async (manager) => {
+        const inserted = await insertIdentity(manager, claims, actor.userId);
+        await requireSession(manager, actor.session);
+        return inserted;
+      });
       this.audit.record('identity.linked', actor, { details: { identity_id: identity.id } });
       return { identity, isNew: true };
     } catch (error) {

@@ -3,8 +3,9 @@ import type { EntityManager } from 'typeorm';
 import { passwordChangedMail } from '../../mail/mail-templates.js';
 import type { Actor } from '../actor.js';
 import type { ChangePasswordDto } from '../auth.dto.js';
-import { revokedToken, wrongPassword } from '../auth.errors.js';
-import { Session } from '../sessions/session.entity.js';
+import { wrongPassword } from '../auth.errors.js';
+import { requireSession } from '../sessions/require-session.js';
+import type { Session } from '../sessions/session.entity.js';
 import { deleteOtherSessions } from '../sessions/sessions.service.js';
 import { PasswordReplacementService } from './password-replacement.service.js';
 import { ReauthenticationService } from './reauthentication.service.js';
@@ -30,7 +31,7 @@ export class PasswordChangeService {
 
 /** Fails if the password was changed or the session was ended while the new password was hashed. */
 async function endOthers(manager: EntityManager, session: Session, isReplaced: boolean): Promise<number[]> {
-  if (!(await manager.existsBy(Session, { id: session.id }))) throw revokedToken();
+  await requireSession(manager, session);
   if (!isReplaced) throw wrongPassword();
   return deleteOtherSessions(manager, session);
 }

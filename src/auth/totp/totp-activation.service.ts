@@ -5,9 +5,9 @@ import { AuditLog } from '../../audit/audit-log.js';
 import { transaction } from '../../database/retry.js';
 import { secondFactorMail } from '../../mail/mail-templates.js';
 import type { Actor } from '../actor.js';
-import { noTotpPending, revokedToken } from '../auth.errors.js';
+import { noTotpPending } from '../auth.errors.js';
 import { AccountMails } from '../mails/account-mails.service.js';
-import { Session } from '../sessions/session.entity.js';
+import { requireSession } from '../sessions/require-session.js';
 import { deleteOtherSessions, SessionsService } from '../sessions/sessions.service.js';
 import { User } from '../users/user.entity.js';
 import { issueRecoveryCodes } from './recovery-codes.js';
@@ -56,7 +56,7 @@ async function activate(
   const flag = await manager.update(User, { id: userId, secondFactor: false }, { secondFactor: true });
   const secret = await manager.update(TotpSecret, { userId, encryptedSecret }, { usedSteps: String(step) });
   if (flag.affected !== 1 || secret.affected !== 1) throw noTotpPending();
-  if (!(await manager.existsBy(Session, { id: session.id }))) throw revokedToken();
+  await requireSession(manager, session);
   const recovery_codes = await issueRecoveryCodes(manager, user.id);
   return { ended: await deleteOtherSessions(manager, session), recovery_codes };
 }

@@ -9,6 +9,8 @@ import type { Actor } from '../actor.js';
 import { totpInactive } from '../auth.errors.js';
 import { AccountMails } from '../mails/account-mails.service.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
+import { requireSession } from '../sessions/require-session.js';
+import type { Session } from '../sessions/session.entity.js';
 import { User } from '../users/user.entity.js';
 import { RecoveryCode } from './recovery-code.entity.js';
 import { SecondFactorService } from './second-factor.service.js';
@@ -34,14 +36,19 @@ export class TotpRemovalService {
     await this.reauthentication.require(actor, dto.current_password);
     if (!actor.user.secondFactor) throw totpInactive();
     await this.secondFactor.require(actor, dto.code);
-    await this.removeOf(actor.user, actor.client.language);
+    await this.removeOf(actor.user, actor.client.language, actor.session);
     this.audit.record('totp.removed', actor);
   }
 
-  /** Removes it without a code, for an administrator. Does nothing if it is off. The caller records the event. */
-  async removeOf(user: User, language: MailLanguage): Promise<void> {
+  /**
+   * Removes it without a code, for an administrator. Does nothing if it is off. The caller records the event.
+   * @param session of the user, if the user removes it
+   * @throws {UnauthenticatedError} `token_revoked` if the session has ended
+   */
+  async removeOf(user: User, language: MailLanguage, session?: Session): Promise<void> {
     await transaction(this.dataSource, async (manager) => {
       const wasOn = await deleteSecondFactor(manager, user.id);
+      if (session) await requireSession(manager, session);
       if (wasOn) await this.mails.addNotice(manager, user, (to) => secondFactorMail(to, 'off', language));
     });
   }

@@ -9,6 +9,7 @@ import type { ChangeEmailDto } from '../auth.dto.js';
 import { AccountMails } from '../mails/account-mails.service.js';
 import { cancelMailTokens } from '../mails/mail-tokens.js';
 import { ReauthenticationService } from '../passwords/reauthentication.service.js';
+import { requireSession } from '../sessions/require-session.js';
 import { assertNotTaken, type EmailColumns, emailColumns, writeUnique } from './unique-names.js';
 import type { UserDto } from './user.dto.js';
 import { UserDtos } from './user-dtos.service.js';
@@ -29,17 +30,18 @@ export class EmailChangeService {
   async change(actor: Actor, { email, current_password }: ChangeEmailDto): Promise<UserDto> {
     await this.reauthentication.requireUnlessFresh(actor, current_password);
     const isPending = this.mails.verification === 'required' && email !== actor.user.email;
-    const user = await (isPending ? this.prepare(actor.user, email) : this.replace(actor, email));
+    const user = await (isPending ? this.prepare(actor, email) : this.replace(actor, email));
     if (this.mails.verification !== 'off' && (isPending || !user.emailVerified))
       await this.mails.addVerification(user, actor.client.language, email);
     return this.dtos.of(user);
   }
 
   /** Cancels mailed tokens, and with them an earlier pending address. */
-  private async prepare(user: User, email: string): Promise<User> {
+  private async prepare({ user, session }: Actor, email: string): Promise<User> {
     const { manager } = this.dataSource;
     const { emailKey } = emailColumns(email);
     if (emailKey !== user.emailKey) await assertNotTaken(manager, { emailKey });
+    await requireSession(manager, session);
     await cancelMailTokens(manager, user.id);
     return user;
   }
@@ -54,13 +56,14 @@ export class EmailChangeService {
   }
 
   /** @returns whether the address is another one */
-  private async write(manager: EntityManager, { user, userId, client }: Actor, names: EmailColumns) {
+  private async write(manager: EntityManager, { user, userId, session, client }: Actor, names: EmailColumns) {
     const { affected } = await manager
       .createQueryBuilder()
       .update(User)
       .set({ ...names, emailVerified: false })
       .where('id = :userId AND (email IS NULL OR email <> :email)', { userId, email: names.email })
       .execute();
+    await requireSession(manager, session);
     await cancelMailTokens(manager, userId);
     if (affected !== 1) return false;
     await this.mails.addNotice(manager, user, (to) => emailChangedMail(to, client.language));

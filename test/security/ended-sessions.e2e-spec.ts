@@ -1,0 +1,103 @@
+/** Changes of credentials whose session is ended while their password is verified: a thief's request, as the owner acts. */
+import { afterAll, afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { importJWK, SignJWT } from 'jose';
+import { PasswordService } from '../../src/auth/passwords/password.service.js';
+import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
+import { startTestApp, type TestApp } from '../support/app/app.js';
+import { totpCode, turnOnTotp } from '../support/app/totp.js';
+import type { TestUser } from '../support/app/user.js';
+import type { Answer } from '../support/clients/http.js';
+import { expectProblem } from '../support/clients/problems.js';
+import { newSigningKey, PlayedIssuer } from '../support/infrastructure/openid-provider.js';
+
+let t: TestApp;
+let thief: TestUser;
+let owner: TestUser;
+
+async function start(env: Record<string, string> = {}): Promise<void> {
+  t = await startTestApp({ env });
+  thief = await t.user().create();
+  owner = await thief.signInAgain();
+}
+
+let issuer: PlayedIssuer | undefined;
+beforeEach(() => void (issuer = undefined));
+afterEach(async () => {
+  await t.stop();
+  await issuer?.stop();
+});
+afterAll(() => void jest.restoreAllMocks());
+
+/** Posts with the thief's session, and ends that session while the password is verified. */
+async function postWhileEnded(path: string, body: object): Promise<Answer> {
+  const passwords = t.app.get(PasswordService);
+  const verify = passwords.verify.bind(passwords);
+  let proceed!: () => void;
+  const ended = new Promise<void>((resolve) => (proceed = resolve));
+  const verifying = new Promise<void>((resolve) =>
+    jest.spyOn(passwords, 'verify').mockImplementationOnce(async (...args) => {
+      resolve();
+      await ended;
+      return verify(...args);
+    }),
+  );
+  const answer = thief.post(path, { current_password: thief.password, ...body });
+  await verifying;
+  expect((await owner.post('/auth/sessions/revoke-others')).status).toBe(204);
+  proceed();
+  return answer;
+}
+
+async function idToken(of: PlayedIssuer): Promise<string> {
+  const key = await newSigningKey('ES256');
+  const { d: _, ...publicPart } = key;
+  of.keys = [publicPart];
+  return new SignJWT({ sub: 'thief', aud: 'app', iss: of.issuer })
+    .setProtectedHeader({ alg: 'ES256', kid: key.kid })
+    .setIssuedAt()
+    .setExpirationTime('5m')
+    .sign(await importJWK(key, 'ES256'));
+}
+
+it('an ended session changes no email address', async () => {
+  await start({ EMAIL_VERIFICATION: 'optional' });
+
+  expectProblem(await postWhileEnded('/auth/me/email', { email: 'thief@example.com' }), 401, 'token_revoked');
+  expect((await owner.get('/auth/me')).body.email).toBe(owner.email);
+});
+
+it('an ended session has no new email address verified', async () => {
+  await start({ EMAIL_VERIFICATION: 'optional' });
+  Object.assign(t.settings, { emailVerification: 'required' });
+
+  expectProblem(await postWhileEnded('/auth/me/email', { email: 'thief@example.com' }), 401, 'token_revoked');
+  expect(await t.manager.countBy(MailToken, { userId: owner.id, email: 'thief@example.com' })).toBe(0);
+});
+
+it('an ended session links no identity', async () => {
+  issuer = await PlayedIssuer.start();
+  await start({ OIDC_PROVIDERS: JSON.stringify([{ issuer: issuer.issuer, audience: 'app' }]) });
+  const id_token = await idToken(issuer);
+
+  expectProblem(await postWhileEnded('/auth/identities', { id_token }), 401, 'token_revoked');
+  expect((await owner.get('/auth/identities')).body).toEqual({ identities: [] });
+});
+
+it('an ended session does not turn off the second factor', async () => {
+  await start();
+  const { secret, recoveryCodes } = await turnOnTotp(thief);
+  const { email, password } = thief;
+  owner.tokens = (await owner.post('/auth/login', { email, password, code: totpCode(secret) })).body as never;
+
+  const answer = await postWhileEnded('/auth/me/totp/remove', { code: recoveryCodes[0] });
+
+  expectProblem(answer, 401, 'token_revoked');
+  expect((await owner.get('/auth/me')).body.second_factor).toBe(true);
+});
+
+it('an ended session does not delete the account', async () => {
+  await start();
+
+  expectProblem(await postWhileEnded('/auth/me/delete', {}), 401, 'token_revoked');
+  expect((await owner.get('/auth/me')).body.id).toBe(thief.id);
+});
