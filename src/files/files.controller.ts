@@ -18,6 +18,7 @@ import { Public } from '../auth/public.decorator.js';
 import { User } from '../auth/users/user.entity.js';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../common/validation/id.pipe.js';
+import { LimitConcurrent } from '../throttling/limit-concurrent.decorator.js';
 import { FileContents } from './file-content.service.js';
 import { FileLinks } from './file-links.service.js';
 import { StoredFileDto, FileListDto, ListFilesDto } from './file.dto.js';
@@ -38,6 +39,7 @@ export class FilesController {
   ) {}
 
   @Post()
+  @LimitConcurrent()
   @ApiOperation({
     operationId: 'uploadFile',
     summary: 'Upload a file',

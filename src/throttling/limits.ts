@@ -33,7 +33,7 @@ export const RATE_LIMITS = {
 export const CONCURRENCY_LIMITS = {
   /** Running replies of one user. */
   running_replies: 5,
-  /** Concurrent HTTP responses to one user that may take minutes: replies, exports, calls of a provider. */
+  /** Concurrent HTTP requests of one user that may take minutes: replies, exports, uploads, calls of a provider. */
   long_responses: 20,
   /** Sockets of one user. */
   socket_connections: 20,

@@ -37,6 +37,7 @@ const LONG = [
   'POST /conversations/{id}/messages',
   'POST /conversations/{id}/messages/{message_id}/edit',
   'POST /conversations/{id}/messages/{message_id}/regenerate',
+  'POST /files',
 ];
 
 let document: ApiDocument;
