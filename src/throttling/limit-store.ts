@@ -3,14 +3,14 @@ export interface Budget {
   windowMs: number;
 }
 
-export interface Usage {
+export interface WindowUsage {
   /** Hits counted in the current window. */
   used: number;
   /** Milliseconds until the window ends. */
   resetMs: number;
 }
 
-export interface Consumption extends Usage {
+export interface Consumption extends WindowUsage {
   /** False if the limit was reached; the hit is then not counted. */
   allowed: boolean;
 }
@@ -24,5 +24,5 @@ export abstract class LimitStore {
   /** Undoes one hit of the current window. */
   abstract refund(key: string, windowMs: number): void | Promise<void>;
   /** Reads the current window without counting a hit. */
-  abstract usage(key: string, windowMs: number): Usage | Promise<Usage>;
+  abstract usage(key: string, windowMs: number): WindowUsage | Promise<WindowUsage>;
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Budget, Consumption, LimitStore, Usage } from './limit-store.js';
+import { Budget, Consumption, LimitStore, WindowUsage } from './limit-store.js';
 
 interface Window {
   used: number;
@@ -30,7 +30,7 @@ export class MemoryLimitStore extends LimitStore {
     if (window && window.used > 0) window.used -= 1;
   }
 
-  override usage(key: string, windowMs: number): Usage {
+  override usage(key: string, windowMs: number): WindowUsage {
     const now = performance.now();
     const window = this.currentWindows(windowMs, now).get(key);
     return { used: window?.used ?? 0, resetMs: window ? window.endsAt - now : 0 };

@@ -1,7 +1,7 @@
 import { Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { HASH_TAG } from '../common/redis/find-primary.js';
 import { RedisConnection } from '../common/redis/redis-connection.js';
-import { Budget, Consumption, LimitStore, Usage } from './limit-store.js';
+import { Budget, Consumption, LimitStore, WindowUsage } from './limit-store.js';
 import { MemoryLimitStore } from './memory-limit-store.js';
 import { scripts } from './redis-scripts.js';
 
@@ -53,7 +53,7 @@ export class RedisLimitStore extends LimitStore implements OnModuleInit, OnAppli
     );
   }
 
-  override usage(key: string, windowMs: number): Promise<Usage> {
+  override usage(key: string, windowMs: number): Promise<WindowUsage> {
     return this.attempt(
       // With limit 0 the script counts nothing and returns the usage.
       () => this.connection.client.tryConsume(this.keyOf(key), 0, windowMs),
