@@ -121,18 +121,18 @@ export class WebSocketClient {
     const { type, conversationId } = event;
     if (event.isInternal || conversationId === undefined) return;
     const own = conversationId === this.conversationId;
-    if (own || this.subscription?.isOpen(conversationId)) this.send(encodeText(event));
+    if (own || this.subscription?.isOpen(conversationId)) this.send(encodeEvent(event));
     if (own && type === 'conversation.deleted') this.socket.close(CLOSE_CODES.notFound, 'deleted');
   }
 
   /** @param json an object, whose fields stand beside `type` */
   private write(type: string, json: string): void {
-    this.send(textOf(type, json));
+    this.send(encodeFrame(type, json));
   }
 
-  private send(text: Buffer): void {
+  private send(frame: Buffer): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    if (this.backpressure.hasRoomFor(text.length)) this.socket.send(text, { binary: false });
+    if (this.backpressure.hasRoomFor(frame.length)) this.socket.send(frame, { binary: false });
     else this.socket.terminate();
   }
 
@@ -170,11 +170,11 @@ export class WebSocketClient {
   }
 }
 
-function textOf(type: string, json: string): Buffer {
+function encodeFrame(type: string, json: string): Buffer {
   return Buffer.from(jsonWithType(type, json));
 }
 
-const encodeText = encodeOnce(({ type, json }) => textOf(type, json));
+const encodeEvent = encodeOnce(({ type, json }) => encodeFrame(type, json));
 
 const isFrameId = (id: unknown): id is number | string => typeof id === 'number' || typeof id === 'string';
 
