@@ -18,7 +18,7 @@ import { type AdminTools, listUsers, runCommand } from './admin-commands.js';
 
 const REDIS_WAIT_MS = 3000;
 
-/** @throws {Error} whose message is for the person who runs the command */
+/** @throws {Error} whose message is shown to the operator */
 export async function run(parsed: Arguments): Promise<void> {
   readDotEnv();
   await withTools(loadSettings(process.env), (tools) => perform(tools, parsed));

@@ -27,7 +27,7 @@ export const settledNow = () => Date.now() - SETTLED_AFTER_MS;
 
 /**
  * @param moved conversations that moved up since `before`, listed first
- * @param page the conversations of the page; if it has fewer than `moved`, the next page looks for the others again
+ * @param page the conversations of the page; if it has fewer than `moved`, the next page reads the others again
  */
 export function positionAfter(
   before: ListPosition,

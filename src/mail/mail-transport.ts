@@ -17,7 +17,7 @@ export class MailTransport {
 
   constructor(private readonly settings: Settings) {}
 
-  /** False in production without SMTP_URL: nobody would read the outbox. */
+  /** False in production without SMTP_URL, where an outbox would not be read. */
   get isConfigured(): boolean {
     return this.settings.smtpUrl !== undefined || !this.settings.production;
   }

@@ -13,7 +13,7 @@ export type SendOutcome =
   | { type: 'delivered' }
   /** @property retryAfterMs as the receiver asked, an hour at most */
   | { type: 'failed'; error: string; retryAfterMs: number }
-  /** The receiver wants no more attempts. */
+  /** 410 Gone: no further attempt is made. */
   | { type: 'gone'; error: string };
 
 /** Posts a delivery to WEBHOOK_URL. Follows no redirects and ignores the response's body. */

@@ -121,7 +121,7 @@ export class EgressGuard implements OnApplicationShutdown {
   }
 }
 
-/** URL parsers read `https:host`, `https:///host` and `https:\\\\host` alike, but people do not. */
+/** URL parsers also accept `https:host`, `https:///host` and `https:\\\\host`, which are easily misread. */
 const EXPLICIT_HOST = /^https?:\/\/[^/\\\s][^\\\s]*$/i;
 /** Includes empty credentials, which URL parsers drop. */
 const HAS_CREDENTIALS = /:\/\/[^/?#]*@/;

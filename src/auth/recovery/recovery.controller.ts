@@ -8,7 +8,7 @@ import { ForgottenPasswordService } from './forgotten-password.service.js';
 import { PasswordResetService } from './password-reset.service.js';
 import { ForgotPasswordDto, ResetPasswordDto } from './recovery.dto.js';
 
-/** Gets people back into accounts whose password they forgot. */
+/** Resets forgotten passwords with links that are mailed. */
 @ApiTags('Accounts')
 @Controller('auth/password')
 export class RecoveryController {

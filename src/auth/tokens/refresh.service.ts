@@ -24,7 +24,7 @@ const REUSE_GRACE_MS = 60 * 60_000;
 
 /**
  * Rotates refresh tokens (RFC 9700 section 4.14.2): each is used once and returns its successor. Reuse of a token ends
- * the session, so that a thief and the owner cannot both continue.
+ * the session, so that an attacker and the client cannot both continue.
  */
 @Injectable()
 export class RefreshService {

@@ -9,7 +9,7 @@ interface PendingTurn {
 
 /**
  * Turns that are being started in this process. Their messages may be stored while their reply does not run yet, so
- * whatever stops, deletes or repeats them waits here.
+ * stops, deletions and repeats wait for them.
  */
 @Injectable()
 export class PendingTurns {

@@ -5,7 +5,7 @@ import { createForOwner } from './sqlite-database.js';
 /** Wait for a lock. Milliseconds. */
 const TIMEOUT_MS = 5000;
 
-/** A backup or restore that is not possible; `message` tells the operator why. */
+/** A backup or restore that is not possible; `message` states the reason for the operator. */
 export class BackupError extends Error {}
 
 /**

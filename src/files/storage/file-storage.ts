@@ -34,7 +34,7 @@ export class StorageUnavailableError extends UnavailableError {
   }
 }
 
-/** Counts and logs the failure, because clients are not told its cause. */
+/** Counts and logs the failure, because its cause is not in the response. */
 export function storageFailure(cause: unknown): StorageUnavailableError {
   publishMeasurement('storage.failed', {});
   new Logger('FileStorage').warn({ error: String(cause) }, 'The storage of files failed');

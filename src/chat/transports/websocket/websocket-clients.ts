@@ -22,7 +22,7 @@ import { SocketLimits } from '../shared/socket-limits.js';
 import { refusal } from '../shared/socket-refusal.js';
 import { CLOSE_CODES, WebSocketClient } from './websocket-client.js';
 
-/** Closes dead connections, and keeps proxies from closing idle ones after about a minute. */
+/** Closes connections that do not respond, and keeps proxies from closing idle ones after about a minute. */
 const PING_INTERVAL_MS = 30_000;
 
 /** Authenticates WebSockets and creates their clients. */

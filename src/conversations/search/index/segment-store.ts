@@ -118,7 +118,7 @@ export class SegmentStore {
     );
   }
 
-  /** Tombstones segments claimed during a deletion: it did not see them, and they may contain the deleted messages. */
+  /** Tombstones segments claimed during a deletion, which did not find them: they may contain the deleted messages. */
   async tombstoneClaimedSince(userId: number, deletionBegan: Date): Promise<void> {
     const claimedAt = MoreThanOrEqual(new Date(deletionBegan.getTime() - MAX_SKEW_MS));
     await this.segments.update({ userId, tombstoned: false, claimedAt }, { tombstoned: true });
