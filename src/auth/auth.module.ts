@@ -46,7 +46,7 @@ import { ReauthenticationService } from './passwords/reauthentication.service.js
 import { jwtOptions } from './tokens/jwt-options.js';
 import { KeyRing } from './tokens/key-ring.js';
 import { RefreshService } from './tokens/refresh.service.js';
-import { SessionPurgeService } from './tokens/session-purge.service.js';
+import { ExpiryPurgeService } from './tokens/expiry-purge.service.js';
 import { SessionSweep } from './sessions/session-sweep.service.js';
 import { UserDeletionService } from './users/user-deletion.service.js';
 import { UserControlService } from './users/user-control.service.js';
@@ -88,15 +88,15 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     AccountDeletionService,
     AccountMails,
     AdmissionService,
-    UsersService,
     AuthService,
     EmailChangeService,
     EmailVerificationService,
     ExchangeService,
+    ExpiryPurgeService,
+    ForgottenPasswordService,
     IdTokenVerifier,
     IdentitiesService,
     IssuerKeys,
-    ForgottenPasswordService,
     GuessLimiter,
     JwtStrategy,
     KeyRing,
@@ -111,7 +111,6 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     RegistrationService,
     Roles,
     SecondFactorService,
-    SessionPurgeService,
     SessionSweep,
     SessionsService,
     SignInService,
@@ -122,10 +121,11 @@ import { TotpSetupService } from './totp/totp-setup.service.js';
     TotpSecrets,
     TotpSetupService,
     UserControlService,
-    UserDeletionService,
     UserCreationService,
+    UserDeletionService,
     UserDtos,
     UserRecords,
+    UsersService,
   ],
   exports: [
     IdentitiesService,

@@ -3,7 +3,7 @@ import { AuditEvent } from '../../src/audit/audit-event.entity.js';
 import { KnownAddress } from '../../src/auth/sessions/known-address.entity.js';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
 import { hashToken } from '../../src/encryption/random-token.js';
-import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
+import { ExpiryPurgeService } from '../../src/auth/tokens/expiry-purge.service.js';
 import { StreamTicket } from '../../src/auth/tokens/stream-ticket.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Tokens } from '../support/app/user.js';
@@ -28,7 +28,7 @@ describe('the hourly purge', () => {
     await t.manager.update(RefreshToken, { tokenHash: first }, { expiresAt: daysAgo(8) });
     await t.manager.update(RefreshToken, { tokenHash: second }, { expiresAt: daysAgo(6) });
 
-    await t.app.get(SessionPurgeService).run();
+    await t.app.get(ExpiryPurgeService).run();
 
     const kept = await Promise.all(
       [first, second, newest].map((tokenHash) => t.manager.existsBy(RefreshToken, { tokenHash })),
@@ -43,7 +43,7 @@ describe('the hourly purge', () => {
     await t.manager.updateAll(StreamTicket, { expiresAt: new Date(Date.now() - 1000) });
     await ada.post('/auth/stream-ticket');
 
-    await t.app.get(SessionPurgeService).run();
+    await t.app.get(ExpiryPurgeService).run();
 
     expect(await t.manager.count(StreamTicket)).toBe(1);
   });
@@ -57,7 +57,7 @@ describe('the hourly purge', () => {
     });
     await t.manager.insert(KnownAddress, [known('198.51.100.1', 91), known('198.51.100.2', 89)]);
 
-    await t.app.get(SessionPurgeService).run();
+    await t.app.get(ExpiryPurgeService).run();
 
     const kept = await t.manager.findBy(KnownAddress, { userId: ada.id });
     expect(kept.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '198.51.100.2']);
@@ -78,7 +78,7 @@ describe('the hourly purge', () => {
       ages.map((days) => ({ ...event, address, at: daysAgo(days) })),
     );
 
-    await t.app.get(SessionPurgeService).run();
+    await t.app.get(ExpiryPurgeService).run();
 
     const kept = await t.manager.findBy(AuditEvent, { address });
     expect(kept.map(({ at }) => Math.round((Date.now() - at.getTime()) / 86_400_000))).toEqual([364]);

@@ -1,7 +1,7 @@
 /** Sessions: logout, list and revocation. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
-import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
+import { ExpiryPurgeService } from '../../src/auth/tokens/expiry-purge.service.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, refresh } from '../support/app/accounts.js';
@@ -171,7 +171,7 @@ describe('sessions', () => {
     const [old, older] = [await ada.signInAgain(), await ada.signInAgain()];
     await t.manager.update(Session, { id: sessionIdOf(old.tokens) }, { expiresAt: ago(6 * 86_400) });
     await t.manager.update(Session, { id: sessionIdOf(older.tokens) }, { expiresAt: ago(8 * 86_400) });
-    await t.app.get(SessionPurgeService).run();
+    await t.app.get(ExpiryPurgeService).run();
 
     const left = await t.manager.findBy(Session, { userId: ada.id });
     expect(left.map(({ id }) => id).sort()).toEqual(

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createConnection } from 'node:net';
 import { RefreshToken } from '../../src/auth/sessions/refresh-token.entity.js';
 import { hashToken } from '../../src/encryption/random-token.js';
-import { SessionPurgeService } from '../../src/auth/tokens/session-purge.service.js';
+import { ExpiryPurgeService } from '../../src/auth/tokens/expiry-purge.service.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { refresh } from '../support/app/accounts.js';
@@ -152,7 +152,7 @@ describe('refresh', () => {
     const ada = await t.user().create();
     const first = await refresh(t, ada.tokens.refresh_token);
     await spentAgo(seconds, ada.tokens, also);
-    await t.app.get(SessionPurgeService).run();
+    await t.app.get(ExpiryPurgeService).run();
     const again = await refresh(t, ada.tokens.refresh_token);
 
     expect(again.status).toBe(200);

@@ -17,8 +17,8 @@ const AUDIT_KEPT_MS = 365 * DAY_MS;
 
 /** Deletes expired sessions, refresh tokens, stream tickets, mailed tokens, known addresses and audit events every hour. */
 @Injectable()
-export class SessionPurgeService implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger('SessionPurge');
+export class ExpiryPurgeService implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('ExpiryPurge');
   private timer?: NodeJS.Timeout;
 
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
@@ -37,7 +37,7 @@ export class SessionPurgeService implements OnApplicationBootstrap, OnApplicatio
     try {
       await this.purge(new Date());
     } catch (error) {
-      this.logger.warn({ error: String(error) }, 'Failed to purge expired sessions');
+      this.logger.warn({ error: String(error) }, 'Failed to purge expired sessions, tokens and events');
     }
   }
 
