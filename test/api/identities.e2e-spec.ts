@@ -5,6 +5,7 @@ import { importJWK, type JWK, SignJWT } from 'jose';
 import { randomUUID } from 'node:crypto';
 import { AuditEvent } from '../../src/audit/audit-event.entity.js';
 import { ExternalIdentity } from '../../src/auth/identities/external-identity.entity.js';
+import { issueMailToken } from '../../src/auth/mails/mail-tokens.js';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -240,6 +241,23 @@ describe('identities', () => {
       409,
       'last_login_method',
     );
+  });
+
+  it.each([
+    ['are unlinked by a reset that verifies the address for the first time', false, 0],
+    ['stay after the reset of a verified address', true, 1],
+  ])('%s', async (_, emailVerified, count) => {
+    const ada = await t.user().create();
+    await t.manager.update(User, { id: ada.id }, { emailVerified });
+    const sub = randomUUID();
+    await ada.post('/auth/identities', { id_token: await idToken({ sub }) });
+    const user = { id: ada.id, email: ada.email };
+    const token = await issueMailToken(t.manager, user, { purpose: 'reset', email: ada.email });
+    const reset = { token, password: 'a long enough pass phrase' };
+
+    expect((await t.http.post('/auth/password/reset', reset)).status).toBe(204);
+    expect(await t.manager.countBy(ExternalIdentity, { subject: sub })).toBe(count);
+    expect((await exchange(await idToken({ sub }))).body.created).toBe(count === 0);
   });
 
   it('are deleted with the account', async () => {

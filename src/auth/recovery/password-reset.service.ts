@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { passwordWasResetMail } from '../../mail/mail-templates.js';
 import type { ClientInfo } from '../client-info.decorator.js';
+import { ExternalIdentity } from '../identities/external-identity.entity.js';
 import type { MailToken } from '../mails/mail-token.entity.js';
 import { getMailToken, invalidMailToken, redeemMailToken } from '../mails/mail-tokens.js';
 import { PasswordReplacementService } from '../passwords/password-replacement.service.js';
@@ -19,7 +20,8 @@ export class PasswordResetService {
   ) {}
 
   /**
-   * Ends every session, cancels every mailed token of the user and verifies the address.
+   * Ends every session, cancels every mailed token of the user and verifies the address. If it was not verified before,
+   * somebody else may have entered it: the identities that sign in to the account are unlinked.
    * @throws {ValidationFailedError} names `token` if it is wrong, used or expired, `password` if it is guessable
    */
   async reset({ token, password }: ResetPasswordDto, { address, language }: ClientInfo): Promise<void> {
@@ -40,6 +42,12 @@ export class PasswordResetService {
 async function redeem(manager: EntityManager, found: MailToken, isReplaced: boolean): Promise<number[]> {
   if (!isReplaced || !(await redeemMailToken(manager, found))) throw invalidMailToken();
   const { userId, email } = found;
-  if (email !== null) await manager.update(User, { id: userId, email }, { emailVerified: true });
+  if (email !== null) await verify(manager, userId, email);
   return deleteSessionsOf(manager, userId);
+}
+
+async function verify(manager: EntityManager, userId: number, email: string): Promise<void> {
+  const unverified = { id: userId, email, emailVerified: false };
+  const { affected } = await manager.update(User, unverified, { emailVerified: true });
+  if (affected === 1) await manager.delete(ExternalIdentity, { userId });
 }
