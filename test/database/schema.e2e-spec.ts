@@ -124,6 +124,24 @@ onSqlite('SQLite', () => {
     await write;
     expect(await query("SELECT id FROM nodes WHERE id = 'waited'")).toEqual([{ id: 'waited' }]);
   });
+
+  it('gives up after three seconds of another process’s lock, and reads meanwhile', async () => {
+    const other = new DatabaseSync(join(folder, 'test.db'));
+    other.exec('BEGIN IMMEDIATE');
+    const start = performance.now();
+    const writes = [
+      dataSource.query("INSERT INTO nodes (id, beat) VALUES ('late', 1)"),
+      dataSource.transaction(async () => undefined),
+    ].map((write) => expect(write).rejects.toThrow('locked'));
+    expect(await query("SELECT id FROM nodes WHERE id = 'late'")).toEqual([]);
+    expect(performance.now() - start).toBeLessThan(2500);
+    await Promise.all(writes);
+    const waitedMs = performance.now() - start;
+    other.close();
+
+    expect(waitedMs).toBeGreaterThanOrEqual(3000);
+    expect(waitedMs).toBeLessThan(10_000);
+  });
 });
 
 onMysql('MySQL', () => {
