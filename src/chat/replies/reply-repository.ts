@@ -4,10 +4,10 @@ import { DataSource, type EntityManager, In, IsNull, MoreThan } from 'typeorm';
 import { Conversation } from '../../conversations/conversation.entity.js';
 import { MessageDto } from '../../conversations/messages/message.dto.js';
 import { Message } from '../../conversations/messages/message.entity.js';
-import { MessagesService } from '../../conversations/messages/messages.service.js';
 import { isMysql } from '../../database/data-source.js';
 import { retryContention, transaction } from '../../database/retry.js';
 import { chunksBefore, ReplyChunk, type ReplyPart } from '../../conversations/messages/reply-chunk.entity.js';
+import { siblingIds } from '../../conversations/messages/sibling-ids.js';
 import { readChunks } from '../../conversations/messages/stored-text.js';
 import { type EndingReply, type FinalReply, ReplyEndRecords } from './reply-end-records.js';
 import { endInPieces, groupByStatement, MAX_LENGTH } from './store-in-pieces.js';
@@ -38,7 +38,6 @@ export class ReplyRepository {
 
   constructor(
     @InjectDataSource() private readonly database: DataSource,
-    private readonly messages: MessagesService,
     private readonly endRecords: ReplyEndRecords,
   ) {
     // A statement whose result was lost is repeated; rows that it stored are ignored.
@@ -150,7 +149,7 @@ export class ReplyRepository {
   }
 
   async toDto(message: Message): Promise<MessageDto> {
-    return MessageDto.from(message, await this.messages.siblingIds(message));
+    return MessageDto.from(message, await siblingIds(this.database.manager, message));
   }
 
   /** Reads an attempt's stored text. */

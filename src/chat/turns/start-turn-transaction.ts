@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { ConflictError, NotFoundError } from '../../common/errors/errors.js';
 import type { Conversation } from '../../conversations/conversation.entity.js';
 import { Message } from '../../conversations/messages/message.entity.js';
+import { siblingIds } from '../../conversations/messages/sibling-ids.js';
 import type { StoredFile } from '../../files/file.entity.js';
 import type { MessageFiles } from '../../files/message-files.service.js';
 import { refuseOverQuota } from '../../usage/token-quota.js';
@@ -32,7 +33,7 @@ export class StartTurnTransaction {
     advanceHead(conversation, userMessage, reply, request.kind === 'regenerate' ? 1 : 2, files[0]?.name);
     await this.heads.save(this.manager, [conversation]);
     if (quota) await refuseOverQuota(this.manager, userId, quota, this.now);
-    const siblings = await siblingIds(this.manager, request.kind === 'send' ? [] : [userMessage, reply]);
+    const siblings = await siblingsOf(this.manager, request.kind === 'send' ? [] : [userMessage, reply]);
     return toTurn(userMessage, reply, siblings, conversation, this.files.toDtos(files));
   }
 
@@ -95,24 +96,12 @@ export async function getMessage(
   return message;
 }
 
-/** Ids of each message's siblings, itself included, ascending. */
-export async function siblingIds(
+/** Reads the ids of each message's siblings, by its own. */
+export async function siblingsOf(
   manager: EntityManager,
   messages: Message[],
 ): Promise<Map<number, number[]>> {
   const siblings = new Map<number, number[]>();
-  for (const { id, conversationId, parentId } of messages) {
-    const rows = await manager
-      .createQueryBuilder(Message, 'm')
-      .select('m.id', 'id')
-      .where('m.conversation_id = :conversationId', { conversationId })
-      .andWhere(parentId === null ? 'm.parent_id IS NULL' : 'm.parent_id = :parentId', { parentId })
-      .orderBy('m.id')
-      .getRawMany<{ id: number | string }>();
-    siblings.set(
-      id,
-      rows.map((row) => Number(row.id)),
-    );
-  }
+  for (const message of messages) siblings.set(message.id, await siblingIds(manager, message));
   return siblings;
 }

@@ -15,7 +15,7 @@ import { Branches } from './branches.js';
 import { ConversationHeads } from './conversation-heads.js';
 import { RawEntityWriter } from './raw-entity-writer.js';
 import { SendBatches } from './send-batches.js';
-import { StartTurnTransaction, getMessage, replyInProgress, siblingIds } from './start-turn-transaction.js';
+import { StartTurnTransaction, getMessage, replyInProgress, siblingsOf } from './start-turn-transaction.js';
 import { type StartTurn, toTurn, type Turn, type TurnRequest } from './turn.js';
 
 /** Attempts of a turn whose conflicting row disappears before it is read. */
@@ -57,7 +57,7 @@ export class TurnsService {
       where: { conversationId, parentId: message.id },
       order: { id: 'ASC' },
     });
-    const siblings = await siblingIds(manager, [message, reply]);
+    const siblings = await siblingsOf(manager, [message, reply]);
     return toTurn(message, reply, siblings, null, this.files.toDtos(files));
   }
 

@@ -112,12 +112,6 @@ export class MessagesService {
     return readContent(this.messages, id);
   }
 
-  /** @returns ascending ids of a message and its siblings */
-  async siblingIds(message: Message): Promise<number[]> {
-    const siblings = await this.findSiblings([message]);
-    return siblings.get(siblingKey(message)) ?? [message.id];
-  }
-
   hasOtherCompleteReply(conversationId: number, replyId: number): Promise<boolean> {
     return this.messages.existsBy({
       conversationId,
