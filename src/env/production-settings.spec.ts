@@ -79,6 +79,22 @@ describe('production', () => {
     expect(errorsOf({ ...smtp, PUBLIC_URL: 'https://chat.example.com' }, loadInProduction)).toEqual([]);
   });
 
+  it('reports what settings require of each other with all other errors', () => {
+    const wrong = {
+      PORT: 'web',
+      SMTP_URL: 'smtp://mail.example.com',
+      WEBHOOK_URL: 'https://app.example.com',
+      ENCRYPTION_KEYS: '',
+    };
+
+    expect(errorsOf(wrong, loadInProduction).map((error) => error.split(' ')[0])).toEqual([
+      'PORT',
+      'ENCRYPTION_KEYS',
+      'PUBLIC_URL',
+      'WEBHOOK_SECRET',
+    ]);
+  });
+
   it('requires a mail server where a login requires a verified address', () => {
     const required = { EMAIL_VERIFICATION: 'required' };
 

@@ -90,25 +90,27 @@ export function loadSettings(environment: NodeJS.ProcessEnv): Settings {
   const present = dropEmpty(environment);
   const production = present.NODE_ENV === 'production';
   const checked = environmentSchema(production).safeParse(present);
-  if (!checked.success) {
-    throw new EnvironmentError(
-      checked.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`),
-    );
-  }
-  const missing = production ? missingForMails(checked.data) : [];
-  if (missing.length > 0) throw new EnvironmentError(missing);
-  if (checked.data.WEBHOOK_URL && !checked.data.WEBHOOK_SECRET) {
-    throw new EnvironmentError(['WEBHOOK_SECRET is required with WEBHOOK_URL: it signs what is sent there']);
-  }
+  const invalid = checked.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? [];
+  const errors = [
+    ...invalid,
+    ...(production ? missingForMails(present) : []),
+    ...missingForWebhooks(present),
+  ];
+  if (!checked.success || errors.length > 0) throw new EnvironmentError(errors);
   return Object.assign(new Settings(), toSettings(checked.data, production));
 }
 
-function missingForMails({ SMTP_URL, PUBLIC_URL, EMAIL_VERIFICATION }: Environment): string[] {
+function missingForMails({ SMTP_URL, PUBLIC_URL, EMAIL_VERIFICATION }: NodeJS.ProcessEnv): string[] {
   if (SMTP_URL && !PUBLIC_URL)
     return ['PUBLIC_URL is required in production with SMTP_URL: mails contain links to it'];
   if (EMAIL_VERIFICATION === 'required' && !SMTP_URL)
     return ['SMTP_URL is required in production with EMAIL_VERIFICATION=required: nobody could log in'];
   return [];
+}
+
+function missingForWebhooks({ WEBHOOK_URL, WEBHOOK_SECRET }: NodeJS.ProcessEnv): string[] {
+  if (!WEBHOOK_URL || WEBHOOK_SECRET) return [];
+  return ['WEBHOOK_SECRET is required with WEBHOOK_URL: it signs what is sent there'];
 }
 
 function dropEmpty(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
