@@ -20,6 +20,7 @@ beforeAll(async () => {
     if (request.url === '/slow') await delay(2 * LIMIT_MS);
     else allowSlowBody(request, () => refused.push(request.url!));
     const body = await text(request).catch(() => '');
+    if (request.url === '/inspected') await delay(2 * LIMIT_MS);
     response.end(body);
   }).on('clientError', onClientError);
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -47,6 +48,11 @@ it('limits no later request of the connection', async () => {
 
   expect(later).toMatchObject({ status: 200, body: 'later' });
   expect(later.socket).toBe(upload.socket);
+  expect(refused).toEqual([]);
+});
+
+it('limits no response, once the body has arrived', async () => {
+  expect(await answerOf(post('/inspected').end('body'))).toMatchObject({ status: 200, body: 'body' });
   expect(refused).toEqual([]);
 });
 
