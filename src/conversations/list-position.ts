@@ -38,7 +38,7 @@ export function positionAfter(
   const last = page.slice(moved.length).at(-1);
   const isCut = page.length < moved.length;
   const since = isCut ? before.settledAt : settledAt;
-  const listed = page.filter(({ pinned, updatedAt }) => pinned || isCut || updatedAt.getTime() > since);
+  const listed = page.filter(({ pinned, updatedAt }) => pinned || updatedAt.getTime() > since);
   return {
     ...before,
     ...(last && { pinned: last.pinned, updatedAt: last.updatedAt.getTime(), id: last.id }),
