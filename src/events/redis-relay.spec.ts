@@ -8,8 +8,8 @@ import { TcpProxy } from '../../test/support/infrastructure/tcp-proxy.js';
 import { ParleyEvent } from './parley-event.js';
 import { RedisRelay } from './redis-relay.js';
 
-jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+const logged = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
 
 const ADA = 1;
 
@@ -104,6 +104,23 @@ onRedis('Nodes connected by Redis', (REDIS_URL) => {
     two.relay.send(ADA, news('subscribed'));
 
     await one.log.until(is('subscribed'));
+  });
+
+  it('log the loss of Redis once, and its return', async () => {
+    const { log } = await throughProxy();
+    const seen = log.events.length;
+    [warned, logged].forEach((spy) => spy.mockClear());
+
+    const restore = await proxy.refuse();
+    await until(() => warned.mock.calls.length > 0);
+    expect(logged).not.toHaveBeenCalled();
+    await restore();
+    await log.until(({ type }) => type === 'missed', undefined, seen);
+
+    expect(warned.mock.calls).toEqual([
+      [expect.stringMatching(/^Redis is unavailable; events of other nodes/)],
+    ]);
+    expect(logged.mock.calls).toEqual([['Redis is available again']]);
   });
 
   it('resume their clients after another node could not publish', async () => {
