@@ -2,9 +2,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
 import { get } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
+import { until } from '../support/infrastructure/until.js';
 import { gate } from '../support/provider/provider.js';
 import type { ConnectError, SocketClient } from '../support/clients/socket.js';
 import type { TestUser } from '../support/app/user.js';
@@ -253,4 +257,35 @@ onRedis('two nodes on one Redis', (REDIS_URL) => {
     await Promise.all(answers);
     expect((await ada.send(conversations[5]!.id, 'Hi')).status).toBe(200);
   });
+});
+
+describe('uploads of one user', () => {
+  let t: TestApp;
+  afterAll(() => t?.stop());
+
+  it.each(['end', 'destroy'] as const)('are counted until their connection closes (%s)', async (close) => {
+    await t?.stop();
+    // two long responses
+    t = await startTestApp({ env: { RATE_LIMIT_SCALE: '0.1' } });
+    const ada = await t.user().create();
+    const folder = join(t.settings.dataDir, 'uploads');
+    const sockets = [0, 1].map(() => connect(Number(new URL(t.url).port), '127.0.0.1'));
+    const head = [
+      'POST /files HTTP/1.1',
+      'Host: parley',
+      `Authorization: Bearer ${ada.tokens.access_token}`,
+      'Content-Type: multipart/form-data; boundary=x',
+      'Content-Length: 1000',
+    ];
+    const part = '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\ntext';
+    sockets.forEach((socket) => socket.write(`${head.join('\r\n')}\r\n\r\n${part}`));
+    await until(() => filesIn(folder) === 2);
+
+    await expect(ada.upload('text')).rejects.toThrow('Too many answers are under way.');
+    sockets.forEach((socket) => socket[close]());
+    await until(() => filesIn(folder) === 0);
+    expect(await ada.upload('text')).toMatchObject({ bytes: 4 });
+  });
+
+  const filesIn = (folder: string) => (existsSync(folder) ? readdirSync(folder).length : 0);
 });

@@ -34,6 +34,8 @@ export async function readUpload(request: Request, path: string): Promise<string
       parser.on('error', () => reject(malformedUpload()));
       parser.on('finish', () => upload.finish().then(resolve, reject));
       request.on('close', () => request.complete || reject(malformedUpload()));
+      // A connection that ends within the body is answered by the server, without closing the request.
+      request.res!.on('close', () => reject(malformedUpload()));
       limitBody(request, reject);
       request.pipe(parser);
     });
