@@ -90,6 +90,25 @@ it.each(Object.keys(SENDS))(
     expect(named('^chat .').parentId).toBe(named('^reply$').spanId);
     expect(named('^store reply$').parentId).toBe(named('^reply$').spanId);
     expect(named('^POST$')).toMatchObject({ spanId: parentId, parentId: named('^chat .').spanId });
+    const text = expect.stringMatching(/./);
+    const conversation = { 'gen_ai.conversation.id': String(id) };
+    expect(named('^store turn').attributes).toEqual({
+      ...conversation,
+      'db.system.name': text,
+      'parley.turn.kind': 'send',
+    });
+    expect(named('^reply$').attributes).toEqual({
+      ...conversation,
+      'parley.message.id': expect.any(Number),
+      'parley.reply.status': 'complete',
+    });
+    expect(named('^chat .').attributes).toMatchObject({
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': text,
+      'gen_ai.request.model': text,
+      'gen_ai.usage.input_tokens': expect.any(Number),
+      'gen_ai.usage.output_tokens': expect.any(Number),
+    });
     const ended = await node.process.log.until(
       (line) => line.msg === 'Reply ended' && line.conversation_id === id,
     );

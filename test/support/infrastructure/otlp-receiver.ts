@@ -11,6 +11,7 @@ export interface ReceivedSpan {
   spanId: string;
   parentId: string;
   name: string;
+  attributes: Record<string, string | number>;
 }
 
 /** OTLP receiver (http/protobuf) that keeps the exported bytes and misbehaves on command. */
@@ -58,6 +59,7 @@ export class OtlpReceiver {
       spanId: bytesOf(span, 2).toString('hex'),
       parentId: bytesOf(span, 4).toString('hex'),
       name: bytesOf(span, 5).toString(),
+      attributes: Object.fromEntries((span.get(9) ?? []).map((bytes) => attributeIn(bytes as Buffer))),
     }));
   }
 
@@ -69,6 +71,14 @@ export class OtlpReceiver {
 
 const bytesOf = (message: ProtoMessage, field: number) =>
   (message.get(field)?.[0] as Buffer) ?? Buffer.alloc(0);
+
+/** KeyValue of opentelemetry/proto/common/v1, with a text or an integer. */
+function attributeIn(bytes: Buffer): [key: string, value: string | number] {
+  const pair = decode(bytes);
+  const value = decode(bytesOf(pair, 2));
+  const [integer] = value.get(3) ?? [];
+  return [bytesOf(pair, 1).toString(), typeof integer === 'number' ? integer : bytesOf(value, 1).toString()];
+}
 
 /** Decodes one level of the protobuf wire format. */
 function decode(bytes: Buffer): ProtoMessage {
