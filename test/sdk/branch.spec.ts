@@ -7,161 +7,55 @@ import {
   type Branch,
   EMPTY,
 } from '../../sdk/typescript/src/conversations/branch.js';
-import type { Conversation, ConversationPage, Message } from '../../sdk/typescript/src/index.js';
 import type { LiveEvent } from '../../sdk/typescript/src/live/events.js';
+import { counted, refusable, step, Step } from '../support/clients/played-run.js';
+import { comparable, ConversationModel, PAGE, type Part } from '../support/model/conversation-model.js';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 12) * 15;
-const PAGE = 6;
 
-/** A conversation as API.md has it, and the events that it sends. */
-class Server {
-  private readonly messages: Message[] = [];
-  private activeId: number | null = null;
+type Act = (server: ConversationModel) => void;
 
-  get branch(): Message[] {
-    const branch: Message[] = [];
-    for (let id = this.activeId; id !== null; id = branch[0]!.parent_id) branch.unshift(this.get(id));
-    return branch;
-  }
+const anew = () => new ConversationModel(1);
 
-  get page(): ConversationPage {
-    const { branch } = this;
-    return structuredClone({
-      ...this.conversation,
-      messages: branch.slice(-PAGE),
-      has_more: branch.length > PAGE,
-    });
-  }
-
-  textOf(id: number): string {
-    return this.get(id).content;
-  }
-
-  send(): LiveEvent[] {
-    return this.running ? [] : this.turn(this.activeId);
-  }
-
-  edit(index: number): LiveEvent[] {
-    const asked = this.branch.filter(({ role }) => role === 'user');
-    return this.running || asked.length === 0 ? [] : this.turn(asked[index % asked.length]!.parent_id);
-  }
-
-  regenerate(): LiveEvent[] {
-    const last = this.branch.at(-1);
-    return this.running || !last ? [] : [...this.reply(last.parent_id!), this.updated()];
-  }
-
-  activate(index: number): LiveEvent[] {
-    const replies = this.messages.filter(({ role }) => role === 'assistant');
-    if (this.running || replies.length === 0) return [];
-    const below = new Set([replies[index % replies.length]!.id]);
-    for (const { id, parent_id } of this.messages) if (below.has(parent_id ?? 0)) below.add(id);
-    this.activeId = Math.max(...below);
-    return [this.updated()];
-  }
-
-  say(text: string, part: 'content' | 'reasoning' = 'content'): LiveEvent[] {
-    const { running } = this;
-    if (!running) return [];
-    const [offset, message_id] = [running[part].length, running.id];
-    running[part] += text;
-    return [{ type: 'message.delta', body: { conversation_id: 1, message_id, part, offset, text } }];
-  }
-
-  /** Text that a crash lost is taken back. */
-  truncate(): LiveEvent[] {
-    const { running } = this;
-    if (!running) return [];
-    running.content = running.content.slice(0, Math.ceil(running.content.length / 2));
-    const body = { conversation_id: 1, message_id: running.id, part: 'content', text: '' } as const;
-    return [{ type: 'message.delta', body: { ...body, offset: running.content.length } }];
-  }
-
-  restart(): LiveEvent[] {
-    const { running } = this;
-    if (!running) return [];
-    Object.assign(running, { content: '', reasoning: '' });
-    return [this.about('message.restarted', running)];
-  }
-
-  end(status: 'complete' | 'failed'): LiveEvent[] {
-    const { running } = this;
-    if (!running) return [];
-    running.status = status;
-    return [this.about('message.completed', running)];
-  }
-
-  private get running(): Message | undefined {
-    return this.messages.find(({ status }) => status === 'streaming');
-  }
-
-  private get conversation(): Conversation {
-    const { activeId } = this;
-    return { id: 1, active_message_id: activeId, message_count: this.messages.length } as Conversation;
-  }
-
-  private turn(parentId: number | null): LiveEvent[] {
-    const user = this.create('user', parentId);
-    return [this.about('message.created', user), ...this.reply(user.id), this.updated()];
-  }
-
-  private reply(parentId: number): LiveEvent[] {
-    const reply = this.create('assistant', parentId);
-    this.activeId = reply.id;
-    return [this.about('message.created', reply)];
-  }
-
-  private create(role: 'user' | 'assistant', parent_id: number | null): Message {
-    const status = role === 'user' ? 'complete' : 'streaming';
-    const id = this.messages.length + 1;
-    const content = role === 'user' ? `Question ${id}` : '';
-    const message = { id, conversation_id: 1, parent_id, role, status, content, reasoning: '' } as Message;
-    this.messages.push(message);
-    return message;
-  }
-
-  private about(
-    type: 'message.created' | 'message.restarted' | 'message.completed',
-    message: Message,
-  ): LiveEvent {
-    return { type, body: { conversation_id: 1, message: structuredClone(message) } };
-  }
-
-  private updated(): LiveEvent {
-    return { type: 'conversation.updated', body: { conversation: this.conversation } };
-  }
-
-  private get(id: number): Message {
-    return this.messages[id - 1]!;
-  }
+/** Returns the events of an act; none where the server refuses it. */
+function eventsOf(server: ConversationModel, act: Act): LiveEvent[] {
+  const before = server.events.length;
+  refusable(() => act(server));
+  return server.events.slice(before);
 }
 
-type Step = (server: Server) => LiveEvent[];
+let asked = 0;
+const send: Act = (server) => server.send({ content: `Question ${asked++}` });
+const say =
+  (text: string, part?: Part): Act =>
+  (server) =>
+    server.say(text, part);
+const end: Act = (server) => server.end();
 
 const text = fc.constantFrom('a', 'ab', 'ba', '👋', 'Grüße', '\n');
-const step = (name: string, run: Step): fc.Arbitrary<[string, Step]> => fc.constant([name, run]);
 const streaming = fc.oneof(
-  step('send', (server) => server.send()),
-  text.map((said): [string, Step] => [`say ${said}`, (server) => server.say(said)]),
-  text.map((said): [string, Step] => [`think ${said}`, (server) => server.say(said, 'reasoning')]),
-  step('end', (server) => server.end('complete')),
+  step('send', send),
+  text.map((said) => new Step(`say ${said}`, say(said))),
+  text.map((said) => new Step(`think ${said}`, say(said, 'reasoning'))),
+  step('end', end),
 );
-const anything = fc.oneof(
+const anything: fc.Arbitrary<Step<ConversationModel>> = fc.oneof(
   { arbitrary: streaming, weight: 3 },
-  fc.nat(9).map((n): [string, Step] => [`edit ${n}`, (server) => server.edit(n)]),
-  step('regenerate', (server) => server.regenerate()),
-  fc.nat(9).map((n): [string, Step] => [`activate ${n}`, (server) => server.activate(n)]),
-  step('restart', (server) => server.restart()),
-  step('truncate', (server) => server.truncate()),
-  step('fail', (server) => server.end('failed')),
+  counted<ConversationModel>('edit', (server, n) =>
+    server.edit(server.anyOf('user', n), { content: `Edit ${asked++}` }),
+  ),
+  counted<ConversationModel>('regenerate', (server, n) => server.regenerate(server.anyOf('assistant', n))),
+  counted<ConversationModel>('activate', (server, n) => server.activate(server.anyOf('assistant', n))),
+  step<ConversationModel>('restart', (server) => server.restart()),
+  step<ConversationModel>('crash', (server) => server.crash()),
+  step<ConversationModel>('fail', (server) => server.end('failed')),
 );
 
 /** The part of the branch that the client knows, which may go further back than a page. */
-function expectInStep(branch: Branch, server: Server): void {
+function expectInStep(branch: Branch, server: ConversationModel): void {
   const { branch: actual } = server;
-  expect(branch.messages).toEqual(
-    actual.slice(-Math.max(branch.messages.length, Math.min(PAGE, actual.length))),
-  );
+  const known = actual.slice(-Math.max(branch.messages.length, Math.min(PAGE, actual.length)));
+  expect(comparable(branch.messages)).toEqual(comparable(known));
   expect(branch.hasMore).toBe(branch.messages.length < actual.length);
 }
 
@@ -169,15 +63,15 @@ describe('the branch of @parley/client', () => {
   it('is the server’s after every event, and after repeats of each', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anything, fc.boolean()), { maxLength: 60, size: 'max' }), (steps) => {
-        const server = new Server();
+        const server = anew();
         let branch = EMPTY;
-        for (const [[, run], repeats] of steps) {
-          for (const event of run(server)) {
+        for (const [{ act }, repeats] of steps) {
+          for (const event of eventsOf(server, act)) {
             branch = applyEvent(branch, event);
             if (repeats && !branch.isStale)
               expect(content(applyEvent(branch, event))).toEqual(content(branch));
           }
-          if (branch.isStale) branch = applyPage(branch, server.page, true);
+          if (branch.isStale) branch = applyPage(branch, server.page());
           expectInStep(branch, server);
         }
       }),
@@ -186,8 +80,8 @@ describe('the branch of @parley/client', () => {
   });
 
   it('does nothing at a repeated delta or message', () => {
-    const server = new Server();
-    const events = [...server.send(), ...server.say('Hello'), ...server.say(' you')];
+    const server = anew();
+    const events = [send, say('Hello'), say(' you')].flatMap((act) => eventsOf(server, act));
     const branch = events.reduce(applyEvent, EMPTY);
 
     for (const event of events.filter(({ type }) => type !== 'conversation.updated')) {
@@ -196,15 +90,15 @@ describe('the branch of @parley/client', () => {
   });
 
   it('asks to be read again after a gap, and leaves the text as it was', () => {
-    const server = new Server();
-    const branch = [...server.send(), ...server.say('One')].reduce(applyEvent, EMPTY);
+    const server = anew();
+    const branch = [send, say('One')].flatMap((act) => eventsOf(server, act)).reduce(applyEvent, EMPTY);
     server.say(' two');
 
-    const after = server.say(' three').reduce(applyEvent, branch);
+    const after = eventsOf(server, say(' three')).reduce(applyEvent, branch);
 
     expect(after.isStale).toBe(true);
     expect(after.messages).toBe(branch.messages);
-    expect(applyPage(after, server.page, true)).toMatchObject({ isStale: false, messages: server.branch });
+    expect(applyPage(after, server.page())).toMatchObject({ isStale: false, messages: server.branch });
   });
 
   it('recovers from any lost events with the next page', () => {
@@ -212,17 +106,17 @@ describe('the branch of @parley/client', () => {
       fc.property(
         fc.array(fc.tuple(anything, fc.integer({ min: 0, max: 3 })), { maxLength: 60, size: 'max' }),
         (steps) => {
-          const server = new Server();
+          const server = anew();
           let branch = EMPTY;
-          for (const [[, run], loss] of steps) {
-            const events = run(server).filter(() => loss > 0);
+          for (const [{ act }, loss] of steps) {
+            const events = eventsOf(server, act).filter(() => loss > 0);
             branch = events.reduce(applyEvent, branch);
           }
 
-          branch = applyPage(branch, server.page, true);
+          branch = applyPage(branch, server.page());
 
           expectInStep(branch, server);
-          for (const event of server.say('more')) branch = applyEvent(branch, event);
+          for (const event of eventsOf(server, say('more'))) branch = applyEvent(branch, event);
           expectInStep(branch, server);
         },
       ),
@@ -235,9 +129,9 @@ describe('the branch of @parley/client', () => {
       fc.property(
         fc.array(fc.tuple(streaming, fc.nat(4), fc.nat(2)), { maxLength: 60, size: 'max' }),
         (steps) => {
-          const server = new Server();
-          const arrivals = steps.flatMap(([[, run], lateness, copies], at) =>
-            run(server).flatMap((event) =>
+          const server = anew();
+          const arrivals = steps.flatMap(([{ act }, lateness, copies], at) =>
+            eventsOf(server, act).flatMap((event) =>
               Array.from({ length: copies }, (_, n) => ({ event, at: at + n * lateness })),
             ),
           );
@@ -246,10 +140,10 @@ describe('the branch of @parley/client', () => {
           for (const { event } of arrivals) {
             branch = applyEvent(branch, event);
             for (const { id, content } of branch.messages)
-              expect(server.textOf(id).slice(0, content.length)).toBe(content);
+              expect(server.find(id).content.slice(0, content.length)).toBe(content);
           }
 
-          branch = applyPage(branch, server.page, true);
+          branch = applyPage(branch, server.page());
 
           expectInStep(branch, server);
         },
@@ -266,13 +160,14 @@ describe('the branch of @parley/client', () => {
           size: 'max',
         }),
         (steps) => {
-          const server = new Server();
-          let branch = applyPage(EMPTY, server.page, true);
-          let late = server.page;
-          for (const [[, run], also] of steps) {
-            if (also === 'read') late = server.page;
-            branch = run(server).reduce(applyEvent, branch);
-            if (also === 'late page') branch = { ...applyPage(branch, late, false), isStale: branch.isStale };
+          const server = anew();
+          let branch = applyPage(EMPTY, server.page());
+          let late = { page: server.page(), basis: branch };
+          for (const [{ act }, also] of steps) {
+            if (also === 'read') late = { page: server.page(), basis: branch };
+            branch = eventsOf(server, act).reduce(applyEvent, branch);
+            if (also === 'late page')
+              branch = { ...applyPage(branch, late.page, late.basis), isStale: branch.isStale };
             expectInStep(branch, server);
           }
         },
@@ -282,26 +177,23 @@ describe('the branch of @parley/client', () => {
   });
 
   it('keeps the identity of what a page does not change', () => {
-    const server = new Server();
-    let branch = [...server.send(), ...server.say('Hello'), ...server.end('complete')].reduce(
-      applyEvent,
-      EMPTY,
-    );
-    branch = applyPage(branch, server.page, true);
+    const server = anew();
+    let branch = [send, say('Hello'), end].flatMap((act) => eventsOf(server, act)).reduce(applyEvent, EMPTY);
+    branch = applyPage(branch, server.page());
 
-    const again = applyPage(branch, server.page, true);
+    const again = applyPage(branch, server.page());
 
     expect(again.messages).toBe(branch.messages);
     expect(again.conversation).toBe(branch.conversation);
   });
 
   it('follows an answer that comes after its text', () => {
-    const server = new Server();
-    const created = server.send();
+    const server = anew();
+    const created = eventsOf(server, send);
     const [user_message, assistant_message] = created
       .filter((event) => event.type === 'message.created')
       .map(({ body }) => body.message);
-    const branch = [...created, ...server.say('Hi')].reduce(applyEvent, EMPTY);
+    const branch = [...created, ...eventsOf(server, say('Hi'))].reduce(applyEvent, EMPTY);
 
     const after = applyTurn(branch, { user_message: user_message!, assistant_message: assistant_message! });
 

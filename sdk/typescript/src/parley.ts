@@ -56,8 +56,7 @@ export class Parley {
     this.tokens = new SessionTokens(sessions, (refresh_token) =>
       withTimeout((signal) => this.rest.refreshTokens({ body: { refresh_token }, signal })),
     );
-    this.drafts = new DraftStorage(storage, `parley:${url}:drafts`);
-    this.drafts.restored = this.tokens.ready;
+    this.drafts = new DraftStorage(storage, `parley:${url}:drafts`, this.tokens.ready);
     this.requestEvents = createEventRequest(url, send, this.tokens);
     this.stopListening = sessions.onChange(() => void this.tokens.sync());
     this.connection = new Connection(url, this.tokens, reconnect);

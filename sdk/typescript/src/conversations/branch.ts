@@ -51,24 +51,29 @@ export function applyEvent(branch: Branch, { type, body }: LiveEvent): Branch {
 
 /**
  * The newest page of the active branch.
- * @param isOrdered whether it came in order with the events; else they may have overtaken it, and what is ahead is kept
+ * @param basis what was known when the page was requested: events since then may have overtaken it, and what they
+ *   brought is kept; by default the page came in order with the events
  */
-export function applyPage(branch: Branch, page: ConversationPage, isOrdered: boolean): Branch {
+export function applyPage(branch: Branch, page: ConversationPage, basis: Branch = branch): Branch {
   const { messages: read, has_more, ...conversation } = page;
-  const messages = read.map((message) => newer(findMessage(branch, message.id), message, isOrdered));
+  const isUpdated = basis.conversation !== branch.conversation;
+  if (isUpdated && branch.conversation?.active_message_id !== page.active_message_id) return stale(branch);
+  const messages = read.map((message) => newer(findMessage(branch, message.id), message, basis === branch));
   const parentId = messages[0]?.parent_id ?? null;
   const at = parentId === null ? -1 : indexOf(branch, parentId);
   const before = branch.messages.slice(0, at + 1);
   // A reply whose end was missed is read again by loadEarlier.
   const earlier = before.some(isStreaming) ? [] : before;
   const all = withLater(branch, [...earlier, ...messages]);
-  const running = branch.messages.find(isStreaming) ?? branch.aside;
+  const running = runningReply(branch);
+  // A reply that was known before, and is not on the page, has ended unseen: replies run on the active branch.
+  const isNew = running && !findMessage(basis, running.id) && !all.some(({ id }) => id === running.id);
   return {
-    conversation: unlessEqual(branch.conversation, conversation),
+    conversation: isUpdated ? branch.conversation : unlessEqual(branch.conversation, conversation),
     messages: unlessSame(branch.messages, all),
     hasMore: earlier.length > 0 ? branch.hasMore : has_more,
-    aside: running && !all.some(({ id }) => id === running.id) ? running : null,
-    newestId: Math.max(branch.newestId, ...all.map(({ id }) => id)),
+    aside: isNew ? running : null,
+    newestId: Math.max(branch.newestId, ...all.flatMap(({ id, sibling_ids }) => [id, ...sibling_ids])),
     isStale: false,
   };
 }

@@ -1,15 +1,8 @@
-import { UserChange } from '../auth/user-change.js';
 import { ParleyError } from '../error.js';
 import { withTimeout } from '../http/timeout.js';
 import type { Connection } from '../live/connection.js';
 import type { LiveEvent } from '../live/events.js';
-import type {
-  Conversation,
-  ConversationList as Page,
-  CreateConversation,
-  Rest,
-  UpdateConversation,
-} from '../rest/index.js';
+import type { Conversation, CreateConversation, Rest, UpdateConversation } from '../rest/index.js';
 import { Store } from '../store.js';
 
 export interface ConversationListSnapshot {
@@ -21,6 +14,8 @@ export interface ConversationListSnapshot {
   readonly error: ParleyError | null;
 }
 
+type Changes = Map<number, Conversation | null>;
+
 const INITIAL: ConversationListSnapshot = { conversations: [], hasMore: false, status: 'idle', error: null };
 const PAGE = 20;
 const LARGEST_PAGE = 100;
@@ -28,11 +23,15 @@ const LARGEST_PAGE = 100;
 /** The user's conversations: a store that is read when first observed and kept up to date from then on. */
 export class ConversationList extends Store<ConversationListSnapshot> {
   private cursor: string | null = null;
-  private reading: Promise<void> | null = null;
+  /** The last read; the next one follows it. */
+  private last: Promise<void> = Promise.resolve();
+  /** Reads that have not begun, for all who ask for one. */
+  private refreshing: Promise<void> | null = null;
+  private loading: Promise<void> | null = null;
   private timer?: ReturnType<typeof setInterval>;
-  private readonly user = new UserChange();
-  /** What changed while a page was read: null for what was deleted. */
-  private changes = new Map<number, Conversation | null>();
+  /** What changed during each request, which its answer may not know: null for what was deleted. */
+  private readonly requests = new Set<Changes>();
+  private readonly deleted = new Set<number>();
 
   /** @internal Use `parley.conversations`. */
   constructor(
@@ -44,24 +43,28 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   }
 
   /** Reads the list again from its beginning. Called by the client whenever it may have missed something. */
-  async refresh(): Promise<void> {
-    await this.whenIdle();
-    await this.read(null, Math.min(LARGEST_PAGE, Math.max(PAGE, this.getSnapshot().conversations.length)));
+  refresh(): Promise<void> {
+    return (this.refreshing ??= this.inTurn(() => {
+      this.refreshing = null;
+      const shown = this.getSnapshot().conversations.length;
+      return this.readPage(null, Math.min(LARGEST_PAGE, Math.max(PAGE, shown)));
+    }));
   }
 
   /** Loads the next page; simultaneous calls load one. */
-  async loadMore(limit = PAGE): Promise<void> {
-    await this.whenIdle();
-    if (this.cursor) await this.read(this.cursor, limit);
+  loadMore(limit = PAGE): Promise<void> {
+    return (this.loading ??= this.inTurn(async () => {
+      this.loading = null;
+      if (this.cursor) await this.readPage(this.cursor, limit);
+    }));
   }
 
   create(settings: CreateConversation = {}): Promise<Conversation> {
-    return this.show(withTimeout((signal) => this.rest.createConversation({ body: settings, signal })));
+    return this.put((signal) => this.rest.createConversation({ body: settings, signal }));
   }
 
   update(id: number, changes: UpdateConversation): Promise<Conversation> {
-    const options = { path: { id }, body: changes };
-    return this.show(withTimeout((signal) => this.rest.updateConversation({ ...options, signal })));
+    return this.put((signal) => this.rest.updateConversation({ path: { id }, body: changes, signal }));
   }
 
   rename(id: number, title: string): Promise<Conversation> {
@@ -90,9 +93,10 @@ export class ConversationList extends Store<ConversationListSnapshot> {
 
   /** Shows the conversations of whoever is signed in. @internal */
   reset(): void {
-    this.user.reset();
     this.cursor = null;
-    this.reading = null;
+    this.requests.clear();
+    this.last = Promise.resolve();
+    this.refreshing = this.loading = null;
     this.set(INITIAL);
     if (this.isObserved) this.begin();
   }
@@ -122,67 +126,86 @@ export class ConversationList extends Store<ConversationListSnapshot> {
 
   /** Without the connection, no events say what has changed. */
   private poll(): void {
-    if (!this.connection.isLive && !this.reading) void this.refresh().catch(() => undefined);
+    if (!this.connection.isLive && this.requests.size === 0) void this.refresh().catch(() => undefined);
   }
 
-  private async whenIdle(): Promise<void> {
-    while (this.reading) await this.reading.catch(() => undefined);
-  }
-
-  private read(cursor: string | null, limit: number): Promise<void> {
-    if (this.reading) return this.reading;
-    const reading = this.readPage(cursor, limit).finally(() => {
-      if (this.reading === reading) this.reading = null;
-    });
-    return (this.reading = reading);
+  private inTurn(read: () => Promise<void>): Promise<void> {
+    const done = this.last.then(read);
+    this.last = done.catch(() => undefined);
+    return done;
   }
 
   private async readPage(cursor: string | null, limit: number): Promise<void> {
     const before = this.getSnapshot();
     if (before.status !== 'ready') this.set({ ...before, status: 'loading' });
-    this.changes.clear();
-    const show = this.user.unlessReset((page: Page) => this.showPage(page, cursor === null));
-    const fail = this.user.unlessReset((error: ParleyError) =>
-      this.set({ ...this.getSnapshot(), status: 'failed', error }),
+    const query = cursor ? { limit, cursor } : { limit };
+    await this.request(
+      (signal) => this.rest.listConversations({ query, signal }),
+      (page, changes) => {
+        this.cursor = page.next_cursor;
+        const known = cursor ? this.getSnapshot().conversations : [];
+        this.show([...known, ...page.conversations], changes);
+      },
+      (error) => this.set({ ...this.getSnapshot(), status: 'failed', error }),
     );
+  }
+
+  /** Whether the answer, or what arrived while it was under way, is newer, only another read tells. */
+  private put(call: (signal: AbortSignal) => Promise<Conversation>): Promise<Conversation> {
+    return this.request(call, (conversation, changes) => {
+      const other = changes.get(conversation.id);
+      if (JSON.stringify(other) === JSON.stringify(conversation)) return;
+      if (other === undefined) this.change(conversation.id, conversation);
+      if (other !== undefined || this.requests.size > 0) void this.refresh().catch(() => undefined);
+    });
+  }
+
+  /** Reports the answer, or the failure, unless somebody else has signed in. */
+  private async request<T>(
+    call: (signal: AbortSignal) => Promise<T>,
+    answered: (answer: T, changes: Changes) => void,
+    failed: (error: ParleyError) => void = () => undefined,
+  ): Promise<T> {
+    const changes: Changes = new Map();
+    this.requests.add(changes);
     try {
-      const query = cursor ? { limit, cursor } : { limit };
-      show(await withTimeout((signal) => this.rest.listConversations({ query, signal })));
+      const answer = await withTimeout(call);
+      if (this.requests.delete(changes)) answered(answer, changes);
+      return answer;
     } catch (error) {
-      fail(error as ParleyError);
+      if (this.requests.delete(changes)) failed(error as ParleyError);
       throw error;
     }
   }
 
-  private showPage({ conversations, next_cursor }: Page, isFirst: boolean): void {
-    this.cursor = next_cursor;
-    const known = isFirst ? [] : this.getSnapshot().conversations;
-    const read = withoutRepeats([...known, ...conversations]).filter(({ id }) => !this.changes.has(id));
-    this.set({ conversations: read, hasMore: this.cursor !== null, status: 'ready', error: null });
-    for (const [id, conversation] of this.changes) this.change(id, conversation);
-  }
-
-  private async show(requested: Promise<Conversation>): Promise<Conversation> {
-    const show = this.user.unlessReset((each: Conversation) => this.change(each.id, each));
-    const conversation = await requested;
-    show(conversation);
-    return conversation;
+  private show(read: readonly Conversation[], changes: Changes): void {
+    let conversations: readonly Conversation[] = withoutRepeats(read).sort(compare);
+    for (const [id, changed] of changes) conversations = this.changed(conversations, id, changed);
+    this.set({ conversations, hasMore: this.cursor !== null, status: 'ready', error: null });
   }
 
   private change(id: number, conversation: Conversation | null): void {
-    this.changes.set(id, conversation);
+    // Older events may follow the answer to a deletion.
+    if (this.deleted.has(id)) return;
+    if (!conversation) this.deleted.add(id);
+    for (const changes of this.requests) changes.set(id, conversation);
     const snapshot = this.getSnapshot();
-    const others = snapshot.conversations.filter((each) => each.id !== id);
-    const conversations = conversation && !conversation.archived ? this.insert(others, conversation) : others;
-    if (conversations.length === 0 && snapshot.conversations.length === 0) return;
-    this.set({ ...snapshot, conversations });
+    const conversations = this.changed(snapshot.conversations, id, conversation);
+    if (conversations.length > 0 || snapshot.conversations.length > 0)
+      this.set({ ...snapshot, conversations });
   }
 
-  /** What belongs on a page that is not loaded is left to `loadMore`. */
-  private insert(others: readonly Conversation[], conversation: Conversation): readonly Conversation[] {
-    const at = others.findIndex((each) => compare(conversation, each) < 0);
-    if (at < 0) return this.cursor === null ? [...others, conversation] : others;
-    return [...others.slice(0, at), conversation, ...others.slice(at)];
+  /** What belongs on a page that is not loaded is left to `loadMore`, unless a page had it. */
+  private changed(
+    shown: readonly Conversation[],
+    id: number,
+    changed: Conversation | null,
+  ): readonly Conversation[] {
+    const others = shown.filter((each) => each.id !== id);
+    if (!changed || changed.archived) return others;
+    const at = others.findIndex((each) => compare(changed, each) < 0);
+    if (at >= 0) return [...others.slice(0, at), changed, ...others.slice(at)];
+    return this.cursor === null || others.length < shown.length ? [...others, changed] : others;
   }
 }
 
@@ -192,6 +215,6 @@ function compare(a: Conversation, b: Conversation): number {
   return b.id - a.id;
 }
 
-function withoutRepeats(conversations: readonly Conversation[]): readonly Conversation[] {
+function withoutRepeats(conversations: readonly Conversation[]): Conversation[] {
   return [...new Map(conversations.map((conversation) => [conversation.id, conversation])).values()];
 }

@@ -3,6 +3,7 @@ import { withTimeout } from '../http/timeout.js';
 import type { Connection } from '../live/connection.js';
 import { delay } from '../platform/clock.js';
 import type { ConversationPage, Rest } from '../rest/index.js';
+import type { Branch } from './branch.js';
 import type { ConversationServices } from './services.js';
 import { SubstituteStream } from './substitute-stream.js';
 
@@ -14,8 +15,10 @@ const LINGER_MS = 1_000;
 const MAX_WAIT_MS = 30_000;
 
 export interface ReaderEvents {
-  /** @param isOrdered whether it came over the connection, in order with the events */
-  read(page: ConversationPage, isOrdered: boolean): void;
+  /** Returns what is known when a page is requested over HTTP. */
+  begin(): Branch;
+  /** @param basis what was known when the page was requested; absent for a page in order with the events */
+  read(page: ConversationPage, basis?: Branch): void;
   failed(error: ParleyError): void;
   /** Whether reading over HTTP would bring anything new. */
   isWaiting(): boolean;
@@ -113,7 +116,7 @@ export class ConversationReader {
 
   private open(): Promise<unknown> {
     return this.connection.request('conversation.open', { conversation_id: this.id }, (page) =>
-      this.events.read(page, true),
+      this.events.read(page),
     );
   }
 
@@ -136,10 +139,11 @@ export class ConversationReader {
   /** Ends early once the connection is live: after a change of network, HTTP connections may hang. */
   private readOverHttp(): Promise<void> {
     const { run } = this;
+    const basis = this.events.begin();
     return new Promise((resolve, reject) => {
       const unsubscribe = this.connection.opened.on(resolve);
       this.readPage()
-        .then((page) => this.active && run === this.run && this.events.read(page, false))
+        .then((page) => this.active && run === this.run && this.events.read(page, basis))
         .finally(unsubscribe)
         .then(() => resolve(), reject);
     });

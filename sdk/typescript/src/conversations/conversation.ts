@@ -43,7 +43,8 @@ export class Conversation extends Store<ConversationSnapshot> {
       if (!this.isObserved) this.unobserved();
     });
     this.reader = new ConversationReader(id, services, {
-      read: (page, isOrdered) => this.pageRead(page, isOrdered),
+      begin: () => this.branch,
+      read: (page, basis) => this.pageRead(page, basis),
       failed: (error) => this.readFailed(error),
       isWaiting: () => this.status === 'loading' || branches.runningReply(this.branch) !== null,
     });
@@ -108,8 +109,8 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** Shows the branch with this message, one of the `sibling_ids` of another. */
   async activate(messageId: number): Promise<void> {
-    const path = { id: this.id, message_id: messageId };
-    const show = this.user.unlessReset((page: ConversationPage) => this.pageRead(page, false));
+    const [path, basis] = [{ id: this.id, message_id: messageId }, this.branch];
+    const show = this.user.unlessReset((page: ConversationPage) => this.pageRead(page, basis));
     await withTimeout((signal) => this.services.rest.activateMessage({ path, signal })).then(show);
   }
 
@@ -194,11 +195,10 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.replies.update(this.branch);
   }
 
-  private pageRead(page: ConversationPage, isOrdered: boolean): void {
-    this.status = 'ready';
-    this.error = null;
-    this.apply(branches.applyPage(this.branch, page, isOrdered));
-    this.publish();
+  private pageRead(page: ConversationPage, basis?: branches.Branch): void {
+    this.apply(branches.applyPage(this.branch, page, basis));
+    if (this.branch.isStale) return void this.reader.read();
+    this.show('ready');
     this.replies.findMissing(this.branch);
   }
 

@@ -14,14 +14,19 @@ interface StoredDraft {
 export class DraftStorage {
   /** Whose messages are kept and read. */
   userId: number | undefined;
-  /** Resolves once the messages of an earlier run are back in their conversations. */
-  restored: Promise<void> = Promise.resolve();
-  private queue: Promise<unknown> = Promise.resolve();
+  private queue: Promise<unknown>;
 
+  /**
+   * @param restored resolves once the messages of an earlier run are back in their conversations; at first, once it is
+   *   known who is signed in
+   */
   constructor(
     private readonly storage: ParleyStorage,
     private readonly key: string,
-  ) {}
+    public restored: Promise<void>,
+  ) {
+    this.queue = restored;
+  }
 
   async read(): Promise<Draft[]> {
     const { userId } = this;
@@ -31,14 +36,15 @@ export class DraftStorage {
   }
 
   add(draft: Draft): void {
-    const { userId: user_id } = this;
-    if (user_id === undefined) return;
-    const added = { user_id, draft };
-    this.change((drafts) =>
-      drafts.some((each) => isSame(each, draft))
+    const { userId } = this;
+    this.change((drafts) => {
+      const user_id = userId ?? this.userId;
+      if (user_id === undefined) return drafts;
+      const added = { user_id, draft };
+      return drafts.some((each) => isSame(each, draft))
         ? drafts.map((each) => (isSame(each, draft) ? added : each))
-        : [...drafts, added],
-    );
+        : [...drafts, added];
+    });
   }
 
   delete(draft: Draft): void {

@@ -171,13 +171,16 @@ export class Connection extends Store<ConnectionStatus> {
   private async connect(): Promise<LiveSocket> {
     const token = (this.token = await this.tokens.accessToken());
     this.userId = this.tokens.session?.user.id;
-    const socket = new LiveSocket(this.baseUrl, this.transports, token, (event) => this.received(event));
-    this.socket = socket;
+    const socket = (this.socket = this.socketFor(token));
     await socket.connect();
     // Refreshed, or signed out, while it connected.
     if (this.socket !== socket) throw networkError('closed');
     this.renew();
     return socket;
+  }
+
+  private socketFor(token: string): LiveSocket {
+    return new LiveSocket(this.baseUrl, this.transports, token, (event) => this.received(event));
   }
 
   /** Renews a refused token. After an attempt that hung, the next one begins with the other transport. */
