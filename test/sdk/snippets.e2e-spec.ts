@@ -6,13 +6,13 @@ import { readFileSync } from 'node:fs';
 import { createElement, Fragment } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { ParleyChatTransport } from '../../sdk/typescript/src/ai-sdk/index.js';
-import { createParley, type Parley } from '../../sdk/typescript/src/index.js';
+import { createParley, type Parley, type Reply, Retries } from '../../sdk/typescript/src/index.js';
 import { ParleyProvider, useConversation } from '../../sdk/typescript/src/react/index.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
 import type { Thing } from '../support/clients/http.js';
 import { openPage } from '../support/clients/react.js';
-import { sharedStorage } from '../support/clients/sdk.js';
+import { sdkFor, sharedStorage, watchedFetch } from '../support/clients/sdk.js';
 import { until } from '../support/infrastructure/until.js';
 import { gate } from '../support/provider/provider.js';
 
@@ -59,6 +59,34 @@ describe('docs/clients.md', () => {
       status: 'complete',
       usage: expect.objectContaining({ total_tokens: expect.any(Number) }),
     });
+  });
+
+  it('sends the first message of a chat once, to a conversation that is created when the server is back', async () => {
+    const watched = watchedFetch();
+    const parley = await sdkFor(t, ada, { fetch: watched.fetch });
+    let attempts = 0;
+    watched.before = (path) => {
+      if (path.endsWith('/create') && ++attempts === 1) throw new TypeError('no route');
+      return undefined;
+    };
+    watched.after = (path) => {
+      if (path.endsWith('/create') && attempts === 2) throw new TypeError('The answer is lost.');
+    };
+    t.provider.willStream('Welcome');
+    const title = 'The first message of a chat';
+    const start = (await run(title, { parley, Retries }, '\nreturn startChat;')) as (
+      text: string,
+    ) => Promise<Reply>;
+
+    const reply = await start('A first message').then(({ done }) => done);
+
+    expect(reply.content).toBe('Welcome');
+    expect(attempts).toBe(3);
+    const { body } = await ada.get<{ conversations: Thing[] }>('/conversations?q=A%20first%20message');
+    expect(body.conversations.map(({ id }) => id)).toEqual([reply.conversation_id]);
+    watched.before = () =>
+      Response.json({ code: 'unauthenticated', status: 401, detail: 'No.' }, { status: 401 });
+    await expect(start('Refused')).rejects.toMatchObject({ status: 401 });
   });
 
   describe.each([

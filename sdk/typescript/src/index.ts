@@ -15,6 +15,7 @@ export type { Attachments, AttachmentsSnapshot } from './files/attachments.js';
 export type { FileInput, NamedData, NativeFile } from './files/file-input.js';
 export type { Attachable, Files } from './files/files.js';
 export type { Upload, UploadState } from './files/upload.js';
+export { Retries } from './http/retries.js';
 export type { ConnectionStatus } from './live/connection.js';
 export type { Readable } from './store.js';
 export type { Rest } from './rest/index.js';
