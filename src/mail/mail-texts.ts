@@ -36,7 +36,7 @@ export const EMAIL_VERIFICATION: Translations = {
     action: 'Confirm the address',
     footer: [
       'The link works once, for 24 hours.',
-      'If it was not you, ignore this mail: the address stays unconfirmed.',
+      'If it was not you, ignore this mail: the account is somebody else’s, and would have your address.',
     ],
   },
   zh: {
@@ -45,7 +45,7 @@ export const EMAIL_VERIFICATION: Translations = {
     action: '确认邮箱地址',
     footer: [
       '此链接 24 小时内有效，只能使用一次。',
-      '如果不是您本人的操作，请忽略此邮件，此地址不会被确认。',
+      '如果不是您本人的操作，请忽略此邮件：该账号属于他人，确认后它将使用您的邮箱地址。',
     ],
   },
 };
