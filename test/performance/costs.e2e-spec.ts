@@ -287,7 +287,7 @@ describe('a closed socket', () => {
 
   function held() {
     const listeners = inside<Map<number, Set<unknown>>>(EventHub, 'listeners');
-    const readers = inside<Map<number, Set<unknown>>>(EventHub, 'readers');
+    const readers = inside<Map<number, Set<unknown>>>(EventHub, 'deltaListeners');
     const places = inside<Map<string, unknown>>(ConcurrencyLimiter, 'counters');
     return { listeners: listeners.get(ada.id)?.size ?? 0, readers: readers.size, places: places.size };
   }

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { UnreadableFileError } from './content.errors.js';
 import { runIsolated } from './isolated-script.js';
 
@@ -5,6 +6,7 @@ export const PDF_LIMITS = {
   timeoutMs: 10_000,
   /** For 1,000,000 characters of 4 bytes, and JSON escapes. */
   maxOutputBytes: 8 * 1024 * 1024,
+  priority: constants.priority.PRIORITY_BELOW_NORMAL,
 };
 
 const REASONS: Record<string, string> = {
