@@ -9,7 +9,7 @@ import { RedisLimitStore } from './redis-limit-store.js';
 
 const budget = { limit: 3, windowMs: 60_000 };
 const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+const logged = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
 afterEach(() => void warned.mockClear());
 afterAll(() => void jest.restoreAllMocks());
 
@@ -142,6 +142,22 @@ onRedis('a node whose Redis stops answering', (REDIS_URL) => {
     expect(results).toEqual([true, true, true, false]);
     expect(performance.now() - startedAt).toBeLessThan(900);
     expect(warned).toHaveBeenCalledTimes(1);
+  });
+
+  it('logs each outage and each return once, also of a Redis that keeps its connections', async () => {
+    const store = await throughProxy();
+    logged.mockClear();
+    for (const outage of [1, 2]) {
+      pairs.forEach(({ server }) => server.pause());
+      await store.tryConsume('ada', budget);
+      pairs.forEach(({ server }) => server.resume());
+      while (logged.mock.calls.length < outage) {
+        await store.tryConsume('ada', budget);
+        await new Promise(setImmediate);
+      }
+      expect(warned).toHaveBeenCalledTimes(outage);
+    }
+    expect(logged).toHaveBeenCalledTimes(2);
   });
 
   it('shares its budget again after reconnecting', async () => {

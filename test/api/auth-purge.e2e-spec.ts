@@ -7,6 +7,7 @@ import { ExpiryPurgeService } from '../../src/auth/tokens/expiry-purge.service.j
 import { StreamTicket } from '../../src/auth/tokens/stream-ticket.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Tokens } from '../support/app/user.js';
+import { until } from '../support/infrastructure/until.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -35,6 +36,16 @@ describe('the hourly purge', () => {
     );
     expect(kept).toEqual([false, true, true]);
     expect((await ada.get('/auth/me')).status).toBe(200);
+  });
+
+  it('also runs at each start: some nodes are restarted more often', async () => {
+    const ada = await t.user().create();
+    await ada.post('/auth/stream-ticket');
+    await t.manager.updateAll(StreamTicket, { expiresAt: new Date(Date.now() - 1000) });
+
+    await t.restart();
+
+    await until(async () => (await t.manager.count(StreamTicket)) === 0);
   });
 
   it('deletes stream tickets that have expired', async () => {

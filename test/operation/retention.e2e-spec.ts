@@ -6,6 +6,7 @@ import { ConversationsService } from '../../src/conversations/conversations.serv
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
+import { until } from '../support/infrastructure/until.js';
 
 let t: TestApp;
 let ada: TestUser;
@@ -43,6 +44,14 @@ it('deletes conversations whose last message is older, and publishes it', async 
   expect(list.total).toBe(1);
   const { body: found } = await ada.get<{ results: Thing[] }>('/conversations/search?q=needle');
   expect(found.results.map(({ conversation }) => (conversation as Thing).id)).toEqual([kept]);
+});
+
+it('deletes them at each start, too: some nodes are restarted more often than every hour', async () => {
+  const id = await conversationOf(31);
+
+  await t.restart();
+
+  await until(async () => (await statusOf(id)) === 404);
 });
 
 it('keeps a conversation that gets a message meanwhile', async () => {
