@@ -19,6 +19,11 @@ const p = useReaders();
 
 check('an error is detected', p, [
   [
+    'as the first sentence in the events of a stream without text',
+    'data: The model is asleep\n\ndata: Come back later\n\n' + DONE,
+    { error: { code: 'upstream_bad_response', detail: 'The model is asleep' } },
+  ],
+  [
     'in the choice',
     text('Hel') + choice({ error: { code: 502, message: 'Upstream died' }, finish_reason: 'error' }) + DONE,
     { content: 'Hel', error: failed('Upstream died') },
