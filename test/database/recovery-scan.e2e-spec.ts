@@ -145,6 +145,24 @@ describe('A scan for abandoned replies', () => {
     expect((await scanOnce()).abandoned).toEqual(isUsed ? [id] : []);
   });
 
+  it.each([
+    ['nodes', () => [nodes(), 'find'] as const],
+    ['replies', () => [repository, 'listRunning'] as const],
+  ])('after a pause while it reads the %s does not use its earlier observations', async (_, reading) => {
+    await addReplyOf(DEAD);
+    await pass(8);
+    const [source, method] = reading() as unknown as [{ read(): Promise<unknown> }, 'read'];
+    const read = source[method].bind(source);
+    jest.spyOn(source, method).mockImplementationOnce(async () => {
+      const rows = await read();
+      now += 20_000;
+      return rows;
+    });
+
+    expect(await scanOnce()).toEqual(NO_REPLY);
+    expect(await pass(8)).toEqual(NO_REPLY);
+  });
+
   it('does not count the duration of the recovery as a pause', async () => {
     const id = await addReplyOf(DEAD);
     await pass(8);

@@ -49,9 +49,7 @@ export class RecoveryScan {
 
   /** @param handle its duration does not count as a pause */
   async run(handle: (scanned: Scanned) => Promise<void>): Promise<void> {
-    const now = performance.now();
-    if (Math.max(now - this.lastActive, this.heartbeat.silentMs) > MAX_GAP_MS) this.reset();
-    this.lastActive = now;
+    this.resetAfterPause();
     try {
       await this.observeNodes();
       await handle(await this.scan());
@@ -63,6 +61,12 @@ export class RecoveryScan {
     }
   }
 
+  private resetAfterPause(): void {
+    const now = performance.now();
+    if (Math.max(now - this.lastActive, this.heartbeat.silentMs) > MAX_GAP_MS) this.reset();
+    this.lastActive = now;
+  }
+
   private reset(): void {
     this.nodes.clear();
     this.replies.clear();
@@ -70,6 +74,7 @@ export class RecoveryScan {
 
   private async observeNodes(): Promise<void> {
     const nodes = await this.database.getRepository(Node).find();
+    this.resetAfterPause();
     this.nodes.retain(new Set(nodes.map((node) => node.id)));
     for (const { id, beat } of nodes) {
       if (this.nodes.unchangedMs(id, beat) > FORGET_NODE_MS)
@@ -81,6 +86,7 @@ export class RecoveryScan {
     // Before the read, so that a reply that starts meanwhile is not lost.
     const mine = this.engine.all();
     const stored = await this.repository.listRunning();
+    this.resetAfterPause();
     this.replies.retain(new Set(stored.map(({ id }) => id)));
     const owned = new Set(stored.filter(({ nodeId }) => nodeId === this.engine.nodeId).map(({ id }) => id));
     return {
