@@ -17,10 +17,12 @@ it('closes each connection to a server that is not the primary', async () => {
 
   connection.connect();
   await until(() => failures.length >= 3);
+  const { connections } = server;
   connection.close();
 
   expect(failures.map(({ message }) => message)).toEqual(
     Array(failures.length).fill(expect.stringMatching(/primary/)),
   );
+  expect(connections).toBeLessThan(3);
   await until(() => server.connections === 0);
 });
