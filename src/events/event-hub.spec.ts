@@ -51,4 +51,21 @@ describe('EventHub', () => {
     const { deltaListeners, listeners } = hub as unknown as Record<string, Map<number, unknown>>;
     expect([deltaListeners!.size, listeners!.size]).toEqual([0, 0]);
   });
+
+  it('relays between the first subscription of a user and the end of the last', () => {
+    const calls: string[] = [];
+    hub.connect({
+      send: () => undefined,
+      listen: async (userId) => void calls.push(`listen ${userId}`),
+      leave: (userId) => calls.push(`leave ${userId}`),
+    });
+
+    const ends = [hub.subscribe(ADA, listener), hub.subscribe(ADA, () => undefined)];
+    ends[0]!();
+    expect(calls).toEqual(['listen 1']);
+    ends[1]!();
+    ends[1]!();
+
+    expect(calls).toEqual(['listen 1', 'leave 1']);
+  });
 });
