@@ -66,7 +66,7 @@ export function applyPage(branch: Branch, page: ConversationPage, basis: Branch 
   const earlier = before.some(isStreaming) ? [] : before;
   const all = withLater(branch, [...earlier, ...messages]);
   const running = runningReply(branch);
-  // A reply that was known before, and is not on the page, has ended unseen: replies run on the active branch.
+  // A reply that was known before, and is not on the page, has ended meanwhile: replies run on the active branch.
   const isNew = running && !findMessage(basis, running.id) && !all.some(({ id }) => id === running.id);
   return {
     conversation: isUpdated ? branch.conversation : unlessEqual(branch.conversation, conversation),

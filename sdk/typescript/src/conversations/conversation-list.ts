@@ -25,11 +25,11 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   private cursor: string | null = null;
   /** The last read; the next one follows it. */
   private last: Promise<void> = Promise.resolve();
-  /** Reads that have not begun, for all who ask for one. */
+  /** Reads that have not begun, shared by simultaneous callers. */
   private refreshing: Promise<void> | null = null;
   private loading: Promise<void> | null = null;
   private timer?: ReturnType<typeof setInterval>;
-  /** What changed during each request, which its answer may not know: null for what was deleted. */
+  /** Changes received during each request, which its answer may lack: null for a deletion. */
   private readonly requests = new Set<Changes>();
   private readonly deleted = new Set<number>();
 
@@ -150,7 +150,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
     );
   }
 
-  /** Whether the answer, or what arrived while it was under way, is newer, only another read tells. */
+  /** Only another read tells whether the answer or the events received meanwhile are newer. */
   private put(call: (signal: AbortSignal) => Promise<Conversation>): Promise<Conversation> {
     return this.request(call, (conversation, changes) => {
       const other = changes.get(conversation.id);
@@ -195,7 +195,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
       this.set({ ...snapshot, conversations });
   }
 
-  /** What belongs on a page that is not loaded is left to `loadMore`, unless a page had it. */
+  /** Leaves conversations of pages that are not loaded to `loadMore`, except those that a page contained. */
   private changed(
     shown: readonly Conversation[],
     id: number,

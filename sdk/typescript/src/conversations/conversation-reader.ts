@@ -15,7 +15,7 @@ const LINGER_MS = 1_000;
 const MAX_WAIT_MS = 30_000;
 
 export interface ReaderEvents {
-  /** Returns what is known when a page is requested over HTTP. */
+  /** Captures what is known when a page is requested over HTTP. */
   begin(): Branch;
   /** @param basis what was known when the page was requested; absent for a page in order with the events */
   read(page: ConversationPage, basis?: Branch): void;
