@@ -109,6 +109,10 @@ it.each(Object.keys(SENDS))(
       'gen_ai.usage.input_tokens': expect.any(Number),
       'gen_ai.usage.output_tokens': expect.any(Number),
     });
+    expect(named('^POST$').attributes).toMatchObject({
+      'http.request.method': 'POST',
+      'http.response.status_code': 200,
+    });
     const ended = await node.process.log.until(
       (line) => line.msg === 'Reply ended' && line.conversation_id === id,
     );
