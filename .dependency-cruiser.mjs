@@ -102,18 +102,11 @@ function pathOf(pattern) {
 
 const filesAndKinds = LAYERS.flat().filter((pattern) => !isFolder(pattern));
 
-/** The files of a layer: those of its folders, without the ones that another layer names. */
-function filesOf(layer) {
-  const others = filesAndKinds.filter((pattern) => !layer.includes(pattern));
-  return { path: layer.map(pathOf), ...(layer.some(isFolder) && { pathNot: others.map(pathOf) }) };
+/** @returns a rule's condition: the files that the patterns name, without those that other patterns name as a file or kind */
+function filesOf(patterns) {
+  const others = filesAndKinds.filter((pattern) => !patterns.includes(pattern));
+  return { path: patterns.map(pathOf), pathNot: others.map(pathOf) };
 }
-
-/** Folders of one layer do not import from each other: no transport knows another. */
-const siblings = LAYERS.map((layer) => layer.filter(isFolder)).flatMap((folders) =>
-  folders.flatMap((folder) =>
-    folders.filter((other) => other !== folder).map((other) => ({ folder, other })),
-  ),
-);
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -126,20 +119,23 @@ export default {
       from: {},
       to: { path: '^src/', pathNot: LAYERS.flat().map(pathOf) },
     },
-    ...LAYERS.flatMap((layer, n) =>
-      LAYERS.slice(0, n).map((upper) => ({
-        name: `${layer[0]} imports ${upper[0]}`,
-        severity: 'error',
-        from: filesOf(layer),
-        to: filesOf(upper),
-      })),
-    ),
-    ...siblings.map(({ folder, other }) => ({
-      name: `${folder} imports ${other}`,
+    ...LAYERS.map((layer, n) => ({
+      name: `${layer[0]} imports from a layer above`,
       severity: 'error',
-      from: filesOf([folder]),
-      to: filesOf([other]),
-    })),
+      from: filesOf(layer),
+      to: filesOf(LAYERS.slice(0, n).flat()),
+    })).slice(1),
+    // Folders of one layer do not import from each other: no transport knows another.
+    ...LAYERS.map((layer) => layer.filter(isFolder)).flatMap((folders) =>
+      folders.length > 1
+        ? folders.map((folder) => ({
+            name: `${folder} imports from a folder beside it`,
+            severity: 'error',
+            from: filesOf([folder]),
+            to: filesOf(folders.filter((other) => other !== folder)),
+          }))
+        : [],
+    ),
   ],
   options: {
     tsPreCompilationDeps: true,
