@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startTestNodes, type TestNode, type TestNodes } from '../support/app/process.js';
 import type { TestUser } from '../support/app/user.js';
+import type { Thing } from '../support/clients/http.js';
 import { until } from '../support/infrastructure/until.js';
 import {
   type CompletionBody,
@@ -135,9 +136,18 @@ class World {
   async end(): Promise<void> {
     const running = () => t.query('SELECT id FROM messages WHERE streaming_in IS NOT NULL');
     await until(async () => (await running()).length === 0, 20_000);
+    await this.sendForTitle();
     await this.hold();
     this.nodes.forEach((node) => node.process.signal('SIGTERM'));
     await Promise.all(this.nodes.map((node) => node.process.exited));
+  }
+
+  /** Kills may have ended all requests for titles. */
+  private async sendForTitle(): Promise<void> {
+    const user = this.users[0]!.on(this.nodes[0]!);
+    const { id } = await user.createConversation();
+    await user.send(id, this.contentOf({ ending: 'whole', ms: 0, tokens: 5 }));
+    await until(async () => (await user.get<Thing>(`/conversations/${id}`)).body.title === 'A title');
   }
 
   /** Half of the conversations have no title yet, and half use the second model. */
