@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { execPath } from 'node:process';
 import sharp, { type WebpOptions } from 'sharp';
 import { deflateSpaces, ENCRYPTED, makePdf } from '../../../test/support/files.js';
 import { FileInspector } from './file-inspector.js';
@@ -308,6 +311,16 @@ describe('FileInspector, of PDFs', () => {
     expect(bomb.length).toBeLessThan(1e6);
     await refuseWithoutUsingTheServer(bomb);
   }, 50_000);
+
+  it('ends the process of a Flate bomb that takes more than 256 MB', async () => {
+    const path = join(folder, 'bomb.pdf');
+    await writeFile(path, makePdf({ content: await deflateSpaces(700) }));
+    const process = spawn(execPath, [join(import.meta.dirname, 'pdf.worker.mjs'), path], { timeout: 50_000 });
+
+    const [code, signal] = await once(process, 'exit');
+
+    expect([code, signal]).toEqual([1, null]);
+  }, 60_000);
 });
 
 /** Of 20 MB, with as many segments as fit. */
