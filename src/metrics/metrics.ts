@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
 export const METRICS_HEADERS = {
-  'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
+  'Content-Type': Registry.PROMETHEUS_CONTENT_TYPE,
   'Cache-Control': 'no-store',
 };
 

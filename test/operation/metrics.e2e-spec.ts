@@ -25,7 +25,7 @@ async function start(env: Record<string, string> = {}): Promise<TestApp> {
 async function scrape(t: TestApp): Promise<string> {
   const { status, body, headers } = await t.http.get<string>('/metrics');
   expect(status).toBe(200);
-  expect(headers.get('Content-Type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
   return body;
 }
 
@@ -52,7 +52,7 @@ describe('METRICS_PORT', () => {
     );
     const post = await fetch(`${url}/metrics`, { method: 'POST' });
 
-    expect(response.headers.get('Content-Type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(response.headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(await response.text()).toContain('parley_database_up 1');
     expect(others).toEqual([404, 404, 404]);
     expect([post.status, post.headers.get('Allow')]).toEqual([405, 'GET, HEAD']);
