@@ -61,6 +61,19 @@ describe('@parley/client, after a change of user during a request,', () => {
     expect(titles()).toEqual([]);
   });
 
+  it('loads no more pages of the list of the user before', async () => {
+    const user = await t.user().create();
+    for (let n = 0; n < 21; n++) await user.createConversation();
+    const own = await sdkFor(t, user);
+    await own.conversations.refresh();
+    expect(own.conversations.getSnapshot().hasMore).toBe(true);
+    await own.auth.logout();
+    await own.auth.login({ email: ada.email, password: ada.password });
+    await own.conversations.loadMore();
+
+    expect(own.conversations.getSnapshot()).toMatchObject({ status: 'idle', conversations: [] });
+  });
+
   it.each<[string, string, string, (conversation: ConversationStore) => Promise<void>]>([
     ['loadEarlier', 'GET', '', (conversation) => conversation.loadEarlier()],
     [
