@@ -117,6 +117,58 @@ describe('refusedIn', () => {
     expect(refusedIn(system, body({ messages: messages.slice(1) }))).toBe('unknown');
   });
 
+  it.each([
+    'stream\nextra inputs are not permitted',
+    'Streaming has not been enabled for this model',
+    "stream isn't available here",
+    'stream: unsupported value',
+    'stream is unavailable',
+    'streaming has been disabled',
+    'stream must be false',
+    '参数 stream 目前不支持',
+    'Not yet supported: real streaming',
+    'Unsupported value for stream',
+    "This model doesn't support a stream",
+    'Cannot return a stream',
+    'Unable to stream the answer',
+    'Your organization must be verified to stream this model',
+    'Disable streaming',
+    '该模型不支持流式输出',
+  ])('finds a refused stream in %j', (text) => {
+    expect(refusedIn(refusal(text, 400), body())).toBe('stream');
+  });
+
+  it.each(['The stream broke', 'Upstream is not supported', '不支持该参数'])(
+    'finds no refused stream in %j',
+    (text) => expect(refusedIn(refusal(text, 400), body())).toBe('unknown'),
+  );
+
+  it.each([
+    'No system prompt is allowed',
+    'developer_message is not supported',
+    'system: instruction is not supported',
+    '不支持 system 角色',
+    'Unexpected role',
+    'unexpected message role',
+    'The role cannot be developer',
+    "Must not be 'system'",
+    'Must not be `developer`',
+    'Conversation roles must alternate',
+    'The first message must be user',
+    'After the optional first message, users come at even index',
+    'Only user and assistant roles are supported',
+    "Only 'user' or 'assistant' messages, please",
+    'messages.0.role is invalid',
+    'messages[0].role is invalid',
+  ])('finds a refused system prompt in %j', (text) => {
+    expect(refusedIn(refusal(text, 400), body())).toBe('system');
+  });
+
+  it.each(['The system is busy', 'messages.1.role is invalid', 'messages0role is invalid'])(
+    'finds no refused system prompt in %j',
+    (text) => expect(refusedIn(refusal(text, 400), body())).toBe('unknown'),
+  );
+
   it('finds refused images only if the request has some', () => {
     const image = new ImagePart({ url: 'data:' }, { name: 'a.png', width: 1, height: 1, isCurrent: true });
     const withImage = body({ messages: [{ role: 'user', content: [image] }] });
