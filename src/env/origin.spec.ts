@@ -1,6 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { originError } from './origin.js';
 
+const WILDCARD = 'has a wildcard: name each origin';
+const NO_SCHEME = 'has no scheme: write scheme://host[:port]';
+const NO_ORIGIN = 'has a scheme whose pages have no origin of their own';
+const CREDENTIALS = 'has credentials';
+const NO_HOST = 'names no host';
+const PATH = 'has a slash or more after its host: write scheme://host[:port]';
+const SPELLING = 'is not as browsers write it: in lower case and punycode, without a default port';
+const HOST = 'has a bad host or port';
+
 describe('an exact origin', () => {
   it.each([
     'https://app.example.com',
@@ -26,41 +35,46 @@ describe('an exact origin', () => {
 
   it.each([
     ['', 'is empty'],
-    ['null', 'is null'],
-    ['*', 'wildcard'],
-    ['https://*.example.com', 'wildcard'],
-    ['capacitor://*', 'wildcard'],
-    ['app.example.com', 'no scheme'],
-    ['localhost:5173', 'no scheme'],
-    ['capacitor:localhost', 'no scheme'],
-    ['//localhost', 'no scheme'],
-    ['1app://localhost', 'no scheme'],
-    ['file://', 'a scheme'],
-    ['file:///index.html', 'a scheme'],
-    ['data://x', 'a scheme'],
-    ['wss://app.example.com', 'a scheme'],
-    ['ftp://app.example.com', 'a scheme'],
-    ['capacitor://ada@localhost', 'credentials'],
-    ['https://ada:secret@app.example.com', 'credentials'],
-    ['app://', 'no host'],
-    ['https://', 'no host'],
-    ['capacitor:///localhost', 'no host'],
-    ['https://app.example.com/', 'slash or more'],
-    ['capacitor://localhost/', 'slash or more'],
-    ['capacitor://localhost/path', 'slash or more'],
-    ['ionic://localhost?a', 'slash or more'],
-    ['tauri://localhost#a', 'slash or more'],
-    ['https://App.example.com', 'as browsers write it'],
-    ['Capacitor://localhost', 'as browsers write it'],
-    ['https://app.example.com:443', 'as browsers write it'],
-    ['https://bücher.example', 'as browsers write it'],
-    ['tauri://localhost:01430', 'as browsers write it'],
-    ['capacitor://localhost:99999', 'bad host or port'],
-    ['capacitor://local host', 'bad host or port'],
-    ['capacitor://localhost:', 'as browsers write it'],
-    ['https://app.example.com:port', 'bad host or port'],
-    ["app://localhost'", 'bad host or port'],
+    ['null', 'is null, which sandboxed pages of every site send'],
+    ['*', WILDCARD],
+    ['https://*.example.com', WILDCARD],
+    ['capacitor://*', WILDCARD],
+    ['app.example.com', NO_SCHEME],
+    ['localhost:5173', NO_SCHEME],
+    ['capacitor:localhost', NO_SCHEME],
+    ['//localhost', NO_SCHEME],
+    ['1app://localhost', NO_SCHEME],
+    ['about://blank', NO_ORIGIN],
+    ['blob://x', NO_ORIGIN],
+    ['filesystem://x', NO_ORIGIN],
+    ['javascript://x', NO_ORIGIN],
+    ['ws://app.example.com', NO_ORIGIN],
+    ['file://', NO_ORIGIN],
+    ['file:///index.html', NO_ORIGIN],
+    ['data://x', NO_ORIGIN],
+    ['wss://app.example.com', NO_ORIGIN],
+    ['ftp://app.example.com', NO_ORIGIN],
+    ['capacitor://ada@localhost', CREDENTIALS],
+    ['https://ada:secret@app.example.com', CREDENTIALS],
+    ['app://', NO_HOST],
+    ['https://', NO_HOST],
+    ['capacitor:///localhost', NO_HOST],
+    ['https://app.example.com/', PATH],
+    ['capacitor://localhost/', PATH],
+    ['capacitor://localhost/path', PATH],
+    ['ionic://localhost?a', PATH],
+    ['tauri://localhost#a', PATH],
+    ['https://App.example.com', SPELLING],
+    ['Capacitor://localhost', SPELLING],
+    ['https://app.example.com:443', SPELLING],
+    ['https://bücher.example', SPELLING],
+    ['tauri://localhost:01430', SPELLING],
+    ['capacitor://localhost:99999', HOST],
+    ['capacitor://local host', HOST],
+    ['capacitor://localhost:', SPELLING],
+    ['https://app.example.com:port', HOST],
+    ["app://localhost'", HOST],
   ])('is not %j: %s', (text, error) => {
-    expect(originError(text)).toContain(error);
+    expect(originError(text)).toBe(error);
   });
 });
