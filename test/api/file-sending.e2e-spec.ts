@@ -127,21 +127,17 @@ describe('a message with files', () => {
     ];
     await ada.post(`/files/${gone.id}/delete`);
     const eleven = Array.from({ length: 11 }, (_, index) => index + 1);
-    for (const ids of [
-      [own.id, own.id],
-      [gone.id],
-      [own.id, foreign.id],
-      [999_999],
-      eleven,
-      ['1'],
-      'all',
-      [0],
-    ]) {
+    for (const ids of [[own.id, own.id], eleven, ['1'], 'all', [0]]) {
       const { status, body } = await ada.send(chat, 'Hi', { file_ids: ids });
       expect([status, body]).toMatchObject([
         422,
         { code: 'validation_failed', errors: [{ field: expect.stringMatching(/^file_ids/) }] },
       ]);
+    }
+    const message = 'Must be ids of your files that are not deleted.';
+    for (const ids of [[gone.id], [own.id, foreign.id], [999_999]]) {
+      const { body } = await ada.send(chat, 'Hi', { file_ids: ids });
+      expect(body).toMatchObject({ status: 422, errors: [{ field: 'file_ids', message }] });
     }
     expect(await ada.history(chat)).toEqual([]);
   });

@@ -7,10 +7,13 @@ import { Readable } from 'node:stream';
 import sharp from 'sharp';
 import { FileBlob } from '../../src/files/file-blob.entity.js';
 import { StoredFile } from '../../src/files/file.entity.js';
+import { FileLinks } from '../../src/files/file-links.service.js';
 import { FileSweep } from '../../src/files/file-sweep.service.js';
 import { MessageFile } from '../../src/files/message-file.entity.js';
 import { FileStorage, StorageUnavailableError } from '../../src/files/storage/file-storage.js';
+import { TemporaryFiles } from '../../src/files/upload/temporary-files.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { LogLines } from '../support/app/log-lines.js';
 import { makePdf } from '../support/files.js';
 import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
@@ -22,10 +25,11 @@ interface Uploaded extends Thing {
   sha256: string;
 }
 
+const log = new LogLines();
 let t: TestApp;
 let ada: TestUser;
 beforeAll(async () => {
-  t = await startTestApp({ env: { STORAGE_LIMIT_MB: '1' } });
+  t = await startTestApp({ env: { STORAGE_LIMIT_MB: '1' }, log });
   ada = await t.user().create();
 });
 afterAll(() => t.stop());
@@ -222,6 +226,19 @@ describe('POST /files', () => {
     for (let mebibytes = 0; mebibytes < 24; mebibytes++) yield Buffer.alloc(MIB, 'a');
   }
 
+  it.each(['EACCES', 'EDQUOT', 'EEXIST', 'EIO', 'EMFILE', 'ENOSPC', 'ENOTDIR', 'EROFS'])(
+    'answers 503 if the disk fails with %s, and logs it',
+    async (code) => {
+      const failure = Object.assign(new Error(`${code} of a disk`), { code });
+      jest.spyOn(t.app.get(TemporaryFiles), 'use').mockRejectedValueOnce(failure);
+
+      expect(await upload(ada, 'text')).toMatchObject({ status: 503, body: { code: 'storage_unavailable' } });
+      await log.until(
+        ({ msg, error }) => msg === 'The storage of files failed' && error === `Error: ${code} of a disk`,
+      );
+    },
+  );
+
   it('never exceeds the limit of a user, however many uploads there are at once', async () => {
     const bob = await t.user().create();
     const uploads = Array.from({ length: 50 }, (_, i) => upload(bob, Buffer.alloc(60 * 1024, `${i} `)));
@@ -252,6 +269,8 @@ describe('GET /files/{id}/content', () => {
   const content = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
     fetch(`${t.url}${path}`, { method, headers });
 
+  const problemOf = async (path: string) => (await (await content(path)).json()) as Thing;
+
   it('sends the bytes to the owner and by the signed link, and to nobody else', async () => {
     const bob = await t.user().create();
     const { body } = await upload(ada, '<script>alert(1)</script>', 'päge.html');
@@ -262,9 +281,11 @@ describe('GET /files/{id}/content', () => {
       expect(Object.fromEntries(response.headers)).toMatchObject({
         'content-type': 'text/plain; charset=utf-8',
         'content-disposition': `attachment; filename="p?ge.html"; filename*=UTF-8''p%C3%A4ge.html`,
-        'content-security-policy': expect.stringContaining('sandbox'),
+        'content-security-policy': "default-src 'none'; sandbox",
+        'cross-origin-resource-policy': 'cross-origin',
         'x-content-type-options': 'nosniff',
-        'cache-control': expect.stringContaining('private'),
+        'cache-control': 'private, no-cache',
+        'accept-ranges': 'bytes',
         etag: `"${String(body.sha256)}"`,
       });
     }
@@ -313,8 +334,18 @@ describe('GET /files/{id}/content', () => {
 
     expect((await content(path(one.body.id, token))).status).toBe(200);
     for (const changed of [`${later}.${signature}`, `${expires}.${flipped}`, `${token}A`, '', '.', expires])
-      expect((await content(path(one.body.id, changed))).status).toBe(401);
+      expect(await problemOf(path(one.body.id, changed))).toMatchObject({
+        status: 401,
+        code: 'unauthenticated',
+        detail: 'The link is not valid.',
+      });
     expect((await content(path(two.body.id, token))).status).toBe(401);
+    const ago = t.app.get(FileLinks).linkTo(Number(one.body.id), Date.now() - 65 * 60_000);
+    expect(await problemOf(ago)).toMatchObject({
+      status: 401,
+      code: 'token_expired',
+      detail: 'The link has expired.',
+    });
     expect((await content(`${path(one.body.id, token)}&token=x`)).status).toBe(401);
   });
 
@@ -408,6 +439,7 @@ describe('removal', () => {
       .mockRejectedValueOnce(new StorageUnavailableError(new Error('A disk failed')));
     await sweep();
 
+    await log.until(({ msg }) => msg === 'Failed to delete a file from the storage');
     expect(deleteBytes).toHaveBeenCalledTimes(2);
     expect(await t.manager.countBy(FileBlob, { userId: bob.id })).toBe(1);
     await t.manager.update(FileBlob, { userId: bob.id }, { deleteAt: new Date() });
