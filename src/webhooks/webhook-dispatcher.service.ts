@@ -112,7 +112,7 @@ export class WebhookDispatcher implements OnApplicationBootstrap, BeforeApplicat
   }
 
   /** Does not throw: the next run deletes what a failed one left. */
-  private async purge(): Promise<void> {
+  async purge(): Promise<void> {
     await this.deliveries
       .purge()
       .catch((error: unknown) =>
