@@ -1,8 +1,8 @@
 import { DataSource, EntityManager, FindOptionsWhere, IsNull, SelectQueryBuilder } from 'typeorm';
 import { User } from '../auth/users/user.entity.js';
-import { invalidField, NotFoundError } from '../common/errors/errors.js';
+import { NotFoundError } from '../common/errors/errors.js';
 import { transaction } from '../database/retry.js';
-import { configLimitReached, configNotFound, sharedConfig } from './configs.errors.js';
+import { configLimitReached, configNotFound, defaultNotUnsettable, sharedConfig } from './configs.errors.js';
 import { ModelConfig } from './model-config.entity.js';
 
 const MAX_CONFIGS = 50;
@@ -86,6 +86,5 @@ export async function setDefault(
   }
   const chosen = await queryDefaultFirst(manager, userId).limit(1).getOne();
   if (chosen?.id !== id) return;
-  const message = 'Must not be false for the default: make another configuration the default instead.';
-  throw invalidField('is_default', message);
+  throw defaultNotUnsettable();
 }

@@ -22,3 +22,10 @@ export function keyUnreadable({ id, userId }: { id: number; userId: number | nul
 
 /** A `config_id` in a body that names no configuration of the user. */
 export const unknownConfigId = () => invalidField('config_id', 'Must be one of your configurations.');
+
+/** The default cannot be unset, only moved to another configuration. */
+export const defaultNotUnsettable = () =>
+  invalidField(
+    'is_default',
+    'Must not be false for the default: make another configuration the default instead.',
+  );

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, IsNull } from 'typeorm';
-import { invalidField } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
 import { EncryptionService } from '../../encryption/encryption.service.js';
 import { ConfigColumns, type ConfigChanges } from '../../configs/config-columns.service.js';
 import { sharedDefaultOf } from '../../configs/config-lists.service.js';
 import { assertBelowLimit } from '../../configs/config-rows.js';
-import { configNotFound } from '../../configs/configs.errors.js';
+import { configNotFound, defaultNotUnsettable } from '../../configs/configs.errors.js';
 import { ModelConfig } from '../../configs/model-config.entity.js';
 import { SharedConfigPublisher } from '../../configs/shared-config-publisher.service.js';
 import {
@@ -74,12 +73,9 @@ export class SharedConfigsService {
     return getShared(this.dataSource.manager, id);
   }
 
-  /** The default cannot be unset, only moved to another configuration. */
   private async refuseUnsetting(id: number): Promise<void> {
     const isDefault = (await this.list()).some((config) => config.id === id && config.is_default);
-    if (!isDefault) return;
-    const message = 'Must not be false for the default: make another configuration the default instead.';
-    throw invalidField('is_default', message);
+    if (isDefault) throw defaultNotUnsettable();
   }
 
   private async changed(id: number): Promise<SharedConfigDto> {
