@@ -266,7 +266,7 @@ describe('images', () => {
     const bytes = await readFile(path);
     await writeFile(path, bytes.subarray(0, 100));
     const { status, body } = await ada.send(chat, 'Broken', idsOf(large));
-    expect([status, body.code]).toEqual([503, 'unavailable']);
+    expect([status, body.detail]).toEqual([503, 'An image could not be scaled; try again shortly.']);
     expect(await ada.history(chat)).toEqual([]);
     await writeFile(path, bytes);
     expect((await ada.send(chat, 'First', idsOf(large))).status).toBe(200);

@@ -19,6 +19,9 @@ import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
 
 const MIB = 1024 * 1024;
+const MALFORMED = 'The upload could not be read; is it well-formed multipart/form-data?';
+const BAD_FILE = 'The request has bad fields: file.';
+const NOT_ONE_FILE = { field: 'file', message: 'Must be the only part, with a file.' };
 
 interface Uploaded extends Thing {
   url: string;
@@ -120,31 +123,45 @@ describe('POST /files', () => {
     expect((await bob.get('/files')).body).toMatchObject({ total: 0, bytes_used: 0 });
   });
 
-  it.each<[string, () => [FormData | string, Record<string, string>?], number, string]>([
-    ['another part', () => [formOf('a', 'a.txt', 'document')], 422, 'validation_failed'],
+  it.each<[string, () => [FormData | string, Record<string, string>?], number, string, string]>([
+    ['another part', () => [formOf('a', 'a.txt', 'document')], 422, 'validation_failed', BAD_FILE],
     [
       'no part',
       () => ['--x--\r\n', { 'Content-Type': 'multipart/form-data; boundary=x' }],
       422,
       'validation_failed',
+      BAD_FILE,
     ],
-    ['a text part', () => partOf('form-data; name="file"'), 422, 'validation_failed'],
+    ['a text part', () => partOf('form-data; name="file"'), 422, 'validation_failed', BAD_FILE],
     [
       'a body broken off',
       () => [partOf('form-data; name="file"; filename="a"')[0].slice(0, -9), partOf('')[1]],
       400,
       'bad_request',
+      MALFORMED,
     ],
-    ['no boundary', () => ['text', { 'Content-Type': 'multipart/form-data' }], 400, 'bad_request'],
-    ['JSON', () => ['{}', { 'Content-Type': 'application/json' }], 415, 'unsupported_media_type'],
-    ['an empty file', () => [formOf('')], 422, 'unreadable_file'],
-    ['bytes of no known type', () => [formOf(Buffer.from([0, 1, 2, 255]))], 415, 'unsupported_file'],
-  ])('refuses %s', async (_name, make, status, code) => {
+    ['no boundary', () => ['text', { 'Content-Type': 'multipart/form-data' }], 400, 'bad_request', MALFORMED],
+    [
+      'JSON',
+      () => ['{}', { 'Content-Type': 'application/json' }],
+      415,
+      'unsupported_media_type',
+      'The body must be multipart/form-data.',
+    ],
+    ['an empty file', () => [formOf('')], 422, 'unreadable_file', 'The file is empty.'],
+    [
+      'bytes of no known type',
+      () => [formOf(Buffer.from([0, 1, 2, 255]))],
+      415,
+      'unsupported_file',
+      'Only PNG, JPEG, WebP and GIF images, PDF documents and UTF-8 text can be uploaded.',
+    ],
+  ])('refuses %s', async (_name, make, status, code, detail) => {
     const [body, headers] = make();
     const answer = await post(ada, body, headers);
 
-    expect([answer.status, answer.body.code]).toEqual([status, code]);
-    if (code === 'validation_failed') expect(answer.body.errors).toMatchObject([{ field: 'file' }]);
+    expect(answer).toMatchObject({ status, body: { code, detail } });
+    if (code === 'validation_failed') expect(answer.body.errors).toEqual([NOT_ONE_FILE]);
     expect(temporaryFiles()).toEqual([]);
   });
 
@@ -157,7 +174,7 @@ describe('POST /files', () => {
     extend(form);
     const { total } = (await ada.get('/files')).body;
 
-    expect(await post(ada, form)).toMatchObject({ status: 422, body: { errors: [{ field: 'file' }] } });
+    expect(await post(ada, form)).toMatchObject({ status: 422, body: { errors: [NOT_ONE_FILE] } });
     expect((await ada.get('/files')).body.total).toBe(total);
   });
 
