@@ -2,6 +2,7 @@
 import { isCompleted, isDelta, textOf } from '../support/clients/events.js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import type { FieldError } from '../../src/common/errors/errors.js';
 import { tokenWithSecondsLeft } from '../support/app/access-token.js';
 import { closeCode, snapshot } from '../support/clients/websocket.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -23,6 +24,12 @@ beforeAll(async () => {
   ({ id } = await ada.createConversation());
 });
 afterAll(() => t?.stop());
+
+/** Of fields that are no part of a DTO. */
+const OWN_MESSAGES: Record<string, string> = {
+  type: 'There is no such command.',
+  id: 'Must be a number or text.',
+};
 
 const isAck = ({ type }: SeenEvent) => type === 'ack';
 
@@ -225,8 +232,10 @@ describe('commands', () => {
     const ack = await ws.until((seen) => isAck(seen) && ws.frames.indexOf(seen) >= before);
 
     expect(ack).toMatchObject({ ok: false, error: { status: 422, code: 'validation_failed' } });
-    const { errors } = ack.error as { errors: { field: string }[] };
+    const { errors } = ack.error as { errors: FieldError[] };
     expect(errors.map(({ field }) => field).sort()).toEqual(fields);
+    const [{ field, message } = { field: '', message: '' }] = errors;
+    expect(message).toEqual(OWN_MESSAGES[field] ?? expect.any(String));
     expect(ack.id).toBeUndefined();
   });
 
@@ -244,7 +253,10 @@ describe('commands', () => {
     await ws.send(frame);
     const ack = await ws.until((seen) => isAck(seen) && ws.frames.indexOf(seen) >= before);
 
-    expect(ack).toMatchObject({ ok: false, error: { status: 400, code: 'bad_request' } });
+    expect(ack).toMatchObject({
+      ok: false,
+      error: { status: 400, code: 'bad_request', detail: 'A frame must be a JSON object, as text.' },
+    });
     expect(await ws.request('conversation.close')).toMatchObject({ ok: true });
   });
 

@@ -106,7 +106,11 @@ describe('a WebSocket’s limits', () => {
       const refused = acks.filter(({ ok }) => !ok);
       expect(refused.length).toBeGreaterThanOrEqual(30);
       expect(acks.length - refused.length).toBeGreaterThanOrEqual(50);
-      expect(refused[0]!.error).toMatchObject({ status: 429, code: 'rate_limited' });
+      expect(refused[0]!.error).toMatchObject({
+        status: 429,
+        code: 'rate_limited',
+        detail: 'Too many events; slow down.',
+      });
       expect(await closeCode(ws)).toBe(4429);
       expect(await bystander.request('conversation.close')).toMatchObject({ ok: true });
       await bystander.close();

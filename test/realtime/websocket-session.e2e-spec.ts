@@ -83,7 +83,10 @@ describe('the token of a WebSocket', () => {
 
     await ws.send(frame);
 
-    expect(await closeCode(ws)).toBe(4401);
+    expect(await ws.closed).toEqual({
+      code: 4401,
+      reason: 'The first frame must be {"type": "auth", "token"}.',
+    });
   });
 
   it('closes with 4401 for a binary frame or a duplicate header', async () => {
@@ -103,7 +106,7 @@ describe('the token of a WebSocket', () => {
     await ws.opened;
     const openedAt = Date.now();
 
-    expect(await closeCode(ws)).toBe(4408);
+    expect(await ws.closed).toEqual({ code: 4408, reason: 'No token came in time.' });
     expect(Date.now() - openedAt).toBeGreaterThan(4500);
     expect(Date.now() - openedAt).toBeLessThan(7000);
   });

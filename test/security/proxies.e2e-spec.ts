@@ -107,9 +107,33 @@ describe('limits of an address forwarded with changing ports', () => {
     await Promise.all(early.map(({ opened }) => opened));
 
     const refused = ada.socket({ extraHeaders: from('[2001:db8::5]') }).connected;
-    await expect(refused).rejects.toMatchObject({ data: { code: 'rate_limited' } });
-    expect(await ada.ws(1, { headers: from('[2001:db8::5]') }).closed).toMatchObject({ code: 4429 });
+    await expect(refused).rejects.toMatchObject({
+      data: { code: 'rate_limited', detail: 'Too many sockets are connected.' },
+    });
+    expect(await ada.ws(1, { headers: from('[2001:db8::5]') }).closed).toEqual({
+      code: 4429,
+      reason: 'Too many sockets are connected.',
+    });
     await ada.socket({ extraHeaders: from('[2001:db8:0:1::5]') }).connected;
+  });
+
+  it('count one address over Socket.IO connections without a namespace', async () => {
+    const handshake = (address: string) =>
+      t.http.get('/socket.io/?EIO=4&transport=polling', from(`[${address}]`));
+    for (let n = 0; n < 20; n++) expect((await handshake(`2001:db8:0:2::${n}`)).status).toBe(200);
+
+    const refused = await handshake('2001:db8:0:2::ff');
+
+    const detail = 'Too many connections.';
+    expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited', detail } });
+    expect(refused.headers.get('Retry-After')).toBe('10');
+    const head = [
+      'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1',
+      ...['Host: a', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13'],
+      ...['Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'X-Forwarded-For: 2001:db8:0:2::fe'],
+    ];
+    expect(await sendRaw(t.url, `${head.join('\r\n')}\r\n\r\n`)).toMatch(/^HTTP\/1.1 429 .*"rate_limited"/s);
+    expect((await handshake('2001:db8:0:3::1')).status).toBe(200);
   });
 });
 
