@@ -76,7 +76,10 @@ describe('an origin', () => {
     const shown = /^null$|^\w+:\/\/[^/]+$/.test(origin) ? origin : '(malformed)';
     const lines = warnings().filter((line) => line.origin === shown);
     expect(lines).toEqual([
-      expect.objectContaining({ msg: expect.stringMatching(/CORS_ORIGINS.*PUBLIC_URL/) }),
+      expect.objectContaining({
+        own: expect.stringMatching(/^http:\/\/./),
+        msg: 'A request from another origin was refused. Add the origin to CORS_ORIGINS if it is an app of yours; if this server is reached there, set PUBLIC_URL.',
+      }),
     ]);
   });
 
@@ -91,7 +94,8 @@ describe('an origin', () => {
 
     const lines = warnings();
     expect(lines).toHaveLength(100);
-    expect(lines.at(-1)!.msg).toContain('not logged');
+    expect(lines.at(-1)!.msg).toMatch(/ Further ones like this are not logged\.$/);
+    expect(lines.at(-2)!.msg).not.toContain('not logged');
   });
 });
 
@@ -106,7 +110,10 @@ describe('the log', () => {
 
     const lines = warnings().filter(({ msg }) => String(msg).includes('https_required'));
     expect(lines).toEqual([
-      expect.objectContaining({ peer: '127.0.0.1', msg: expect.stringContaining('TRUST_PROXY') }),
+      expect.objectContaining({
+        peer: '127.0.0.1',
+        msg: 'Plain HTTP was refused (https_required). A proxy that terminates TLS must send X-Forwarded-Proto and be named in TRUST_PROXY.',
+      }),
     ]);
   });
 });
@@ -133,7 +140,7 @@ describe.each([
     expect(warnings()).toEqual([
       expect.objectContaining({
         peer: '127.0.0.1',
-        msg: expect.stringMatching(/X-Forwarded-For, X-Forwarded-Proto .*TRUST_PROXY/),
+        msg: 'Ignored X-Forwarded-For, X-Forwarded-Proto of a peer that TRUST_PROXY does not name. Name it there if it is a proxy of yours: otherwise its address counts as the address of all its clients.',
       }),
     ]);
     expect(log.text).not.toContain('203.0.113');
