@@ -353,7 +353,7 @@ describe('useChat with @parley/client/ai-sdk', () => {
     await seen.chat.sendMessage({
       files: [{ type: 'file', mediaType: 'image/png', url: 'https://a.example/' }],
     });
-    await until(() => seen.chat.error?.message.startsWith('Files are sent') ?? false);
+    await until(() => seen.chat.error?.message === 'Files are sent as data: or blob: URLs.');
     expect(seen.chat.error).toMatchObject({ code: 'unsupported_file' });
   });
 

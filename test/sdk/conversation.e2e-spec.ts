@@ -233,6 +233,9 @@ describe('a conversation of @parley/client', () => {
 
     await settled(conversation, ({ status }) => status === 'deleted');
     await reply.done.catch(() => undefined);
+    expect(conversation.getSnapshot().error).toMatchObject({
+      ...{ code: 'not_found', message: 'The conversation was deleted.', status: 404 },
+    });
     await expect(conversation.send('More').done).rejects.toMatchObject({ code: 'not_found' });
   });
 
@@ -247,7 +250,9 @@ describe('a conversation of @parley/client', () => {
 
     await client.auth.logout();
 
-    await expect(reply.done).rejects.toMatchObject({ code: 'signed_out' });
+    await expect(reply.done).rejects.toMatchObject({
+      ...{ code: 'signed_out', message: 'Nobody is signed in.', status: 401 },
+    });
     expect(conversation.getSnapshot()).toMatchObject({ messages: [], conversation: null });
     expect(client.status.getSnapshot()).toBe('offline');
   });

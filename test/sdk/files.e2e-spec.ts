@@ -117,7 +117,7 @@ describe('files in @parley/client', () => {
     await expect(
       client.files.upload(new Blob([new Uint8Array(20 * 2 ** 20 + 1)])).done,
     ).rejects.toMatchObject({
-      code: 'body_too_large',
+      ...{ code: 'body_too_large', message: 'A file may have at most 20 MiB.', status: 413 },
     });
 
     expect(http.count('/files')).toBe(0);
@@ -132,7 +132,10 @@ describe('files in @parley/client', () => {
     await until(() => http.count('/files') === 1);
     controller.abort();
 
-    await expect(reply.done).rejects.toMatchObject({ code: 'aborted' });
+    await expect(reply.done).rejects.toMatchObject({
+      code: 'aborted',
+      message: 'The message was aborted before it was sent.',
+    });
     expect(conversation.getSnapshot().messages).toEqual([]);
     held.open();
     await conversation.send('Next').done;

@@ -177,7 +177,10 @@ describe('an error', () => {
     const cause = new Error('reset');
     const error = networkError(cause);
     expect(error.cause).toBe(cause);
-    expect(error).toMatchObject({ code: 'network_error', status: 0, retryAfter: null, requestId: null });
+    expect(error).toMatchObject({
+      ...{ code: 'network_error', message: 'The server could not be reached.', status: 0 },
+      ...{ retryAfter: null, requestId: null },
+    });
   });
 
   it.each([null, undefined, '', {}, { code: 'taken' }, { status: 409 }, { code: 1, status: 409 }])(

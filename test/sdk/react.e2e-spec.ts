@@ -254,7 +254,9 @@ describe('@parley/client/react', () => {
   });
 
   it('names the missing provider', () => {
-    expect(() => renderToString(createElement(() => useConnection()))).toThrow('within a <ParleyProvider');
+    expect(() => renderToString(createElement(() => useConnection()))).toThrow(
+      'Parley hooks must be used within a <ParleyProvider client={…}>.',
+    );
   });
 
   it('uploads the files of the next message, with their progress', async () => {
