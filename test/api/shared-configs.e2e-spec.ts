@@ -124,7 +124,10 @@ describe('a shared configuration', () => {
       [other.id, true],
     ]);
     expect((await change({ is_default: false }, other.id)).body.errors).toMatchObject([
-      { field: 'is_default' },
+      {
+        field: 'is_default',
+        message: 'Must not be false for the default: make another configuration the default instead.',
+      },
     ]);
 
     for (let round = 0; round < 10; round++) {

@@ -53,6 +53,9 @@ async function expectUnreadable(user: TestUser, lost: number, fine: number): Pro
   const conversation = await user.createConversation({ config_id: lost });
   const refused = await user.send(conversation.id, 'Hi');
   expect(refused).toMatchObject({ status: 409, body: { code: 'key_unreadable', config_id: lost } });
+  expect(refused.body.detail).toBe(
+    'The key of this configuration can no longer be read; send its api_key again.',
+  );
   expect(await user.history(conversation.id)).toEqual([]);
   expect((await user.send(conversation.id, 'Hi', { config_id: fine })).status).toBe(200);
   const { body } = await user.post(`/auth/config/${lost}/update`, { name: 'Renamed' });
@@ -144,11 +147,15 @@ describe('npm run keys:rotate', () => {
     return script;
   }
 
-  async function ended(script: ChildProcess): Promise<{ code: number | null; lines: string[] }> {
+  async function ended(
+    script: ChildProcess,
+  ): Promise<{ code: number | null; lines: string[]; errors: string[] }> {
     const lines: string[] = [];
+    const errors: string[] = [];
     createInterface({ input: script.stdout! }).on('line', (line) => lines.push(line));
+    createInterface({ input: script.stderr! }).on('line', (line) => errors.push(line));
     const [code] = (await once(script, 'close')) as [number | null];
-    return { code, lines };
+    return { code, lines, errors };
   }
 
   async function countReadableBy(key: string): Promise<number> {
@@ -214,7 +221,12 @@ describe('npm run keys:rotate', () => {
     expect((await ended(rotate(freshKey, oldKey))).code).toBe(0);
     expect(ringOf(freshKey).decrypt((await rowOf(ada.id)).encryptedSecret)).toBe('SECRET');
     await t.manager.insert(TotpSecret, { userId: eve.id, encryptedSecret: lost });
-    expect((await ended(rotate(freshKey, oldKey))).code).toBe(1);
+    expect(await ended(rotate(freshKey, oldKey))).toMatchObject({
+      code: 1,
+      errors: [
+        '1 secrets of authenticator apps cannot be read: keep the older ENCRYPTION_KEYS, or ask their owners to set up the second factor again, after signing in with a recovery code.',
+      ],
+    });
     expect((await rowOf(eve.id)).encryptedSecret).toBe(lost);
     await t.manager.deleteAll(TotpSecret);
   });
@@ -223,7 +235,10 @@ describe('npm run keys:rotate', () => {
     const lost = ringOf(newKey()).encrypt('sk-lost');
     await store(ada.configId!, lost);
 
-    const { code, lines } = await ended(rotate(freshKey, oldKey));
+    const { code, lines, errors } = await ended(rotate(freshKey, oldKey));
+    expect(errors).toEqual([
+      '1 stored keys cannot be read: keep the older ENCRYPTION_KEYS, or ask the owners to enter them again.',
+    ]);
     expect([code, lines.at(-1)]).toEqual([1, `${COUNT + 1} seen, ${COUNT} re-encrypted, 1 unreadable`]);
     expect(await storedKey(ada.configId!)).toBe(lost);
   });
