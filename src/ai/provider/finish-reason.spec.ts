@@ -29,16 +29,21 @@ describe('finishKindOf', () => {
 });
 
 describe('emptyReplySentence', () => {
+  const TOOL = 'The model asked for a tool, which Parley does not have, and said nothing.';
+  const CUT_SHORT =
+    'The model spent its whole allowance of tokens on thinking, and said nothing: raise max_tokens.';
+  const EMPTY = 'The model said nothing: the provider ended the reply without any text.';
+
   it.each([
-    ['tool_calls', false, false, /tool/],
-    ['function_call', false, true, /tool/],
-    ['stop', true, true, /tool/],
-    ['length', false, true, /max_tokens/],
-    ['MAX_TOKENS', false, false, /max_tokens/],
-    ['stop', false, true, /after its thinking/],
-    ['stop', false, false, /without any text/],
-    [undefined, false, false, /without any text/],
-  ])('of %s, tool %s, reasoning %s matches %s', (reason, requestedTool, hasReasoning, sentence) => {
-    expect(emptyReplySentence(reason, { requestedTool, hasReasoning })).toMatch(sentence);
+    ['tool_calls', false, false, TOOL],
+    ['function_call', false, true, TOOL],
+    ['stop', true, true, TOOL],
+    ['length', false, true, CUT_SHORT],
+    ['MAX_TOKENS', false, false, CUT_SHORT],
+    ['stop', false, true, 'The model said nothing after its thinking.'],
+    ['stop', false, false, EMPTY],
+    [undefined, false, false, EMPTY],
+  ])('of %s, tool %s, reasoning %s is %j', (reason, requestedTool, hasReasoning, sentence) => {
+    expect(emptyReplySentence(reason, { requestedTool, hasReasoning })).toBe(sentence);
   });
 });
