@@ -28,13 +28,15 @@ describe('EventStream', () => {
     const endings = fc.constantFrom('\n', '\r\n', '\r');
     fc.assert(
       fc.property(
-        fc.array(texts, { maxLength: 8 }),
+        fc.array(fc.array(texts, { minLength: 1, maxLength: 3 }), { maxLength: 8 }),
         endings,
         fc.array(fc.nat()),
         fc.boolean(),
         (all, eol, cuts, bom) => {
-          const bytes = all.map((text) => `data: ${text}${eol}${eol}`).join('');
-          expect(read((bom ? '\ufeff' : '') + bytes, cuts)).toEqual(all.map((data) => ({ type: '', data })));
+          const linesOf = (event: string[]) => event.map((text) => `data: ${text}${eol}`).join('');
+          const bytes = all.map((event) => linesOf(event) + eol).join('');
+          const events = all.map((event) => ({ type: '', data: event.join('\n') }));
+          expect(read((bom ? '\ufeff' : '') + bytes, cuts)).toEqual(events);
         },
       ),
     );
