@@ -123,6 +123,68 @@ describe('titleFromModel', () => {
     ['😀'.repeat(100), '😀'.repeat(100)],
   ])('of %j is %j', (answer, title) => expect(titleFromModel(answer)).toBe(title));
 
+  const words = (text: string) => text.split('|');
+
+  it.each([
+    ...words(
+      'title|topic|subject|heading|answer|output|response|标题|標題|主题|主題|题目|題目|題名|件名|titel|titre',
+    ),
+    ...words(
+      'título|titolo|tytuł|název|titlu|başlık|judul|tiêu đề|otsikko|rubrik|τίτλος|タイトル|제목|заголовок',
+    ),
+    ...words('название|тема|العنوان|כותרת|शीर्षक|หัวข้อ'),
+    ...words('suggested|proposed|possible|good|conversation|chat|short|new|the|a|final').map(
+      (word) => `${word} title`,
+    ),
+    ...words('对话|對話|会话|會話|会話|聊天|建议|建議|新').map((word) => `${word}标题`),
+    ...words('is|would be|could be|是|为|為').map((word) => `Title ${word}`),
+  ])('removes the label %j', (label) => {
+    for (const colon of ':：﹕︰꞉∶')
+      expect(titleFromModel(`${label}${colon} Trip to Kyoto`)).toBe('Trip to Kyoto');
+  });
+
+  it.each(words('sure|sure thing|certainly|of course|okay|ok|absolutely|好的|当然|當然|没问题|沒問題'))(
+    'removes the preamble %j',
+    (preamble) => {
+      for (const end of ',，.。!！:：')
+        expect(titleFromModel(`${preamble}${end} Trip to Kyoto`)).toBe('Trip to Kyoto');
+    },
+  );
+
+  it.each(words('here|this is|my|a|an|one|based on|以下|这是|這是|根据|根據|建议|建議|为|為'))(
+    'removes a preamble that begins with %j',
+    (start) => expect(titleFromModel(`${start} … title …: Trip to Kyoto`)).toBe('Trip to Kyoto'),
+  );
+
+  it.each(words('<think>|<thinking>|<thought>|<reasoning>|<reflection>|[THINK]'))(
+    'removes the reasoning after %s',
+    (tag) => {
+      expect(titleFromModel(`${tag}Hm${tag.replace(/[<[]/, '$&/')}Trip to Kyoto`)).toBe('Trip to Kyoto');
+      expect(titleFromModel(`${tag}Hm`)).toBeNull();
+    },
+  );
+
+  it.each([
+    ...words('sorry|really sorry|so sorry|very sorry|unable|not able').map(
+      (word) => `I am ${word} to say it`,
+    ),
+    ...words('My apologies|I apologize|I apologise|As an AI|Unfortunately, I'),
+    ...words('can|could|do|won').map((word) => `Sorry but we ${word} not`),
+    ...words("can't|can’t|cannot|can not|won't|will not|am not able to").map((word) => `I ${word} help`),
+    ...words('help|assist|provide|create|generate|fulfil|write|comply|discuss|continue|answer').map(
+      (verb) => `I cannot ${verb}`,
+    ),
+    ...words('process|give|do|summarize|determine').map((verb) => `I cannot ${verb} this`),
+    ...words('generate|create|provide|determine|comply|assist|produce|write').map(
+      (verb) => `Unable to ${verb} one`,
+    ),
+    ...words('抱歉|很抱歉|对不起|對不起|我无法|我無法|我不能|作为AI|作为一个AI|作为一名人工智能|你好，抱歉'),
+    ...words(
+      'Lo siento|Lamento|Desculpe|Je suis désolé|Je suis désolée|Désolé, non|Désolée, non|Je ne peux pas',
+    ),
+    ...words('Es tut mir leid|Mi dispiace|申し訳ありません|죄송합니다|Извините|К сожалению, я не могу'),
+  ])('takes %j for a refusal', (answer) => expect(titleFromModel(answer)).toBeNull());
+
   it.each([
     '',
     ' \n ',
