@@ -53,8 +53,7 @@ export class AdminUsersController {
   })
   @ApiProblems('403 admin_only', '409 last_admin')
   async disable(@Param('id', IdPipe) id: number): Promise<AdminUserDto> {
-    await this.control.disable(id);
-    return this.users.get(id);
+    return this.users.dtoOf(await this.control.disable(id));
   }
 
   @Post(':id/enable')
@@ -65,8 +64,7 @@ export class AdminUsersController {
     description: 'The user logs in again with the credentials of before.',
   })
   async enable(@Param('id', IdPipe) id: number): Promise<AdminUserDto> {
-    await this.control.enable(id);
-    return this.users.get(id);
+    return this.users.dtoOf(await this.control.enable(id));
   }
 
   @Post(':id/role')
@@ -80,8 +78,7 @@ export class AdminUsersController {
   })
   @ApiProblems('403 admin_only', '409 last_admin')
   async changeRole(@Param('id', IdPipe) id: number, @Body() { role }: ChangeRoleDto): Promise<AdminUserDto> {
-    await this.control.setRole(id, role);
-    return this.users.get(id);
+    return this.users.dtoOf(await this.control.setRole(id, role));
   }
 
   @Post(':id/totp/remove')

@@ -43,7 +43,11 @@ export class AdminUsersService {
 
   /** @throws {NotFoundError} */
   async get(id: number): Promise<AdminUserDto> {
-    const [dto] = await this.toDtos([await this.find(id)]);
+    return this.dtoOf(await this.find(id));
+  }
+
+  async dtoOf(user: User): Promise<AdminUserDto> {
+    const [dto] = await this.toDtos([user]);
     return dto!;
   }
 

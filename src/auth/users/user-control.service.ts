@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, type EntityManager, IsNull } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { NotFoundError } from '../../common/errors/errors.js';
 import { transaction } from '../../database/retry.js';
 import { EventHub } from '../../events/event-hub.js';
@@ -22,26 +22,33 @@ export class UserControlService {
 
   /**
    * Ends the user's sessions, closes their connections and stops their replies, on every node.
+   * @returns the user as changed
    * @throws {ConflictError} `last_admin`
    */
-  async disable(userId: number): Promise<void> {
-    const ended = await this.change(userId, async (manager) => {
+  async disable(userId: number): Promise<User> {
+    const { user, ended } = await this.change(userId, async (manager, user) => {
       await refuseLastAdmin(manager, this.roles, userId);
-      return closeAccount(manager, userId);
+      await update(manager, user, { disabledAt: user.disabledAt ?? new Date() });
+      return { user, ended: await deleteSessionsOf(manager, userId) };
     });
     this.sessions.publishRevoked(userId, ended);
     this.events.publish(userId, new ParleyEvent('account.disabled', {}));
+    return user;
   }
 
-  async enable(userId: number): Promise<void> {
-    await this.change(userId, (manager) => manager.update(User, { id: userId }, { disabledAt: null }));
+  /** @returns the user as changed */
+  enable(userId: number): Promise<User> {
+    return this.change(userId, (manager, user) => update(manager, user, { disabledAt: null }));
   }
 
-  /** @throws {ConflictError} `last_admin`; not for a user who remains an administrator by ADMIN_EMAILS */
-  async setRole(userId: number, role: UserRole): Promise<void> {
-    await this.change(userId, async (manager, user) => {
+  /**
+   * @returns the user as changed
+   * @throws {ConflictError} `last_admin`; not for a user who remains an administrator by ADMIN_EMAILS
+   */
+  setRole(userId: number, role: UserRole): Promise<User> {
+    return this.change(userId, async (manager, user) => {
       if (this.roles.of({ ...user, role }) !== 'admin') await refuseLastAdmin(manager, this.roles, userId);
-      await manager.update(User, { id: userId }, { role });
+      return update(manager, user, { role });
     });
   }
 
@@ -62,8 +69,11 @@ export class UserControlService {
   }
 }
 
-/** @returns the ids of the ended sessions */
-async function closeAccount(manager: EntityManager, userId: number): Promise<number[]> {
-  await manager.update(User, { id: userId, disabledAt: IsNull() }, { disabledAt: new Date() });
-  return deleteSessionsOf(manager, userId);
+async function update(
+  manager: EntityManager,
+  user: User,
+  changes: Partial<Pick<User, 'disabledAt' | 'role'>>,
+): Promise<User> {
+  await manager.update(User, { id: user.id }, changes);
+  return Object.assign(user, changes);
 }
