@@ -4,6 +4,7 @@ import { base64url, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } 
 import { randomUUID } from 'node:crypto';
 import { User } from '../../src/auth/users/user.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
+import { LogLines } from '../support/app/log-lines.js';
 import { type Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
 import { newSigningKey, PlayedIssuer } from '../support/infrastructure/openid-provider.js';
@@ -23,6 +24,7 @@ let stalled: Promise<{ answer: Answer; waited: number }[]>;
 let key: JWK;
 /** A key of the issuer for ES384, which is not accepted. */
 let longKey: JWK;
+const log = new LogLines();
 let t: TestApp;
 beforeAll(async () => {
   [issuer, other, stranger, misbehaving, stalling] = (await Promise.all(
@@ -37,7 +39,7 @@ beforeAll(async () => {
   await gone.stop();
   const issuers = [...[issuer, other, misbehaving, stalling].map((one) => one.issuer), away];
   const providers = issuers.map((one) => ({ issuer: one, audience: 'app' }));
-  t = await startTestApp({ env: { OIDC_PROVIDERS: JSON.stringify(providers) } });
+  t = await startTestApp({ env: { OIDC_PROVIDERS: JSON.stringify(providers) }, log });
   stalling.answers['/keys'] = () => undefined;
   stalled = Promise.all(Array.from({ length: 10 }, exchangeWithStalling));
 });
@@ -50,6 +52,8 @@ const publicPart = ({ d: _, ...rest }: JWK): JWK => rest;
 /** Of the clock, also in tests that replace `Date.now`. */
 const seconds = (offset: number) => Math.floor(new Date().getTime() / 1000) + offset;
 
+/** Reasons of the refusals so far, for the operator. */
+const refusals = () => log.filter(({ msg }) => msg === 'Refused an ID token').map(({ error }) => error);
 const exchange = (id_token: string) => t.http.post('/auth/exchange', { id_token });
 
 const validClaims = () => ({
@@ -82,10 +86,15 @@ describe('an ID token', () => {
     expect((await exchange(await sign({ iat: seconds(-590), exp: seconds(-50) }))).status).toBe(200);
   });
 
-  it.each<[string, () => Promise<string> | string]>([
-    ['without a signature (alg none)', () => `${encode({ alg: 'none' })}.${encode(validClaims())}.`],
+  it.each<[string, string, () => Promise<string> | string]>([
+    [
+      'without a signature (alg none)',
+      '"alg" (Algorithm) Header Parameter value not allowed',
+      () => `${encode({ alg: 'none' })}.${encode(validClaims())}.`,
+    ],
     [
       'signed by HS256 with the public key',
+      '"alg" (Algorithm) Header Parameter value not allowed',
       async () => {
         const secret = new TextEncoder().encode(
           await exportSPKI((await importJWK(publicPart(key), 'ES256')) as Parameters<typeof exportSPKI>[0]),
@@ -95,33 +104,58 @@ describe('an ID token', () => {
     ],
     [
       'signed by another algorithm, with a key of the issuer',
+      '"alg" (Algorithm) Header Parameter value not allowed',
       async () =>
         new SignJWT(validClaims())
           .setProtectedHeader({ alg: 'ES384', kid: longKey.kid })
           .sign(await importJWK(longKey, 'ES384')),
     ],
-    ['of an issuer that is not configured', () => sign({ iss: stranger.issuer })],
-    ['that names another configured issuer', () => sign({ iss: other.issuer })],
-    ['without an issuer', () => sign({ iss: undefined })],
-    ['for another audience', () => sign({ aud: 'api' })],
-    ['for other audiences', () => sign({ aud: ['api', 'web'] })],
-    ['without an audience', () => sign({ aud: undefined })],
-    ['for several audiences, issued to another party', () => sign({ aud: ['app', 'api'], azp: 'api' })],
-    ['for several audiences, issued to nobody', () => sign({ aud: ['app', 'api'] })],
-    ['that has expired', () => sign({ exp: seconds(-61) })],
-    ['without expiry', () => sign({ exp: undefined })],
-    ['that is not valid yet', () => sign({ nbf: seconds(120) })],
-    ['from the future', () => sign({ iat: seconds(120) })],
-    ['of eleven minutes ago', () => sign({ iat: seconds(-661) })],
-    ['without iat', () => sign({ iat: undefined })],
-    ['without a subject', () => sign({ sub: undefined })],
-    ['with an empty subject', () => sign({ sub: '' })],
-    ['with an endless subject', () => sign({ sub: 'x'.repeat(256) })],
-    ['with a number as subject', () => sign({ sub: 7 })],
-    ['that is an access token', () => sign({}, { typ: 'at+jwt' })],
-    ['with a critical extension', () => sign({}, { crit: ['exp'], exp: 1 }).catch(() => 'x.y.z')],
+    ['of an issuer that is not configured', 'unknown issuer', () => sign({ iss: stranger.issuer })],
+    ['that names another configured issuer', 'no applicable key found', () => sign({ iss: other.issuer })],
+    ['without an issuer', 'unknown issuer', () => sign({ iss: undefined })],
+    ['for another audience', 'unexpected "aud" claim value', () => sign({ aud: 'api' })],
+    ['for other audiences', 'unexpected "aud" claim value', () => sign({ aud: ['api', 'web'] })],
+    ['without an audience', 'missing required "aud" claim', () => sign({ aud: undefined })],
+    [
+      'for several audiences, issued to another party',
+      'another authorized party',
+      () => sign({ aud: ['app', 'api'], azp: 'api' }),
+    ],
+    [
+      'for several audiences, issued to nobody',
+      'another authorized party',
+      () => sign({ aud: ['app', 'api'] }),
+    ],
+    ['that has expired', '"exp" claim timestamp check failed', () => sign({ exp: seconds(-61) })],
+    ['without expiry', 'missing required "exp" claim', () => sign({ exp: undefined })],
+    ['that is not valid yet', '"nbf" claim timestamp check failed', () => sign({ nbf: seconds(120) })],
+    [
+      'from the future',
+      '"iat" claim timestamp check failed (it should be in the past)',
+      () => sign({ iat: seconds(120) }),
+    ],
+    [
+      'of eleven minutes ago',
+      '"iat" claim timestamp check failed (too far in the past)',
+      () => sign({ iat: seconds(-661) }),
+    ],
+    ['without iat', 'missing required "iat" claim', () => sign({ iat: undefined })],
+    ['without a subject', 'missing required "sub" claim', () => sign({ sub: undefined })],
+    ['with an empty subject', 'unusable sub', () => sign({ sub: '' })],
+    ['with an endless subject', 'unusable sub', () => sign({ sub: 'x'.repeat(256) })],
+    ['with a number as subject', 'unusable sub', () => sign({ sub: 7 })],
+    ['that is an access token', 'unexpected typ', () => sign({}, { typ: 'at+jwt' })],
+    [
+      'with a critical extension',
+      'Extension Header Parameter',
+      async () =>
+        new SignJWT(validClaims())
+          .setProtectedHeader({ alg: 'ES256', kid: key.kid, crit: ['urn:x'], 'urn:x': 1 })
+          .sign(await importJWK(key, 'ES256'), { crit: { 'urn:x': true } }),
+    ],
     [
       'with altered claims',
+      'signature verification failed',
       async () => {
         const [header, , signature] = (await sign()).split('.');
         return `${header}.${encode(validClaims())}.${signature}`;
@@ -129,19 +163,31 @@ describe('an ID token', () => {
     ],
     [
       'with a claim twice, the second one altered',
+      'signature verification failed',
       async () => {
         const [header, claims, signature] = (await sign()).split('.');
         const twice = Buffer.from(claims!, 'base64url').toString().replace(/}$/, ',"sub":"ada"}');
         return `${header}.${encode(twice)}.${signature}`;
       },
     ],
-    ['that is large', async () => `${await sign({ junk: 'x'.repeat(40_000) })}x`],
-    ['that is no token', () => 'no token'],
-    ['that is our own access token', async () => (await t.user().create()).tokens.access_token],
-  ])('%s is refused', async (_, make) => {
-    const answer = await exchange(await make());
+    [
+      'that is large',
+      'signature verification failed',
+      async () => `${await sign({ junk: 'x'.repeat(40_000) })}x`,
+    ],
+    ['that is no token', 'Invalid JWT', () => 'no token'],
+    [
+      'that is our own access token',
+      'unknown issuer',
+      async () => (await t.user().create()).tokens.access_token,
+    ],
+  ])('%s is refused: %s', async (_, reason, make) => {
+    const token = await make();
+    const before = refusals().length;
+    const answer = await exchange(token);
 
     expectProblem(answer, 401, 'invalid_id_token');
+    expect(refusals().slice(before)).toEqual([expect.stringContaining(reason)]);
     expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer/);
     expect(stranger.requests).toEqual([]);
   });
@@ -172,6 +218,7 @@ describe('an ID token', () => {
         expectProblem(answer, 401, 'invalid_id_token');
       return issuer.requests.length - before;
     };
+    expect((await exchange(await sign())).status).toBe(200);
     const now = Date.now;
     try {
       Date.now = () => now() + 31_000;
