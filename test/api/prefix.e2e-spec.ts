@@ -27,11 +27,10 @@ describe.each([
     for (let url = queue.pop(); url !== undefined; url = queue.pop()) {
       const response = await fetch(url);
       seen.set(url, response.status);
-      const text = /html|javascript/.test(response.headers.get('Content-Type') ?? '')
-        ? await response.text()
-        : '';
+      const text = await response.text();
+      const isPage = /html|javascript/.test(response.headers.get('Content-Type') ?? '');
       // Bundles name no files of ours.
-      if (text.length > 100_000) continue;
+      if (!isPage || text.length > 100_000) continue;
       const found = [...text.matchAll(REFERENCE)].map(([, reference, module]) => reference ?? module!);
       for (const each of found.map((reference) => new URL(reference, response.url).href))
         if (!seen.has(each) && !queue.includes(each)) queue.push(each);
