@@ -4,12 +4,11 @@ import { ConfigsService } from '../../src/configs/configs.service.js';
 import { ModelConfig } from '../../src/configs/model-config.entity.js';
 import { EncryptionService } from '../../src/encryption/encryption.service.js';
 import { Settings } from '../../src/env/settings.js';
-import { EventHub } from '../../src/events/event-hub.js';
 import { ParleyEvent } from '../../src/events/parley-event.js';
 import { expectProblem, invalidFields } from '../support/clients/problems.js';
 import { configCalls, KEY } from '../support/clients/configs.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import type { Answer } from '../support/clients/http.js';
+import type { Answer, Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
 
 let t: TestApp;
@@ -437,20 +436,18 @@ describe('testing a configuration', () => {
 
 describe('change events', () => {
   it('are sent only to their user, without keys', async () => {
-    const seen: ParleyEvent[] = [];
-    const others: ParleyEvent[] = [];
-    const hub = t.app.get(EventHub);
-    const ends = [
-      hub.subscribe(ada.id, (event) => seen.push(event)),
-      hub.subscribe(eve.id, (event) => others.push(event)),
-    ];
-    const { id } = await made();
-    const { body } = await update(id, { name: 'Renamed' });
-    await remove(id);
-    ends.forEach((end) => end());
+    let renamed: Thing;
+    let seen: ParleyEvent[] = [];
+    const others = await t.eventsDuring(eve.id, async () => {
+      seen = await t.eventsDuring(ada.id, async () => {
+        const { id } = await made();
+        renamed = (await update(id, { name: 'Renamed' })).body;
+        await remove(id);
+      });
+    });
 
     expect(seen.map(({ type }) => type)).toEqual(['config.changed', 'config.changed', 'config.changed']);
-    expect(JSON.parse(seen[1]!.json)).toEqual({ configs: [body] });
+    expect(JSON.parse(seen[1]!.json)).toEqual({ configs: [renamed!] });
     expect(JSON.parse(seen[2]!.json)).toEqual({ configs: [] });
     expect(seen.map(({ json }) => json).join()).not.toContain(KEY);
     expect(others).toEqual([]);

@@ -4,7 +4,6 @@ import { Conversation } from '../../src/conversations/conversation.entity.js';
 import { ConversationsService } from '../../src/conversations/conversations.service.js';
 import { Message } from '../../src/conversations/messages/message.entity.js';
 import { ReplyChunk } from '../../src/conversations/messages/reply-chunk.entity.js';
-import { EventHub } from '../../src/events/event-hub.js';
 import type { ParleyEvent } from '../../src/events/parley-event.js';
 import { writeMessages } from '../support/app/messages.js';
 import { until } from '../support/infrastructure/until.js';
@@ -145,10 +144,8 @@ describe('updating a conversation', () => {
   ])('does not count as activity, in its answer or its event: %s', async (_, change) => {
     const { id } = await ada.createConversation({ title: 'first' });
     await t.manager.update(Conversation, { id }, { updatedAt: new Date(0) });
-    const events: ParleyEvent[] = [];
-    const end = t.app.get(EventHub).subscribe(ada.id, (event) => events.push(event));
-    const { body } = await update(id, change);
-    end();
+    let body: Thing | undefined;
+    const events = await t.eventsDuring(ada.id, async () => ({ body } = await update(id, change)));
 
     const updated_at = new Date(0).toISOString();
     expect(body).toMatchObject({ ...change, updated_at });
@@ -242,16 +239,15 @@ describe('deleting a conversation', () => {
     ada = await t.user().withConfig(t.provider).create();
     const { id } = await ada.createConversation();
     t.provider.willHang();
-    const events: ParleyEvent[] = [];
-    const end = t.app.get(EventHub).subscribe(ada.id, (event) => events.push(event));
-    const sent = ada.send(id, 'Hi');
-    const request = (await t.provider.waitForRequests(t.provider.chats.length + 1)).at(-1)!;
+    const events = await t.eventsDuring(ada.id, async () => {
+      const sent = ada.send(id, 'Hi');
+      const request = (await t.provider.waitForRequests(t.provider.chats.length + 1)).at(-1)!;
 
-    expect((await remove(id)).status).toBe(204);
-    await request.closed;
-    expect(request.finished).toBe(false);
-    await sent;
-    end();
+      expect((await remove(id)).status).toBe(204);
+      await request.closed;
+      expect(request.finished).toBe(false);
+      await sent;
+    });
     const last = events
       .slice(-2)
       .map(({ type, body }) => [type, (body.message as Thing | undefined)?.status]);
@@ -295,23 +291,22 @@ describe('another user’s conversation', () => {
 
 describe('change events', () => {
   it('are sent only to their user', async () => {
-    const seen: ParleyEvent[] = [];
-    const others: ParleyEvent[] = [];
-    const hub = t.app.get(EventHub);
-    const ends = [
-      hub.subscribe(ada.id, (event) => seen.push(event)),
-      hub.subscribe(eve.id, (event) => others.push(event)),
-    ];
-    const created = await ada.createConversation();
-    const updated = (await update(created.id, { pinned: true })).body;
-    await update(created.id, { pinned: true });
-    await remove(created.id);
-    ends.forEach((end) => end());
+    let created: Thing;
+    let updated: Thing;
+    let seen: ParleyEvent[] = [];
+    const others = await t.eventsDuring(eve.id, async () => {
+      seen = await t.eventsDuring(ada.id, async () => {
+        created = await ada.createConversation();
+        updated = (await update(created.id, { pinned: true })).body;
+        await update(created.id, { pinned: true });
+        await remove(created.id);
+      });
+    });
 
     expect(seen.map(({ type, json }) => [type, JSON.parse(json)])).toEqual([
-      ['conversation.created', { conversation: created }],
-      ['conversation.updated', { conversation: updated }],
-      ['conversation.deleted', { conversation_id: created.id }],
+      ['conversation.created', { conversation: created! }],
+      ['conversation.updated', { conversation: updated! }],
+      ['conversation.deleted', { conversation_id: created!.id }],
     ]);
     expect(others).toEqual([]);
   });
