@@ -44,9 +44,9 @@ export class FilesController {
     operationId: 'uploadFile',
     summary: 'Upload a file',
     description:
-      'One part named `file`, 20 MiB at most, within 10 minutes: a PNG, JPEG, WebP or GIF image, a PDF with text, or UTF-8 text, told by ' +
-      'the bytes. Images lose their metadata. A file that no message uses is removed after 24 hours. Files are not ' +
-      'scanned for malware.',
+      'One part named `file`, 20 MiB at most, within 10 minutes: a PNG, JPEG, WebP or GIF image, a PDF with text, or ' +
+      'UTF-8 text, detected from the bytes. Images lose their metadata. A file that no message uses is removed after ' +
+      '24 hours. Files are not scanned for malware.',
   })
   @ApiConsumes('multipart/form-data')
   @ApiBody({

@@ -527,7 +527,7 @@ export class Rest extends HeyApiClient {
     /**
      * Upload a file
      *
-     * One part named `file`, 20 MiB at most, within 10 minutes: a PNG, JPEG, WebP or GIF image, a PDF with text, or UTF-8 text, told by the bytes. Images lose their metadata. A file that no message uses is removed after 24 hours. Files are not scanned for malware.
+     * One part named `file`, 20 MiB at most, within 10 minutes: a PNG, JPEG, WebP or GIF image, a PDF with text, or UTF-8 text, detected from the bytes. Images lose their metadata. A file that no message uses is removed after 24 hours. Files are not scanned for malware.
      */
     public uploadFile<ThrowOnError extends boolean = true>(options: Options<UploadFileData, ThrowOnError>) {
         return (options.client ?? this.client).post<UploadFileResponses, UploadFileErrors, ThrowOnError, 'data'>({
