@@ -7,7 +7,7 @@ import { environmentSchema } from './environment.js';
 import { checkEncryptionKey, checkJwtSecret, checkWebhookSecret } from './secret-rules.js';
 import { loadSettings } from './settings.js';
 
-const root = join(__dirname, '../..');
+const root = join(import.meta.dirname, '../..');
 const settingNames = Object.keys(environmentSchema(false).shape);
 
 /** Published files: top-level pages, and the folders of documents, examples and test data. */

@@ -21,11 +21,11 @@ let workplace: string;
 
 beforeAll(() => {
   compiled = mkdtempSync(join(tmpdir(), 'parley-env-'));
-  symlinkSync(join(__dirname, '../../node_modules'), join(compiled, 'node_modules'));
-  for (const file of readdirSync(__dirname).filter((name) =>
+  symlinkSync(join(import.meta.dirname, '../../node_modules'), join(compiled, 'node_modules'));
+  for (const file of readdirSync(import.meta.dirname).filter((name) =>
     /^(?!.*\.(spec|module)\.ts).*\.ts$/.test(name),
   )) {
-    const { code } = transformFileSync(join(__dirname, file), {
+    const { code } = transformFileSync(join(import.meta.dirname, file), {
       swcrc: false,
       module: { type: 'commonjs' },
       jsc: {

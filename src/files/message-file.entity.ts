@@ -1,4 +1,4 @@
-import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Relation } from 'typeorm';
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, type Relation } from 'typeorm';
 import { Message } from '../conversations/messages/message.entity.js';
 import { ID } from '../database/columns.js';
 import { StoredFile } from './file.entity.js';

@@ -5,7 +5,7 @@ import { PROBLEM_CODES } from '../docs/openapi/problem-codes.js';
 import { en } from './app/i18n/en.js';
 import { zh } from './app/i18n/zh.js';
 
-const APP = join(__dirname, 'app');
+const APP = join(import.meta.dirname, 'app');
 const read = (path: string) => readFileSync(join(APP, path), 'utf8');
 const paths = readdirSync(APP, { recursive: true, encoding: 'utf8' });
 const scripts = paths.filter((path) => /\.tsx?$/.test(path));

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ROOT = join(__dirname, '../..');
+const ROOT = join(import.meta.dirname, '../..');
 const MOST_FILES = 15;
 
 const architecture = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');

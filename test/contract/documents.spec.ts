@@ -21,7 +21,7 @@ import { PROBLEM_CODES } from '../../src/docs/openapi/problem-codes.js';
 import { environmentSchema } from '../../src/env/environment.js';
 import { CONCURRENCY_LIMITS, RATE_LIMITS } from '../../src/throttling/limits.js';
 
-const root = join(__dirname, '../..');
+const root = join(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const filesUnder = (folder: string) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));

@@ -9,7 +9,7 @@ import { createDataSource, isMysql } from '../../src/database/data-source.js';
 import { SCHEMA } from '../../src/schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/infrastructure/database.js';
 
-const MIGRATIONS = join(__dirname, '../../migrations');
+const MIGRATIONS = join(import.meta.dirname, '../../migrations');
 
 let folder: string;
 let databases: TestDatabase[];

@@ -9,7 +9,7 @@ import { UserBuilder, type TestUser } from '../support/app/user.js';
 import { HttpClient, type Thing } from '../support/clients/http.js';
 import { createMigratedDatabase, type TestDatabase } from '../support/infrastructure/database.js';
 
-const COMMAND = join(__dirname, '../../dist/server/admin.js');
+const COMMAND = join(import.meta.dirname, '../../dist/server/admin.js');
 const WITH_REDIS_MS = 1000;
 const WITHOUT_REDIS_MS = 5000;
 

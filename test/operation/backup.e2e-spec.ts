@@ -10,7 +10,7 @@ import type { TestUser } from '../support/app/user.js';
 import { onSqlite } from '../support/infrastructure/database.js';
 import { gate } from '../support/provider/provider.js';
 
-const BACKUP = join(__dirname, '../../dist/server/backup.js');
+const BACKUP = join(import.meta.dirname, '../../dist/server/backup.js');
 const USAGE = /^Usage: npm run backup -- <file>, or npm run restore -- <file>$/;
 
 let folder: string;

@@ -18,7 +18,7 @@ import type { TestUser } from '../support/app/user.js';
 import { MailServer } from '../support/infrastructure/mail-server.js';
 import { until } from '../support/infrastructure/until.js';
 
-const tls = (name: string) => readFileSync(join(__dirname, '../data/tls', name));
+const tls = (name: string) => readFileSync(join(import.meta.dirname, '../data/tls', name));
 const PASSWORD = 'word-for-the-mail-server';
 const log = new LogLines();
 

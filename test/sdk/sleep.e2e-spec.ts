@@ -11,7 +11,7 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
 import { gate } from '../support/provider/provider.js';
 
-const ROOT = join(__dirname, '../..');
+const ROOT = join(import.meta.dirname, '../..');
 /** The server drops a silent connection after 45 s. */
 const SLEEP_S = Number(process.env.SLEEP_S ?? 2);
 

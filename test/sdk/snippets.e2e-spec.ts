@@ -10,6 +10,7 @@ import { createParley, type Parley, type Reply, Retries } from '../../sdk/typesc
 import { ParleyProvider, useConversation } from '../../sdk/typescript/src/react/index.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
+import { conversationCalls } from '../support/clients/conversations.js';
 import type { Thing } from '../support/clients/http.js';
 import { openPage } from '../support/clients/react.js';
 import { sdkFor, sharedStorage, watchedFetch } from '../support/clients/sdk.js';
@@ -82,8 +83,8 @@ describe('docs/clients.md', () => {
 
     expect(reply.content).toBe('Welcome');
     expect(attempts).toBe(3);
-    const { body } = await ada.get<{ conversations: Thing[] }>('/conversations?q=A%20first%20message');
-    expect(body.conversations.map(({ id }) => id)).toEqual([reply.conversation_id]);
+    const { results } = await conversationCalls(() => ada).search('?q=A%20first%20message');
+    expect(results.map(({ conversation }) => conversation.id)).toEqual([reply.conversation_id]);
     watched.before = () =>
       Response.json({ code: 'unauthenticated', status: 401, detail: 'No.' }, { status: 401 });
     await expect(start('Refused')).rejects.toMatchObject({ status: 401 });

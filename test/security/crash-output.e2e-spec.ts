@@ -9,7 +9,7 @@ import { ServerProcess } from '../support/app/server-process.js';
 const PLANTED = randomBytes(16).toString('hex');
 const JWT_SECRETS = randomBytes(48).toString('base64');
 const ENCRYPTION_KEYS = `${randomBytes(32).toString('base64url')}=`;
-const FAULT = pathToFileURL(join(__dirname, 'crash-on-signal.mjs')).href;
+const FAULT = pathToFileURL(join(import.meta.dirname, 'crash-on-signal.mjs')).href;
 
 let folder: string;
 let server: ServerProcess | undefined;

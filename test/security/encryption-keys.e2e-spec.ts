@@ -15,7 +15,7 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
 
-const ROTATE = join(__dirname, '../../dist/server/rotate-keys.js');
+const ROTATE = join(import.meta.dirname, '../../dist/server/rotate-keys.js');
 
 const newKey = () => `${randomBytes(32).toString('base64url')}=`;
 const ringOf = (...encryptionKeys: string[]) =>

@@ -63,7 +63,7 @@ function placesOf(owner: string, candidates: Candidate[], path = ''): IdPlace[] 
       const kind = byPath?.[1] ?? KIND_BY_NAME[candidate.name];
       if (kind) return { ...candidate, kind };
       throw new Error(
-        `What does "${candidate.name}" (${candidate.in}) of ${owner} name? Say so in ${__filename}.`,
+        `What does "${candidate.name}" (${candidate.in}) of ${owner} name? Say so in ${import.meta.filename}.`,
       );
     });
 }

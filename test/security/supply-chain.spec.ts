@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-const ROOT = join(__dirname, '../..');
+const ROOT = join(import.meta.dirname, '../..');
 const run = (script: string) =>
   promisify(execFile)(process.execPath, [script], { cwd: ROOT, maxBuffer: 2 ** 26 });
 

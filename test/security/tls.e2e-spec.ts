@@ -16,8 +16,8 @@ import { ServerProcess } from '../support/app/server-process.js';
 import { type TestUser, UserBuilder } from '../support/app/user.js';
 
 /** A self-signed certificate for `localhost` and `secure.test`. */
-const CERTIFICATE = join(__dirname, '../data/tls/cert.pem');
-const KEY = join(__dirname, '../data/tls/key.pem');
+const CERTIFICATE = join(import.meta.dirname, '../data/tls/cert.pem');
+const KEY = join(import.meta.dirname, '../data/tls/key.pem');
 const UNREACHABLE = { ok: false, error: { code: 'upstream_unreachable' } };
 
 let provider: Server & { port: number; servernames: unknown[]; requests: number };

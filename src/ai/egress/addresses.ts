@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import os from 'node:os';
 import ipaddr from 'ipaddr.js';
 
 /** Global unicast, the routed part of IPv6 (RFC 4291 section 2.4). ipaddr.js knows the special ranges in it. */
@@ -25,7 +25,7 @@ export function isPublicAddress(text: string): boolean {
  */
 export function isOwnAddress(text: string): boolean {
   const address = parse(text)?.toString();
-  const own = Object.values(networkInterfaces()).flatMap((interfaces) => interfaces ?? []);
+  const own = Object.values(os.networkInterfaces()).flatMap((interfaces) => interfaces ?? []);
   return own.some((each) => parse(each.address)?.toString() === address);
 }
 

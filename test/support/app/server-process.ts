@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { within } from '../clients/event-log.js';
 import { LogLines } from './log-lines.js';
 
-const MAIN = join(__dirname, '../../../dist/server/main.js');
+const MAIN = join(import.meta.dirname, '../../../dist/server/main.js');
 /** Allows for a machine under load. */
 const START_TIMEOUT_MS = 30_000;
 

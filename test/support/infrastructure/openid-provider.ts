@@ -28,7 +28,7 @@ export class OpenIdProvider {
 
   static async start(port: number): Promise<OpenIdProvider> {
     const keys = await Promise.all(ALGORITHMS.map((algorithm) => newSigningKey(algorithm)));
-    const script = join(__dirname, 'run-openid-provider.mjs');
+    const script = join(import.meta.dirname, 'run-openid-provider.mjs');
     const env = { PATH: process.env.PATH, OPENID_PROVIDER: JSON.stringify({ port, keys }) };
     const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'ignore'] });
     await once(child.stdout, 'data');

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EventEmitter } from 'node:stream';
+import { EventEmitter } from 'node:events';
 import { json } from 'node:stream/consumers';
 import { CompletionBody, Piece, PlayedStream, Script, WritingStyle } from './provider-script.js';
 
