@@ -59,7 +59,10 @@ describe('while the database fails', () => {
     expect(await storedUserIds()).toEqual(idsBetween(1, 500));
     const { at } = await database.dataSource.manager.findOneByOrFail(AuditEvent, { userId: 1 });
     expect(at.getTime() - start).toBeLessThan(500);
-    expect(warnings).toHaveBeenCalledTimes(1);
+    const failed = warnings.mock.calls.filter(
+      ([, text]) => text === 'Failed to store audit events, retrying',
+    );
+    expect(failed).toHaveLength(1);
   });
 
   it('the newest 10,000 events wait', async () => {

@@ -170,7 +170,8 @@ describe('an SMTP server', () => {
 it('a mail server that stalls is left after ten seconds', async () => {
   const { error, ms } = await stalled;
 
-  expect(error.message).toBe('Greeting never received');
+  // Nodemailer's limits of the greeting and of a silent socket end together.
+  expect(['Greeting never received', 'Timeout']).toContain(error.message);
   expect(ms).toBeGreaterThan(9_000);
   expect(ms).toBeLessThan(15_000);
 });

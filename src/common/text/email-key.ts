@@ -4,6 +4,8 @@ import { DOTTED_I, foldText, normalize } from './fold-text.js';
 
 /** Other ASCII would be parsed by node:url as a port, a path or an escape. */
 const DOMAIN = /^[a-z0-9.\-\u0080-\u{10ffff}]+$/u;
+/** Invalid Punycode, which Node 20 decodes to '' and later versions leave as it is. */
+const UNDECODED = /(^|\.)xn--/;
 /** Quotes around text that needs none are redundant (RFC 5321 section 4.1.2). */
 const QUOTED = /^"(.*)"$/u;
 const DOT_ATOM = /^[^\s"(),:;<>@[\]\\.]+(\.[^\s"(),:;<>@[\]\\.]+)*$/u;
@@ -34,7 +36,8 @@ function localKey(local: string): string {
 /** Not case-folded, because ß is distinct in domain names. Decoded first, because Punycode may have been typed. */
 function domainKey(domain: string): string {
   const name = lowerCase(domain.replace(/\.$/, ''));
-  return DOMAIN.test(name) ? domainToASCII(lowerCase(normalize(domainToUnicode(name)))) : '';
+  const unicode = DOMAIN.test(name) ? domainToUnicode(name) : '';
+  return UNDECODED.test(unicode) ? '' : domainToASCII(lowerCase(normalize(unicode)));
 }
 
 /** By label, because a Σ at a label's end becomes ς. */

@@ -45,7 +45,9 @@ export function createFileUpload(baseUrl: string, fetch: Fetch | undefined, toke
   };
 }
 
-function postByFetch(fetch: Fetch, url: string, token: string, { body, signal }: FileRequest) {
+async function postByFetch(fetch: Fetch, url: string, token: string, { body, signal }: FileRequest) {
+  // Node 24 ends the process if fetch cancels the FormData of a request that was aborted before.
+  if (signal.aborted) throw signal.reason;
   const headers = { Authorization: `Bearer ${token}` };
   return reach(new Request(url, { method: 'POST', body, headers, signal }), fetch);
 }
