@@ -29,6 +29,10 @@ export function openPage() {
       return element;
     },
     document,
-    close: () => page.happyDOM.close(),
+    /** React works on with `window`. */
+    close: () => {
+      Reflect.deleteProperty(globalThis, 'document');
+      return page.happyDOM.close();
+    },
   };
 }
