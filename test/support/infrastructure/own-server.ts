@@ -8,7 +8,8 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { onMysql } from './database.js';
 
-const SERVICES = process.env.SERVICES_SCRIPT ?? join(import.meta.dirname, '../../../../shared/tools/services');
+const SERVICES =
+  process.env.SERVICES_SCRIPT ?? join(import.meta.dirname, '../../../../shared/tools/services');
 /** Folder of the servers unpacked by the `services` script. */
 const SHARED_FOLDER = process.env.SERVICES_DIR ?? join(homedir(), '.cache/test-services');
 /** Starting a server and its first databases takes about 10 s. */
