@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { ModernFakeTimers } from '@jest/fake-timers';
 import { ModuleMocker } from 'jest-mock';
 
-const { exit, getBuiltinModule } = process;
+const { env, exit, getBuiltinModule } = process;
 
 export default class SharedEnvironment {
   global = globalThis;
   moduleMocker = new ModuleMocker(globalThis);
+  variables = { ...env };
 
   constructor({ projectConfig }) {
     this.fakeTimersModern = new ModernFakeTimers({ config: projectConfig, global: globalThis });
@@ -27,7 +28,9 @@ export default class SharedEnvironment {
   teardown() {
     this.moduleMocker.restoreAllMocks();
     this.fakeTimersModern.dispose();
-    Object.assign(process, { exit, getBuiltinModule });
+    Object.assign(process, { env, exit, getBuiltinModule });
+    for (const name of Object.keys(env)) if (!(name in this.variables)) delete env[name];
+    Object.assign(env, this.variables);
     for (const key of ['EVENT_HANDLERS', 'TEST_TIMEOUT_SYMBOL']) delete globalThis[Symbol.for(key)];
   }
 
