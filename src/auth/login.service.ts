@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
-import { emailKey, exactEmailKey } from '../common/text/email-key.js';
+import { keysOf } from '../common/text/email-key.js';
 import { addressKey } from '../throttling/address-key.js';
 import type { LoginDto } from './auth.dto.js';
 import { wrongCredentials } from './auth.errors.js';
@@ -49,19 +49,18 @@ export class LoginService {
   /** Runs one query, whether or not the account exists. */
   private async findTarget(email: string, client: ClientInfo): Promise<LoginTarget> {
     const address = addressKey(client.address);
-    const exactKey = exactEmailKey(email);
-    const key = emailKey(email) ?? exactKey;
+    const keys = keysOf(email);
     const { entities, raw } = await this.users
       .createQueryBuilder('user')
       .leftJoin(KnownAddress, 'known', 'known.userId = user.id AND known.address = :address', { address })
       .addSelect('known.address', 'known_address')
-      .where('user.emailKey IN (:...keys)', { keys: [exactKey, key] })
-      .orderBy('user.emailKey') // an exact key begins with a space and sorts first
+      .where('user.emailKey IN (:...keys)', { keys })
+      .orderBy('user.emailKey') // an exact key: keys[1] begins with a space and sorts first
       .limit(1)
       .getRawAndEntities<{ known_address: string | null }>();
     return {
       user: entities[0] ?? null,
-      budget: failedLoginBudget(key, address, Boolean(raw[0]?.known_address)),
+      budget: failedLoginBudget(keys[1], address, Boolean(raw[0]?.known_address)),
     };
   }
 }

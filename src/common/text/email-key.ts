@@ -28,6 +28,15 @@ export function emailKey(email: string): string | null {
  */
 export const exactEmailKey = (email: string) => ` ${email}`;
 
+/**
+ * Returns the keys that an account with this address can have, the exact one first. On Node 22 and later, the migration to
+ * keys took invalid Punycode, which has no key, as its own.
+ */
+export const keysOf = (email: string): [exact: string, canonical: string] => [
+  exactEmailKey(email),
+  emailKey(email) ?? email,
+];
+
 function localKey(local: string): string {
   const quoted = QUOTED.exec(local)?.[1]?.replace(/\\(.)/gu, '$1');
   return foldText(quoted !== undefined && DOT_ATOM.test(quoted) ? quoted : local);
