@@ -32,10 +32,13 @@ export type PostFile = (request: FileRequest) => Promise<StoredFile>;
 export function createFileUpload(baseUrl: string, fetch: Fetch | undefined, tokens: SessionTokens): PostFile {
   const { XMLHttpRequest: Xhr } = globalThis as { XMLHttpRequest?: new () => XhrLike };
   const url = `${baseUrl}/files`;
-  const post = (token: string, request: FileRequest) =>
-    !fetch && Xhr
+  const post = async (token: string, request: FileRequest) => {
+    // XMLHttpRequest would send the file, and on Node 24 fetch would end the process.
+    if (request.signal.aborted) throw request.signal.reason;
+    return !fetch && Xhr
       ? postByXhr(new Xhr(), url, token, request)
       : postByFetch(fetch ?? globalThis.fetch, url, token, request);
+  };
   return async (request) => {
     const response = await withNewToken(tokens, (token) => post(token, request));
     const body: unknown = await response.json().catch(() => null);
@@ -45,9 +48,7 @@ export function createFileUpload(baseUrl: string, fetch: Fetch | undefined, toke
   };
 }
 
-async function postByFetch(fetch: Fetch, url: string, token: string, { body, signal }: FileRequest) {
-  // Node 24 ends the process if fetch cancels the FormData of a request that was aborted before.
-  if (signal.aborted) throw signal.reason;
+function postByFetch(fetch: Fetch, url: string, token: string, { body, signal }: FileRequest) {
   const headers = { Authorization: `Bearer ${token}` };
   return reach(new Request(url, { method: 'POST', body, headers, signal }), fetch);
 }
