@@ -1,4 +1,3 @@
-import { toUSVString } from 'node:util';
 import { isObject, type ProviderChunk } from '../provider/provider.chunk.js';
 import { ReplySource } from '../provider/provider.js';
 
@@ -66,5 +65,5 @@ function readTitle(title: unknown): string | null {
 }
 
 function clean(text: string): string {
-  return toUSVString(text).replaceAll('\0', '\ufffd');
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
 }

@@ -1,4 +1,3 @@
-import { toUSVString } from 'node:util';
 import { isHighSurrogate } from '../../common/text/utf16.js';
 
 /** Joins deltas into well-formed text, which every database can store. */
@@ -26,7 +25,7 @@ export class Utf16Joiner {
     const endsInHalf = !last && isHighSurrogate(this.text.charCodeAt(this.text.length - 1));
     const taken = endsInHalf ? this.text.slice(0, -1) : this.text;
     this.text = endsInHalf ? this.text.slice(-1) : '';
-    const wellFormed = toUSVString(taken);
+    const wellFormed = taken.toWellFormed();
     return wellFormed.includes('\0') ? wellFormed.replaceAll('\0', '\ufffd') : wellFormed;
   }
 }

@@ -1,4 +1,3 @@
-import { toUSVString } from 'node:util';
 import { APIError } from 'openai/core/error';
 import { paramsIn, sentenceIn } from './error-body.js';
 import { codeOf, statusIn } from './error-class.js';
@@ -104,11 +103,11 @@ export class ProviderErrorFactory {
     const line = this.mask(sentence)
       .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
       .trim();
-    return line.length > maxLength ? `${toUSVString(line.slice(0, maxLength - 2))}…` : line;
+    return line.length > maxLength ? `${line.slice(0, maxLength - 2).toWellFormed()}…` : line;
   }
 
   private mask(text: string): string {
-    return maskSecrets(toUSVString(text.slice(0, MAX_SOURCE_LENGTH)), ...this.secrets);
+    return maskSecrets(text.slice(0, MAX_SOURCE_LENGTH).toWellFormed(), ...this.secrets);
   }
 }
 

@@ -1,5 +1,3 @@
-import { toUSVString } from 'node:util';
-
 /** Longer finish reasons are cut. UTF-16 code units. */
 const MAX_LENGTH = 64;
 /** "None" in Python, JSON, Go and Gemini. */
@@ -18,7 +16,7 @@ export type FinishKind = 'well' | 'filtered' | 'failed';
 /** Cleans a finish reason for display; undefined if the provider gave none. */
 export function readFinishReason(reason: unknown): string | undefined {
   if (typeof reason !== 'string' || NONE.test(reason)) return undefined;
-  return toUSVString(reason.slice(0, MAX_LENGTH)).replaceAll('\0', '\ufffd');
+  return reason.slice(0, MAX_LENGTH).toWellFormed().replaceAll('\0', '\ufffd');
 }
 
 export function finishKindOf(reason: string): FinishKind {
