@@ -19,7 +19,7 @@ import { User } from '../auth/users/user.entity.js';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
 import { IdPipe } from '../common/validation/id.pipe.js';
 import { LimitConcurrent } from '../throttling/limit-concurrent.decorator.js';
-import { FileContents } from './file-content.service.js';
+import { FileContents } from './file-contents.service.js';
 import { FileLinks } from './file-links.service.js';
 import { StoredFileDto, FileListDto, ListFilesDto } from './file.dto.js';
 import { FilesService } from './files.service.js';

@@ -5,7 +5,7 @@ import { Settings } from '../env/settings.js';
 import { FileInspector } from './content/file-inspector.js';
 import { FileBlob } from './file-blob.entity.js';
 import { FileBlobs } from './file-blobs.service.js';
-import { FileContents } from './file-content.service.js';
+import { FileContents } from './file-contents.service.js';
 import { FileLinks } from './file-links.service.js';
 import { FileSweep } from './file-sweep.service.js';
 import { StoredFile } from './file.entity.js';
