@@ -1,4 +1,4 @@
-/** Clients of every transport that chat until they are told to end, and resume as docs/clients.md says. */
+/** Clients of every transport that chat until the run is over, and resume as docs/clients.md says. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,19 +15,19 @@ const REPLY_FAILED = 502;
 const RETRIABLE_CLOSES = [1001, 1006, 1011, 1012, 1013];
 
 /** A reply's text from its events, over any number of connections. */
-class ReplyText {
+class ReceivedReply {
   text = '';
   completed = null;
 
-  constructor({ heard }) {
-    this.heard = heard;
+  constructor({ onDelta }) {
+    this.onDelta = onDelta;
   }
 
   apply({ type, message, offset, text }) {
     if (type === 'message.delta') {
       assert.ok(offset <= this.text.length, `a gap before ${offset}, after ${this.text.length}`);
       this.text = this.text.slice(0, offset) + text;
-      this.heard();
+      this.onDelta();
     } else if (message?.role === 'assistant') {
       if (type === 'message.completed') this.completed = message;
       else if (message.content.length > this.text.length) this.text = message.content;
@@ -84,7 +84,7 @@ export class Run {
     const conversation = { id, name, sent: [], seen: [] };
     this.conversations.push(conversation);
     const peer = { url, token, id, email, password };
-    peer.heard = this.#measure(name);
+    peer.onDelta = this.#measure(name);
     while (!this.isOver) {
       const uuid = randomUUID();
       const body = { content: `Hi ${uuid}`, client_message_id: uuid };
@@ -137,7 +137,7 @@ export async function overJson(peer, body) {
 
 /** A repeated send continues the reply. */
 async function overEvents(peer, body) {
-  const reply = new ReplyText(peer);
+  const reply = new ReceivedReply(peer);
   while (!reply.completed) {
     const response = await post(peer, body, 'text/event-stream');
     await readEvents(response.body, (event) => reply.apply(event)).catch((error) => {
@@ -157,7 +157,7 @@ async function readEvents(body, onEvent) {
 }
 
 async function overWebSocket(peer, body) {
-  const reply = new ReplyText(peer);
+  const reply = new ReceivedReply(peer);
   const onFrame = (socket, { type, ok, error, data, messages, ...event }) => {
     if (type === 'conversation.snapshot') {
       if (messages.at(-1)?.status === 'streaming') reply.resume(messages.at(-1));
@@ -177,11 +177,11 @@ async function overWebSocket(peer, body) {
 
 /** Follows the only reply of a conversation, and joins again as often as necessary. @returns its text */
 export async function follow(peer) {
-  const reply = new ReplyText(peer);
+  const reply = new ReceivedReply(peer);
   const onFrame = (_, { type, messages, ...event }) => {
     if (type !== 'conversation.snapshot') return reply.apply({ type, ...event });
     if (messages[1]) reply.resume(messages[1]);
-    peer.joined?.();
+    peer.onJoin?.();
   };
   for (; !reply.completed; await delay(RETRY_MS)) await readWebSocket(peer, reply, onFrame);
   assert.equal(reply.text, reply.completed.content);
@@ -220,7 +220,7 @@ async function overSocketIo(peer, { content }) {
   const reply = peer.parley.conversation(peer.id).send(content);
   for await (const piece of reply) {
     text += piece;
-    peer.heard();
+    peer.onDelta();
   }
   return { text, message: await reply.done };
 }

@@ -158,7 +158,7 @@ async function checkEvents([from, to], { token }, model) {
   const id = await newConversation(from, token);
   let joined = false;
   let deltas = 0;
-  const events = { joined: () => (joined = true), heard: () => deltas++ };
+  const events = { onJoin: () => (joined = true), onDelta: () => deltas++ };
   const followed = follow({ url: to, token, id, headers: HEADERS, ...events });
   await cluster.until('the client follows', async () => joined);
   const answered = send(from, token, id);
@@ -190,7 +190,7 @@ async function followAcross([from, to], { token }, run) {
   for (let replies = 0; ; replies++) {
     if (run.isOver) return replies;
     const id = await newConversation(from, token);
-    const followed = follow({ url: to, token, id, headers: HEADERS, heard: () => {} });
+    const followed = follow({ url: to, token, id, headers: HEADERS, onDelta: () => {} });
     const { content, status } = await send(from, token, id);
     assert.equal(status, 'complete');
     assert.equal(await followed, content);

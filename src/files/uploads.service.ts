@@ -19,7 +19,7 @@ import { readUpload } from './upload/upload-reader.js';
 /** An unused file is removed this long after its upload. */
 const UNUSED_KEPT_MS = 24 * 60 * 60_000;
 
-const DISK_FAULTS = new Set<unknown>([
+const DISK_ERRORS = new Set<unknown>([
   'EACCES',
   'EDQUOT',
   'EEXIST',
@@ -45,7 +45,7 @@ export class Uploads {
   /** @throws {ProblemError} for a bad upload, `storage_full`, `storage_unavailable` */
   async receive(userId: number, request: Request): Promise<StoredFile> {
     try {
-      const file = await this.readAndStore(userId, request).catch(failOfDisk);
+      const file = await this.readAndStore(userId, request).catch(reportDiskError);
       publishMeasurement('upload.ended', { result: 'stored', bytes: file.bytes });
       return file;
     } catch (error) {
@@ -104,7 +104,7 @@ export class Uploads {
   }
 }
 
-/** A full or broken disk of temporary files is a fault of the storage, too. */
-function failOfDisk(error: unknown): never {
-  throw DISK_FAULTS.has((error as NodeJS.ErrnoException).code) ? storageFailure(error) : error;
+/** Reports a full or broken disk of temporary files as a failure of the storage. */
+function reportDiskError(error: unknown): never {
+  throw DISK_ERRORS.has((error as NodeJS.ErrnoException).code) ? storageFailure(error) : error;
 }

@@ -180,11 +180,11 @@ it.each(['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]'])(
       modelUrlAllowedHosts: [] as string[],
       loopbackModelsAllowed: false,
     } as unknown as Settings;
-    const outbound = new EgressGuard(settings, resolveHost);
-    h.guards.push(outbound);
+    const egress = new EgressGuard(settings, resolveHost);
+    h.guards.push(egress);
     const url = `http://${host}:${h.played.port}/v1/models`;
 
-    await expect(request(url, { dispatcher: await outbound.dispatcher() })).rejects.toMatchObject({
+    await expect(request(url, { dispatcher: await egress.dispatcher() })).rejects.toMatchObject({
       code: 'EREFUSED',
     });
     expect(h.played.connections).toBe(0);

@@ -39,8 +39,8 @@ const hub = () => t.app.get(EventHub);
 const reader = () => t.app.get(MessagesService);
 const seen = ({ type, body }: ParleyEvent): SeenEvent => ({ ...body, type });
 
-/** Where a client stands after an event of this kind of the conversation's first exchange. */
-async function exchange(...types: string[]): Promise<{ id: number; cursors: string[] }> {
+/** Where a client stands after an event of this kind of the conversation's first turn. */
+async function firstTurn(...types: string[]): Promise<{ id: number; cursors: string[] }> {
   const { id } = await ada.createConversation({ title: 'Streamed' });
   const sse = await ada.sse(`/conversations/${id}/chat`, { content: 'First' });
   await sse.until(({ type }) => type === 'message.completed');
@@ -70,7 +70,7 @@ describe('a client that resumes', () => {
   withApp();
 
   it('receives missed messages, replies as deltas, and the current conversation', async () => {
-    const { id, cursors } = await exchange('message.completed');
+    const { id, cursors } = await firstTurn('message.completed');
     await ada.send(id, 'Second');
     await ada.post(`/conversations/${id}/update`, { title: 'Renamed' });
 
@@ -91,7 +91,7 @@ describe('a client that resumes', () => {
   it.each(['has ended', 'still runs'])(
     'receives once what was stored before it was published, of a reply that %s',
     async (state) => {
-      const { id, cursors } = await exchange('message.completed');
+      const { id, cursors } = await firstTurn('message.completed');
       const held = gate();
       t.provider.willStream('Hello', ...(state === 'still runs' ? [held] : []));
       const sent = await ada.sse(`/conversations/${id}/chat`, { content: 'Second' });
@@ -166,7 +166,7 @@ describe('a node with a Redis', () => {
   });
 
   it('sends connection.resume to its clients after it may have missed events', async () => {
-    const { id } = await exchange();
+    const { id } = await firstTurn();
     const [socket, ws] = [ada.socket(), ada.ws(id)];
     const sse = await ada.sse(`/conversations/${id}/events`);
     await Promise.all([socket.connected, ws.until(({ type }) => type === 'conversation.snapshot')]);

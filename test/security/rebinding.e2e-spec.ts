@@ -39,9 +39,9 @@ afterAll(async () => {
 afterEach(() => opened.splice(0).forEach((server) => server.close()));
 
 /** Treats another loopback address as public, so that no test leaves the machine. */
-function treatAsPublic(outbound: { isAllowed(address: string): boolean }): void {
-  const isAllowed = outbound.isAllowed.bind(outbound);
-  jest.spyOn(outbound, 'isAllowed').mockImplementation((each) => each === OUTSIDE || isAllowed(each));
+function treatAsPublic(egress: { isAllowed(address: string): boolean }): void {
+  const isAllowed = egress.isAllowed.bind(egress);
+  jest.spyOn(egress, 'isAllowed').mockImplementation((each) => each === OUTSIDE || isAllowed(each));
 }
 
 /** Starts a provider on the public address and a forbidden server on the private one. @returns their common port */

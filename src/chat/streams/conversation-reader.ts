@@ -21,7 +21,7 @@ const MAX_JOIN_LENGTH = 64 * 1024;
 @Injectable()
 export class ConversationReader {
   constructor(
-    private readonly reader: MessagesService,
+    private readonly messageReader: MessagesService,
     @InjectRepository(Message) private readonly messages: Repository<Message>,
   ) {}
 
@@ -54,8 +54,8 @@ export class ConversationReader {
     conversationId: number,
     { messageId, done }: Cursor,
   ): Promise<{ missed: MessageAttempt[]; hasMore: boolean }> {
-    const query = this.reader.queryFrom(conversationId, done ? messageId + 1 : messageId);
-    const { messages, hasMore } = await this.reader.readFitting(query, PAGE);
+    const query = this.messageReader.queryFrom(conversationId, done ? messageId + 1 : messageId);
+    const { messages, hasMore } = await this.messageReader.readFitting(query, PAGE);
     return { missed: await this.toAttempts(messages), hasMore };
   }
 
@@ -79,7 +79,7 @@ export class ConversationReader {
 
   /** Includes the stored text so far of running replies. */
   private async toAttempts(messages: Message[]): Promise<MessageAttempt[]> {
-    const dtos = await this.reader.toDtos(messages);
+    const dtos = await this.messageReader.toDtos(messages);
     return dtos.map((message, index) => ({ message, attempt: messages[index]!.attempt }));
   }
 }

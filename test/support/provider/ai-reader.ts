@@ -22,7 +22,7 @@ export interface Outcome {
 /** The real AiService in front of a played provider. */
 export class AiReader {
   readonly ai: AiService;
-  private readonly outbound: EgressGuard;
+  private readonly egress: EgressGuard;
 
   constructor(
     readonly played: PlayedProvider,
@@ -37,8 +37,8 @@ export class AiReader {
       upstreamTotalTimeoutSeconds: 20,
       ...changes,
     } as unknown as Settings;
-    this.outbound = new EgressGuard(settings, resolveHost);
-    this.ai = new AiService(settings, this.outbound);
+    this.egress = new EgressGuard(settings, resolveHost);
+    this.ai = new AiService(settings, this.egress);
   }
 
   provider(changes: Partial<ModelProvider> = {}): ModelProvider {
@@ -71,7 +71,7 @@ export class AiReader {
   }
 
   close(): Promise<void> {
-    return this.outbound.onApplicationShutdown();
+    return this.egress.onApplicationShutdown();
   }
 }
 

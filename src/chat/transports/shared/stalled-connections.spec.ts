@@ -10,7 +10,7 @@ const LONG = Buffer.alloc(32 * 1024 * 1024);
 
 describe('StalledConnections', () => {
   let server: Server;
-  let slowReaders: StalledConnections;
+  let stalled: StalledConnections;
   let client: Socket;
   let inServer: Socket;
 
@@ -21,8 +21,8 @@ describe('StalledConnections', () => {
     });
     server = createServer((_request, response) => response.end(LONG));
     const host = { httpAdapter: { getHttpServer: () => server } } as unknown as HttpAdapterHost;
-    slowReaders = new StalledConnections(host);
-    slowReaders.onApplicationBootstrap();
+    stalled = new StalledConnections(host);
+    stalled.onApplicationBootstrap();
     await once(server.listen(0, '127.0.0.1'), 'listening');
     client = connect((server.address() as AddressInfo).port, '127.0.0.1');
     client.on('error', () => undefined).pause();
@@ -30,7 +30,7 @@ describe('StalledConnections', () => {
   });
 
   afterEach(async () => {
-    slowReaders.onModuleDestroy();
+    stalled.onModuleDestroy();
     jest.useRealTimers();
     client.destroy();
     server.closeAllConnections();
@@ -60,7 +60,7 @@ describe('StalledConnections', () => {
   it('adds no second listener to a watched connection', () => {
     const before = inServer.listenerCount('close');
 
-    slowReaders.watch(inServer);
+    stalled.watch(inServer);
 
     expect(inServer.listenerCount('close')).toBe(before);
   });
@@ -95,7 +95,7 @@ describe('StalledConnections', () => {
   });
 
   it('forgets a closed connection', async () => {
-    const { connections, progress } = slowReaders as unknown as Record<string, { size: number }>;
+    const { connections, progress } = stalled as unknown as Record<string, { size: number }>;
     await requestLongBody();
     jest.advanceTimersByTime(1_000);
     expect([connections!.size, progress!.size]).toEqual([1, 1]);

@@ -33,9 +33,9 @@ const unknownProtocol = () => new ProblemError(400, 'bad_request', 'Unsupported 
 const tooManyConnections = () => new RateLimitedError(10, 'Too many connections.');
 
 /** Responds with the problem. Engine.IO's own response has only status 400 or 403. */
-function refuseHandshake(request: EngineRequest, fault: ProblemError): void {
-  if (request.headers.upgrade) refuseUpgrade(request.socket, fault);
-  else refuseRequest(request.res, fault);
+function refuseHandshake(request: EngineRequest, error: ProblemError): void {
+  if (request.headers.upgrade) refuseUpgrade(request.socket, error);
+  else refuseRequest(request.res, error);
 }
 
 /** Nest's adapter for Socket.IO with Parley's limits, connection state recovery and message handling. */
@@ -61,9 +61,9 @@ export class SocketIoAdapter extends IoAdapter {
       ...options,
       adapter: RecoveryAdapter,
       allowRequest: (request, callback) => {
-        const fault =
+        const error =
           handshakeError(request, this.express, settings, this.warnings) ?? this.connectionRefusal(request);
-        if (fault) refuseHandshake(request as EngineRequest, fault);
+        if (error) refuseHandshake(request as EngineRequest, error);
         else callback(null, true);
       },
       connectionStateRecovery: { maxDisconnectionDuration: RECOVERY_MS, skipMiddlewares: false },
