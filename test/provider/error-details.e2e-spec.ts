@@ -1,6 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startTestApp, type TestApp } from '../support/app/app.js';
-import { errorEvent, PlayedProvider, type Refusal, stall } from '../support/provider/provider.js';
+import {
+  cut,
+  errorEvent,
+  PlayedProvider,
+  raw,
+  type Refusal,
+  rst,
+  stall,
+  type Step,
+} from '../support/provider/provider.js';
+import { delta } from '../support/provider/stream-cases.js';
 import type { TestUser } from '../support/app/user.js';
 
 let t: TestApp;
@@ -54,6 +64,26 @@ describe('a temporary error is retried', () => {
 
     expect(await send()).toMatchObject(COMPLETE);
     expect(provider.chats).toHaveLength(2);
+  });
+
+  it.each<[string, Step[]]>([
+    ['closed after the first headers', []],
+    ['closed after a comment', [raw(': processing\n\n')]],
+    ['closed after a chunk without text', [raw(delta({ role: 'assistant', content: '' }))]],
+    ['closed within the first event', [raw('data: {"choices":[{"del')]],
+    ['reset after a chunk without text', [raw(delta({ role: 'assistant', content: '' })), rst()]],
+  ])('after a connection %s', async (_, steps) => {
+    provider.willStream(...steps, cut());
+
+    expect(await send()).toMatchObject(COMPLETE);
+    expect(provider.chats).toHaveLength(2);
+  });
+
+  it('up to three tries in total if the connection closes before the first text', async () => {
+    for (let i = 0; i < 4; i++) provider.willStream(raw(': processing\n\n'), cut());
+
+    expect(await send()).toMatchObject({ status: 'failed', error: { code: 'upstream_bad_response' } });
+    expect(provider.chats).toHaveLength(3);
   });
 
   it('up to three tries in total, then reported', async () => {

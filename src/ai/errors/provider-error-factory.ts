@@ -25,6 +25,8 @@ const CONNECTION_BROKE = 'The connection to the provider broke.';
  * undici's codes for a connection that carried something other than valid HTTP: garbage, huge headers, a short body.
  */
 const BROKEN_PROTOCOL = /^(HTTPParserError$|HPE_|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_)/;
+/** undici's code for a connection that the provider closed. */
+const CONNECTION_CLOSED = 'UND_ERR_SOCKET';
 /**
  * Converts errors of one provider to ProviderErrors that may be shown to the user. Masks its key, and its URL if users
  * must not see it.
@@ -54,11 +56,12 @@ export class ProviderErrorFactory {
   /** Converts an error in the middle of a body: a network error, or an end by the provider. */
   fromBrokenBody(error: unknown): ProviderError {
     const code = firstCodeOf(error);
-    return /^E[A-Z]+$/.test(code) ? this.create('upstream_unreachable', CONNECTION_BROKE) : this.truncated();
+    if (/^E[A-Z]+$/.test(code)) return this.create('upstream_unreachable', CONNECTION_BROKE);
+    return this.truncated({ retryable: code === CONNECTION_CLOSED });
   }
 
-  truncated(): ProviderError {
-    return this.create('upstream_bad_response', 'The provider ended the reply in the middle.');
+  truncated(options?: ProviderErrorOptions): ProviderError {
+    return new ProviderError('upstream_bad_response', 'The provider ended the reply in the middle.', options);
   }
 
   /** Converts the error of an empty body, sent by proxies or by starting servers. */
