@@ -7,6 +7,7 @@ import { EventHub, EventRelay } from '../../events/event-hub.js';
 import { ParleyEvent } from '../../events/parley-event.js';
 import type { RedisRelay } from '../../events/redis-relay.js';
 import { messageCreated, messageRestarted } from '../events/chat.events.js';
+import { parseCursor } from '../events/cursor.js';
 import type { MessageDeltaDto } from '../events/event.dto.js';
 import { ReplyRepository } from '../replies/reply-repository.js';
 import { StreamedText } from '../replies/streamed-text.js';
@@ -126,9 +127,9 @@ export class RemoteReplies extends EventRelay implements OnModuleInit, OnApplica
     [beginning, ...text].forEach((event) => this.hub.deliver(userId, event));
   }
 
-  private restart(userId: number, message: MessageDto, cursor = ''): void {
+  private restart(userId: number, message: MessageDto, cursor: string | undefined): void {
     this.drop(this.replies.get(message.id));
-    this.add(userId, message, Number(cursor.split('.')[1] ?? 1));
+    this.add(userId, message, parseCursor(cursor)?.attempt ?? 1);
   }
 
   private add(userId: number, message: MessageDto, attempt: number): RemoteReply {
