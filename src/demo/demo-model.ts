@@ -2,6 +2,13 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 
+/** Loopback addresses by the wildcard that listens on them. */
+const LOOPBACKS = new Map([
+  ['', '127.0.0.1'],
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
+
 /** The URL and the key of the built-in model. The key never leaves the process. */
 @Injectable()
 export class DemoModel {
@@ -10,7 +17,7 @@ export class DemoModel {
 
   /** Builds the base URL from the address that the server listens on; wildcards become loopback. */
   modelUrl(port: number, host: string): string {
-    const reachable = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
+    const reachable = LOOPBACKS.get(host) ?? host;
     return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}/demo/v1`;
   }
 

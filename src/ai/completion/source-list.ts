@@ -37,11 +37,18 @@ export class SourceList {
     const { url, title } = readSource(entry);
     if (!url) return false;
     const known = this.byUrl.get(url);
-    if (known ? known.title !== null || title === null : this.byUrl.size >= MAX_SOURCES) return false;
-    if (known) known.title = title;
-    else this.byUrl.set(url, { url, title });
+    if (known) return addTitle(known, title);
+    if (this.byUrl.size >= MAX_SOURCES) return false;
+    this.byUrl.set(url, { url, title });
     return true;
   }
+}
+
+/** @returns whether the source had no title and has one now */
+function addTitle(source: ReplySource, title: string | null): boolean {
+  if (source.title !== null || title === null) return false;
+  source.title = title;
+  return true;
 }
 
 function readSource(entry: unknown): { url?: string; title: string | null } {

@@ -53,9 +53,11 @@ function maskKey(text: string, apiKey: string): string {
   const characters = charactersOf(text);
   const isSecret = new Array<boolean>(characters.length).fill(false);
   for (const encoding of encodingsOf(apiKey)) markSecret(characters, encoding, isSecret);
-  return characters
-    .map(({ written }, index) => (isSecret[index] ? (isSecret[index - 1] ? '' : MASK) : written))
-    .join('');
+  const masked = characters.map(({ written }, index) => {
+    if (!isSecret[index]) return written;
+    return isSecret[index - 1] ? '' : MASK;
+  });
+  return masked.join('');
 }
 
 function encodingsOf(apiKey: string): Encoding[] {

@@ -40,6 +40,9 @@ const sum = (numbers: number[]) => numbers.reduce((total, number) => total + num
 /** Returns the first items whose JSON fits, at least one. */
 export function firstFitting<T>(items: T[], maxBytes: number, sizeOf: (item: T) => number = jsonSize): T[] {
   let bytes = 0;
-  const end = items.findIndex((item) => (bytes += sizeOf(item) + 1) > maxBytes);
-  return end === -1 ? items : items.slice(0, Math.max(end, 1));
+  for (const [index, item] of items.entries()) {
+    bytes += sizeOf(item) + 1;
+    if (bytes > maxBytes) return items.slice(0, Math.max(index, 1));
+  }
+  return items;
 }

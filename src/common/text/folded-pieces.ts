@@ -35,11 +35,18 @@ function endOfPiece(text: string, start: number): number {
 /** Maps an index in the folded text to the start of its grapheme in the text. */
 export function sourceIndex(pieces: FoldedPiece[], foldedIndex: number): number {
   let left = foldedIndex;
-  const piece = pieces.find(({ folded }) => left < folded.length || void (left -= folded.length));
-  if (!piece) return 0;
-  for (const { segment, index } of graphemes.segment(piece.source)) {
-    left -= foldText(segment).length;
-    if (left < 0) return piece.start + index;
+  for (const { start, source, folded } of pieces) {
+    if (left < folded.length) return start + graphemeAt(source, left);
+    left -= folded.length;
   }
-  return piece.start;
+  return 0;
+}
+
+function graphemeAt(source: string, foldedIndex: number): number {
+  let left = foldedIndex;
+  for (const { segment, index } of graphemes.segment(source)) {
+    left -= foldText(segment).length;
+    if (left < 0) return index;
+  }
+  return 0;
 }

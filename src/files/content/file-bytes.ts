@@ -7,8 +7,11 @@ export async function* readBlocks(path: string): AsyncGenerator<Buffer> {
   const file = await open(path);
   try {
     const block = Buffer.allocUnsafe(BLOCK_BYTES);
-    for (let bytesRead; (bytesRead = (await file.read(block)).bytesRead) > 0;)
+    for (;;) {
+      const { bytesRead } = await file.read(block);
+      if (bytesRead === 0) return;
       yield block.subarray(0, bytesRead);
+    }
   } finally {
     await file.close();
   }

@@ -92,10 +92,11 @@ function removeReasoning(answer: string): string {
 /** Text inside code fences, tags or JSON; undefined for JSON without a title. */
 function unwrap(text: string): string | undefined {
   const inner = (FENCED.exec(text)?.[2] ?? TAGGED.exec(text)?.[2] ?? text).trim();
-  const title =
-    (/^[{["]/.test(inner) ? titleIn(parseJson(inner)) : undefined) ?? titleMember(parseJson(objectIn(inner)));
+  const json = parseJson(inner);
+  const title = titleIn(json) ?? titleMember(parseJson(objectIn(inner)));
+  if (title !== undefined) return title;
   // A title may start with a quote or a bracket, but not with a brace.
-  return title ?? (inner.startsWith('{') || parseJson(inner) !== undefined ? undefined : inner);
+  return json !== undefined || inner.startsWith('{') ? undefined : inner;
 }
 
 function objectIn(text: string): string {
