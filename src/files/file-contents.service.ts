@@ -86,13 +86,20 @@ function isUnchanged(request: Request, { sha256 }: StoredFile): boolean {
 function rangeOf(request: Request, response: Response, file: StoredFile): ByteRange | undefined {
   const ifRange = request.get('If-Range');
   if (ifRange !== undefined && ifRange !== `"${file.sha256}"`) return undefined;
-  const ranges = request.range(file.bytes);
+  const ranges = rangesIn(request, file.bytes);
   if (ranges === -1) {
     response.setHeader('Content-Range', `bytes */${file.bytes}`);
     throw rangeNotSatisfiable();
   }
   const isOne = typeof ranges === 'object' && ranges.type === 'bytes' && ranges.length === 1;
   return isOne ? ranges[0] : undefined;
+}
+
+/** A suffix longer than the file is the whole file (RFC 9110 section 14.1.2); Express finds no range there. */
+function rangesIn(request: Request, bytes: number): ReturnType<Request['range']> {
+  const [, suffix] = /^bytes=\s*-(\d+)\s*$/.exec(request.get('Range') ?? '') ?? [];
+  if (suffix === undefined || Number(suffix) <= bytes) return request.range(bytes);
+  return Object.assign([{ start: 0, end: bytes - 1 }], { type: 'bytes' });
 }
 
 function setLength(response: Response, bytes: number, range?: ByteRange): void {

@@ -377,6 +377,9 @@ describe('GET /files/{id}/content', () => {
     expect(await ask({ 'If-None-Match': etag })).toEqual([304, '', null]);
     expect(await ask({ Range: 'bytes=2-4' })).toEqual([206, '234', 'bytes 2-4/10']);
     expect(await ask({ Range: 'bytes=-3' })).toEqual([206, '789', 'bytes 7-9/10']);
+    for (const suffix of ['10', '11', '9'.repeat(30)])
+      expect(await ask({ Range: `bytes=-${suffix}` })).toEqual([206, '0123456789', 'bytes 0-9/10']);
+    expect(await ask({ Range: 'bytes=-0' })).toEqual([416, expect.any(String), 'bytes */10']);
     expect(await ask({ Range: 'bytes=7-' })).toEqual([206, '789', 'bytes 7-9/10']);
     const [status, problem, range] = await ask({ Range: 'bytes=10-' });
     expect([status, range]).toEqual([416, 'bytes */10']);
