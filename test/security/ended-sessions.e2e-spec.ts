@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeEach, expect, it, jest } from '@jest/globals
 import { importJWK, SignJWT } from 'jose';
 import { PasswordService } from '../../src/auth/passwords/password.service.js';
 import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
+import { RateLimits } from '../../src/throttling/rate-limits.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { totpCode, turnOnTotp } from '../support/app/totp.js';
 import type { TestUser } from '../support/app/user.js';
@@ -48,6 +49,21 @@ async function postWhileEnded(path: string, body: object): Promise<Answer> {
   return answer;
 }
 
+/** Posts with the thief's session, and has the owner change the password before the mail that it requests is stored. */
+async function postBeforePasswordChange(path: string, body?: object): Promise<Answer> {
+  const limits = t.app.get(RateLimits);
+  const tryConsume = limits.tryConsume.bind(limits);
+  let changed: Answer | undefined;
+  jest.spyOn(limits, 'tryConsume').mockImplementation(async (name, key) => {
+    if (name === 'mails')
+      changed ??= await owner.post('/auth/me/password', { password: 'of the owner alone' });
+    return tryConsume(name, key);
+  });
+  const answer = await thief.post(path, body);
+  expect(changed?.status).toBe(204);
+  return answer;
+}
+
 async function idToken(of: PlayedIssuer): Promise<string> {
   const key = await newSigningKey('ES256');
   const { d: _, ...publicPart } = key;
@@ -72,6 +88,18 @@ it('an ended session has no new email address verified', async () => {
 
   expectProblem(await postWhileEnded('/auth/me/email', { email: 'thief@example.com' }), 401, 'token_revoked');
   expect(await t.manager.countBy(MailToken, { userId: owner.id, email: 'thief@example.com' })).toBe(0);
+});
+
+it.each<[string, object | undefined]>([
+  ['/auth/me/email', { email: 'thief@example.com' }],
+  ['/auth/email/verification', undefined],
+])('a session that a changed password has ended is mailed no link by %s', async (path, body) => {
+  await start({ EMAIL_VERIFICATION: 'optional' });
+  Object.assign(t.settings, { emailVerification: 'required' });
+  expect((await thief.post('/auth/me/email', { email: 'thief@example.com' })).status).toBe(200);
+
+  expectProblem(await postBeforePasswordChange(path, body), 401, 'token_revoked');
+  expect(await t.manager.countBy(MailToken, { userId: owner.id })).toBe(0);
 });
 
 it('an ended session links no identity', async () => {

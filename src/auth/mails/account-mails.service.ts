@@ -8,6 +8,9 @@ import type { Mail, MailLanguage } from '../../mail/mail.js';
 import { MailQueue } from '../../mail/mail-queue.service.js';
 import { emailVerificationMail, passwordResetMail } from '../../mail/mail-templates.js';
 import { type LimitKey, RateLimits } from '../../throttling/rate-limits.js';
+import type { Actor } from '../actor.js';
+import { requireSession } from '../sessions/require-session.js';
+import type { Session } from '../sessions/session.entity.js';
 import type { User } from '../users/user.entity.js';
 import type { MailToken } from './mail-token.entity.js';
 import { issueMailToken } from './mail-tokens.js';
@@ -16,6 +19,8 @@ interface Link {
   purpose: MailToken['purpose'];
   to: string;
   language: MailLanguage;
+  /** The session that requests the link, for an address that is not the user's yet. */
+  session?: Session;
 }
 
 const LINKS = {
@@ -42,15 +47,23 @@ export class AccountMails {
     return this.settings.emailVerification;
   }
 
-  /** Stores a mail with a new link, unless a budget of mails is spent: the account's or the address's. */
+  /**
+   * Stores a mail with a new link, unless a budget of mails is spent: the account's or the address's.
+   * @throws {UnauthenticatedError} `token_revoked` if the link's session has ended
+   */
   async addLink(user: User, link: Link): Promise<void> {
     if (!this.isConfigured || !(await this.mayMail(user.id, link.to))) return;
     await transaction(this.dataSource, (manager) => this.storeLink(manager, user, link));
   }
 
   /** Like `addLink`, with a link that verifies an address. */
-  addVerification(user: User, language: MailLanguage, to = user.email!): Promise<void> {
-    return this.addLink(user, { purpose: 'verification', to, language });
+  addVerification(user: User, language: MailLanguage): Promise<void> {
+    return this.addLink(user, { purpose: 'verification', to: user.email!, language });
+  }
+
+  /** Like `addVerification`, for an address that becomes the user's once it is verified. */
+  addPendingVerification({ user, session, client }: Actor, to: string): Promise<void> {
+    return this.addLink(user, { purpose: 'verification', to, language: client.language, session });
   }
 
   /**
@@ -65,10 +78,11 @@ export class AccountMails {
   private async storeLink(
     manager: EntityManager,
     user: User,
-    { purpose, to, language }: Link,
+    { purpose, to, language, session }: Link,
   ): Promise<void> {
     const token = await issueMailToken(manager, user, { purpose, email: to });
     if (token === null) return;
+    if (session) await requireSession(manager, session);
     const { page, compose } = LINKS[purpose];
     const link = `${this.settings.linkBaseUrl}/${page}#token=${token}`;
     await this.queue.add(manager, user.id, compose(to, link, language));

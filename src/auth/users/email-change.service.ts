@@ -30,19 +30,18 @@ export class EmailChangeService {
   async change(actor: Actor, { email, current_password }: ChangeEmailDto): Promise<UserDto> {
     await this.reauthentication.requireUnlessFresh(actor, current_password);
     const isPending = this.mails.verification === 'required' && email !== actor.user.email;
-    const user = await (isPending ? this.prepare(actor, email) : this.replace(actor, email));
-    if (this.mails.verification !== 'off' && (isPending || !user.emailVerified))
-      await this.mails.addVerification(user, actor.client.language, email);
-    return this.dtos.of(user);
+    return this.dtos.of(await (isPending ? this.prepare(actor, email) : this.replace(actor, email)));
   }
 
   /** Cancels mailed tokens, and with them an earlier pending address. */
-  private async prepare({ user, session }: Actor, email: string): Promise<User> {
+  private async prepare(actor: Actor, email: string): Promise<User> {
+    const { user, session } = actor;
     const { manager } = this.dataSource;
     const { emailKey } = emailColumns(email);
     if (emailKey !== user.emailKey) await assertNotTaken(manager, { emailKey });
     await requireSession(manager, session);
     await cancelMailTokens(manager, user.id);
+    await this.mails.addPendingVerification(actor, email);
     return user;
   }
 
@@ -52,7 +51,10 @@ export class EmailChangeService {
       transaction(this.dataSource, (manager) => this.write(manager, actor, names)),
     );
     this.audit.record('email.changed', actor);
-    return { ...actor.user, ...names, emailVerified: actor.user.emailVerified && !isChanged };
+    const user = { ...actor.user, ...names, emailVerified: actor.user.emailVerified && !isChanged };
+    if (this.mails.verification !== 'off' && !user.emailVerified)
+      await this.mails.addVerification(user, actor.client.language);
+    return user;
   }
 
   /** @returns whether the address is another one */

@@ -32,12 +32,13 @@ export class EmailVerificationService {
    * Mails a new link to the address that waits for verification.
    * @throws {ProblemError} 403 `mail_not_configured`, 409 `already_verified`
    */
-  async mailAgain({ user, client }: Actor): Promise<void> {
+  async mailAgain(actor: Actor): Promise<void> {
+    const { user } = actor;
     if (!this.mails.isConfigured) throw mailNotConfigured();
     const unverified = user.emailVerified ? null : user.email;
     const address = (await this.findPendingAddress(user)) ?? unverified;
     if (address === null) throw alreadyVerified();
-    await this.mails.addVerification(user, client.language, address);
+    await this.mails.addPendingVerification(actor, address);
   }
 
   /**
