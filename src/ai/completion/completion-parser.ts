@@ -11,9 +11,11 @@ const LESS_THAN = 0x3c;
 /** White space, and the bytes of a byte order mark. */
 const BLANK = new Set([0x09, 0x0a, 0x0d, 0x20, 0xef, 0xbb, 0xbf]);
 const DONE = /^"?\[done\]"?$/i;
+const NO_REPLY = 'The provider answered with something that is no reply.';
 const KEEP_ALIVE = /ping|heartbeat|keep-?_?alive/i;
-/** A sentence, as opposed to a keep-alive or a fragment of JSON. */
-const SENTENCE = /^[\p{L}\d][^{}[\]<>\ufffd\p{Cc}]* [^{}[\]<>\ufffd\p{Cc}]*$/u;
+/** The most events, or lines of one, that are no JSON. Keep-alives of an hour are fewer. */
+const MAX_UNREADABLE = 5_000;
+const WORDS = /^[\p{L}\d][^{}[\]<>\ufffd\p{Cc}]*$/u;
 
 /**
  * Determines how long the provider may be silent: before the first text, between texts, after a likely end, and after a
@@ -38,6 +40,7 @@ export class CompletionParser {
   /** Sent in place of a reply: a sentence, or JSON with a message. */
   private message?: string | ProviderChunk;
   private lastEventWasCut = false;
+  private unreadable = 0;
 
   constructor(private readonly errors: ProviderErrorFactory) {
     this.state = new CompletionState(errors);
@@ -97,8 +100,8 @@ export class CompletionParser {
     const { strayLine } = this.events;
     if (!state.hasContent) {
       if (typeof message === 'object') state.fail(this.errors.fromBody(message));
-      else if (message ?? SENTENCE.test(strayLine)) this.fail(message ?? strayLine);
-      else if (strayLine) this.fail('The provider answered with something that is no reply.');
+      else if (message ?? isSentence(strayLine)) this.fail(message ?? strayLine);
+      else if (strayLine) this.fail(NO_REPLY);
     }
     state.conclude();
   }
@@ -112,13 +115,17 @@ export class CompletionParser {
   }
 
   private readEvent({ type, data }: ServerSentEvent): void {
-    if (this.isDone || this.error) return;
+    if (this.isDone || this.error || this.unreadable > MAX_UNREADABLE) return;
     if (type !== '' && this.readType(type, data)) return;
     const value = parseObject(data);
     if (value) this.readValue(value);
-    else if (data.includes('\n'))
-      data.split('\n').forEach((line) => this.readEvent({ type: '', data: line }));
+    else if (data.includes('\n')) this.readLines(data);
     else this.readText(data.trim());
+  }
+
+  private readLines(text: string): void {
+    const lines = text.split('\n').filter((line) => line.trim() !== '');
+    for (const line of lines) this.readEvent({ type: '', data: line });
   }
 
   /** @returns whether the event is consumed */
@@ -147,8 +154,9 @@ export class CompletionParser {
       this.isDone = true;
       return;
     }
+    if (++this.unreadable > MAX_UNREADABLE) return this.fail(NO_REPLY);
     this.lastEventWasCut = text.startsWith('{') || text.startsWith('[');
-    if (SENTENCE.test(text)) this.message ??= text;
+    if (isSentence(text)) this.message ??= text;
   }
 
   private collect(bytes: Buffer): void {
@@ -178,6 +186,11 @@ export class CompletionParser {
     if (this.isDone) this.conclude();
     return batch;
   }
+}
+
+/** Whether it is a sentence, as opposed to a keep-alive or a fragment of JSON. */
+function isSentence(text: string): boolean {
+  return text.includes(' ') && WORDS.test(text);
 }
 
 function hasMessage({ message, detail, msg }: ProviderChunk): boolean {

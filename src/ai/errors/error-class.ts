@@ -16,10 +16,10 @@ const STATUS_WORDS: [RegExp, number][] = [
   ],
   [/^(?:permission_?(?:denied_?)?(?:error)?|forbidden|access_?denied)$/i, 403],
   [
-    /rate[_ -]?limit|too_?many_?requests|resource_?exhausted|insufficient_quota|exceeded_\w*quota|throttling/i,
+    /rate[_ -]?limit|too_?many_?requests|resource_?exhausted|insufficient_quota|exceeded_\w{0,40}quota|throttling/i,
     429,
   ],
-  [/overloaded|server_?error|internal_?(?:\w*_?error|$)|unavailable|bad_?gateway/i, 500],
+  [/overloaded|server_?error|internal(?:\w{0,40}error|_?$)|unavailable|bad_?gateway/i, 500],
 ];
 /** MiniMax's codes in `base_resp.status_code`. */
 const MINIMAX: Record<string, number> = { 1002: 429, 1004: 401, 1013: 500, 1039: 429, 2013: 400, 2049: 401 };

@@ -1,7 +1,7 @@
 /** Longer finish reasons are cut. UTF-16 code units. */
 const MAX_LENGTH = 64;
 /** "None" in Python, JSON, Go and Gemini. */
-const NONE = /^\s*(?:null|none|nil|undefined|finish_reason_unspecified)?\s*$/i;
+const NONE = /^(?:null|none|nil|undefined|finish_reason_unspecified)?$/i;
 /** Includes Gemini (`SAFETY`, `content_filter: RECITATION`), Zhipu, Anthropic and Bedrock. */
 const FILTERED =
   /content_?filter|sensitive|safety|prohibited|blocklist|blocked|recitation|spii|guardrail|moderation|toxic|refus|censor|inspection|risk|policy/i;
@@ -15,7 +15,7 @@ export type FinishKind = 'well' | 'filtered' | 'failed';
 
 /** Cleans a finish reason for display; undefined if the provider gave none. */
 export function readFinishReason(reason: unknown): string | undefined {
-  if (typeof reason !== 'string' || NONE.test(reason)) return undefined;
+  if (typeof reason !== 'string' || NONE.test(reason.trim())) return undefined;
   return reason.slice(0, MAX_LENGTH).toWellFormed().replaceAll('\0', '\ufffd');
 }
 
