@@ -9,18 +9,8 @@ export type ClientEventType =
   | 'conversation.deleted'
   | 'config.changed';
 
-export type EventType = ClientEventType | InternalEventType;
-
-/** Events between parts of the server that close sockets and stop replies. */
-type InternalEventType =
-  | 'session.revoked'
-  | 'sessions.current'
-  | 'account.disabled'
-  | 'account.deleted'
-  | 'reply.stop'
-  | 'connection.resume'
-  | 'shared-configs.changed';
-const INTERNAL = new Set<EventType>([
+/** Events between parts of the server, such as those that close sockets and stop replies. */
+const INTERNAL_EVENT_TYPES = [
   'session.revoked',
   'sessions.current',
   'account.disabled',
@@ -28,7 +18,11 @@ const INTERNAL = new Set<EventType>([
   'reply.stop',
   'connection.resume',
   'shared-configs.changed',
-]);
+] as const;
+
+export type EventType = ClientEventType | (typeof INTERNAL_EVENT_TYPES)[number];
+
+const INTERNAL = new Set<EventType>(INTERNAL_EVENT_TYPES);
 
 /** An event of a user. Its JSON is encoded once for all transports. */
 export class ParleyEvent {
