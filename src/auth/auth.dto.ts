@@ -5,9 +5,9 @@ import { IsText } from '../common/validation/text.decorator.js';
 import { IsEmailAddress, IsLoginEmail, IsPassword, IsUsername } from './account-fields.decorator.js';
 
 /** An existing password. Only its size is validated. */
-const IsCurrentPassword = () => IsText({ min: 1, max: 128 });
+export const IsCurrentPassword = () => IsText({ min: 1, max: 128 });
 
-const IsInvitationCode = () => applyDecorators(IsOptionalNotNull(), IsText({ min: 1, max: 512 }));
+export const IsInvitationCode = () => applyDecorators(IsOptionalNotNull(), IsText({ min: 1, max: 512 }));
 
 /** A code of an authenticator app or a recovery code, in any spelling. Only its size is validated. */
 export const IsSecondFactorCode = () => IsText({ min: 1, max: 64 });

@@ -7,6 +7,7 @@ import { AuthService } from './auth.service.js';
 import { bearerTokenOf, streamTicketOf } from '../tokens/request-tokens.js';
 import type { Identity } from '../identity.js';
 import { ACCEPTS_TICKET } from '../accepts-ticket.decorator.js';
+import { IS_PUBLIC } from '../public.decorator.js';
 import { tokenError } from '../tokens/tokens.service.js';
 
 /**
@@ -24,7 +25,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
 
   /** Skips gateways: Nest runs global guards on them too, but sockets are authenticated in their handshake. */
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http' || this.isMarked('isPublic', context)) return true;
+    if (context.getType() !== 'http' || this.isMarked(IS_PUBLIC, context)) return true;
     const request = context.switchToHttp().getRequest<Request & { user?: Identity }>();
     // The Authorization header takes precedence and leaves the ticket unused.
     const acceptsTicket = this.isMarked(ACCEPTS_TICKET, context) && bearerTokenOf(request) === null;

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptionalNotNull } from '../../common/validation/optional.decorator.js';
 import { IsText } from '../../common/validation/text.decorator.js';
-import { IsSecondFactorCode } from '../auth.dto.js';
+import { IsCurrentPassword, IsInvitationCode, IsSecondFactorCode } from '../auth.dto.js';
 import { TokenPairDto } from '../tokens/token-pair.dto.js';
 import type { ExternalIdentity } from './external-identity.entity.js';
 
@@ -19,8 +19,7 @@ class IdTokenDto {
 export class ExchangeDto extends IdTokenDto {
   /** Code of an invitation, for the first exchange of an identity. */
   @ApiPropertyOptional()
-  @IsOptionalNotNull()
-  @IsText({ min: 1, max: 512 })
+  @IsInvitationCode()
   invitation?: string;
 
   /** Code of the authenticator app, or a recovery code, if the account has a second factor. */
@@ -34,7 +33,7 @@ export class LinkIdentityDto extends IdTokenDto {
   /** Required if the login is older than 15 minutes. */
   @ApiPropertyOptional({ format: 'password', example: 'correct horse battery staple' })
   @IsOptionalNotNull()
-  @IsText({ min: 1, max: 128 })
+  @IsCurrentPassword()
   current_password?: string;
 }
 

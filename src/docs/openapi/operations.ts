@@ -8,6 +8,7 @@ import {
   type ParameterObject,
 } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
+import { IS_PUBLIC } from '../../auth/public.decorator.js';
 import { isProbe } from '../../common/http/probes.js';
 import { exampleOf, type Schemas } from './examples.js';
 import { addProblemResponses } from './problem-responses.js';
@@ -56,7 +57,7 @@ function publicOperationsIn(controller: Type): string[] {
 /** An alternative to the access token, by a parameter for instance. */
 const isEmpty = (requirement: object) => Object.keys(requirement).length === 0;
 
-const isPublic = (target: object) => Reflect.getMetadata('isPublic', target) === true;
+const isPublic = (target: object) => Reflect.getMetadata(IS_PUBLIC, target) === true;
 
 /** Documents ids in paths; anything but a positive integer is answered with 404. */
 function describeParameters(path: string, operation: OperationObject): void {
