@@ -1,13 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { randomBytes } from 'node:crypto';
 import { Global, Module } from '@nestjs/common';
 import { Settings } from '../env/settings.js';
 import { EncryptionModule } from './encryption.module.js';
 import { EncryptionService, UnreadableTokenError } from './encryption.service.js';
+import { fernetKey } from '../../test/support/secrets.js';
 
-const newKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
-const [oldKey, middleKey, freshKey] = [newKey(), newKey(), newKey()];
+const [oldKey, middleKey, freshKey] = [fernetKey(), fernetKey(), fernetKey()];
 
 function serviceWith(...encryptionKeys: string[]): EncryptionService {
   return new EncryptionService(Object.assign(new Settings(), { encryptionKeys }));

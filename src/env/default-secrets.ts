@@ -11,7 +11,7 @@ export function generatedJwtSecret(dataDir: string): string {
 }
 
 export function generatedEncryptionKey(dataDir: string): string {
-  const generate = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+  const generate = () => `${randomBytes(32).toString('base64url')}=`;
   return generatedSecret('ENCRYPTION_KEYS', dataDir, 'encryption-key', {
     check: checkEncryptionKey,
     generate,

@@ -1,6 +1,7 @@
 /** Texts of the errors, by which an operator corrects the environment. */
 import { expect, it } from '@jest/globals';
-import { errorsOf, fernetKey, jwtSecret, loadInProduction, useDataDir } from '../../test/support/settings.js';
+import { fernetKey, jwtSecret } from '../../test/support/secrets.js';
+import { errorsOf, loadInProduction, useDataDir } from '../../test/support/settings.js';
 import { EnvironmentError } from './environment-error.js';
 
 const WHOLE = 'must be a whole number from';

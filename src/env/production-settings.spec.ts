@@ -2,15 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  dataDir,
-  errorsOf,
-  jwtSecret,
-  load,
-  loadInProduction,
-  useDataDir,
-  webhookSecret,
-} from '../../test/support/settings.js';
+import { jwtSecret, webhookSecret } from '../../test/support/secrets.js';
+import { dataDir, errorsOf, load, loadInProduction, useDataDir } from '../../test/support/settings.js';
 
 useDataDir();
 

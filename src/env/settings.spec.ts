@@ -1,16 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import {
-  dataDir,
-  errorsOf,
-  fernetKey,
-  jwtSecret,
-  load,
-  loadInProduction,
-  useDataDir,
-  webhookSecret,
-} from '../../test/support/settings.js';
+import { fernetKey, jwtSecret, webhookSecret } from '../../test/support/secrets.js';
+import { dataDir, errorsOf, load, loadInProduction, useDataDir } from '../../test/support/settings.js';
 import { environmentSchema } from './environment.js';
 import { EnvironmentError } from './environment-error.js';
 import { Settings } from './settings.js';

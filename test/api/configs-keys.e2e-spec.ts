@@ -1,6 +1,5 @@
 /** Stored API keys: unreadable ones and key rotation. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { ConfigsService } from '../../src/configs/configs.service.js';
 import { rotateKeys } from '../../src/configs/key-rotation.js';
@@ -11,6 +10,7 @@ import { expectProblem } from '../support/clients/problems.js';
 import { type Config, configCalls, KEY } from '../support/clients/configs.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
+import { fernetKey } from '../support/secrets.js';
 
 let t: TestApp;
 let ada: TestUser;
@@ -106,18 +106,14 @@ describe('rotating encryption keys', () => {
   });
 });
 
-function newKey(): string {
-  return randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
-}
-
 function ringOf(...encryptionKeys: string[]): EncryptionService {
   return new EncryptionService(Object.assign(new Settings(), { encryptionKeys }));
 }
 
-const foreignRing = () => ringOf(newKey());
+const foreignRing = () => ringOf(fernetKey());
 
 /** A new key alone, and a ring that has it before the old ones. */
 function ringsWith(olderKeys: string[]): [EncryptionService, EncryptionService] {
-  const key = newKey();
+  const key = fernetKey();
   return [ringOf(key), ringOf(key, ...olderKeys)];
 }

@@ -14,6 +14,7 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import { createTestDatabase, onMysql, type TestDatabase } from '../support/infrastructure/database.js';
 import { onOwnServer, OWN_SERVER_MS, OwnServer } from '../support/infrastructure/own-server.js';
 import type { TestUser } from '../support/app/user.js';
+import { fernetKey } from '../support/secrets.js';
 
 /** What people write, and what somebody writes who wants in. */
 const TEXTS = [
@@ -159,7 +160,7 @@ onOwnServer('a server with other defaults', () => {
 
   it('commits rotated keys', async () => {
     const { jwtSecrets, encryptionKeys } = t.settings;
-    const [newer, older] = [generateKey(), encryptionKeys[0]!];
+    const [newer, older] = [fernetKey(), encryptionKeys[0]!];
     const rotate = async () => {
       const dataSource = await createDataSource(url, SCHEMA).initialize();
       const settings = loadSettings({ ENCRYPTION_KEYS: `${newer},${older}`, JWT_SECRETS: jwtSecrets[0] });
@@ -328,5 +329,3 @@ class MisspellingProxy {
 
 /** The protocol's command byte of a packet with a statement. */
 const QUERY = 3;
-
-const generateKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');

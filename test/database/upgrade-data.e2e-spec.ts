@@ -1,7 +1,6 @@
 /** Data written under the schema of each migration, read over HTTP after all later ones. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import argon2 from 'argon2';
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +13,12 @@ import { startTestApp, type TestApp } from '../support/app/app.js';
 import { TestUser } from '../support/app/user.js';
 import { createTestDatabase, type TestDatabase } from '../support/infrastructure/database.js';
 import { PlayedProvider } from '../support/provider/provider.js';
+import { fernetKey } from '../support/secrets.js';
 
 const PASSWORD = 'correct horse battery staple';
 const NOW = new Date('2026-11-20T10:20:30.456Z');
 const LATER = new Date('2099-01-01T00:00:00.000Z');
-const KEY = randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+const KEY = fernetKey();
 const encryption = new EncryptionService(Object.assign(new Settings(), { encryptionKeys: [KEY] }));
 
 /** Tables whose rows belong to no user. */

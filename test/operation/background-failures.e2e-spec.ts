@@ -13,7 +13,7 @@ import { WebhookDispatcher } from '../../src/webhooks/webhook-dispatcher.service
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { LogLines } from '../support/app/log-lines.js';
 import type { TestUser } from '../support/app/user.js';
-import { webhookSecret } from '../support/settings.js';
+import { webhookSecret } from '../support/secrets.js';
 
 const DAY_MS = 24 * 60 * 60_000;
 const log = new LogLines();

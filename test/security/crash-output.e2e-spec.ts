@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ServerProcess } from '../support/app/server-process.js';
+import { fernetKey, jwtSecret } from '../support/secrets.js';
 
 const PLANTED = randomBytes(16).toString('hex');
-const JWT_SECRETS = randomBytes(48).toString('base64');
-const ENCRYPTION_KEYS = `${randomBytes(32).toString('base64url')}=`;
+const JWT_SECRETS = jwtSecret();
+const ENCRYPTION_KEYS = fernetKey();
 const FAULT = pathToFileURL(join(import.meta.dirname, 'crash-on-signal.mjs')).href;
 
 let folder: string;

@@ -1,7 +1,6 @@
 /** Stored API keys after tampering, loss of the encryption keys, and rotation. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,10 +13,10 @@ import { QueuedMail } from '../../src/mail/queued-mail.entity.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { Thing } from '../support/clients/http.js';
 import type { TestUser } from '../support/app/user.js';
+import { fernetKey } from '../support/secrets.js';
 
 const ROTATE = join(import.meta.dirname, '../../dist/server/rotate-keys.js');
 
-const newKey = () => `${randomBytes(32).toString('base64url')}=`;
 const ringOf = (...encryptionKeys: string[]) =>
   new EncryptionService(Object.assign(new Settings(), { encryptionKeys }));
 
@@ -96,7 +95,7 @@ describe('a tampered stored key', () => {
 describe('a server without its encryption key', () => {
   it('marks each configuration, keeps the rest working, and accepts new keys', async () => {
     const ada = await t.user().withConfig(t.provider).create();
-    const node = await t.startNode({ ENCRYPTION_KEYS: newKey() });
+    const node = await t.startNode({ ENCRYPTION_KEYS: fernetKey() });
     try {
       const here = ada.on(node);
       const fine = await addConfig(here);
@@ -118,7 +117,7 @@ describe('npm run keys:rotate', () => {
 
   beforeEach(async () => {
     oldKey = t.settings.encryptionKeys[0]!;
-    freshKey = newKey();
+    freshKey = fernetKey();
     await rows().deleteAll();
     t.provider.requests.splice(0);
     ada = await t.user().withConfig(t.provider).create();
@@ -215,7 +214,7 @@ describe('npm run keys:rotate', () => {
   it('re-encrypts secrets of authenticator apps, and exits with 1 for one that no key decrypts', async () => {
     const eve = await t.user().create();
     const rowOf = (userId: number) => t.manager.findOneByOrFail(TotpSecret, { userId });
-    const lost = ringOf(newKey()).encrypt('LOST');
+    const lost = ringOf(fernetKey()).encrypt('LOST');
     await t.manager.insert(TotpSecret, { userId: ada.id, encryptedSecret: ringOf(oldKey).encrypt('SECRET') });
 
     expect((await ended(rotate(freshKey, oldKey))).code).toBe(0);
@@ -232,7 +231,7 @@ describe('npm run keys:rotate', () => {
   });
 
   it('exits with 1 and leaves a key unchanged that no key decrypts', async () => {
-    const lost = ringOf(newKey()).encrypt('sk-lost');
+    const lost = ringOf(fernetKey()).encrypt('sk-lost');
     await store(ada.configId!, lost);
 
     const { code, lines, errors } = await ended(rotate(freshKey, oldKey));

@@ -1,14 +1,10 @@
 import { afterEach, beforeEach } from '@jest/globals';
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError } from '../../src/env/environment-error.js';
 import { loadSettings, type Settings } from '../../src/env/settings.js';
-
-export const jwtSecret = () => randomBytes(48).toString('base64');
-export const fernetKey = () => randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
-export const webhookSecret = (bytes = 24) => `whsec_${randomBytes(bytes).toString('base64')}`;
+import { fernetKey, jwtSecret } from './secrets.js';
 
 /** The DATA_DIR of a test, which does not exist yet. */
 export let dataDir: string;

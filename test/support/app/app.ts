@@ -1,7 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,7 @@ import { createMigratedDatabase, type TestDatabase } from '../infrastructure/dat
 import { HttpClient } from '../clients/http.js';
 import { PlayedProvider } from '../provider/provider.js';
 import { UserBuilder } from './user.js';
+import { fernetKey, jwtSecret } from '../secrets.js';
 
 export interface TestAppOptions {
   /** Environment variables that override those of the tests. */
@@ -68,8 +68,8 @@ class TestApp {
       DATA_DIR: folder,
       DATABASE_URL: database.url,
       MIGRATE_ON_START: 'true',
-      JWT_SECRETS: randomBytes(48).toString('base64'),
-      ENCRYPTION_KEYS: randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_'),
+      JWT_SECRETS: jwtSecret(),
+      ENCRYPTION_KEYS: fernetKey(),
       RATE_LIMIT_SCALE: '0',
       DEMO_MODEL: 'false',
       EMAIL_VERIFICATION: 'off',

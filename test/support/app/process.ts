@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { HttpClient } from '../clients/http.js';
 import { PlayedProvider } from '../provider/provider.js';
 import { ServerProcess } from './server-process.js';
 import { TestUser, UserBuilder } from './user.js';
+import { fernetKey, jwtSecret } from '../secrets.js';
 
 type Env = Partial<Record<string, string>>;
 
@@ -22,8 +22,8 @@ export async function startTestNodes(): Promise<TestNodes> {
 export class TestNodes {
   private readonly nodes: TestNode[] = [];
   private readonly secrets = {
-    JWT_SECRETS: randomBytes(48).toString('base64'),
-    ENCRYPTION_KEYS: randomBytes(32).toString('base64url') + '=',
+    JWT_SECRETS: jwtSecret(),
+    ENCRYPTION_KEYS: fernetKey(),
   };
   private source?: DataSource;
 
