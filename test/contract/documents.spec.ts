@@ -15,6 +15,7 @@ import { RecoveryPace } from '../../src/chat/replies/recovery/recovery-pace.js';
 import { MAX_UNSAVED } from '../../src/chat/replies/reply-write-buffer.js';
 import { MAX_WAITING_BYTES } from '../../src/chat/transports/shared/backpressure.js';
 import { COMMANDS } from '../../src/chat/transports/shared/command-registry.js';
+import { MAX_PAGE_BYTES } from '../../src/common/json/json-size.js';
 import { SegmentSizes } from '../../src/conversations/search/index/segment-sizes.js';
 import { EVENTS } from '../../src/docs/openapi/events.js';
 import { PROBLEM_CODES } from '../../src/docs/openapi/problem-codes.js';
@@ -106,6 +107,16 @@ describe.each(documents)('%s', (document) => {
     const quoted = document.startsWith('docs') ? quotesIn(text) : [];
 
     expect(quoted.filter((name) => !tests.some((source) => source.includes(`('${name}'`)))).toEqual([]);
+  });
+});
+
+describe('docs/reply-engine.md', () => {
+  it('names files without a folder only below src/chat', () => {
+    const below = new Set(filesUnder('src/chat').map((path) => basename(path)));
+    const names = pathsIn(read('docs/reply-engine.md')).filter((path) => !path.includes('/'));
+
+    expect(names.length).toBeGreaterThan(15);
+    expect(names.filter((name) => !below.has(name))).toEqual([]);
   });
 });
 
@@ -211,6 +222,7 @@ describe('figures in documents', () => {
       'docs/reply-engine.md',
       `line has at most ${MAX_LINE_BYTES / MIB} MiB, a reply ${MAX_REPLY_BYTES / MIB} MiB`,
     ],
+    ['docs/reply-engine.md', `a page ${Math.ceil(MAX_PAGE_BYTES / MIB)} MiB of JSON`],
     ['docs/reply-engine.md', `more than ${MAX_UNSAVED / MIB} Mi code units are unsaved`],
     ['docs/reply-engine.md', `closed when ${MAX_WAITING_BYTES / MIB} MiB is pending`],
     ['docs/provider-errors.md', `\`Retry-After\` if that is at most ${MAX_WAIT_SECONDS} s`],
