@@ -5,7 +5,7 @@ import { IsOptionalNotNull } from '../common/validation/optional.decorator.js';
 import { EmptyIsAbsent } from '../common/validation/query.decorators.js';
 import { isDate } from './usage-dates.js';
 
-export const USAGE_GROUPS = ['day', 'user', 'model', 'config'] as const;
+const USAGE_GROUPS = ['day', 'user', 'model', 'config'] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
 export class UsageQuery {

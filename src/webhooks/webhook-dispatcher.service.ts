@@ -10,7 +10,7 @@ import { Settings } from '../env/settings.js';
 import { type ClaimedDelivery, WebhookDeliveries } from './webhook-deliveries.js';
 import { WebhookSender } from './webhook-sender.js';
 
-export const MAX_AT_ONCE = 10;
+const MAX_AT_ONCE = 10;
 const POLL_INTERVAL_MS = 1000;
 const PURGE_INTERVAL_MS = 60 * 60_000;
 const FIRST_RETRY_MS = 5000;

@@ -26,7 +26,7 @@ export function emailKey(email: string): string | null {
  * Returns the key of an old account whose address exists in another spelling too: matches this spelling only. Canonical
  * keys never begin with a space.
  */
-export const exactEmailKey = (email: string) => ` ${email}`;
+const exactEmailKey = (email: string) => ` ${email}`;
 
 /**
  * Returns the keys that an account with this address can have, the exact one first. On Node 22 and later, the migration to
