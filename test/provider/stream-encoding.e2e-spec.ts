@@ -100,6 +100,8 @@ describe('Content-Encoding', () => {
     ['brotli over gzip', 'gzip, br', brotliCompressSync(gzipSync(stream))],
     ['plain text labelled gzip', 'gzip', Buffer.from(stream)],
     ['identity', 'identity', Buffer.from(stream)],
+    ['plain text labelled with inherited names', 'constructor, __proto__', Buffer.from(stream)],
+    ['plain text labelled gzip more often than the stack allows', 'gzip,'.repeat(9_000), Buffer.from(stream)],
   ])('%s is decoded', async (_, encoding, body) => {
     p.played.willAnswer(200, body, { 'Content-Encoding': encoding });
     expect(await p.reader.read()).toMatchObject({
@@ -107,6 +109,18 @@ describe('Content-Encoding', () => {
       finishReason: 'stop',
       error: null,
     });
+  });
+
+  it('is decoded five times at most', async () => {
+    const encoded = (times: number) =>
+      Array.from({ length: times }).reduce<Uint8Array>((body) => gzipSync(body), Buffer.from(stream));
+    const read = (times: number) => {
+      p.played.willAnswer(200, encoded(times), { 'Content-Encoding': Array(times).fill('gzip').join(', ') });
+      return p.reader.read();
+    };
+
+    expect(await read(5)).toMatchObject({ content: 'Grüße, 世界', error: null });
+    expect(await read(6)).toMatchObject({ content: '', error: { code: 'upstream_bad_response' } });
   });
 
   it.each<[string, () => Gzip | BrotliCompress]>([

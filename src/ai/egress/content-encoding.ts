@@ -8,21 +8,33 @@ const GZIP_MAGIC = 0x1f;
 const ZLIB_METHOD = 8;
 
 /** Chosen by the first byte: bodies declared as gzip may be plain, and as deflate without the zlib header. */
-const DECODERS: Record<string, (first: number) => Transform> = {
-  gzip: (first) => (first === GZIP_MAGIC ? createGunzip(FLUSH_EACH_CHUNK) : new PassThrough()),
-  'x-gzip': (first) => DECODERS.gzip!(first),
-  deflate: (first) =>
-    (first & 0x0f) === ZLIB_METHOD ? createInflate(FLUSH_EACH_CHUNK) : createInflateRaw(FLUSH_EACH_CHUNK),
-  br: () => createBrotliDecompress(BROTLI_FLUSH_EACH_CHUNK),
-};
+const DECODERS = new Map<string, (first: number) => Transform>([
+  ['gzip', gunzip],
+  ['x-gzip', gunzip],
+  [
+    'deflate',
+    (first) =>
+      (first & 0x0f) === ZLIB_METHOD ? createInflate(FLUSH_EACH_CHUNK) : createInflateRaw(FLUSH_EACH_CHUNK),
+  ],
+  ['br', () => createBrotliDecompress(BROTLI_FLUSH_EACH_CHUNK)],
+]);
 
-/** Decodes a body by its `Content-Encoding` (RFC 9110 section 8.4), which some providers send unrequested. */
+/** Each takes memory, and their nested calls would exhaust the stack. undici and curl have the same limit. */
+const MAX_DECODERS = 5;
+
+/**
+ * Decodes a body by its `Content-Encoding` (RFC 9110 section 8.4), which some providers send unrequested. A body with
+ * more than `MAX_DECODERS` encodings stays encoded.
+ */
 export function decodeBody(body: Readable, contentEncoding: string): Readable {
   const names = contentEncoding.toLowerCase().split(',').reverse();
-  return names.reduce((source, name) => {
-    const decoder = DECODERS[name.trim()];
-    return decoder ? connect(source, new Decoder(decoder)) : source;
-  }, body);
+  const decoders = names.flatMap((name) => DECODERS.get(name.trim()) ?? []);
+  if (decoders.length > MAX_DECODERS) return body;
+  return decoders.reduce((source, decoder) => connect(source, new Decoder(decoder)), body);
+}
+
+function gunzip(first: number): Transform {
+  return first === GZIP_MAGIC ? createGunzip(FLUSH_EACH_CHUNK) : new PassThrough();
 }
 
 /** Destroys each stream with the other, like `pipeline`, but decodes the bytes received before an error. */
