@@ -170,6 +170,17 @@ describe('register', () => {
     expectProblem(await t.http.post('/auth/register', password(129)), 422, 'validation_failed', ['password']);
   });
 
+  it('takes an email address of up to 255 characters', async () => {
+    const domain = `${'b'.repeat(60)}.`.repeat(3);
+    const longest = { ...newAccount(), email: `${'a'.repeat(64)}@${domain}eee.com` };
+    const longer = { ...newAccount(), email: `${'a'.repeat(64)}@${domain}eeee.com` };
+
+    expect((await t.http.post('/auth/register', longest)).body).toMatchObject({ email: longest.email });
+    const { email, password } = longest;
+    expect((await t.http.post('/auth/login', { email, password })).status).toBe(200);
+    expectProblem(await t.http.post('/auth/register', longer), 422, 'validation_failed', ['email']);
+  });
+
   it.each([
     ['username', 'ab'],
     ['username', ' ada'],

@@ -44,6 +44,12 @@ describe('emailKey', () => {
     expect([emailKey(one), emailKey(other)]).not.toContain(null);
   });
 
+  it('takes 255 characters', () => {
+    const longest = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}eee.com`;
+
+    expect([longest.length, emailKey(longest)]).toEqual([255, longest]);
+  });
+
   it.each([
     '',
     '@',
@@ -71,6 +77,9 @@ describe('emailKey', () => {
     '\u200b@example.com',
     'ada@\u2800.com',
     `${'a'.repeat(65)}@example.com`,
+    `${'ä'.repeat(33)}@example.com`,
+    `ada@${'b'.repeat(64)}.com`,
+    `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}eeee.com`,
   ])('refuses %j', (text) => {
     expect(emailKey(text)).toBeNull();
   });

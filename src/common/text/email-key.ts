@@ -2,6 +2,7 @@ import { isEmail } from 'class-validator';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { DOTTED_I, foldText, normalize } from './fold-text.js';
 
+const MAX_LENGTH = 255;
 /** Other ASCII would be parsed by node:url as a port, a path or an escape. */
 const DOMAIN = /^[a-z0-9.\-\u0080-\u{10ffff}]+$/u;
 /** Invalid Punycode, which Node 20 decodes to '' and later versions leave as it is. */
@@ -18,8 +19,12 @@ const DOT_ATOM = /^[^\s"(),:;<>@[\]\\.]+(\.[^\s"(),:;<>@[\]\\.]+)*$/u;
 export function emailKey(email: string): string | null {
   const text = normalize(email);
   const at = text.lastIndexOf('@');
-  const key = `${localKey(text.slice(0, Math.max(at, 0)))}@${domainKey(text.slice(at + 1))}`;
-  return isEmail(key) ? key : null;
+  const local = localKey(text.slice(0, Math.max(at, 0)));
+  const domain = domainKey(text.slice(at + 1));
+  // Each part for itself, because `isEmail` accepts 254 characters in all.
+  const isValid = isEmail(`${local}@example.com`) && isEmail(`a@${domain}`);
+  const key = `${local}@${domain}`;
+  return isValid && key.length <= MAX_LENGTH ? key : null;
 }
 
 /**
