@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
 import type { Actor } from '../auth/actor.js';
+import { requireSession } from '../auth/sessions/require-session.js';
+import type { Session } from '../auth/sessions/session.entity.js';
 import { yieldBetweenPieces, jsonPieces } from '../common/json/json-pieces.js';
 import { ConversationDto } from '../conversations/conversation.dto.js';
 import { Conversation } from '../conversations/conversation.entity.js';
@@ -26,12 +28,13 @@ export class ExportService {
   /**
    * Writes an ExportDto as pieces of JSON. Files and conversations are read page by page, as fast as the pieces are
    * consumed. The account is read before the first piece, so that its failure is a problem, not a truncated document.
+   * The pieces break off if the session ends: a client that reads slowly would see what is written long after.
    */
   async begin(actor: Actor): Promise<AsyncGenerator<string>> {
-    return yieldBetweenPieces(this.write(await this.account.read(actor), actor.user.id));
+    return yieldBetweenPieces(this.write(await this.account.read(actor), actor.session));
   }
 
-  private async *write(account: ExportedAccount, userId: number): AsyncGenerator<string> {
+  private async *write(account: ExportedAccount, session: Session): AsyncGenerator<string> {
     yield '{';
     for (const [name, member] of Object.entries(account)) {
       yield `"${name}":`;
@@ -39,20 +42,23 @@ export class ExportService {
       yield ',';
     }
     yield '"files":';
-    yield* writeList(this.files.readAll(userId), jsonPieces);
+    yield* writeList(this.files.readAll(session.userId), jsonPieces);
     yield ',"conversations":';
-    yield* writeList(this.readConversations(userId), (conversation) => this.writeConversation(conversation));
+    yield* writeList(this.readConversations(session), (conversation) =>
+      this.writeConversation(conversation, session),
+    );
     yield '}\n';
   }
 
-  private async *writeConversation(conversation: Conversation): AsyncGenerator<string> {
+  private async *writeConversation(conversation: Conversation, session: Session): AsyncGenerator<string> {
     yield `${JSON.stringify(ConversationDto.from(conversation)).slice(0, -1)},"messages":`;
-    yield* writeList(this.readMessages(conversation.id), jsonPieces);
+    yield* writeList(this.readMessages(conversation.id, session), jsonPieces);
     yield '}';
   }
 
   /** Reads all ids first: no index has a user's conversations in an order that does not change meanwhile. */
-  private async *readConversations(userId: number): AsyncGenerator<Conversation> {
+  private async *readConversations(session: Session): AsyncGenerator<Conversation> {
+    const { userId } = session;
     const rows = await this.conversations.find({
       select: { id: true },
       where: { userId },
@@ -60,13 +66,15 @@ export class ExportService {
     });
     const ids = rows.map(({ id }) => id);
     for (let start = 0; start < ids.length; start += PAGE_SIZE) {
+      await requireSession(this.conversations.manager, session);
       const where = { userId, id: In(ids.slice(start, start + PAGE_SIZE)) };
       yield* await this.conversations.find({ where, order: { id: 'ASC' } });
     }
   }
 
-  private async *readMessages(conversationId: number): AsyncGenerator<MessageDto> {
+  private async *readMessages(conversationId: number, session: Session): AsyncGenerator<MessageDto> {
     for (let id = 0; ;) {
+      if (id > 0) await requireSession(this.conversations.manager, session);
       const query = this.messages.queryFrom(conversationId, id);
       const page = await this.messages.readFitting(query, { limit: PAGE_SIZE, maxBytes: PAGE_BYTES });
       yield* await this.messages.toDtos(page.messages);

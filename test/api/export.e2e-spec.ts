@@ -26,14 +26,19 @@ interface ExportDocument {
 const exportOf = (user: TestUser) => user.get<ExportDocument>('/auth/me/export');
 
 /** Messages of a conversation, every third of them off the active branch. */
-async function plantMessages(user: TestUser, conversationId: number, count: number): Promise<void> {
+async function plantMessages(
+  user: TestUser,
+  conversationId: number,
+  count: number,
+  contentOf = (i: number) => `Message ${i} 😀 "quoted"\n`,
+): Promise<void> {
   const messages = Array.from({ length: count }, (_, i) => ({
     conversationId,
     userId: user.id,
     parentId: null,
     active: i % 3 > 0,
     role: 'user' as const,
-    content: `Message ${i} 😀 "quoted"\n`,
+    content: contentOf(i),
     reasoning: '',
     status: 'complete' as const,
     attempt: 1,
@@ -182,6 +187,24 @@ describe('GET /auth/me/export', () => {
     leaving.abort();
 
     expect((await exportOf(ada)).body.conversations[0]!.messages).toHaveLength(500);
+  });
+
+  it('breaks off when its session ends', async () => {
+    const ada = await t.user().create();
+    const owner = await ada.signInAgain();
+    const { id } = await ada.createConversation();
+    // More than the connection buffers, so that most of it is read after the session has ended.
+    for (let i = 0; i < 40; i++) await plantMessages(ada, id, 1, () => 'x'.repeat(1024 * 1024));
+    const response = await ada.fetch('GET', '/auth/me/export');
+    const reader = response.body!.getReader();
+    await reader.read();
+
+    expect((await owner.post('/auth/sessions/revoke-others')).status).toBe(204);
+
+    const readAll = async () => {
+      while (!(await reader.read()).done);
+    };
+    await expect(readAll()).rejects.toThrow('terminated');
   });
 
   it('requires a token', async () => {
