@@ -12,7 +12,7 @@ export class StoredFileDto {
   @ApiProperty({ example: 'chart.png', maxLength: 255 })
   name!: string;
 
-  /** Told by the bytes. */
+  /** Detected from the bytes. */
   @ApiProperty({ example: 'image/png' })
   mime_type!: string;
 

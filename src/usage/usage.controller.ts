@@ -20,7 +20,7 @@ export class UsageController {
     operationId: 'getMyUsage',
     summary: 'Get the tokens you have used',
     description:
-      'Sums by day, model or configuration. Every ended reply counts, and the tokens of titles; deleting lowers nothing. `quotas` tells what is left of shared configurations today.',
+      'Sums by day, model or configuration. Every ended reply counts, and the tokens of titles; deleting lowers nothing. `quotas` has what is left of shared configurations today.',
   })
   async get(@CurrentUser() user: User, @Query() query: UsageQuery): Promise<MyUsageDto> {
     return { rows: await this.reports.list(user.id, query), quotas: await this.quotas.list(user.id) };

@@ -87,7 +87,7 @@ export class AdminUsersController {
     operationId: 'removeUserTotp',
     summary: 'Turn off the second factor of a user who has lost it',
     description:
-      'The user logs in with the password alone and is told by mail. Changes nothing if it is off.',
+      'The user logs in with the password alone and is notified by mail. Changes nothing if it is off.',
   })
   async removeTotp(
     @Param('id', IdPipe) id: number,

@@ -39,7 +39,7 @@ export class TotpController {
     operationId: 'confirmTotp',
     summary: 'Turn the second factor on: ends your other sessions',
     description:
-      'From now on, a login needs `code`. The recovery codes are not shown again. The user is told by mail.',
+      'From now on, a login needs `code`. The recovery codes are not shown again. The user is notified by mail.',
   })
   @ApiProblems('403 wrong_code', '409 no_totp_pending')
   confirm(@CurrentActor() actor: Actor, @Body() dto: ConfirmTotpDto): Promise<RecoveryCodesDto> {
@@ -53,7 +53,7 @@ export class TotpController {
     summary: 'Turn the second factor off',
     description:
       'Needs a code of the app or a recovery code. A user without a password leaves `current_password` out within ' +
-      '15 minutes of the login. The user is told by mail.',
+      '15 minutes of the login. The user is notified by mail.',
   })
   @ApiProblems(
     '403 reauthentication_required',

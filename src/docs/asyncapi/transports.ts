@@ -30,9 +30,9 @@ export const TRANSPORTS: Transport[] = [
       'The namespace /chat; the handshake carries `auth: {token}`, or an Authorization header. A refused one is a ' +
       '`connect_error` with the problem in `data`. A socket gets the events of all conversations of its user, but ' +
       'deltas only of those that it opened. Each event has one argument, its body; a client that wants connection state ' +
-      'recovery says `auth: {token, recovery: true}`, and gets the offset as a second one. Each command is answered ' +
+      'recovery sends `auth: {token, recovery: true}`, and gets the offset as a second one. Each command is answered ' +
       'through its acknowledgement callback. More than 50 commands in a second are refused with `rate_limited`, more ' +
-      'than 200 also close the socket; a `rate_limited` problem says in `retry_after` how many seconds to wait.',
+      'than 200 also close the socket; a `rate_limited` problem has the seconds to wait in `retry_after`.',
     messages: {
       ...eventsOf(Object.keys(EVENTS) as EventName[], ''),
       ...commandsOf(''),

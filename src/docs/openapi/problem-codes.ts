@@ -138,11 +138,11 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
   },
   config_limit: {
     meaning: 'A user has at most 50 model configurations.',
-    detail: 'You have 50 model configurations, which is the most.',
+    detail: 'You have 50 configurations, the most there can be.',
   },
   key_unreadable: {
     meaning: 'No encryption key of the server opens the stored API key: send the `api_key` again.',
-    detail: 'The API key of this configuration cannot be read; enter it again.',
+    detail: 'The key of this configuration can no longer be read; send its api_key again.',
   },
   shared_config: {
     meaning:
@@ -228,14 +228,14 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
   },
   upstream_unreachable: {
     meaning: 'No connection to the model provider could be made, or may be made.',
-    detail: 'The provider could not be reached.',
+    detail: "The model's address is not allowed or could not be reached.",
   },
   upstream_bad_response: {
     meaning: 'The model provider sent what is no OpenAI-compatible answer, or broke off.',
-    detail: 'The provider broke off in the middle of its answer.',
+    detail: 'The provider ended the reply in the middle.',
   },
   upstream_error: {
-    meaning: 'The model provider failed, and said so.',
+    meaning: 'The model provider answered with an error.',
     detail: 'The server had an error while processing your request.',
   },
   upstream_empty: {
@@ -245,22 +245,22 @@ export const PROBLEM_CODES: Record<string, ProblemCode> = {
   },
   content_filtered: {
     meaning: "The model provider's content filter cut the reply off.",
-    detail: "The provider's content filter stopped the reply.",
+    detail: "The provider's content filter ended the reply.",
   },
   internal_error: {
-    meaning: 'A fault of ours; the log has it under `request_id`.',
+    meaning: 'An error of the server; the log has it under `request_id`.',
     detail: 'Something went wrong on our side.',
   },
   unavailable: {
     meaning: 'The server cannot answer now: try again.',
-    detail: 'The server is not available.',
+    detail: 'Too many passwords are being checked; try again shortly.',
   },
   database_unavailable: {
     meaning: 'The database is unavailable: try again after `Retry-After` seconds.',
     detail: 'The database is unavailable; try again shortly.',
   },
   draining: {
-    meaning: 'This server is on its way out: try again, and another one answers.',
+    meaning: 'This server is shutting down: try again, and another one answers.',
     detail: 'This server is shutting down; try again.',
   },
   not_ready: {

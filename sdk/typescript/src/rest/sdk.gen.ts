@@ -382,7 +382,7 @@ export class Rest extends HeyApiClient {
     /**
      * Turn the second factor on: ends your other sessions
      *
-     * From now on, a login needs `code`. The recovery codes are not shown again. The user is told by mail.
+     * From now on, a login needs `code`. The recovery codes are not shown again. The user is notified by mail.
      */
     public confirmTotp<ThrowOnError extends boolean = true>(options: Options<ConfirmTotpData, ThrowOnError>) {
         return (options.client ?? this.client).post<ConfirmTotpResponses, ConfirmTotpErrors, ThrowOnError, 'data'>({
@@ -400,7 +400,7 @@ export class Rest extends HeyApiClient {
     /**
      * Turn the second factor off
      *
-     * Needs a code of the app or a recovery code. A user without a password leaves `current_password` out within 15 minutes of the login. The user is told by mail.
+     * Needs a code of the app or a recovery code. A user without a password leaves `current_password` out within 15 minutes of the login. The user is notified by mail.
      */
     public removeTotp<ThrowOnError extends boolean = true>(options: Options<RemoveTotpData, ThrowOnError>) {
         return (options.client ?? this.client).post<RemoveTotpResponses, RemoveTotpErrors, ThrowOnError, 'data'>({
@@ -790,7 +790,7 @@ export class Rest extends HeyApiClient {
     /**
      * Get the tokens you have used
      *
-     * Sums by day, model or configuration. Every ended reply counts, and the tokens of titles; deleting lowers nothing. `quotas` tells what is left of shared configurations today.
+     * Sums by day, model or configuration. Every ended reply counts, and the tokens of titles; deleting lowers nothing. `quotas` has what is left of shared configurations today.
      */
     public getMyUsage<ThrowOnError extends boolean = true>(options?: Options<GetMyUsageData, ThrowOnError>) {
         return (options?.client ?? this.client).get<GetMyUsageResponses, GetMyUsageErrors, ThrowOnError, 'data'>({
@@ -878,7 +878,7 @@ export class Rest extends HeyApiClient {
     /**
      * Turn off the second factor of a user who has lost it
      *
-     * The user logs in with the password alone and is told by mail. Changes nothing if it is off.
+     * The user logs in with the password alone and is notified by mail. Changes nothing if it is off.
      */
     public removeUserTotp<ThrowOnError extends boolean = true>(options: Options<RemoveUserTotpData, ThrowOnError>) {
         return (options.client ?? this.client).post<RemoveUserTotpResponses, RemoveUserTotpErrors, ThrowOnError, 'data'>({

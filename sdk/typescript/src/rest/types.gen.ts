@@ -481,7 +481,7 @@ export type StoredFile = {
      */
     name: string;
     /**
-     * Told by the bytes.
+     * Detected from the bytes.
      */
     mime_type: string;
     bytes: number;
@@ -1282,13 +1282,13 @@ export type Problem = {
      * - `upstream_timeout`: The model provider took too long.
      * - `upstream_unreachable`: No connection to the model provider could be made, or may be made.
      * - `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
-     * - `upstream_error`: The model provider failed, and said so.
+     * - `upstream_error`: The model provider answered with an error.
      * - `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      * - `content_filtered`: The model provider's content filter cut the reply off.
-     * - `internal_error`: A fault of ours; the log has it under `request_id`.
+     * - `internal_error`: An error of the server; the log has it under `request_id`.
      * - `unavailable`: The server cannot answer now: try again.
      * - `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
-     * - `draining`: This server is on its way out: try again, and another one answers.
+     * - `draining`: This server is shutting down: try again, and another one answers.
      * - `not_ready`: A part that the server needs is down; `parts` says which.
      */
     code: 'bad_request' | 'unauthenticated' | 'token_expired' | 'token_revoked' | 'token_reused' | 'https_required' | 'origin_forbidden' | 'forbidden' | 'reauthentication_required' | 'account_disabled' | 'last_admin' | 'admin_only' | 'invalid_id_token' | 'identity_provider_unavailable' | 'identity_in_use' | 'last_login_method' | 'invitation_required' | 'registration_closed' | 'email_unverified' | 'already_verified' | 'mail_not_configured' | 'wrong_password' | 'second_factor_required' | 'wrong_code' | 'totp_active' | 'totp_inactive' | 'no_totp_pending' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'username_taken' | 'email_taken' | 'config_limit' | 'key_unreadable' | 'shared_config' | 'quota_exceeded' | 'no_model_config' | 'reply_in_progress' | 'no_reply_running' | 'client_message_id_reused' | 'wrong_role' | 'storage_full' | 'unsupported_file' | 'unreadable_file' | 'context_exceeded' | 'storage_unavailable' | 'range_not_satisfiable' | 'body_too_large' | 'unsupported_media_type' | 'validation_failed' | 'rate_limited' | 'upstream_auth' | 'upstream_rate_limited' | 'upstream_timeout' | 'upstream_unreachable' | 'upstream_bad_response' | 'upstream_error' | 'upstream_empty' | 'content_filtered' | 'internal_error' | 'unavailable' | 'database_unavailable' | 'draining' | 'not_ready';
@@ -1724,7 +1724,7 @@ export type RegisterErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -1791,7 +1791,7 @@ export type LoginErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -1856,7 +1856,7 @@ export type RefreshTokensErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -1917,7 +1917,7 @@ export type CreateStreamTicketErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -1978,7 +1978,7 @@ export type LogoutErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2051,7 +2051,7 @@ export type ExchangeErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2098,7 +2098,7 @@ export type ListIdentitiesErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2169,7 +2169,7 @@ export type LinkIdentityErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2247,7 +2247,7 @@ export type UnlinkIdentityErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2292,7 +2292,7 @@ export type GetMeErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2357,7 +2357,7 @@ export type ChangeUsernameErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2426,7 +2426,7 @@ export type ChangeEmailErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2493,7 +2493,7 @@ export type ChangePasswordErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2564,7 +2564,7 @@ export type DeleteAccountErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2621,7 +2621,7 @@ export type ForgotPasswordErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2674,7 +2674,7 @@ export type ResetPasswordErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2721,7 +2721,7 @@ export type ListSessionsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2782,7 +2782,7 @@ export type RevokeOtherSessionsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2852,7 +2852,7 @@ export type RevokeSessionErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2921,7 +2921,7 @@ export type StartTotpErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -2990,7 +2990,7 @@ export type ConfirmTotpErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3061,7 +3061,7 @@ export type RemoveTotpErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3130,7 +3130,7 @@ export type RequestEmailVerificationErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3187,7 +3187,7 @@ export type VerifyEmailErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3259,7 +3259,7 @@ export type ListConversationsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3320,7 +3320,7 @@ export type CreateConversationErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3382,7 +3382,7 @@ export type SearchConversationsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3452,7 +3452,7 @@ export type UpdateConversationErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3510,7 +3510,7 @@ export type ListFilesErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3581,7 +3581,7 @@ export type UploadFileErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3637,7 +3637,7 @@ export type GetFileErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3704,7 +3704,7 @@ export type GetFileContentErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3780,7 +3780,7 @@ export type DeleteFileErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3847,7 +3847,7 @@ export type GetConversationErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -3917,7 +3917,7 @@ export type DeleteConversationErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4001,7 +4001,7 @@ export type SendMessageErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4013,7 +4013,7 @@ export type SendMessageErrors = {
      *
      * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      *
-     * `upstream_error`: The model provider failed, and said so.
+     * `upstream_error`: The model provider answered with an error.
      *
      * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
      *
@@ -4025,7 +4025,7 @@ export type SendMessageErrors = {
     /**
      * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
-     * `draining`: This server is on its way out: try again, and another one answers.
+     * `draining`: This server is shutting down: try again, and another one answers.
      *
      * `storage_unavailable`: The storage of files does not answer: try again after `Retry-After`.
      */
@@ -4111,7 +4111,7 @@ export type RegenerateReplyErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4123,7 +4123,7 @@ export type RegenerateReplyErrors = {
      *
      * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      *
-     * `upstream_error`: The model provider failed, and said so.
+     * `upstream_error`: The model provider answered with an error.
      *
      * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
      *
@@ -4135,7 +4135,7 @@ export type RegenerateReplyErrors = {
     /**
      * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
-     * `draining`: This server is on its way out: try again, and another one answers.
+     * `draining`: This server is shutting down: try again, and another one answers.
      *
      * `storage_unavailable`: The storage of files does not answer: try again after `Retry-After`.
      */
@@ -4223,7 +4223,7 @@ export type EditMessageErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4235,7 +4235,7 @@ export type EditMessageErrors = {
      *
      * `upstream_empty`: The reply ended without any text: the model asked for a tool, said nothing, or spent its allowance on thinking.
      *
-     * `upstream_error`: The model provider failed, and said so.
+     * `upstream_error`: The model provider answered with an error.
      *
      * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
      *
@@ -4247,7 +4247,7 @@ export type EditMessageErrors = {
     /**
      * `database_unavailable`: The database is unavailable: try again after `Retry-After` seconds.
      *
-     * `draining`: This server is on its way out: try again, and another one answers.
+     * `draining`: This server is shutting down: try again, and another one answers.
      *
      * `storage_unavailable`: The storage of files does not answer: try again after `Retry-After`.
      */
@@ -4323,7 +4323,7 @@ export type ActivateMessageErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4397,7 +4397,7 @@ export type StopReplyErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4442,7 +4442,7 @@ export type ListConfigsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4507,7 +4507,7 @@ export type CreateConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4579,7 +4579,7 @@ export type UpdateConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4651,7 +4651,7 @@ export type DeleteConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4727,7 +4727,7 @@ export type TestConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4787,7 +4787,7 @@ export type ListConfigModelsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4795,7 +4795,7 @@ export type ListConfigModelsErrors = {
      *
      * `upstream_bad_response`: The model provider sent what is no OpenAI-compatible answer, or broke off.
      *
-     * `upstream_error`: The model provider failed, and said so.
+     * `upstream_error`: The model provider answered with an error.
      *
      * `upstream_rate_limited`: The model provider limits the API key, or its credit is used up.
      *
@@ -4863,7 +4863,7 @@ export type GetMyUsageErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4935,7 +4935,7 @@ export type ListUsersErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -4991,7 +4991,7 @@ export type GetUserErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5067,7 +5067,7 @@ export type DisableUserErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5139,7 +5139,7 @@ export type EnableUserErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5215,7 +5215,7 @@ export type ChangeUserRoleErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5287,7 +5287,7 @@ export type RemoveUserTotpErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5359,7 +5359,7 @@ export type RevokeUserSessionsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5435,7 +5435,7 @@ export type DeleteUserErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5503,7 +5503,7 @@ export type ListAuditEventsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5563,7 +5563,7 @@ export type ListInvitationsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5628,7 +5628,7 @@ export type CreateInvitationErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5700,7 +5700,7 @@ export type DeleteInvitationErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5764,7 +5764,7 @@ export type ListWebhookDeliveriesErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5836,7 +5836,7 @@ export type RetryWebhookDeliveryErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5881,7 +5881,7 @@ export type ListSharedConfigsErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -5948,7 +5948,7 @@ export type CreateSharedConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -6020,7 +6020,7 @@ export type UpdateSharedConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -6092,7 +6092,7 @@ export type DeleteSharedConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -6168,7 +6168,7 @@ export type TestSharedConfigErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -6232,7 +6232,7 @@ export type GetUsageErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -6277,7 +6277,7 @@ export type ExportAccountErrors = {
      */
     429: Problem;
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
@@ -6306,7 +6306,7 @@ export type CheckLivenessData = {
 
 export type CheckLivenessErrors = {
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
 };
@@ -6331,11 +6331,11 @@ export type CheckReadinessData = {
 
 export type CheckReadinessErrors = {
     /**
-     * `internal_error`: A fault of ours; the log has it under `request_id`.
+     * `internal_error`: An error of the server; the log has it under `request_id`.
      */
     500: Problem;
     /**
-     * `draining`: This server is on its way out: try again, and another one answers.
+     * `draining`: This server is shutting down: try again, and another one answers.
      *
      * `not_ready`: A part that the server needs is down; `parts` says which.
      */
