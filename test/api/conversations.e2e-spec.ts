@@ -133,15 +133,15 @@ describe('updating a conversation', () => {
     expect(cleared.body).toMatchObject({ config_id: null, system_prompt: null, title: 'Mine' });
   });
 
-  it.each<[string, object]>([
-    ['a new title', { title: 'second' }],
-    ['params', { params: { seed: 2 } }],
-    ['a system prompt', { system_prompt: 'Be brief.' }],
-    ['a pin', { pinned: true }],
-    ['the archive', { archived: true }],
-    ['what it is already', { title: 'first', params: {} }],
-    ['nothing', {}],
-  ])('does not count as activity, in its answer or its event: %s', async (_, change) => {
+  it.each<[string, object, number]>([
+    ['a new title', { title: 'second' }, 1],
+    ['params', { params: { seed: 2 } }, 1],
+    ['a system prompt', { system_prompt: 'Be brief.' }, 1],
+    ['a pin', { pinned: true }, 1],
+    ['the archive', { archived: true }, 1],
+    ['what it is already', { title: 'first', params: {} }, 0],
+    ['nothing', {}, 0],
+  ])('does not count as activity, in its answer or its event: %s', async (_, change, published) => {
     const { id } = await ada.createConversation({ title: 'first' });
     await t.manager.update(Conversation, { id }, { updatedAt: new Date(0) });
     let body: Thing | undefined;
@@ -149,6 +149,7 @@ describe('updating a conversation', () => {
 
     const updated_at = new Date(0).toISOString();
     expect(body).toMatchObject({ ...change, updated_at });
+    expect(events).toHaveLength(published);
     for (const event of events) expect(event.body).toMatchObject({ conversation: { ...change, updated_at } });
     expect((await page(id)).updated_at).toBe(updated_at);
   });

@@ -141,6 +141,7 @@ describe('GET /auth/me/usage', () => {
     const [ada, bob] = [await user(), await user()];
     await chat(ada, [10, 5]);
 
+    expect(await usageOf(ada, '?group=user')).toHaveLength(1);
     expect(await usageOf(bob, '?group=user')).toEqual([]);
   });
 

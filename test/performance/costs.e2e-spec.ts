@@ -89,7 +89,9 @@ describe('a chat', () => {
 
     await ada.send(id, 'Hi');
 
-    expect(statements.take()).not.toContain('SELECT messages');
+    const taken = statements.take();
+    expect(taken).toContain('INSERT messages');
+    expect(taken).not.toContain('SELECT messages');
   });
 
   it('sends one provider request on a reused connection, and one more for the title', async () => {

@@ -194,7 +194,7 @@ describe('with limits switched off', () => {
     const answers = [];
     for (let i = 0; i < 25; i++) answers.push(await t.http.post('/auth/refresh', { refresh_token: 'x' }));
 
-    expect(answers.filter(({ status }) => status === 429)).toEqual([]);
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 401));
     expect(answers[0]!.headers.has('RateLimit-Limit')).toBe(false);
   });
 });
