@@ -11,7 +11,11 @@ class SocketIoStream extends Stream {
     });
     return new Promise((resolve, reject) => {
       this.socket.on('error', reject);
-      this.socket.on('close', () => reject(new Error('the socket was closed')));
+      this.socket.on('close', () => {
+        const error = new Error('the socket was closed');
+        reject(error);
+        this.fail(error);
+      });
       this.socket.on('message', (data) => this.#read(String(data), resolve, reject));
     });
   }

@@ -5,6 +5,8 @@ export class Stream {
   tokens = new TokenChecker();
   sentAt = 0;
   firstTextMs = 0;
+  failure = null;
+  length = 0;
   #text = [];
 
   /** @param {object} peer user of the stream @param {(time: string) => void} onToken */
@@ -13,9 +15,13 @@ export class Stream {
     this.peer = peer;
     this.onToken = onToken;
     this.begun = new Promise((resolve) => (this.markBegun = resolve));
-    this.ended = new Promise((resolve, reject) =>
-      Object.assign(this, { resolveEnded: resolve, fail: reject }),
-    );
+    this.ended = new Promise((resolve, reject) => {
+      this.resolveEnded = resolve;
+      this.fail = (error) => {
+        this.failure ??= error;
+        reject(error);
+      };
+    });
     this.ended.catch(() => this.markBegun());
   }
 
@@ -44,8 +50,6 @@ export class Stream {
       this.fail(error);
     }
   }
-
-  length = 0;
 
   /** @param whole the server's complete text, if the transport has it */
   end(whole) {

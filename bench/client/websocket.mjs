@@ -10,7 +10,11 @@ export class ParleyWebSocketStream extends Stream {
     });
     return new Promise((resolve, reject) => {
       this.socket.on('error', reject);
-      this.socket.on('close', (code) => reject(new Error(`the socket was closed: ${code}`)));
+      this.socket.on('close', (code) => {
+        const error = new Error(`the socket was closed: ${code}`);
+        reject(error);
+        this.fail(error);
+      });
       this.socket.on('message', (data) => this.#read(JSON.parse(String(data)), resolve));
     });
   }
