@@ -7,6 +7,7 @@
  *   BASE_URL=http://127.0.0.1:3000 node bench/account-timing.mjs login|forgot
  */
 import { randomUUID } from 'node:crypto';
+import { median } from './support/stats.mjs';
 
 const TRIES = 200;
 const WARM_UP = 20;
@@ -36,8 +37,6 @@ async function timeCall(email) {
   if (status !== call.expected) throw new Error(`Answered ${status}: is RATE_LIMIT_SCALE 0?`);
   return { ms, answer: JSON.stringify(body && { ...body, request_id: '' }) };
 }
-
-const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
 
 const email = newEmail();
 const account = { username: randomUUID(), email, password: randomUUID() };

@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { percentile } from './support/stats.mjs';
 
 const LOGINS = 100;
 const ROUNDS = 3;
@@ -26,7 +27,7 @@ async function probe() {
     times.push(performance.now() - start);
     await delay(5);
   }
-  process.send(times.sort((a, b) => a - b));
+  process.send(times);
   process.disconnect();
 }
 
@@ -52,7 +53,7 @@ async function flood(round) {
   const during = process.env.PID && residentMegabytes();
   prober.send('stop');
   const [times] = await once(prober, 'message');
-  const [p99, max] = [times[Math.floor(times.length * 0.99)], times.at(-1)];
+  const [p99, max] = [percentile(times, 99), Math.max(...times)];
   console.log(
     `round ${round}: ${[...new Set(statuses)]}; live p99 ${p99.toFixed(0)} ms, max ${max.toFixed(0)} ms; RSS ${before} → ${during} MB`,
   );

@@ -10,6 +10,7 @@ import { SCHEMA } from '../dist/src/schema.js';
 import { PARTITIONS } from '../dist/src/usage/daily-usage.entity.js';
 import { addDays } from '../dist/src/usage/usage-dates.js';
 import { UsageReports } from '../dist/src/usage/usage-reports.service.js';
+import { median } from './support/stats.mjs';
 
 const USERS = 100_000;
 const DAYS = 30;
@@ -37,9 +38,8 @@ for (const userId of [7, null])
       rows = await reports.list(userId, { ...range, group });
       times.push(performance.now() - start);
     }
-    const median = times.sort((a, b) => a - b)[ROUNDS >> 1];
     console.log(
-      `${userId ? 'one user' : 'all users'} by ${group}: ${median.toFixed(1)} ms, ${rows.length} rows`,
+      `${userId ? 'one user' : 'all users'} by ${group}: ${median(times).toFixed(1)} ms, ${rows.length} rows`,
     );
   }
 await dataSource.destroy();

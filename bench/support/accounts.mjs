@@ -26,10 +26,7 @@ export class Accounts {
     const accounts = new Accounts(parley, database, secret, count);
     const first = { username: 'first', email: 'first@example.com', password: PASSWORD };
     await parley.post('/auth/register', first);
-    const { access_token: token } = await parley.post(
-      '/auth/login',
-      first.email && { email: first.email, password: PASSWORD },
-    );
+    const { access_token: token } = await parley.post('/auth/login', accounts.credentials);
     const config = { model_url: providerUrl, model_name: 'none', api_key: 'sk-bench' };
     await parley.post('/auth/config/create', config, token);
     await accounts.#copyFirst();

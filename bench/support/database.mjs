@@ -47,11 +47,11 @@ class Mysql {
   }
 }
 
-/** Creates a database on the URL's server; replaces an older one unless `keep`. */
-export async function createDatabase(server, name, keep = false) {
+/** Creates a database on the URL's server; replaces an older one. */
+export async function createDatabase(server, name) {
   const connection = await createConnection(server);
-  if (!keep) await connection.query(`DROP DATABASE IF EXISTS ${name}`);
-  await connection.query(`CREATE DATABASE IF NOT EXISTS ${name} CHARACTER SET utf8mb4`);
+  await connection.query(`DROP DATABASE IF EXISTS ${name}`);
+  await connection.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   await connection.end();
   return `${server.replace(/\/$/, '')}/${name}`;
 }

@@ -12,11 +12,15 @@ const FIRST_HAN = 0x4e00;
 const HANS = 3000;
 
 /** In descending frequency. */
-export const word = (rank) =>
-  [rank % 22, Math.floor(rank / 22) % 22, Math.floor(rank / 484) % 22, Math.floor(rank / 10648) % 22]
-    .slice(0, rank < 22 ? 1 : rank < 484 ? 2 : rank < 10648 ? 3 : 4)
-    .map((index) => SYLLABLES[index])
-    .join('');
+export function word(rank) {
+  let text = '';
+  // The digits of the rank, in a number system with a digit for each syllable.
+  do {
+    text += SYLLABLES[rank % SYLLABLES.length];
+    rank = Math.floor(rank / SYLLABLES.length);
+  } while (rank > 0);
+  return text;
+}
 const VOCABULARY = Array.from({ length: WORDS }, (_, rank) => word(rank));
 
 /** The word of every MARKED_EVERY-th message. */

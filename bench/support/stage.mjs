@@ -26,13 +26,13 @@ export class Stage {
   #others = new Map();
   #profiles = 0;
 
-  static async open({ mysqlUrl, users = 1000, env = {}, nodeOptions = [], mysql = mysqlUrl !== undefined }) {
+  static async open({ mysqlUrl, users = 1000, env = {}, nodeOptions = [] }) {
     const stage = new Stage();
     stage.mysqlUrl = mysqlUrl;
     stage.folder = await mkdtemp(join(tmpdir(), 'parley-bench-'));
     stage.provider = await stage.#keep(Part.start('parts/provider.mjs'));
     stage.client = await stage.#keep(Part.start('parts/client.mjs'));
-    const databaseUrl = mysql ? await stage.#mysqlDatabase() : `sqlite:${join(stage.folder, 'parley.db')}`;
+    const databaseUrl = mysqlUrl ? await stage.#mysqlDatabase() : `sqlite:${join(stage.folder, 'parley.db')}`;
     stage.env = { DATABASE_URL: databaseUrl, JWT_SECRETS: SECRET, ...env };
     stage.parley = await stage.startParley({}, nodeOptions);
     stage.database = await openDatabase(databaseUrl);
@@ -160,9 +160,9 @@ export class Stage {
   /** Writes a CPU profile to the folder in BENCH_PROFILE, if set. */
   async profiled(kind, under, run) {
     const folder = process.env.BENCH_PROFILE;
-    if (!folder) return run(under);
+    if (!folder) return run();
     await under[0].ask('startProfile');
-    const result = await run(under);
+    const result = await run();
     await under[0].ask('endProfile', join(folder, `${kind}-${++this.#profiles}.cpuprofile`));
     return result;
   }
