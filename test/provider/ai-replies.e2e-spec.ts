@@ -15,6 +15,7 @@ import {
   usage,
 } from '../support/provider/provider.js';
 import { KEY, HELLO, data, delta, useAi } from '../support/provider/ai-setup.js';
+import { DONE, FINISH } from '../support/provider/stream-cases.js';
 
 const h = useAi();
 
@@ -291,6 +292,20 @@ describe('memory use is bounded', () => {
     expect(content.length).toBeLessThanOrEqual(10 * 1024 * 1024);
     expect(process.memoryUsage.rss() - before).toBeLessThan(150 * 1024 * 1024);
     await h.played.chats[0]?.closed;
+  });
+
+  it('for a reply of more than 10 MiB, although its finish arrives with the last text', async () => {
+    const text = (length: number) => `${data(delta('x'.repeat(length)))}\n\n`;
+    const most = Array<Piece>(20).fill(raw(text(512 * 1024 - 1)));
+    const fits = raw(text(20) + FINISH + DONE);
+    const exceeds = raw(text(21) + FINISH + DONE);
+
+    const whole = await h.ask(...most, fits);
+    const cut = await h.ask(...most, exceeds);
+
+    expect([whole.content.length, whole.error]).toEqual([10 * 1024 * 1024, undefined]);
+    expect(cut.error).toMatchObject({ code: 'upstream_bad_response' });
+    expect(cut.content.length).toBeGreaterThan(9 * 1024 * 1024);
   });
 
   it('for the endless body of an error', async () => {

@@ -184,7 +184,11 @@ export class CompletionState {
   private countBytes({ content, reasoning }: CompletionBatch): boolean {
     this.bytes += Buffer.byteLength(content) + Buffer.byteLength(reasoning);
     if (!this.isFull) return true;
-    this.fail(this.errors.create('upstream_bad_response', 'The provider sent a reply of more than 10 MiB.'));
+    // Text is lost, so the reply fails even if its finish was read with it.
+    this.firstError ??= this.errors.create(
+      'upstream_bad_response',
+      'The provider sent a reply of more than 10 MiB.',
+    );
     return false;
   }
 }
