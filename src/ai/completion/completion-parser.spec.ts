@@ -15,6 +15,64 @@ function parse(body: string): CompletionParser {
   return parser;
 }
 
+const NAMES = [
+  ...[
+    'choices',
+    'index',
+    'delta',
+    'message',
+    'content',
+    'text',
+    'type',
+    'reasoning',
+    'tool_calls',
+    'finish_reason',
+  ],
+  ...[
+    'error',
+    'code',
+    'status',
+    'status_code',
+    'param',
+    'loc',
+    'msg',
+    'detail',
+    'errors',
+    'metadata',
+    'raw',
+    'base_resp',
+  ],
+  ...[
+    'usage',
+    'prompt_tokens',
+    'completion_tokens',
+    'citations',
+    'search_results',
+    'url',
+    'title',
+    'x_groq',
+    'object',
+  ],
+];
+
+/** Chunks with a value in every member that is read, alone and in the places where such members are nested. */
+function chunksWith(value: string): string[] {
+  const members = NAMES.map((name) => `{"${name}":${value}}`);
+  const withMessage = NAMES.map((name) => `{"message":"a","${name}":${value}}`);
+  return [...members, ...withMessage].flatMap((member) => [
+    member,
+    ...['error', 'detail', 'usage', 'citations', 'base_resp'].flatMap((name) => [
+      `{"${name}":${member}}`,
+      `{"${name}":[${member},${member}]}`,
+    ]),
+    ...['delta', 'message'].flatMap((name) => [
+      `{"choices":[{"${name}":${member}}]}`,
+      `{"choices":[{"${name}":{"content":[${member}]}}]}`,
+    ]),
+    `{"choices":[${member},${member}]}`,
+  ]);
+}
+
 const event = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
 const fill = (text: string) => text.repeat(LENGTH / text.length);
 
@@ -52,6 +110,14 @@ describe('CompletionParser', () => {
     const text = event({ choices: [{ delta: { content: 'a' }, finish_reason: 'stop' }] });
 
     expect(parse('data: working\n\n'.repeat(5_000) + text).error).toBeUndefined();
+  });
+
+  it('reads a chunk whose members are of any kind', () => {
+    const values = ['null', '1', '"a"', '[]', '{"toString":null,"valueOf":null}', '[{"toString":null}]'];
+    const deep = '['.repeat(10_000) + ']'.repeat(10_000);
+
+    for (const chunk of [...values, deep].flatMap((value) => chunksWith(value)))
+      expect(() => parse(`data: ${chunk}\n\n`)).not.toThrow();
   });
 
   it('reads a body of a chunk per line, with blank lines between', () => {

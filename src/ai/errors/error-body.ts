@@ -52,8 +52,7 @@ export function objectsIn(body: unknown): Record<string, unknown>[] {
 /** Parameters named by an error: `param` (OpenAI) and `loc` (FastAPI). */
 export function paramsIn(body: unknown): string[] {
   return objectsIn(body).flatMap(({ param, loc }) => {
-    const path = Array.isArray(loc) ? loc.filter((part) => !REQUEST_PARTS.has(part)).join('.') : undefined;
-    return [param, path].filter((each): each is string => typeof each === 'string' && each !== '');
+    return [param, fieldIn(loc)].filter((each): each is string => typeof each === 'string' && each !== '');
   });
 }
 
@@ -77,9 +76,15 @@ function sentenceInList(list: unknown[], depth: number): string | undefined {
 }
 
 function withField(sentence: string, loc: unknown): string {
-  if (!Array.isArray(loc)) return sentence;
-  const field = loc.filter((part) => !REQUEST_PARTS.has(part)).join('.');
+  const field = fieldIn(loc);
   return field ? `${field}: ${sentence}` : sentence;
+}
+
+/** Leaves out parts that are no names or indexes: converting `{"toString": null}` or a deep list to text throws. */
+function fieldIn(loc: unknown): string | undefined {
+  if (!Array.isArray(loc)) return undefined;
+  const isName = (part: unknown) => typeof part === 'string' || typeof part === 'number';
+  return loc.filter((part) => isName(part) && !REQUEST_PARTS.has(part)).join('.');
 }
 
 /** OpenRouter puts the provider's own message into `metadata.raw`. */

@@ -25,12 +25,14 @@ const EMPTY: TextParts = { content: '', reasoning: '' };
 /** Maximum nesting of content parts; OpenAI and Mistral nest once. */
 const MAX_DEPTH = 4;
 const REASONING_TYPE = /think|thought|reason/i;
+/** Compared without conversion, which throws for `{"toString": null}`. */
+const FIRST_INDEXES = new Set<unknown>([0, '0', null, undefined]);
 const SUCCESS = /^(?:0*|200|20000|ok|success)$/i;
 
 /** Picks a lone choice whatever its index, because some providers count it up, or the one with index 0. */
 export function choiceOf({ choices }: ProviderChunk): Record<string, unknown> | undefined {
   if (!Array.isArray(choices)) return undefined;
-  const isFirst = (each: unknown) => isObject(each) && Number(each.index ?? 0) === 0;
+  const isFirst = (each: unknown) => isObject(each) && FIRST_INDEXES.has(each.index);
   const first: unknown = (choices.length > 1 && choices.find(isFirst)) || choices[0];
   return isObject(first) ? first : undefined;
 }
