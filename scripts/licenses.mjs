@@ -13,14 +13,14 @@ const COMPATIBLE = [
   'Python-2.0',
 ];
 /** Shared libraries that are linked at run time and shipped unchanged, as the LGPL allows. */
-const LINKED = { path: /^node_modules\/@img\/sharp-/, licence: 'LGPL-3.0-or-later' };
+const LINKED = { path: /^node_modules\/@img\/sharp-/, license: 'LGPL-3.0-or-later' };
 /** Licenses of packages without one in package.json, with their source. */
-const LOOKED_UP = { 'pause@0.0.1': 'MIT' /* its Readme.md */ };
+const LOOKED_UP = { 'pause@0.0.1': 'MIT' /* its readme */ };
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
 /** Older packages have a list or an object with a type. Packages for other platforms are in the lock file only. */
-function licenceOf(folder, { license, version }) {
+function licenseOf(folder, { license, version }) {
   const path = `${folder}/package.json`;
   const written = existsSync(path) ? readJson(path) : { license };
   const named = written.license ?? written.licenses?.map(({ type }) => type).join(' OR ');
@@ -28,19 +28,19 @@ function licenceOf(folder, { license, version }) {
 }
 
 /** One alternative of an SPDX expression (OR) suffices; of an expression with AND, every part is required. */
-function isCompatible(path, licence) {
-  const parts = licence.split(/ AND | OR |[()]/).filter(Boolean);
+function isCompatible(path, license) {
+  const parts = license.split(/ AND | OR |[()]/).filter(Boolean);
   const isAllowed = (part) =>
-    COMPATIBLE.includes(part) || (LINKED.path.test(path) && part === LINKED.licence);
-  return licence.includes(' AND ') ? parts.every(isAllowed) : parts.some(isAllowed);
+    COMPATIBLE.includes(part) || (LINKED.path.test(path) && part === LINKED.license);
+  return license.includes(' AND ') ? parts.every(isAllowed) : parts.some(isAllowed);
 }
 
 const shipped = Object.entries(readJson('package-lock.json').packages).filter(
   ([path, { dev }]) => path && !dev,
 );
-const licences = shipped.map(([path, entry]) => [path, licenceOf(path, entry)]);
-const refused = licences.filter(([path, licence]) => !isCompatible(path, licence));
-for (const [path, licence] of refused) console.error(`${path}: ${licence}`);
+const licenses = shipped.map(([path, entry]) => [path, licenseOf(path, entry)]);
+const refused = licenses.filter(([path, license]) => !isCompatible(path, license));
+for (const [path, license] of refused) console.error(`${path}: ${license}`);
 console.log(
   `${shipped.length} packages are shipped, ${refused.length} with an unknown or incompatible license.`,
 );

@@ -18,7 +18,7 @@ interface UserPage {
   total: number;
 }
 
-/** API.md 7.4.5: sockets close within a second. */
+/** Sockets of an ended session close within a second. */
 const SOON_MS = 1000;
 
 let t: TestApp;

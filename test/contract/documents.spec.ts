@@ -120,6 +120,17 @@ describe('docs/reply-engine.md', () => {
   });
 });
 
+describe('comments', () => {
+  it('name existing documents', () => {
+    const code = sources.filter((path) => /\.(ts|tsx|mjs|ya?ml)$/.test(path) && !/spec\.ts$/.test(path));
+    // Of the root, or with a folder; those of other places begin with more of a path.
+    const named = code.flatMap((path) => matches(read(path), /(?<![\w./-])((?:docs\/)?[A-Za-z-]+\.md)\b/g));
+
+    expect(named).toContain('docs/clients.md');
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
 describe('docs/security.md', () => {
   it('names a test for every requirement marked as met', () => {
     const [, table = ''] = read('docs/security.md').split('### V1 ');

@@ -26,7 +26,7 @@ afterAll(() => t?.stop());
 
 const isOfMessages = ({ type }: SeenEvent) => type.startsWith('message.');
 
-/** A conversation as a client keeps it: what it makes of the events by API.md's own rules. */
+/** A conversation as a client assembles it from the events by the rules of docs/clients.md. */
 class View {
   readonly messages = new Map<number, { content: string; reasoning: string; status: string }>();
 

@@ -390,7 +390,7 @@ function idsOf(places: IdPlace[], values: Values): object {
 
 const isOptional = ({ kind }: IdPlace) => kind === 'config' || kind === 'file';
 
-/** Closing needs no ownership: `conversation.close` is acknowledged for any id (API.md 6). */
+/** Closing needs no ownership: `conversation.close` is acknowledged for any id. */
 function expectRefused(command: string, answer: Record<string, unknown>, theirs: IdPlace[]): void {
   if (command === 'conversation.close') return expect(answer).toEqual({ ok: true, data: {} });
   const statuses = [...(theirs.some(isOptional) ? [422] : []), ...(theirs.every(isOptional) ? [] : [404])];

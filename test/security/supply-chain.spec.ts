@@ -35,7 +35,7 @@ describe('the lock file', () => {
 });
 
 describe('the shipped package', () => {
-  it('has compatible licences only', async () => {
+  it('has compatible licenses only', async () => {
     expect((await run('scripts/licenses.mjs')).stdout).toMatch(/ 0 with an unknown or incompatible license/);
   });
 

@@ -21,7 +21,7 @@ interface DocumentedEvent {
   body: Model;
 }
 
-/** The events of API.md 6, with the DTOs of their bodies. */
+/** All public events, with the DTOs of their bodies. */
 export const EVENTS: Record<EventName, DocumentedEvent> = {
   'message.created': { summary: 'A message was sent, or a reply to one begins', body: MessageEventDto },
   'message.delta': {

@@ -38,7 +38,7 @@ export interface Command {
   body: Record<string, unknown> & { conversation_id: number; message_id?: number };
 }
 
-/** The calls of API.md, sections 4 to 6, of models. */
+/** Answers the calls and commands of clients from models. */
 export class PlayedServer {
   readonly conversations = new Map<number, ConversationModel>();
   /** Absent where a test has no list. */

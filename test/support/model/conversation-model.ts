@@ -21,8 +21,8 @@ export interface Asked {
 }
 
 /**
- * One conversation as API.md describes it to clients, and the events that it sends. Refuses by throwing problems.
- * Written from the page, not from the server's or the client's code.
+ * One conversation as the API's documents describe it, and the events that it sends. Refuses by throwing problems.
+ * Written from the documents, not from the server's or the client's code.
  */
 export class ConversationModel {
   /** Every event so far. */
@@ -110,7 +110,7 @@ export class ConversationModel {
   delete(): void {
     if (this.running) this.stop();
     this.isDeleted = true;
-    this.tell({ type: 'conversation.deleted', body: { conversation_id: this.id } });
+    this.emit({ type: 'conversation.deleted', body: { conversation_id: this.id } });
   }
 
   say(text: string, part: Part = 'content'): void {
@@ -243,11 +243,11 @@ export class ConversationModel {
   }
 
   private delta({ id: message_id }: Message, part: Part, offset: number, text: string): void {
-    this.tell({ type: 'message.delta', body: { conversation_id: this.id, message_id, part, offset, text } });
+    this.emit({ type: 'message.delta', body: { conversation_id: this.id, message_id, part, offset, text } });
   }
 
   private about(type: 'message.created' | 'message.restarted' | 'message.completed', message: Message): void {
-    this.tell(this.event(type, message));
+    this.emit(this.event(type, message));
   }
 
   private event(
@@ -258,10 +258,10 @@ export class ConversationModel {
   }
 
   private updated(): void {
-    this.tell({ type: 'conversation.updated', body: { conversation: this.conversation } });
+    this.emit({ type: 'conversation.updated', body: { conversation: this.conversation } });
   }
 
-  private tell(event: LiveEvent): void {
+  private emit(event: LiveEvent): void {
     this.events.push(event);
     this.publish(event);
   }

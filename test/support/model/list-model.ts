@@ -14,7 +14,7 @@ interface Page {
   next_cursor: string | null;
 }
 
-/** The conversations of a user as API.md describes their list, and the events that it sends. */
+/** The list of a user's conversations as the API's documents describe it, and the events that it sends. */
 export class ListModel {
   private readonly conversations = new Map<number, Conversation>();
   private lastId = 0;

@@ -4,7 +4,7 @@ import { IsOptionalNotNull } from '../../../common/validation/optional.decorator
 import { MessageDto } from '../../../conversations/messages/message.dto.js';
 import { EditMessageDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js';
 
-/** Bodies of socket commands (API.md 6). */
+/** Bodies of socket commands. */
 export class ConversationRefDto {
   @ApiProperty({ type: 'integer', example: 3 })
   @IsInt()

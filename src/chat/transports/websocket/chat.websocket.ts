@@ -70,7 +70,7 @@ export class ChatWebSocket implements OnApplicationBootstrap {
   }
 }
 
-/** Replaces ws' close code for a frame over `maxPayload`, 1009, by 4413 of API.md. */
+/** Replaces ws' close code for a frame over `maxPayload`, 1009, by Parley's own. */
 function closingAsAgreed(client: WebSocket): WebSocket {
   const close = client.close.bind(client);
   client.close = (code, reason) => close(code === MESSAGE_TOO_BIG ? CLOSE_CODES.tooLarge : code, reason);

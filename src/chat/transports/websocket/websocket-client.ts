@@ -16,7 +16,7 @@ import { SocketCommands, SocketPeer } from '../shared/socket-commands.js';
 import { EventMeter, SocketLimits, tooManyEvents } from '../shared/socket-limits.js';
 import { Acknowledgement, refusal, type SocketRequest } from '../shared/socket-refusal.js';
 
-/** RFC 6455, section 7.4; 4000–4999 are defined by API.md 6. */
+/** RFC 6455, section 7.4; those from 4000 on are Parley's own (docs/clients.md). */
 export const CLOSE_CODES = {
   internal: 1011,
   restart: 1012,
