@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { onRedis } from '../support/infrastructure/database.js';
 import type { CompletionBody, Script, Step } from '../support/provider/provider.js';
@@ -102,7 +102,7 @@ const bytewise = async (stream: Parameters<Step>[0], delta: object): Promise<voi
   const event = `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`;
   for (const byte of Buffer.from(event)) {
     await stream.write(Uint8Array.of(byte));
-    await turn();
+    await immediate();
   }
 };
 

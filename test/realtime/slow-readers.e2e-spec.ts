@@ -245,7 +245,7 @@ describe('a recovered client', () => {
 
     const { namespace } = t.app.get(SocketLifecycle) as unknown as { namespace: Namespace };
     const live = new ParleyEvent('config.changed', { configs: [] });
-    // In the turn in which the socket is brought what it had missed.
+    // In the tick in which the socket receives what it had missed.
     namespace.once('connection', () => t.app.get(EventHub).deliver(ada.id, live));
     const back = once(socket.io as never, 'connect');
     socket.io.connect();

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { webcrypto } from 'node:crypto';
 import { getEventListeners } from 'node:events';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { Emitter } from '../../sdk/typescript/src/emitter.js';
 import {
   isProblem,
@@ -200,7 +200,7 @@ describe('event streams', () => {
     new Response(
       new ReadableStream<Uint8Array>({
         async pull(controller) {
-          await turn();
+          await immediate();
           const piece = pieces.shift();
           if (piece) controller.enqueue(piece);
           else controller.close();
@@ -372,7 +372,7 @@ describe('a lock', () => {
     const start = performance.now();
     const task = jest.fn(() => Promise.resolve('result'));
     const waiting = withLock('name', task);
-    await turn();
+    await immediate();
     expect(task).not.toHaveBeenCalled();
     release();
     expect(await waiting).toBe('result');

@@ -29,20 +29,20 @@ describe('CompletionStream', () => {
     jest.useRealTimers();
   });
 
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const immediate = () => new Promise((resolve) => setImmediate(resolve));
   const event = (chunk: object) => `data: ${JSON.stringify(chunk)}\n\n`;
   const text = (content: string) => event({ choices: [{ delta: { content } }] });
   const FINISH = event({ choices: [{ delta: {}, finish_reason: 'stop' }] });
   const DONE = 'data: [DONE]\n\n';
   const receive = async (bytes: string) => {
     body.write(bytes);
-    await turn();
+    await immediate();
   };
   /** Receives bytes, which the coalescer's next round reads. */
   const read = async (bytes: string) => {
     await receive(bytes);
     jest.advanceTimersByTime(50);
-    await turn();
+    await immediate();
   };
 
   it('pauses the body above 256 KiB of undelivered text, until it is read', async () => {
@@ -102,7 +102,7 @@ describe('CompletionStream', () => {
     await read(DONE);
     await stream.next();
     body.end();
-    await turn();
+    await immediate();
     jest.advanceTimersByTime(10_000);
 
     expect(watchdog.signal.aborted).toBe(false);

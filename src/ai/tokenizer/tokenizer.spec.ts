@@ -10,7 +10,7 @@ afterAll(() => closeTokenizer());
 const count = async (text: string) => (await countTokens([text]))[0]!;
 
 /**
- * Measures the longest turn of the event loop during some work, in milliseconds: the minimum of three runs, because
+ * Measures the longest tick of the event loop during some work, in milliseconds: the minimum of three runs, because
  * other processes interfere.
  */
 async function longestTurn(work: () => Promise<unknown>): Promise<number> {

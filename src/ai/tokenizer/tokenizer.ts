@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Logger } from '@nestjs/common';
 
-/** Maximum length copied to the worker in one turn of the event loop. UTF-16 code units. */
+/** Maximum length copied to the worker in one tick of the event loop. UTF-16 code units. */
 const MAX_BATCH = 1024 * 1024;
 /** The worker is terminated when it is idle for this long, which frees the memory of the vocabulary. */
 const IDLE_MS = 5 * 60_000;

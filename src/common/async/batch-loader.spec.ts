@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { BatchLoader } from './batch-loader.js';
 
 /** Loader whose batches end on request. */
@@ -19,14 +19,14 @@ function heldBatches({ maxBatchSize = 10, maxWaitMs = 60_000 } = {}) {
 it('batches items of one tick, and items added while a batch runs', async () => {
   const { loader, started, itemsOf } = heldBatches();
   const first = [loader.load(1), loader.load(2)];
-  await turn();
+  await immediate();
   const second = [loader.load(3), loader.load(4)];
-  await turn();
+  await immediate();
 
   expect(itemsOf()).toEqual([[1, 2]]);
   started[0]!.end();
   expect(await Promise.all(first)).toEqual(['of 1', 'of 2']);
-  await turn();
+  await immediate();
   expect(itemsOf()).toEqual([
     [1, 2],
     [3, 4],
@@ -38,9 +38,9 @@ it('batches items of one tick, and items added while a batch runs', async () => 
 it('starts the next batch beside a slow one', async () => {
   const { loader, started, itemsOf } = heldBatches({ maxWaitMs: 5 });
   const slow = loader.load(1);
-  await turn();
+  await immediate();
   const quick = loader.load(2);
-  while (started.length < 2) await turn();
+  while (started.length < 2) await immediate();
   started[1]!.end();
 
   expect(await quick).toBe('of 2');
@@ -53,7 +53,7 @@ it('limits the size of a batch', async () => {
   const { loader, started, itemsOf } = heldBatches({ maxBatchSize: 2 });
   const all = Promise.all([1, 2, 3, 4, 5].map((item) => loader.load(item)));
   for (let n = 0; n < 3; n++) {
-    while (started.length <= n) await turn();
+    while (started.length <= n) await immediate();
     started[n]!.end();
   }
 
@@ -66,11 +66,11 @@ it('fails all items of a failed batch, and continues with the next', async () =>
   const failed = [loader.load(1), loader.load(2)].map((added) =>
     expect(added).rejects.toThrow('unavailable'),
   );
-  await turn();
+  await immediate();
   const next = loader.load(3);
   started[0]!.end(new Error('unavailable'));
   await Promise.all(failed);
-  while (started.length < 2) await turn();
+  while (started.length < 2) await immediate();
   started[1]!.end();
 
   expect(await next).toBe('of 3');

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { isHighSurrogate } from '../text/utf16.js';
 
-/** Maximum text encoded at once, to keep turns of the event loop short. UTF-16 code units. */
+/** Maximum text encoded at once, to keep ticks of the event loop short. UTF-16 code units. */
 const PIECE_LENGTH = 64 * 1024;
-/** Maximum time between two turns of the event loop. */
+/** Maximum time between two ticks of the event loop. */
 const TURN_MS = 5;
 
 /** Encodes a DTO like `JSON.stringify`, in small pieces. */

@@ -9,7 +9,7 @@ export const BEGINNING_CHARACTERS = 8000;
 const SNIPPET_CHARACTERS = 160;
 /** Characters of a snippet before the match. */
 const LEAD_CHARACTERS = 60;
-/** Longest work between two turns of the event loop. */
+/** Longest work between two ticks of the event loop. */
 const MAX_BUSY_MS = 3;
 
 export interface MatchRow {

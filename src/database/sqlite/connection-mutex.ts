@@ -1,4 +1,4 @@
-/** Longest run of statements between two turns of the event loop. */
+/** Longest run of statements between two ticks of the event loop. */
 const MAX_BUSY_MS = 5;
 
 /**
@@ -7,7 +7,7 @@ const MAX_BUSY_MS = 5;
  */
 export class ConnectionMutex {
   private last: Promise<void> = Promise.resolve();
-  /** When holders started to follow each other without a turn of the event loop. */
+  /** When holders started to follow each other without a tick of the event loop. */
   private busySince?: number;
 
   /** @returns releases the mutex */

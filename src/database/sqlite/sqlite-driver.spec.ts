@@ -12,25 +12,25 @@ beforeEach(async () => {
 });
 afterEach(() => database.destroy());
 
-/** @returns number of event-loop turns until `work` settles */
-async function turnsDuring(work: Promise<unknown>): Promise<number> {
-  let turns = 0;
+/** @returns number of event-loop ticks until `work` settles */
+async function ticksDuring(work: Promise<unknown>): Promise<number> {
+  let ticks = 0;
   let over = false;
   const count = () => {
     if (over) return;
-    turns++;
+    ticks++;
     setImmediate(count);
   };
   setImmediate(count);
   await work.finally(() => (over = true));
-  return turns;
+  return ticks;
 }
 
 describe('SQLite statements', () => {
   it('yield to the event loop between concurrent statements', async () => {
     const statements = Array.from({ length: 50 }, () => database.query(LONG));
 
-    expect(await turnsDuring(Promise.all(statements))).toBeGreaterThan(5);
+    expect(await ticksDuring(Promise.all(statements))).toBeGreaterThan(5);
   });
 
   it('yield to the event loop between transactions, which keep their order', async () => {
@@ -43,11 +43,11 @@ describe('SQLite statements', () => {
       }),
     );
 
-    expect(await turnsDuring(Promise.all(transactions))).toBeGreaterThan(5);
+    expect(await ticksDuring(Promise.all(transactions))).toBeGreaterThan(5);
     expect(order).toEqual(Array.from({ length: 100 }, (_, n) => Math.floor(n / 2)));
   });
 
   it('run without yielding if they are short', async () => {
-    expect(await turnsDuring(database.query('SELECT 1').then(() => database.query('SELECT 1')))).toBe(0);
+    expect(await ticksDuring(database.query('SELECT 1').then(() => database.query('SELECT 1')))).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { TransportClient, type Connection } from './transport-client.js';
 import type { Thing } from './http.js';
 import type { TestUser } from '../app/user.js';
@@ -121,7 +121,7 @@ export class RovingClient extends TransportClient {
       // A client recovered before its acknowledgement receives text of an unknown message.
       this.reader.connect('socket.io again', { joinsMidway: !opened });
       io.io.engine.close();
-      await turn();
+      await immediate();
     }
     io.disconnect();
   }

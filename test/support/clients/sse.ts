@@ -24,7 +24,7 @@ export class SseReader {
       () => this.log.end('the server ended the stream'),
       () => this.log.end('the stream broke off'),
     );
-    // fetch's body never settles when it is aborted in the turn in which it ends.
+    // fetch's body never settles when it is aborted in the tick in which it ends.
     this.ended = Promise.race([
       read,
       once(abort.signal, 'abort').then(() => this.log.end('closed by the test')),

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Request, Response } from 'express';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { yieldBetweenRequests } from './yield-between-requests.js';
 
 /**
- * Sends a burst of requests in one turn.
+ * Sends a burst of requests in one tick.
  * @returns the paths of the started requests
  */
 function burst(paths: string[]): string[] {
@@ -15,15 +15,15 @@ function burst(paths: string[]): string[] {
 }
 
 describe('yieldBetweenRequests', () => {
-  it('starts the first request of a burst at once, and the others in later turns, in order', async () => {
+  it('starts the first request of a burst at once, and the others in later ticks, in order', async () => {
     const paths = Array.from({ length: 25 }, (_, n) => `/auth/login/${n}`);
 
     const begun = burst(paths);
 
     expect(begun).toEqual(paths.slice(0, 10));
-    await nextTurn();
+    await immediate();
     expect(begun).toEqual(paths.slice(0, 20));
-    await nextTurn();
+    await immediate();
     expect(begun).toEqual(paths);
   });
 
@@ -36,7 +36,7 @@ describe('yieldBetweenRequests', () => {
     const begun: number[] = [];
     const ask = (n: number) => void handler({ path: '/' } as Request, {} as Response, () => begun.push(n));
     for (let n = 0; n < 15; n++) ask(n);
-    for (let turn = 0; turn < 3; turn++) await nextTurn();
+    for (let tick = 0; tick < 3; tick++) await immediate();
 
     ask(15);
 

@@ -25,7 +25,7 @@ export class HttpAdapter extends ExpressAdapter {
     readForwarded(express.request);
   }
 
-  /** Sends large JSON in pieces, to keep turns of the event loop short. */
+  /** Sends large JSON in pieces, to keep ticks of the event loop short. */
   override reply(response: Response, body: unknown, statusCode?: number): unknown {
     if (!isLarge(body)) return super.reply(response, body, statusCode) as unknown;
     if (statusCode !== undefined) response.status(statusCode);

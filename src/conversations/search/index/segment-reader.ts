@@ -11,7 +11,7 @@ import type { SegmentSizes } from './segment-sizes.js';
 /** Size of one read: a few milliseconds on SQLite, which blocks the event loop. */
 const MESSAGES_PER_READ = 128;
 const CHARACTERS_PER_MESSAGE = 8000;
-/** Longest work between two turns of the event loop. */
+/** Longest work between two ticks of the event loop. */
 const MAX_BUSY_MS = 3;
 /** Ended messages never change, and after `settledMs` no lower id appears. */
 const SETTLED = "message.status <> 'streaming' AND message.createdAt <= :settled";
