@@ -140,6 +140,13 @@ describe('POST /files', () => {
       'bad_request',
       MALFORMED,
     ],
+    [
+      'a long boundary',
+      () => ['text', { 'Content-Type': `multipart/form-data; boundary=${'x'.repeat(8_000)}` }],
+      400,
+      'bad_request',
+      MALFORMED,
+    ],
     ['no boundary', () => ['text', { 'Content-Type': 'multipart/form-data' }], 400, 'bad_request', MALFORMED],
     [
       'JSON',

@@ -12,6 +12,9 @@ import { malformedUpload, notMultipart, notOneFile } from './upload.errors.js';
 /** A name of 10,000 characters, percent-encoded, takes up to 120 kB. */
 const MAX_HEADER_BYTES = 128 * 1024;
 
+/** The parser throws for longer ones; RFC 2046 section 5.1.1 allows 70 characters. */
+const MAX_BOUNDARY_LENGTH = 250;
+
 type PartHeaders = Record<string, string[] | undefined>;
 
 /**
@@ -64,7 +67,7 @@ function createParser({ headers }: Request): Dicer {
   if (!/^multipart\/form-data *(;|$)/i.test(type)) throw notMultipart();
   const [, quoted, token] = /; *boundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(type) ?? [];
   const boundary = quoted ?? token;
-  if (boundary === undefined) throw malformedUpload();
+  if (boundary === undefined || boundary.length > MAX_BOUNDARY_LENGTH) throw malformedUpload();
   return new Dicer({ boundary, maxHeaderSize: MAX_HEADER_BYTES } as Dicer.Config);
 }
 
