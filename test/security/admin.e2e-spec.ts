@@ -36,7 +36,11 @@ afterAll(() => t?.stop());
 
 /** The operations that end something come last. */
 const inOrder = () => [...operations].sort((a, b) => rank(a) - rank(b));
-const rank = ({ method, path }: Operation) => (method === 'GET' ? 0 : path.endsWith('/delete') ? 2 : 1);
+
+function rank({ method, path }: Operation): number {
+  if (method === 'GET') return 0;
+  return path.endsWith('/delete') ? 2 : 1;
+}
 
 const pathOf = ({ path }: Operation, id: number) => path.replace(/\{\w+\}/g, `${id}`);
 

@@ -166,11 +166,9 @@ async function pathOf({ path }: Operation): Promise<string> {
     conversationId = (await ada.createConversation({ title: MARKER })).id;
   const history = path.includes('{message_id}') ? await chat() : [];
   const message = history.at(path.endsWith('/edit') ? 0 : 1);
-  const id = path.startsWith('/conversations/')
-    ? conversationId
-    : path.startsWith('/auth/config/')
-      ? config
-      : await idForAdmin(path);
+  let id = conversationId;
+  if (path.startsWith('/auth/config/')) id = config;
+  else if (!path.startsWith('/conversations/')) id = await idForAdmin(path);
   return `${path.replace('{id}', `${id}`).replace('{message_id}', `${message?.id}`)}?q=${encodeURIComponent(MARKER)}`;
 }
 

@@ -11,7 +11,7 @@ import { Workspace } from './screens/workspace.js';
 import { AskDialog } from './ui/ask.js';
 import { NoticeBar } from './ui/notice-bar.js';
 
-/** Shows the screen for whoever is, or is not, signed in. */
+/** Shows the workspace of the user who is signed in, else the form to sign in. */
 export function App() {
   const { status, user } = useStore(parley.auth);
   useEffect(

@@ -54,8 +54,9 @@ export class HttpClient {
     headers: Record<string, string> = {},
     signal?: AbortSignal,
   ): Promise<Response> {
+    // `JSON.stringify` of undefined is undefined.
     const isRaw = typeof body === 'string' || body instanceof Uint8Array;
-    const payload = body === undefined ? undefined : isRaw ? (body as string) : JSON.stringify(body);
+    const payload = isRaw ? (body as string) : JSON.stringify(body);
     const type: Record<string, string> = body === undefined ? {} : { 'Content-Type': 'application/json' };
     const all = new Headers({ ...this.headers(), ...type });
     for (const [name, value] of Object.entries(headers)) all.set(name, value);

@@ -25,7 +25,7 @@ export class PlayedNetwork {
   answersFirst = false;
   private reach: Reach = 'live';
   private lines = new Map<PlayedSocket, Line>();
-  private readonly exchanges = new Set<Exchange>();
+  private readonly calls = new Set<HttpCall>();
 
   /** What can move now. */
   get moves(): Move[] {
@@ -33,8 +33,8 @@ export class PlayedNetwork {
       ...(up.length > 0 ? [() => up.shift()!()] : []),
       ...(down.length > 0 ? [() => down.shift()!.deliver()] : []),
     ]);
-    const exchanges = [...this.exchanges].filter((each) => each.canMove);
-    return [...lines, ...exchanges.map((each) => () => each.move())];
+    const calls = [...this.calls].filter((each) => each.canMove);
+    return [...lines, ...calls.map((each) => () => each.move())];
   }
 
   /** Makes a client's connection use this network. */
@@ -43,7 +43,7 @@ export class PlayedNetwork {
     Object.assign(connection, { socketFor: () => new PlayedSocket(this, received.bind(connection)) });
   }
 
-  /** Passes an event on to whoever listens. */
+  /** Sends an event to all streams and sockets that follow the conversation. */
   publish(event: LiveEvent, conversationId: number): void {
     this.server.publish(event, conversationId);
     for (const [socket, line] of this.lines) {
@@ -72,7 +72,7 @@ export class PlayedNetwork {
   /** Ends all connections; what is under way is lost. */
   cut(): void {
     [...this.lines.keys()].forEach((socket) => socket.close());
-    [...this.exchanges].forEach((each) => each.fail());
+    [...this.calls].forEach((each) => each.fail());
   }
 
   /** Changes what gets through. */
@@ -111,10 +111,10 @@ export class PlayedNetwork {
     const body = request.body ? ((await request.json()) as unknown) : null;
     if (this.reach === 'offline') throw new TypeError('offline');
     return new Promise<Response>((resolve, reject) => {
-      const exchange = new Exchange(this.server, request, body, { resolve, reject }, () =>
-        this.exchanges.delete(exchange),
+      const call = new HttpCall(this.server, request, body, { resolve, reject }, () =>
+        this.calls.delete(call),
       );
-      this.exchanges.add(exchange);
+      this.calls.add(call);
     });
   }) as typeof globalThis.fetch;
 
@@ -139,7 +139,7 @@ interface Settle {
 }
 
 /** One HTTP request: it arrives, its answer arrives, then each event of the answer. */
-class Exchange {
+class HttpCall {
   private served: { data?: Served; error?: ParleyError } | null = null;
   private body: ReadableStreamDefaultController<Uint8Array> | null = null;
 

@@ -66,7 +66,7 @@ export async function sdkFor(
   return parley;
 }
 
-/** Passes requests on; counts those whose path ends so, and lets a test answer in the server's place. */
+/** Sends requests to the server and counts them by the end of their path. A test can answer in the server's place. */
 export function watchedFetch() {
   const paths: string[] = [];
   const watched = {

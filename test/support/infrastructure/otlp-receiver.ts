@@ -80,6 +80,11 @@ function attributeIn(bytes: Buffer): [key: string, value: string | number] {
   return [bytesOf(pair, 1).toString(), typeof integer === 'number' ? integer : bytesOf(value, 1).toString()];
 }
 
+/** Wire types; the one that is left, 5, has 32 bits. */
+const VARINT = 0;
+const FIXED_64 = 1;
+const LENGTH_DELIMITED = 2;
+
 /** Decodes one level of the protobuf wire format. */
 function decode(bytes: Buffer): ProtoMessage {
   const fields: ProtoMessage = new Map();
@@ -92,10 +97,15 @@ function decode(bytes: Buffer): ProtoMessage {
     }
   };
   const take = (length: number) => bytes.subarray(at, (at += length));
+  const valueOf = (type: number) => {
+    if (type === VARINT) return varint();
+    if (type === LENGTH_DELIMITED) return take(varint());
+    return take(type === FIXED_64 ? 8 : 4);
+  };
   while (at < bytes.length) {
     const key = varint();
     const type = key & 7;
-    const value = type === 0 ? varint() : take(type === 2 ? varint() : type === 1 ? 8 : 4);
+    const value = valueOf(type);
     const field = key >>> 3;
     fields.set(field, [...(fields.get(field) ?? []), value]);
   }

@@ -20,7 +20,7 @@ type Answer = { user: Thing; reply: Thing } | { status: number; code: unknown };
 export class ChatWorld {
   private held = gate();
   private readonly callsBefore: number;
-  private readonly askers: ReplyReader[] = [];
+  private readonly senders: ReplyReader[] = [];
 
   constructor(
     private readonly t: TestApp,
@@ -75,7 +75,7 @@ export class ChatWorld {
     }
   }
 
-  /** Stops the reply while the provider finishes; the stored row tells which came first. */
+  /** Stops the reply while the provider finishes; the stored row shows which came first. */
   async finishAndStop(model: ChatModel): Promise<void> {
     const { plan } = model.running!;
     this.held.open();
@@ -148,7 +148,7 @@ export class ChatWorld {
     });
     expect(body.messages).toMatchObject(messages);
     await Promise.all(this.observers.map((observer) => observer.agree(model)));
-    for (const { fault } of this.askers) expect(fault).toBeUndefined();
+    for (const { fault } of this.senders) expect(fault).toBeUndefined();
     expect(this.t.provider.chats.length - this.callsBefore).toBe(model.upstreamCalls);
   }
 
@@ -158,15 +158,13 @@ export class ChatWorld {
     if (model.deleted) return void expect(rows).toEqual([]);
     const branch = new Set(model.branch.map(({ id }) => id));
     const expected = model.messages.map(({ id, parentId, role, status }) => ({
-      ...{
-        id,
-        parentId,
-        role,
-        status,
-        active: branch.has(id),
-        running: false,
-        counted: role === 'assistant',
-      },
+      id,
+      parentId,
+      role,
+      status,
+      active: branch.has(id),
+      running: false,
+      counted: role === 'assistant',
     }));
     expect(rows.map(summary)).toEqual(expected.sort((a, b) => a.id - b.id));
     for (const { id, parentId } of expected) expect(id).toBeGreaterThan(parentId ?? 0);
@@ -256,10 +254,10 @@ export class ChatWorld {
     const body = { content, client_message_id: clientMessageId };
     try {
       const sse = await this.user.sse(`/conversations/${this.id}/${place}${paths[request.kind]}`, body);
-      const reader = new ReplyReader('asker', this.id);
+      const reader = new ReplyReader('sender', this.id);
       reader.connect('post', { follows: true });
       sse.listen(reader.apply);
-      this.askers.push(reader);
+      this.senders.push(reader);
       await reader.until(() => reader.messages.size === 2, 'both messages');
       const [user, reply] = sse.events.map(({ message }) => message as Thing);
       return { user: user!, reply: reply! };

@@ -14,7 +14,7 @@ const SIGNED_OUT: AuthState = { status: 'signed-out', user: null };
 
 /** Who is signed in: a store of AuthState, and the calls that change it. */
 export class Auth extends Store<AuthState> {
-  /** Resolves once the storage has been read: from then on `user` tells who is signed in. */
+  /** Resolves once the storage has been read: from then on `user` is the user who is signed in, or null. */
   readonly ready: Promise<void>;
 
   /** @internal */

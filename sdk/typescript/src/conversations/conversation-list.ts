@@ -91,7 +91,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
       this.change(body.conversation.id, body.conversation);
   }
 
-  /** Shows the conversations of whoever is signed in. @internal */
+  /** Shows the conversations of the user who is signed in now. @internal */
   reset(): void {
     this.cursor = null;
     this.requests.clear();
@@ -150,7 +150,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
     );
   }
 
-  /** Only another read tells whether the answer or the events received meanwhile are newer. */
+  /** Only another read shows whether the answer or the events received meanwhile are newer. */
   private put(call: (signal: AbortSignal) => Promise<Conversation>): Promise<Conversation> {
     return this.request(call, (conversation, changes) => {
       const other = changes.get(conversation.id);

@@ -13,18 +13,16 @@ import { QrCode } from '../ui/qr-code.js';
 export function SecondFactor({ user }: { user: User }) {
   const [setup, setSetup] = useState<TotpSetup | null>(null);
   const [codes, setCodes] = useState<string[] | null>(null);
+  const step = () => {
+    if (codes) return <RecoveryCodes codes={codes} onDone={() => setCodes(null)} />;
+    if (user.second_factor) return <Remove user={user} />;
+    if (setup) return <Confirm setup={setup} onCodes={setCodes} />;
+    return <Start user={user} onSetup={setSetup} />;
+  };
   return (
     <section>
       <h3>{t.secondFactor}</h3>
-      {codes ? (
-        <RecoveryCodes codes={codes} onDone={() => setCodes(null)} />
-      ) : user.second_factor ? (
-        <Remove user={user} />
-      ) : setup ? (
-        <Confirm setup={setup} onCodes={setCodes} />
-      ) : (
-        <Start user={user} onSetup={setSetup} />
-      )}
+      {step()}
     </section>
   );
 }
