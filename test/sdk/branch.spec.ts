@@ -10,7 +10,7 @@ import {
 import type { Message } from '../../sdk/typescript/src/index.js';
 import type { LiveEvent } from '../../sdk/typescript/src/live/events.js';
 import { counted, refusable, step, Step } from '../support/clients/played-run.js';
-import { comparable, ConversationModel, type Part } from '../support/model/conversation-model.js';
+import { comparable, ConversationModel, knownPart, type Part } from '../support/model/conversation-model.js';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 12) * 15;
 
@@ -52,19 +52,15 @@ const anything: fc.Arbitrary<Step<ConversationModel>> = fc.oneof(
   step<ConversationModel>('fail', (server) => server.end('failed')),
 );
 
-/**
- * The client knows the newest part of the branch.
- * @param held what it has to know at the least, if it is still on the branch; oldest first
- */
+/** @param held what the client has to know at the least, if it is still on the branch; oldest first */
 function expectInStep(
   branch: Branch,
   server: ConversationModel,
   held: readonly Message[] = server.page().messages,
 ): void {
   const { branch: actual } = server;
-  const oldestHeld = actual.findIndex(({ id }) => id === held[0]?.id);
-  const from = Math.min(Math.max(oldestHeld, 0), actual.length - branch.messages.length);
-  expect(comparable(branch.messages)).toEqual(comparable(actual.slice(from)));
+  const known = knownPart(actual, branch.messages.length, held[0]);
+  expect(comparable(branch.messages, held[0])).toEqual(comparable(known, held[0]));
   expect(branch.hasMore).toBe(branch.messages.length < actual.length);
 }
 

@@ -31,12 +31,14 @@ export class ListRun extends PlayedRun {
   }
 
   delete(n: number): void {
+    const { list } = this;
     const id = this.shown(n);
-    if (id)
-      void this.list.delete(id).then(
-        () => this.deleted.add(id),
-        () => undefined,
-      );
+    if (!id) return;
+    const answered = () => {
+      // A page that was loaded again meanwhile does not receive the answer.
+      if (list === this.list) this.deleted.add(id);
+    };
+    void list.delete(id).then(answered, () => undefined);
   }
 
   loadMore(): void {

@@ -23,6 +23,8 @@ export class PlayedNetwork {
   readonly server = new PlayedServer();
   /** Whether an acknowledgement precedes the events of its command. */
   answersFirst = false;
+  /** Whether events came over HTTP, where those of one response may overtake those of another. */
+  hasStreamed = false;
   private reach: Reach = 'live';
   private lines = new Map<PlayedSocket, Line>();
   private readonly calls = new Set<HttpCall>();
@@ -110,6 +112,7 @@ export class PlayedNetwork {
   readonly fetch = (async (request: Request) => {
     const body = request.body ? ((await request.json()) as unknown) : null;
     if (this.reach === 'offline') throw new TypeError('offline');
+    this.hasStreamed ||= request.headers.get('Accept') === 'text/event-stream';
     return new Promise<Response>((resolve, reject) => {
       const call = new HttpCall(this.server, request, body, { resolve, reject }, () =>
         this.calls.delete(call),

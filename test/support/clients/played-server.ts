@@ -1,4 +1,4 @@
-import type { Turn } from '../../../sdk/typescript/src/index.js';
+import type { ConversationPage, Turn } from '../../../sdk/typescript/src/index.js';
 import { type LiveEvent } from '../../../sdk/typescript/src/live/events.js';
 import { type ConversationModel, problem } from '../model/conversation-model.js';
 import type { ListModel } from '../model/list-model.js';
@@ -44,6 +44,8 @@ export class PlayedServer {
   /** Absent where a test has no list. */
   list?: ListModel;
   readonly streams = new Set<ServedEvents>();
+  /** The newest page of a branch that was read last. */
+  newestPage: ConversationPage | null = null;
 
   /** Passes an event of a conversation to its streams. */
   publish(event: LiveEvent, id: number): void {
@@ -56,7 +58,7 @@ export class PlayedServer {
     if (name === 'auth.refresh' || name === 'conversation.close') return {};
     const conversation = this.get(body.conversation_id);
     const asked = body as never;
-    if (name === 'conversation.open') return conversation.page();
+    if (name === 'conversation.open') return (this.newestPage = conversation.page());
     if (name === 'chat.send') return conversation.send(asked);
     if (name === 'chat.edit') return conversation.edit(body.message_id!, asked);
     if (name === 'chat.regenerate') return conversation.regenerate(body.message_id!);
@@ -77,7 +79,7 @@ export class PlayedServer {
     if (action === 'chat') return this.answer(conversation, conversation.send(asked));
     if (verb === 'edit') return this.answer(conversation, conversation.edit(message, asked));
     if (verb === 'regenerate') return this.answer(conversation, conversation.regenerate(message));
-    if (verb === 'activate') return { json: conversation.activate(message) };
+    if (verb === 'activate') return { json: (this.newestPage = conversation.activate(message)) };
     throw new Error(`${method} ${url.pathname} is not played.`);
   }
 
@@ -99,7 +101,9 @@ export class PlayedServer {
 
   private page(conversation: ConversationModel, query: URLSearchParams) {
     const [before, limit] = [query.get('before_id'), query.get('limit')];
-    return conversation.page(before ? Number(before) : undefined, limit ? Number(limit) : undefined);
+    const page = conversation.page(before ? Number(before) : undefined, limit ? Number(limit) : undefined);
+    if (!before) this.newestPage = page;
+    return page;
   }
 
   /** Live events of a conversation: everything since a position, or a running reply's text so far first. */

@@ -267,10 +267,29 @@ export class ConversationModel {
   }
 }
 
-/** Messages as a client that missed events can know them: a page does not say which siblings older messages have. */
-export function comparable<T extends { sibling_ids: number[] }>(messages: readonly T[]): T[] {
-  const older = messages.slice(0, -PAGE).map((message) => ({ ...message, sibling_ids: [] }));
-  return [...older, ...messages.slice(-PAGE)];
+/**
+ * Messages as a client that missed events can know them: a page does not say which siblings older messages have.
+ * @param oldestRead the first message of the page
+ */
+export function comparable<T extends { id: number | null; sibling_ids: number[] }>(
+  messages: readonly T[],
+  oldestRead: Message | undefined,
+): T[] {
+  const isOlder = ({ id }: T) => oldestRead !== undefined && id !== null && id < oldestRead.id;
+  return messages.map((message) => (isOlder(message) ? { ...message, sibling_ids: [] } : message));
+}
+
+/**
+ * The part of a branch that a client knows which shows its newest messages.
+ * @param oldestRead the client has to show it, if the branch has it, and all newer ones; undefined: the whole branch
+ */
+export function knownPart(
+  branch: readonly Message[],
+  shown: number,
+  oldestRead: Message | undefined,
+): readonly Message[] {
+  const from = branch.findIndex(({ id }) => id >= (oldestRead?.id ?? 0));
+  return branch.slice(Math.min(Math.max(from, 0), branch.length - shown));
 }
 
 const BLANK = {
