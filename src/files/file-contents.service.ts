@@ -26,8 +26,8 @@ export class FileContents {
   async send(id: number, request: Request, response: Response): Promise<void> {
     const file = await this.find(id, request);
     const isKnown = isUnchanged(request, file);
-    const range = isKnown ? undefined : rangeOf(request, response, file);
     const isEmpty = isKnown || request.method === 'HEAD';
+    const range = isEmpty ? undefined : rangeOf(request, response, file);
     const stream = isEmpty ? Readable.from([]) : await this.storage.get(file.blob!.storageKey, range);
     setHeaders(response, file);
     if (isKnown) response.status(304);
@@ -80,7 +80,7 @@ function isUnchanged(request: Request, { sha256 }: StoredFile): boolean {
 }
 
 /**
- * Serves one range (RFC 9110 section 14); several are answered with the whole file.
+ * Serves one range of a GET (RFC 9110 section 14); several are answered with the whole file.
  * @throws {ProblemError} 416 if the file ends before the range
  */
 function rangeOf(request: Request, response: Response, file: StoredFile): ByteRange | undefined {
