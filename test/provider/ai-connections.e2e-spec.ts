@@ -6,7 +6,8 @@ import { type ResolveHost, resolveHost } from '../../src/ai/egress/resolve-host.
 import { Settings } from '../../src/env/settings.js';
 import { within } from '../support/clients/event-log.js';
 import { raw, stall } from '../support/provider/provider.js';
-import { KEY, HELLO, UNREACHABLE, useAi } from '../support/provider/ai-setup.js';
+import { HELLO } from '../support/provider/ai-reader.js';
+import { KEY, UNREACHABLE, useAi } from '../support/provider/ai-setup.js';
 
 const h = useAi();
 

@@ -14,7 +14,8 @@ import {
   stall,
   usage,
 } from '../support/provider/provider.js';
-import { KEY, HELLO, data, delta, useAi } from '../support/provider/ai-setup.js';
+import { HELLO } from '../support/provider/ai-reader.js';
+import { KEY, data, delta, useAi } from '../support/provider/ai-setup.js';
 import { DONE, FINISH } from '../support/provider/stream-cases.js';
 
 const h = useAi();

@@ -2,11 +2,11 @@ import { AiService } from '../../../src/ai/ai.service.js';
 import { EgressGuard } from '../../../src/ai/egress/egress-guard.js';
 import type { ProviderError } from '../../../src/ai/provider/provider.error.js';
 import type { ModelProvider, PromptMessage, CompletionBatch } from '../../../src/ai/provider/provider.js';
-import { resolveHost } from '../../../src/ai/egress/resolve-host.js';
+import { type ResolveHost, resolveHost } from '../../../src/ai/egress/resolve-host.js';
 import type { Settings } from '../../../src/env/settings.js';
 import { type Piece, PlayedProvider } from './provider.js';
 
-const HELLO: PromptMessage[] = [{ role: 'user', content: 'Hi' }];
+export const HELLO: PromptMessage[] = [{ role: 'user', content: 'Hi' }];
 
 /** Outcome of one reply, as the reply engine stores it. */
 export interface Outcome {
@@ -19,7 +19,22 @@ export interface Outcome {
   error: Pick<ProviderError, 'code' | 'detail'> | null;
 }
 
-/** The real AiService in front of a played provider. */
+/** The real AiService, which reaches providers on this machine, and its guard, which has to be shut down. */
+export function createAi(changes: Partial<Settings> = {}, resolve: ResolveHost = resolveHost) {
+  const settings = {
+    production: false,
+    modelUrlAllowedHosts: [],
+    loopbackModelsAllowed: true,
+    upstreamFirstByteTimeoutSeconds: 5,
+    upstreamIdleTimeoutSeconds: 5,
+    upstreamTotalTimeoutSeconds: 20,
+    ...changes,
+  } as unknown as Settings;
+  const egress = new EgressGuard(settings, resolve);
+  return { ai: new AiService(settings, egress), egress };
+}
+
+/** Reads replies of a played provider with an AiService. */
 export class AiReader {
   readonly ai: AiService;
   private readonly egress: EgressGuard;
@@ -28,17 +43,7 @@ export class AiReader {
     readonly played: PlayedProvider,
     changes: Partial<Settings> = {},
   ) {
-    const settings = {
-      production: false,
-      modelUrlAllowedHosts: [],
-      loopbackModelsAllowed: true,
-      upstreamFirstByteTimeoutSeconds: 5,
-      upstreamIdleTimeoutSeconds: 5,
-      upstreamTotalTimeoutSeconds: 20,
-      ...changes,
-    } as unknown as Settings;
-    this.egress = new EgressGuard(settings, resolveHost);
-    this.ai = new AiService(settings, this.egress);
+    ({ ai: this.ai, egress: this.egress } = createAi(changes));
   }
 
   provider(changes: Partial<ModelProvider> = {}): ModelProvider {

@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeEach } from '@jest/globals';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { AiService } from '../../../src/ai/ai.service.js';
-import { EgressGuard } from '../../../src/ai/egress/egress-guard.js';
-import { type ResolveHost, resolveHost } from '../../../src/ai/egress/resolve-host.js';
+import type { AiService } from '../../../src/ai/ai.service.js';
+import type { EgressGuard } from '../../../src/ai/egress/egress-guard.js';
+import type { ResolveHost } from '../../../src/ai/egress/resolve-host.js';
 import type { ProviderError } from '../../../src/ai/provider/provider.error.js';
-import type { CompletionBatch, ModelProvider, PromptMessage } from '../../../src/ai/provider/provider.js';
+import type { CompletionBatch, ModelProvider } from '../../../src/ai/provider/provider.js';
 import type { Settings } from '../../../src/env/settings.js';
+import { createAi, HELLO } from './ai-reader.js';
 import { type Piece, PlayedProvider } from './provider.js';
 
 export const KEY = 'test-key-0123456789abcdefghijklmnop';
-export const HELLO: PromptMessage[] = [{ role: 'user', content: 'Hi' }];
 export const UNREACHABLE = "The model's address is not allowed or could not be reached.";
 
 /** The idle timeout of `useAi`'s service. */
@@ -60,19 +60,14 @@ class AiSetup {
     await Promise.all(this.guards.map((guard) => guard.onApplicationShutdown()));
   }
 
-  makeAi(changes: Partial<Settings> = {}, resolve: ResolveHost = resolveHost): AiService {
-    const settings = {
-      production: false,
-      modelUrlAllowedHosts: [],
-      loopbackModelsAllowed: true,
+  makeAi(changes: Partial<Settings> = {}, resolve?: ResolveHost): AiService {
+    const timeouts = {
       upstreamFirstByteTimeoutSeconds: 1,
       upstreamIdleTimeoutSeconds: IDLE_TIMEOUT_MS / 1000,
-      upstreamTotalTimeoutSeconds: 20,
-      ...changes,
-    } as unknown as Settings;
-    const guard = new EgressGuard(settings, resolve);
-    this.guards.push(guard);
-    return new AiService(settings, guard);
+    };
+    const { ai, egress } = createAi({ ...timeouts, ...changes }, resolve);
+    this.guards.push(egress);
+    return ai;
   }
 
   provider(changes: Partial<ModelProvider> = {}): ModelProvider {
