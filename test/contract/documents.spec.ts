@@ -198,7 +198,8 @@ describe('docs/security.md on packages', () => {
 });
 
 describe('figures in documents', () => {
-  const { chat, credentials, failed_login, general, socket_events, unauthenticated } = RATE_LIMITS;
+  const { chat, credentials, failed_login, general, mails, notices, socket_events } = RATE_LIMITS;
+  const { unauthenticated, wrong_codes } = RATE_LIMITS;
   const { minMessages, maxMessages, settledMs } = new SegmentSizes();
   const [hour, day] = [60 * 60, 24 * 60 * 60];
   const MIB = 1024 * 1024;
@@ -217,6 +218,10 @@ describe('figures in documents', () => {
     ['docs/security.md', `A ticket works once, within ${STREAM_TICKET_SECONDS} s`],
     ['docs/security.md', `${credentials.amount} credential calls per minute and address`],
     ['docs/security.md', `${failed_login.amount} failed logins per account`],
+    ['docs/security.md', `their own budget of ${failed_login.amount}`],
+    ['docs/security.md', `${wrong_codes.amount} wrong codes a day`],
+    ['docs/security.md', `a budget of ${notices.amount} an hour and address`],
+    ['docs/security.md', `(${mails.amount} an hour per account`],
     ['docs/security.md', `${chat.amount} sends per user, ${general.amount} other calls per user or address`],
     ['docs/security.md', `${unauthenticated.amount} failed unauthenticated requests per address`],
     ['docs/security.md', `${socket_events.amount} events per socket`],
