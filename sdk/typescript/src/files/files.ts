@@ -162,7 +162,8 @@ export class Files {
       try {
         return await attempt();
       } catch (error) {
-        await this.wait(retries.nextMs(error), signal);
+        const ms = retries.nextMs(error);
+        if (!signal.aborted) await this.wait(ms, signal);
       }
     }
   }
