@@ -8,6 +8,7 @@ import { onRedis } from '../support/infrastructure/database.js';
 import { isCompleted, textOf } from '../support/clients/events.js';
 import type { SeenEvent } from '../support/clients/event-log.js';
 import type { Thing } from '../support/clients/http.js';
+import { expectProblem } from '../support/clients/problems.js';
 import { gate, reasoning } from '../support/provider/provider.js';
 import { TcpProxy } from '../support/infrastructure/tcp-proxy.js';
 import { TestUser } from '../support/app/user.js';
@@ -81,6 +82,20 @@ describe('two nodes on one database', () => {
     expect(answers[1]).toMatchObject({ status: 200, body: answers[0].body });
     expect(textOf(sse.events)).toBe('so far, so good');
     expect(sse.events.at(-1)).toMatchObject({ message: answers[0].body.assistant_message });
+  });
+
+  it('end a waiting send with its session, without Redis too', async () => {
+    const device = await ada.signInAgain();
+    const { id } = await ada.createConversation();
+    one.provider.willStream('so far', gate());
+    const asked = one.provider.chats.length;
+    const waiting = device.on(two).send(id, 'Go');
+    await one.provider.waitForRequests(asked + 1);
+
+    await device.post('/auth/logout');
+
+    expectProblem(await waiting, 401, 'token_revoked');
+    expect((await ada.post(`/conversations/${id}/stop`)).body.status).toBe('stopped');
   });
 });
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { addAbortListener } from 'node:events';
 import type { MessageDto } from '../../conversations/messages/message.dto.js';
 import { EventHub } from '../../events/event-hub.js';
 import { type EventListener, ParleyEvent } from '../../events/parley-event.js';
@@ -62,14 +63,18 @@ export class ReplyStream {
     });
   }
 
-  /** Resolves to the completed reply, or to null if its conversation is deleted. */
-  async whenEnded(userId: number, reply: MessageDto): Promise<MessageDto | null> {
+  /**
+   * Resolves to the completed reply, or to null if its conversation is deleted.
+   * @param signal ends the waiting, not the reply; its reason is thrown
+   */
+  whenEnded(userId: number, reply: MessageDto, signal: AbortSignal): Promise<MessageDto | null> {
     return new Promise((resolve, reject) => {
+      addAbortListener(signal, () => reject(signal.reason as Error));
       const send: EventListener = ({ type, body }) => {
         if (type === 'message.completed') resolve(body.message as MessageDto);
         if (type === 'conversation.deleted') resolve(null);
       };
-      this.follow(userId, reply, { send }).catch(reject);
+      this.follow(userId, reply, { send }).then((end) => addAbortListener(signal, end), reject);
     });
   }
 

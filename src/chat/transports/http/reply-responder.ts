@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { revokedToken } from '../../../auth/auth.errors.js';
 import { AuthService } from '../../../auth/guard/auth.service.js';
 import { claimsOf, type Identity } from '../../../auth/identity.js';
 import { NotFoundError, ProblemError } from '../../../common/errors/errors.js';
@@ -12,7 +13,11 @@ import { ReplyStream } from '../../streams/reply-stream.js';
 import { parseCursor } from '../../events/cursor.js';
 import { EventStreamResponse } from './event-stream-response.js';
 import type { Turn } from '../../turns/turn.js';
-import { ConnectionSession, type ConnectionSessionEvents } from '../shared/connection-session.js';
+import {
+  ConnectionSession,
+  type ConnectionSessionEvents,
+  endsSession,
+} from '../shared/connection-session.js';
 import { SocketLimits } from '../shared/socket-limits.js';
 
 /** Responds to HTTP requests with a reply: as JSON once it has ended, or as server-sent events. */
@@ -30,11 +35,10 @@ export class ReplyResponder {
 
   /** Responds with a turn and its reply, in the format that the request accepts. */
   async respond(request: Request, response: Response, started: Promise<Turn>): Promise<void> {
-    const turn = await started;
     const identity = request.user as Identity;
     const wantsEvents = request.accepts(['json', 'text/event-stream']) === 'text/event-stream';
-    if (wantsEvents) await this.respondWithEvents(response, identity, turn);
-    else await this.respondWithJson(response, identity, turn);
+    if (wantsEvents) await this.respondWithEvents(response, identity, await started);
+    else await this.respondWithJson(response, identity, started);
   }
 
   /**
@@ -79,14 +83,34 @@ export class ReplyResponder {
     client.onEnd(unsubscribe);
   }
 
-  private async respondWithJson(response: Response, identity: Identity, turn: Turn): Promise<void> {
-    const reply = await this.replies.whenEnded(identity.user.id, turn.assistantMessage);
+  private async respondWithJson(
+    response: Response,
+    identity: Identity,
+    started: Promise<Turn>,
+  ): Promise<void> {
+    const { turn, reply } = await this.withinSession(identity, async (signal) => {
+      const turn = await started;
+      return { turn, reply: await this.replies.whenEnded(identity.user.id, turn.assistantMessage, signal) };
+    });
     if (!reply) throw new NotFoundError('conversation');
     const body = { user_message: turn.userMessage, assistant_message: reply };
     if (reply.status === 'failed' && reply.error) {
       throw new ProblemError(502, reply.error.code, reply.error.detail, { members: body });
     }
     await sendJson(response, body);
+  }
+
+  /** @param work gets a signal that aborts with `token_revoked` when the session ends */
+  private async withinSession<T>(
+    { user, session }: Identity,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const since = performance.now();
+    const ending = new AbortController();
+    const subscription = this.stream.subscribe(user.id, (event) => {
+      if (endsSession(event, session.id, since)) ending.abort(revokedToken());
+    });
+    return work(ending.signal).finally(() => subscription.end());
   }
 
   private open(response: Response, isLast: (event: ParleyEvent) => boolean): EventStreamResponse {

@@ -47,16 +47,9 @@ export class ConnectionSession {
     this.subscription.end();
   }
 
-  private handle({ type, body }: ParleyEvent): void {
-    const own = type === 'session.revoked' && body.session_id === this.claims.sessionId;
-    if (own || this.isMissingIn(type, body) || type === 'account.deleted') this.end('token_revoked');
-    if (type === 'connection.resume') this.events.resume();
-  }
-
-  /** Whether the session was ended by another process, judged by a read that began after the session was verified. */
-  private isMissingIn(type: ParleyEvent['type'], { as_of, session_ids }: ParleyEvent['body']): boolean {
-    if (type !== 'sessions.current' || (as_of as number) < this.since) return false;
-    return !(session_ids as number[]).includes(this.claims.sessionId);
+  private handle(event: ParleyEvent): void {
+    if (endsSession(event, this.claims.sessionId, this.since)) this.end('token_revoked');
+    if (event.type === 'connection.resume') this.events.resume();
   }
 
   private begin(): void {
@@ -100,6 +93,18 @@ export class ConnectionSession {
     this.close();
     this.events.ended(reason);
   }
+}
+
+/**
+ * Whether an event of the session's user reports its end.
+ * @param since when the session was verified, by `performance.now()`
+ */
+export function endsSession({ type, body }: ParleyEvent, sessionId: number, since: number): boolean {
+  if (type === 'session.revoked') return body.session_id === sessionId;
+  // Ended by another process, judged by a read that began after the session was verified.
+  if (type === 'sessions.current')
+    return (body.as_of as number) >= since && !(body.session_ids as number[]).includes(sessionId);
+  return type === 'account.deleted';
 }
 
 /** Shared by all sessions, so that an idle one keeps no closure for its timer. */
