@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** What a firewall does with a request. */
-export type Verdict = 'pass' | 'refuse' | 'hang' | 'reset';
+/** What a firewall does with a request; `page` answers with the sign-in page of a network. */
+export type Verdict = 'pass' | 'refuse' | 'hang' | 'reset' | 'page';
+
+const PAGE = '<!doctype html><h1>Welcome to our network</h1>';
 
 /** Reverse proxy that serves a server under a path prefix and strips it. */
 export class PrefixProxy {
@@ -17,6 +19,7 @@ export class PrefixProxy {
     if (verdict === 'hang') return;
     if (verdict === 'reset') return void incoming.socket.resetAndDestroy();
     if (verdict === 'refuse') return void response.writeHead(403).end();
+    if (verdict === 'page') return void response.writeHead(200, { 'Content-Type': 'text/html' }).end(PAGE);
     const lastEventId = incoming.headers['last-event-id'] as string | undefined;
     this.requests.push({ path: incoming.url!, lastEventId });
     const outgoing = this.pass(incoming).on('response', (answer) => {
@@ -77,7 +80,8 @@ export class PrefixProxy {
     const verdict = this.judge(incoming, true);
     if (verdict === 'hang') return;
     if (verdict === 'reset') return void near.destroy();
-    if (verdict === 'refuse') return void near.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+    if (verdict === 'refuse' || verdict === 'page')
+      return void near.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
     const outgoing = this.pass(incoming);
     outgoing.on('upgrade', (answer, far, early) => {
       const head = Object.entries(answer.headers).map(([name, value]) => `${name}: ${String(value)}`);

@@ -74,7 +74,16 @@ async function isRenewable(response: Response): Promise<boolean> {
 }
 
 export function reach(request: Request, fetch: Fetch): Promise<Response> {
-  return fetch(request).catch((error: unknown) => fail(error, request.signal));
+  return fetch(request)
+    .then(requireNoPage)
+    .catch((error: unknown) => fail(error, request.signal));
+}
+
+/** The sign-in page of a network, or another server at this address: the server answers with HTML nowhere. */
+function requireNoPage(response: Response): Response {
+  if (response.ok && /^text\/html/i.test(response.headers.get('Content-Type') ?? ''))
+    throw networkError('The answer is a web page.');
+  return response;
 }
 
 /** Reads the body here: a connection may break in it, after the head of the response. */
