@@ -63,9 +63,20 @@ export function withUserLock<T>(
 }
 
 /**
- * Requires `withUserLock`. Shared configurations, with the user id null, have no lock: simultaneous creations may exceed
- * the limit.
+ * Runs a transaction that first locks the rows of all shared configurations, which serializes changes to them, moves of
+ * the default included.
  */
+export function withSharedLock<T>(
+  dataSource: DataSource,
+  work: (manager: EntityManager) => Promise<T>,
+): Promise<T> {
+  return transaction(dataSource, async (manager) => {
+    await manager.update(ModelConfig, { userId: IsNull() }, { sharedDefault: () => 'shared_default' });
+    return work(manager);
+  });
+}
+
+/** Requires `withUserLock`. Nothing serializes creations of shared configurations, which may exceed the limit. */
 export async function assertBelowLimit(manager: EntityManager, userId: number | null): Promise<void> {
   const owned = { userId: userId ?? IsNull() };
   if ((await manager.countBy(ModelConfig, owned)) < MAX_CONFIGS) return;

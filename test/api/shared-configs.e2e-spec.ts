@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { IsNull } from 'typeorm';
 import { ModelConfig } from '../../src/configs/model-config.entity.js';
+import { EncryptionService } from '../../src/encryption/encryption.service.js';
 import { createAdmin } from '../support/app/admin.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import type { TestUser } from '../support/app/user.js';
@@ -144,6 +145,18 @@ describe('a shared configuration', () => {
 
     expect((await change({ model_url: `${t.provider.url}/sub` })).status).toBe(200);
     expect((await change({ model_url: 'http://127.0.0.1:9/v1', api_key: 'sk-new' })).status).toBe(200);
+  });
+
+  it('sends no key to another origin when two administrators change it at once', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { id } = await share();
+      const moved = { model_url: 'http://127.0.0.1:9/v1', api_key: 'sk-of-port-9' };
+      await Promise.all([change(moved, id), change({ model_url: `${t.provider.url}/sub` }, id)]);
+
+      const row = await t.manager.findOneByOrFail(ModelConfig, { id });
+      const apiKey = t.app.get(EncryptionService).decrypt(row.encryptedApiKey);
+      expect([row.modelUrl, apiKey]).toEqual([moved.model_url, moved.api_key]);
+    }
   });
 
   it.each(['http://10.0.0.1/v1', 'http://169.254.169.254/latest', 'ftp://example.com'])(

@@ -5,7 +5,7 @@ import { transaction } from '../../database/retry.js';
 import { EncryptionService } from '../../encryption/encryption.service.js';
 import { ConfigColumns, type ConfigChanges } from '../../configs/config-columns.service.js';
 import { sharedDefaultOf } from '../../configs/config-lists.service.js';
-import { assertBelowLimit } from '../../configs/config-rows.js';
+import { assertBelowLimit, withSharedLock } from '../../configs/config-rows.js';
 import { configNotFound, defaultNotUnsettable } from '../../configs/configs.errors.js';
 import { ModelConfig } from '../../configs/model-config.entity.js';
 import { SharedConfigPublisher } from '../../configs/shared-config-publisher.service.js';
@@ -52,7 +52,7 @@ export class SharedConfigsService {
   /** @throws {NotFoundError} also for a user's configuration */
   async update(id: number, dto: UpdateSharedConfigDto): Promise<SharedConfigDto> {
     if (dto.is_default === false) await this.refuseUnsetting(id);
-    await transaction(this.dataSource, async (manager) => {
+    await withSharedLock(this.dataSource, async (manager) => {
       const config = await getShared(manager, id);
       const changes = this.columns.changesTo(config, dto, ownColumns(dto));
       if (changes) await manager.update(ModelConfig, { id }, changes);
