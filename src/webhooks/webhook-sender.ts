@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { createHmac } from 'node:crypto';
 import { EgressGuard } from '../ai/egress/egress-guard.js';
+import { parseRetryAfter } from '../common/http/retry-after.js';
 import { Settings } from '../env/settings.js';
 import type { WebhookDelivery } from './webhook-delivery.entity.js';
 
@@ -50,7 +51,8 @@ export class WebhookSender {
       signal,
     });
     await response.body.dump({ limit: MAX_RESPONSE_BYTES, signal }).catch(() => undefined);
-    return toOutcome(response.statusCode, response.headers['retry-after']);
+    const [retryAfter] = [response.headers['retry-after']].flat();
+    return toOutcome(response.statusCode, retryAfter);
   }
 
   /** Standard Webhooks: a signature per secret, of this attempt's time. */
@@ -67,18 +69,15 @@ export class WebhookSender {
   }
 }
 
-function toOutcome(status: number, retryAfter: string | string[] | undefined): SendOutcome {
+function toOutcome(status: number, retryAfter: string | undefined): SendOutcome {
   if (status >= 200 && status < 300) return { type: 'delivered' };
   const error = `HTTP ${status}`;
   if (status === 410) return { type: 'gone', error };
-  return { type: 'failed', error, retryAfterMs: Math.min(parseRetryAfter(retryAfter), MAX_RETRY_AFTER_MS) };
-}
-
-/** Reads seconds or a date (RFC 9110 section 10.2.3) as milliseconds from now; 0 if it is neither. */
-function parseRetryAfter(value: string | string[] | undefined): number {
-  if (typeof value !== 'string') return 0;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  return Math.max(0, Date.parse(value) - Date.now()) || 0;
+  return {
+    type: 'failed',
+    error,
+    retryAfterMs: Math.min(parseRetryAfter(retryAfter) ?? 0, MAX_RETRY_AFTER_MS),
+  };
 }
 
 function describe(error: unknown): string {

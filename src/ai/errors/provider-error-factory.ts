@@ -1,4 +1,5 @@
 import { APIError } from 'openai/core/error';
+import { parseRetryAfter } from '../../common/http/retry-after.js';
 import { paramsIn, sentenceIn } from './error-body.js';
 import { codeOf, statusIn } from './error-class.js';
 import { isObject } from '../provider/provider.chunk.js';
@@ -135,14 +136,11 @@ const RETRYABLE_STATUSES = new Set([408, 409, 425]);
 /** Refused addresses fail like unknown names, so that timing does not distinguish them. */
 const PERMANENT_CODES = new Set(['ENOTFOUND', 'ENODATA', 'EREFUSED']);
 
-/** Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date. */
+/** OpenAI and Azure send milliseconds as well, which are more precise. */
 function retryAfterOf(headers: Headers | undefined): number | undefined {
-  const milliseconds = Number(headers?.get('retry-after-ms') ?? NaN); // OpenAI and Azure; more precise
-  if (milliseconds >= 0) return Math.ceil(milliseconds / 1000);
-  const value = headers?.get('retry-after');
-  if (!value) return undefined;
-  const seconds = /^\d+(\.\d+)?$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+  const precise = Number(headers?.get('retry-after-ms') ?? NaN);
+  const ms = precise >= 0 ? precise : parseRetryAfter(headers?.get('retry-after'));
+  return ms === undefined ? undefined : Math.ceil(ms / 1000);
 }
 
 /** Names a wait that is too long for a retry. */
