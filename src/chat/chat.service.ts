@@ -66,7 +66,7 @@ export class ChatService {
     }
     return this.pendingTurns.track(conversationId, clientMessageId, () =>
       this.starter.start({ userId, conversationId, request }, async () =>
-        configId ? this.configs.resolve(userId, configId) : this.configs.resolveFound(found),
+        configId ? this.configs.resolve(userId, configId) : this.configs.resolveFound(userId, found),
       ),
     );
   }

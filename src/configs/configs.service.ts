@@ -54,7 +54,7 @@ export class ConfigsService {
 
   /** As {@link test}, for administrators, who see the provider's errors as they are. */
   async testShared(userId: number, config: ModelConfig): Promise<ConfigTestResultDto> {
-    return this.testProvider(userId, config.id, { ...this.toProvider(config), hidesUrl: false });
+    return this.testProvider(userId, config.id, { ...this.toProvider(userId, config), hidesUrl: false });
   }
 
   private async testProvider(
@@ -92,15 +92,15 @@ export class ConfigsService {
 
   /** As {@link findForConversation}, ready for use. @throws {ConflictError} `no_model_config`, `key_unreadable` */
   async resolveForConversation(userId: number, conversationId: number): Promise<ResolvedConfig> {
-    return this.resolveFound(await this.findForConversation(userId, conversationId));
+    return this.resolveFound(userId, await this.findForConversation(userId, conversationId));
   }
 
   /**
-   * Resolves a configuration that was read before; null resolves to the demo model.
+   * Resolves a configuration that was read for the user before; null resolves to the demo model.
    * @throws {ConflictError} `no_model_config`, `key_unreadable`
    */
-  resolveFound(config: ModelConfig | null): ResolvedConfig {
-    return config ? this.toResolved(config) : this.resolveDemo();
+  resolveFound(userId: number, config: ModelConfig | null): ResolvedConfig {
+    return config ? this.toResolved(userId, config) : this.resolveDemo();
   }
 
   /**
@@ -110,12 +110,12 @@ export class ConfigsService {
   async resolve(userId: number, configId: number): Promise<ResolvedConfig> {
     const config = await this.dataSource.manager.findOneBy(ModelConfig, usableBy(userId, configId));
     if (!config) throw unknownConfigId();
-    return this.toResolved(config);
+    return this.toResolved(userId, config);
   }
 
-  private toResolved(config: ModelConfig): ResolvedConfig {
+  private toResolved(userId: number, config: ModelConfig): ResolvedConfig {
     const { id, contextTokens, dailyTokensPerUser } = config;
-    return { configId: id, contextTokens, dailyTokensPerUser, provider: this.toProvider(config) };
+    return { configId: id, contextTokens, dailyTokensPerUser, provider: this.toProvider(userId, config) };
   }
 
   private resolveDemo(): ResolvedConfig {
@@ -125,14 +125,15 @@ export class ConfigsService {
   }
 
   private async getProvider(userId: number, id: number): Promise<ModelProvider> {
-    return this.toProvider(await getOwned(this.dataSource.manager, userId, id));
+    return this.toProvider(userId, await getOwned(this.dataSource.manager, userId, id));
   }
 
-  private toProvider(config: ModelConfig): ModelProvider {
-    const { userId, modelUrl, modelName, params, encryptedApiKey } = config;
+  private toProvider(userId: number, config: ModelConfig): ModelProvider {
+    const { modelUrl, modelName, params, encryptedApiKey } = config;
     try {
       const apiKey = this.encryption.decrypt(encryptedApiKey);
-      return { modelUrl, modelName, params, apiKey, hidesUrl: userId === null };
+      const sharing = config.userId === null ? { hidesUrl: true, sharedWith: userId } : { hidesUrl: false };
+      return { modelUrl, modelName, params, apiKey, ...sharing };
     } catch (error) {
       if (!(error instanceof UnreadableTokenError)) throw error;
       throw keyUnreadable(config);

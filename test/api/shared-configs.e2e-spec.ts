@@ -184,6 +184,28 @@ describe('a shared configuration', () => {
     expect(seen).toContain('is unknown at');
   });
 
+  it('changes no user’s requests for what the provider refused another', async () => {
+    const system_prompt = 'Speak French.';
+    // A provider quotes what it refuses: here, words that could refuse a system prompt.
+    t.provider.refuse = ({ response_format: format }) =>
+      format
+        ? [400, { error: { message: "Invalid schema for response_format 'system message'" } }]
+        : undefined;
+    const eve = await t.user().create();
+    const response_format = { type: 'json_schema', json_schema: { name: 'system message' } };
+    const hers = await eve.createConversation({ system_prompt, params: { response_format } });
+    expect((await eve.send(hers.id, 'Hi')).status).toBe(200);
+    t.provider.refuse = undefined;
+    const { id } = await ada.createConversation({ title: 'Shared', system_prompt });
+
+    await ada.send(id, 'Hi');
+
+    expect(t.provider.chats.at(-1)!.body.messages).toEqual([
+      { role: 'system', content: system_prompt },
+      { role: 'user', content: 'Hi' },
+    ]);
+  });
+
   it('is tested by administrators', async () => {
     expect((await admin.post<Thing>(`/admin/configs/${model.id}/test`)).body).toMatchObject({ ok: true });
     const own = await t.user().withConfig(t.provider).create();

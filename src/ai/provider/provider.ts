@@ -10,6 +10,8 @@ export interface ModelProvider {
   params?: Record<string, unknown>;
   /** Masks the URL in errors, which users see. */
   hidesUrl?: boolean;
+  /** The user whom a shared configuration answers: what a user's requests provoke changes no other's. */
+  sharedWith?: number;
   /** Exempts the built-in demo model from the address check. Never set from a user's input. */
   trusted?: boolean;
 }

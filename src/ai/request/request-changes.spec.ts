@@ -39,6 +39,7 @@ describe('KnownChanges', () => {
     ['another URL', { modelUrl: 'https://provider1.example.com/v2' }, false],
     ['another model', { modelName: 'other' }, false],
     ['another key', { apiKey: 'sk-other' }, false],
+    ['another user of a shared configuration', { sharedWith: 2 }, false],
   ])('knows changes for %s (%j): %s', (_, other, isKnown) => {
     const known = new KnownChanges();
     known.remember(provider(1), new Set(['no stream']));

@@ -26,7 +26,10 @@ interface Remembered {
   until: number;
 }
 
-/** Changes needed per provider, model and API key, because providers treat accounts differently. */
+/**
+ * Changes needed per provider, model and API key, because providers treat accounts differently, and per user of a shared
+ * configuration, because refusals quote what a user sent.
+ */
 export class KnownChanges {
   /** Least recently learned first. */
   private readonly remembered = new Map<string, Remembered>();
@@ -133,9 +136,9 @@ export class RequestChanges {
   }
 }
 
-function keyOf({ modelUrl, modelName, apiKey }: ModelProvider): string {
+function keyOf({ modelUrl, modelName, apiKey, sharedWith = 0 }: ModelProvider): string {
   const account = createHash('sha256').update(apiKey).digest('base64');
-  return `${modelUrl} ${modelName} ${account}`;
+  return `${modelUrl} ${modelName} ${account} ${sharedWith}`;
 }
 
 function dropOf(name: string, value: unknown): Change {
