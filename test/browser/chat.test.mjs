@@ -143,6 +143,14 @@ for (const viewport of [WIDE, NARROW]) {
       await isComplete(page, 7);
     });
 
+    it('says why a message is refused', async () => {
+      await send(page, 'x'.repeat(100_001));
+      const refused = messages(page).last();
+      await refused.getByText('Not sent: Must have at most 100000 characters.').waitFor();
+      await button(refused, 'Remove').click();
+      await refused.getByText('Not sent').waitFor({ state: 'detached' });
+    });
+
     it('announces the finished reply once, and none of its pieces', async () => {
       provider.paceMs = 20;
       provider.script = ['A ', 'reply ', 'in ', 'five ', 'pieces.'];

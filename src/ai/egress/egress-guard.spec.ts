@@ -24,8 +24,9 @@ describe('checkUrl', () => {
   );
 
   it.each([
-    ['nonsense', 'must be a URL'],
-    ['', 'must be a URL'],
+    ['api.openai.com/v1', 'must be a URL such as https://api.openai.com/v1'],
+    ['nonsense', 'must be a URL such as https://api.openai.com/v1'],
+    ['', 'must be a URL such as https://api.openai.com/v1'],
     ['ftp://example.com/v1', 'must use http or https'],
     ['file:///etc/passwd', 'must use http or https'],
     ['javascript:alert(1)', 'must use http or https'],

@@ -136,7 +136,7 @@ function withSkippedContinue(connect: buildConnector.connector): buildConnector.
 }
 
 function parseUrl(modelUrl: string): URL {
-  if (!URL.canParse(modelUrl)) throw new ModelUrlError('must be a URL');
+  if (!URL.canParse(modelUrl)) throw new ModelUrlError('must be a URL such as https://api.openai.com/v1');
   const url = new URL(modelUrl);
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw new ModelUrlError('must use http or https');

@@ -6,8 +6,9 @@ import { Value } from './store.js';
 export const notice = new Value<string | null>(null);
 
 export function messageOf(error: unknown): string {
-  if (error instanceof ParleyError) return t.problem(error.code, error.message);
-  return t.problem('unexpected_response', String(error));
+  if (!(error instanceof ParleyError)) return t.problem('unexpected_response', String(error));
+  const fields = error.errors.map(({ field, message }) => t.fieldError(field, message));
+  return fields.join(' ') || t.problem(error.code, error.message);
 }
 
 /** Shows the failure of an action. Returns undefined when it failed. */
