@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Session } from '../../src/auth/sessions/session.entity.js';
 import { User } from '../../src/auth/users/user.entity.js';
+import { Message } from '../../src/conversations/messages/message.entity.js';
+import { MessageFile } from '../../src/files/message-file.entity.js';
 import { sessionIdOf } from '../support/app/access-token.js';
 import { logIn, newAccount, refresh } from '../support/app/accounts.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
@@ -272,6 +274,24 @@ describe('deleting an account', () => {
     }
     expectProblem(await logIn(t, ada), 401, 'unauthenticated');
     expect((await bob.get(`/conversations/${kept.id}`)).status).toBe(200);
+  });
+
+  it('deletes the messages of every conversation, with what belongs to them', async () => {
+    const ada = await t.user().withConfig(t.provider).create();
+    for (let n = 0; n < 3; n++) {
+      const { id } = await ada.createConversation();
+      await ada.send(id, 'Hi', { file_ids: [(await ada.upload(`File ${n}`)).id] });
+      await ada.send(id, 'Hi again', { file_ids: [(await ada.upload(`Another ${n}`)).id] });
+    }
+    const left = async () => [
+      await t.manager.countBy(Message, { userId: ada.id }),
+      await t.manager.count(MessageFile),
+    ];
+    expect(await left()).toEqual([12, 6]);
+
+    expect((await ada.post('/auth/me/delete', { current_password: ada.password })).status).toBe(204);
+
+    expect(await left()).toEqual([0, 0]);
   });
 
   it('frees the username and email for others', async () => {

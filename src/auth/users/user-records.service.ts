@@ -22,8 +22,12 @@ export class UserRecords {
    */
   async delete(manager: EntityManager, userId: number): Promise<void> {
     const user = await manager.findOneBy(User, { id: userId });
-    const { affected } = await manager.delete(User, { id: userId });
+    // Locks the row, so that no conversation is created meanwhile.
+    const { affected } = await manager.update(User, { id: userId }, { disabledAt: () => 'disabled_at' });
     if (affected !== 1) return;
+    // MySQL 9.7 cascades from a user to the messages of one conversation only, but from any number of conversations.
+    await manager.query('DELETE FROM conversations WHERE user_id = ?', [userId]);
+    await manager.delete(User, { id: userId });
     await manager.update(FileBlob, { userId, deleteAt: IsNull() }, { sha256: null, deleteAt: new Date() });
     await this.webhooks.add(manager, userDeleted(userId));
     await anonymizeUsage(manager, user!);
