@@ -357,6 +357,19 @@ describe('useChat with @parley/client/ai-sdk', () => {
     expect(seen.chat.error).toMatchObject({ code: 'unsupported_file' });
   });
 
+  it.each(['data:text/plain,100%', 'data:text/plain;base64,!', 'blob:https://a.example/revoked'])(
+    'says that the file at %s could not be read',
+    async (url) => {
+      const { seen } = await openChat();
+
+      await seen.chat.sendMessage({ files: [{ type: 'file', mediaType: 'text/plain', url }] });
+      await until(() => seen.chat.status === 'error');
+
+      expect(seen.chat.error).toMatchObject({ name: 'ParleyError', code: 'unreadable_file' });
+      expect(seen.chat.error!.message).toBe('The file could not be read. Choose it again.');
+    },
+  );
+
   it('fails when the user signs out', async () => {
     const { seen, parley, text } = await openChat();
     t.provider.willStream('One ', gate());

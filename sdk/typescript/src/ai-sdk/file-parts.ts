@@ -24,10 +24,13 @@ export async function fileOf(part: FileUIPart, parley: Parley): Promise<NamedDat
   const prefix = parley.files.url({ url: '/files/' })!;
   const [, id] = (url.startsWith(prefix) && /^(\d+)\/content/.exec(url.slice(prefix.length))) || [];
   if (id) return Number(id);
-  const scheme = url.slice(0, url.indexOf(':'));
-  if (scheme === 'data') return { name, type, data: bytesOf(url) };
-  if (scheme === 'blob') return { name, type, data: await (await fetch(url)).blob() };
-  throw new ParleyError('unsupported_file', 'Files are sent as data: or blob: URLs.');
+  if (!/^(data|blob):/.test(url))
+    throw new ParleyError('unsupported_file', 'Files are sent as data: or blob: URLs.');
+  try {
+    return { name, type, data: url.startsWith('data:') ? bytesOf(url) : await (await fetch(url)).blob() };
+  } catch (cause) {
+    throw new ParleyError('unreadable_file', 'The file could not be read. Choose it again.', { cause });
+  }
 }
 
 /** Decodes a `data:` URL (RFC 2397); a content security policy may forbid `fetch` for it. */
