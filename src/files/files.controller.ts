@@ -13,7 +13,8 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { CurrentUser } from '../auth/current-user.decorator.js';
+import { CurrentIdentity, CurrentUser } from '../auth/current-user.decorator.js';
+import type { Identity } from '../auth/identity.js';
 import { Public } from '../auth/public.decorator.js';
 import { User } from '../auth/users/user.entity.js';
 import { ApiProblems } from '../common/errors/api-problems.decorator.js';
@@ -67,8 +68,8 @@ export class FilesController {
     '422 validation_failed',
     '503 storage_unavailable',
   )
-  async upload(@CurrentUser() user: User, @Req() request: Request): Promise<StoredFileDto> {
-    return this.links.toDto(await this.uploads.receive(user.id, request));
+  async upload(@CurrentIdentity() { session }: Identity, @Req() request: Request): Promise<StoredFileDto> {
+    return this.links.toDto(await this.uploads.receive(session, request));
   }
 
   @Get()

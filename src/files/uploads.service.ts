@@ -2,6 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { Request } from 'express';
 import { DataSource, type EntityManager } from 'typeorm';
+import { revokedToken } from '../auth/auth.errors.js';
+import { requireSession } from '../auth/sessions/require-session.js';
+import type { Session } from '../auth/sessions/session.entity.js';
 import { User } from '../auth/users/user.entity.js';
 import { ProblemError } from '../common/errors/errors.js';
 import { publishMeasurement } from '../common/logging/measurements.js';
@@ -30,7 +33,7 @@ const DISK_ERRORS = new Set<unknown>([
   'EROFS',
 ]);
 
-type NewFile = InspectedFile & { userId: number; name: string };
+type NewFile = InspectedFile & { session: Session; userId: number; name: string };
 
 @Injectable()
 export class Uploads {
@@ -42,10 +45,13 @@ export class Uploads {
     private readonly blobs: FileBlobs,
   ) {}
 
-  /** @throws {ProblemError} for a bad upload, `storage_full`, `storage_unavailable` */
-  async receive(userId: number, request: Request): Promise<StoredFile> {
+  /**
+   * Stores nothing if the session ends meanwhile: an upload may take long.
+   * @throws {ProblemError} for a bad upload, `storage_full`, `storage_unavailable`, `token_revoked`
+   */
+  async receive(session: Session, request: Request): Promise<StoredFile> {
     try {
-      const file = await this.readAndStore(userId, request).catch(reportDiskError);
+      const file = await this.readAndStore(session, request).catch(reportDiskError);
       publishMeasurement('upload.ended', { result: 'stored', bytes: file.bytes });
       return file;
     } catch (error) {
@@ -55,11 +61,11 @@ export class Uploads {
     }
   }
 
-  private readAndStore(userId: number, request: Request): Promise<StoredFile> {
+  private readAndStore(session: Session, request: Request): Promise<StoredFile> {
     return this.temporaryFiles.use(async (path) => {
       const name = cleanFileName(await readUpload(request, path));
       const inspected = await this.inspector.inspect(path, name);
-      return this.store(path, { ...inspected, userId, name });
+      return this.store(path, { ...inspected, session, userId: session.userId, name });
     });
   }
 
@@ -75,9 +81,10 @@ export class Uploads {
   }
 
   private async insert(manager: EntityManager, blob: ReservedBlob, file: NewFile): Promise<StoredFile> {
-    const { text, ...columns } = file;
+    const { text, session, ...columns } = file;
     // Locks the user's row first: it decides between uploads, and between uploads and deletions of the same bytes.
     await this.takeSpace(manager, file);
+    await requireSession(manager, session);
     const blobId = await this.blobs.adopt(manager, blob, { sha256: file.sha256, text });
     const createdAt = new Date();
     const expiresAt = new Date(createdAt.getTime() + UNUSED_KEPT_MS);
@@ -100,7 +107,8 @@ export class Uploads {
   /** Saves writing the bytes in vain; `takeSpace` decides. */
   private async refuseIfFull({ userId, bytes }: NewFile): Promise<void> {
     const user = await this.database.manager.findOneBy(User, { id: userId });
-    if (!user || user.bytesUsed + bytes > this.settings.storageLimitBytes) throw storageFull();
+    if (!user) throw revokedToken();
+    if (user.bytesUsed + bytes > this.settings.storageLimitBytes) throw storageFull();
   }
 }
 

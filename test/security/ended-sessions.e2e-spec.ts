@@ -1,14 +1,20 @@
-/** Changes of credentials whose session is ended while their password is verified: a thief's request, as the owner acts. */
+/** Requests whose session is ended while they run: a thief's request, as the owner acts. */
 import { afterAll, afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { importJWK, SignJWT } from 'jose';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { PasswordService } from '../../src/auth/passwords/password.service.js';
 import { MailToken } from '../../src/auth/mails/mail-token.entity.js';
+import { StoredFile } from '../../src/files/file.entity.js';
+import { Uploads } from '../../src/files/uploads.service.js';
 import { RateLimits } from '../../src/throttling/rate-limits.js';
 import { startTestApp, type TestApp } from '../support/app/app.js';
 import { totpCode, turnOnTotp } from '../support/app/totp.js';
 import type { TestUser } from '../support/app/user.js';
 import type { Answer } from '../support/clients/http.js';
 import { expectProblem } from '../support/clients/problems.js';
+import { until } from '../support/infrastructure/until.js';
 import { newSigningKey, PlayedIssuer } from '../support/infrastructure/openid-provider.js';
 
 let t: TestApp;
@@ -121,6 +127,31 @@ it('an ended session does not turn off the second factor', async () => {
 
   expectProblem(answer, 401, 'token_revoked');
   expect((await owner.get('/auth/me')).body.second_factor).toBe(true);
+});
+
+it.each([
+  ['an ended session', () => owner.post('/auth/sessions/revoke-others')],
+  ['a deleted account', () => owner.post('/auth/me/delete', { current_password: owner.password })],
+])('the upload of %s is not stored', async (_, end) => {
+  await start();
+  const upload = request(`${t.url}/files`, {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${thief.tokens.access_token}`,
+      'Content-Type': 'multipart/form-data; boundary=x',
+    },
+  });
+  const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
+  const receive = jest.spyOn(t.app.get(Uploads), 'receive');
+  upload.write('--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nSome ');
+  await until(() => receive.mock.calls.length > 0);
+
+  expect((await end()).status).toBe(204);
+  upload.end('text\r\n--x--\r\n');
+
+  const [response] = await answered;
+  expect([response.statusCode, await json(response)]).toMatchObject([401, { code: 'token_revoked' }]);
+  expect(await t.manager.countBy(StoredFile, { userId: thief.id })).toBe(0);
 });
 
 it('an ended session does not delete the account', async () => {
