@@ -64,8 +64,8 @@ export class RegenerateDto {
   /** The model configuration for this reply only; defaults to the conversation's, then to the default. */
   @ApiPropertyOptional({ type: 'integer' })
   @IsOptionalNotNull()
-  @IsInt()
   @Min(1)
+  @IsInt()
   config_id?: number;
 }
 
@@ -89,8 +89,8 @@ export class SendMessageDto extends EditMessageDto {
   /** The model configuration for this reply only; defaults to the conversation's, then to the default. */
   @ApiPropertyOptional({ type: 'integer' })
   @IsOptionalNotNull()
-  @IsInt()
   @Min(1)
+  @IsInt()
   config_id?: number;
 }
 

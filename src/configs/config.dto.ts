@@ -33,9 +33,9 @@ class ConfigOptionsDto {
     example: 128_000,
   })
   @IsOptionalNotNull()
-  @IsInt()
   @Min(256)
   @Max(10_000_000)
+  @IsInt()
   context_tokens?: number;
 
   @IsModelParams()

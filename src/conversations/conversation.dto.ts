@@ -20,9 +20,9 @@ export class CreateConversationDto {
   /** The id of the model configuration; null for the default. */
   @ApiPropertyOptional({ type: 'integer', nullable: true })
   @IsOptional()
-  @IsInt()
   @Min(1)
   @Max(Number.MAX_SAFE_INTEGER)
+  @IsInt()
   config_id?: number | null;
 
   /** Sent before the messages with every request to the model. */

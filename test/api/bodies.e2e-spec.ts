@@ -41,6 +41,19 @@ describe('request bodies', () => {
     },
   );
 
+  it.each([
+    ['/conversations/create', { config_id: '1' }],
+    ['/conversations/create', { params: { seed: '1' } }],
+    ['/auth/config/create', { model_url: 'http://127.0.0.1/v1', model_name: 'm', context_tokens: '4096' }],
+  ])('to %s with a number as text are told that it must be an integer: %j', async (path, body) => {
+    const ada = await t.user().create();
+
+    expect(await ada.post(path, body)).toMatchObject({
+      status: 422,
+      body: { errors: [{ message: expect.stringMatching(/ must be an integer number$/) }] },
+    });
+  });
+
   /** RFC 9110 section 9.3.1. The next request over the connection shows that it was read past, too. */
   it('are ignored by GET', async () => {
     const head = 'Host: localhost\r\nContent-Type: text/plain\r\n';

@@ -249,6 +249,22 @@ describe('commands', () => {
   });
 
   it.each([
+    ['conversation.open', { conversation_id: '1' }, 'conversation_id must be an integer number'],
+    ['conversation.open', { conversation_id: 1, limit: '5' }, 'limit must be an integer number'],
+    ['chat.regenerate', { conversation_id: 1, message_id: '2' }, 'message_id must be an integer number'],
+    [
+      'chat.send',
+      { conversation_id: 1, content: 'Hi', config_id: '3' },
+      'config_id must be an integer number',
+    ],
+    ['auth.refresh', { token: 1 }, 'token must be a string'],
+  ])('say of a value of the wrong type in %s which type it has to have: %j', async (event, body, message) => {
+    const { error } = await socket.emit(event, body);
+
+    expect(error!.errors).toMatchObject([{ message }]);
+  });
+
+  it.each([
     [null],
     [undefined],
     ['text'],

@@ -53,9 +53,9 @@ export class ModelParams {
 
   @ApiPropertyOptional({ nullable: true, type: 'integer' })
   @SkipNull()
-  @IsInt()
   @Min(Number.MIN_SAFE_INTEGER)
   @Max(Number.MAX_SAFE_INTEGER)
+  @IsInt()
   seed?: number | null;
 
   /** Texts at which the reply ends. A single text is accepted too, as a list of one. */

@@ -7,15 +7,15 @@ import { EditMessageDto, RegenerateDto, SendMessageDto } from '../../chat.dto.js
 /** Bodies of socket commands. */
 export class ConversationRefDto {
   @ApiProperty({ type: 'integer', example: 3 })
-  @IsInt()
   @Min(1)
+  @IsInt()
   conversation_id!: number;
 }
 
 export class MessageRefDto extends ConversationRefDto {
   @ApiProperty({ type: 'integer', example: 12 })
-  @IsInt()
   @Min(1)
+  @IsInt()
   message_id!: number;
 }
 
@@ -23,9 +23,9 @@ export class OpenConversationDto extends ConversationRefDto {
   /** Messages of the acknowledgement, the newest. */
   @ApiPropertyOptional({ type: 'integer', default: 50, example: 50 })
   @IsOptionalNotNull()
-  @IsInt()
   @Min(1)
   @Max(200)
+  @IsInt()
   limit?: number;
 }
 
@@ -38,8 +38,8 @@ export class SocketEditDto extends IntersectionType(MessageRefDto, EditMessageDt
 export class TokenDto {
   /** An access token. */
   @ApiProperty({ example: 'eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2ln' })
-  @IsString()
   @MaxLength(8192)
+  @IsString()
   token!: string;
 }
 
