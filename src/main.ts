@@ -1,3 +1,4 @@
+import { prepareDataDir } from './boot/data-dir.js';
 import { EnvironmentError } from './env/environment-error.js';
 import { loadSettings, readDotEnv, type Settings } from './env/settings.js';
 
@@ -9,7 +10,9 @@ await serve(settings);
 function checkEnvironment(): Settings {
   try {
     readDotEnv();
-    return loadSettings(process.env);
+    const settings = loadSettings(process.env);
+    prepareDataDir(settings);
+    return settings;
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, chmod, copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { makeFolder } from '../../env/generated-secret.js';
 import { type ByteRange, FileStorage, STORAGE_TIMEOUT_MS, storageFailure } from './file-storage.js';
 
 /** Keeps files in a folder that only the server's user can read. */
@@ -28,7 +29,7 @@ export class FolderStorage extends FileStorage {
   }
 
   async check(): Promise<void> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.folder);
     await access(this.folder, constants.R_OK | constants.W_OK | constants.X_OK);
   }
 
