@@ -6,6 +6,7 @@ import { Settings } from '../env/settings.js';
 import type { WebhookDelivery } from './webhook-delivery.entity.js';
 
 const TIMEOUT_MS = 10_000;
+const TIMED_OUT = `No response within ${TIMEOUT_MS / 1000} s`;
 /** Read so that the connection can be used again. Longer bodies close it. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
 const MAX_RETRY_AFTER_MS = 60 * 60_000;
@@ -31,11 +32,20 @@ export class WebhookSender {
 
   /** @throws {Error} `signal`'s reason if it aborts */
   async send(delivery: WebhookDelivery, signal: AbortSignal): Promise<SendOutcome> {
+    // Not AbortSignal.any: it loses the time limit at a garbage collection (https://github.com/nodejs/node/issues/57736).
+    const attempt = new AbortController();
+    const timer = setTimeout(() => attempt.abort(new Error(TIMED_OUT)), TIMEOUT_MS);
+    const abort = () => attempt.abort(signal.reason);
+    signal.addEventListener('abort', abort);
     try {
-      return await this.post(delivery, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
+      signal.throwIfAborted();
+      return await this.post(delivery, attempt.signal);
     } catch (error) {
       signal.throwIfAborted();
       return { type: 'failed', error: describe(error), retryAfterMs: 0 };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
     }
   }
 
@@ -81,7 +91,6 @@ function toOutcome(status: number, retryAfter: string | undefined): SendOutcome 
 }
 
 function describe(error: unknown): string {
-  const { name, code, message } = error as NodeJS.ErrnoException;
-  if (name === 'TimeoutError') return `No response within ${TIMEOUT_MS / 1000} s`;
+  const { code, message } = error as NodeJS.ErrnoException;
   return (code ? `${code}: ${message}` : message).slice(0, 255);
 }

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
+export const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Counts objects that are not garbage-collected. */
 export class Survivors {
@@ -13,7 +13,7 @@ export class Survivors {
   }
 
   count(): number {
-    collect();
+    collectGarbage();
     return this.watched.filter((object) => object.deref() !== undefined).length;
   }
 
