@@ -65,6 +65,7 @@ const oneWayOut = {
         GLOBAL_CLIENTS.map((property) => ({ object, property, message })),
       ),
       { object: 'process', property: 'getBuiltinModule', message },
+      { object: 'AbortSignal', property: 'any', message: 'Loses timeouts (nodejs/node#57736).' },
     ],
     'no-restricted-syntax': [
       'error',
