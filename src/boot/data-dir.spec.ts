@@ -32,7 +32,8 @@ describe('DATA_DIR', () => {
     writeFileSync(file, '');
 
     expect(() => prepare(file)).toThrow(`${isRefused} (EEXIST)`);
-    expect(() => prepare(join(file, 'data'))).toThrow(`${isRefused} (ENOTDIR)`);
+    // The second is Node 24's.
+    expect(() => prepare(join(file, 'data'))).toThrow(/^.*\n.*DATA_DIR must name .* \((ENOTDIR|EEXIST)\)/);
   });
 
   it('is not needed if the database and the files are elsewhere', () => {
