@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../env/generated-secret.js';
 import { Settings } from '../env/settings.js';
 import type { Mail } from './mail.js';
 
@@ -40,7 +41,7 @@ export class MailTransport {
   private async writeFile(message: Buffer, link: string | undefined): Promise<void> {
     const folder = join(this.settings.dataDir, 'outbox');
     const file = join(folder, `${Date.now()}-${randomUUID()}.eml`);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     await writeFile(file, message, { mode: 0o600 });
     this.logger.log({ file, link }, 'Mail written to a file, because SMTP_URL is not set');
   }

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../env/generated-secret.js';
 import { Settings } from '../../env/settings.js';
 
 /** Longer than an upload takes. */
@@ -18,7 +19,7 @@ export class TemporaryFiles {
 
   /** Passes the path of a file that does not exist yet, and deletes it afterwards. */
   async use<T>(work: (path: string) => Promise<T>): Promise<T> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.folder);
     const path = join(this.folder, randomUUID());
     try {
       return await work(path);
