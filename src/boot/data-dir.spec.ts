@@ -32,7 +32,7 @@ describe('DATA_DIR', () => {
     writeFileSync(file, '');
 
     expect(() => prepare(file)).toThrow(`${isRefused} (EEXIST)`);
-    // The second is Node 24's.
+    // Node 24 reports EEXIST.
     expect(() => prepare(join(file, 'data'))).toThrow(/^.*\n.*DATA_DIR must name .* \((ENOTDIR|EEXIST)\)/);
   });
 

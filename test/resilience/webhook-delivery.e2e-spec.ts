@@ -43,7 +43,7 @@ afterEach(() => expect(receiver.forgeries).toEqual([]));
 async function sendToStallingReceiver(): Promise<{ outcome: SendOutcome; ms: number }> {
   const stalling = await WebhookReceiver.start();
   stalling.answer = () => {
-    // Which must not take the time limit with it.
+    // A collection must not lose the time limit.
     collectGarbage();
     return new Promise(() => undefined);
   };
