@@ -1,7 +1,8 @@
 /**
  * Runs the examples of sdk/examples against the built server, through a proxy that cuts the connection before the first
  * acknowledgement and twice during the reply, and whose access tokens expire in a minute. What each example printed
- * must be the stored reply. `node .ci/sdk-examples.mjs [browser|python|kotlin|go|curl]…` runs some of them.
+ * must be the stored reply. Those that use Socket.IO run over long polling too, where one response has several packets.
+ * `node .ci/sdk-examples.mjs [browser|python|kotlin|go|curl]…` runs some of them.
  */
 import getPort from 'get-port';
 import assert from 'node:assert/strict';
@@ -18,8 +19,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 const EXAMPLES = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../sdk/examples');
 const QUESTION = 'Do 🎉 and 👩🏽‍🚀 arrive whole, “quoted” and all?';
 const TOKEN_SECONDS = 62;
+/** Time in which the server gathers packets for one response. */
+const POLL_DELAY_MS = 200;
 /** The access token of a login expires soon; the server then sends `session.expiring` 60 s before. */
 const JWT_SECRET = randomBytes(48).toString('base64');
+const SOCKET_IO_EXAMPLES = ['browser', 'python', 'kotlin'];
 const work = mkdtempSync(join(tmpdir(), 'parley-examples-'));
 
 /** Each builds an example, and resolves with the command that runs it. */
@@ -113,13 +117,14 @@ class Cuts {
 }
 
 /** A proxy in front of the server that cuts connections, and shortens the life of access tokens. */
-async function startProxy(port) {
+async function startProxy(port, { isPolling }) {
   const proxy = createServer();
   const state = { cuts: new Cuts(), refreshes: 0, server: proxy };
-  proxy.on('request', (incoming, outgoing) => {
+  proxy.on('request', async (incoming, outgoing) => {
     if (incoming.url === '/chat.html') return outgoing.end(readFileSync(join(EXAMPLES, 'browser/chat.html')));
     if (incoming.url === '/auth/refresh') state.refreshes++;
     const { method, url: path, headers } = incoming;
+    if (isPolling && method === 'GET') await delay(POLL_DELAY_MS);
     const forwarded = request({ port, method, path, headers: { ...headers, 'accept-encoding': 'identity' } });
     incoming.pipe(forwarded);
     forwarded.on('error', () => outgoing.destroy());
@@ -127,6 +132,7 @@ async function startProxy(port) {
     forwarded.on('response', (response) => void answer(incoming, response, outgoing, state.cuts));
   });
   proxy.on('upgrade', (incoming, client, head) => {
+    if (isPolling) return client.destroy();
     const server = connect(port, () => {
       const lines = incoming.rawHeaders.flatMap((name, i, all) => (i % 2 ? [] : [`${name}: ${all[i + 1]}`]));
       server.write(`${incoming.method} ${incoming.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
@@ -221,10 +227,9 @@ async function storedMessages(url, { email, password }) {
   return (await call(url, `/conversations/${conversations[0].id}`, access_token)).messages;
 }
 
-async function check(name, server) {
-  const command = await BUILDS[name]?.();
+async function check(name, command, server, { isPolling }) {
   const account = await createAccount(server.url);
-  const proxy = await startProxy(server.port);
+  const proxy = await startProxy(server.port, { isPolling });
   const env = { PARLEY_URL: proxy.url, PARLEY_EMAIL: account.email, PARLEY_PASSWORD: account.password };
   try {
     const shown = command ? await run(command, { env, timeoutMs: 45_000 }) : await browse(proxy.url, account);
@@ -245,16 +250,23 @@ async function check(name, server) {
       `The conversation was read ${proxy.cuts.reads} times: are offsets in UTF-16?`,
     );
     assert.ok(proxy.refreshes > 0, 'The access token was not refreshed.');
-    console.log(`✓ ${name}: ${shown.length} characters over 3 cuts`);
+    console.log(`✓ ${name}${isPolling ? ' over long polling' : ''}: ${shown.length} characters over 3 cuts`);
   } finally {
     proxy.server.closeAllConnections();
     proxy.server.close();
   }
 }
 
+/** Builds an example and runs it over each of its transports. */
+async function checkTransports(name, server) {
+  const command = await BUILDS[name]?.();
+  await check(name, command, server, { isPolling: false });
+  if (SOCKET_IO_EXAMPLES.includes(name)) await check(name, command, server, { isPolling: true });
+}
+
 const names = process.argv.length > 2 ? process.argv.slice(2) : ['browser', ...Object.keys(BUILDS)];
 const server = await startServer();
-const results = await Promise.allSettled(names.map((name) => check(name, server)));
+const results = await Promise.allSettled(names.map((name) => checkTransports(name, server)));
 server.child.kill();
 await once(server.child, 'exit');
 rmSync(work, { recursive: true, force: true });

@@ -104,16 +104,14 @@ class Chat {
   }
 
   Future<void> _open() async {
-    final answer = await _call('conversation.open', {'conversation_id': _id});
-    if (answer?['ok'] != true) return;
-    answer!['data']['messages'].forEach(_show);
+    await _call('conversation.open', {'conversation_id': _id}, (page) => page['messages'].forEach(_show));
     [..._unsent].forEach(_deliver);
   }
 
   /// Repeated until it is acknowledged: the same client_message_id never makes a second message.
   Future<void> _deliver(Json message) async {
     while (_socket.connected && _unsent.contains(message)) {
-      final answer = await _call('chat.send', message);
+      final answer = await _call('chat.send', message, (turn) => turn.values.forEach(_show));
       if (answer == null) continue;
       if (!answer['ok'] && [429, 503].contains(answer['error']['status'])) {
         await Future.delayed(const Duration(seconds: 5));
@@ -121,17 +119,18 @@ class Chat {
       }
       if (!_unsent.remove(message)) return;
       if (!answer['ok']) throw Problem(Json.from(answer['error']));
-      answer['data'].values.forEach(_show);
     }
   }
 
-  /// Returns null without an acknowledgement in time.
-  Future<Json?> _call(String command, Json body) async {
-    try {
-      return Json.from(await _socket.emitWithAckAsync(command, body).timeout(const Duration(seconds: 10)));
-    } on TimeoutException {
-      return null;
-    }
+  /// Returns null without an acknowledgement in time. `onData` runs before later events are handled; `await` resumes
+  /// after those that arrived together with the acknowledgement.
+  Future<Json?> _call(String command, Json body, [void Function(Json data)? onData]) {
+    final answered = Completer<Json?>();
+    _socket.emitWithAck(command, body, ack: (answer) {
+      if (answer['ok']) onData?.call(Json.from(answer['data']));
+      answered.complete(Json.from(answer));
+    });
+    return answered.future.timeout(const Duration(seconds: 10), onTimeout: () => null);
   }
 
   void _apply(Map delta) {

@@ -83,9 +83,8 @@ class Chat:
 
     async def open(self):
         """Runs after each reconnect too: the page has what was missed, the deltas follow it."""
-        answer = await self.call("conversation.open", {"conversation_id": self.conversation_id})
-        for message in answer["data"]["messages"] if answer and answer["ok"] else []:
-            self.show(message)
+        request = {"conversation_id": self.conversation_id}
+        await self.call("conversation.open", request, lambda page: self.show_all(page["messages"]))
         await asyncio.gather(*map(self.deliver, self.unsent))
 
     async def send(self, content):
@@ -96,21 +95,34 @@ class Chat:
     async def deliver(self, message):
         """Repeats the message until it is acknowledged: its client_message_id never makes a second one."""
         while message in self.unsent and self.socket.connected:
-            answer = await self.call("chat.send", message)
+            answer = await self.call("chat.send", message, lambda turn: self.show_all(turn.values()))
             if answer is None or message not in self.unsent:
                 continue
             if answer["ok"]:
                 self.unsent.remove(message)
-                list(map(self.show, answer["data"].values()))
-            elif answer["error"]["status"] not in (429, 503):
+            elif answer["error"]["status"] in (429, 503):
+                await asyncio.sleep(5)
+            else:
                 raise RuntimeError(answer["error"]["detail"])
-            await asyncio.sleep(0 if answer["ok"] else 5)
 
-    async def call(self, command, body):
+    async def call(self, command, body, on_data=lambda data: None):
+        """on_data runs before later events are handled; a task that awaits the answer resumes after them.
+
+        Returns None without an acknowledgement in time.
+        """
+        answered = asyncio.get_running_loop().create_future()
+
+        def acknowledge(answer):
+            if answer["ok"]:
+                on_data(answer["data"])
+            if not answered.done():
+                answered.set_result(answer)
+
         try:
-            return await self.socket.call(command, body, namespace=NAMESPACE, timeout=10)
-        except (socketio.exceptions.TimeoutError, socketio.exceptions.BadNamespaceError):
-            return None  # There was no acknowledgement.
+            await self.socket.emit(command, body, namespace=NAMESPACE, callback=acknowledge)
+            return await asyncio.wait_for(answered, timeout=10)
+        except (asyncio.TimeoutError, socketio.exceptions.BadNamespaceError):
+            return None
 
     async def renew(self, _body):
         await self.call("auth.refresh", {"token": await self.session.refresh()})
@@ -121,6 +133,10 @@ class Chat:
         if text is None:
             return await self.open()
         self.show({**message, delta["part"]: text})
+
+    def show_all(self, messages):
+        for message in messages:
+            self.show(message)
 
     def show(self, message):
         if message["conversation_id"] != self.conversation_id:
