@@ -71,10 +71,14 @@ export class Observer extends TransportClient {
     if (!io.connected) await Promise.all([io.connect(), connected]);
     this.connection = { drop: () => void io.io.engine.close() };
     if (io.recovered && this.opened) return true;
-    const ack: Thing = await io.emitWithAck('conversation.open', { conversation_id: this.conversationId });
-    this.opened = ack.ok === true;
-    this.reader.apply({ ...ack, type: 'ack' });
-    return false;
+    const body = { conversation_id: this.conversationId };
+    return new Promise((resolve) =>
+      io.emit('conversation.open', body, (ack: Thing) => {
+        this.opened = ack.ok === true;
+        this.reader.apply({ ...ack, type: 'ack' });
+        resolve(false);
+      }),
+    );
   }
 
   private newSocket(): Socket {
