@@ -12,6 +12,7 @@ const LINES = Array.from({ length: 60 }, (_, index) => `Line ${index + 1} of the
 const scroller = (page) => page.getByRole('region', { name: 'Messages' });
 const distanceToBottom = (page) =>
   scroller(page).evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+const clipboard = (page) => page.evaluate(() => navigator.clipboard.readText());
 const prose = (page, index = 0) => replies(page).nth(index).locator('.prose');
 
 for (const viewport of [WIDE, NARROW]) {
@@ -67,11 +68,16 @@ for (const viewport of [WIDE, NARROW]) {
     });
 
     it('copies a message and a code block', async () => {
-      const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
       await button(replies(page).nth(2), 'Copy code').click();
-      await until(async () => /^const a = 1;\n(const b = 2;\n?){30}$/.test(await clipboard()), 'the code');
+      await until(
+        async () => /^const a = 1;\n(const b = 2;\n?){30}$/.test(await clipboard(page)),
+        'the code',
+      );
       await button(replies(page).nth(2), 'Copy').click();
-      await until(async () => (await clipboard()).startsWith('A first paragraph.\n\n```ts'), 'the message');
+      await until(
+        async () => (await clipboard(page)).startsWith('A first paragraph.\n\n```ts'),
+        'the message',
+      );
       await button(replies(page).nth(2).locator('.actions'), 'Copied').waitFor();
     });
 
@@ -193,6 +199,21 @@ for (const viewport of [WIDE, NARROW]) {
       const cell = prose(page, 10).getByRole('cell', { name: '1823' });
       assert.equal(await cell.evaluate((element) => getComputedStyle(element).textAlign), 'right');
       assert.equal(await prose(page, 10).locator('ol').getAttribute('start'), '3');
+    });
+
+    it('keeps a button in its place while it is pressed', async () => {
+      provider.script = ['First line.\n\n', LINES.join('')];
+      provider.paceMs = 1000;
+      await send(page, 'Press me');
+      await prose(page, 11).getByText('First line.').waitFor();
+      // `click` would scroll.
+      const { x, y, width, height } = await button(messages(page).last(), 'Copy').boundingBox();
+      await page.mouse.move(x + width / 2, y + height / 2);
+      await page.mouse.down();
+      await prose(page, 11).locator('p').nth(40).waitFor();
+      await page.mouse.up();
+      await until(async () => (await clipboard(page)) === 'Press me', 'the message');
+      await until(async () => (await distanceToBottom(page)) < 5, 'the bottom');
     });
 
     it('never is wider than the window', async () => {

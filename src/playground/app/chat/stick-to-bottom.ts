@@ -2,8 +2,13 @@ import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 /** Pixels from the bottom that still count as the bottom. */
 const NEAR = 40;
+/** A touch that scrolls is cancelled. */
+const RELEASES = ['pointerup', 'pointercancel'] as const;
 
-/** Keeps a scroller at its bottom while it grows, unless the reader has scrolled away. */
+/**
+ * Keeps a scroller at its bottom while it grows, unless the reader has scrolled away. What is pressed stays in its place
+ * until it is released: the browser clicks only what is pressed and released at the same point.
+ */
 export function useStickToBottom() {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
@@ -15,8 +20,17 @@ export function useStickToBottom() {
   };
   useLayoutEffect(() => {
     const element = scroller.current!;
-    const follow = () =>
-      isStuck.current && element.scrollTo({ top: element.scrollHeight, behavior: 'instant' });
+    let isPressed = false;
+    const follow = () => {
+      if (isStuck.current && !isPressed) element.scrollTo({ top: element.scrollHeight, behavior: 'instant' });
+    };
+    const onPointerDown = ({ button }: PointerEvent) => (isPressed = button === 0);
+    const onPointerUp = () => {
+      if (!isPressed) return;
+      isPressed = false;
+      // After the click.
+      setTimeout(follow);
+    };
     const observer = new ResizeObserver(follow);
     observer.observe(element);
     observer.observe(content.current!);
@@ -29,9 +43,13 @@ export function useStickToBottom() {
       if (isNear || isUp) stick(isNear);
     };
     element.addEventListener('scroll', onScroll, { passive: true });
+    element.addEventListener('pointerdown', onPointerDown);
+    for (const type of RELEASES) addEventListener(type, onPointerUp);
     return () => {
       observer.disconnect();
       element.removeEventListener('scroll', onScroll);
+      element.removeEventListener('pointerdown', onPointerDown);
+      for (const type of RELEASES) removeEventListener(type, onPointerUp);
     };
   }, []);
   const jump = useCallback(() => {
