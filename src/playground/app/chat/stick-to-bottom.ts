@@ -2,8 +2,6 @@ import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 /** Pixels from the bottom that still count as the bottom. */
 const NEAR = 40;
-/** A touch that scrolls is cancelled. */
-const RELEASES = ['pointerup', 'pointercancel'] as const;
 
 /**
  * Keeps a scroller at its bottom while it grows, unless the reader has scrolled away. What is pressed stays in its place
@@ -22,42 +20,60 @@ export function useStickToBottom() {
     const element = scroller.current!;
     let isPressed = false;
     const follow = () => {
-      if (isStuck.current && !isPressed) element.scrollTo({ top: element.scrollHeight, behavior: 'instant' });
-    };
-    const onPointerDown = ({ button }: PointerEvent) => (isPressed = button === 0);
-    const onPointerUp = () => {
-      if (!isPressed) return;
-      isPressed = false;
-      // After the click.
-      setTimeout(follow);
+      if (isStuck.current && !isPressed) scrollToBottom(element);
     };
     const observer = new ResizeObserver(follow);
     observer.observe(element);
     observer.observe(content.current!);
-    let top = element.scrollTop;
-    const onScroll = () => {
-      const isUp = element.scrollTop < top;
-      top = element.scrollTop;
-      const isNear = element.scrollHeight - top - element.clientHeight < NEAR;
+    const listening = new AbortController();
+    onScroll(element, listening.signal, ({ isUp, isNear }) => {
       // Content that has grown since moves the bottom away, too.
       if (isNear || isUp) stick(isNear);
-    };
-    element.addEventListener('scroll', onScroll, { passive: true });
-    element.addEventListener('pointerdown', onPointerDown);
-    for (const type of RELEASES) addEventListener(type, onPointerUp);
+    });
+    onPress(element, listening.signal, (value) => {
+      isPressed = value;
+      // After the click.
+      setTimeout(follow);
+    });
     return () => {
       observer.disconnect();
-      element.removeEventListener('scroll', onScroll);
-      element.removeEventListener('pointerdown', onPointerDown);
-      for (const type of RELEASES) removeEventListener(type, onPointerUp);
+      listening.abort();
     };
   }, []);
   const jump = useCallback(() => {
     stick(true);
-    scroller.current!.scrollTo({ top: scroller.current!.scrollHeight, behavior: 'instant' });
+    scrollToBottom(scroller.current!);
   }, []);
   const release = useCallback(() => stick(false), []);
   return { scroller, content, isAtBottom, jump, release };
+}
+
+function scrollToBottom(element: HTMLElement): void {
+  element.scrollTo({ top: element.scrollHeight, behavior: 'instant' });
+}
+
+interface Scroll {
+  isUp: boolean;
+  /** Whether it ends near the bottom. */
+  isNear: boolean;
+}
+
+function onScroll(element: HTMLElement, signal: AbortSignal, report: (scroll: Scroll) => void): void {
+  let top = element.scrollTop;
+  const handle = () => {
+    const isUp = element.scrollTop < top;
+    top = element.scrollTop;
+    report({ isUp, isNear: element.scrollHeight - top - element.clientHeight < NEAR });
+  };
+  element.addEventListener('scroll', handle, { passive: true, signal });
+}
+
+/** Reports when the primary button, or a finger, goes down on an element, and up anywhere. */
+function onPress(element: HTMLElement, signal: AbortSignal, report: (isPressed: boolean) => void): void {
+  element.addEventListener('pointerdown', ({ button }) => button === 0 && report(true), { signal });
+  addEventListener('pointerup', () => report(false), { signal });
+  // A touch that scrolls.
+  addEventListener('pointercancel', () => report(false), { signal });
 }
 
 export type StickToBottom = ReturnType<typeof useStickToBottom>;
