@@ -90,6 +90,7 @@ export const LAYERS = [
   ['common/text/'],
   ['common/async/'],
   ['env/'],
+  ['env/rules/'],
 ];
 
 const isFolder = (pattern) => pattern.endsWith('/');

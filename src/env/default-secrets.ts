@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { EnvironmentError } from './environment-error.js';
 import { readOrCreateSecret } from './generated-secret.js';
-import type { Check } from './rule.js';
-import { checkEncryptionKey, checkJwtSecret } from './secret-rules.js';
+import type { Check } from './rules/rule.js';
+import { checkEncryptionKey, checkJwtSecret } from './rules/secret-rules.js';
 
 export function generatedJwtSecret(dataDir: string): string {
   const generate = () => randomBytes(48).toString('base64');

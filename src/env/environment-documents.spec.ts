@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { environmentSchema } from './environment.js';
-import { checkEncryptionKey, checkJwtSecret, checkWebhookSecret } from './secret-rules.js';
+import { checkEncryptionKey, checkJwtSecret, checkWebhookSecret } from './rules/secret-rules.js';
 import { loadSettings } from './settings.js';
 
 const root = join(import.meta.dirname, '../..');

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { modelHosts, trustedProxies } from './network-rules.js';
-import { oidcProviders } from './oidc-rules.js';
+import { modelHosts, trustedProxies } from './rules/network-rules.js';
+import { oidcProviders } from './rules/oidc-rules.js';
 import {
   checkEncryptionKey,
   checkJwtSecret,
   checkProductionEncryptionKey,
   secrets,
   webhookSecrets,
-} from './secret-rules.js';
+} from './rules/secret-rules.js';
 import {
   databaseUrl,
   filesUrl,
@@ -17,7 +17,7 @@ import {
   redisUrl,
   smtpUrl,
   webhookUrl,
-} from './url-rules.js';
+} from './rules/url-rules.js';
 import {
   emails,
   host,
@@ -31,7 +31,7 @@ import {
   seconds,
   storageLimit,
   trueOrFalse,
-} from './value-rules.js';
+} from './rules/value-rules.js';
 
 export type Environment = z.infer<ReturnType<typeof environmentSchema>>;
 

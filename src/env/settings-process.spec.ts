@@ -22,9 +22,9 @@ let workplace: string;
 beforeAll(() => {
   compiled = mkdtempSync(join(tmpdir(), 'parley-env-'));
   symlinkSync(join(import.meta.dirname, '../../node_modules'), join(compiled, 'node_modules'));
-  for (const file of readdirSync(import.meta.dirname).filter((name) =>
-    /^(?!.*\.(spec|module)\.ts).*\.ts$/.test(name),
-  )) {
+  const files = readdirSync(import.meta.dirname, { encoding: 'utf8', recursive: true });
+  mkdirSync(join(compiled, 'rules'));
+  for (const file of files.filter((name) => /^(?!.*\.(spec|module)\.ts).*\.ts$/.test(name))) {
     const { code } = transformFileSync(join(import.meta.dirname, file), {
       swcrc: false,
       module: { type: 'commonjs' },

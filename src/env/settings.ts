@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { generatedEncryptionKey, generatedJwtSecret } from './default-secrets.js';
 import { EnvironmentError } from './environment-error.js';
 import { type Environment, environmentSchema } from './environment.js';
-import type { OidcProvider } from './oidc-rules.js';
+import type { OidcProvider } from './rules/oidc-rules.js';
 
 /** The validated environment; also its injection token. */
 export class Settings {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PlayedRedis, type RedisValue } from '../../../test/support/infrastructure/played-redis.js';
 import { until } from '../../../test/support/infrastructure/until.js';
-import { parseRedisUrl, type RedisAddress } from '../../env/redis-url.js';
+import { parseRedisUrl, type RedisAddress } from '../../env/rules/redis-url.js';
 import { findPrimary, HASH_TAG, verifyPrimary } from './find-primary.js';
 
 type ManyHosts = Exclude<RedisAddress, { kind: 'server' }>;

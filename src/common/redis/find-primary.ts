@@ -1,5 +1,5 @@
 import { createClient, type RedisClientOptions } from 'redis';
-import type { RedisAddress, RedisHost } from '../../env/redis-url.js';
+import type { RedisAddress, RedisHost } from '../../env/rules/redis-url.js';
 
 type ManyHosts = Exclude<RedisAddress, { kind: 'server' }>;
 

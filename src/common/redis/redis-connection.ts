@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { createClient, type RedisClientType, type RedisScripts } from 'redis';
-import { type RedisAddress, parseRedisUrl } from '../../env/redis-url.js';
+import { type RedisAddress, parseRedisUrl } from '../../env/rules/redis-url.js';
 import { findPrimary, verifyPrimary } from './find-primary.js';
 
 const VERIFY_INTERVAL_MS = 3000;
