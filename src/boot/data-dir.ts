@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { EnvironmentError } from '../env/environment-error.js';
-import { makeFolder } from '../env/generated-secret.js';
+import { makeFolder } from '../env/make-folder.js';
 import type { Settings } from '../env/settings.js';
 
 /**

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../env/generated-secret.js';
+import { makeFolder } from '../env/make-folder.js';
 import { Settings } from '../env/settings.js';
 import type { Mail } from './mail.js';
 

@@ -51,3 +51,12 @@ describe('SQLite statements', () => {
     expect(await ticksDuring(database.query('SELECT 1').then(() => database.query('SELECT 1')))).toBe(0);
   });
 });
+
+describe('a database whose folder cannot be created', () => {
+  it('is refused at once in /proc, where the recursive mkdir of Node never returns', async () => {
+    // Other systems have no /proc, and refuse to create it.
+    const unusable = createDataSource('sqlite:/proc/parley/data/parley.db', {});
+
+    await expect(unusable.initialize()).rejects.toThrow(/ENOENT|EROFS|EACCES/);
+  });
+});

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ColumnType, DataSource } from 'typeorm';
 import { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3Driver.js';
 import { BetterSqlite3QueryRunner } from 'typeorm/driver/better-sqlite3/BetterSqlite3QueryRunner.js';
+import { makeFolder } from '../../env/make-folder.js';
 import { isLocked } from '../retry.js';
 import { ConnectionMutex } from './connection-mutex.js';
 import type { SqliteDatabase } from './sqlite-database.js';
@@ -27,6 +28,10 @@ class SqliteDriver extends BetterSqlite3Driver {
     database.pragma('busy_timeout = 0');
     this.statements.clear(); // prepared on an earlier connection
     return database;
+  }
+
+  protected override async createDatabaseDirectory(path: string): Promise<void> {
+    makeFolder(path);
   }
 
   /** Maps the MySQL types of entities to SQLite's. */

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, chmod, copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { makeFolder } from '../../env/generated-secret.js';
+import { makeFolder } from '../../env/make-folder.js';
 import { type ByteRange, FileStorage, STORAGE_TIMEOUT_MS, storageFailure } from './file-storage.js';
 
 /** Keeps files in a folder that only the server's user can read. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../../env/generated-secret.js';
+import { makeFolder } from '../../env/make-folder.js';
 import { Settings } from '../../env/settings.js';
 
 /** Longer than an upload takes. */
