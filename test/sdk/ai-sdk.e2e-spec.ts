@@ -1,7 +1,7 @@
 import { Chat, useChat } from '@ai-sdk/react';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { UIMessageChunk } from 'ai';
-import { createElement, StrictMode } from 'react';
+import { createElement, StrictMode, useEffect } from 'react';
 import {
   ParleyChatTransport,
   type ParleyUIMessage,
@@ -49,16 +49,24 @@ describe('useChat with @parley/client/ai-sdk', () => {
     const { id } = await first.conversations.create();
     const mount = (parley = first, options: Partial<Options> = {}) => {
       const transport = new ParleyChatTransport(parley);
-      const seen = { chat: undefined as unknown as ReturnType<typeof useChat<ParleyUIMessage>> };
+      const seen = {
+        chat: undefined as unknown as ReturnType<typeof useChat<ParleyUIMessage>>,
+        // StrictMode unmounts once, at which useChat stops what was sent before.
+        isMounted: false,
+      };
       const own = { id: String(id), transport, ...options };
       const shared = keep ? ({ chat: new Chat(own as never) } as Options) : (own as Options);
-      const Page = () => ((seen.chat = useChat(shared)), null);
+      const Page = () => {
+        seen.chat = useChat(shared);
+        useEffect(() => void (seen.isMounted = true));
+        return null;
+      };
       const node = strict ? createElement(StrictMode, null, createElement(Page)) : createElement(Page);
       const view = page.render(node);
       return { seen, view, transport, parley, node };
     };
     const opened = { ...mount(), id, mount };
-    await until(() => opened.seen.chat !== undefined);
+    await until(() => opened.seen.isMounted);
     return {
       ...opened,
       text: () => textOf(opened.seen.chat.messages.at(-1)),
@@ -68,7 +76,7 @@ describe('useChat with @parley/client/ai-sdk', () => {
         const transport = new ParleyChatTransport(parley);
         const messages = await transport.loadMessages(String(id));
         const next = mount(parley, { messages, transport, resume: true });
-        await until(() => next.seen.chat !== undefined);
+        await until(() => next.seen.isMounted);
         return { ...next, messages, text: () => textOf(next.seen.chat.messages.at(-1)) };
       },
     };
