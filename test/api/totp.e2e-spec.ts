@@ -253,6 +253,8 @@ describe('a login with a second factor', () => {
 
   it('is still needed after a reset of the password', async () => {
     const { secret } = await turnOnTotp(ada);
+    // Mails may overtake each other.
+    await smtp.mailTo(ada.email);
     await t.http.post('/auth/password/forgot', { email: ada.email });
     const link = (await smtp.mailTo(ada.email, 1)).email.text!;
     const token = /#token=([\w-]+)/.exec(link)![1];
@@ -305,10 +307,10 @@ describe('removing the second factor', () => {
 
 it('mails the user when the second factor is turned on and off', async () => {
   const { secret } = await turnOnTotp(ada);
+  const { email: on } = await smtp.mailTo(ada.email);
   const body = { current_password: ada.password, code: totpCode(secret) };
   await ada.post('/auth/me/totp/remove', body, { 'Accept-Language': 'zh-CN' });
 
-  const { email: on } = await smtp.mailTo(ada.email);
   const { email: off } = await smtp.mailTo(ada.email, 1);
   expect(on).toMatchObject({ subject: 'Two-factor authentication is on', to: [{ address: ada.email }] });
   expect(off.subject).toBe('两步验证已关闭');
