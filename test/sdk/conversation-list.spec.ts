@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import type { UpdateConversation } from '../../sdk/typescript/src/index.js';
 import { ListRun } from '../support/clients/list-run.js';
-import { counted, faults, play, refusable, step, type Step, steps } from '../support/clients/played-run.js';
+import { counted, faults, play, refusable, Step, step, steps } from '../support/clients/played-run.js';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 12) * 12;
 
@@ -70,6 +70,14 @@ describe('the list of conversations of @parley/client', () => {
       ),
       (run) => run.arrive(),
     ));
+
+  it('misses nothing where a page was asked for before the session was known', () =>
+    play(new ListRun(), [
+      [new Step('load more', (run) => run.loadMore()), []],
+      [new Step('update elsewhere', ({ model }) => model.update(1, { archived: false })), [3]],
+      [new Step('create elsewhere', ({ model }) => model.create({ title: 'Theirs' })), [1]],
+      [new Step('unpin', (run) => run.update(0, { pinned: false })), [5]],
+    ]));
 
   it('shows nothing of a user who signs out while their list is read', async () => {
     const run = new ListRun();

@@ -29,8 +29,8 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   private refreshing: Promise<void> | null = null;
   private loading: Promise<void> | null = null;
   private timer?: ReturnType<typeof setInterval>;
-  /** Changes received during each request, which its answer may lack: null for a deletion. */
-  private readonly requests = new Set<Changes>();
+  /** Changes received during each request of the user, which its answer may lack: null for a deletion. */
+  private requests = new Set<Changes>();
   private readonly deleted = new Set<number>();
 
   /** @internal Use `parley.conversations`. */
@@ -94,7 +94,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
   /** Shows the conversations of the user who is signed in now. @internal */
   reset(): void {
     this.cursor = null;
-    this.requests.clear();
+    this.requests = new Set();
     this.last = Promise.resolve();
     this.refreshing = this.loading = null;
     this.set(INITIAL);
@@ -129,8 +129,10 @@ export class ConversationList extends Store<ConversationListSnapshot> {
     if (!this.connection.isLive && this.requests.size === 0) void this.refresh().catch(() => undefined);
   }
 
+  /** Reads after those before it, unless somebody else has signed in meanwhile. */
   private inTurn(read: () => Promise<void>): Promise<void> {
-    const done = this.last.then(read);
+    const { requests } = this;
+    const done = this.last.then(() => (requests === this.requests ? read() : undefined));
     this.last = done.catch(() => undefined);
     return done;
   }
