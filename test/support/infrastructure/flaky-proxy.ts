@@ -61,10 +61,15 @@ export class FlakyProxy {
   }
 
   private async accept(client: Socket): Promise<void> {
-    client.on('error', () => client.destroy());
+    this.track(client);
     const { overtakes = 0, maxDelayMs } = this.flakiness;
     if (this.random() < overtakes) await delay(this.random() * 4 * maxDelayMs);
-    if (!client.destroyed) this.join(client, connect(this.target(), '127.0.0.1'));
+    if (!client.destroyed) this.join(client, this.track(connect(this.target(), '127.0.0.1')));
+  }
+
+  private track(socket: Socket): Socket {
+    this.sockets.add(socket.setNoDelay(true));
+    return socket.on('error', () => socket.destroy()).on('close', () => this.sockets.delete(socket));
   }
 
   private join(client: Socket, target: Socket): void {
@@ -73,9 +78,7 @@ export class FlakyProxy {
       [client, target],
       [target, client],
     ] as const) {
-      this.sockets.add(from.setNoDelay(true));
       from.on('error', end).on('close', end);
-      from.on('close', () => this.sockets.delete(from));
       let last = Promise.resolve();
       from.on('data', (data) => (last = last.then(() => this.pass(data, to))));
     }
