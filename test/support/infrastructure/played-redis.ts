@@ -61,7 +61,8 @@ function commandsIn(text: string): { commands: string[][]; rest: string } {
   for (let parts = rest.split('\r\n'); parts.length > 1; parts = rest.split('\r\n')) {
     const count = Number(parts[0]!.slice(1));
     const end = 1 + 2 * count;
-    if (parts.length <= end) break;
+    // NaN for what is no command: a TLS handshake has a line break by chance.
+    if (!(parts.length > end)) break;
     commands.push(Array.from({ length: count }, (_, i) => parts[2 + 2 * i]!));
     rest = parts.slice(end).join('\r\n');
   }
