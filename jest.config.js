@@ -1,4 +1,4 @@
-/** Published as ES modules only. */
+/** Published as ES modules, wholly or, like zod, in part. */
 const ES_MODULES = [
   '@nestjs',
   '@noble',

@@ -129,7 +129,7 @@ export class ConversationList extends Store<ConversationListSnapshot> {
     if (!this.connection.isLive && this.requests.size === 0) void this.refresh().catch(() => undefined);
   }
 
-  /** Reads after those before it, unless somebody else has signed in meanwhile. */
+  /** Reads after those before it, unless the list was reset meanwhile. */
   private inTurn(read: () => Promise<void>): Promise<void> {
     const { requests } = this;
     const done = this.last.then(() => (requests === this.requests ? read() : undefined));
